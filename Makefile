@@ -1,0 +1,34 @@
+# make demo: the whole study on this machine's CPU. make test: the tests. Each does its own set-up.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+STUDY := demo
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/installed
+	$(RUN) train.py -m study=$(STUDY) data.ratio=0,1k,5k,10k,general
+	$(RUN) generate.py study=$(STUDY)
+	$(RUN) evaluate.py study=$(STUDY)
+
+test: $(VENV)/installed-dev
+	$(RUN) -m pytest
+
+check: $(VENV)/installed-dev
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/installed

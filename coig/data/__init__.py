@@ -1,0 +1,1 @@
+"""From files to optimizer steps: examples → mixture → tokens → steps."""

@@ -1,0 +1,25 @@
+"""Lexical diversity. TTR falls with length: compare it at equal lengths only."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+
+import jieba
+
+jieba.setLogLevel(logging.WARNING)
+HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
+WORD = re.compile(r"\w+(?:['’-]\w+)*")
+
+
+def words(text: str) -> list[str]:
+    """The lower-cased words of a text; Chinese is segmented with jieba, punctuation is left out."""
+    if not HAN.search(text):
+        return WORD.findall(text.lower())
+    return [word for word in jieba.lcut(text.lower()) if WORD.search(word)]
+
+
+def type_token_ratio(tokens: Sequence[str]) -> float | None:
+    """Distinct words / words; None for no words."""
+    return len(set(tokens)) / len(tokens) if tokens else None

@@ -1,0 +1,79 @@
+"""Loading a causal LM with its tokenizer, its loss on supervised tokens, and its export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from coig.config import SAMPLE_PREFIX, ConfigError, Model, local_path
+from coig.data.batches import MicroBatch
+from coig.study import atomic_folder
+
+REMEDY = "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model"
+
+
+def load_tokenizer(model: Model) -> Any:
+    """The model's fast tokenizer. Raises ConfigError if it cannot be had."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(_location(model.path), revision=model.revision)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model.path={model.path}: no tokenizer ({_first_line(error)}); {REMEDY}") from None
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(model: Model, seed: int) -> Any:
+    """The causal LM on the CPU: pretrained weights, or random ones drawn from `seed` alone.
+
+    Raises ConfigError if it cannot be had.
+    """
+    options = {"dtype": getattr(torch, model.dtype), "attn_implementation": model.attn_implementation}
+    location = _location(model.path)
+    try:
+        if model.weights == "pretrained":
+            return AutoModelForCausalLM.from_pretrained(
+                location, revision=model.revision, use_safetensors=True, **options
+            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            config = AutoConfig.from_pretrained(location, revision=model.revision)
+            return AutoModelForCausalLM.from_config(config, **options)
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigError(f"model.path={model.path}: no model ({_first_line(error)}); {REMEDY}") from None
+
+
+def weighted_nll(model: Any, batch: MicroBatch) -> Tensor:
+    """Σ weight · −log p(token | what stands before it), a scalar in fp32; not normalised.
+
+    Supervised rows are selected before the output head, which is most of a small model's work.
+    """
+    hidden = model.get_decoder()(input_ids=batch.input_ids, use_cache=False).last_hidden_state
+    weights = batch.weights[:, 1:]
+    rows = weights > 0
+    logits = model.get_output_embeddings()(hidden[:, :-1][rows])  # (supervised, vocabulary)
+    nll = cross_entropy(logits.float(), batch.input_ids[:, 1:][rows], reduction="none")
+    return (nll * weights[rows]).sum()
+
+
+def export(model: Any, tokenizer: Any, end_id: int, folder: Path) -> None:
+    """Write a folder that plain transformers loads, whole or not at all."""
+    model.generation_config = GenerationConfig(
+        eos_token_id=sorted({end_id, tokenizer.eos_token_id}), pad_token_id=tokenizer.pad_token_id
+    )
+    with atomic_folder(folder) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+
+
+def _location(path: str) -> str:
+    return str(local_path(path)) if path.startswith((SAMPLE_PREFIX, "~")) else path
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")

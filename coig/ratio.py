@@ -1,0 +1,60 @@
+"""`data.ratio`: how many general examples stand beside the creative ones.
+
+0         none (arm CW)
+N, Nk     N (or N thousand) per language, as in the paper; `data.scale` multiplies N
+1:R       R general per creative example in all, split evenly over the languages
+general   the general examples of 10k and no creative ones (arm G)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+GENERAL = "general"
+GENERAL_COUNT = 10_000
+
+REMEDY = "give a count per language (0, 500, 1k), creative to general as 1:12, or 'general'"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A parsed `data.ratio`; exactly one of `count` (per language) and `per_creative` (in all) is set."""
+
+    text: str
+    count: int | None = None
+    per_creative: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Ratio:
+        """Parse one ratio. Raises ValueError with the remedy for anything but the four forms above."""
+        text = text.strip()
+        if text == GENERAL:
+            return cls(GENERAL, count=GENERAL_COUNT)
+        if match := re.fullmatch(r"(\d+)(k?)", text):
+            count = int(match[1]) * (1000 if match[2] else 1)
+            thousands, rest = divmod(count, 1000)
+            return cls(f"{thousands}k" if thousands and not rest else str(count), count=count)
+        if (match := re.fullmatch(r"1:(\d+(?:\.\d+)?)", text)) and float(match[1]) > 0:
+            return cls(f"1:{float(match[1]):g}", per_creative=float(match[1]))
+        kind = "a percentage" if "%" in text else "a fraction" if re.fullmatch(r"\d*\.\d+", text) else "no ratio"
+        raise ValueError(f"is {kind}: {REMEDY}")
+
+    @property
+    def has_creative(self) -> bool:
+        return self.text != GENERAL
+
+    @property
+    def arm(self) -> str:
+        """The arm's name, fit for a folder: cw, cw+1k, cw+1to12, general."""
+        if not self.has_creative:
+            return GENERAL
+        return "cw" if self.count == 0 else f"cw+{self.text.replace(':', 'to')}"
+
+    def general_per_language(self, creative: int, languages: int, scale: float) -> int:
+        """General examples drawn from each language's pool, rounded half up."""
+        if self.count is not None:
+            return math.floor(self.count * scale + 0.5)
+        assert self.per_creative is not None
+        return math.floor(self.per_creative * creative / languages + 0.5) if languages else 0

@@ -1,0 +1,1 @@
+"""The embedded default: data, queries, tokenizer and a tiny model, all original work of this project."""

@@ -1,0 +1,1 @@
+"""The families of general problems: each draws one problem and says it in several wordings."""

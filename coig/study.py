@@ -1,0 +1,216 @@
+"""A study's folder: `multirun/<study>/<arm>/`, its manifests, and writes that are whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import OmegaConf
+
+from coig.config import ConfigError, TrainConfig, suggestion
+
+MULTIRUN = Path("multirun")
+# what may change between two runs of one arm without changing its results
+RUN_ONLY = ("resume", "overwrite", "logger", "vary")
+
+State = Literal["new", "unfinished", "done"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One trained configuration's folder."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def study(self) -> str:
+        return self.folder.parent.name
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    def generations(self, queries: str) -> Path:
+        return self.folder / "generations" / f"{queries}.jsonl"
+
+    def manifest(self) -> dict[str, Any]:
+        """What the arm is; empty when nothing was trained here yet."""
+        file = self.folder / "manifest.json"
+        if not file.exists():
+            return {}
+        try:
+            manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{file}: not readable ({error}); overwrite=true trains this arm anew") from None
+        return manifest
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        write_atomic(self.folder / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+    def settings(self) -> dict[str, Any]:
+        """The resolved config the arm was trained with."""
+        loaded: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(self.folder / "config.yaml"))  # type: ignore[assignment]
+        return loaded
+
+    def write_settings(self, config: TrainConfig) -> None:
+        write_atomic(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings_of(config))))
+
+    def state(self, config: TrainConfig, fingerprint: str) -> State:
+        """Whether to train, to continue or to leave alone.
+
+        Raises ConfigError if the folder holds another configuration or other data than those asked for, unless
+        `resume` accepts the difference or `overwrite` deletes what is there.
+        """
+        if config.overwrite and self.folder.exists():
+            shutil.rmtree(self.folder)
+        manifest = self.manifest()
+        if not manifest:
+            return "new"
+        changed = differences(self.settings(), settings_of(config))
+        if manifest["data"]["fingerprint"] != fingerprint:
+            changed.append("the data themselves (fingerprint)")
+        if changed and not config.resume:
+            raise ConfigError(
+                f"{self.folder} holds an arm with other settings:\n  - " + "\n  - ".join(changed) + "\n"
+                "give this run a place of its own (study=… or arm=…), continue with resume=true, "
+                "or start anew with overwrite=true"
+            )
+        return "done" if manifest["status"] == "done" and not changed else "unfinished"
+
+    def discard_if_empty(self) -> None:
+        """Hydra makes the folder before we have looked at the data; leave none behind when they are bad."""
+        for folder in (self.folder, *list(self.folder.parents)[:2]):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def settings_of(config: TrainConfig) -> dict[str, Any]:
+    """The resolved config as plain JSON types."""
+    return config.model_dump(mode="json", by_alias=True)
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """`key: old → new` for every leaf that differs and bears on the results."""
+    before, after = _leaves(old), _leaves(new)
+    return [
+        f"{key}: {before.get(key, '(absent)')} → {after.get(key, '(absent)')}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and key.partition(".")[0] not in RUN_ONLY
+    ]
+
+
+def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict):
+        return {prefix: node}
+    children = [_leaves(child, f"{prefix}.{key}" if prefix else str(key)) for key, child in node.items()]
+    return {key: value for leaves in children for key, value in leaves.items()}
+
+
+def find_study(name: str | None) -> Path:
+    """The folder of a study; without a name, of the one whose arms were written last."""
+    trained = {manifest.parent.parent for manifest in MULTIRUN.glob("*/*/manifest.json")}
+    if not trained:
+        raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
+    if name is None:
+        return max(trained, key=lambda folder: max(m.stat().st_mtime for m in folder.glob("*/manifest.json")))
+    if MULTIRUN / name not in trained:
+        raise ConfigError(f"study={name}: no such study" + suggestion(name, sorted(s.name for s in trained)))
+    return MULTIRUN / name
+
+
+def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
+    """The study's arms in the paper's order, or those asked for. Raises ConfigError for one that is not there."""
+    arms = sorted((Arm(file.parent) for file in study.glob("*/manifest.json")), key=lambda arm: _order(arm.name))
+    known = [arm.name for arm in arms]
+    if unknown := [name for name in names or () if name not in known]:
+        raise ConfigError(f"arms: {unknown[0]} is no arm of study {study.name}" + suggestion(unknown[0], known))
+    return [arm for arm in arms if names is None or arm.name in names]
+
+
+def _order(arm: str) -> tuple[bool, int, str]:
+    """cw before cw+1k before cw+10k, arm G last."""
+    count = re.match(r"cw\+(\d+)(k?)", arm)
+    size = int(count[1]) * (1000 if count[2] else 1) if count else 0
+    return arm.startswith("general"), size, arm
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file under a temporary name and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    partial.replace(path)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill that takes `path`'s place once the block ends well."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def provenance() -> dict[str, Any]:
+    """Code revision, versions and machine, for a manifest."""
+    packages = ("coig", "torch", "lightning", "transformers", "tokenizers", "hydra-core", "polars", "wandb")
+    return {
+        "git": _git_revision(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
+        "machine": {"platform": platform.platform(), "cpus": os.cpu_count()},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git_revision() -> dict[str, Any] | None:
+    """The revision of this checkout of coig, and whether it was changed since; None outside a checkout."""
+
+    def git(*command: str) -> str:
+        run = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *command], capture_output=True, text=True, check=True
+        )
+        return run.stdout.strip()
+
+    try:
+        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", ".."))}
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,85 @@
+"""The LightningModule: one batch is one optimizer step, its loss normalised over the whole step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+from transformers import get_scheduler
+
+from coig.config import ConfigError, Scheduler
+from coig.data.batches import MicroBatch
+from coig.models.causal_lm import weighted_nll
+
+
+class CausalLMModule(LightningModule):
+    """A causal LM with manual optimization.
+
+    Loss of a step = Σ nll · weight / Σ weight over all its micro-batches. Lightning's own accumulation would average
+    the means of micro-batches, which weighs tokens by the layout.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Callable[[Iterable[torch.nn.Parameter]], Optimizer],
+        scheduler: Scheduler,
+        max_grad_norm: float,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model = model
+        self.make_optimizer = optimizer
+        self.scheduler = scheduler
+        self.max_grad_norm = max_grad_norm
+        self.validation_sums = [0.0, 0.0]
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = self.make_optimizer(self.model.parameters())
+        steps = int(self.trainer.estimated_stepping_batches)
+        warmup = math.ceil(self.scheduler.warmup * steps)
+        schedule = get_scheduler(self.scheduler.name, optimizer, warmup, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def training_step(self, step: list[MicroBatch], step_index: int) -> None:
+        optimizer, schedule = self.optimizers(), self.lr_schedulers()
+        total = sum(batch.total_weight for batch in step)
+        loss = torch.zeros((), device=self.device)
+        for batch in step:
+            nll = weighted_nll(self.model, batch)
+            self.manual_backward(nll / total)
+            loss += nll.detach() / total
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
+        self._check_finite(loss, norm)
+        rate = schedule.get_last_lr()[0]
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        self.log("loss", loss, prog_bar=True, logger=False)
+        self.log_dict({"train/loss": loss, "train/grad_norm": norm, "train/lr": rate, "train/supervised_tokens": total})
+
+    def _check_finite(self, loss: Tensor, norm: Tensor) -> None:
+        if not (torch.isfinite(loss) and torch.isfinite(norm)):
+            rate = self.lr_schedulers().get_last_lr()[0]
+            raise ConfigError(
+                f"step {self.global_step}: loss {float(loss)} with gradient norm {float(norm)} at learning rate "
+                f"{rate:.3g} is not finite; lower model.learning_rate. The last checkpoint is kept"
+            )
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation_sums = [0.0, 0.0]
+
+    def validation_step(self, step: list[MicroBatch], step_index: int) -> None:
+        for batch in step:
+            self.validation_sums[0] += float(weighted_nll(self.model, batch))
+            self.validation_sums[1] += batch.total_weight
+
+    def on_validation_epoch_end(self) -> None:
+        nll, weight = self.validation_sums
+        self.log("validation", nll / weight, prog_bar=True, logger=False)
+        self.log("validation/loss", nll / weight)

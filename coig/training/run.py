@@ -1,0 +1,28 @@
+"""Training one arm: look at what stands in its folder, then train, continue, or leave it alone."""
+
+from __future__ import annotations
+
+import logging
+
+from coig.config import ConfigError, TrainConfig
+from coig.data.mixture import build_mixture
+from coig.study import MULTIRUN, Arm
+
+log = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig) -> None:
+    """Train the arm that `config` describes, unless it is done. Raises ConfigError before anything is written."""
+    arm = Arm(MULTIRUN / config.study / config.arm)
+    try:
+        mixture = build_mixture(config.data, config.seed)
+        state = arm.state(config, mixture.fingerprint)
+    except ConfigError:
+        arm.discard_if_empty()
+        raise
+    if state == "done":
+        log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
+        return
+    from coig.training.fit import fit  # torch only where there is something to train
+
+    fit(config, arm, mixture)

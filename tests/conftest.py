@@ -1,0 +1,47 @@
+"""Shared by all tests: no hub, no W&B account, and the real commands in a folder of the test's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["WANDB_MODE"] = "offline"
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Run an entry script as a user does, in an empty folder: command("train.py", "data.ratio=0")."""
+
+    def run(script: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+        environment |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc"), "COLUMNS": "120"}
+        return subprocess.run(
+            [sys.executable, str(ROOT / script), *overrides],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    """The sample's own tokenizer."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(ROOT / "coig" / "sample" / "tiny")

@@ -1,0 +1,75 @@
+"""The commands as people type them: bad input gets one message, exit code 1, and leaves nothing behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Command
+
+
+@pytest.mark.parametrize(
+    ("overrides", "messages"),
+    [
+        (["data.rato=1k"], ["data.rato: unknown key in data; did you mean 'ratio'?"]),
+        (["dta=sample"], ["dta: unknown key; did you mean 'data'?"]),
+        (["data=foo"], ["data=foo: no such choice; choose from local, sample"]),
+        (["model=big", "seeds=1"], ["model=big: no such choice", "seeds: unknown key; did you mean 'seed'?"]),
+        (["data.ratio=50%"], ["data.ratio='50%': is a percentage"]),
+        (["data=local"], ["data.creative.path: not set; give data.creative.path=<value>"]),
+        (
+            ["data=local", "data.creative.path=nowhere.json"],
+            ["data.creative.path='nowhere.json': no such file"],
+        ),
+        (["-m", "data.ratio=0,1k,1.0"], ["data.ratio=1.0: is a fraction"]),
+        (["-m", "data.ratio=1k,1000"], ["data.ratio=1000 and data.ratio=1k are both the arm 'cw+1k'"]),
+        (["-m", "study=a,b"], ["study: cannot be swept"]),
+        (["data.ratio=[1"], ["no viable alternative at input '[1'"]),
+        (
+            ["+data.creative.colums=1", "data.ratio=0"],
+            ["coig.data.sources.local: got an unexpected keyword argument 'colums'"],
+        ),
+    ],
+)
+def test_a_bad_command_line(command: Command, tmp_path: Path, overrides: list[str], messages: list[str]) -> None:
+    run = command("train.py", *overrides)
+    assert run.returncode == 1
+    assert all(message in run.stderr for message in messages), run.stderr
+    assert "Traceback" not in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("row", ['{"query": "q", "thought"', '{"query": "q", "answer": "a"}', "[1]"])
+def test_a_damaged_row(command: Command, tmp_path: Path, row: str) -> None:
+    file = tmp_path / "triplets.jsonl"
+    file.write_text('{"query": "q", "thought": "t", "answer": "a"}\n' + row + "\n")
+    run = command("train.py", "data=local", f"data.creative.path={file}", "data.ratio=0")
+    assert run.returncode == 1
+    assert f"{file}:2: " in run.stderr
+    assert "Traceback" not in run.stderr
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("script", ["generate.py", "evaluate.py"])
+def test_a_later_stage_without_a_study(command: Command, script: str) -> None:
+    run = command(script)
+    assert run.returncode == 1
+    assert "train one first, python train.py" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_no_torch_on_the_way_to_an_answer(tmp_path: Path) -> None:
+    """A typo, and --cfg job, are answered without importing torch."""
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    for arguments in (["--cfg", "job"], ["data.rato=1k"]):
+        run = subprocess.run(
+            [sys.executable, str(ROOT / "train.py"), *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        assert "torch was imported" not in run.stdout + run.stderr
+        assert "ratio" in run.stdout + run.stderr

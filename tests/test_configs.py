@@ -1,0 +1,61 @@
+"""Every YAML file under conf/ composes into a sound config."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from coig.cli import CONF
+from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig, load_config
+
+ROOTS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
+GROUPS = {"engine": "generate"}
+CHOICES = sorted(file.relative_to(CONF) for file in CONF.glob("*/*.yaml") if file.parent.name != "hydra")
+
+
+def composed(root: str, *overrides: str) -> DictConfig:
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return compose(root, overrides=list(overrides))
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_root_config_is_sound(root: str) -> None:
+    assert isinstance(load_config(composed(root), ROOTS[root]), ROOTS[root])
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
+def test_choice_is_sound(choice: Path, tmp_path: Path) -> None:
+    overrides = [f"{choice.parent}={choice.stem}"]
+    if choice == Path("data/local.yaml"):  # the one with a file of the user's own
+        file = tmp_path / "triplets.jsonl"
+        file.write_text('{"query": "q", "thought": "t", "answer": "a"}\n')
+        overrides += [f"data.creative.path={file}", "data.ratio=0"]
+    root = GROUPS.get(str(choice.parent), "train")
+    assert isinstance(load_config(composed(root, *overrides), ROOTS[root]), ROOTS[root])
+
+
+def test_every_group_is_covered() -> None:
+    assert {str(choice.parent) for choice in CHOICES} >= {
+        "data",
+        "model",
+        "optimizer",
+        "experiment",
+        "engine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "arm"),
+    [
+        (["data.ratio=0"], "cw"),
+        (["data.ratio=1000"], "cw+1k"),
+        (["data.ratio=general"], "general"),
+        (["data.ratio=10k", "supervision=outcome"], "cw+10k-outcome"),
+        (["data.ratio=10k", "seed=1"], "cw+10k-s1"),
+        (["data.ratio=0", "optimizer.lr=1e-4", "vary=[optimizer.lr]"], "cw-lr=0.0001"),
+        (["data.ratio=0", "model=tiny", "vary=[model]"], "cw-model=tiny"),
+    ],
+)
+def test_arm_names(overrides: list[str], arm: str) -> None:
+    assert composed("train", *overrides).arm == arm

@@ -1,0 +1,37 @@
+"""Imports flow one way: config, study ← data, evaluation ← models ← training, generation ← entry scripts."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "coig"
+LAYERS = [
+    {"ratio"},
+    {"config"},
+    {"study", "cli"},
+    {"data", "evaluation", "sample"},
+    {"models"},
+    {"training", "generation"},
+]
+RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
+
+
+def imported_parts(file: Path) -> set[str]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return {module.split(".")[1] for module in modules if module.startswith("coig.")}
+
+
+def test_no_part_imports_a_higher_or_a_neighbouring_one() -> None:
+    wrong = []
+    for file in PACKAGE.rglob("*.py"):
+        part = file.relative_to(PACKAGE).with_suffix("").parts[0]
+        for other in imported_parts(file) - {part} if part != "__init__" else ():
+            if RANK[other] >= RANK[part]:
+                wrong.append(f"{file.relative_to(PACKAGE)} imports coig.{other}")
+    assert not wrong
+
+
+def test_evaluation_handles_no_tensors() -> None:
+    importing = [file.name for file in (PACKAGE / "evaluation").glob("*.py") if "torch" in file.read_text().split()]
+    assert importing == []

@@ -1,0 +1,48 @@
+import pytest
+
+from coig.ratio import Ratio
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical", "arm"),
+    [
+        ("0", "0", "cw"),
+        ("500", "500", "cw+500"),
+        ("1k", "1k", "cw+1k"),
+        ("1000", "1k", "cw+1k"),
+        ("10k", "10k", "cw+10k"),
+        ("1:12", "1:12", "cw+1to12"),
+        ("1:1.2", "1:1.2", "cw+1to1.2"),
+        ("general", "general", "general"),
+    ],
+)
+def test_forms(text: str, canonical: str, arm: str) -> None:
+    ratio = Ratio.parse(text)
+    assert (ratio.text, ratio.arm) == (canonical, arm)
+
+
+@pytest.mark.parametrize("text", ["50%", "1.0", "0.5", "-1", "", "k", "1:0", "1:", "12:1", "1e3", "ten"])
+def test_anything_else_is_an_error_with_the_remedy(text: str) -> None:
+    with pytest.raises(ValueError, match="give a count per language"):
+        Ratio.parse(text)
+
+
+def test_a_percentage_is_called_one() -> None:
+    with pytest.raises(ValueError, match="is a percentage"):
+        Ratio.parse("50%")
+
+
+@pytest.mark.parametrize(
+    ("text", "creative", "scale", "expected"),
+    [
+        ("0", 1665, 1.0, 0),
+        ("1k", 1665, 1.0, 1000),
+        ("general", 1665, 1.0, 10_000),
+        ("10k", 51, 0.0306, 306),  # the sample's 1:12
+        ("1k", 51, 0.0306, 31),  # 30.6
+        ("1:12", 51, 0.5, 306),  # a proportion knows no scale
+        ("1:12", 1665, 1.0, 9990),
+    ],
+)
+def test_examples_per_language(text: str, creative: int, scale: float, expected: int) -> None:
+    assert Ratio.parse(text).general_per_language(creative, languages=2, scale=scale) == expected

@@ -1,0 +1,20 @@
+"""Train one arm, or with -m every arm of a study: python train.py -m data.ratio=0,1k,5k,10k,general"""
+
+import hydra
+from omegaconf import DictConfig
+
+from coig.cli import check_command_line
+from coig.config import load_config
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+def main(cfg: DictConfig) -> None:
+    config = load_config(cfg)
+    from coig.training.run import train  # heavy imports only once the config is sound
+
+    train(config)
+
+
+if __name__ == "__main__":
+    check_command_line("train")
+    main()

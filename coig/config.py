@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import inspect
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, overload
 
@@ -347,7 +348,8 @@ def _arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: Dic
     for key in vary:
         value = OmegaConf.select(_root_, key)
         value = value.get("name") if isinstance(value, DictConfig) else value
-        parts.append(f"{key.rpartition('.')[2]}={value}".replace("/", "_"))
+        named = f"{key.rpartition('.')[2]}_{value}"
+        parts.append(re.sub(r"[^\w.+-]", "_", named))  # a plain word for folders and for Hydra
     return "-".join(parts)
 
 

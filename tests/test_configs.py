@@ -53,8 +53,8 @@ def test_every_group_is_covered() -> None:
         (["data.ratio=general"], "general"),
         (["data.ratio=10k", "supervision=outcome"], "cw+10k-outcome"),
         (["data.ratio=10k", "seed=1"], "cw+10k-s1"),
-        (["data.ratio=0", "optimizer.lr=1e-4", "vary=[optimizer.lr]"], "cw-lr=0.0001"),
-        (["data.ratio=0", "model=tiny", "vary=[model]"], "cw-model=tiny"),
+        (["data.ratio=0", "optimizer.lr=1e-4", "vary=[optimizer.lr]"], "cw-lr_0.0001"),
+        (["data.ratio=0", "model=tiny", "vary=[model]"], "cw-model_tiny"),
     ],
 )
 def test_arm_names(overrides: list[str], arm: str) -> None:

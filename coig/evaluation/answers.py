@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from coig.config import ConfigError
+from coig.config import LANGUAGES, ConfigError
 from coig.evaluation.language import language_of, script_share
 from coig.evaluation.lexical import type_token_ratio, words
 from coig.study import Arm
@@ -32,7 +32,7 @@ SCHEMA = {
 
 
 def read_answers(arms: Sequence[Arm], queries: str) -> pl.DataFrame:
-    """Every answer of the arms to a file of queries, in the arms' order and then by query id.
+    """Every answer of the arms to a file of queries, Chinese first, in the arms' order, then by query id.
 
     Raises ConfigError if no arm has any, or a line is damaged.
     """
@@ -57,7 +57,7 @@ def read_answers(arms: Sequence[Arm], queries: str) -> pl.DataFrame:
         where = arms[0].folder.parent if arms else "the study"
         raise ConfigError(f"no arm of {where} has generations/{queries}.jsonl: run generate.py first")
     order = {arm.name: place for place, arm in enumerate(arms)}
-    rows.sort(key=lambda row: (order[row["arm"]], row["query_id"]))
+    rows.sort(key=lambda row: (LANGUAGES.index(row["lang"]), order[row["arm"]], row["query_id"]))
     return pl.DataFrame(rows, schema=SCHEMA)
 
 

@@ -78,12 +78,13 @@ def _arm_facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _side_by_side(answers: pl.DataFrame) -> list[dict[str, Any]]:
     """Queries with the arms' answers beside each other."""
-    frame = answers.sort("lang", "query_id", descending=[True, False], maintain_order=True)
     return [
-        {"id": part["query_id"][0], "lang": part["lang"][0], "genre": part["genre"][0], "query": part["query"][0],
-         "answers": part.select("arm", "reasoning", "answer", "finished").to_dicts()}
-        for part in frame.partition_by("query_id", maintain_order=True)
-    ]  # fmt: skip
+        {
+            **part.select("query_id", "lang", "genre", "query").row(0, named=True),
+            "answers": part.select("arm", "reasoning", "answer", "finished").to_dicts(),
+        }
+        for part in answers.partition_by("query_id", maintain_order=True)
+    ]
 
 
 def _inline(svg: bytes) -> str:

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -64,9 +65,10 @@ def _write_frame(path: Path, frame: pl.DataFrame) -> None:
 def _print(table: pl.DataFrame, notes: list[str]) -> None:
     console = Console()
     for lang in table["lang"].unique(maintain_order=True):
-        printed = Table(title=LANGUAGE_NAMES[lang], title_justify="left", title_style="bold")
+        printed = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left")
+        printed.title = LANGUAGE_NAMES[lang]
         for column in COLUMNS.values():
-            printed.add_column(column, justify="left" if column == "arm" else "right")
+            printed.add_column(column, justify="left" if column == "arm" else "right", no_wrap=True)
         for row in table.filter(pl.col("lang") == lang).iter_rows(named=True):
             printed.add_row(*readable(row))
         console.print(printed)

@@ -38,19 +38,19 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(
         contaminated_low=pl.Series([low for low, _ in intervals], dtype=pl.Float64),
         contaminated_high=pl.Series([high for _, high in intervals], dtype=pl.Float64),
-    ).sort(pl.col("lang") == "en", maintain_order=True)
+    )
 
 
 COLUMNS = {
     "arm": "arm",
-    "queries": "answers",
-    "finished": "finished %",
+    "queries": "n",
+    "finished": "ended %",
     "tokens": "tokens",
-    "characters": "characters",
-    "ttr_mean": "TTR mean",
-    "ttr_median": "TTR median",
-    "contaminated": "other language %",
-    "contaminated_any": "any of it %",
+    "characters": "chars",
+    "ttr_mean": "TTR",
+    "ttr_median": "median",
+    "contaminated": "foreign %",
+    "contaminated_any": "any %",
     "empty": "empty",
 }
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from lightning import Callback, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from transformers.utils.logging import disable_progress_bar
 
 from coig.config import TrainConfig, construct
@@ -67,6 +67,8 @@ def _fit(config: TrainConfig, arm: Arm, model: Any, data: MixtureDataModule, log
     callbacks: list[Callback] = [
         ModelCheckpoint(arm.checkpoint.parent, arm.checkpoint.stem, enable_version_counter=False)
     ]
+    if config.trainer.arguments().get("enable_progress_bar", True):
+        callbacks.append(ProgressBar())
     trainer = construct(
         config.trainer,
         default_root_dir=str(arm.folder),
@@ -80,6 +82,13 @@ def _fit(config: TrainConfig, arm: Arm, model: Any, data: MixtureDataModule, log
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
     if trainer.interrupted:
         raise KeyboardInterrupt
+
+
+class ProgressBar(RichProgressBar):
+    """Lightning's bar without the logger's version number."""
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
 @contextmanager

@@ -1,0 +1,86 @@
+"""The loss is the library's own, and does not depend on how a step is laid out."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from coig.config import ConfigError, Model
+from coig.data.batches import micro_batches
+from coig.data.encoding import Encoded, Encoder
+from coig.data.examples import Example
+from coig.models.causal_lm import export, load_model, load_tokenizer, weighted_nll
+
+TINY = Model(name="tiny", path="sample:tiny", weights="random", max_length=512, learning_rate=1e-3, system_prompt=None)
+EXAMPLE = Example("id", "test", "creative", "zh", None, "p", "r", "a")
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return load_model(TINY, seed=0)
+
+
+def step(lengths: list[int]) -> list[Encoded]:
+    """Examples of random ids whose first half is a prompt."""
+    generator = torch.Generator().manual_seed(0)
+    rows = []
+    for length in lengths:
+        ids = torch.randint(3, 8000, (length,), generator=generator).tolist()
+        rows.append(Encoded(EXAMPLE, ids, [0] * length, [0.0] * (length // 2) + [1.0] * (length - length // 2)))
+    return rows
+
+
+def test_the_loss_is_the_librarys_over_the_whole_step(model: Any) -> None:
+    [batch] = micro_batches(step([40, 17, 9]), pad_id=0, token_budget=10_000)
+    labels = batch.input_ids.masked_fill(batch.weights == 0, -100)
+    attention_mask = (torch.arange(40) < torch.tensor([[40], [17], [9]])).long()
+    library = model(input_ids=batch.input_ids, attention_mask=attention_mask, labels=labels).loss
+    assert torch.allclose(weighted_nll(model, batch) / batch.total_weight, library, rtol=1e-6)
+
+
+@pytest.mark.parametrize("token_budget", [1, 64, 100])
+def test_gradients_do_not_depend_on_the_layout(model: Any, token_budget: int) -> None:
+    def gradients(budget: int) -> torch.Tensor:
+        model.zero_grad()
+        batches = micro_batches(step([40, 33, 17, 17, 9, 5]), pad_id=0, token_budget=budget)
+        total = sum(batch.total_weight for batch in batches)
+        for batch in batches:
+            torch.autograd.backward(weighted_nll(model, batch) / total)
+        return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+    reference, other = gradients(10_000), gradients(token_budget)
+    assert float((reference - other).norm() / reference.norm()) <= 1e-5
+
+
+def test_weights_scale_a_tokens_share_of_the_loss(model: Any) -> None:
+    [one] = step([20])
+    [plain] = micro_batches([one], pad_id=0, token_budget=100)
+    doubled = plain._replace(weights=plain.weights * 2)
+    assert torch.allclose(2 * weighted_nll(model, plain), weighted_nll(model, doubled))
+
+
+def test_random_weights_come_from_the_seed_alone() -> None:
+    torch.manual_seed(99)
+    first, second, other = (load_model(TINY, seed).lm_head.weight for seed in (0, 0, 1))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_plain_transformers_loads_the_export(model: Any, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(TINY)
+    export(model, tokenizer, Encoder(tokenizer, None).end_id, tmp_path / "model")
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    ids = AutoTokenizer.from_pretrained(tmp_path / "model")("春天的雨", return_tensors="pt").input_ids
+    assert torch.equal(loaded(ids).logits, model(ids).logits)
+    assert loaded.generation_config.eos_token_id == [tokenizer.convert_tokens_to_ids("<|im_end|>")]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("path", ["nobody/no-such-model", "sample:."])
+def test_a_model_that_cannot_be_had(path: str) -> None:
+    missing = TINY.model_copy(update={"path": path})
+    for load in (load_tokenizer, lambda model: load_model(model, 0)):
+        with pytest.raises(ConfigError, match=r"model\.path=.*HF_HUB_OFFLINE"):
+            load(missing)

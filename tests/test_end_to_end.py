@@ -1,0 +1,172 @@
+"""The study through the real commands: train, generate, evaluate; again; killed; failing; on real input."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.conftest import ROOT, SHARED, Command
+
+SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=128", "trainer.global_batch_size=16")
+
+
+def succeeded(run: subprocess.CompletedProcess[str]) -> str:
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def read_json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def queries(tmp_path: Path) -> Path:
+    file = tmp_path / "few.jsonl"
+    rows = [
+        {"id": "q1", "lang": "zh", "genre": "poetry", "query": "写一首诗。"},
+        {"id": "q2", "lang": "en", "genre": "poetry", "query": "Write a poem with <|im_end|> in it."},
+        {"id": "q3", "lang": "en", "genre": "slogan", "query": "Write a slogan."},
+    ]
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries: Path) -> None:
+    sweep = ("-m", "study=s", "data.ratio=0,general", *SHORT)
+    answer = (f"queries={queries}", "sampling.max_new_tokens=12")
+    printed = succeeded(command("train.py", *sweep))
+    assert "W&B: not logged in, runs stay offline" in printed
+    study = tmp_path / "multirun" / "s"
+    for arm, groups in {"cw": {"creative": 51}, "general": {"general": 20}}.items():
+        manifest = read_json(study / arm / "manifest.json")
+        assert (manifest["status"], manifest["seed"], manifest["arm"]) == ("done", 0, arm)
+        assert {g["kind"] for g in manifest["data"]["train"]} == set(groups)
+        assert sum(g["examples"] for g in manifest["data"]["train"]) == sum(groups.values())
+        metrics = read_lines(study / arm / "metrics.jsonl")
+        assert sum("train/loss" in line for line in metrics) == {"cw": 8, "general": 4}[arm]
+        assert sum("validation/loss" in line for line in metrics) == 2
+        [run] = (study / arm / "wandb").glob("offline-run-*/*.wandb")
+        assert manifest["wandb_run"] in run.name
+        assert run.stat().st_size > 0
+
+    succeeded(command("generate.py", *answer))  # the latest study
+    for arm in ("cw", "general"):
+        records = read_lines(study / arm / "generations" / "few.jsonl")
+        assert {record["query_id"] for record in records} == {"q1", "q2", "q3"}
+        assert all(r["reasoning_tokens"] + r["answer_tokens"] <= 12 for r in records)
+        assert {r["finish_reason"] for r in records} <= {"stop", "length"}
+
+    assert str(study / "evaluation" / "report.html") in succeeded(command("evaluate.py", "queries=few"))
+    page = (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<td>general</td>") == 3  # the arms' table, and one per language
+
+    before = {
+        path: path.stat().st_mtime_ns for path in study.rglob("*") if path.is_file() and path.name != "multirun.yaml"
+    }
+    assert succeeded(command("train.py", *sweep)).count("done already, skipped") == 2
+    assert succeeded(command("generate.py", *answer)).count("3 answers are there already") == 2
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+    refused = command("train.py", "study=s", "data.ratio=0", *SHORT, "model.learning_rate=0.1")
+    assert refused.returncode == 1
+    assert "model.learning_rate: 0.003 → 0.1" in refused.stderr
+    refused = command("generate.py", *answer, "seed=1")
+    assert refused.returncode == 1
+    assert "overwrite=true starts anew" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_an_interrupted_generation_goes_on(command: Command, tmp_path: Path, queries: Path) -> None:
+    answer = (f"queries={queries}", "sampling.max_new_tokens=12", "engine.batch_size=2")
+    succeeded(command("train.py", "study=s", "data.ratio=0", "logger=none", *SHORT))
+    succeeded(command("generate.py", *answer))
+    file = tmp_path / "multirun" / "s" / "cw" / "generations" / "few.jsonl"
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole[: len(whole.splitlines(keepends=True)[0]) + 30], encoding="utf-8")  # cut inside a line
+    succeeded(command("generate.py", *answer))
+    assert sorted(file.read_text(encoding="utf-8").splitlines()) == sorted(whole.splitlines())
+
+
+def test_killed_and_resumed_equals_never_killed(command: Command, tmp_path: Path) -> None:
+    arguments = ("data.ratio=0", "logger=none", *SHORT, "trainer.max_epochs=6")
+    succeeded(command("train.py", "study=whole", *arguments))
+    folder = tmp_path / "multirun" / "killed" / "cw"
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), "study=killed", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    metrics = folder / "metrics.jsonl"
+    while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 12):  # in the third epoch
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert read_json(folder / "manifest.json")["status"] == "running"
+    assert not (folder / "model").exists()
+
+    succeeded(command("train.py", "study=killed", *arguments))
+    assert read_json(folder / "manifest.json")["status"] == "done"
+    weights = [load_file(tmp_path / "multirun" / s / "cw" / "model" / "model.safetensors") for s in ("whole", "killed")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    whole, killed = (read_lines(tmp_path / "multirun" / s / "cw" / "metrics.jsonl") for s in ("whole", "killed"))
+    assert killed == whole
+
+
+def test_a_failing_arm_is_recorded_and_the_rest_go_on(command: Command, tmp_path: Path) -> None:
+    run = command("train.py", "-m", "study=s", "data.ratio=0", "model.learning_rate=1e30,1e-3", *SHORT)
+    assert run.returncode == 1
+    assert "is not finite; lower model.learning_rate" in run.stderr
+    assert "Traceback" not in run.stderr
+    study = tmp_path / "multirun" / "s"
+    failed = read_json(study / "cw-learning_rate_1e+30" / "manifest.json")
+    assert failed["status"] == "failed"
+    assert "is not finite" in failed["error"]
+    assert read_json(study / "cw-learning_rate_0.001" / "manifest.json")["status"] == "done"
+    runs = {arm.name: next(arm.glob("wandb/offline-run-*/*.wandb")).read_bytes() for arm in study.glob("cw-*")}
+    assert len(runs) == 2  # each arm has a run of its own
+
+    refused = command("generate.py", "arms=[cw-learning_rate_1e+30]")
+    assert refused.returncode == 1
+    assert "is not done" in refused.stderr
+
+
+def test_real_input(command: Command, tmp_path: Path) -> None:
+    """COIG-Writer's published shape beside GSM8K's published file, as the README says."""
+    general = SHARED / "general" / "gsm8k_train.jsonl"
+    if not general.exists():
+        pytest.skip("../shared/general is not beside this checkout")
+    triplets = [
+        {
+            "id": str(n),
+            "query": f"写第{n}个故事。\n\n要短。",
+            "thought": f"先想第{n}个人物。" * 5,
+            "answer": f"从前有{n}个人。\n",
+        }
+        for n in range(20)
+    ]
+    file = tmp_path / "all_human_data.json"
+    file.write_text(json.dumps(triplets, ensure_ascii=False), encoding="utf-8")
+    paths = ("data=local", f"data.creative.path={file}", f"data.general.en.path={general}")
+    succeeded(
+        command("train.py", "-m", "study=mine", *paths, "data.ratio='1:2',100", "trainer.max_epochs=1", "logger=csv")
+    )
+    for arm, count in {"cw+1to2": 40, "cw+100": 100}.items():
+        groups = read_json(tmp_path / "multirun" / "mine" / arm / "manifest.json")["data"]["train"]
+        assert [(g["kind"], g["lang"], g["source"], g["examples"]) for g in groups] == [
+            ("creative", "zh", "all_human_data", 20),
+            ("general", "en", "gsm8k_train", count),
+        ]

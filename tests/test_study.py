@@ -1,0 +1,102 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from coig.cli import CONF
+from coig.config import ConfigError, TrainConfig, load_config
+from coig.study import Arm, atomic_folder, find_arms, find_study, write_atomic
+
+
+def config(*overrides: str) -> TrainConfig:
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return load_config(compose("train", overrides=list(overrides)))
+
+
+def trained(folder: Path, settings: TrainConfig, status: str = "done", fingerprint: str = "f") -> Arm:
+    arm = Arm(folder)
+    arm.write_settings(settings)
+    arm.write_manifest({"status": status, "data": {"fingerprint": fingerprint}})
+    return arm
+
+
+def test_a_done_arm_is_left_alone_and_a_broken_one_continued(tmp_path: Path) -> None:
+    assert Arm(tmp_path / "cw").state(config(), "f") == "new"
+    assert trained(tmp_path / "cw", config()).state(config(), "f") == "done"
+    assert trained(tmp_path / "cw", config(), "running").state(config(), "f") == "unfinished"
+    assert trained(tmp_path / "cw", config(), "failed").state(config(), "f") == "unfinished"
+
+
+def test_what_does_not_bear_on_results_may_change(tmp_path: Path) -> None:
+    arm = trained(tmp_path / "cw", config())
+    assert arm.state(config("logger=none"), "f") == "done"
+
+
+@pytest.mark.parametrize("ratio", ["10k", "1:12", "general", "0"])
+def test_settings_survive_the_file(tmp_path: Path, ratio: str) -> None:
+    settings = config(f"data.ratio={ratio}")
+    assert trained(tmp_path / "cw", settings).state(settings, "f") == "done"
+
+
+def test_other_settings_are_refused_with_the_differing_keys(tmp_path: Path) -> None:
+    arm = trained(tmp_path / "cw", config())
+    with pytest.raises(ConfigError) as error:
+        arm.state(config("model.learning_rate=0.5", "data.overlong=drop"), "other")
+    message = str(error.value)
+    assert "data.overlong: truncate → drop" in message
+    assert "model.learning_rate: 0.003 → 0.5" in message
+    assert "optimizer.lr: 0.003 → 0.5" in message
+    assert "the data themselves (fingerprint)" in message
+    assert "resume=true" in message
+    assert "overwrite=true" in message
+
+
+def test_resume_accepts_a_difference_and_overwrite_deletes_it(tmp_path: Path) -> None:
+    arm = trained(tmp_path / "cw", config())
+    longer = config("trainer.max_epochs=5", "resume=true")
+    assert arm.state(longer, "f") == "unfinished"
+    assert arm.state(config("trainer.max_epochs=5", "overwrite=true"), "f") == "new"
+    assert not arm.folder.exists()
+
+
+def test_arms_come_in_the_papers_order(tmp_path: Path) -> None:
+    for name in ("general", "cw+10k", "cw", "cw+5k", "cw+10k-outcome", "cw+500", "cw+1k"):
+        Arm(tmp_path / name).write_manifest({"status": "done"})
+    names = [arm.name for arm in find_arms(tmp_path, None)]
+    assert names == ["cw", "cw+500", "cw+1k", "cw+5k", "cw+10k", "cw+10k-outcome", "general"]
+    assert [arm.name for arm in find_arms(tmp_path, ("general", "cw"))] == ["cw", "general"]
+    with pytest.raises(ConfigError, match=r"arms: cw\+2k is no arm of study .*; did you mean"):
+        find_arms(tmp_path, ("cw+2k",))
+
+
+def test_the_latest_study_is_taken_and_an_unknown_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"train one first, python train\.py"):
+        find_study(None)
+    for age, name in enumerate(["new", "old"]):
+        Arm(Path("multirun") / name / "cw").write_manifest({"status": "done"})
+        os.utime(Path("multirun") / name / "cw" / "manifest.json", (1e9 - age, 1e9 - age))
+    assert find_study(None).name == "new"
+    assert find_study("old").name == "old"
+    with pytest.raises(ConfigError, match="study=odl: no such study; did you mean 'old'"):
+        find_study("odl")
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("old")
+
+    def fail() -> Any:
+        with atomic_folder(tmp_path / "model") as partial:
+            (partial / "weights").write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert (tmp_path / "model" / "weights").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    write_atomic(tmp_path / "a" / "b.txt", "whole")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]

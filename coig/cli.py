@@ -28,25 +28,27 @@ NAMED_ALREADY = {"data.ratio", "supervision", "seed"}  # what an arm's name show
 def check_command_line(config_name: str, schema: type[Node] = TrainConfig) -> None:
     """Exit with one message if any job of the command line is unsound; name what a sweep varies in its arms."""
     arguments = get_args_parser().parse_args()
-    if (
-        not arguments.run
-        and not arguments.multirun
-        and any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion))
-    ):
+    if any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)):
         return  # Hydra only shows something
     try:
         overrides = OverridesParser.create().parse_overrides(arguments.overrides)
         swept = [o for o in overrides if o.is_sweep_override()] if arguments.multirun else []
+        naming = _naming(overrides, swept) if schema is TrainConfig else []
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             name = arguments.config_name or config_name
-            problems = _override_problems(name, overrides) or _job_problems(name, schema, overrides, swept)
+            problems = _override_problems(name, overrides) or _job_problems(name, schema, overrides, swept, naming)
     except (HydraException, OmegaConfBaseException) as error:
         problems = [str(error)]
     if problems:
         sys.exit(render_problems(problems))
+    sys.argv += naming
+
+
+def _naming(overrides: list[Override], swept: list[Override]) -> list[str]:
+    """The override that names what a sweep varies, unless the user said what to name or it shows in any case."""
     varied = [o.key_or_group for o in swept if o.key_or_group not in NAMED_ALREADY]
-    if varied and schema is TrainConfig:
-        sys.argv.append(f"vary=[{','.join(varied)}]")
+    named = any(o.key_or_group == "vary" for o in overrides)
+    return [f"vary=[{','.join(varied)}]"] if varied and not named else []
 
 
 def _override_problems(config_name: str, overrides: list[Override]) -> list[str]:
@@ -87,26 +89,28 @@ def _key_problem(known: Any, key: str) -> str | None:
             return None
         if not isinstance(known, dict) or name not in known:
             near = suggestion(name, list(known)) if isinstance(known, dict) else ""
+            if isinstance(known, dict) and "_target_" in known:
+                near += f"; an argument that {known['_target_']} takes besides is added with +{key}=…"
             return f"{key}: unknown key" + (f" in {'.'.join(parents)}" if parents else "") + near
         parents.append(name)
         known = known[name]
     return None
 
 
-def _job_problems(name: str, schema: type[Node], overrides: list[Override], swept: list[Override]) -> list[str]:
+def _job_problems(
+    name: str, schema: type[Node], overrides: list[Override], swept: list[Override], naming: list[str]
+) -> list[str]:
     """The problems of every job, each said once; a sweep's jobs must also have arms of their own."""
+    if any(o.key_or_group == "study" for o in swept):
+        return ["study: cannot be swept, a sweep is one study; run the command once per study"]
     fixed = [o.input_line or "" for o in overrides if o not in swept]
     choices = [[f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()] for o in swept]
-    vary = [o.key_or_group for o in swept if o.key_or_group not in NAMED_ALREADY]
-    naming = [f"vary=[{','.join(vary)}]"] if vary and schema is TrainConfig else []
     problems: dict[str, None] = {}
     arms: dict[str, str] = {}
-    for job in itertools.product(*choices):
-        cfg = compose(name, overrides=[*fixed, *job, *naming])
+    for values in itertools.product(*choices):
+        cfg = compose(name, overrides=[*fixed, *values, *naming])
         problems |= dict.fromkeys(config_problems(cfg, schema))
-        arm = cfg.get("arm")
-        if swept and schema is TrainConfig and arms.setdefault(arm, " ".join(job)) != " ".join(job):
-            problems[f"{' '.join(job)} and {arms[arm]} are both the arm '{arm}': each needs a name of its own"] = None
-    if any(o.key_or_group == "study" for o in swept):
-        problems["study: cannot be swept, a sweep is one study; run the command once per study"] = None
+        job = " ".join(values)
+        if schema is TrainConfig and arms.setdefault(cfg.arm, job) != job:
+            problems[f"{job} and {arms[cfg.arm]} are both the arm '{cfg.arm}': each needs a name of its own"] = None
     return list(problems)

@@ -26,6 +26,10 @@ from tests.conftest import ROOT, Command
         (["-m", "data.ratio=0,1k,1.0"], ["data.ratio=1.0: is a fraction"]),
         (["-m", "data.ratio=1k,1000"], ["data.ratio=1000 and data.ratio=1k are both the arm 'cw+1k'"]),
         (["-m", "study=a,b"], ["study: cannot be swept"]),
+        (
+            ["trainer.max_epoch=1"],
+            ["did you mean 'max_epochs'?", "lightning.Trainer takes besides is added with +trainer."],
+        ),
         (["data.ratio=[1"], ["no viable alternative at input '[1'"]),
         (
             ["+data.creative.colums=1", "data.ratio=0"],

@@ -4,17 +4,18 @@ import hydra
 from omegaconf import DictConfig
 
 from coig.cli import check_command_line
-from coig.config import load_config
+from coig.config import TrainConfig, load_config
+from coig.data.mixture import check_data
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> None:
-    config = load_config(cfg)
+    config = load_config(cfg, TrainConfig)
     from coig.training.run import train  # heavy imports only once the config is sound
 
     train(config)
 
 
 if __name__ == "__main__":
-    check_command_line("train")
+    check_command_line("train", TrainConfig, check_data)
     main()

@@ -7,65 +7,125 @@ every override and every job of a sweep is checked at once.
 from __future__ import annotations
 
 import itertools
+import os
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from coig.config import Node, TrainConfig, config_problems, render_problems, suggestion
+from coig.config import (
+    ConfigError,
+    Node,
+    Schema,
+    TrainConfig,
+    config_problems,
+    load_config,
+    render_problems,
+    suggestion,
+)
 
+MULTIRUN = Path("multirun")
 CONF = Path(__file__).parent.parent / "conf"
 NAMED_ALREADY = {"data.ratio", "supervision", "seed"}  # what an arm's name shows in any case
 
 
-def check_command_line(config_name: str, schema: type[Node] = TrainConfig) -> None:
-    """Exit with one message if any job of the command line is unsound; name what a sweep varies in its arms."""
+def check_command_line(
+    config_name: str, schema: type[Schema], check_job: Callable[[Schema], object] | None = None
+) -> None:
+    """Exit with one message if any job of the command line is unsound; name what a sweep varies in its arms.
+
+    `check_job` is called with the config of every job of a sweep and may raise a ConfigError.
+    """
     arguments = get_args_parser().parse_args()
     if any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)):
         return  # Hydra only shows something
+    root = MULTIRUN if MULTIRUN.exists() else Path()
+    if not (root.is_dir() and os.access(root, os.W_OK)):
+        sys.exit(f"{root.absolute()}: cannot be written to; run the command from a folder of your own")
     try:
-        overrides = OverridesParser.create().parse_overrides(arguments.overrides)
-        swept = [o for o in overrides if o.is_sweep_override()] if arguments.multirun else []
-        naming = _naming(overrides, swept) if schema is TrainConfig else []
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             name = arguments.config_name or config_name
-            problems = _override_problems(name, overrides) or _job_problems(name, schema, overrides, swept, naming)
+            command = _Command.parse(name, schema, arguments.overrides, sweeps=arguments.multirun)
+            problems = _problems(command)
+            if command.swept and check_job and not problems:
+                configs = [load_config(cfg, schema) for _, cfg in command.jobs()]
+                problems = list(dict.fromkeys(str(e) for config in configs if (e := _error_of(check_job, config))))
     except (HydraException, OmegaConfBaseException) as error:
         problems = [str(error)]
     if problems:
         sys.exit(render_problems(problems))
-    sys.argv += naming
+    if command.naming:
+        sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.naming)
 
 
-def _naming(overrides: list[Override], swept: list[Override]) -> list[str]:
-    """The override that names what a sweep varies, unless the user said what to name or it shows in any case."""
-    varied = [o.key_or_group for o in swept if o.key_or_group not in NAMED_ALREADY]
-    named = any(o.key_or_group == "vary" for o in overrides)
-    return [f"vary=[{','.join(varied)}]"] if varied and not named else []
+@dataclass(frozen=True)
+class _Command:
+    """What a command line asks for; `naming` is the override that names in the arms what a sweep varies."""
+
+    config_name: str
+    schema: type[Node]
+    overrides: list[Override]
+    swept: list[Override]
+    naming: list[str]
+
+    @classmethod
+    def parse(cls, config_name: str, schema: type[Node], lines: list[str], *, sweeps: bool) -> _Command:
+        overrides = _parsed(lines)
+        swept = [o for o in overrides if o.is_sweep_override()] if sweeps else []
+        varied = [o.key_or_group for o in swept if o.key_or_group not in NAMED_ALREADY]
+        said = any(o.key_or_group == "vary" for o in overrides)
+        naming = [f"vary=[{','.join(varied)}]"] if varied and not said and schema is TrainConfig else []
+        return cls(config_name, schema, overrides, swept, naming)
+
+    def without(self, wrong: set[str]) -> _Command:
+        """The command with the sound overrides only."""
+        sound = [o for o in self.overrides if o.key_or_group not in wrong]
+        swept = [o for o in self.swept if o in sound]
+        return replace(self, overrides=sound, swept=swept, naming=self.naming if swept == self.swept else [])
+
+    def jobs(self) -> Iterator[tuple[str, DictConfig]]:
+        """What is swept, and the composed config, of every job."""
+        fixed = [o.input_line or "" for o in self.overrides if o not in self.swept]
+        choices = [[f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()] for o in self.swept]
+        for values in itertools.product(*choices):
+            yield " ".join(values), compose_job(self.config_name, [*fixed, *values, *self.naming])
 
 
-def _override_problems(config_name: str, overrides: list[Override]) -> list[str]:
-    """Groups, choices and keys that do not exist, each with what was probably meant."""
-    problems, groups, keys = [], [], []
-    for override in overrides:
-        if override.key_or_group.startswith("hydra") or override.is_add() or override.is_force_add():
-            continue
-        if (CONF / override.key_or_group).is_dir():
-            groups.append(override)
-            problems += _choice_problems(override)
-        else:
-            keys.append(override)
-    chosen = [o.input_line for o in groups if not o.is_sweep_override() and not _choice_problems(o) and o.input_line]
-    base = compose(config_name, overrides=chosen)
-    known = OmegaConf.to_container(base, resolve=False)
-    return problems + [problem for o in keys if (problem := _key_problem(known, o.key_or_group))]
+def _parsed(lines: list[str]) -> list[Override]:
+    """The overrides of the command line; what Hydra's grammar cannot read is explained with its usual mend."""
+    overrides = []
+    for line in lines:
+        try:
+            overrides += OverridesParser.create().parse_overrides([line])
+        except HydraException as error:
+            quoted = "{}='{}'".format(*line.split("=", 1)) if "=" in line else f"{line}=…"
+            raise ConfigError(
+                f"{line}: cannot be read ({str(error).splitlines()[0]}); overrides are key=value, and a value with "
+                f'spaces, commas, signs or full-width characters needs quotes of its own: "{quoted}"'
+            ) from None
+    return overrides
+
+
+def _problems(command: _Command) -> list[str]:
+    """What is wrong with the overrides themselves, and with the jobs that the sound ones make."""
+    ours = [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
+    groups = {o.key_or_group: o for o in ours if (CONF / o.key_or_group).is_dir()}
+    wrong = {key: _choice_problems(override) for key, override in groups.items()}
+    chosen = [o.input_line or "" for key, o in groups.items() if not wrong[key] and not o.is_sweep_override()]
+    known = OmegaConf.to_container(compose(command.config_name, overrides=chosen), resolve=False)
+    wrong |= {o.key_or_group: _key_problems(known, o.key_or_group) for o in ours if o.key_or_group not in groups}
+    sound = command.without({key for key, problems in wrong.items() if problems})
+    return [problem for problems in wrong.values() for problem in problems] + _job_problems(sound)
 
 
 def _choice_problems(override: Override) -> list[str]:
@@ -77,40 +137,49 @@ def _choice_problems(override: Override) -> list[str]:
     return [
         f"{group}={value}: no such choice; choose from {', '.join(choices)}"
         for value in values
-        if value not in (*choices, "None", "null")
+        if value not in choices and not (group == "experiment" and value in ("None", "null"))
     ]
 
 
-def _key_problem(known: Any, key: str) -> str | None:
+def _key_problems(known: Any, key: str) -> list[str]:
     """What is wrong with overriding `key` in the composed config `known` (plain dicts)."""
     parents: list[str] = []
     for name in key.split("."):
         if isinstance(known, list):
-            return None
+            break
         if not isinstance(known, dict) or name not in known:
             near = suggestion(name, list(known)) if isinstance(known, dict) else ""
             if isinstance(known, dict) and "_target_" in known:
                 near += f"; an argument that {known['_target_']} takes besides is added with +{key}=…"
-            return f"{key}: unknown key" + (f" in {'.'.join(parents)}" if parents else "") + near
+            return [f"{key}: unknown key" + (f" in {'.'.join(parents)}" if parents else "") + near]
         parents.append(name)
         known = known[name]
+    return []
+
+
+def _job_problems(command: _Command) -> list[str]:
+    """The problems of every job, each said once; a sweep's jobs must also have arms of their own."""
+    if one := [o.key_or_group for o in command.swept if o.key_or_group in ("study", "experiment")]:
+        return [f"{one[0]}: cannot be swept, a sweep is one study; run the command once for each"]
+    problems: dict[str, None] = {}
+    arms: dict[str, str] = {}
+    for job, cfg in command.jobs():
+        problems |= dict.fromkeys(config_problems(cfg, command.schema))
+        if command.schema is TrainConfig and arms.setdefault(cfg.arm, job) != job:
+            problems[f"{job} and {arms[cfg.arm]} are both the arm '{cfg.arm}': each needs a name of its own"] = None
+    return list(problems)
+
+
+def _error_of(check: Callable[[Schema], object], config: Schema) -> ConfigError | None:
+    try:
+        check(config)
+    except ConfigError as error:
+        return error
     return None
 
 
-def _job_problems(
-    name: str, schema: type[Node], overrides: list[Override], swept: list[Override], naming: list[str]
-) -> list[str]:
-    """The problems of every job, each said once; a sweep's jobs must also have arms of their own."""
-    if any(o.key_or_group == "study" for o in swept):
-        return ["study: cannot be swept, a sweep is one study; run the command once per study"]
-    fixed = [o.input_line or "" for o in overrides if o not in swept]
-    choices = [[f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()] for o in swept]
-    problems: dict[str, None] = {}
-    arms: dict[str, str] = {}
-    for values in itertools.product(*choices):
-        cfg = compose(name, overrides=[*fixed, *values, *naming])
-        problems |= dict.fromkeys(config_problems(cfg, schema))
-        job = " ".join(values)
-        if schema is TrainConfig and arms.setdefault(cfg.arm, job) != job:
-            problems[f"{job} and {arms[cfg.arm]} are both the arm '{cfg.arm}': each needs a name of its own"] = None
-    return list(problems)
+def compose_job(name: str, overrides: list[str]) -> DictConfig:
+    """A job's config as Hydra will make it, its choices of groups in HydraConfig."""
+    cfg = compose(name, overrides=overrides, return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import inspect
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, overload
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from coig.ratio import Ratio
 
@@ -43,7 +43,15 @@ def _existing(text: str) -> str:
     return text
 
 
+def _file(text: str) -> str:
+    if local_path(_existing(text)).is_dir():
+        raise ValueError("is a folder; name a file in it")
+    return text
+
+
 def _model_path(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; give a hub id or a folder")
     looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
     return _existing(text) if looks_local else text
 
@@ -53,9 +61,17 @@ def _ratio(text: str) -> str:
 
 
 def _plain_name(text: str) -> str:
-    if not text or text in {".", ".."} or "/" in text or "\\" in text:
-        raise ValueError("is used as a folder's name: no slashes, not empty")
+    if not text or text in {".", ".."} or "/" in text or "\\" in text or len(text) > 100:
+        raise ValueError("is used as a folder's name: no slashes, not empty, at most 100 characters")
     return text
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _stem(value: Any) -> Any:
+    return Path(value).stem if isinstance(value, str) and value.endswith(".jsonl") else value
 
 
 def _known_target(text: str) -> str:
@@ -65,8 +81,9 @@ def _known_target(text: str) -> str:
     return text
 
 
-ExistingPath = Annotated[str, AfterValidator(_existing)]
+ExistingFile = Annotated[str, AfterValidator(_file)]
 FolderName = Annotated[str, AfterValidator(_plain_name)]
+ArmNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[str, ...] = get_args(Language)
 
@@ -91,7 +108,7 @@ class Constructor(Node):
 class Source(Constructor):
     """A data source: `path` is a file of examples; null leaves the source out."""
 
-    path: ExistingPath | None = None
+    path: ExistingFile | None = None
 
 
 class Validation(Node):
@@ -105,7 +122,9 @@ class Validation(Node):
 class Data(Node):
     name: str
     ratio: Annotated[str, AfterValidator(_ratio)]
-    scale: float = Field(1.0, gt=0)  # multiplies N of `ratio`, so that small sets keep the paper's proportions
+    scale: float = Field(
+        1.0, gt=0, allow_inf_nan=False
+    )  # multiplies N of `ratio`, so that small sets keep the paper's proportions
     creative: Source
     general: dict[Language, Source]
     validation: Validation
@@ -125,11 +144,9 @@ class Data(Node):
             return self
         if not self.pools:
             raise ValueError(f"ratio {ratio.text} asks for general data: set data.general.<zh|en>.path=<file>")
-        creative = _count_rows(self.creative.path)
-        training = None if creative is None else creative - self.validation.creative
-        if training is None and ratio.per_creative is not None:
-            return self
-        wanted = ratio.general_per_language(training or 0, len(self.pools), self.scale)
+        if ratio.per_creative is not None:
+            return self  # the mixture knows how many creative examples there are
+        wanted = ratio.general_per_language(0, len(self.pools), self.scale)
         if wanted == 0:
             raise ValueError(f"ratio {ratio.text} with scale {self.scale:g} leaves no general example")
         for lang, source in self.pools.items():
@@ -166,7 +183,6 @@ class Model(Node):
     path: Annotated[str, AfterValidator(_model_path)]  # hub id or folder
     revision: str | None = None
     weights: Literal["pretrained", "random"] = "pretrained"  # random: architecture and tokenizer of `path` only
-    dtype: Literal["float32", "bfloat16"] = "float32"
     attn_implementation: str = "sdpa"
     max_length: int = Field(gt=0)  # tokens of one example, prompt and completion
     learning_rate: float = Field(gt=0)
@@ -181,6 +197,9 @@ class Scheduler(Node):
 class Trainer(Constructor):
     """`lightning.Trainer` with the settings of a step, which are ours."""
 
+    max_epochs: int = Field(gt=0)
+    # weights stay in fp32: in pure bf16 most updates of a learning rate like 2e-5 round away
+    precision: Literal["32-true", "bf16-mixed"]
     devices: Literal[1] = 1  # the loss is normalised over one device's step
     global_batch_size: int = Field(gt=0)  # examples of one optimizer step
     tokens_per_micro_batch: int = Field(gt=0)  # padded tokens of one forward pass; memory, not results
@@ -195,7 +214,7 @@ class TrainConfig(Node):
     study: FolderName
     arm: FolderName
     vary: tuple[str, ...]  # keys whose values stand in the arm's name; a sweep fills them in
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
     resume: bool
     overwrite: bool
     data: Data
@@ -216,9 +235,9 @@ class Sampling(Node):
 
 class GenerateConfig(Node):
     study: FolderName | None
-    arms: tuple[str, ...] | None
-    queries: ExistingPath
-    seed: int = Field(ge=0)
+    arms: ArmNames | None
+    queries: ExistingFile
+    seed: int = Field(ge=0, lt=2**32)
     overwrite: bool
     sampling: Sampling
     engine: Constructor
@@ -226,8 +245,10 @@ class GenerateConfig(Node):
 
 class EvaluateConfig(Node):
     study: FolderName | None
-    arms: tuple[str, ...] | None
-    queries: FolderName  # the stem of the queries' file, as in generations/<queries>.jsonl
+    arms: ArmNames | None
+    queries: Annotated[
+        FolderName, BeforeValidator(_stem)
+    ]  # the stem of the queries' file, as in generations/<queries>.jsonl
 
 
 Schema = TypeVar("Schema", bound=Node)
@@ -248,12 +269,15 @@ def load_config(cfg: DictConfig, schema: type[Node] = TrainConfig) -> Node:
 def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
     """Every problem of a composed config, one line each; empty when it is sound."""
     try:
-        schema.model_validate(_resolved(cfg))
+        plain = _resolved(cfg)
+        unknown = [key for key in plain.get("vary", ()) if OmegaConf.select(cfg, key) is None]
+        problems = [f"vary: {key} has no value; name a key of this config" for key in unknown]
+        schema.model_validate(plain)
     except OmegaConfBaseException as error:
         return [str(error).splitlines()[0]]
     except ValidationError as error:
-        return [_describe(problem, schema) for problem in error.errors()]
-    return []
+        problems += [_describe(problem, schema) for problem in error.errors()]
+    return problems
 
 
 def render_problems(problems: list[str]) -> str:
@@ -264,13 +288,13 @@ def render_problems(problems: list[str]) -> str:
 
 
 def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
-    """Call a node's constructor. Raises ConfigError for arguments it does not take; its own errors pass through."""
-    factory = instantiate(node.arguments(), _partial_=True)
+    """Call a node's constructor with further arguments. Whatever it objects to is a ConfigError that names it."""
     try:
-        inspect.signature(factory.func).bind(*factory.args, *args, **{**factory.keywords, **kwargs})
-    except TypeError as error:
-        raise ConfigError(f"{node.target}: {error}; remove or rename the key") from None
-    return factory(*args, **kwargs)
+        return instantiate(node.arguments(), _partial_=True)(*args, **kwargs)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{node.target}: {error}; change or remove that argument") from error
 
 
 def pool_too_small(pool: str, wanted: int, held_out: int, rows: int) -> str:
@@ -325,14 +349,10 @@ def _fields_at(schema: type[Node], parents: list[str]) -> list[str]:
 
 def _count_rows(path: str) -> int | None:
     """The lines of a JSONL file; None for other formats, which are counted when they are read."""
-    file = local_path(path)
-    if file.suffix != ".jsonl":
-        return None
-    lines, last = 0, b"\n"
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            lines, last = lines + chunk.count(b"\n"), chunk[-1:]
-    return lines + (last != b"\n")
+    with local_path(path).open("rb") as stream:
+        lines = (line for line in stream if line.strip())
+        first = next(lines, b"")
+        return 1 + sum(1 for _ in lines) if first.lstrip().startswith(b"{") else None
 
 
 def _arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: DictConfig) -> str:
@@ -347,7 +367,7 @@ def _arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: Dic
         parts.append(f"s{seed}")
     for key in vary:
         value = OmegaConf.select(_root_, key)
-        value = value.get("name") if isinstance(value, DictConfig) else value
+        value = HydraConfig.get().runtime.choices[key] if isinstance(value, DictConfig) else value
         named = f"{key.rpartition('.')[2]}_{value}"
         parts.append(re.sub(r"[^\w.+-]", "_", named))  # a plain word for folders and for Hydra
     return "-".join(parts)

@@ -32,12 +32,12 @@ class Ratio:
         text = text.strip()
         if text == GENERAL:
             return cls(GENERAL, count=GENERAL_COUNT)
-        if match := re.fullmatch(r"(\d+)(k?)", text):
+        if match := re.fullmatch(r"(\d+)([kK]?)", text):
             count = int(match[1]) * (1000 if match[2] else 1)
             thousands, rest = divmod(count, 1000)
             return cls(f"{thousands}k" if thousands and not rest else str(count), count=count)
         if (match := re.fullmatch(r"1:(\d+(?:\.\d+)?)", text)) and float(match[1]) > 0:
-            return cls(f"1:{float(match[1]):g}", per_creative=float(match[1]))
+            return cls(f"1:{float(match[1]):.12g}", per_creative=float(match[1]))
         kind = "a percentage" if "%" in text else "a fraction" if re.fullmatch(r"\d*\.\d+", text) else "no ratio"
         raise ValueError(f"is {kind}: {REMEDY}")
 

@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +17,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
-from coig.config import ConfigError, TrainConfig, suggestion
+from coig.config import LANGUAGES, ConfigError, TrainConfig, suggestion
 
 MULTIRUN = Path("multirun")
 # what may change between two runs of one arm without changing its results
-RUN_ONLY = ("resume", "overwrite", "logger", "vary")
+RUN_ONLY = ("resume", "overwrite", "logger", "vary", "trainer.tokens_per_micro_batch", "trainer.enable_progress_bar")
 
+LOCK = ".lock"
+RECORD: dict[str, type] = {  # a generation's keys that later stages rely on
+    **dict.fromkeys(("query_id", "lang", "genre", "query", "arm", "reasoning", "answer", "finish_reason"), str),
+    **dict.fromkeys(("answer_tokens", "seed"), int),
+    "sampling": dict,
+}
 State = Literal["new", "unfinished", "done"]
 
 
@@ -63,8 +72,9 @@ class Arm:
             return {}
         try:
             manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{file}: not readable ({error}); overwrite=true trains this arm anew") from None
+            _ = manifest["status"], manifest["data"]["fingerprint"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{file}: damaged ({error}); overwrite=true trains this arm anew") from None
         return manifest
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
@@ -72,39 +82,88 @@ class Arm:
 
     def settings(self) -> dict[str, Any]:
         """The resolved config the arm was trained with."""
-        loaded: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(self.folder / "config.yaml"))  # type: ignore[assignment]
+        file = self.folder / "config.yaml"
+        try:
+            loaded: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(file))  # type: ignore[assignment]
+        except (OSError, YAMLError) as error:
+            raise ConfigError(f"{file}: missing or damaged ({error}); overwrite=true trains this arm anew") from None
         return loaded
 
     def write_settings(self, config: TrainConfig) -> None:
         write_atomic(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings_of(config))))
 
     def state(self, config: TrainConfig, fingerprint: str) -> State:
-        """Whether to train, to continue or to leave alone.
+        """Whether to train anew, to continue or to leave alone.
 
-        Raises ConfigError if the folder holds another configuration or other data than those asked for, unless
-        `resume` accepts the difference or `overwrite` deletes what is there.
+        Raises ConfigError if the folder holds another configuration or other data than those asked for: `resume`
+        accepts more epochs, `overwrite` anything.
         """
-        if config.overwrite and self.folder.exists():
-            shutil.rmtree(self.folder)
-        manifest = self.manifest()
-        if not manifest:
+        if config.overwrite:
             return "new"
+        manifest = self.manifest()
+        if not manifest and (self.model.exists() or self.checkpoint.exists()):
+            raise ConfigError(f"{self.folder}: holds a model without manifest.json; overwrite=true trains it anew")
+        if not manifest or (manifest["status"] != "done" and not self.checkpoint.exists()):
+            return "new"
+        if self.checkpoint.exists() and not zipfile.is_zipfile(self.checkpoint):
+            raise ConfigError(f"{self.checkpoint}: damaged; overwrite=true trains this arm anew")
         changed = differences(self.settings(), settings_of(config))
         if manifest["data"]["fingerprint"] != fingerprint:
             changed.append("the data themselves (fingerprint)")
-        if changed and not config.resume:
+        longer = config.trainer.max_epochs > self.settings()["trainer"]["max_epochs"]
+        only_epochs = all(line.startswith("trainer.max_epochs:") for line in changed)
+        if changed and not (config.resume and only_epochs and longer):
             raise ConfigError(
                 f"{self.folder} holds an arm with other settings:\n  - " + "\n  - ".join(changed) + "\n"
-                "give this run a place of its own (study=… or arm=…), continue with resume=true, "
-                "or start anew with overwrite=true"
+                "give this run a place of its own (study=… or arm=…), or start anew with overwrite=true; "
+                "resume=true continues with more epochs only"
             )
-        return "done" if manifest["status"] == "done" and not changed else "unfinished"
+        return "done" if manifest["status"] == "done" and self.model.exists() and not changed else "unfinished"
+
+    def answers(self, queries: str) -> list[dict[str, Any]]:
+        """The arm's generation records, none if there is no file. Raises ConfigError that names a damaged line."""
+        file = self.generations(queries)
+        records: dict[str, dict[str, Any]] = {}
+        for number, line in read_jsonl(file) if file.exists() else ():
+            try:
+                record = json.loads(line)
+                wrong = [key for key, kind in RECORD.items() if not isinstance(record[key], kind)]
+            except (ValueError, KeyError, TypeError) as error:
+                wrong, record = [f"{type(error).__name__}: {error}"], {}
+            if not wrong and (record["arm"] != self.name or record["lang"] not in LANGUAGES):
+                wrong = [f"arm {record['arm']}, lang {record['lang']}"]
+            if not wrong and record["query_id"] in records:
+                wrong = [f"query {record['query_id']} is answered twice"]
+            if wrong:
+                raise ConfigError(f"{file}:{number}: damaged ({wrong[0]}); remove the line and run generate.py again")
+            records[record["query_id"]] = record
+        return list(records.values())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from this arm; a killed one leaves no lock. Raises ConfigError if one is at work."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / LOCK, timeout=0):
+                yield
+        except Timeout:
+            raise ConfigError(
+                f"{self.folder}: another process is at work on this arm; wait for it or stop it"
+            ) from None
+
+    def clear(self) -> None:
+        """Delete everything that an earlier run left here."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
 
     def discard_if_empty(self) -> None:
-        """Hydra makes the folder before we have looked at the data; leave none behind when they are bad."""
+        """Hydra makes folders before we have looked at the data; leave none behind when they are bad."""
         for folder in (self.folder, *list(self.folder.parents)[:2]):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK, "multirun.yaml"}:
+                shutil.rmtree(folder)
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:
@@ -118,7 +177,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {before.get(key, '(absent)')} → {after.get(key, '(absent)')}"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key.partition(".")[0] not in RUN_ONLY
+        if before.get(key) != after.get(key) and not {key, key.partition(".")[0]} & set(RUN_ONLY)
     ]
 
 
@@ -150,11 +209,19 @@ def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
     return [arm for arm in arms if names is None or arm.name in names]
 
 
-def _order(arm: str) -> tuple[bool, int, str]:
-    """cw before cw+1k before cw+10k, arm G last."""
-    count = re.match(r"cw\+(\d+)(k?)", arm)
-    size = int(count[1]) * (1000 if count[2] else 1) if count else 0
-    return arm.startswith("general"), size, arm
+def _order(arm: str) -> tuple[bool, bool, float, str]:
+    """cw before cw+1k before cw+10k, then arms of a proportion (cw+1to12), arm G last."""
+    count = re.match(r"cw\+(1to)?([\d.]+)(k?)", arm)
+    size = float(count[2]) * (1000 if count[3] else 1) if count else 0.0
+    return arm.startswith("general"), bool(count and count[1]), size, arm
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
+    """(number, line) of every whole line. Texts may hold U+2028 and its like, at which `str.splitlines` would break."""
+    with path.open(encoding="utf-8", newline="\n") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.endswith("\n"):
+                yield number, line[:-1]
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -168,8 +235,9 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A folder to fill that takes `path`'s place once the block ends well."""
+    for killed in path.parent.glob(f".{path.name}.*"):
+        shutil.rmtree(killed)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial

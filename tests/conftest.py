@@ -21,12 +21,14 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Command:
+def command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Run an entry script as a user does, in an empty folder: command("train.py", "data.ratio=0")."""
+
+    home = tmp_path_factory.mktemp("home")  # nobody is logged in, and libraries' caches stay out of the way
 
     def run(script: str, *overrides: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-        environment |= {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc"), "COLUMNS": "120"}
+        environment |= {"HOME": str(home), "NETRC": str(home / "netrc"), "COLUMNS": "120"}
         return subprocess.run(
             [sys.executable, str(ROOT / script), *overrides],
             cwd=tmp_path,

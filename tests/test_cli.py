@@ -25,15 +25,26 @@ from tests.conftest import ROOT, Command
         ),
         (["-m", "data.ratio=0,1k,1.0"], ["data.ratio=1.0: is a fraction"]),
         (["-m", "data.ratio=1k,1000"], ["data.ratio=1000 and data.ratio=1k are both the arm 'cw+1k'"]),
+        (["seeds=1", "data.ratio=50%"], ["seeds: unknown key", "data.ratio='50%': is a percentage"]),
+        (["trainer.max_epochs=0"], ["trainer.max_epochs=0: input should be greater than 0"]),
+        (["trainer.precision=bf16-true"], ["choose from '32-true' or 'bf16-mixed'"]),
+        (["vary=[optimizer.lrr]"], ["vary: optimizer.lrr has no value"]),
+        (["data=local", "data.creative.path=."], ["data.creative.path='.': is a folder"]),
+        (["optimizer._target_=torch.optim.AdamWW"], ["torch.optim.AdamWW"]),
+        (["+optimizer.foo=1"], ["torch.optim.AdamW: ", "unexpected keyword argument 'foo'"]),
+        (["optimizer.betas=[2,3]"], ["torch.optim.AdamW: Invalid beta parameter at index 0: 2"]),
+        (["trainer=gpu"], ["lightning.Trainer: "]),
+        (["model.path=nobody/none"], ["model.path=nobody/none: no tokenizer"]),
         (["-m", "study=a,b"], ["study: cannot be swept"]),
         (
             ["trainer.max_epoch=1"],
             ["did you mean 'max_epochs'?", "lightning.Trainer takes besides is added with +trainer."],
         ),
-        (["data.ratio=[1"], ["no viable alternative at input '[1'"]),
+        (["data.ratio=[1"], ["data.ratio=[1: cannot be read (no viable alternative", "\"data.ratio='[1'\""]),
+        (["data=null"], ["data=None: no such choice; choose from local, sample"]),
         (
             ["+data.creative.colums=1", "data.ratio=0"],
-            ["coig.data.sources.local: got an unexpected keyword argument 'colums'"],
+            ["coig.data.sources.local: local() got an unexpected keyword argument 'colums'"],
         ),
     ],
 )
@@ -54,6 +65,17 @@ def test_a_damaged_row(command: Command, tmp_path: Path, row: str) -> None:
     assert f"{file}:2: " in run.stderr
     assert "Traceback" not in run.stderr
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_sweep_reads_its_data_before_the_first_arm(command: Command, tmp_path: Path) -> None:
+    good, bad = tmp_path / "triplets.jsonl", tmp_path / "general.jsonl"
+    good.write_text('{"query": "q", "thought": "t", "answer": "a"}\n')
+    bad.write_text('{"question": "q", "answer": "a\\n#### 1"}\n' * 3 + '{"question": "q", "answer": ""}\n')
+    paths = ("data=local", f"data.creative.path={good}", f"data.general.en.path={bad}")
+    run = command("train.py", "-m", *paths, "data.ratio=0,1,2")
+    assert run.returncode == 1
+    assert run.stderr.count(f"{bad}:4: ") == 1
+    assert set(tmp_path.iterdir()) == {good, bad}
 
 
 @pytest.mark.parametrize("script", ["generate.py", "evaluate.py"])

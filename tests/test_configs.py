@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from coig.cli import CONF
+from coig.cli import CONF, compose_job
 from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig, load_config
 
 ROOTS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
@@ -45,6 +45,11 @@ def test_every_group_is_covered() -> None:
     }
 
 
+def compose_in_cli(*overrides: str) -> str:
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return str(compose_job("train", list(overrides)).arm)
+
+
 @pytest.mark.parametrize(
     ("overrides", "arm"),
     [
@@ -55,7 +60,8 @@ def test_every_group_is_covered() -> None:
         (["data.ratio=10k", "seed=1"], "cw+10k-s1"),
         (["data.ratio=0", "optimizer.lr=1e-4", "vary=[optimizer.lr]"], "cw-lr_0.0001"),
         (["data.ratio=0", "model=tiny", "vary=[model]"], "cw-model_tiny"),
+        (["data.ratio=0", "scheduler=cosine", "vary=[scheduler,seed]"], "cw-scheduler_cosine-seed_0"),
     ],
 )
 def test_arm_names(overrides: list[str], arm: str) -> None:
-    assert composed("train", *overrides).arm == arm
+    assert compose_in_cli(*overrides) == arm

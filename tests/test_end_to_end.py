@@ -90,7 +90,7 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
-def test_an_interrupted_generation_goes_on(command: Command, tmp_path: Path, queries: Path) -> None:
+def test_answers_survive_a_kill_but_not_another_training(command: Command, tmp_path: Path, queries: Path) -> None:
     answer = (f"queries={queries}", "sampling.max_new_tokens=12", "engine.batch_size=2")
     succeeded(command("train.py", "study=s", "data.ratio=0", "logger=none", *SHORT))
     succeeded(command("generate.py", *answer))
@@ -99,6 +99,11 @@ def test_an_interrupted_generation_goes_on(command: Command, tmp_path: Path, que
     file.write_text(whole[: len(whole.splitlines(keepends=True)[0]) + 30], encoding="utf-8")  # cut inside a line
     succeeded(command("generate.py", *answer))
     assert sorted(file.read_text(encoding="utf-8").splitlines()) == sorted(whole.splitlines())
+
+    longer = ("trainer.max_epochs=3", "resume=true")
+    succeeded(command("train.py", "study=s", "data.ratio=0", "logger=none", *SHORT, *longer))
+    assert not file.exists()  # they were another model's
+    assert read_json(tmp_path / "multirun" / "s" / "cw" / "manifest.json")["status"] == "done"
 
 
 def test_killed_and_resumed_equals_never_killed(command: Command, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +16,60 @@ def config(*overrides: str) -> TrainConfig:
         return load_config(compose("train", overrides=list(overrides)))
 
 
+DONE = {"status": "done", "data": {"fingerprint": "f"}}
+
+
 def trained(folder: Path, settings: TrainConfig, status: str = "done", fingerprint: str = "f") -> Arm:
     arm = Arm(folder)
     arm.write_settings(settings)
     arm.write_manifest({"status": status, "data": {"fingerprint": fingerprint}})
+    arm.checkpoint.parent.mkdir()
+    with zipfile.ZipFile(arm.checkpoint, "w"):
+        pass
+    if status == "done":
+        arm.model.mkdir()
     return arm
 
 
 def test_a_done_arm_is_left_alone_and_a_broken_one_continued(tmp_path: Path) -> None:
     assert Arm(tmp_path / "cw").state(config(), "f") == "new"
     assert trained(tmp_path / "cw", config()).state(config(), "f") == "done"
-    assert trained(tmp_path / "cw", config(), "running").state(config(), "f") == "unfinished"
-    assert trained(tmp_path / "cw", config(), "failed").state(config(), "f") == "unfinished"
+    assert trained(tmp_path / "cw+1k", config(), "running").state(config(), "f") == "unfinished"
+    failed = trained(tmp_path / "cw+5k", config(), "failed")
+    assert failed.state(config(), "f") == "unfinished"
+    failed.checkpoint.unlink()
+    assert failed.state(config("model.learning_rate=0.5"), "other") == "new"  # nothing to lose
 
 
 def test_what_does_not_bear_on_results_may_change(tmp_path: Path) -> None:
     arm = trained(tmp_path / "cw", config())
-    assert arm.state(config("logger=none"), "f") == "done"
+    assert arm.state(config("logger=none", "trainer.tokens_per_micro_batch=512"), "f") == "done"
+
+
+def test_damaged_folders_are_named_with_the_remedy(tmp_path: Path) -> None:
+    arm = trained(tmp_path / "cw", config())
+    arm.checkpoint.write_bytes(b"half")
+    with pytest.raises(ConfigError, match=r"last\.ckpt: damaged; overwrite=true"):
+        arm.state(config(), "f")
+    (arm.folder / "config.yaml").unlink()
+    arm.checkpoint.unlink()
+    with pytest.raises(ConfigError, match=r"config\.yaml: missing or damaged .*; overwrite=true"):
+        arm.state(config(), "f")
+    for content in ("[]", "{", '{"status": "done"}'):
+        (arm.folder / "manifest.json").write_text(content)
+        with pytest.raises(ConfigError, match=r"manifest\.json: damaged .*; overwrite=true"):
+            arm.state(config(), "f")
+    (arm.folder / "manifest.json").unlink()
+    with pytest.raises(ConfigError, match=r"holds a model without manifest\.json; overwrite=true"):
+        arm.state(config(), "f")
+
+
+def test_one_process_per_arm(tmp_path: Path) -> None:
+    first, second = Arm(tmp_path / "cw"), Arm(tmp_path / "cw")
+    with first.locked(), pytest.raises(ConfigError, match="another process is at work on this arm"), second.locked():
+        pass
+    with Arm(tmp_path / "cw").locked():  # free again
+        pass
 
 
 @pytest.mark.parametrize("ratio", ["10k", "1:12", "general", "0"])
@@ -52,32 +91,34 @@ def test_other_settings_are_refused_with_the_differing_keys(tmp_path: Path) -> N
     assert "overwrite=true" in message
 
 
-def test_resume_accepts_a_difference_and_overwrite_deletes_it(tmp_path: Path) -> None:
+def test_resume_accepts_more_epochs_and_overwrite_anything(tmp_path: Path) -> None:
     arm = trained(tmp_path / "cw", config())
-    longer = config("trainer.max_epochs=5", "resume=true")
-    assert arm.state(longer, "f") == "unfinished"
-    assert arm.state(config("trainer.max_epochs=5", "overwrite=true"), "f") == "new"
-    assert not arm.folder.exists()
+    assert arm.state(config("trainer.max_epochs=5", "resume=true"), "f") == "unfinished"
+    for refused in ("trainer.max_epochs=2", "model.learning_rate=0.5"):  # a checkpoint brings its own rate along
+        with pytest.raises(ConfigError, match="holds an arm with other settings"):
+            arm.state(config(refused, "resume=true"), "f")
+    assert arm.state(config("model.learning_rate=0.5", "overwrite=true"), "other") == "new"
+    assert arm.model.exists()  # deleted only when the new run can start
+    arm.clear()
+    assert list(arm.folder.iterdir()) == []
 
 
 def test_arms_come_in_the_papers_order(tmp_path: Path) -> None:
-    for name in ("general", "cw+10k", "cw", "cw+5k", "cw+10k-outcome", "cw+500", "cw+1k"):
-        Arm(tmp_path / name).write_manifest({"status": "done"})
+    for name in ("general", "cw+1to12", "cw+1to2", "cw+10k", "cw", "cw+5k", "cw+10k-outcome", "cw+500", "cw+1k"):
+        Arm(tmp_path / name).write_manifest(DONE)
     names = [arm.name for arm in find_arms(tmp_path, None)]
-    assert names == ["cw", "cw+500", "cw+1k", "cw+5k", "cw+10k", "cw+10k-outcome", "general"]
+    assert names == ["cw", "cw+500", "cw+1k", "cw+5k", "cw+10k", "cw+10k-outcome", "cw+1to2", "cw+1to12", "general"]
     assert [arm.name for arm in find_arms(tmp_path, ("general", "cw"))] == ["cw", "general"]
     with pytest.raises(ConfigError, match=r"arms: cw\+2k is no arm of study .*; did you mean"):
         find_arms(tmp_path, ("cw+2k",))
 
 
 def test_the_latest_study_is_taken_and_an_unknown_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"train one first, python train\.py"):
         find_study(None)
     for age, name in enumerate(["new", "old"]):
-        Arm(Path("multirun") / name / "cw").write_manifest({"status": "done"})
+        Arm(Path("multirun") / name / "cw").write_manifest(DONE)
         os.utime(Path("multirun") / name / "cw" / "manifest.json", (1e9 - age, 1e9 - age))
     assert find_study(None).name == "new"
     assert find_study("old").name == "old"

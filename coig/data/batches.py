@@ -18,14 +18,12 @@ class MicroBatch(NamedTuple):
     input_ids: (B, T) int64; weights: (B, T) float32, the loss weight of predicting the token that stands there (0 for
     padding, for context and for each first token). No attention mask: under causal attention no token sees the padding
     to its right, and without a mask the attention kernel is the fast one.
+    total_weight: the sum of weights.
     """
 
     input_ids: Tensor
     weights: Tensor
-
-    @property
-    def total_weight(self) -> float:
-        return float(self.weights.sum())
+    total_weight: float
 
 
 def micro_batches(examples: Sequence[Encoded], pad_id: int, token_budget: int) -> list[MicroBatch]:
@@ -51,7 +49,7 @@ def _pad(examples: Sequence[Encoded], pad_id: int) -> MicroBatch:
         length = len(example.input_ids)
         ids[row, :length] = torch.tensor(example.input_ids)
         weights[row, 1:length] = torch.tensor(example.weights[1:])
-    return MicroBatch(ids, weights)
+    return MicroBatch(ids, weights, float(weights.sum()))
 
 
 class EpochPermutation(Sampler[int]):

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from coig.config import Data, Source, construct, pool_too_small
+from coig.config import Data, Source, TrainConfig, construct, pool_too_small
 from coig.data.examples import DataError, Example, Kind
 from coig.ratio import Ratio
 
@@ -49,9 +49,15 @@ def build_mixture(data: Data, seed: int) -> Mixture:
     if data.validation.source:
         examples, repeated = _load(data.validation.source, "creative", seed)
         held_out, duplicates = held_out + examples, duplicates + repeated
-    if overlap := {example.id for example in train} & {example.id for example in held_out}:
-        raise DataError(f"data.validation: example {min(overlap)} is also trained on; remove it from one of the files")
+    trained = {(example.prompt, example.answer) for example in train}
+    if shared := [example.id for example in held_out if (example.prompt, example.answer) in trained]:
+        raise DataError(f"data.validation: example {shared[0]} is also trained on; remove it from one of the files")
     return Mixture(tuple(train), tuple(held_out), duplicates)
+
+
+def check_data(config: TrainConfig) -> None:
+    """Read what an arm would be trained on. Raises DataError as `build_mixture` does."""
+    build_mixture(config.data, config.seed)
 
 
 def in_order(examples: Iterable[Example], seed: int) -> list[Example]:
@@ -60,9 +66,17 @@ def in_order(examples: Iterable[Example], seed: int) -> list[Example]:
 
 
 def _load(source: Source, kind: Kind, seed: int) -> tuple[list[Example], int]:
-    """A source's examples in order, each id once, and how many rows were repetitions."""
-    examples = construct(source, kind=kind)
-    unique = {example.id: example for example in reversed(examples)}
+    """A source's examples in order, each once, and how many rows were repetitions.
+
+    Raises DataError if two different rows have one id: their order, and so the subsets, would depend on the file's.
+    """
+    examples: list[Example] = construct(source, kind=kind)
+    unique: dict[str, Example] = {}
+    for example in examples:
+        if unique.setdefault(example.id, example) != example:
+            raise DataError(
+                f"{source.path}: id '{example.id}' stands for different rows; make ids unique or remove them"
+            )
     return in_order(unique.values(), seed), len(examples) - len(unique)
 
 

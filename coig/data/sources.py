@@ -17,6 +17,7 @@ from coig.config import LANGUAGES, local_path
 from coig.data.examples import REASONING_END, DataError, Example, Kind, content_id
 
 Row = dict[str, Any]
+FIELDS = {"id", "lang", "genre", "prompt", "reasoning", "answer", "system"}
 SHOWN = 5  # damaged rows named in an error
 
 
@@ -32,6 +33,10 @@ def local(path: str, lang: str, kind: Kind, columns: dict[str, str] | None = Non
         DataError: a row is damaged; names file, line and reason of the first few.
     """
     file = local_path(path)
+    if unknown := set(columns or {}) - FIELDS:
+        raise DataError(
+            f"columns: {', '.join(sorted(unknown))}: map our names ({', '.join(sorted(FIELDS))}) to the file's"
+        )
     examples, damaged = [], []
     for place, row in read_rows(file):
         try:
@@ -56,7 +61,7 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
 
     A line that is no JSON is yielded as the ValueError it raised, for the caller to report with the others.
     """
-    with file.open(encoding="utf-8", errors="surrogateescape") as stream:
+    with file.open(encoding="utf-8-sig", errors="surrogateescape") as stream:
         first = stream.read(1)
         while first.isspace():
             first = stream.read(1)
@@ -66,6 +71,8 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
                 array = json.load(stream)
             except json.JSONDecodeError as error:
                 raise DataError(f"{file}:{error.lineno}: damaged JSON array ({error.msg}); download it again") from None
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{file}: JSON that cannot be read ({error})") from None
             yield from ((f"{file}[{index}]", row) for index, row in enumerate(array))
             return
         for number, line in enumerate(stream, 1):
@@ -78,6 +85,8 @@ def _parsed(line: str) -> Any:
         return json.loads(line)
     except json.JSONDecodeError as error:
         return ValueError(f"no JSON ({error.msg}, column {error.colno})")
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets nested as deep
+        return ValueError(f"JSON that cannot be read ({error})")
 
 
 def _ours(row: Row) -> Row:
@@ -97,7 +106,7 @@ def _coig_writer(row: Row) -> Row:
 
 def _coig_writer_early(row: Row) -> Row:
     return {
-        "genre": (row.get("metadata") or {}).get("genre"),
+        "genre": row["metadata"].get("genre") if isinstance(row.get("metadata"), dict) else None,
         "prompt": row["reverse_inspiration_prompt"],
         "reasoning": row["reasoning_process"],
         "answer": row["article"],
@@ -151,26 +160,30 @@ def convert(row: Any, columns: dict[str, str] | None = None) -> Row:
 
 
 def _example(fields: Row, *, source: str, kind: Kind, lang: str) -> Example:
-    prompt, reasoning, answer = (_text(fields, name) for name in ("prompt", "reasoning", "answer"))
+    prompt, reasoning, answer = (clean_text(fields, name) for name in ("prompt", "reasoning", "answer"))
     if REASONING_END in reasoning:
         raise ValueError(f"reasoning: holds '{REASONING_END}', which would end it early")
     language = fields.get("lang") or lang
     if language not in LANGUAGES:
         raise ValueError(f"lang: '{language}' is none of {', '.join(LANGUAGES)}")
     return Example(
-        id=str(fields.get("id") or content_id(prompt, answer)),
+        id=clean_text({"id": str(fields["id"])}, "id") if fields.get("id") is not None else content_id(prompt, answer),
         source=source,
         kind=kind,
         lang=language,
-        genre=fields.get("genre"),
+        genre=_optional(fields, "genre"),
         prompt=prompt,
         reasoning=reasoning,
         answer=answer,
-        system=fields.get("system"),
+        system=_optional(fields, "system"),
     )
 
 
-def _text(fields: Row, name: str) -> str:
+def _optional(fields: Row, name: str) -> str | None:
+    return clean_text(fields, name) if fields.get(name) not in (None, "") else None
+
+
+def clean_text(fields: Row, name: str) -> str:
     """A field's text, NFC (tokenizers normalise to it, so decoded targets stay equal) and without outer white space."""
     value = fields.get(name)
     if not isinstance(value, str) or not value.strip():

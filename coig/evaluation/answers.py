@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,31 +33,34 @@ SCHEMA = {
 def read_answers(arms: Sequence[Arm], queries: str) -> pl.DataFrame:
     """Every answer of the arms to a file of queries, Chinese first, in the arms' order, then by query id.
 
-    Raises ConfigError if no arm has any, or a line is damaged.
+    Raises ConfigError if no arm has any, a line is damaged, or arms answered other texts or with other settings.
     """
-    rows = []
-    for arm in arms:
-        file = arm.generations(queries)
-        if not file.exists():
-            continue
-        seen: set[str] = set()
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                row = _measured(json.loads(line))
-            except (ValueError, KeyError) as error:
-                raise ConfigError(f"{file}:{number}: damaged ({error}); remove the line and run generate.py") from None
-            if row["query_id"] in seen:
-                raise ConfigError(
-                    f"{file}:{number}: query {row['query_id']} is answered twice; remove one of the lines"
-                )
-            seen.add(row["query_id"])
-            rows.append(row)
-    if not rows:
+    records = [record for arm in arms for record in arm.answers(queries)]
+    if not records:
         where = arms[0].folder.parent if arms else "the study"
         raise ConfigError(f"no arm of {where} has generations/{queries}.jsonl: run generate.py first")
+    _check_comparable(records)
     order = {arm.name: place for place, arm in enumerate(arms)}
-    rows.sort(key=lambda row: (LANGUAGES.index(row["lang"]), order[row["arm"]], row["query_id"]))
-    return pl.DataFrame(rows, schema=SCHEMA)
+    records.sort(key=lambda r: (LANGUAGES.index(r["lang"]), order[r["arm"]], r["query_id"]))
+    return pl.DataFrame([_measured(record) for record in records], schema=SCHEMA)
+
+
+def _check_comparable(records: Sequence[dict[str, Any]]) -> None:
+    first = records[0]
+    texts: dict[str, str] = {}
+    for record in records:
+        for key in ("seed", "sampling"):
+            if record[key] != first[key]:
+                raise ConfigError(
+                    f"{first['arm']} was asked with {key} {first[key]}, {record['arm']} with {record[key]}: "
+                    "not comparable; answer with the same settings (generate.py … overwrite=true), "
+                    "or leave one out with arms=[…]"
+                )
+        if texts.setdefault(record["query_id"], record["query"]) != record["query"]:
+            raise ConfigError(
+                f"query {record['query_id']} has another text for {record['arm']}: not comparable; answer one file of "
+                "queries with every arm (generate.py … overwrite=true)"
+            )
 
 
 def _measured(record: dict[str, Any]) -> dict[str, Any]:

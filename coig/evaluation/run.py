@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def evaluate(config: EvaluateConfig) -> None:
     """Measure the answers of a study's arms and write `evaluation/` in its folder."""
     study = find_study(config.study)
-    arms = find_arms(study, config.arms)
+    arms = [arm for arm in find_arms(study, config.arms) if arm.manifest()["status"] == "done"]
     answers = read_answers(arms, config.queries)
     table = automatic_table(answers)
     notes = _notes(answers, [arm.name for arm in arms])

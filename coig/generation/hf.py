@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from coig.config import Sampling
+from coig.config import ConfigError, Sampling
 from coig.data.encoding import Encoder
 from coig.data.examples import REASONING_END, REASONING_START
 from coig.generation.queries import Query
@@ -34,6 +34,8 @@ class HuggingFaceEngine:
     """Answers with an arm's exported model, its prompts rendered exactly as in training."""
 
     def __init__(self, arm: Arm, batch_size: int) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"engine.batch_size={batch_size}: must be at least 1")
         disable_progress_bar()  # of loading one file
         self.batch_size = batch_size
         self.device = "cuda" if torch.cuda.is_available() else "cpu"

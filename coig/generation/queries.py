@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coig.config import LANGUAGES
 from coig.data.examples import DataError
-from coig.data.sources import read_rows
+from coig.data.sources import clean_text, read_rows
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,11 @@ def read_queries(file: Path) -> list[Query]:
     for place, row in read_rows(file):
         if isinstance(row, ValueError):
             raise DataError(f"{place}: {row}")
-        values = [row.get(key) if isinstance(row, dict) else None for key in ("id", "lang", "genre", "query")]
-        if not all(isinstance(value, str) and value.strip() for value in values):
-            raise DataError(f"{place}: a query needs id, lang, genre and query, each a text")
-        query = Query(*values)  # type: ignore[arg-type]
+        try:
+            fields = row if isinstance(row, dict) else {}
+            query = Query(*(clean_text(fields, key) for key in ("id", "lang", "genre", "query")))
+        except ValueError as error:
+            raise DataError(f"{place}: {error}; a query needs id, lang, genre and query, each a text") from None
         if query.lang not in LANGUAGES:
             raise DataError(f"{place}: lang '{query.lang}' is none of {', '.join(LANGUAGES)}")
         if query.id in queries:

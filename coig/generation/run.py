@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -30,15 +29,21 @@ def generate(config: GenerateConfig) -> None:
         log.warning("%s: training is not done, left out", study / name)
     for arm in arms:
         if arm.name not in untrained:
-            _answer(arm, queries, config)
+            try:
+                with arm.locked():
+                    _answer(arm, queries, config)
+            except KeyboardInterrupt:
+                log.error("%s: interrupted; the same command continues with the queries that are left", arm.folder)
+                raise SystemExit(130) from None
 
 
 def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> None:
-    file = arm.generations(local_path(config.queries).stem)
+    name = local_path(config.queries).stem
+    file = arm.generations(name)
     if config.overwrite:
         file.unlink(missing_ok=True)
     settings = {"seed": config.seed, "sampling": config.sampling.model_dump()}
-    answered = _answered(file, settings, queries)
+    answered = _answered(arm, name, settings, queries)
     rest = [query for query in queries if query.id not in answered]
     if not rest:
         log.info("%s: %d answers are there already", arm.folder, len(queries))
@@ -57,27 +62,22 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> None:
     log.info("%s: %d answers in %s", arm.name, len(queries), file)
 
 
-def _answered(file: Path, settings: dict[str, Any], queries: list[Query]) -> set[str]:
-    """The ids answered already. A line cut off by a kill is removed; other settings or queries are refused."""
-    if not file.exists():
-        return set()
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        write_atomic(file, "".join(lines[:-1]))
-        lines.pop()
+def _answered(arm: Arm, name: str, settings: dict[str, Any], queries: list[Query]) -> set[str]:
+    """The ids answered already. Answers with other settings or to other queries are refused."""
+    file = arm.generations(name)
+    if file.exists() and not (content := file.read_bytes()).endswith(b"\n"):  # a kill cut the last line off
+        write_atomic(file, content[: content.rfind(b"\n") + 1])
     texts = {query.id: query.query for query in queries}
-    for number, line in enumerate(lines, 1):
-        record = json.loads(line)
+    for record in arm.answers(name):
         asked = {key: record[key] for key in settings}
         if asked != settings:
+            raise ConfigError(f"{file}: answered with {asked}, now asked with {settings}; overwrite=true starts anew")
+        if record["query"] != texts.get(record["query_id"]):
             raise ConfigError(
-                f"{file}:{number}: answered with {asked}, now asked with {settings}; overwrite=true starts anew"
+                f"{file}: holds an answer to another query '{record['query_id']}'; name the file of queries otherwise, "
+                "or start anew with overwrite=true"
             )
-        if record["query"] != texts.get(record["query_id"], record["query"]):
-            raise ConfigError(
-                f"{file}:{number}: query {record['query_id']} had another text; overwrite=true starts anew"
-            )
-    return {json.loads(line)["query_id"] for line in lines}
+    return {record["query_id"] for record in arm.answers(name)}
 
 
 def _record(arm: Arm, query: Query, completion: Any, settings: dict[str, Any]) -> dict[str, Any]:

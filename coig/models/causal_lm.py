@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
@@ -14,7 +15,10 @@ from coig.config import SAMPLE_PREFIX, ConfigError, Model, local_path
 from coig.data.batches import MicroBatch
 from coig.study import atomic_folder
 
-REMEDY = "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model"
+REMEDY = (
+    "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model with "
+    "its safetensors (model.weights=random needs none); attn_implementation is one that is installed"
+)
 
 
 def load_tokenizer(model: Model) -> Any:
@@ -29,23 +33,36 @@ def load_tokenizer(model: Model) -> Any:
 
 
 def load_model(model: Model, seed: int) -> Any:
-    """The causal LM on the CPU: pretrained weights, or random ones drawn from `seed` alone.
+    """The causal LM on the CPU, in fp32: pretrained weights, or random ones drawn from `seed` alone.
 
     Raises ConfigError if it cannot be had.
     """
-    options = {"dtype": getattr(torch, model.dtype), "attn_implementation": model.attn_implementation}
+    options = {"dtype": torch.float32, "attn_implementation": model.attn_implementation}
     location = _location(model.path)
     try:
         if model.weights == "pretrained":
-            return AutoModelForCausalLM.from_pretrained(
+            loaded = AutoModelForCausalLM.from_pretrained(
                 location, revision=model.revision, use_safetensors=True, **options
             )
+            return _checked(loaded.train(), model)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             config = AutoConfig.from_pretrained(location, revision=model.revision)
-            return AutoModelForCausalLM.from_config(config, **options)
-    except (OSError, ValueError, ImportError) as error:
+            return _checked(AutoModelForCausalLM.from_config(config, **options), model)
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ConfigError(f"model.path={model.path}: no model ({_first_line(error)}); {REMEDY}") from None
+
+
+def _checked(loaded: Any, model: Model) -> Any:
+    """The model, if its logits are the head's output as `weighted_nll` takes them to be."""
+    ids = torch.arange(4)[None]
+    with torch.no_grad():
+        logits = loaded.get_output_embeddings()(loaded.get_decoder()(input_ids=ids).last_hidden_state)
+        if not torch.allclose(logits, loaded(input_ids=ids).logits, rtol=1e-3, atol=1e-4):
+            raise ConfigError(
+                f"model.path={model.path}: scales or caps its logits, which is not supported; take another"
+            )
+    return loaded
 
 
 def weighted_nll(model: Any, batch: MicroBatch) -> Tensor:

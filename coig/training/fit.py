@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
+import shutil
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from lightning import Callback, seed_everything
@@ -19,7 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 from coig.config import TrainConfig, construct
 from coig.data.datamodule import MixtureDataModule
 from coig.data.encoding import Encoded, Encoder, encode_all
-from coig.data.examples import DataError
+from coig.data.examples import DataError, Example
 from coig.data.mixture import Mixture
 from coig.models.causal_lm import export, load_model, load_tokenizer
 from coig.study import Arm, now, provenance
@@ -27,61 +28,75 @@ from coig.training.module import CausalLMModule
 from coig.training.tracking import tracking
 
 log = logging.getLogger(__name__)
+LEFT_OUT = ("duplicates", "dropped", "truncated", "validation_dropped", "validation_truncated")
 
 
-def fit(config: TrainConfig, arm: Arm, mixture: Mixture) -> None:
-    """Train from the arm's last checkpoint if there is one, and export the model."""
+def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
+    """Train from the arm's last checkpoint, or anew, and export the model. Nothing is written or deleted until
+    everything that the run needs could be made."""
     _quiet_libraries()
+    seed_everything(config.seed, workers=True, verbose=False)
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder(tokenizer, config.model.system_prompt)
-    encoded, counts = {}, Counter[str]()
-    for split in ("train", "validation"):
-        examples = getattr(mixture, split)
-        encoded[split], settled = encode_all(
-            examples, encoder, config.supervision, config.model.max_length, config.data.overlong
-        )
-        counts += settled if split == "train" else Counter()
-    if not encoded["train"]:
-        arm.discard_if_empty()
+    train = _encoded(mixture.train, encoder, config)
+    validation = _encoded(mixture.validation, encoder, config)
+    if not train.kept:
         raise DataError(f"no example is left to train on: all exceed model.max_length={config.model.max_length}")
     model = load_model(config.model, config.seed)
+    module = CausalLMModule(
+        model,
+        construct(config.optimizer, model.parameters()),
+        config.scheduler,
+        config.trainer.max_grad_norm,
+    )
     data = MixtureDataModule(
-        encoded["train"],
-        encoded["validation"],
+        train.kept,
+        validation.kept,
         pad_id=tokenizer.pad_token_id,
         seed=config.seed,
         global_batch_size=config.trainer.global_batch_size,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
-    manifest = _manifest(config, arm, mixture, encoded, counts)
-    manifest["model"] = {"name": config.model.name, "parameters": sum(p.numel() for p in model.parameters())}
+    trainer = _trainer(config, arm, validates=bool(validation.kept))
+    if anew:
+        arm.clear()
+    # answers of a model that is about to change would pass for the new one's
+    shutil.rmtree(arm.generations("").parent, ignore_errors=True)
+    manifest = _manifest(config, arm, mixture, train, validation, model)
     log.info("%s", _headline(arm, manifest, data.steps_per_epoch))
     arm.write_settings(config)
     with _recorded(arm, manifest), tracking(config, arm, manifest["wandb_run"]) as loggers:
-        _fit(config, arm, model, data, loggers)
+        trainer.loggers = loggers
+        trainer.fit(module, datamodule=data, ckpt_path=arm.checkpoint if arm.checkpoint.exists() else None)
         export(model, tokenizer, encoder.end_id, arm.model)
 
 
-def _fit(config: TrainConfig, arm: Arm, model: Any, data: MixtureDataModule, loggers: list[Any]) -> None:
-    seed_everything(config.seed, workers=True, verbose=False)
+@dataclass(frozen=True)
+class Split:
+    """A split's encoded examples, and how many were truncated and dropped."""
+
+    kept: list[Encoded]
+    counts: Counter[str]
+
+
+def _encoded(examples: Sequence[Example], encoder: Encoder, config: TrainConfig) -> Split:
+    return Split(*encode_all(examples, encoder, config.supervision, config.model.max_length, config.data.overlong))
+
+
+def _trainer(config: TrainConfig, arm: Arm, *, validates: bool) -> Any:
     callbacks: list[Callback] = [
         ModelCheckpoint(arm.checkpoint.parent, arm.checkpoint.stem, enable_version_counter=False)
     ]
     if config.trainer.arguments().get("enable_progress_bar", True):
         callbacks.append(ProgressBar())
-    trainer = construct(
+    return construct(
         config.trainer,
         default_root_dir=str(arm.folder),
-        logger=loggers,
+        logger=False,  # set when there is something to log
         callbacks=callbacks,
         num_sanity_val_steps=0,
-        limit_val_batches=1.0 if data.validation else 0,
+        limit_val_batches=1.0 if validates else 0,
     )
-    module = CausalLMModule(model, partial(construct, config.optimizer), config.scheduler, config.trainer.max_grad_norm)
-    checkpoint = arm.checkpoint if arm.checkpoint.exists() else None
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
 
 
 class ProgressBar(RichProgressBar):
@@ -100,6 +115,10 @@ def _recorded(arm: Arm, manifest: dict[str, Any]) -> Iterator[None]:
     try:
         yield
         status = "done"
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+        error = "interrupted"
+        log.error("%s: interrupted; the same command continues from the last checkpoint", arm.folder)
+        raise
     except BaseException as problem:
         error = f"{type(problem).__name__}: {problem}"
         log.error("%s: failed, %s", arm.folder, error)
@@ -112,7 +131,7 @@ def _recorded(arm: Arm, manifest: dict[str, Any]) -> Iterator[None]:
 
 
 def _manifest(
-    config: TrainConfig, arm: Arm, mixture: Mixture, encoded: dict[str, list[Encoded]], counts: Counter[str]
+    config: TrainConfig, arm: Arm, mixture: Mixture, train: Split, validation: Split, model: Any
 ) -> dict[str, Any]:
     earlier = arm.manifest()
     return {
@@ -120,15 +139,16 @@ def _manifest(
         "arm": config.arm,
         "status": "running",
         "seed": config.seed,
+        "model": {"name": config.model.name, "parameters": sum(p.numel() for p in model.parameters())},
         "data": {
             "name": config.data.name,
             "ratio": config.data.ratio,
             "fingerprint": mixture.fingerprint,
             "duplicates": mixture.duplicates,
-            "dropped": counts["dropped"],
-            "truncated": counts["truncated"],
-            "train": _counts(encoded["train"]),
-            "validation": _counts(encoded["validation"]),
+            **train.counts,
+            "train": _counts(train.kept),
+            "validation": _counts(validation.kept),
+            **{f"validation_{name}": count for name, count in validation.counts.items()},
         },
         **provenance(),
         "wandb_run": earlier.get("wandb_run") or secrets.token_hex(4),
@@ -157,7 +177,7 @@ def _headline(arm: Arm, manifest: dict[str, Any], steps: int) -> str:
         f"{supervised:,} supervised tokens",
         f"{steps} steps an epoch",
         f"{manifest['model']['parameters'] / 1e6:.1f} M parameters",
-        *(f"{data[key]} {key}" for key in ("duplicates", "dropped", "truncated") if data[key]),
+        *(f"{data[key]} {key.replace('_', ' ')}" for key in LEFT_OUT if data[key]),
     ]
     return f"{arm.name}: " + ", ".join(facts)
 

@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from coig.study import write_atomic
+from coig.study import read_jsonl, write_atomic
 
 
 class MetricsFile(Logger):
@@ -21,7 +21,7 @@ class MetricsFile(Logger):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self.earlier = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.earlier = [line for _, line in read_jsonl(path)] if path.exists() else []
 
     @property
     def name(self) -> str:
@@ -43,7 +43,7 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         if self.earlier:
-            kept = [line for line in self.earlier if line.endswith("}") and json.loads(line)["step"] < (step or 0)]
+            kept = [line for line in self.earlier if json.loads(line)["step"] < (step or 0)]
             write_atomic(self.path, "".join(f"{line}\n" for line in kept))
             self.earlier = []
         with self.path.open("a", encoding="utf-8") as file:

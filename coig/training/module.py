@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -27,29 +26,28 @@ class CausalLMModule(LightningModule):
     def __init__(
         self,
         model: Any,
-        optimizer: Callable[[Iterable[torch.nn.Parameter]], Optimizer],
+        optimizer: Optimizer,
         scheduler: Scheduler,
         max_grad_norm: float,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.model = model
-        self.make_optimizer = optimizer
+        self.optimizer = optimizer
         self.scheduler = scheduler
         self.max_grad_norm = max_grad_norm
         self.validation_sums = [0.0, 0.0]
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer = self.make_optimizer(self.model.parameters())
         steps = int(self.trainer.estimated_stepping_batches)
         warmup = math.ceil(self.scheduler.warmup * steps)
-        schedule = get_scheduler(self.scheduler.name, optimizer, warmup, steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        schedule = get_scheduler(self.scheduler.name, self.optimizer, warmup, steps)
+        return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, step: list[MicroBatch], step_index: int) -> None:
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         total = sum(batch.total_weight for batch in step)
-        loss = torch.zeros((), device=self.device)
+        loss = torch.zeros((), dtype=torch.float32, device=self.device)
         for batch in step:
             nll = weighted_nll(self.model, batch)
             self.manual_backward(nll / total)
@@ -68,7 +66,7 @@ class CausalLMModule(LightningModule):
             rate = self.lr_schedulers().get_last_lr()[0]
             raise ConfigError(
                 f"step {self.global_step}: loss {float(loss)} with gradient norm {float(norm)} at learning rate "
-                f"{rate:.3g} is not finite; lower model.learning_rate. The last checkpoint is kept"
+                f"{rate:.3g} is not finite; lower model.learning_rate and start anew with overwrite=true"
             )
 
     def on_validation_epoch_start(self) -> None:

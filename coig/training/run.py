@@ -16,13 +16,14 @@ def train(config: TrainConfig) -> None:
     arm = Arm(MULTIRUN / config.study / config.arm)
     try:
         mixture = build_mixture(config.data, config.seed)
-        state = arm.state(config, mixture.fingerprint)
+        with arm.locked():
+            state = arm.state(config, mixture.fingerprint)
+            if state == "done":
+                log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
+                return
+            from coig.training.fit import fit  # torch only where there is something to train
+
+            fit(config, arm, mixture, anew=state == "new")
     except ConfigError:
         arm.discard_if_empty()
         raise
-    if state == "done":
-        log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
-        return
-    from coig.training.fit import fit  # torch only where there is something to train
-
-    fit(config, arm, mixture)

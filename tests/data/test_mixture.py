@@ -84,6 +84,31 @@ def test_a_pool_too_small_is_an_error_not_re_use(tmp_path: Path) -> None:
         build_mixture(data, seed=0)
 
 
+def test_one_id_for_different_rows_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "creative.jsonl"
+    file.write_text("".join(f'{{"id": 0, "query": "q{n}", "thought": "t", "answer": "a"}}\n' for n in range(2)))
+    with pytest.raises(DataError, match="id '0' stands for different rows"):
+        build_mixture(sample(creative__path=str(file), ratio="0"), seed=0)
+
+
+def test_what_is_held_out_is_compared_by_content(tmp_path: Path) -> None:
+    """Files of different origin number their rows alike; the same text under another id is a leak all the same."""
+    rows = [{"id": n, "prompt": f"p{n}", "reasoning": "r", "answer": "a"} for n in range(40)]
+    for lang in ("zh", "en"):
+        (tmp_path / f"{lang}.jsonl").write_text(
+            "".join(json.dumps(row | {"prompt": f"{lang}{row['id']}"}) + "\n" for row in rows)
+        )
+    paths = {f"general__{lang}__path": str(tmp_path / f"{lang}.jsonl") for lang in ("zh", "en")}
+    mixture = build_mixture(sample(ratio="20", scale=1, validation__general=20, **paths), seed=0)
+    assert counts(mixture) == (51, 20, 20)
+    leak = tmp_path / "leak.jsonl"
+    leak.write_text(
+        json.dumps({"id": "other", "prompt": mixture.train[-1].prompt, "reasoning": "x", "answer": "a"}) + "\n"
+    )
+    with pytest.raises(DataError, match="example other is also trained on"):
+        build_mixture(sample(ratio="20", scale=1, validation__source__path=str(leak), **paths), seed=0)
+
+
 def test_repeated_rows_are_used_once_and_counted(tmp_path: Path) -> None:
     file = tmp_path / "creative.jsonl"
     file.write_text('{"query": "q", "thought": "t", "answer": "a"}\n' * 3)

@@ -55,6 +55,18 @@ def test_columns_of_the_users_own(tmp_path: Path) -> None:
     assert (example.prompt, example.reasoning, example.answer) == ("q", "r", "a")
 
 
+def test_columns_name_our_fields(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"columns: question: map our names"):
+        local(written(tmp_path, [{"question": "q"}]), lang="en", kind="general", columns={"question": "prompt"})
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    for text in ('{"query": "q", "thought": "t", "answer": "a"}', '[{"query": "q", "thought": "t", "answer": "a"}]'):
+        file = tmp_path / "rows.json"
+        file.write_text(text + "\r\n", encoding="utf-8-sig", newline="")
+        assert local(str(file), lang="zh", kind="creative")[0].prompt == "q"
+
+
 def test_rows_without_an_id_keep_theirs_when_the_file_is_reordered(tmp_path: Path) -> None:
     rows = [{"query": f"q{n}", "thought": "t", "answer": "a"} for n in range(5)]
     ids = {e.prompt: e.id for e in local(written(tmp_path, rows), lang="zh", kind="creative")}
@@ -76,6 +88,9 @@ def test_rows_without_an_id_keep_theirs_when_the_file_is_reordered(tmp_path: Pat
         ('{"question": "q", "answer": "42"}', "answer: no '#### '"),
         ('{"a": 1}', "unknown shape (keys a)"),
         ("[1]", "not an object but list"),
+        ("9" * 5000, "JSON that cannot be read"),
+        ('{"prompt": "q", "reasoning": "t", "answer": "a", "system": 5}', "system: not a text"),
+        ('{"id": "\\ud83d", "query": "q", "thought": "t", "answer": "a"}', "id: damaged characters"),
         ('{"prompt": "q", "reasoning": "t", "answer": "a", "lang": "fr"}', "lang: 'fr' is none of zh, en"),
     ],
 )

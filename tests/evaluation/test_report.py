@@ -28,6 +28,8 @@ def record(arm: str, query: str, lang: str, answer: str, **fields: Any) -> dict[
         "answer": answer,
         "answer_tokens": len(answer),
         "finish_reason": "stop",
+        "seed": 0,
+        "sampling": {"temperature": 0.7},
         **fields,
     }
 
@@ -51,7 +53,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         arm = Arm(folder / name)
         group = {"kind": "creative", "examples": 3, "supervised_tokens": 30}
         times = {"seconds": 60.0}
-        arm.write_manifest({"arm": name, "status": "done", "seed": 0, "data": {"train": [group]}, "times": times})
+        arm.write_manifest(
+            {"arm": name, "status": "done", "seed": 0, "data": {"fingerprint": "f", "train": [group]}, "times": times}
+        )
         file = arm.generations("queries")
         file.parent.mkdir()
         rows = [record(name, *answer) for answer in answers]
@@ -106,9 +110,37 @@ def test_a_damaged_line_and_a_double_answer_are_refused(study: Path) -> None:
     file = Arm(study / "cw").generations("queries")
     good = file.read_text(encoding="utf-8")
     file.write_text(good + good.splitlines(keepends=True)[0], encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"queries\.jsonl:5: query en-1 is answered twice"):
+    with pytest.raises(ConfigError, match=r"queries\.jsonl:5: damaged \(query en-1 is answered twice\)"):
         evaluate(CONFIG)
-    file.write_text(good + '{"query_id": \n', encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"queries\.jsonl:5: damaged"):
-        evaluate(CONFIG)
+    row = json.loads(good.splitlines()[0]) | {"query_id": "new"}
+    changes: list[dict[str, Any]] = [{"lang": "fr"}, {"answer": None}, {"answer_tokens": "x"}, {"arm": "general"}]
+    for line in ('{"query_id": ', "[1]", *(json.dumps(row | change) for change in changes)):
+        file.write_text(good + line + "\n", encoding="utf-8")
+        with pytest.raises(ConfigError, match=r"queries\.jsonl:5: damaged"):
+            evaluate(CONFIG)
     assert not (study / "evaluation").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sampling": {"temperature": 1.0}}, "not comparable; answer with the same settings"),
+        ({"seed": 1}, "cw was asked with seed 0, general with 1"),
+        ({"query": "another text"}, "query en-1 has another text for general"),
+    ],
+)
+def test_arms_asked_differently_are_not_compared(study: Path, change: dict[str, Any], message: str) -> None:
+    file = Arm(study / "general").generations("queries")
+    rows = [json.loads(line) | change for line in file.read_text(encoding="utf-8").splitlines()]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        evaluate(CONFIG)
+
+
+def test_line_separators_in_an_answer_do_not_split_its_record(study: Path) -> None:
+    file = Arm(study / "cw").generations("queries")
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows[0]["answer"] = "one\u2028two\u0085three"
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    evaluate(CONFIG)
+    assert "one\u2028two\u0085three" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")

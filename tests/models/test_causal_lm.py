@@ -78,6 +78,22 @@ def test_plain_transformers_loads_the_export(model: Any, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_model_that_caps_its_logits_is_refused(tmp_path: Path) -> None:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "head_dim": 8, "vocab_size": 32}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "final_logit_softcapping": 0.01}
+    Gemma2ForCausalLM(Gemma2Config(**sizes, **heads)).save_pretrained(tmp_path)
+    capped = TINY.model_copy(update={"path": str(tmp_path), "weights": "pretrained", "attn_implementation": "eager"})
+    with pytest.raises(ConfigError, match="scales or caps its logits"):
+        load_model(capped, 0)
+
+
+def test_a_pretrained_model_is_in_training_mode(model: Any, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    assert load_model(TINY.model_copy(update={"path": str(tmp_path), "weights": "pretrained"}), 0).training
+
+
 @pytest.mark.parametrize("path", ["nobody/no-such-model", "sample:."])
 def test_a_model_that_cannot_be_had(path: str) -> None:
     missing = TINY.model_copy(update={"path": path})

@@ -32,6 +32,8 @@ def test_one_triplet_per_genre() -> None:
     assert Counter(example.genre for example in triplets) == Counter([*PAPER, *FURTHER])
     assert min(len(example.reasoning) for example in triplets) >= 250
     assert max(len(example.answer) for example in triplets) <= 800
+    short = {example.genre for example in triplets if len(example.answer) < 200}
+    assert short == {"slogan", "couplet", "prose poem"}
 
 
 def test_held_out_triplets_are_others() -> None:

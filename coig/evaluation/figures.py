@@ -74,7 +74,7 @@ def _rates(axes: Any, part: pl.DataFrame, arms: list[str]) -> None:
     errors = [(rates - lows).clip(0).to_list(), (highs - rates).clip(0).to_list()]
     axes.bar(range(len(arms)), rates.to_list(), 0.55, color=[_colour(arm) for arm in arms], alpha=0.85)
     axes.errorbar(range(len(arms)), rates.to_list(), yerr=errors, fmt="none", ecolor="#333333", capsize=3)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 104)  # one scale for every study, room for a bar of 100
 
 
 def _colour(arm: str) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.patches import Rectangle
 
 from coig.config import ConfigError, EvaluateConfig
 from coig.evaluation.answers import read_answers
+from coig.evaluation.figures import figures
 from coig.evaluation.run import evaluate
 from coig.evaluation.tables import automatic_table
 from coig.study import Arm, find_arms
@@ -87,6 +89,14 @@ def test_the_report_is_whole_offline_and_escaped(study: Path, capsys: pytest.Cap
     assert "src=" not in page
     assert page.count("<svg") == 3
     assert "Chinese queries" in capsys.readouterr().out
+
+
+def test_no_bar_is_cut_off(study: Path) -> None:
+    answers = read_answers(find_arms(study, None), "queries")
+    figure = figures(answers, automatic_table(answers))["contamination"]
+    bars = [bar for axes in figure.axes for bar in axes.patches if isinstance(bar, Rectangle)]
+    assert max(bar.get_height() for bar in bars) == 50.0
+    assert all(axes.get_ylim()[0] == 0 and axes.get_ylim()[1] >= 100 for axes in figure.axes)
 
 
 def test_same_input_same_bytes(study: Path) -> None:

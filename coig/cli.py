@@ -68,6 +68,16 @@ def check_command_line(
         sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.naming)
 
 
+def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:
+    """The config that these overrides make, for tools beside the entry scripts. Raises ConfigError as they do."""
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        command = _Command.parse(config_name, schema, lines, sweeps=False)
+        if problems := _problems(command):
+            raise ConfigError(render_problems(problems))
+        [(_, cfg)] = command.jobs()
+        return load_config(cfg, schema)
+
+
 @dataclass(frozen=True)
 class _Command:
     """What a command line asks for; `naming` is the override that names in the arms what a sweep varies."""

@@ -150,6 +150,15 @@ def encode_all(
     return kept, counts
 
 
+def group_counts(encoded: Iterable[Encoded]) -> list[dict[str, Any]]:
+    """Examples, tokens and supervised tokens per (kind, lang, source)."""
+    totals: dict[tuple[str, str, str], Counter[str]] = {}
+    for one in encoded:
+        group = totals.setdefault((one.example.kind, one.example.lang, one.example.source), Counter())
+        group.update(examples=1, tokens=len(one.input_ids), supervised_tokens=one.supervised)
+    return [{"kind": k, "lang": lang, "source": source, **c} for (k, lang, source), c in sorted(totals.items())]
+
+
 def _truncated(encoded: Encoded, length: int) -> Encoded:
     return replace(
         encoded,

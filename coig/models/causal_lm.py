@@ -1,4 +1,4 @@
-"""Loading a causal LM with its tokenizer, its loss on supervised tokens, and its export."""
+"""Loading a causal LM, its loss on supervised tokens, and its export."""
 
 from __future__ import annotations
 
@@ -9,27 +9,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from coig.config import SAMPLE_PREFIX, ConfigError, Model, local_path
+from coig.config import ConfigError, Model
 from coig.data.batches import MicroBatch
+from coig.data.tokenizer import REMEDY, first_line, location
 from coig.study import atomic_folder
-
-REMEDY = (
-    "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model with "
-    "its safetensors (model.weights=random needs none); attn_implementation is one that is installed"
-)
-
-
-def load_tokenizer(model: Model) -> Any:
-    """The model's fast tokenizer. Raises ConfigError if it cannot be had."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(_location(model.path), revision=model.revision)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"model.path={model.path}: no tokenizer ({_first_line(error)}); {REMEDY}") from None
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
 
 
 def load_model(model: Model, seed: int) -> Any:
@@ -38,19 +23,19 @@ def load_model(model: Model, seed: int) -> Any:
     Raises ConfigError if it cannot be had.
     """
     options = {"dtype": torch.float32, "attn_implementation": model.attn_implementation}
-    location = _location(model.path)
+    place = location(model.path)
     try:
         if model.weights == "pretrained":
             loaded = AutoModelForCausalLM.from_pretrained(
-                location, revision=model.revision, use_safetensors=True, **options
+                place, revision=model.revision, use_safetensors=True, **options
             )
             return _checked(loaded.train(), model)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            config = AutoConfig.from_pretrained(location, revision=model.revision)
+            config = AutoConfig.from_pretrained(place, revision=model.revision)
             return _checked(AutoModelForCausalLM.from_config(config, **options), model)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
-        raise ConfigError(f"model.path={model.path}: no model ({_first_line(error)}); {REMEDY}") from None
+        raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
 
 
 def _checked(loaded: Any, model: Model) -> Any:
@@ -86,11 +71,3 @@ def export(model: Any, tokenizer: Any, end_id: int, folder: Path) -> None:
     with atomic_folder(folder) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
-
-
-def _location(path: str) -> str:
-    return str(local_path(path)) if path.startswith((SAMPLE_PREFIX, "~")) else path
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")

@@ -8,7 +8,7 @@ import shutil
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +19,11 @@ from transformers.utils.logging import disable_progress_bar
 
 from coig.config import TrainConfig, construct
 from coig.data.datamodule import MixtureDataModule
-from coig.data.encoding import Encoded, Encoder, encode_all
+from coig.data.encoding import Encoded, Encoder, encode_all, group_counts
 from coig.data.examples import DataError, Example
 from coig.data.mixture import Mixture
-from coig.models.causal_lm import export, load_model, load_tokenizer
+from coig.data.tokenizer import load_tokenizer
+from coig.models.causal_lm import export, load_model
 from coig.study import Arm, now, provenance
 from coig.training.module import CausalLMModule
 from coig.training.tracking import tracking
@@ -146,23 +147,14 @@ def _manifest(
             "fingerprint": mixture.fingerprint,
             "duplicates": mixture.duplicates,
             **train.counts,
-            "train": _counts(train.kept),
-            "validation": _counts(validation.kept),
+            "train": group_counts(train.kept),
+            "validation": group_counts(validation.kept),
             **{f"validation_{name}": count for name, count in validation.counts.items()},
         },
         **provenance(),
         "wandb_run": earlier.get("wandb_run") or secrets.token_hex(4),
         "times": earlier.get("times") or {"started": now(), "ended": None, "seconds": 0.0},
     }
-
-
-def _counts(encoded: Iterable[Encoded]) -> list[dict[str, Any]]:
-    """Examples, tokens and supervised tokens per (kind, lang, source)."""
-    totals: dict[tuple[str, str, str], Counter[str]] = {}
-    for one in encoded:
-        group = totals.setdefault((one.example.kind, one.example.lang, one.example.source), Counter())
-        group.update(examples=1, tokens=len(one.input_ids), supervised_tokens=one.supervised)
-    return [{"kind": k, "lang": lang, "source": source, **c} for (k, lang, source), c in sorted(totals.items())]
 
 
 def _headline(arm: Arm, manifest: dict[str, Any], steps: int) -> str:

@@ -11,7 +11,8 @@ from coig.config import ConfigError, Model
 from coig.data.batches import micro_batches
 from coig.data.encoding import Encoded, Encoder
 from coig.data.examples import Example
-from coig.models.causal_lm import export, load_model, load_tokenizer, weighted_nll
+from coig.data.tokenizer import load_tokenizer
+from coig.models.causal_lm import export, load_model, weighted_nll
 
 TINY = Model(name="tiny", path="sample:tiny", weights="random", max_length=512, learning_rate=1e-3, system_prompt=None)
 EXAMPLE = Example("id", "test", "creative", "zh", None, "p", "r", "a")

@@ -1,0 +1,35 @@
+"""Loading a model's tokenizer, from the hub, a folder or the embedded sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from coig.config import SAMPLE_PREFIX, ConfigError, Model, local_path
+
+REMEDY = (
+    "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model with "
+    "its safetensors (model.weights=random needs none); attn_implementation is one that is installed"
+)
+
+
+def load_tokenizer(model: Model) -> Any:
+    """The model's fast tokenizer. Raises ConfigError if it cannot be had."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location(model.path), revision=model.revision)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model.path={model.path}: no tokenizer ({first_line(error)}); {REMEDY}") from None
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def location(path: str) -> str:
+    """What transformers takes for `model.path`."""
+    return str(local_path(path)) if path.startswith((SAMPLE_PREFIX, "~")) else path
+
+
+def first_line(error: Exception) -> str:
+    """A library's message without its advice."""
+    return str(error).strip().splitlines()[0].rstrip(".")

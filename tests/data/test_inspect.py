@@ -1,0 +1,52 @@
+"""What `python -m coig.data.inspect` prints is what training sees."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from tests.conftest import ROOT
+
+
+def inspect(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "coig.data.inspect", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_one_json_object_per_example(tokenizer: Any) -> None:
+    run = inspect("data.ratio=0", "format=json")
+    assert run.returncode == 0, run.stderr
+    examples = [json.loads(line) for line in run.stdout.splitlines()]
+    assert len(examples) == 51
+    for example in examples:
+        assert list(example) == ["id", "input_ids", "labels", "segments", "text"]
+        assert len(example["input_ids"]) == len(example["labels"]) == len(example["segments"])
+        target = [label for label in example["labels"] if label != -100]
+        text = tokenizer.decode(target)
+        assert text.startswith("<think>\n")
+        assert text.endswith("<|im_end|>")
+        assert example["text"].endswith(text)
+        assert [s > 0 for s in example["segments"]] == [label != -100 for label in example["labels"]]
+
+
+def test_the_table_and_its_examples() -> None:
+    run = inspect("data.ratio=1k", "supervision=outcome")
+    assert run.returncode == 0, run.stderr
+    assert "cw+1k-outcome, supervision outcome" in run.stdout
+    assert run.stdout.count("tokens)") == 6  # two of each (kind, lang)
+    assert "<think>" not in run.stdout
+
+
+def test_bad_input() -> None:
+    cases = {"format=xml": "format=xml: choose from table, json", "dta=x": "dta: unknown key; did you mean 'data'"}
+    for argument, message in cases.items():
+        run = inspect(argument)
+        assert run.returncode == 1
+        assert message in run.stderr
+        assert "Traceback" not in run.stderr

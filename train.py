@@ -5,7 +5,7 @@ from omegaconf import DictConfig
 
 from coig.cli import check_command_line
 from coig.config import TrainConfig, load_config
-from coig.data.mixture import check_data
+from coig.training.run import check
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
@@ -17,5 +17,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    check_command_line("train", TrainConfig, check_data)
+    check_command_line("train", TrainConfig, check)
     main()

@@ -16,6 +16,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -116,7 +117,8 @@ def _parsed(lines: list[str]) -> list[Override]:
     overrides = []
     for line in lines:
         try:
-            overrides += OverridesParser.create().parse_overrides([line])
+            loader = GlobalHydra.instance().config_loader()  # knows the choices that glob(*) stands for
+            overrides += OverridesParser.create(config_loader=loader).parse_overrides([line])
         except HydraException as error:
             quoted = "{}='{}'".format(*line.split("=", 1)) if "=" in line else f"{line}=…"
             raise ConfigError(
@@ -146,8 +148,9 @@ def _choice_problems(override: Override) -> list[str]:
     values = list(override.sweep_string_iterator()) if override.is_sweep_override() else [str(override.value())]
     return [
         f"{group}={value}: no such choice; choose from {', '.join(choices)}"
+        + (" (~experiment for none)" if group == "experiment" else "")
         for value in values
-        if value not in choices and not (group == "experiment" and value in ("None", "null"))
+        if value not in choices
     ]
 
 

@@ -205,6 +205,15 @@ class Trainer(Constructor):
     tokens_per_micro_batch: int = Field(gt=0)  # padded tokens of one forward pass; memory, not results
     max_grad_norm: float = Field(gt=0)
 
+    @model_validator(mode="after")
+    def _steps_are_ours(self) -> Trainer:
+        theirs = {"accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"}
+        if given := theirs & set(self.model_extra or {}):
+            raise ValueError(
+                f"{min(given)} is not used: a step is global_batch_size examples, clipped by max_grad_norm"
+            )
+        return self
+
     def arguments(self) -> dict[str, Any]:
         ours = {"global_batch_size", "tokens_per_micro_batch", "max_grad_norm"}
         return {key: value for key, value in super().arguments().items() if key not in ours}
@@ -270,8 +279,8 @@ def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
     """Every problem of a composed config, one line each; empty when it is sound."""
     try:
         plain = _resolved(cfg)
-        unknown = [key for key in plain.get("vary", ()) if OmegaConf.select(cfg, key) is None]
-        problems = [f"vary: {key} has no value; name a key of this config" for key in unknown]
+        unknown = [key for key in plain.get("vary", ()) if not _holds(plain, key)]
+        problems = [f"vary: {key} is no key of this config" for key in unknown]
         schema.model_validate(plain)
     except OmegaConfBaseException as error:
         return [str(error).splitlines()[0]]
@@ -313,6 +322,15 @@ def suggestion(word: str, known: list[str]) -> str:
 
 def _resolved(cfg: DictConfig) -> Any:
     return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
+
+
+def _holds(node: Any, key: str) -> bool:
+    """Whether nested dicts hold a dotted key, be its value null."""
+    for name in key.split("."):
+        if not isinstance(node, dict) or name not in node:
+            return False
+        node = node[name]
+    return True
 
 
 def _describe(problem: Any, schema: type[Node]) -> str:
@@ -366,9 +384,9 @@ def _arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: Dic
     if seed:
         parts.append(f"s{seed}")
     for key in vary:
-        value = OmegaConf.select(_root_, key)
-        value = HydraConfig.get().runtime.choices[key] if isinstance(value, DictConfig) else value
-        named = f"{key.rpartition('.')[2]}_{value}"
+        choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
+        value = choices.get(key, OmegaConf.select(_root_, key))
+        named = f"{key.rpartition('.')[2]}_{'null' if value is None else value}"
         parts.append(re.sub(r"[^\w.+-]", "_", named))  # a plain word for folders and for Hydra
     return "-".join(parts)
 

@@ -209,6 +209,18 @@ def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
     return [arm for arm in arms if names is None or arm.name in names]
 
 
+def find_done_arms(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm], list[str]]:
+    """The arms that are trained, and the names of those that are not.
+
+    Raises ConfigError if none is, or one that was asked for is not.
+    """
+    arms = find_arms(study, names)
+    untrained = [arm.name for arm in arms if arm.manifest()["status"] != "done"]
+    if untrained and (names or len(untrained) == len(arms)):
+        raise ConfigError(f"arms: {untrained[0]} of study {study.name} is not done; train it first, or leave it out")
+    return [arm for arm in arms if arm.name not in untrained], untrained
+
+
 def _order(arm: str) -> tuple[bool, bool, float, str]:
     """cw before cw+1k before cw+10k, then arms of a proportion (cw+1to12), arm G last."""
     count = re.match(r"cw\+(1to)?([\d.]+)(k?)", arm)

@@ -60,6 +60,8 @@ def compose_in_cli(*overrides: str) -> str:
         (["data.ratio=10k", "seed=1"], "cw+10k-s1"),
         (["data.ratio=0", "optimizer.lr=1e-4", "vary=[optimizer.lr]"], "cw-lr_0.0001"),
         (["data.ratio=0", "model=tiny", "vary=[model]"], "cw-model_tiny"),
+        (["data.ratio=0", "logger=none", "vary=[logger]"], "cw-logger_none"),
+        (["data.ratio=0", "model.system_prompt=null", "vary=[model.system_prompt]"], "cw-system_prompt_null"),
         (["data.ratio=0", "scheduler=cosine", "vary=[scheduler,seed]"], "cw-scheduler_cosine-seed_0"),
     ],
 )

@@ -87,6 +87,9 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
     assert refused.returncode == 1
     assert "overwrite=true starts anew" in refused.stderr
     assert "Traceback" not in refused.stderr
+    late = command("train.py", "-m", "study=s", "data.ratio=1k,0", *SHORT, "model.learning_rate=0.1")
+    assert (late.returncode, (study / "cw+1k").exists()) == (1, False)  # refused before its first arm
+    assert command("generate.py", *answer, "overwrite=true", "engine.batch_size=0").returncode == 1
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
@@ -103,7 +106,31 @@ def test_answers_survive_a_kill_but_not_another_training(command: Command, tmp_p
     longer = ("trainer.max_epochs=3", "resume=true")
     succeeded(command("train.py", "study=s", "data.ratio=0", "logger=none", *SHORT, *longer))
     assert not file.exists()  # they were another model's
+    rates = [
+        line["train/lr"]
+        for line in read_lines(tmp_path / "multirun" / "s" / "cw" / "metrics.jsonl")
+        if "train/lr" in line
+    ]
+    assert len(rates) == 12
+    # the further epoch follows the longer schedule: 2 steps of warm-up, then down to 0 after 12
+    assert rates[8:] == pytest.approx([0.003 * (12 - step) / 10 for step in (8, 9, 10, 11)])
     assert read_json(tmp_path / "multirun" / "s" / "cw" / "manifest.json")["status"] == "done"
+
+
+def test_two_processes_on_one_arm(command: Command, tmp_path: Path) -> None:
+    arguments = ("study=s", "data.ratio=0", "logger=none", *SHORT)
+    first = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL
+    )
+    arm = tmp_path / "multirun" / "s" / "cw"
+    while not (arm / ".lock").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
+    second = command("train.py", *arguments)
+    assert second.returncode == 1
+    assert "another process is at work on this arm" in second.stderr
+    assert first.wait() == 0
+    assert read_json(arm / "manifest.json")["status"] == "done"
 
 
 def test_killed_and_resumed_equals_never_killed(command: Command, tmp_path: Path) -> None:

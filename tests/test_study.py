@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from coig.cli import CONF
 from coig.config import ConfigError, TrainConfig, load_config
-from coig.study import Arm, atomic_folder, find_arms, find_study, write_atomic
+from coig.study import Arm, atomic_folder, find_arms, find_done_arms, find_study, write_atomic
 
 
 def config(*overrides: str) -> TrainConfig:
@@ -111,6 +111,18 @@ def test_arms_come_in_the_papers_order(tmp_path: Path) -> None:
     assert [arm.name for arm in find_arms(tmp_path, ("general", "cw"))] == ["cw", "general"]
     with pytest.raises(ConfigError, match=r"arms: cw\+2k is no arm of study .*; did you mean"):
         find_arms(tmp_path, ("cw+2k",))
+
+
+def test_an_arm_that_is_not_trained_is_left_out_or_refused(tmp_path: Path) -> None:
+    for name, status in {"cw": "done", "general": "failed"}.items():
+        Arm(tmp_path / name).write_manifest(DONE | {"status": status})
+    arms, untrained = find_done_arms(tmp_path, None)
+    assert ([arm.name for arm in arms], untrained) == (["cw"], ["general"])
+    with pytest.raises(ConfigError, match=r"arms: general of study .* is not done"):
+        find_done_arms(tmp_path, ("general",))
+    Arm(tmp_path / "cw").write_manifest(DONE | {"status": "running"})
+    with pytest.raises(ConfigError, match=r"arms: cw of study .* is not done"):
+        find_done_arms(tmp_path, None)
 
 
 def test_the_latest_study_is_taken_and_an_unknown_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,13 @@ class MicroBatch(NamedTuple):
     input_ids: (B, T) int64; weights: (B, T) float32, the loss weight of predicting the token that stands there (0 for
     padding, for context and for each first token). No attention mask: under causal attention no token sees the padding
     to its right, and without a mask the attention kernel is the fast one.
-    total_weight: the sum of weights.
+    total_weight: the sum of weights; supervised_tokens: how many are above 0.
     """
 
     input_ids: Tensor
     weights: Tensor
     total_weight: float
+    supervised_tokens: int
 
 
 def micro_batches(examples: Sequence[Encoded], pad_id: int, token_budget: int) -> list[MicroBatch]:
@@ -49,7 +50,7 @@ def _pad(examples: Sequence[Encoded], pad_id: int) -> MicroBatch:
         length = len(example.input_ids)
         ids[row, :length] = torch.tensor(example.input_ids)
         weights[row, 1:length] = torch.tensor(example.weights[1:])
-    return MicroBatch(ids, weights, float(weights.sum()))
+    return MicroBatch(ids, weights, float(weights.sum()), int((weights > 0).sum()))
 
 
 class EpochPermutation(Sampler[int]):

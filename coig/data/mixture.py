@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from coig.config import Data, Source, TrainConfig, construct, pool_too_small
+from coig.config import Data, Source, construct, pool_too_small
 from coig.data.examples import DataError, Example, Kind
 from coig.ratio import Ratio
 
@@ -42,6 +42,8 @@ def build_mixture(data: Data, seed: int) -> Mixture:
     creative, held_out = _split("creative", creative, None, data.validation.creative)
     train = creative if ratio.has_creative else []
     wanted = ratio.general_per_language(len(creative), len(data.pools), data.scale)
+    if wanted == 0 and ratio.count != 0:
+        raise DataError(f"data.ratio={ratio.text}: leaves no general example beside {len(creative)} creative; raise it")
     for lang, source in data.pools.items() if wanted or data.validation.general else ():
         pool, repeated = _load(source, "general", seed)
         drawn, rest = _split(f"general.{lang}", pool, wanted, data.validation.general)
@@ -53,11 +55,6 @@ def build_mixture(data: Data, seed: int) -> Mixture:
     if shared := [example.id for example in held_out if (example.prompt, example.answer) in trained]:
         raise DataError(f"data.validation: example {shared[0]} is also trained on; remove it from one of the files")
     return Mixture(tuple(train), tuple(held_out), duplicates)
-
-
-def check_data(config: TrainConfig) -> None:
-    """Read what an arm would be trained on. Raises DataError as `build_mixture` does."""
-    build_mixture(config.data, config.seed)
 
 
 def in_order(examples: Iterable[Example], seed: int) -> list[Example]:

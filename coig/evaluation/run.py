@@ -16,7 +16,7 @@ from coig.evaluation.answers import read_answers
 from coig.evaluation.figures import LANGUAGE_NAMES, figures, rendered
 from coig.evaluation.report import html, summary
 from coig.evaluation.tables import COLUMNS, automatic_table, readable
-from coig.study import find_arms, find_study, write_atomic
+from coig.study import find_done_arms, find_study, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +24,11 @@ log = logging.getLogger(__name__)
 def evaluate(config: EvaluateConfig) -> None:
     """Measure the answers of a study's arms and write `evaluation/` in its folder."""
     study = find_study(config.study)
-    arms = [arm for arm in find_arms(study, config.arms) if arm.manifest()["status"] == "done"]
+    arms, untrained = find_done_arms(study, config.arms)
     answers = read_answers(arms, config.queries)
     table = automatic_table(answers)
-    notes = _notes(answers, [arm.name for arm in arms])
+    notes = [f"{name} is not trained to its end and is left out." for name in untrained]
+    notes += _notes(answers, [arm.name for arm in arms])
     folder = study / "evaluation"
     _write_frame(folder / "automatic", table)
     _write_frame(folder / "answers", answers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from coig.config import ConfigError, GenerateConfig, construct, local_path
 from coig.data.examples import split_completion
 from coig.generation.queries import Query, read_queries
-from coig.study import Arm, find_arms, find_study, write_atomic
+from coig.study import Arm, find_done_arms, find_study, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -20,55 +21,60 @@ log = logging.getLogger(__name__)
 def generate(config: GenerateConfig) -> None:
     """Answer the queries with every trained arm of a study; answers that are there already stay."""
     study = find_study(config.study)
-    arms = find_arms(study, config.arms)
+    arms, untrained = find_done_arms(study, config.arms)
     queries = read_queries(local_path(config.queries))
-    untrained = [arm.name for arm in arms if arm.manifest()["status"] != "done"]
-    if config.arms and untrained:
-        raise ConfigError(f"arms: {untrained[0]} of study {study.name} is not done; train it first, or leave it out")
     for name in untrained:
         log.warning("%s: training is not done, left out", study / name)
+    if not config.overwrite:
+        for arm in arms:  # all of them, before one is answered with settings that another one refuses
+            _answered(arm, config, queries)
     for arm in arms:
-        if arm.name not in untrained:
-            try:
-                with arm.locked():
-                    _answer(arm, queries, config)
-            except KeyboardInterrupt:
-                log.error("%s: interrupted; the same command continues with the queries that are left", arm.folder)
-                raise SystemExit(130) from None
+        try:
+            with arm.locked():
+                _answer(arm, queries, config)
+        except KeyboardInterrupt:
+            log.error("%s: interrupted; the same command continues with the queries that are left", arm.folder)
+            raise SystemExit(130) from None
 
 
 def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> None:
-    name = local_path(config.queries).stem
-    file = arm.generations(name)
-    if config.overwrite:
-        file.unlink(missing_ok=True)
-    settings = {"seed": config.seed, "sampling": config.sampling.model_dump()}
-    answered = _answered(arm, name, settings, queries)
+    answered = set() if config.overwrite else _answered(arm, config, queries)
     rest = [query for query in queries if query.id not in answered]
     if not rest:
         log.info("%s: %d answers are there already", arm.folder, len(queries))
         return
     engine = construct(config.engine, arm)
+    file = _file(arm, config)
     file.parent.mkdir(exist_ok=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns) as progress, file.open("a", encoding="utf-8") as stream:
+    with Progress(*columns) as progress, file.open("w" if config.overwrite else "a", encoding="utf-8") as stream:
         task = progress.add_task(arm.name, total=len(queries), completed=len(answered))
         for batch in engine.answers(rest, config.sampling, config.seed):
             for query, completion in batch:
-                stream.write(json.dumps(_record(arm, query, completion, settings), ensure_ascii=False) + "\n")
+                stream.write(json.dumps(_record(arm, query, completion, _settings(config)), ensure_ascii=False) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
             progress.advance(task, len(batch))
     log.info("%s: %d answers in %s", arm.name, len(queries), file)
 
 
-def _answered(arm: Arm, name: str, settings: dict[str, Any], queries: list[Query]) -> set[str]:
+def _file(arm: Arm, config: GenerateConfig) -> Path:
+    return arm.generations(local_path(config.queries).stem)
+
+
+def _settings(config: GenerateConfig) -> dict[str, Any]:
+    """What answers must share to be compared."""
+    return {"seed": config.seed, "sampling": config.sampling.model_dump()}
+
+
+def _answered(arm: Arm, config: GenerateConfig, queries: list[Query]) -> set[str]:
     """The ids answered already. Answers with other settings or to other queries are refused."""
-    file = arm.generations(name)
+    file, settings = _file(arm, config), _settings(config)
     if file.exists() and not (content := file.read_bytes()).endswith(b"\n"):  # a kill cut the last line off
         write_atomic(file, content[: content.rfind(b"\n") + 1])
     texts = {query.id: query.query for query in queries}
-    for record in arm.answers(name):
+    records = arm.answers(file.stem)
+    for record in records:
         asked = {key: record[key] for key in settings}
         if asked != settings:
             raise ConfigError(f"{file}: answered with {asked}, now asked with {settings}; overwrite=true starts anew")
@@ -77,7 +83,7 @@ def _answered(arm: Arm, name: str, settings: dict[str, Any], queries: list[Query
                 f"{file}: holds an answer to another query '{record['query_id']}'; name the file of queries otherwise, "
                 "or start anew with overwrite=true"
             )
-    return {record["query_id"] for record in arm.answers(name)}
+    return {record["query_id"] for record in records}
 
 
 def _record(arm: Arm, query: Query, completion: Any, settings: dict[str, Any]) -> dict[str, Any]:

@@ -65,8 +65,9 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
     shutil.rmtree(arm.generations("").parent, ignore_errors=True)
     manifest = _manifest(config, arm, mixture, train, validation, model)
     log.info("%s", _headline(arm, manifest, data.steps_per_epoch))
-    arm.write_settings(config)
     with _recorded(arm, manifest), tracking(config, arm, manifest["wandb_run"]) as loggers:
+        # after the manifest says "running": a kill in between must not leave a finished arm with settings it never had
+        arm.write_settings(config)
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=arm.checkpoint if arm.checkpoint.exists() else None)
         export(model, tokenizer, encoder.end_id, arm.model)

@@ -40,13 +40,24 @@ class CausalLMModule(LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         steps = int(self.trainer.estimated_stepping_batches)
-        warmup = math.ceil(self.scheduler.warmup * steps)
+        warmup = min(math.ceil(self.scheduler.warmup * steps), steps - 1)  # a first step of warm-up has rate 0
         schedule = get_scheduler(self.scheduler.name, self.optimizer, warmup, steps)
         return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """A checkpoint restores the rate that its own schedule set; with more epochs this one's is another."""
+        schedule = self.lr_schedulers()
+        schedule._last_lr = [
+            base * factor(schedule.last_epoch)
+            for base, factor in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+        ]
+        for group, rate in zip(self.optimizer.param_groups, schedule._last_lr, strict=True):
+            group["lr"] = rate
 
     def training_step(self, step: list[MicroBatch], step_index: int) -> None:
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         total = sum(batch.total_weight for batch in step)
+        tokens = sum(batch.supervised_tokens for batch in step)
         loss = torch.zeros((), dtype=torch.float32, device=self.device)
         for batch in step:
             nll = weighted_nll(self.model, batch)
@@ -59,7 +70,9 @@ class CausalLMModule(LightningModule):
         optimizer.zero_grad()
         schedule.step()
         self.log("loss", loss, prog_bar=True, logger=False)
-        self.log_dict({"train/loss": loss, "train/grad_norm": norm, "train/lr": rate, "train/supervised_tokens": total})
+        self.log_dict(
+            {"train/loss": loss, "train/grad_norm": norm, "train/lr": rate, "train/supervised_tokens": float(tokens)}
+        )
 
     def _check_finite(self, loss: Tensor, norm: Tensor) -> None:
         if not (torch.isfinite(loss) and torch.isfinite(norm)):

@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 def train(config: TrainConfig) -> None:
     """Train the arm that `config` describes, unless it is done. Raises ConfigError before anything is written."""
-    arm = Arm(MULTIRUN / config.study / config.arm)
-    try:
-        mixture = build_mixture(config.data, config.seed)
-        with arm.locked():
+    arm = _arm(config)
+    with arm.locked():
+        try:
+            mixture = build_mixture(config.data, config.seed)
             state = arm.state(config, mixture.fingerprint)
             if state == "done":
                 log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
@@ -24,6 +24,15 @@ def train(config: TrainConfig) -> None:
             from coig.training.fit import fit  # torch only where there is something to train
 
             fit(config, arm, mixture, anew=state == "new")
-    except ConfigError:
-        arm.discard_if_empty()
-        raise
+        except ConfigError:
+            arm.discard_if_empty()
+            raise
+
+
+def check(config: TrainConfig) -> None:
+    """Raise the ConfigError that `train` would meet in the data or in the arm's folder; writes nothing."""
+    _arm(config).state(config, build_mixture(config.data, config.seed).fingerprint)
+
+
+def _arm(config: TrainConfig) -> Arm:
+    return Arm(MULTIRUN / config.study / config.arm)

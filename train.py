@@ -5,15 +5,12 @@ from omegaconf import DictConfig
 
 from coig.cli import check_command_line
 from coig.config import TrainConfig, load_config
-from coig.training.run import check
+from coig.training import check, train  # torch is imported once there is something to train
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(cfg: DictConfig) -> None:
-    config = load_config(cfg, TrainConfig)
-    from coig.training.run import train  # heavy imports only once the config is sound
-
-    train(config)
+    train(load_config(cfg, TrainConfig))
 
 
 if __name__ == "__main__":

@@ -122,9 +122,8 @@ class Validation(Node):
 class Data(Node):
     name: str
     ratio: Annotated[str, AfterValidator(_ratio)]
-    scale: float = Field(
-        1.0, gt=0, allow_inf_nan=False
-    )  # multiplies N of `ratio`, so that small sets keep the paper's proportions
+    # multiplies N of `ratio`, so that small sets keep the paper's proportions
+    scale: float = Field(1.0, gt=0, allow_inf_nan=False)
     creative: Source
     general: dict[Language, Source]
     validation: Validation
@@ -255,9 +254,8 @@ class GenerateConfig(Node):
 class EvaluateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
-    queries: Annotated[
-        FolderName, BeforeValidator(_stem)
-    ]  # the stem of the queries' file, as in generations/<queries>.jsonl
+    # the stem of the queries' file, as in generations/<queries>.jsonl
+    queries: Annotated[FolderName, BeforeValidator(_stem)]
 
 
 Schema = TypeVar("Schema", bound=Node)

@@ -46,6 +46,8 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> None:
     engine = construct(config.engine, arm)
     file = _file(arm, config)
     file.parent.mkdir(exist_ok=True)
+    if file.exists() and not (content := file.read_bytes()).endswith(b"\n"):  # a kill cut the last line off
+        write_atomic(file, content[: content.rfind(b"\n") + 1])
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns) as progress, file.open("w" if config.overwrite else "a", encoding="utf-8") as stream:
         task = progress.add_task(arm.name, total=len(queries), completed=len(answered))
@@ -68,10 +70,11 @@ def _settings(config: GenerateConfig) -> dict[str, Any]:
 
 
 def _answered(arm: Arm, config: GenerateConfig, queries: list[Query]) -> set[str]:
-    """The ids answered already. Answers with other settings or to other queries are refused."""
+    """The ids answered already, without writing: another process may be at work on the file.
+
+    Raises ConfigError for answers with other settings or to other queries.
+    """
     file, settings = _file(arm, config), _settings(config)
-    if file.exists() and not (content := file.read_bytes()).endswith(b"\n"):  # a kill cut the last line off
-        write_atomic(file, content[: content.rfind(b"\n") + 1])
     texts = {query.id: query.query for query in queries}
     records = arm.answers(file.stem)
     for record in records:

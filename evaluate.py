@@ -4,7 +4,8 @@ import hydra
 from omegaconf import DictConfig
 
 from coig.cli import check_command_line
-from coig.config import EvaluateConfig, load_config
+from coig.config import load_config
+from coig.schema import EvaluateConfig
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="evaluate")

@@ -4,7 +4,8 @@ import hydra
 from omegaconf import DictConfig
 
 from coig.cli import check_command_line
-from coig.config import TrainConfig, load_config
+from coig.config import load_config
+from coig.schema import TrainConfig
 from coig.training import check, train  # torch is imported once there is something to train
 
 

@@ -24,16 +24,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from coig.config import (
-    ConfigError,
-    Node,
-    Schema,
-    TrainConfig,
-    config_problems,
-    load_config,
-    render_problems,
-    suggestion,
-)
+from coig.config import ConfigError, Schema, config_problems, load_config, render_problems, suggestion
+from coig.schema import Node, TrainConfig
 
 MULTIRUN = Path("multirun")
 CONF = Path(__file__).parent.parent / "conf"
@@ -93,14 +85,14 @@ class _Command:
     def parse(cls, config_name: str, schema: type[Node], lines: list[str], *, sweeps: bool) -> _Command:
         overrides = _parsed(lines)
         swept = [o for o in overrides if o.is_sweep_override()] if sweeps else []
-        varied = [o.key_or_group for o in swept if o.key_or_group not in NAMED_ALREADY]
+        varied = [key for o in swept if (key := _key(o)) not in NAMED_ALREADY]
         said = any(o.key_or_group == "vary" for o in overrides)
         naming = [f"vary=[{','.join(varied)}]"] if varied and not said and schema is TrainConfig else []
         return cls(config_name, schema, overrides, swept, naming)
 
     def without(self, wrong: set[str]) -> _Command:
         """The command with the sound overrides only."""
-        sound = [o for o in self.overrides if o.key_or_group not in wrong]
+        sound = [o for o in self.overrides if _key(o) not in wrong]
         swept = [o for o in self.swept if o in sound]
         return replace(self, overrides=sound, swept=swept, naming=self.naming if swept == self.swept else [])
 
@@ -110,6 +102,11 @@ class _Command:
         choices = [[f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()] for o in self.swept]
         for values in itertools.product(*choices):
             yield " ".join(values), compose_job(self.config_name, [*fixed, *values, *self.naming])
+
+
+def _key(override: Override) -> str:
+    """What is overridden: a key, a group, or a group's choice for one place (`source@data.general.en`)."""
+    return f"{override.key_or_group}@{override.package}" if override.package else override.key_or_group
 
 
 def _parsed(lines: list[str]) -> list[Override]:
@@ -131,23 +128,23 @@ def _parsed(lines: list[str]) -> list[Override]:
 def _problems(command: _Command) -> list[str]:
     """What is wrong with the overrides themselves, and with the jobs that the sound ones make."""
     ours = [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
-    groups = {o.key_or_group: o for o in ours if (CONF / o.key_or_group).is_dir()}
+    groups = {_key(o): o for o in ours if (CONF / o.key_or_group).is_dir()}
     wrong = {key: _choice_problems(override) for key, override in groups.items()}
     chosen = [o.input_line or "" for key, o in groups.items() if not wrong[key] and not o.is_sweep_override()]
     known = OmegaConf.to_container(compose(command.config_name, overrides=chosen), resolve=False)
-    wrong |= {o.key_or_group: _key_problems(known, o.key_or_group) for o in ours if o.key_or_group not in groups}
+    wrong |= {key: _key_problems(known, key) for o in ours if (key := _key(o)) not in groups}
     sound = command.without({key for key, problems in wrong.items() if problems})
     return [problem for problems in wrong.values() for problem in problems] + _job_problems(sound)
 
 
 def _choice_problems(override: Override) -> list[str]:
-    group = override.key_or_group
+    group, key = override.key_or_group, _key(override)
     choices = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
     if override.is_delete():
         return []
     values = list(override.sweep_string_iterator()) if override.is_sweep_override() else [str(override.value())]
     return [
-        f"{group}={value}: no such choice; choose from {', '.join(choices)}"
+        f"{key}={value}: no such choice; choose from {', '.join(choices)}"
         + (" (~experiment for none)" if group == "experiment" else "")
         for value in values
         if value not in choices

@@ -8,7 +8,6 @@ general   the general examples of 10k and no creative ones (arm G)
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -52,9 +51,9 @@ class Ratio:
             return GENERAL
         return "cw" if self.count == 0 else f"cw+{self.text.replace(':', 'to')}"
 
-    def general_per_language(self, creative: int, languages: int, scale: float) -> int:
-        """General examples drawn from each language's pool, rounded half up."""
+    def general_examples(self, creative: int, languages: int, scale: float) -> float:
+        """General examples in all, drawn from as many languages beside as many creative ones; not rounded."""
         if self.count is not None:
-            return math.floor(self.count * scale + 0.5)
+            return self.count * scale * languages
         assert self.per_creative is not None
-        return math.floor(self.per_creative * creative / languages + 0.5) if languages else 0
+        return self.per_creative * creative

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -21,11 +22,15 @@ from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from coig.config import LANGUAGES, ConfigError, TrainConfig, suggestion
+from coig.config import ConfigError, suggestion
+from coig.schema import LANGUAGES, TrainConfig
 
 MULTIRUN = Path("multirun")
 # what may change between two runs of one arm without changing its results
-RUN_ONLY = ("resume", "overwrite", "logger", "vary", "trainer.tokens_per_micro_batch", "trainer.enable_progress_bar")
+RUN_ONLY = (
+    *("resume", "overwrite", "logger", "vary", "trainer.tokens_per_micro_batch", "trainer.enable_progress_bar"),
+    *("data.cache", "data.max_quarantined"),
+)
 
 LOCK = ".lock"
 RECORD: dict[str, type] = {  # a generation's keys that later stages rely on
@@ -258,6 +263,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def now() -> str:

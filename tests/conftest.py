@@ -20,6 +20,14 @@ os.environ["WANDB_MODE"] = "offline"
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of the tests' own, shared by them."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["COIG_CACHE"] = str(folder)
+    return folder
+
+
 @pytest.fixture
 def command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Run an entry script as a user does, in an empty folder: command("train.py", "data.ratio=0")."""

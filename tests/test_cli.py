@@ -15,10 +15,10 @@ from tests.conftest import ROOT, Command
     [
         (["data.rato=1k"], ["data.rato: unknown key in data; did you mean 'ratio'?"]),
         (["dta=sample"], ["dta: unknown key; did you mean 'data'?"]),
-        (["data=foo"], ["data=foo: no such choice; choose from local, sample"]),
+        (["data=foo"], ["data=foo: no such choice; choose from coig_writer, local, sample"]),
         (["model=big", "seeds=1"], ["model=big: no such choice", "seeds: unknown key; did you mean 'seed'?"]),
         (["data.ratio=50%"], ["data.ratio='50%': is a percentage"]),
-        (["data=local"], ["data.creative.path: not set; give data.creative.path=<value>"]),
+        (["data=local"], ["data: no creative examples: give data.creative.path=<file>"]),
         (
             ["data=local", "data.creative.path=nowhere.json"],
             ["data.creative.path='nowhere.json': no such file"],
@@ -43,10 +43,15 @@ from tests.conftest import ROOT, Command
         (["experiment=null"], ["experiment=None: no such choice", "~experiment"]),
         (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches is not used"]),
         (["data.ratio='1:0.001'"], ["data.ratio=1:0.001: leaves no general example beside 51 creative"]),
-        (["data=null"], ["data=None: no such choice; choose from local, sample"]),
+        (
+            ["source@data.general.en=gsm"],
+            ["source@data.general.en=gsm: no such choice; choose from coig_writer"],
+        ),
+        (["source=gsm8k"], ["Could not override 'source'", "source@data.creative, source@data.general.en"]),
+        (["data=null"], ["data=None: no such choice; choose from coig_writer, local, sample"]),
         (
             ["+data.creative.colums=1", "data.ratio=0"],
-            ["coig.data.sources.local: local() got an unexpected keyword argument 'colums'"],
+            ["coig.data.sources.local: got an unexpected keyword argument 'colums'"],
         ),
     ],
 )

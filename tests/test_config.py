@@ -44,10 +44,15 @@ def test_every_problem_is_listed_at_once(cfg: DictConfig) -> None:
         ("optimizer._target_", "no_such_package.Adam", "package 'no_such_package' is not installed"),
         ("data.overlong", "cut", "data.overlong='cut': choose from 'truncate', 'drop' or 'error'"),
         ("data.scale", 0, "data.scale=0: input should be greater than 0"),
+        ("data.max_quarantined", 1, "data.max_quarantined=1: input should be less than 1"),
+        ("data.creative.size", 0, "data.creative.size=0: input should be greater than 0"),
+        ("data.general.zh.filters.min_language_share", 2, "min_language_share=2: input should be less than or equal"),
+        ("data.general.en.path", "/nowhere/*.jsonl", "no file has a name of this pattern"),
+        ("data.language_weights.zh", 0, "data.language_weights.zh=0: input should be greater than 0"),
         (
-            "data.scale",
-            1.0,
-            "pool general.zh is too small: 10000 to train on and 16 held out, but it has 360",
+            "data.creative.columns",
+            {"question": "prompt"},
+            "columns.question='question': choose from 'id'",
         ),
         ("data.scale", 1e-6, "ratio 10k with scale 1e-06 leaves no general example"),
         ("model.path", "/nowhere/model", "model.path='/nowhere/model': no such file or folder"),
@@ -60,7 +65,7 @@ def test_every_problem_is_listed_at_once(cfg: DictConfig) -> None:
     ],
 )
 def test_one_problem(cfg: DictConfig, key: str, value: object, message: str) -> None:
-    OmegaConf.update(cfg, key, value)
+    OmegaConf.update(cfg, key, value, force_add=True)
     assert message in problems_of(cfg)
 
 

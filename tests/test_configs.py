@@ -7,11 +7,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from coig.cli import CONF, compose_job
-from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig, load_config
+from coig.config import load_config
+from coig.schema import EvaluateConfig, GenerateConfig, Node, TrainConfig
 
 ROOTS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
 GROUPS = {"engine": "generate"}
 CHOICES = sorted(file.relative_to(CONF) for file in CONF.glob("*/*.yaml") if file.parent.name != "hydra")
+PACKAGES = {"source": "@data.general.en"}  # where a choice of the group stands
 
 
 def composed(root: str, *overrides: str) -> DictConfig:
@@ -26,10 +28,10 @@ def test_root_config_is_sound(root: str) -> None:
 
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
 def test_choice_is_sound(choice: Path, tmp_path: Path) -> None:
-    overrides = [f"{choice.parent}={choice.stem}"]
+    file = tmp_path / "triplets.jsonl"
+    file.write_text('{"query": "q", "thought": "t", "answer": "a"}\n')
+    overrides = [f"{choice.parent}{PACKAGES.get(str(choice.parent), '')}={choice.stem}"]
     if choice == Path("data/local.yaml"):  # the one with a file of the user's own
-        file = tmp_path / "triplets.jsonl"
-        file.write_text('{"query": "q", "thought": "t", "answer": "a"}\n')
         overrides += [f"data.creative.path={file}", "data.ratio=0"]
     root = GROUPS.get(str(choice.parent), "train")
     assert isinstance(load_config(composed(root, *overrides), ROOTS[root]), ROOTS[root])
@@ -42,6 +44,7 @@ def test_every_group_is_covered() -> None:
         "optimizer",
         "experiment",
         "engine",
+        "source",
     }
 
 
@@ -62,6 +65,10 @@ def compose_in_cli(*overrides: str) -> str:
         (["data.ratio=0", "model=tiny", "vary=[model]"], "cw-model_tiny"),
         (["data.ratio=0", "logger=none", "vary=[logger]"], "cw-logger_none"),
         (["data.ratio=0", "model.system_prompt=null", "vary=[model.system_prompt]"], "cw-system_prompt_null"),
+        (
+            ["data.ratio=1k", "source@data.general.en=gsm8k", "vary=[source@data.general.en]"],
+            "cw+1k-en_gsm8k",
+        ),
         (["data.ratio=0", "scheduler=cosine", "vary=[scheduler,seed]"], "cw-scheduler_cosine-seed_0"),
     ],
 )

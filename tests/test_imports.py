@@ -6,7 +6,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "coig"
 LAYERS = [
-    {"ratio"},
+    {"ratio", "language"},
+    {"schema"},
     {"config"},
     {"study", "cli"},
     {"data", "evaluation", "sample"},

@@ -38,13 +38,12 @@ def test_a_percentage_is_called_one() -> None:
     ("text", "creative", "scale", "expected"),
     [
         ("0", 1665, 1.0, 0),
-        ("1k", 1665, 1.0, 1000),
-        ("general", 1665, 1.0, 10_000),
-        ("10k", 51, 0.0306, 306),  # the sample's 1:12
-        ("1k", 51, 0.0306, 31),  # 30.6
-        ("1:12", 51, 0.5, 306),  # a proportion knows no scale
-        ("1:12", 1665, 1.0, 9990),
+        ("1k", 1665, 1.0, 2000),  # per language
+        ("general", 1665, 1.0, 20_000),
+        ("10k", 51, 0.0306, 612),  # the sample's 1:12
+        ("1:12", 51, 0.5, 612),  # a proportion knows no scale
+        ("1:12", 1665, 1.0, 19_980),
     ],
 )
-def test_examples_per_language(text: str, creative: int, scale: float, expected: int) -> None:
-    assert Ratio.parse(text).general_per_language(creative, languages=2, scale=scale) == expected
+def test_general_examples_of_two_languages(text: str, creative: int, scale: float, expected: float) -> None:
+    assert Ratio.parse(text).general_examples(creative, languages=2, scale=scale) == pytest.approx(expected)

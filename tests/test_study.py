@@ -7,7 +7,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from coig.cli import CONF
-from coig.config import ConfigError, TrainConfig, load_config
+from coig.config import ConfigError, load_config
+from coig.schema import TrainConfig
 from coig.study import Arm, atomic_folder, find_arms, find_done_arms, find_study, write_atomic
 
 

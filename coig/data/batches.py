@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from coig.data.encoding import Encoded
+from coig.data.dataset import Encoded
 
 
 class MicroBatch(NamedTuple):

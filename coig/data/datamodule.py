@@ -9,7 +9,7 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 
 from coig.data.batches import EpochPermutation, MicroBatch, micro_batches
-from coig.data.encoding import Encoded
+from coig.data.dataset import Encoded
 
 
 class MixtureDataModule(LightningDataModule):

@@ -1,4 +1,4 @@
-"""From an example to token ids, with every token's segment and loss weight.
+"""From examples to token ids, with the borders of their segments.
 
 The prompt with its generation header and the completion are tokenized apart, as at inference; the border between
 reasoning and answer is found inside the completion from character offsets. Text that users wrote never becomes a
@@ -8,15 +8,26 @@ decoded text as it was.
 
 from __future__ import annotations
 
+import json
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from itertools import islice
+from typing import Any
 
-from coig.config import ConfigError, Supervision
-from coig.data.examples import DataError, Example, reasoning_block
+import numpy as np
+from numpy.typing import NDArray
+
+from coig.config import ConfigError
+from coig.data.cache import key_of
+from coig.data.examples import Example, reasoning_block
+from coig.schema import Model
+
+Ids = NDArray[np.int32]
+
+
+DATE = {"date_string": "26 Jul 2024"}  # for templates that would write today's; this is the default of Llama 3.2's
 
 
 class Segment(IntEnum):
@@ -26,19 +37,14 @@ class Segment(IntEnum):
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """One example as tokens: three lists of equal length T."""
+class Tokens:
+    """An example as T token ids, int32, and how many of them belong to prompt, reasoning and answer, in this order.
 
-    example: Example
-    input_ids: list[int]
-    segments: list[int]
-    weights: list[float]  # 0: no loss
-    truncated: bool = False
+    The end token is the answer's last.
+    """
 
-    @property
-    def supervised(self) -> int:
-        """Tokens that bear loss; the first has nothing before it to be predicted from."""
-        return sum(weight > 0 for weight in self.weights[1:])
+    ids: Ids
+    lengths: tuple[int, int, int]
 
 
 class Encoder:
@@ -47,71 +53,99 @@ class Encoder:
     Args:
         tokenizer: a fast tokenizer with a chat template.
         system_prompt: stated here so that training and generation use the same one; None leaves it out.
+        template_arguments: what the template is given besides.
     """
 
-    def __init__(self, tokenizer: Any, system_prompt: str | None) -> None:
+    def __init__(
+        self, tokenizer: Any, system_prompt: str | None, template_arguments: Mapping[str, Any] | None = None
+    ) -> None:
         if not tokenizer.is_fast or not tokenizer.chat_template:
             raise ConfigError(
                 f"model.path: the tokenizer of {tokenizer.name_or_path} is not fast or has no chat template"
             )
+        if "strftime_now" in str(tokenizer.chat_template) and "date_string" not in str(tokenizer.chat_template):
+            raise ConfigError(
+                f"model.path: the chat template of {tokenizer.name_or_path} writes today's date, so prompts would "
+                "change from day to day; write a fixed date into chat_template.jinja of a downloaded model"
+            )
         self.tokenizer = tokenizer
         self.system_prompt = system_prompt
-        added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
-        # a lookahead finds overlapping spellings too
-        self._control = re.compile(f"(?=({'|'.join(map(re.escape, added))}))") if added else re.compile("(?!)")
-        self.end_id = self._end_of_turn(added)
+        self.template_arguments = DATE | dict(template_arguments or {})
+        self._backend = tokenizer.backend_tokenizer
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        self._added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
+        self._spelling = re.compile(f"(?=({'|'.join(map(re.escape, self._added))}))")  # finds overlapping ones too
+        self._document_start = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
+        self.end_id = self._end_of_turn()
+
+    @classmethod
+    def of(cls, model: Model, tokenizer: Any) -> Encoder:
+        return cls(tokenizer, model.system_prompt, model.template_arguments)
+
+    def key(self, *, with_reasoning: bool) -> str:
+        """A name for everything that bears on the ids but the examples."""
+        settings = [self.tokenizer.chat_template, self.system_prompt, self.template_arguments, with_reasoning]
+        return key_of([self._backend.to_str(), self.end_id, json.dumps(settings)], Encoder, reasoning_block)
 
     def prompt_ids(self, prompt: str, system: str | None = None) -> list[int]:
         """The ids of a prompt with its generation header: what training conditions on and generation is fed."""
+        return [token for piece in self._prompt(prompt, system) for token in self._tokenized([piece])[0].ids]
+
+    def encode(self, examples: Sequence[Example], *, with_reasoning: bool) -> list[Tokens]:
+        """Ids and segments of whole examples, end token included; `with_reasoning` puts it into the target."""
+        heads = [[] if one.is_document else self._prompt(one.prompt, one.system) for one in examples]
+        targets = [self._target(one, with_reasoning and not one.is_document) for one in examples]
+        head_encodings = iter(self._tokenized([piece for head in heads for piece in head]))
+        target_encodings = iter(self._tokenized([piece for target in targets for piece in target.pieces]))
+        encoded = []
+        for head, target in zip(heads, targets, strict=True):
+            prompt = [token for piece in islice(head_encodings, len(head)) for token in piece.ids]
+            pieces = list(islice(target_encodings, len(target.pieces)))
+            completion = [token for piece in pieces for token in piece.ids]
+            reasoning = _tokens_before(target.border, target.pieces, pieces)
+            start = prompt if head else self._document_start
+            lengths = len(start), reasoning, len(completion) - reasoning + 1
+            encoded.append(Tokens(np.array([*start, *completion, self.end_id], dtype=np.int32), lengths))
+        return encoded
+
+    def _prompt(self, prompt: str, system: str | None) -> list[str]:
+        """The rendered prompt in pieces that are tokenized apart."""
         system = system or self.system_prompt
-        cut = _unused_character(prompt + (system or ""))
-        messages = [{"role": "user", "content": self._cut(prompt, cut)}]
+        mark = _unused_character(prompt + (system or ""))
+        messages = [{"role": "user", "content": self._marked(prompt, mark)}]
         if system:
-            messages.insert(0, {"role": "system", "content": self._cut(system, cut)})
-        rendered = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return self._encode(rendered, cut)[0]
+            messages.insert(0, {"role": "system", "content": self._marked(system, mark)})
+        return self._rendered(messages, add_generation_prompt=True).split(mark)
 
-    def encode(self, example: Example, supervision: Supervision) -> Encoded:
-        """Token ids, segments and weights of a whole example, end token included."""
-        cut = _unused_character(example.reasoning + example.answer)
-        reasoning = reasoning_block(self._cut(example.reasoning, cut)) if supervision.with_reasoning else ""
-        border = len(reasoning) - reasoning.count(cut)
-        ids, starts = self._encode(reasoning + self._cut(example.answer, cut), cut)
-        prompt = self.prompt_ids(example.prompt, example.system)
-        segments = [Segment.PROMPT] * len(prompt)
-        segments += [Segment.REASONING if start < border else Segment.ANSWER for start in starts] + [Segment.ANSWER]
-        weights = supervision.weights
-        by_segment = (weights.prompt, weights.reasoning, weights.answer)
-        return Encoded(
-            example,
-            [*prompt, *ids, self.end_id],
-            [int(segment) for segment in segments],
-            [by_segment[segment] for segment in segments],
-        )
+    def _target(self, example: Example, with_reasoning: bool) -> _Target:
+        mark = _unused_character(example.reasoning + example.answer)
+        block = reasoning_block(self._marked(example.reasoning, mark)) if with_reasoning else ""
+        border = len(block) - block.count(mark)
+        return _Target((block + self._marked(example.answer, mark)).split(mark), border)
 
-    def _cut(self, text: str, mark: str) -> str:
+    def _marked(self, text: str, mark: str) -> str:
         """Put `mark` behind the first character of every control token that `text` spells."""
-        cuts = [match.start() + 1 for match in self._control.finditer(text)]
+        if not any(token in text for token in self._added):
+            return text
+        cuts = [match.start() + 1 for match in self._spelling.finditer(text)]
         return mark.join(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
 
-    def _encode(self, text: str, cut: str) -> tuple[list[int], list[int]]:
-        """Ids of `text`, tokenized apart at every `cut`, and each token's first character in it without the cuts."""
-        ids: list[int] = []
-        starts: list[int] = []
-        offset = 0
-        for piece in text.split(cut):
-            tokens = self.tokenizer(piece, add_special_tokens=False, return_offsets_mapping=True)
-            ids += tokens["input_ids"]
-            starts += [offset + start for start, _ in tokens["offset_mapping"]]
-            offset += len(piece)
-        return ids, starts
+    def _tokenized(self, pieces: list[str]) -> list[Any]:
+        """`tokenizers.Encoding`s, made on all cores."""
+        encodings: list[Any] = self._backend.encode_batch(pieces, add_special_tokens=False)
+        return encodings
 
-    def _end_of_turn(self, added: list[str]) -> int:
+    def _rendered(self, messages: list[dict[str, str]], **how: Any) -> str:
+        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, **self.template_arguments, **how)
+        return text
+
+    def _end_of_turn(self) -> int:
         """The control token that the template puts behind an assistant's message."""
         content = "\ue000"
         messages = [{"role": "user", "content": "u"}, {"role": "assistant", "content": content}]
-        tail = self.tokenizer.apply_chat_template(messages, tokenize=False).rpartition(content)[2].lstrip()
-        for token in added:
+        tail = self._rendered(messages).rpartition(content)[2].lstrip()
+        for token in self._added:
             if tail.startswith(token):
                 return int(self.tokenizer.convert_tokens_to_ids(token))
         raise ConfigError(
@@ -119,54 +153,25 @@ class Encoder:
         )
 
 
-def encode_all(
-    examples: Iterable[Example],
-    encoder: Encoder,
-    supervision: Supervision,
-    max_length: int,
-    overlong: Literal["truncate", "drop", "error"],
-) -> tuple[list[Encoded], Counter[str]]:
-    """Encode examples and settle those of more than `max_length` tokens.
+@dataclass(frozen=True)
+class _Target:
+    """A completion in pieces that are tokenized apart; the answer starts at character `border`."""
 
-    `truncate` cuts the end of the answer, so no end token is learned there; an example left without a supervised
-    token is dropped. Returns the kept ones and counts of `truncated` and `dropped`. Raises DataError on `error`.
-    """
-    kept: list[Encoded] = []
-    counts: Counter[str] = Counter(truncated=0, dropped=0)
-    for example in examples:
-        encoded = encoder.encode(example, supervision)
-        if len(encoded.input_ids) > max_length:
-            if overlong == "error":
-                raise DataError(
-                    f"example {example.id} of {example.source} has {len(encoded.input_ids)} tokens, over "
-                    f"model.max_length={max_length}; raise it, or set data.overlong=truncate or drop"
-                )
-            encoded = _truncated(encoded, 0 if overlong == "drop" else max_length)
-        if encoded.supervised == 0:
-            counts["dropped"] += 1
-        else:
-            counts["truncated"] += encoded.truncated
-            kept.append(encoded)
-    return kept, counts
+    pieces: list[str]
+    border: int
 
 
-def group_counts(encoded: Iterable[Encoded]) -> list[dict[str, Any]]:
-    """Examples, tokens and supervised tokens per (kind, lang, source)."""
-    totals: dict[tuple[str, str, str], Counter[str]] = {}
-    for one in encoded:
-        group = totals.setdefault((one.example.kind, one.example.lang, one.example.source), Counter())
-        group.update(examples=1, tokens=len(one.input_ids), supervised_tokens=one.supervised)
-    return [{"kind": k, "lang": lang, "source": source, **c} for (k, lang, source), c in sorted(totals.items())]
-
-
-def _truncated(encoded: Encoded, length: int) -> Encoded:
-    return replace(
-        encoded,
-        input_ids=encoded.input_ids[:length],
-        segments=encoded.segments[:length],
-        weights=encoded.weights[:length],
-        truncated=True,
-    )
+def _tokens_before(border: int, pieces: Sequence[str], encodings: Sequence[Any]) -> int:
+    """How many tokens start before a character of the joined pieces."""
+    count = 0
+    for piece, encoding in zip(pieces, encodings, strict=True):
+        if border < len(piece):
+            places = (encoding.char_to_token(place) for place in range(border, len(piece))) if border > 0 else ()
+            token = next((token for token in places if token is not None), 0)
+            return count + token + (border > 0 and encoding.token_to_chars(token)[0] < border)
+        count += len(encoding)
+        border -= len(piece)
+    return count
 
 
 def _unused_character(text: str) -> str:

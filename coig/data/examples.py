@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
-from typing import Literal
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from coig.config import ConfigError
+from coig.schema import LANGUAGES
 
 REASONING_START = "<think>\n"
 REASONING_END = "</think>"
 
 Kind = Literal["creative", "general"]
+Row = dict[str, Any]
 
 
 class DataError(ConfigError):
@@ -20,7 +24,7 @@ class DataError(ConfigError):
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt with the reasoning that leads to its answer."""
+    """A prompt with the reasoning that leads to its answer; a document has neither, only the answer."""
 
     id: str
     source: str
@@ -32,8 +36,73 @@ class Example:
     answer: str
     system: str | None = None
 
-    def fields(self) -> dict[str, str | None]:
-        return asdict(self)
+    @property
+    def is_document(self) -> bool:
+        return not self.prompt
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes that stand for the texts: two examples with one digest are encoded alike."""
+        texts = (self.prompt, self.reasoning, self.answer, self.system or "")
+        lengths = " ".join(str(len(text)) for text in texts)
+        return hashlib.sha256("\0".join((lengths, *texts)).encode()).digest()
+
+
+def example_of(fields: Row, *, source: str, kind: Kind, lang: str) -> Example:
+    """An example of a row's fields, its texts cleaned. Raises ValueError with the reason if it cannot be used.
+
+    A row that names neither prompt nor reasoning is a document.
+    """
+    document = "prompt" not in fields and "reasoning" not in fields
+    prompt, reasoning = ("", "") if document else (clean_text(fields, "prompt"), clean_text(fields, "reasoning"))
+    answer = clean_text(fields, "answer")
+    if REASONING_END in reasoning:
+        raise ValueError(f"reasoning: holds '{REASONING_END}', which would end it early")
+    language = fields.get("lang") or lang
+    if language not in LANGUAGES:
+        raise ValueError(f"lang: '{language}' is none of {', '.join(LANGUAGES)}")
+    return Example(
+        id=clean_text({"id": str(fields["id"])}, "id") if fields.get("id") is not None else content_id(prompt, answer),
+        source=source,
+        kind=kind,
+        lang=language,
+        genre=_optional(fields, "genre"),
+        prompt=prompt,
+        reasoning=reasoning,
+        answer=answer,
+        system=_optional(fields, "system"),
+    )
+
+
+def clean_text(fields: Row, name: str) -> str:
+    """A field's text, NFC (tokenizers normalise to it, so decoded targets stay equal) and without outer white space.
+
+    Raises ValueError with the reason if there is none.
+    """
+    value = fields.get(name)
+    if value is None:
+        raise ValueError(f"{name}: {'empty' if name in fields else 'missing'}")
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: not a text")
+    text = unicodedata.normalize("NFC", value).strip()
+    if not text:
+        raise ValueError(f"{name}: empty")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name}: damaged characters (not valid UTF-8, or a lone surrogate)") from None
+    return text
+
+
+def content_id(prompt: str, answer: str) -> str:
+    """What a row is known by if it has no id of its own, and what tells a repeated one."""
+    return hashlib.sha256(f"{prompt}\0{answer}".encode()).hexdigest()[:16]
+
+
+def prompt_key(prompt: str) -> bytes:
+    """16 bytes that are the same for prompts that differ only in case, width, white space and punctuation."""
+    letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", prompt).casefold())
+    return hashlib.sha256((letters or prompt).encode()).digest()[:16]
 
 
 def reasoning_block(reasoning: str) -> str:
@@ -54,6 +123,5 @@ def split_completion(text: str) -> tuple[str, str]:
     return reasoning.strip(), answer.strip()
 
 
-def content_id(prompt: str, answer: str) -> str:
-    """A stable id for a row that has none."""
-    return hashlib.sha256(f"{prompt}\0{answer}".encode()).hexdigest()[:16]
+def _optional(fields: Row, name: str) -> str | None:
+    return clean_text(fields, name) if fields.get(name) not in (None, "") else None

@@ -6,7 +6,6 @@ python -m coig.data.inspect data.ratio=1k format=json > examples.jsonl
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from collections import Counter
@@ -19,10 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from coig.cli import config_of
-from coig.config import ConfigError, TrainConfig
-from coig.data.encoding import Encoded, Encoder, Segment, encode_all, group_counts
-from coig.data.mixture import build_mixture
+from coig.config import ConfigError
+from coig.data.dataset import Encoded, EncodedSet, encode_mixture
+from coig.data.encoding import Segment
+from coig.data.mixture import Mixture, build_mixture
 from coig.data.tokenizer import load_tokenizer
+from coig.schema import TrainConfig
 
 FORMATS = ("table", "json")
 SHOWN = 2  # examples of each kind and language
@@ -38,59 +39,58 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigError(f"format={output}: choose from {', '.join(FORMATS)}")
     config = config_of("train", TrainConfig, [argument for argument in arguments if argument not in options])
     tokenizer = load_tokenizer(config.model)
-    encoded, counts = encode_all(
-        build_mixture(config.data, config.seed).train,
-        Encoder(tokenizer, config.model.system_prompt),
-        config.supervision,
-        config.model.max_length,
-        config.data.overlong,
-    )
+    mixture = build_mixture(config.data, config.seed)
+    encoded, _ = encode_mixture(mixture, config, tokenizer)
     if output == "json":
         for one in encoded:
             print(json.dumps(record(one, tokenizer), ensure_ascii=False))
     else:
-        _show(Console(), config, encoded, counts, tokenizer)
+        _show(Console(), config, mixture, encoded, tokenizer)
 
 
 def record(encoded: Encoded, tokenizer: Any) -> dict[str, Any]:
-    """An example as JSON types; `labels` are −100 where no loss falls, the first token never bears any."""
-    losses = [False, *(weight > 0 for weight in encoded.weights[1:])]
+    """An example as JSON types; `labels` are −100 where no loss falls.
+
+    As everywhere in the field a label stands at its own token, and a model shifts them: the first is never predicted.
+    """
+    ids = encoded.input_ids.tolist()
     return {
-        "id": encoded.example.id,
-        "input_ids": encoded.input_ids,
-        "labels": [token if loss else NO_LOSS for token, loss in zip(encoded.input_ids, losses, strict=True)],
-        "segments": encoded.segments,
-        "text": tokenizer.decode(encoded.input_ids),
+        "id": encoded.id,
+        "input_ids": ids,
+        "labels": [token if weight > 0 else NO_LOSS for token, weight in zip(ids, encoded.weights, strict=True)],
+        "segments": encoded.segments.tolist(),
+        "text": tokenizer.decode(ids),
     }
 
 
 def coloured(encoded: Encoded, tokenizer: Any) -> Text:
     """The example as text: a colour per segment, underlined where loss falls."""
     text = Text()
-    places = range(len(encoded.input_ids))
-    for (segment, loss), run in itertools.groupby(places, lambda i: (encoded.segments[i], encoded.weights[i] > 0)):
-        style = COLOURS[Segment(segment)] + (" underline" if loss else "")
-        text.append(tokenizer.decode([encoded.input_ids[place] for place in run]), style)
+    start = 0
+    for segment, length, weight in zip(Segment, encoded.lengths, encoded.segment_weights, strict=True):
+        style = COLOURS[segment] + (" underline" if weight > 0 else "")
+        text.append(tokenizer.decode(encoded.input_ids[start : start + length]), style)
+        start += length
     return text
 
 
-def _show(
-    console: Console, config: TrainConfig, encoded: Sequence[Encoded], counts: Counter[str], tokenizer: Any
-) -> None:
+def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: EncodedSet, tokenizer: Any) -> None:
     table = Table(box=SIMPLE_HEAD, title=f"{config.arm}, supervision {config.supervision.name}", title_justify="left")
-    for column in ("kind", "lang", "source", "examples", "tokens", "supervised tokens"):
-        table.add_column(column, justify="left" if column in ("kind", "lang", "source") else "right")
-    for group in group_counts(encoded):
+    for column in encoded.groups[0]:
+        heading = "supervised" if column == "supervised_tokens" else column
+        table.add_column(heading, justify="left" if column in ("kind", "lang", "source") else "right")
+    for group in encoded.groups:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in group.values()))
     console.print(table)
-    console.print(", ".join(f"{count} {name}" for name, count in counts.items()), style="bright_black")
+    left_out = [f"{count:,} {reason}" for reason, count in mixture.left_out.items() if count]
+    console.print(f"rows left out: {', '.join(left_out) or 'none'}", style="bright_black")
     console.print(Text.assemble(*((f"{s.name.lower()} ", COLOURS[s]) for s in Segment), ("bears loss", "underline")))
     shown: Counter[tuple[str, str]] = Counter()
     for one in encoded:
-        pool = one.example.kind, one.example.lang
+        pool = one.kind, one.lang
         shown[pool] += 1
         if shown[pool] <= SHOWN:
-            console.rule(f"{one.example.id} ({len(one.input_ids)} tokens)", align="left", style="bright_black")
+            console.rule(f"{one.id} ({len(one.input_ids)} tokens)", align="left", style="bright_black")
             console.print(coloured(one, tokenizer))
 
 

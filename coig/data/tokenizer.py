@@ -6,7 +6,8 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from coig.config import SAMPLE_PREFIX, ConfigError, Model, local_path
+from coig.config import ConfigError
+from coig.schema import SAMPLE_PREFIX, Model, local_path
 
 REMEDY = (
     "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model with "

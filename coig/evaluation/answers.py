@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from coig.config import LANGUAGES, ConfigError
-from coig.evaluation.language import language_of, script_share
+from coig.config import ConfigError
 from coig.evaluation.lexical import type_token_ratio, words
+from coig.language import language_of, script_share
+from coig.schema import LANGUAGES
 from coig.study import Arm
 
 SCHEMA = {
@@ -42,7 +43,9 @@ def read_answers(arms: Sequence[Arm], queries: str) -> pl.DataFrame:
     _check_comparable(records)
     order = {arm.name: place for place, arm in enumerate(arms)}
     records.sort(key=lambda r: (LANGUAGES.index(r["lang"]), order[r["arm"]], r["query_id"]))
-    return pl.DataFrame([_measured(record) for record in records], schema=SCHEMA)
+    measured = pl.DataFrame([_measured(record) for record in records], schema_overrides=SCHEMA)
+    share = script_share(pl.col("answer"))
+    return measured.with_columns(language=language_of(share), zh_share=share).select(list(SCHEMA))
 
 
 def _check_comparable(records: Sequence[dict[str, Any]]) -> None:
@@ -66,14 +69,11 @@ def _check_comparable(records: Sequence[dict[str, Any]]) -> None:
 def _measured(record: dict[str, Any]) -> dict[str, Any]:
     answer = record["answer"]
     tokens = words(answer)
-    share = script_share(answer)
     return {
         **{key: record[key] for key in ("arm", "lang", "genre", "query_id", "query", "reasoning", "answer")},
         "tokens": record["answer_tokens"],
         "characters": len(answer),
         "words": len(tokens),
         "ttr": type_token_ratio(tokens),
-        "language": language_of(share),
-        "zh_share": share,
         "finished": record["finish_reason"] == "stop" and bool(answer),
     }

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import jieba
 
+from coig.language import HAN
+
 jieba.setLogLevel(logging.WARNING)
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
 WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 

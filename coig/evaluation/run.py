@@ -11,11 +11,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from coig.config import EvaluateConfig
 from coig.evaluation.answers import read_answers
 from coig.evaluation.figures import LANGUAGE_NAMES, figures, rendered
 from coig.evaluation.report import html, summary
 from coig.evaluation.tables import COLUMNS, automatic_table, readable
+from coig.schema import EvaluateConfig
 from coig.study import find_done_arms, find_study, write_atomic
 
 log = logging.getLogger(__name__)

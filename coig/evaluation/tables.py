@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from coig.evaluation.language import wilson_interval
+from coig.evaluation.intervals import wilson_interval
 
 OTHER = {"zh": "en", "en": "zh"}
 

@@ -11,11 +11,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from coig.config import ConfigError, Sampling
+from coig.config import ConfigError
 from coig.data.encoding import Encoder
 from coig.data.examples import REASONING_END, REASONING_START
-from coig.generation.queries import Query
+from coig.data.queries import Query
 from coig.generation.sampling import decoding
+from coig.schema import Sampling
 from coig.study import Arm
 
 
@@ -41,7 +42,8 @@ class HuggingFaceEngine:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.tokenizer = AutoTokenizer.from_pretrained(arm.model)
         self.model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto").to(self.device).eval()
-        self.encoder = Encoder(self.tokenizer, arm.settings()["model"]["system_prompt"])
+        model = arm.settings()["model"]
+        self.encoder = Encoder(self.tokenizer, model["system_prompt"], model["template_arguments"])
 
     def answers(self, queries: list[Query], sampling: Sampling, seed: int) -> Iterator[list[tuple[Query, Completion]]]:
         """Batches of answers, queries of like length together."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from coig.config import ConfigError, GenerateConfig, construct, local_path
+from coig.config import ConfigError, construct
 from coig.data.examples import split_completion
-from coig.generation.queries import Query, read_queries
+from coig.data.queries import Query, read_queries
+from coig.schema import GenerateConfig, local_path
 from coig.study import Arm, find_done_arms, find_study, write_atomic
 
 log = logging.getLogger(__name__)

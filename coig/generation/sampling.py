@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from coig.config import Sampling
+from coig.schema import Sampling
 
 
 class SeededSampling(LogitsProcessor):

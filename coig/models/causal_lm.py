@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from coig.config import ConfigError, Model
+from coig.config import ConfigError
 from coig.data.batches import MicroBatch
 from coig.data.tokenizer import REMEDY, first_line, location
+from coig.schema import Model
 from coig.study import atomic_folder
 
 

@@ -7,29 +7,29 @@ import secrets
 import shutil
 import time
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from lightning import Callback, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from transformers.utils.logging import disable_progress_bar
 
-from coig.config import TrainConfig, construct
+from coig.config import construct
 from coig.data.datamodule import MixtureDataModule
-from coig.data.encoding import Encoded, Encoder, encode_all, group_counts
-from coig.data.examples import DataError, Example
+from coig.data.dataset import EncodedSet, encode_mixture
+from coig.data.encoding import Encoder
+from coig.data.examples import DataError
 from coig.data.mixture import Mixture
 from coig.data.tokenizer import load_tokenizer
 from coig.models.causal_lm import export, load_model
-from coig.study import Arm, now, provenance
+from coig.schema import TrainConfig
+from coig.study import Arm, now, provenance, write_atomic
 from coig.training.module import CausalLMModule
 from coig.training.tracking import tracking
 
 log = logging.getLogger(__name__)
-LEFT_OUT = ("duplicates", "dropped", "truncated", "validation_dropped", "validation_truncated")
+CUT = ("dropped", "truncated", "validation_dropped", "validation_truncated")
 
 
 def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
@@ -38,10 +38,8 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
     _quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)
     tokenizer = load_tokenizer(config.model)
-    encoder = Encoder(tokenizer, config.model.system_prompt)
-    train = _encoded(mixture.train, encoder, config)
-    validation = _encoded(mixture.validation, encoder, config)
-    if not train.kept:
+    train, validation = encode_mixture(mixture, config, tokenizer)
+    if not len(train):
         raise DataError(f"no example is left to train on: all exceed model.max_length={config.model.max_length}")
     model = load_model(config.model, config.seed)
     module = CausalLMModule(
@@ -51,18 +49,19 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
         config.trainer.max_grad_norm,
     )
     data = MixtureDataModule(
-        train.kept,
-        validation.kept,
+        train,
+        validation,
         pad_id=tokenizer.pad_token_id,
         seed=config.seed,
         global_batch_size=config.trainer.global_batch_size,
         tokens_per_micro_batch=config.trainer.tokens_per_micro_batch,
     )
-    trainer = _trainer(config, arm, validates=bool(validation.kept))
+    trainer = _trainer(config, arm, validates=len(validation) > 0)
     if anew:
         arm.clear()
     # answers of a model that is about to change would pass for the new one's
     shutil.rmtree(arm.generations("").parent, ignore_errors=True)
+    _keep_quarantine(arm, mixture)
     manifest = _manifest(config, arm, mixture, train, validation, model)
     log.info("%s", _headline(arm, manifest, data.steps_per_epoch))
     with _recorded(arm, manifest), tracking(config, arm, manifest["wandb_run"]) as loggers:
@@ -70,19 +69,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
         arm.write_settings(config)
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=arm.checkpoint if arm.checkpoint.exists() else None)
-        export(model, tokenizer, encoder.end_id, arm.model)
-
-
-@dataclass(frozen=True)
-class Split:
-    """A split's encoded examples, and how many were truncated and dropped."""
-
-    kept: list[Encoded]
-    counts: Counter[str]
-
-
-def _encoded(examples: Sequence[Example], encoder: Encoder, config: TrainConfig) -> Split:
-    return Split(*encode_all(examples, encoder, config.supervision, config.model.max_length, config.data.overlong))
+        export(model, tokenizer, Encoder.of(config.model, tokenizer).end_id, arm.model)
 
 
 def _trainer(config: TrainConfig, arm: Arm, *, validates: bool) -> Any:
@@ -106,6 +93,13 @@ class ProgressBar(RichProgressBar):
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
+
+
+def _keep_quarantine(arm: Arm, mixture: Mixture) -> None:
+    """Lay the rows that could not be used beside the arm that went without them."""
+    rows = b"".join(pool.quarantine.read_bytes() for pool in mixture.pools.values())
+    if rows:
+        write_atomic(arm.folder / "quarantine.jsonl", rows)
 
 
 @contextmanager
@@ -133,7 +127,7 @@ def _recorded(arm: Arm, manifest: dict[str, Any]) -> Iterator[None]:
 
 
 def _manifest(
-    config: TrainConfig, arm: Arm, mixture: Mixture, train: Split, validation: Split, model: Any
+    config: TrainConfig, arm: Arm, mixture: Mixture, train: EncodedSet, validation: EncodedSet, model: Any
 ) -> dict[str, Any]:
     earlier = arm.manifest()
     return {
@@ -146,10 +140,11 @@ def _manifest(
             "name": config.data.name,
             "ratio": config.data.ratio,
             "fingerprint": mixture.fingerprint,
-            "duplicates": mixture.duplicates,
+            "sources": list(mixture.sources),
+            "left_out": mixture.left_out,
             **train.counts,
-            "train": group_counts(train.kept),
-            "validation": group_counts(validation.kept),
+            "train": train.groups,
+            "validation": validation.groups,
             **{f"validation_{name}": count for name, count in validation.counts.items()},
         },
         **provenance(),
@@ -170,7 +165,13 @@ def _headline(arm: Arm, manifest: dict[str, Any], steps: int) -> str:
         f"{supervised:,} supervised tokens",
         f"{steps} steps an epoch",
         f"{manifest['model']['parameters'] / 1e6:.1f} M parameters",
-        *(f"{data[key]} {key.replace('_', ' ')}" for key in LEFT_OUT if data[key]),
+        *(f"{data[key]} {key.replace('_', ' ')}" for key in CUT if data[key]),
+        *(f"{count} rows left out ({reason})" for reason, count in data["left_out"].items() if count),
+        *(
+            f"{count} creative prompts are test queries too"
+            for s in data["sources"]
+            if (count := s.get("also_queries"))
+        ),
     ]
     return f"{arm.name}: " + ", ".join(facts)
 

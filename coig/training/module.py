@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import get_scheduler
 
-from coig.config import ConfigError, Scheduler
+from coig.config import ConfigError
 from coig.data.batches import MicroBatch
 from coig.models.causal_lm import weighted_nll
+from coig.schema import Scheduler
 
 
 class CausalLMModule(LightningModule):

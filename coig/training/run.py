@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from coig.config import ConfigError, TrainConfig
+from coig.config import ConfigError
 from coig.data.mixture import build_mixture
+from coig.schema import TrainConfig
 from coig.study import MULTIRUN, Arm
 
 log = logging.getLogger(__name__)

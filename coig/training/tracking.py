@@ -11,7 +11,8 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 
-from coig.config import Constructor, TrainConfig, construct
+from coig.config import construct
+from coig.schema import Constructor, TrainConfig
 from coig.study import Arm, settings_of
 from coig.training.metrics import MetricsFile
 

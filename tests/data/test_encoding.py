@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 from transformers import AutoTokenizer
 
-from coig.cli import CONF
-from coig.config import Supervision
-from coig.data.encoding import Encoder, Segment, encode_all
-from coig.data.examples import DataError, Example, split_completion
-from coig.data.sources import local
+from coig.config import ConfigError
+from coig.data.encoding import Encoder, Tokens
+from coig.data.examples import Example, split_completion
 from tests.conftest import ROOT, SHARED
+from tests.data.reading import read
 
 SYSTEM = "You are a helpful assistant."
 TOKENIZERS = {"sample": ROOT / "coig" / "sample" / "tiny", "qwen2.5": SHARED / "tokenizers" / "qwen2.5"}
-
-
-def supervision(name: str) -> Supervision:
-    return Supervision.model_validate(OmegaConf.to_container(OmegaConf.load(CONF / "supervision" / f"{name}.yaml")))
 
 
 @pytest.fixture(scope="module", params=TOKENIZERS)
@@ -38,50 +33,51 @@ def example(prompt: str = "问", reasoning: str = "想", answer: str = "答", **
     return Example("id", "test", "creative", "zh", None, prompt, reasoning, answer, **fields)
 
 
-def decoded(encoder: Encoder, ids: list[int]) -> str:
-    return str(encoder.tokenizer.decode(ids, skip_special_tokens=False))
+def encoded(encoder: Encoder, one: Example, *, with_reasoning: bool = True) -> Tokens:
+    return encoder.encode([one], with_reasoning=with_reasoning)[0]
 
 
-TARGETS = {
-    "process": "<think>\n{r}\n</think>\n\n{a}<|im_end|>",
-    "outcome": "{a}<|im_end|>",
-    "answer_loss": "{a}<|im_end|>",
-    "text": "<|im_start|>system\n" + SYSTEM + "<|im_end|>\n<|im_start|>user\n{p}<|im_end|>\n<|im_start|>assistant\n"
-    "<think>\n{r}\n</think>\n\n{a}<|im_end|>",
-}
+def texts(encoder: Encoder, tokens: Tokens) -> list[str]:
+    """The text of each segment, decoded by itself."""
+    prompt, reasoning, _ = tokens.lengths
+    parts = tokens.ids[:prompt], tokens.ids[prompt : prompt + reasoning], tokens.ids[prompt + reasoning :]
+    return [encoder.tokenizer.decode(part, skip_special_tokens=False) for part in parts]
 
 
-@pytest.mark.parametrize("name", TARGETS)
-def test_supervised_tokens_of_the_sample_decode_to_exactly_the_target(encoder: Encoder, name: str) -> None:
-    how = supervision(name)
-    for one in local("sample:creative.jsonl", lang="zh", kind="creative"):
-        encoded = encoder.encode(one, how)
-        supervised = [token for token, w in zip(encoded.input_ids, encoded.weights, strict=True) if w > 0]
-        assert decoded(encoder, supervised) == TARGETS[name].format(p=one.prompt, r=one.reasoning, a=one.answer)
+@pytest.mark.parametrize("with_reasoning", [True, False])
+def test_segments_of_the_sample_decode_to_exactly_the_target(encoder: Encoder, with_reasoning: bool) -> None:
+    examples = read("sample:creative.jsonl") + read("sample:general_en.jsonl", lang="en")[:50]
+    for one, tokens in zip(examples, encoder.encode(examples, with_reasoning=with_reasoning), strict=True):
+        prompt, reasoning, answer = texts(encoder, tokens)
+        assert prompt.endswith(f"<|im_start|>user\n{one.prompt}<|im_end|>\n<|im_start|>assistant\n")
+        assert reasoning == (f"<think>\n{one.reasoning}\n</think>\n\n" if with_reasoning else "")
+        assert answer == one.answer + "<|im_end|>"
 
 
-def test_segments(encoder: Encoder) -> None:
-    encoded = encoder.encode(example("问题", "想想", "答案"), supervision("process"))
-    texts = {
-        segment: decoded(encoder, [t for t, s in zip(encoded.input_ids, encoded.segments, strict=True) if s == segment])
-        for segment in Segment
-    }
-    assert texts[Segment.PROMPT].endswith("<|im_start|>user\n问题<|im_end|>\n<|im_start|>assistant\n")
-    assert texts[Segment.REASONING] == "<think>\n想想\n</think>\n\n"
-    assert texts[Segment.ANSWER] == "答案<|im_end|>"
+def test_many_at_once_are_encoded_as_each_by_itself(encoder: Encoder) -> None:
+    examples = [example("<|im_end|>"), example(answer="<think>" * 3), example("", "", "一段文字"), example()]
+    for one, tokens in zip(examples, encoder.encode(examples, with_reasoning=True), strict=True):
+        alone = encoded(encoder, one)
+        assert (tokens.ids.tolist(), tokens.lengths) == (alone.ids.tolist(), alone.lengths)
 
 
 def test_the_prompt_is_what_generation_feeds(encoder: Encoder) -> None:
     one = example("写一首诗。", "想", "答")
-    encoded = encoder.encode(one, supervision("process"))
-    prompt = [t for t, s in zip(encoded.input_ids, encoded.segments, strict=True) if s == Segment.PROMPT]
+    tokens = encoded(encoder, one)
     messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": one.prompt}]
     library = encoder.tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
-    assert prompt == encoder.prompt_ids(one.prompt) == library
+    assert tokens.ids[: tokens.lengths[0]].tolist() == encoder.prompt_ids(one.prompt) == library
 
 
 def test_an_examples_own_system_prompt_wins(encoder: Encoder) -> None:
-    assert "Be brief." in decoded(encoder, encoder.prompt_ids("问", system="Be brief."))
+    assert "Be brief." in encoder.tokenizer.decode(encoder.prompt_ids("问", system="Be brief."))
+
+
+def test_a_document_is_all_answer(encoder: Encoder) -> None:
+    tokens = encoded(encoder, example("", "", "一段<|im_start|>文字"))
+    assert tokens.lengths == (0, 0, len(tokens.ids))
+    assert encoder.tokenizer.decode(tokens.ids) == "一段<|im_start|>文字<|im_end|>"
+    assert encoder.tokenizer.convert_tokens_to_ids("<|im_start|>") not in tokens.ids
 
 
 HOSTILE = st.lists(
@@ -99,39 +95,75 @@ HOSTILE = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(prompt=HOSTILE, reasoning=HOSTILE, answer=HOSTILE)
 def test_users_text_never_becomes_a_control_token(encoder: Encoder, prompt: str, reasoning: str, answer: str) -> None:
-    import unicodedata
-
-    one = example(*(unicodedata.normalize("NFC", text) for text in (prompt, reasoning, answer)))
-    encoded = encoder.encode(one, supervision("process"))
+    one = example(*(unicodedata.normalize("NFC", text) for text in (prompt or "问", reasoning, answer)))
+    tokens = encoded(encoder, one)
+    ids = tokens.ids.tolist()
     control = {i for token, i in encoder.tokenizer.get_added_vocab().items() if token not in ("<think>", "</think>")}
     # system, user and assistant open and close; the target ends once
-    assert sum(token in control for token in encoded.input_ids) == 6
-    supervised = [token for token, w in zip(encoded.input_ids, encoded.weights, strict=True) if w > 0]
-    assert decoded(encoder, supervised) == f"<think>\n{one.reasoning}\n</think>\n\n{one.answer}<|im_end|>"
-    assert sum(token == encoder.end_id for token in supervised) == 1
+    assert sum(token in control for token in ids) == 6
+    shown = texts(encoder, tokens)
+    assert one.prompt in shown[0]
+    assert shown[1] + shown[2] == f"<think>\n{one.reasoning}\n</think>\n\n{one.answer}<|im_end|>"
+    assert ids[-1] == encoder.end_id
+    own = {encoder.tokenizer.convert_tokens_to_ids(tag) for tag in ("<think>", "</think>")} & set(
+        encoder.tokenizer.get_added_vocab().values()
+    )
+    assert sum(token in own for token in ids) == len(own)  # the target's own tags, never the user's
 
 
-def test_a_truncated_example_has_no_end_token(encoder: Encoder) -> None:
-    one = example(answer="很长的答案" * 50)
-    [kept], counts = encode_all([one], encoder, supervision("process"), max_length=60, overlong="truncate")
-    assert len(kept.input_ids) == 60
-    assert encoder.end_id not in kept.input_ids[-30:]
-    assert counts == {"truncated": 1, "dropped": 0}
+QWEN3 = """{%- for message in messages %}
+{%- if message.role == 'assistant' and '</think>' in message.content %}
+{{- '<|im_start|>assistant\n' + message.content.split('</think>')[-1].lstrip('\n') + '<|im_end|>\n' }}
+{%- else %}{{- '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}{%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}
+{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}
+{%- endif %}"""
+LLAMA3 = """{{- bos_token }}
+{%- set today = date_string if date_string is defined else strftime_now('%d %b %Y') %}
+{%- for message in messages %}
+{{- '<|start|>' + message.role + '<|stop|>\n\n' }}
+{%- if message.role == 'system' %}{{- 'Today Date: ' + today + '\n\n' }}{%- endif %}
+{{- message.content | trim + '<|eot|>' }}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<|start|>assistant<|stop|>\n\n' }}{%- endif %}"""
 
 
-def test_an_example_without_supervised_tokens_is_dropped(encoder: Encoder) -> None:
-    one = example(prompt="很长的问题" * 50)
-    kept, counts = encode_all([one, example()], encoder, supervision("process"), max_length=60, overlong="truncate")
-    assert [encoded.example for encoded in kept] == [example()]
-    assert counts == {"truncated": 0, "dropped": 1}
+def adapted(tokenizer: Any, template: str) -> Any:
+    """The sample's tokenizer with another family's template and control tokens."""
+    copy = AutoTokenizer.from_pretrained(tokenizer.name_or_path)
+    if template is LLAMA3:
+        tokens = ["<|begin|>", "<|start|>", "<|stop|>", "<|eot|>"]
+        copy.add_special_tokens({"bos_token": tokens[0], "additional_special_tokens": tokens[1:]})
+    copy.chat_template = template
+    return copy
 
 
-def test_overlong_examples_can_be_dropped_or_refused(encoder: Encoder) -> None:
-    long = example(answer="很长的答案" * 50)
-    kept, counts = encode_all([long], encoder, supervision("process"), max_length=60, overlong="drop")
-    assert (kept, counts["dropped"]) == ([], 1)
-    with pytest.raises(DataError, match=r"example id of test has \d+ tokens, over model.max_length=60"):
-        encode_all([long], encoder, supervision("process"), max_length=60, overlong="error")
+@pytest.mark.parametrize(("template", "end"), [(QWEN3, "<|im_end|>"), (LLAMA3, "<|eot|>")], ids=["qwen3", "llama3"])
+def test_other_families_templates_give_the_same_segments(tokenizer: Any, template: str, end: str) -> None:
+    usual, other = Encoder(tokenizer, SYSTEM), Encoder(adapted(tokenizer, template), SYSTEM)
+    for one in (example("问题\n\n二", "想想", "答案 🀄"), example("p <|eot|>", "<|eot|>", "a <|im_end|> </think>")):
+        expected, got = texts(usual, encoded(usual, one)), texts(other, encoded(other, one))
+        assert got[1] == expected[1]
+        assert got[2] == expected[2].removesuffix("<|im_end|>") + end
+        assert got[2].endswith(one.answer + end)
+        assert one.prompt in got[0]
+        assert got[0].rstrip().endswith(("<|im_start|>assistant", "<|start|>assistant<|stop|>"))
+
+
+def test_prompts_do_not_change_with_the_date(tokenizer: Any) -> None:
+    llama = adapted(tokenizer, LLAMA3)
+    assert "Today Date: 26 Jul 2024" in llama.decode(Encoder(llama, SYSTEM).prompt_ids("问"))
+    given = Encoder(llama, SYSTEM, {"date_string": "1 Jan 2026"})
+    assert "Today Date: 1 Jan 2026" in llama.decode(given.prompt_ids("问"))
+    assert given.key(with_reasoning=True) != Encoder(llama, SYSTEM).key(with_reasoning=True)
+    with pytest.raises(ConfigError, match="writes today's date"):
+        Encoder(adapted(tokenizer, LLAMA3.replace("date_string", "day")), SYSTEM)
+
+
+def test_template_arguments_reach_the_template(tokenizer: Any) -> None:
+    qwen3 = adapted(tokenizer, QWEN3)
+    assert qwen3.decode(Encoder(qwen3, SYSTEM, {"enable_thinking": False}).prompt_ids("问")).endswith("</think>\n\n")
 
 
 @pytest.mark.parametrize(

@@ -2,24 +2,36 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
-from hydra import compose, initialize_config_dir
 
-from coig.cli import CONF
-from coig.config import Data, load_config
-from coig.data.examples import DataError, Example
-from coig.data.mixture import Mixture, build_mixture, in_order
+from coig.data.examples import DataError
+from coig.data.mixture import Mixture, build_mixture, order_of
+from tests.data.reading import data_config
+
+QUERY = {"id": "q", "lang": "en", "genre": "poetry", "query": "Write a poem!"}
 
 
-def sample(**changes: Any) -> Data:
-    overrides = [f"data.{key.replace('__', '.')}={value}" for key, value in changes.items()]
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return load_config(compose("train", overrides=overrides)).data
+def written(file: Path, rows: list[Any]) -> str:
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return str(file)
+
+
+def rows(count: int, **more: Any) -> list[dict[str, Any]]:
+    return [{"prompt": f"p{n}", "reasoning": "r", "answer": "a"} | more for n in range(count)]
+
+
+def ids(mixture: Mixture) -> set[str]:
+    return set(mixture.train["id"])
 
 
 def counts(mixture: Mixture) -> tuple[int, int, int]:
-    kinds = [(example.kind, example.lang) for example in mixture.train]
+    kinds = list(zip(mixture.train["kind"], mixture.train["lang"], strict=True))
     return kinds.count(("creative", "zh")), kinds.count(("general", "zh")), kinds.count(("general", "en"))
+
+
+def about(mixture: Mixture, pool: str) -> dict[str, Any]:
+    return next(source for source in mixture.sources if source["pool"] == pool)
 
 
 @pytest.mark.parametrize(
@@ -34,83 +46,166 @@ def counts(mixture: Mixture) -> tuple[int, int, int]:
         ("1:1", (51, 26, 26)),  # 25.5 rounds up
     ],
 )
-def test_the_arms_of_the_sample(ratio: str, expected: tuple[int, int, int]) -> None:
-    assert counts(build_mixture(sample(ratio=ratio), seed=0)) == expected
+def test_the_arms_of_the_data_config(ratio: str, expected: tuple[int, int, int]) -> None:
+    assert counts(build_mixture(data_config(ratio=ratio), seed=0)) == expected
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_subsets_nest(seed: int) -> None:
-    ids = {
-        ratio: {example.id for example in build_mixture(sample(ratio=ratio), seed).train}
+    arms = {
+        ratio: ids(build_mixture(data_config(ratio=ratio), seed))
         for ratio in ("0", "1k", "1:3", "5k", "10k", "1:12", "general")
     }
-    assert ids["0"] < ids["1k"] < ids["1:3"] < ids["5k"] < ids["10k"] == ids["1:12"]
-    assert ids["general"] == ids["10k"] - ids["0"]
+    assert arms["0"] < arms["1k"] < arms["1:3"] < arms["5k"] < arms["10k"] == arms["1:12"]
+    assert arms["general"] == arms["10k"] - arms["0"]
+
+
+def test_subsets_of_the_creative_set_nest_too() -> None:
+    sizes = {n: build_mixture(data_config(creative__size=n, ratio="1:12"), seed=0) for n in (10, 25, 51)}
+    assert [counts(mixture) for mixture in sizes.values()] == [(10, 60, 60), (25, 150, 150), (51, 306, 306)]
+    assert ids(sizes[10]) < ids(sizes[25]) < ids(sizes[51]) == ids(build_mixture(data_config(ratio="1:12"), seed=0))
+    with pytest.raises(DataError, match="pool creative is too small: 52 to train on and 0 held out, but it has 51"):
+        build_mixture(data_config(creative__size=52, ratio="0"), seed=0)
+
+
+def test_languages_can_be_weighted() -> None:
+    weighted = {"language_weights__zh": 3.0, "scale": 0.02}
+    assert counts(build_mixture(data_config(ratio="10k", **weighted), seed=0)) == (51, 300, 100)  # 400 in all
+    assert counts(build_mixture(data_config(ratio="1:4", **weighted), seed=0)) == (51, 153, 51)
+    one = build_mixture(data_config(ratio="1:4", general__zh__path=None), seed=0)
+    assert counts(one) == (51, 0, 204)
 
 
 def test_validation_is_the_same_in_every_arm_and_never_trained_on() -> None:
-    mixtures = [build_mixture(sample(ratio=ratio), seed=3) for ratio in ("0", "10k", "general")]
-    assert len({mixture.validation for mixture in mixtures}) == 1
+    mixtures = [build_mixture(data_config(ratio=ratio), seed=3) for ratio in ("0", "10k", "general")]
+    assert len({tuple(mixture.validation["id"]) for mixture in mixtures}) == 1
     assert len(mixtures[0].validation) == 6 + 16 + 16
-    trained = {example.id for mixture in mixtures for example in mixture.train}
-    assert not trained & {example.id for example in mixtures[0].validation}
+    trained = {name for mixture in mixtures for name in ids(mixture)}
+    assert not trained & set(mixtures[0].validation["id"])
 
 
 def test_creative_examples_can_be_held_out() -> None:
-    mixture = build_mixture(sample(ratio="1:2", validation__creative=11), seed=0)
+    mixture = build_mixture(data_config(ratio="1:2", validation__creative=11), seed=0)
     assert counts(mixture) == (40, 40, 40)
 
 
 def test_the_fingerprint_tells_data_apart_and_nothing_else() -> None:
-    first = build_mixture(sample(ratio="1k"), seed=0).fingerprint
-    assert build_mixture(sample(ratio="1k"), seed=0).fingerprint == first
-    assert build_mixture(sample(ratio="1k", scale=0.0312), seed=0).fingerprint == first  # 31 examples either way
-    assert build_mixture(sample(ratio="5k"), seed=0).fingerprint != first
-    assert build_mixture(sample(ratio="1k"), seed=1).fingerprint != first
+    first = build_mixture(data_config(ratio="1k"), seed=0).fingerprint
+    assert build_mixture(data_config(ratio="1k"), seed=0).fingerprint == first
+    assert build_mixture(data_config(ratio="1k", scale=0.0312), seed=0).fingerprint == first  # 31 examples either way
+    assert build_mixture(data_config(ratio="5k"), seed=0).fingerprint != first
+    assert build_mixture(data_config(ratio="1k"), seed=1).fingerprint != first
 
 
 def test_the_order_is_pinned() -> None:
     """sha256 of (seed, id): this literal must never change, or studies of different versions no longer compare."""
-    examples = [Example(name, "s", "general", "en", None, "p", "r", "a") for name in "abcde"]
-    assert "".join(example.id for example in in_order(examples, seed=0)) == "dacbe"
-    assert "".join(example.id for example in in_order(examples[::-1], seed=0)) == "dacbe"
+    assert "".join("abcde"[place] for place in order_of("abcde", seed=0)) == "dacbe"
+    assert "".join("edcba"[place] for place in order_of("edcba", seed=0)) == "dacbe"
+
+
+def test_texts_come_with_the_lines() -> None:
+    mixture = build_mixture(data_config(ratio="1k"), seed=0)
+    examples = {one.id: one for one in mixture.examples(mixture.train)}
+    assert set(examples) == ids(mixture)
+    digests = dict(mixture.train.select("id", "digest").iter_rows())
+    assert all(one.digest == digests[name] for name, one in examples.items())
 
 
 def test_a_pool_too_small_is_an_error_not_re_use(tmp_path: Path) -> None:
-    file = tmp_path / "pool.json"  # an array, so its rows are counted only here
-    file.write_text(json.dumps([{"prompt": f"p{n}", "reasoning": "r", "answer": "a"} for n in range(40)]))
-    data = sample(general__zh__path=str(file), ratio="1k", validation__general=10)
-    with pytest.raises(DataError, match=r"pool general.zh is too small: 31 to train on and 10 held out, but it has 40"):
+    file = written(tmp_path / "pool.jsonl", rows(40))
+    data = data_config(general__zh__path=file, ratio="1k", validation__general=10)
+    with pytest.raises(DataError, match=r"general.zh is too small: 31 to train on and 10 held out, but it has 40;"):
         build_mixture(data, seed=0)
 
 
 def test_one_id_for_different_rows_is_an_error(tmp_path: Path) -> None:
-    file = tmp_path / "creative.jsonl"
-    file.write_text("".join(f'{{"id": 0, "query": "q{n}", "thought": "t", "answer": "a"}}\n' for n in range(2)))
+    file = written(tmp_path / "creative.jsonl", rows(2, id=0))
     with pytest.raises(DataError, match="id '0' stands for different rows"):
-        build_mixture(sample(creative__path=str(file), ratio="0"), seed=0)
+        build_mixture(data_config(creative__path=file, ratio="0"), seed=0)
+
+
+def test_repeated_rows_are_used_once_and_counted(tmp_path: Path) -> None:
+    file = written(tmp_path / "creative.jsonl", [*rows(1), *rows(1), *rows(1, reasoning="another")])
+    mixture = build_mixture(data_config(creative__path=file, ratio="0"), seed=0)
+    assert (counts(mixture)[0], about(mixture, "data.creative")["duplicates"]) == (1, 2)
 
 
 def test_what_is_held_out_is_compared_by_content(tmp_path: Path) -> None:
     """Files of different origin number their rows alike; the same text under another id is a leak all the same."""
-    rows = [{"id": n, "prompt": f"p{n}", "reasoning": "r", "answer": "a"} for n in range(40)]
+    paths = {}
     for lang in ("zh", "en"):
-        (tmp_path / f"{lang}.jsonl").write_text(
-            "".join(json.dumps(row | {"prompt": f"{lang}{row['id']}"}) + "\n" for row in rows)
-        )
-    paths = {f"general__{lang}__path": str(tmp_path / f"{lang}.jsonl") for lang in ("zh", "en")}
-    mixture = build_mixture(sample(ratio="20", scale=1, validation__general=20, **paths), seed=0)
+        numbered = [row | {"id": n, "prompt": f"{lang}{n}"} for n, row in enumerate(rows(40))]
+        paths[f"general__{lang}__path"] = written(tmp_path / f"{lang}.jsonl", numbered)
+    mixture = build_mixture(data_config(ratio="20", scale=1, validation__general=20, **paths), seed=0)
     assert counts(mixture) == (51, 20, 20)
-    leak = tmp_path / "leak.jsonl"
-    leak.write_text(
-        json.dumps({"id": "other", "prompt": mixture.train[-1].prompt, "reasoning": "x", "answer": "a"}) + "\n"
+    creative = next(mixture.examples(mixture.train[:1]))
+    leak = written(
+        tmp_path / "leak.jsonl",
+        [{"id": "other", "prompt": creative.prompt, "reasoning": "x", "answer": creative.answer}],
     )
-    with pytest.raises(DataError, match="example other is also trained on"):
-        build_mixture(sample(ratio="20", scale=1, validation__source__path=str(leak), **paths), seed=0)
+    with pytest.raises(DataError, match=r"data\.validation\.source: example other, held out, is also trained on"):
+        build_mixture(data_config(ratio="20", scale=1, validation__source__path=leak, **paths), seed=0)
 
 
-def test_repeated_rows_are_used_once_and_counted(tmp_path: Path) -> None:
-    file = tmp_path / "creative.jsonl"
-    file.write_text('{"query": "q", "thought": "t", "answer": "a"}\n' * 3)
-    mixture = build_mixture(sample(creative__path=str(file), ratio="0"), seed=0)
-    assert (counts(mixture)[0], mixture.duplicates) == (1, 2)
+@pytest.mark.parametrize(
+    ("filters", "left", "removed"),
+    [
+        ({}, "abcdef", {}),
+        ({"min_score": 7}, "abd", {"score": 3}),  # c has 6, e none, f what is no number
+        ({"min_language_share": 0.5}, "abcde", {"language": 1}),
+        ({"min_characters": 8, "max_characters": 100}, "cdef", {"length": 2}),
+        ({"topics": ["exam/*", "xhs"]}, "abc", {"topic": 3}),
+        ({"not_topics": "exam/*"}, "cdef", {"topic": 2}),
+        ({"min_score": 7, "topics": "exam/*"}, "ab", {"score": 3, "topic": 1}),
+    ],
+)
+def test_filters(tmp_path: Path, filters: dict[str, Any], left: str, removed: dict[str, int]) -> None:
+    answers = ["短", "很" * 200, "一二三四五六", "一二三四五六", "一二三四五六", "one two three four five six"]
+    facts = [("exam/a", "7"), ("exam/b", 9.5), ("xhs", 6), ("math", 8), (None, None), ("", "high")]
+    path = written(
+        tmp_path / "pool.jsonl",
+        [
+            {"id": name, "prompt": f"问{name}", "reasoning": "想", "answer": answer, "genre": genre, "score": score}
+            for name, answer, (genre, score) in zip("abcdef", answers, facts, strict=True)
+        ],
+    )
+    changes = {f"general__zh__filters__{key}": value for key, value in filters.items()}
+    whole = {"scale": 1, "validation__general": 0, "general__zh__path": path, "general__en__path": None}
+    mixture = build_mixture(data_config(ratio=str(len(left)), **whole, **changes), seed=0)
+    assert ids(mixture) - ids(build_mixture(data_config(ratio="0"), seed=0)) == set(left)
+    assert about(mixture, "data.general.zh")["removed"] == removed
+
+
+def test_general_rows_that_ask_what_is_trained_or_tested_are_left_out(tmp_path: Path) -> None:
+    creative = written(tmp_path / "creative.jsonl", rows(1, prompt="写一首诗。"))
+    queries = written(tmp_path / "queries.jsonl", [QUERY])
+    general = [
+        {"prompt": text} for text in ("写一首诗", "WRITE  a poem", "Ｗｒｉｔｅ ａ ｐｏｅｍ", "Write two poems", "?!")
+    ]
+    path = written(tmp_path / "general.jsonl", [rows(1)[0] | row for row in general])
+    data = data_config(
+        creative__path=creative,
+        queries=queries,
+        general__en__path=path,
+        general__zh__path=None,
+        ratio="2",
+        scale=1,
+        validation__general=0,
+        validation__source__path=None,
+    )
+    mixture = build_mixture(data, seed=0)
+    assert about(mixture, "data.general.en")["removed"] == {"overlap": 3}
+    assert about(mixture, "data.creative")["also_queries"] == 0
+    assert mixture.left_out == {"quarantined": 0, "duplicates": 0, "overlap": 3}
+    trained = {one.prompt for one in mixture.examples(mixture.train.filter(pl.col("kind") == "general"))}
+    assert trained == {"Write two poems", "?!"}
+    too_many = data.model_copy(update={"ratio": "3"})
+    with pytest.raises(DataError, match=r"but it has 2 \(3 rows were left out: overlap 3\)"):
+        build_mixture(too_many, seed=0)
+
+
+def test_creative_prompts_that_are_test_queries_are_counted(tmp_path: Path) -> None:
+    creative = written(tmp_path / "creative.jsonl", rows(3) + rows(1, prompt="write a poem"))
+    queries = written(tmp_path / "queries.jsonl", [QUERY])
+    mixture = build_mixture(data_config(creative__path=creative, queries=queries, ratio="0"), seed=0)
+    assert (counts(mixture)[0], about(mixture, "data.creative")["also_queries"]) == (4, 1)

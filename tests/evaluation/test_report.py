@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from matplotlib.patches import Rectangle
 
-from coig.config import ConfigError, EvaluateConfig
+from coig.config import ConfigError
 from coig.evaluation.answers import read_answers
 from coig.evaluation.figures import figures
 from coig.evaluation.run import evaluate
 from coig.evaluation.tables import automatic_table
+from coig.schema import EvaluateConfig
 from coig.study import Arm, find_arms
 
 CONFIG = EvaluateConfig(study="s", arms=None, queries="queries")

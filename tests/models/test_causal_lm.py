@@ -7,15 +7,23 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from coig.config import ConfigError, Model
+from coig.config import ConfigError
 from coig.data.batches import micro_batches
-from coig.data.encoding import Encoded, Encoder
-from coig.data.examples import Example
+from coig.data.dataset import Encoded
+from coig.data.encoding import Encoder
 from coig.data.tokenizer import load_tokenizer
 from coig.models.causal_lm import export, load_model, weighted_nll
+from coig.schema import Model
 
-TINY = Model(name="tiny", path="sample:tiny", weights="random", max_length=512, learning_rate=1e-3, system_prompt=None)
-EXAMPLE = Example("id", "test", "creative", "zh", None, "p", "r", "a")
+TINY = Model(
+    name="tiny",
+    path="sample:tiny",
+    weights="random",
+    max_length=512,
+    learning_rate=1e-3,
+    system_prompt=None,
+    template_arguments={},
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +36,8 @@ def step(lengths: list[int]) -> list[Encoded]:
     generator = torch.Generator().manual_seed(0)
     rows = []
     for length in lengths:
-        ids = torch.randint(3, 8000, (length,), generator=generator).tolist()
-        rows.append(Encoded(EXAMPLE, ids, [0] * length, [0.0] * (length // 2) + [1.0] * (length - length // 2)))
+        ids = torch.randint(3, 8000, (length,), generator=generator).int().numpy()
+        rows.append(Encoded("id", "creative", "zh", ids, (length // 2, 0, length - length // 2), (0.0, 1.0, 1.0)))
     return rows
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from coig.config import SAMPLE
-from coig.data.sources import local
-from coig.generation.queries import read_queries
+from coig.data.queries import read_queries
 from coig.sample.build_tiny import build_tokenizer
 from coig.sample.general import general_examples
+from coig.schema import SAMPLE
+from tests.data.reading import read
 
 # fmt: off
 PAPER = [
@@ -28,7 +28,7 @@ FURTHER = ["song lyrics", "couplet", "crosstalk", "family letter", "prose poem"]
 
 
 def test_one_triplet_per_genre() -> None:
-    triplets = local("sample:creative.jsonl", lang="zh", kind="creative")
+    triplets = read("sample:creative.jsonl")
     assert Counter(example.genre for example in triplets) == Counter([*PAPER, *FURTHER])
     assert min(len(example.reasoning) for example in triplets) >= 250
     assert max(len(example.answer) for example in triplets) <= 800
@@ -37,8 +37,8 @@ def test_one_triplet_per_genre() -> None:
 
 
 def test_held_out_triplets_are_others() -> None:
-    held_out = local("sample:validation.jsonl", lang="zh", kind="creative")
-    trained = local("sample:creative.jsonl", lang="zh", kind="creative")
+    held_out = read("sample:validation.jsonl")
+    trained = read("sample:creative.jsonl")
     assert len(held_out) == 6
     assert not {example.answer for example in held_out} & {example.answer for example in trained}
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from coig.data.examples import DataError
-from coig.generation.queries import read_queries
+from coig.data.queries import read_queries
 
 GOOD = '{"id": "q1", "lang": "en", "genre": "poetry", "query": "Write."}\n'
 
@@ -13,7 +13,7 @@ GOOD = '{"id": "q1", "lang": "en", "genre": "poetry", "query": "Write."}\n'
     [
         (GOOD, r"q\.jsonl:2: id 'q1' stands twice"),
         (GOOD.replace("q1", "q2").replace('"en"', '"fr"'), r"q\.jsonl:2: lang 'fr' is none of zh, en"),
-        ('{"id": "q2", "lang": "en"}\n', r"q\.jsonl:2: genre: empty; a query needs id, lang, genre and query"),
+        ('{"id": "q2", "lang": "en"}\n', r"q\.jsonl:2: genre: missing; a query needs id, lang, genre and query"),
         ('{"id": \n', r"q\.jsonl:2: no JSON"),
     ],
 )

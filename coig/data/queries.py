@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from coig.config import LANGUAGES
-from coig.data.examples import DataError
-from coig.data.sources import clean_text, read_rows
+from coig.data.examples import DataError, clean_text
+from coig.data.files import Damaged, read_rows
+from coig.schema import LANGUAGES
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ def read_queries(file: Path) -> list[Query]:
     """The queries of a file, in order. Raises DataError that names the first bad line."""
     queries: dict[str, Query] = {}
     for place, row in read_rows(file):
-        if isinstance(row, ValueError):
-            raise DataError(f"{place}: {row}")
+        if isinstance(row, Damaged):
+            raise DataError(f"{place}: {row.reason}")
         try:
             fields = row if isinstance(row, dict) else {}
             query = Query(*(clean_text(fields, key) for key in ("id", "lang", "genre", "query")))

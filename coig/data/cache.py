@@ -1,0 +1,60 @@
+"""`data.cache`: folders named by what their content was made of, written whole by one process at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from coig.data.examples import DataError
+from coig.study import sha256_of
+
+log = logging.getLogger(__name__)
+
+
+def key_of(made_of: Any, *makers: Callable[..., Any]) -> str:
+    """A name for what `makers` make of `made_of` (JSON types); it changes with the code of their modules."""
+    modules = {module for maker in makers if (module := inspect.getsourcefile(maker))}
+    code = sorted(content_sha256(Path(module)) for module in modules)
+    return hashlib.sha256(json.dumps([made_of, code]).encode()).hexdigest()[:32]
+
+
+def content_sha256(file: Path) -> str:
+    """sha256 of a file's content; a file that did not change since is not read again by this process."""
+    status = file.stat()
+    return _hashed(file, (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+
+
+@lru_cache
+def _hashed(file: Path, status: tuple[int, ...]) -> str:
+    return sha256_of(file)
+
+
+@contextmanager
+def building(folder: Path) -> Iterator[None]:
+    """Keep other processes from building `folder`; a killed one leaves no lock.
+
+    Raises DataError if the cache cannot be written.
+    """
+    lock = FileLock(folder.with_suffix(".lock"))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("waiting for another process that prepares the same data (%s)", folder)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+    except OSError as error:
+        raise DataError(f"data.cache: {folder} cannot be written ({error}); set data.cache to another folder") from None

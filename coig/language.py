@@ -1,0 +1,25 @@
+"""Which language a text is in, told by its script; language identifiers miss mixed texts."""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
+LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+(?:['’][A-Za-z]+)*")
+HAN_PER_WORD = 1.6  # a Latin word says about as much as 1.6 Han characters
+PURE = 0.8  # script share from which a text counts as one language
+
+
+def script_share(text: pl.Expr) -> pl.Expr:
+    """Han / (Han + 1.6 × Latin words), 0 for English and 1 for Chinese; null for a text without either."""
+    han = text.str.count_matches(HAN.pattern)
+    both = han + HAN_PER_WORD * text.str.count_matches(LATIN_WORD.pattern)
+    return pl.when(both > 0).then(han / both)
+
+
+def language_of(share: pl.Expr) -> pl.Expr:
+    """`zh`, `en`, `mixed`, or `und` where there is nothing to tell it by."""
+    one = pl.when(share >= PURE).then(pl.lit("zh")).when(share <= 1 - PURE).then(pl.lit("en"))
+    return pl.when(share.is_null()).then(pl.lit("und")).otherwise(one.otherwise(pl.lit("mixed")))

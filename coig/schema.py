@@ -1,0 +1,306 @@
+"""What each node of a configuration may hold, as frozen pydantic models.
+
+Nodes with a `_target_` construct something (an optimizer, the shape of a data source) and are checked here but
+instantiated where they are used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from coig.ratio import Ratio
+
+SAMPLE = Path(__file__).parent / "sample"
+SAMPLE_PREFIX = "sample:"
+
+
+def local_path(text: str) -> Path:
+    """A path as configs write it: `sample:NAME` lies in the embedded sample, `~` is the home folder."""
+    if text.startswith(SAMPLE_PREFIX):
+        return SAMPLE / text.removeprefix(SAMPLE_PREFIX)
+    return Path(text).expanduser()
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a path stands for several files."""
+    return any(character in text for character in "*?[") and not local_path(text).exists()
+
+
+def matching_files(text: str) -> list[Path]:
+    """The files of a path or pattern, sorted by name."""
+    if not is_pattern(text):
+        return [local_path(text)]
+    path = local_path(text).absolute()
+    return sorted(file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if file.is_file())
+
+
+def _existing(text: str) -> str:
+    if not local_path(text).exists():
+        raise ValueError(f"no such file or folder (looked in {local_path(text).absolute().parent})")
+    return text
+
+
+def _file(text: str) -> str:
+    if local_path(_existing(text)).is_dir():
+        raise ValueError("is a folder; name a file in it")
+    return text
+
+
+def _file_pattern(text: str) -> str:
+    if not is_pattern(text):
+        return _file(text)
+    if not matching_files(text):
+        raise ValueError("no file has a name of this pattern")
+    return text
+
+
+def _model_path(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; give a hub id or a folder")
+    looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
+    return _existing(text) if looks_local else text
+
+
+def _ratio(text: str) -> str:
+    return Ratio.parse(text).text
+
+
+def _plain_name(text: str) -> str:
+    if not text or text in {".", ".."} or "/" in text or "\\" in text or len(text) > 100:
+        raise ValueError("is used as a folder's name: no slashes, not empty, at most 100 characters")
+    return text
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _stem(value: Any) -> Any:
+    return Path(value).stem if isinstance(value, str) and value.endswith(".jsonl") else value
+
+
+def _known_target(text: str) -> str:
+    package = text.partition(".")[0]
+    if "." not in text or importlib.util.find_spec(package) is None:
+        raise ValueError(f"package '{package}' is not installed, or this is no dotted path")
+    return text
+
+
+ExistingFile = Annotated[str, AfterValidator(_file)]
+FilePattern = Annotated[str, AfterValidator(_file_pattern)]
+FolderName = Annotated[str, AfterValidator(_plain_name)]
+ArmNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[str, ...] = get_args(Language)
+ExampleField = Literal["id", "lang", "genre", "prompt", "reasoning", "answer", "system", "score"]
+
+
+class Node(BaseModel):
+    """A node of ours: every key is known, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+class Constructor(Node):
+    """A `_target_` node; the other keys are the constructor's arguments."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    target: Annotated[str, AfterValidator(_known_target)] = Field(alias="_target_")
+
+    def arguments(self) -> dict[str, Any]:
+        """The node as `hydra.utils.instantiate` takes it."""
+        return self.model_dump(by_alias=True)
+
+
+class Hub(Node):
+    """Files of a data set on the Hugging Face hub."""
+
+    repo: str
+    files: Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    revision: str  # a commit; a branch moves, the manifest then says which commit it was
+
+
+class Filters(Node):
+    """Which rows of a source are used; null asks for nothing."""
+
+    min_score: float | None  # of a judge, on the source's own scale
+    min_language_share: Annotated[float, Field(ge=0, le=1)] | None  # script of the row's own language, in the whole row
+    min_characters: Annotated[int, Field(ge=0)] | None  # of prompt, reasoning and answer together
+    max_characters: Annotated[int, Field(gt=0)] | None
+    topics: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] | None  # patterns of the genre: exam/*
+    not_topics: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] | None
+
+
+class Source(Constructor):
+    """A data source: where its rows are, and by `_target_` the function that makes an example's fields of one."""
+
+    name: FolderName | None  # how manifests and tables call it; null: the file's name
+    path: FilePattern | None  # a file, or a pattern of several; without one the hub's files are used
+    hub: Hub | None
+    lang: Language  # of rows that do not name their own
+    columns: dict[ExampleField, str] | None  # for shapes of your own: our name → the file's
+    filters: Filters
+
+    @property
+    def shape(self) -> Constructor:
+        """The function from a row to an example's fields, with the arguments that the node adds."""
+        return Constructor.model_validate({"_target_": self.target, **(self.model_extra or {})})
+
+
+class Creative(Source):
+    size: Annotated[int, Field(gt=0)] | None  # how many are trained on, nested under one seed; null: all
+
+
+class Validation(Node):
+    """Held out of training, the same examples in every arm of a seed."""
+
+    creative: int = Field(ge=0)  # examples taken from the end of the creative set's order
+    general: int = Field(ge=0)  # likewise from each language's pool
+    source: Source | None  # creative examples of their own
+
+
+class Data(Node):
+    name: str
+    ratio: Annotated[str, AfterValidator(_ratio)]
+    # multiplies N of `ratio`, so that small sets keep the paper's proportions
+    scale: float = Field(gt=0, allow_inf_nan=False)
+    language_weights: dict[Language, Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # 1 unless given
+    creative: Creative
+    general: dict[Language, Source]
+    validation: Validation
+    # test queries: general examples with one of these prompts are left out
+    queries: Annotated[tuple[ExistingFile, ...], BeforeValidator(_one_or_more)]
+    max_quarantined: float = Field(ge=0, lt=1)  # share of a source's rows that may be damaged
+    overlong: Literal["truncate", "drop", "error"]  # examples of more than model.max_length tokens
+    cache: Annotated[str, Field(min_length=1)]  # folder of converted sources and encoded examples
+
+    @property
+    def pools(self) -> dict[Language, Source]:
+        """The general sources in use, by language."""
+        return {lang: source for lang, source in self.general.items() if source.path or source.hub}
+
+    @model_validator(mode="after")
+    def _sources_serve_the_ratio(self) -> Data:
+        ratio = Ratio.parse(self.ratio)
+        if not (self.creative.path or self.creative.hub):
+            raise ValueError("no creative examples: give data.creative.path=<file>")
+        if ratio.count != 0 and not self.pools:
+            raise ValueError(f"ratio {ratio.text} asks for general data: set data.general.<zh|en>.path=<file>")
+        if ratio.count and not any(self.general_counts(creative=0).values()):
+            raise ValueError(f"ratio {ratio.text} with scale {self.scale:g} leaves no general example")
+        return self
+
+    def general_counts(self, creative: int) -> dict[Language, int]:
+        """General examples to draw from each pool, beside `creative` creative ones."""
+        weights = {lang: self.language_weights.get(lang, 1.0) for lang in self.pools}
+        total = Ratio.parse(self.ratio).general_examples(creative, len(weights), self.scale)
+        return {lang: math.floor(total * w / sum(weights.values()) + 0.5) for lang, w in weights.items()}
+
+
+class Weights(Node):
+    """Loss weight of each segment's tokens."""
+
+    prompt: float = Field(ge=0)
+    reasoning: float = Field(ge=0)
+    answer: float = Field(ge=0)
+
+
+class Supervision(Node):
+    """What stands in the target and what bears loss."""
+
+    name: FolderName
+    with_reasoning: bool  # whether the target holds the reasoning at all
+    weights: Weights
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Supervision:
+        if self.weights.answer == 0 and not (self.with_reasoning and self.weights.reasoning):
+            raise ValueError("no segment of the target has a weight: set weights.answer or weights.reasoning")
+        return self
+
+
+class Model(Node):
+    name: str
+    path: Annotated[str, AfterValidator(_model_path)]  # hub id or folder
+    revision: str | None = None
+    weights: Literal["pretrained", "random"] = "pretrained"  # random: architecture and tokenizer of `path` only
+    attn_implementation: str = "sdpa"
+    max_length: int = Field(gt=0)  # tokens of one example, prompt and completion
+    learning_rate: float = Field(gt=0)
+    system_prompt: str | None  # null: none, or the template's own
+    template_arguments: dict[str, Any]  # what the chat template is given besides
+
+
+class Scheduler(Node):
+    name: Literal["linear", "cosine", "constant_with_warmup"]  # as transformers.get_scheduler names them
+    warmup: float = Field(ge=0, lt=1)  # share of the optimizer steps
+
+
+class Trainer(Constructor):
+    """`lightning.Trainer` with the settings of a step, which are ours."""
+
+    max_epochs: int = Field(gt=0)
+    # weights stay in fp32: in pure bf16 most updates of a learning rate like 2e-5 round away
+    precision: Literal["32-true", "bf16-mixed"]
+    devices: Literal[1] = 1  # the loss is normalised over one device's step
+    global_batch_size: int = Field(gt=0)  # examples of one optimizer step
+    tokens_per_micro_batch: int = Field(gt=0)  # padded tokens of one forward pass; memory, not results
+    max_grad_norm: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _steps_are_ours(self) -> Trainer:
+        theirs = {"accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"}
+        if given := theirs & set(self.model_extra or {}):
+            raise ValueError(
+                f"{min(given)} is not used: a step is global_batch_size examples, clipped by max_grad_norm"
+            )
+        return self
+
+    def arguments(self) -> dict[str, Any]:
+        ours = {"global_batch_size", "tokens_per_micro_batch", "max_grad_norm"}
+        return {key: value for key, value in super().arguments().items() if key not in ours}
+
+
+class TrainConfig(Node):
+    study: FolderName
+    arm: FolderName
+    vary: tuple[str, ...]  # keys whose values stand in the arm's name; a sweep fills them in
+    seed: int = Field(ge=0, lt=2**32)
+    resume: bool
+    overwrite: bool
+    data: Data
+    supervision: Supervision
+    model: Model
+    optimizer: Constructor
+    scheduler: Scheduler
+    trainer: Trainer
+    logger: Constructor | None
+
+
+class Sampling(Node):
+    temperature: float = Field(ge=0)  # 0: greedy
+    top_p: float = Field(gt=0, le=1)
+    top_k: int = Field(ge=0)  # 0: no limit
+    max_new_tokens: int = Field(gt=0)
+
+
+class GenerateConfig(Node):
+    study: FolderName | None
+    arms: ArmNames | None
+    queries: ExistingFile
+    seed: int = Field(ge=0, lt=2**32)
+    overwrite: bool
+    sampling: Sampling
+    engine: Constructor
+
+
+class EvaluateConfig(Node):
+    study: FolderName | None
+    arms: ArmNames | None
+    # the stem of the queries' file, as in generations/<queries>.jsonl
+    queries: Annotated[FolderName, BeforeValidator(_stem)]

@@ -1,0 +1,83 @@
+import gzip
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from coig.data.examples import DataError
+from coig.data.files import PIECE, Damaged, read_rows
+
+ROWS = [{"n": number, "text": f"第{number}行 \u2028 {{[,]}}\\"} for number in range(3)]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
+
+
+def lines_of(file: Path) -> list[str]:
+    return [place.rpartition(":")[2] for place, _ in read_rows(file)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "numbers"),
+    [
+        ("rows.jsonl", LINES.encode(), "123"),
+        ("windows.jsonl", ("\ufeff" + LINES.replace("\n", "\r\n")).encode(), "123"),
+        ("no newline at the end.jsonl", ("\n" + LINES.rstrip()).encode(), "234"),
+        ("rows.jsonl.gz", gzip.compress(LINES.encode()), "123"),
+        ("array.json", json.dumps(ROWS).encode(), "111"),
+        ("pretty.json", ("\ufeff \n" + json.dumps(ROWS, indent=1)).encode(), "37b"),
+    ],
+)
+def test_forms_of_a_file(tmp_path: Path, name: str, content: bytes, numbers: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    assert [row for _, row in read_rows(file)] == ROWS
+    assert lines_of(file) == [str(int(number, 16)) for number in numbers]
+
+
+def test_parquet(tmp_path: Path) -> None:
+    file = tmp_path / "a[1].parquet"  # no pattern
+    pl.DataFrame(ROWS).write_parquet(file)
+    assert [row for _, row in read_rows(file)] == ROWS
+    assert lines_of(file) == ["1", "2", "3"]
+
+
+def test_an_array_larger_than_what_is_read_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    rows = [{"text": "长" * (PIECE // 3 + number), "more": [{}, []]} for number in range(8)]
+    file.write_text(json.dumps(rows, ensure_ascii=False, indent=1), encoding="utf-8")
+    assert [row for _, row in read_rows(file)] == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('[{"a": 1},\n{"b": 2', 2),
+        ('[{"a": 1},\n{"b": 2}', 2),
+        ('[{"a": 1},\n\n{"b" 2}, {"c": 3}]', 3),
+        ("[", 1),
+    ],
+)
+def test_a_damaged_array(tmp_path: Path, content: str, line: int) -> None:
+    file = tmp_path / "rows.json"
+    file.write_text(content)
+    with pytest.raises(DataError, match=rf"rows.json:{line}: damaged JSON array .*; download it again"):
+        list(read_rows(file))
+
+
+def test_a_line_that_is_no_json_is_kept_for_the_quarantine(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"a": 1}\n{"a": \n')
+    [_, (place, row)] = read_rows(file)
+    assert place == f"{file}:2"
+    assert row == Damaged("no JSON (Expecting value, column 7)", '{"a": ')
+
+
+@pytest.mark.parametrize("name", ["cut.parquet", "cut.jsonl.gz"])
+def test_a_cut_off_download(tmp_path: Path, name: str) -> None:
+    whole = tmp_path / "whole.parquet"
+    pl.DataFrame({"text": ["x" * 1000] * 1000}).write_parquet(whole)
+    content = whole.read_bytes() if name.endswith("parquet") else gzip.compress(LINES.encode())
+    file = tmp_path / name
+    file.write_bytes(content[:-10])
+    with pytest.raises(DataError, match=rf"{name}: cannot be read \(.*\); download it again"):
+        list(read_rows(file))

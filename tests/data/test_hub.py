@@ -1,0 +1,106 @@
+"""Downloads from a hub: the real client against a real server on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+ROWS = [{"id": str(n), "query": f"问{n}", "thought": "想", "answer": "答\n"} for n in range(3)]
+CONTENT = json.dumps(ROWS, ensure_ascii=False).encode()
+FILE = "/datasets/m-a-p/COIG-Writer/resolve/main/all_human_data.json"
+
+
+class Hub(BaseHTTPRequestHandler):
+    """What the hub answers to a request for the one file it has."""
+
+    requests: list[str]
+
+    def do_HEAD(self) -> None:
+        self.answer(b"")
+
+    def do_GET(self) -> None:
+        self.answer(CONTENT)
+
+    def answer(self, body: bytes) -> None:
+        type(self).requests.append(f"{self.command} {self.path}")
+        found = self.path == FILE
+        self.send_response(200 if found else 404)
+        if found:
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("ETag", f'"{hashlib.sha256(CONTENT).hexdigest()}"')
+        else:
+            self.send_header("X-Error-Code", "EntryNotFound")
+        self.send_header("Content-Length", str(len(CONTENT) if found else 0))
+        self.end_headers()
+        if found:
+            self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing to say."""
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    """The address of a hub that runs as long as the test."""
+    Hub.requests = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def inspect(home: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "coig.data.inspect", "data=coig_writer", "data.ratio=0", "format=json", *overrides]
+    variables = os.environ | {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"} | environment
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120)
+
+
+def test_a_file_of_the_hub_is_downloaded_once(hub: str, tmp_path: Path) -> None:
+    online = inspect(tmp_path, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
+    assert online.returncode == 0, online.stderr
+    assert [json.loads(line)["text"][-11:] for line in online.stdout.splitlines()] == ["答<|im_end|>"] * 3
+    assert Hub.requests.count(f"GET {FILE}") == 1
+    asked = len(Hub.requests)
+    offline = inspect(tmp_path, HF_ENDPOINT=hub, HF_HUB_OFFLINE="1")
+    assert offline.stdout == online.stdout
+    assert len(Hub.requests) == asked
+
+
+def test_without_the_hub_the_error_says_what_to_do(tmp_path: Path) -> None:
+    run = inspect(tmp_path, HF_HUB_OFFLINE="1")
+    assert run.returncode == 1
+    assert "data.creative: cannot download all_human_data.json of the hub's data set m-a-p/COIG-Writer" in run.stderr
+    command = "hf download m-a-p/COIG-Writer all_human_data.json --repo-type dataset --revision main --local-dir DIR"
+    assert command in run.stderr
+    assert "data.creative.path='DIR/all_human_data.json'" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_revision_that_is_not_there(hub: str, tmp_path: Path) -> None:
+    run = inspect(tmp_path, "data.creative.hub.revision=v2", HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
+    assert run.returncode == 1
+    assert "cannot download all_human_data.json" in run.stderr
+    assert "--revision v2" in run.stderr
+
+
+def test_a_local_copy_takes_the_place_of_the_hub(tmp_path: Path) -> None:
+    file = tmp_path / "all_human_data.json"
+    file.write_bytes(CONTENT)
+    run = inspect(tmp_path, f"data.creative.path={file}", HF_HUB_OFFLINE="1")
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == 3

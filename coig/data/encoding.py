@@ -1,7 +1,7 @@
 """From examples to token ids, with the borders of their segments.
 
 The prompt with its generation header and the completion are tokenized apart, as at inference; the border between
-reasoning and answer is found inside the completion from character offsets. Text that users wrote never becomes a
+reasoning and answer is found inside the completion from the tokens' offsets. Text that users wrote never becomes a
 control token: wherever it spells one (`<|im_end|>`), the spelling is cut in two before tokenizing, which leaves the
 decoded text as it was.
 """
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers.decoders import ByteLevel
 
 from coig.config import ConfigError
 from coig.data.cache import key_of
@@ -25,6 +26,7 @@ from coig.data.examples import Example, reasoning_block
 from coig.schema import Model
 
 Ids = NDArray[np.int32]
+_NONE: Ids = np.array([], dtype=np.int32)
 
 
 DATE = {"date_string": "26 Jul 2024"}  # for templates that would write today's; this is the default of Llama 3.2's
@@ -76,8 +78,11 @@ class Encoder:
         self._backend.no_padding()
         self._added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
         self._spelling = re.compile(f"(?=({'|'.join(map(re.escape, self._added))}))")  # finds overlapping ones too
-        self._document_start = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
+        begins = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
+        self._document_start = np.array(begins, dtype=np.int32)
+        self._token_bytes = _bytes_of_tokens(tokenizer)
         self.end_id = self._end_of_turn()
+        self._end = np.array([self.end_id], dtype=np.int32)
 
     @classmethod
     def of(cls, model: Model, tokenizer: Any) -> Encoder:
@@ -90,23 +95,20 @@ class Encoder:
 
     def prompt_ids(self, prompt: str, system: str | None = None) -> list[int]:
         """The ids of a prompt with its generation header: what training conditions on and generation is fed."""
-        return [token for piece in self._prompt(prompt, system) for token in self._tokenized([piece])[0].ids]
+        [ids] = self._tokenized([self._prompt(prompt, system)])
+        return [int(token) for token in ids]
 
     def encode(self, examples: Sequence[Example], *, with_reasoning: bool) -> list[Tokens]:
         """Ids and segments of whole examples, end token included; `with_reasoning` puts it into the target."""
-        heads = [[] if one.is_document else self._prompt(one.prompt, one.system) for one in examples]
+        prompts = self._tokenized([[] if one.is_document else self._prompt(one.prompt, one.system) for one in examples])
         targets = [self._target(one, with_reasoning and not one.is_document) for one in examples]
-        head_encodings = iter(self._tokenized([piece for head in heads for piece in head]))
-        target_encodings = iter(self._tokenized([piece for target in targets for piece in target.pieces]))
+        completions = self._tokenized([target.pieces for target in targets])
         encoded = []
-        for head, target in zip(heads, targets, strict=True):
-            prompt = [token for piece in islice(head_encodings, len(head)) for token in piece.ids]
-            pieces = list(islice(target_encodings, len(target.pieces)))
-            completion = [token for piece in pieces for token in piece.ids]
-            reasoning = _tokens_before(target.border, target.pieces, pieces)
-            start = prompt if head else self._document_start
+        for one, prompt, target, completion in zip(examples, prompts, targets, completions, strict=True):
+            start = self._document_start if one.is_document else prompt
+            reasoning = self._tokens_before_answer(target, completion)
             lengths = len(start), reasoning, len(completion) - reasoning + 1
-            encoded.append(Tokens(np.array([*start, *completion, self.end_id], dtype=np.int32), lengths))
+            encoded.append(Tokens(np.concatenate([start, completion, self._end]), lengths))
         return encoded
 
     def _prompt(self, prompt: str, system: str | None) -> list[str]:
@@ -131,10 +133,31 @@ class Encoder:
         cuts = [match.start() + 1 for match in self._spelling.finditer(text)]
         return mark.join(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
 
-    def _tokenized(self, pieces: list[str]) -> list[Any]:
-        """`tokenizers.Encoding`s, made on all cores."""
-        encodings: list[Any] = self._backend.encode_batch(pieces, add_special_tokens=False)
-        return encodings
+    def _tokenized(self, texts: Sequence[list[str]]) -> list[Ids]:
+        """The ids of texts given in pieces that are tokenized apart, on all cores."""
+        pieces = [piece for text in texts for piece in text]
+        ids = (np.array(one.ids, np.int32) for one in self._backend.encode_batch_fast(pieces, add_special_tokens=False))
+        return [np.concatenate([_NONE, *islice(ids, len(text))]) for text in texts]
+
+    def _tokens_before_answer(self, target: _Target, ids: Ids) -> int:
+        """How many of the target's tokens start before its answer."""
+        if target.border == 0:
+            return 0
+        text = "".join(target.pieces)
+        if self._token_bytes is not None:
+            ends = np.cumsum(self._token_bytes[ids])
+            if ends[-1] == len(text.encode()):
+                return int(np.searchsorted(ends - self._token_bytes[ids], len(text[: target.border].encode())))
+        return self._tokens_by_offsets(target)
+
+    def _tokens_by_offsets(self, target: _Target) -> int:
+        """The same by the tokenizer's own offsets, which it takes longer to find."""
+        count, start = 0, 0
+        for piece in target.pieces:
+            offsets = self._backend.encode(piece, add_special_tokens=False).offsets
+            count += sum(start + first < target.border for first, _ in offsets)
+            start += len(piece)
+        return count
 
     def _rendered(self, messages: list[dict[str, str]], **how: Any) -> str:
         text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, **self.template_arguments, **how)
@@ -161,17 +184,16 @@ class _Target:
     border: int
 
 
-def _tokens_before(border: int, pieces: Sequence[str], encodings: Sequence[Any]) -> int:
-    """How many tokens start before a character of the joined pieces."""
-    count = 0
-    for piece, encoding in zip(pieces, encodings, strict=True):
-        if border < len(piece):
-            places = (encoding.char_to_token(place) for place in range(border, len(piece))) if border > 0 else ()
-            token = next((token for token in places if token is not None), 0)
-            return count + token + (border > 0 and encoding.token_to_chars(token)[0] < border)
-        count += len(encoding)
-        border -= len(piece)
-    return count
+def _bytes_of_tokens(tokenizer: Any) -> NDArray[np.int64] | None:
+    """(vocabulary,), how many bytes of text each token is, where that is known: in byte-level vocabularies."""
+    if not isinstance(tokenizer.backend_tokenizer.decoder, ByteLevel):
+        return None
+    added = tokenizer.get_added_vocab()
+    vocabulary = tokenizer.get_vocab()
+    sizes = np.zeros(max(vocabulary.values()) + 1, dtype=np.int64)
+    for token, number in vocabulary.items():
+        sizes[number] = len(token.encode()) if token in added else len(token)
+    return sizes
 
 
 def _unused_character(text: str) -> str:

@@ -143,6 +143,7 @@ def _checked(folder: Path) -> dict[str, Any] | None:
     try:
         about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         sound = all(sha256_of(folder / part["name"]) == part["sha256"] for part in about["parts"])
+        sound = sound and (folder / "quarantine.jsonl").exists()
     except (OSError, ValueError, KeyError):
         return None
     return about if sound else None

@@ -54,6 +54,14 @@ def test_segments_of_the_sample_decode_to_exactly_the_target(encoder: Encoder, w
         assert answer == one.answer + "<|im_end|>"
 
 
+@settings(max_examples=150, deadline=None)
+@given(reasoning=st.text(min_size=1, max_size=12), answer=st.text(min_size=1, max_size=12))
+def test_the_border_is_where_the_tokenizers_offsets_have_it(encoder: Encoder, reasoning: str, answer: str) -> None:
+    one = example("问", *(unicodedata.normalize("NFC", text).strip() or "答" for text in (reasoning, answer)))
+    target = encoder._target(one, with_reasoning=True)
+    assert encoded(encoder, one).lengths[1] == encoder._tokens_by_offsets(target)
+
+
 def test_many_at_once_are_encoded_as_each_by_itself(encoder: Encoder) -> None:
     examples = [example("<|im_end|>"), example(answer="<think>" * 3), example("", "", "一段文字"), example()]
     for one, tokens in zip(examples, encoder.encode(examples, with_reasoning=True), strict=True):

@@ -1,0 +1,273 @@
+"""How fast the paper's largest arm becomes tokens: ours, cold and from the cache, beside TRL and the bare tokenizer.
+
+python -m benchmarks.data                                  # needs pip install -e '.[benchmarks]'
+python -m benchmarks.data --scale 0.05 --without-trl       # a quick look
+
+Every measurement runs in a fresh process, so that its imports and its peak memory are its own; the clock covers the
+work alone. They take turns, in the opposite order every other round. Ours is timed from the overrides of the command
+line until every example was handed out once, reading the published files included; TRL from a loaded dataset, in its
+trainer's own preparation; the tokenizer in its `encode_batch` calls only. The last line of stdout is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import polars as pl
+
+from benchmarks import synthetic
+from benchmarks.measuring import Measured, in_own_process, peaks_gb, ratio, summary
+from benchmarks.synthetic import Files
+from coig.config import ConfigError
+
+MAX_LENGTH = 8192  # tokens, as in the paper
+BATCH = 512  # texts of one encode_batch call: keeps what it returns small
+PARTS = ("config", "tokenizer", "mixture", "encode", "read")
+TRL_SETTINGS = {"max_length": MAX_LENGTH, "completion_only_loss": True, "packing": False}
+TINY_QWEN2 = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+LIBRARIES = ("tokenizers", "transformers", "polars", "torch", "numpy")
+PEER_LIBRARIES = ("trl", "datasets", "pyarrow")
+GOALS = {
+    "cold / encode_batch": ("<=", 1.5),
+    "cold peak GB": ("<=", 3.0),
+    "cached seconds": ("<=", 3.0),
+    "trl / cold": (">=", 2.0),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a measuring process needs to know."""
+
+    files: Files
+    tokenizer: str
+    general: int  # examples per language
+    cache: Path  # ours; empty before the cold measurement
+
+
+def encode_batch(job: Job) -> Measured:
+    """The tokenizer alone: rendered prompts and targets, whose ids are counted and thrown away."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
+    prompts, completions = pl.read_parquet(job.files.conversations)
+    render = tokenizer.apply_chat_template
+    texts = [render(messages, tokenize=False, add_generation_prompt=True) for messages in prompts.to_list()]
+    texts += [messages[0]["content"] for messages in completions.to_list()]
+    seconds, tokens = 0.0, 0
+    for first in range(0, len(texts), BATCH):
+        start = perf_counter()
+        encodings = tokenizer.backend_tokenizer.encode_batch(texts[first : first + BATCH], add_special_tokens=False)
+        seconds += perf_counter() - start
+        tokens += sum(len(encoding.ids) for encoding in encodings)
+    return Measured(seconds, *peaks_gb(), len(prompts), tokens, {})
+
+
+def ours(job: Job) -> Measured:
+    """From the overrides of a command line to the last example's ids; `job.cache` makes it cold or not."""
+    from coig.cli import config_of
+    from coig.data.dataset import encode_mixture
+    from coig.data.mixture import build_mixture
+    from coig.data.tokenizer import load_tokenizer
+    from coig.schema import TrainConfig
+
+    texts = {
+        "data.creative.path": job.files.creative,
+        "data.general.zh.path": job.files.general_zh,
+        "data.general.en.path": job.files.general_en,
+        "data.cache": job.cache,
+        "model.path": job.tokenizer,
+        "model.system_prompt": synthetic.SYSTEM_PROMPT,
+    }
+    lines = ["data=local", f"data.ratio={job.general}", f"model.max_length={MAX_LENGTH}", "trainer=cpu"]
+    lines += [f"{key}='{text}'" for key, text in texts.items()]
+    clock = [perf_counter()]
+    config = config_of("train", TrainConfig, lines)
+    clock.append(perf_counter())
+    tokenizer = load_tokenizer(config.model)
+    clock.append(perf_counter())
+    mixture = build_mixture(config.data, config.seed)
+    clock.append(perf_counter())
+    train, _ = encode_mixture(mixture, config, tokenizer)
+    clock.append(perf_counter())
+    tokens = sum(len(example.input_ids) for example in train)
+    clock.append(perf_counter())
+    parts = {part: end - start for part, start, end in zip(PARTS, clock[:-1], clock[1:], strict=True)}
+    return Measured(clock[-1] - clock[0], *peaks_gb(), len(train), tokens, parts)
+
+
+def trl(job: Job, processes: int | None = None) -> Measured:
+    """TRL's own preparation, as its trainer's constructor calls it. `processes`: its dataset_num_proc."""
+    from datasets import Dataset
+    from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
+    class TimedTrainer(SFTTrainer):
+        seconds = 0.0
+
+        def _prepare_dataset(self, *args: Any, **kwargs: Any) -> Any:
+            start = perf_counter()
+            prepared = super()._prepare_dataset(*args, **kwargs)
+            self.seconds += perf_counter() - start
+            return prepared
+
+    tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
+    model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), num_key_value_heads=2, **TINY_QWEN2))
+    # datasets keeps what it maps beside what it loaded: a folder of its own, or the next measurement would find it
+    with tempfile.TemporaryDirectory(dir=job.files.folder) as scratch:
+        dataset = Dataset.from_parquet(str(job.files.conversations), cache_dir=scratch)
+        settings = SFTConfig(
+            scratch, dataset_num_proc=processes, use_cpu=True, bf16=False, report_to="none", **TRL_SETTINGS
+        )
+        trainer = TimedTrainer(model, settings, train_dataset=dataset, processing_class=tokenizer)
+        peaks = peaks_gb()
+        ids = trainer.train_dataset.select_columns("input_ids").with_format("polars")[:]["input_ids"]
+        return Measured(trainer.seconds, *peaks, len(ids), int(ids.list.len().sum()), {})
+
+
+def trl_parallel(job: Job) -> Measured:
+    """TRL with a process for every core, which is not its default."""
+    return trl(job, os.cpu_count())
+
+
+def measure_in_turns(files: Files, examples: int, arguments: argparse.Namespace) -> dict[str, list[Measured]]:
+    """All measurements of all rounds, by name. Exits if one of them lost examples."""
+    turns: list[dict[str, Callable[[Job], Measured]]] = [{"encode_batch": encode_batch}, {"cold": ours, "cached": ours}]
+    if not arguments.without_trl:
+        turns += [{"trl": trl}, {"trl_parallel": trl_parallel}]
+    measured: dict[str, list[Measured]] = {name: [] for turn in turns for name in turn}
+    general = round(synthetic.GENERAL_EXAMPLES * arguments.scale)
+    for number in range(arguments.rounds):
+        with tempfile.TemporaryDirectory(dir=files.folder) as cache:
+            job = Job(files, str(arguments.tokenizer), general, Path(cache))
+            for turn in turns if number % 2 == 0 else reversed(turns):
+                for name, measure in turn.items():
+                    measured[name].append(in_own_process(measure, job))
+                    if (prepared := measured[name][-1].examples) != examples:
+                        sys.exit(f"{name} prepared {prepared} of {examples} examples: not the same work, no comparison")
+                    _say(f"round {number + 1}, {name}: {measured[name][-1].seconds:.2f} s")
+    return measured
+
+
+def goals(measurements: dict[str, Any], ratios: dict[str, float]) -> dict[str, Any]:
+    """The figure, the bound and whether it is met, for every goal that was measured."""
+    figures = {
+        "cold peak GB": measurements["cold"]["peak_gb"],
+        "cached seconds": measurements["cached"]["seconds"],
+        **ratios,
+    }
+    states = {}
+    for goal, (sign, bound) in GOALS.items():
+        if goal in figures:
+            met = figures[goal] <= bound if sign == "<=" else figures[goal] >= bound
+            states[goal] = {"value": figures[goal], "bound": f"{sign} {bound}", "met": met}
+    return states
+
+
+def print_table(report: dict[str, Any]) -> None:
+    """Times, memory and ratios, then the goals."""
+    print(f"{'':13}{'seconds':>9}{'peak GB':>9}{'/ encode_batch':>16}{'/ cold':>8}{'M tokens':>10}  rounds")
+    for name, row in report["measurements"].items():
+        over = [report["ratios"].get(f"{name} / {under}", 1.0) for under in ("encode_batch", "cold")]
+        rounds = " ".join(f"{seconds:.2f}" for seconds in row["rounds"])
+        sizes = f"{row['seconds']:9.2f}{row['peak_gb']:9.2f}{over[0]:16.2f}{over[1]:8.2f}{row['tokens'] / 1e6:10.2f}"
+        print(f"{name:13}{sizes}  {rounds}")
+    if report["scale"] != 1:
+        print("the goals are meant for --scale 1; a small run is mostly start-up")
+    for goal, state in report["goals"].items():
+        print(f"{goal}: {state['value']:.2f}, to be {state['bound']}: {'met' if state['met'] else 'NOT met'}")
+
+
+def report_of(
+    arguments: argparse.Namespace, data: dict[str, Any], measured: dict[str, list[Measured]]
+) -> dict[str, Any]:
+    """All figures, ready for JSON."""
+    measurements = {name: summary(rounds) for name, rounds in measured.items()}
+    pairs = [(name, under) for name in measured for under in ("encode_batch", "cold") if name != under]
+    ratios = {f"{over} / {under}": ratio(measured, over, under) for over, under in pairs}
+    processes = {"trl": None, "trl_parallel": os.cpu_count()}
+    libraries = LIBRARIES if arguments.without_trl else (*LIBRARIES, *PEER_LIBRARIES)
+    return {
+        "benchmark": "data",
+        "scale": arguments.scale,
+        "data": data,
+        "measurements": measurements,
+        "ratios": ratios,
+        "goals": goals(measurements, ratios),
+        "trl_settings": {**TRL_SETTINGS, "dataset_num_proc": processes},
+        "versions": {name: version(name) for name in libraries} | {"python": platform.python_version()},
+        "cpu_count": os.cpu_count(),
+        "load_before": arguments.load_before,  # other people's work makes ratios worthless
+    }
+
+
+def main() -> None:
+    arguments = _arguments()
+    _check(arguments)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    try:
+        with tempfile.TemporaryDirectory() if arguments.folder is None else nullcontext(arguments.folder) as folder:
+            files = Files(Path(folder).resolve())
+            data = in_own_process(synthetic.write, files, arguments.corpus, arguments.scale)
+            _say(f"wrote {data['examples']} examples, {data['characters'] / 1e6:.1f} M characters, to {files.folder}")
+            measured = measure_in_turns(files, data["examples"], arguments)
+    except ConfigError as error:
+        sys.exit(str(error))
+    except BrokenProcessPool:
+        sys.exit("a measuring process was killed, most likely for want of memory; try a smaller --scale")
+    report = report_of(arguments, data, measured)
+    print_table(report)
+    print(json.dumps(report, ensure_ascii=False))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--scale", type=float, default=1.0, help="part of the paper's largest arm (default: all of it)")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="where the synthetic files go (default: temporary, deleted)")
+    parser.add_argument("--tokenizer", type=Path, default=Path("../shared/tokenizers/qwen2.5"))
+    parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"), help="of zh.jsonl and en.jsonl")
+    parser.add_argument("--without-trl", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.scale < 0.01 or arguments.rounds < 1:
+        parser.error("--scale is at least 0.01 (fewer examples cannot have the paper's mean lengths), --rounds 1")
+    arguments.tokenizer = arguments.tokenizer.resolve()
+    arguments.load_before = round(os.getloadavg()[0], 2)
+    return arguments
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Exits with what is missing and how to mend it."""
+    missing = []
+    if not (arguments.tokenizer / "tokenizer_config.json").is_file():
+        missing.append(f"--tokenizer {arguments.tokenizer}: no tokenizer there; give the folder of Qwen2.5's")
+    for file in (arguments.corpus / "zh.jsonl", arguments.corpus / "en.jsonl"):
+        if not file.is_file():
+            missing.append(f"--corpus: {file} is missing; give a folder with zh.jsonl and en.jsonl of {{id, text, …}}")
+    if not arguments.without_trl and importlib.util.find_spec("trl") is None:
+        missing.append("trl is not installed: pip install -e '.[benchmarks]', or measure --without-trl")
+    if missing:
+        sys.exit("\n".join(missing))
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

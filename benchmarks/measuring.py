@@ -1,0 +1,60 @@
+"""What every benchmark needs: a process per measurement, its time and memory, and ratios of measurements in turns."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from statistics import median
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement; `tokens` are those of all examples."""
+
+    seconds: float
+    peak_gb: float
+    worker_peak_gb: float  # of the largest child process
+    examples: int
+    tokens: int
+    parts: dict[str, float]  # what the seconds consist of
+
+
+def in_own_process(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Run it in a fresh process. This one stays small, for on Linux a child's peak starts at its parent's memory."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def peaks_gb() -> tuple[float, float]:
+    """The most memory that this process, and any one of its children, ever held; mapped files count."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+    own, child = (resource.getrusage(one).ru_maxrss * unit / 1e9 for one in who)
+    return own, child
+
+
+def ratio(measured: dict[str, list[Measured]], over: str, under: str) -> float:
+    """The median of the rounds' own ratios: a machine's speed drifts from round to round."""
+    pairs = zip(measured[over], measured[under], strict=True)
+    return round(median(one.seconds / other.seconds for one, other in pairs), 3)
+
+
+def summary(rounds: list[Measured]) -> dict[str, Any]:
+    """One measurement's rounds: medians of times, maxima of memory."""
+    parts = {part: round(median(one.parts[part] for one in rounds), 3) for part in rounds[0].parts}
+    return {
+        "seconds": round(median(one.seconds for one in rounds), 3),
+        "rounds": [round(one.seconds, 3) for one in rounds],
+        "peak_gb": round(max(one.peak_gb for one in rounds), 3),
+        "worker_peak_gb": round(max(one.worker_peak_gb for one in rounds), 3),
+        "examples": rounds[0].examples,
+        "tokens": rounds[0].tokens,
+        **({"parts": parts} if parts else {}),
+    }

@@ -1,0 +1,180 @@
+"""Synthetic files of the paper's size and of the published shapes, for benchmarks/data.py to measure with.
+
+The texts are random cuts of public-domain novels, so that a tokenizer has real Chinese and English to work on; only
+their lengths follow the paper.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+SEED = 0
+CREATIVE_EXAMPLES = 1665
+GENERAL_EXAMPLES = 10_000  # per language
+SYSTEM_PROMPT = "You are a helpful assistant."
+OPEN_THOUGHTS_SYSTEM = "Put your thinking between the thought tags and the outcome between the solution tags."
+
+Text = dict[str, str]  # prompt, reasoning, answer
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Characters of a field: a log-normal of width `spread`, clipped to [low, high] and shifted to hit the mean."""
+
+    low: int
+    mean: int
+    high: int
+    spread: float
+
+    def draw(self, count: int, rng: np.random.Generator) -> list[int]:
+        """`count` lengths, the bounds among them, of this very mean (to rounding)."""
+        normal = rng.standard_normal(count)
+        normal[normal.argmin()], normal[normal.argmax()] = -100, 100
+        least, most = np.log(self.low) - 10, np.log(self.high)
+        for _ in range(60):
+            median = (least + most) / 2
+            lengths = np.exp(median + self.spread * normal).clip(self.low, self.high)
+            least, most = (median, most) if lengths.mean() < self.mean else (least, median)
+        return [round(float(length)) for length in lengths]
+
+
+# docs/paper.md, "Data"
+CREATIVE = {
+    "prompt": Lengths(30, 283, 2642, spread=0.75),
+    "reasoning": Lengths(252, 1089, 4094, spread=0.5),
+    "answer": Lengths(12, 2214, 31071, spread=1.1),
+}
+# 3,000 characters in all; most of a distilled example is its reasoning
+GENERAL = {
+    "prompt": Lengths(20, 250, 2000, spread=0.75),
+    "reasoning": Lengths(100, 1850, 12_000, spread=0.7),
+    "answer": Lengths(50, 900, 6000, spread=0.7),
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the files of one folder are."""
+
+    folder: Path
+
+    @property
+    def creative(self) -> Path:
+        """A JSON array in COIG-Writer's published shape."""
+        return self.folder / "creative.json"
+
+    @property
+    def general_zh(self) -> Path:
+        """JSONL in the shape of Chinese-DeepSeek-R1-Distill-data-110k."""
+        return self.folder / "general_zh.jsonl"
+
+    @property
+    def general_en(self) -> Path:
+        """Parquet in the shape of OpenThoughts-114k."""
+        return self.folder / "general_en.parquet"
+
+    @property
+    def conversations(self) -> Path:
+        """Parquet of all the examples with our targets, as the peers read them: prompt, completion (messages)."""
+        return self.folder / "conversations.parquet"
+
+
+def write(files: Files, corpus: Path, scale: float) -> dict[str, Any]:
+    """Write the files of an arm of `scale` times the paper's largest; returns its counts and length statistics."""
+    rng = np.random.default_rng(SEED)
+    creative_count, general_count = round(CREATIVE_EXAMPLES * scale), round(GENERAL_EXAMPLES * scale)
+    chinese, english = (_corpus_text(corpus / f"{lang}.jsonl") for lang in ("zh", "en"))
+    creative = list(_examples(chinese, CREATIVE, creative_count, rng))
+    general_zh = list(_examples(chinese, GENERAL, general_count, rng))
+    general_en = list(_examples(english, GENERAL, general_count, rng))
+
+    files.folder.mkdir(parents=True, exist_ok=True)
+    rows = [_coig_writer(text, str(uuid.UUID(bytes=rng.bytes(16)))) for text in creative]
+    files.creative.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    with files.general_zh.open("w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(_r1_distill(text), ensure_ascii=False) + "\n" for text in general_zh)
+    turns = pl.List(pl.Struct({"from": pl.String, "value": pl.String}))
+    _parquet(map(_open_thoughts, general_en), {"system": pl.String, "conversations": turns}, files.general_en)
+    everything = [*creative, *general_zh, *general_en]
+    messages = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+    _parquet(map(_conversation, everything), {"prompt": messages, "completion": messages}, files.conversations)
+    return {
+        "examples": len(everything),
+        "characters": sum(len(field) for text in everything for field in text.values()),
+        "lengths": {"creative": _statistics(creative), "general": _statistics(general_zh + general_en)},
+    }
+
+
+def _corpus_text(file: Path) -> str:
+    """All of a corpus in one piece, for articles may be longer than its chapters."""
+    schema = {"id": pl.String, "lang": pl.String, "source": pl.String, "text": pl.String}
+    return "\n\n".join(pl.read_ndjson(file, schema=schema)["text"])
+
+
+def _examples(corpus: str, lengths: dict[str, Lengths], count: int, rng: np.random.Generator) -> Iterator[Text]:
+    """Texts with prompts of their own."""
+    prompts: set[str] = set()
+    for sizes in zip(*(field.draw(count, rng) for field in lengths.values()), strict=True):
+        text = {name: _cut(corpus, size, rng) for name, size in zip(lengths, sizes, strict=True)}
+        while text["prompt"] in prompts:
+            text["prompt"] = _cut(corpus, len(text["prompt"]), rng)
+        prompts.add(text["prompt"])
+        yield text
+
+
+def _cut(corpus: str, size: int, rng: np.random.Generator) -> str:
+    """A random piece without outer white space, which every preparation would strip differently."""
+    while True:
+        start = int(rng.integers(len(corpus) - size))
+        piece = corpus[start : start + size]
+        if piece == piece.strip():
+            return piece
+
+
+def _coig_writer(text: Text, identity: str) -> Text:
+    return {"id": identity, "query": text["prompt"], "thought": text["reasoning"], "answer": text["answer"]}
+
+
+def _r1_distill(text: Text) -> dict[str, Any]:
+    return {
+        "input": text["prompt"],
+        "reasoning_content": text["reasoning"],
+        "content": text["answer"],
+        "repo_name": "novels",
+        "score": 9,
+    }
+
+
+def _open_thoughts(text: Text) -> dict[str, Any]:
+    thought = f"<|begin_of_thought|>\n\n{text['reasoning']}\n\n<|end_of_thought|>"
+    solution = f"<|begin_of_solution|>\n\n{text['answer']}\n\n<|end_of_solution|>"
+    turns = [
+        {"from": "user", "value": text["prompt"]},
+        {"from": "assistant", "value": f"{thought}\n\n{solution}"},
+    ]
+    return {"system": OPEN_THOUGHTS_SYSTEM, "conversations": turns}
+
+
+def _conversation(text: Text) -> dict[str, Any]:
+    target = f"<think>\n{text['reasoning']}\n</think>\n\n{text['answer']}"
+    prompt = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": text["prompt"]}]
+    return {"prompt": prompt, "completion": [{"role": "assistant", "content": target}]}
+
+
+def _parquet(rows: Iterator[dict[str, Any]], schema: dict[str, Any], file: Path) -> None:
+    pl.DataFrame(list(rows), schema=schema).write_parquet(file)
+
+
+def _statistics(texts: list[Text]) -> dict[str, list[float]]:
+    """[least, mean, most] characters of every field and of whole examples."""
+    sizes = {name: [len(text[name]) for text in texts] for name in texts[0]}
+    sizes["example"] = [sum(len(field) for field in text.values()) for text in texts]
+    return {name: [min(of), round(sum(of) / len(of), 1), max(of)] for name, of in sizes.items()}

@@ -7,6 +7,7 @@ every override and every job of a sweep is checked at once.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ def check_command_line(
 
     `check_job` is called with the config of every job of a sweep and may raise a ConfigError.
     """
+    show_messages()
     arguments = get_args_parser().parse_args()
     if any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)):
         return  # Hydra only shows something
@@ -59,6 +61,12 @@ def check_command_line(
         sys.exit(render_problems(problems))
     if command.naming:
         sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.naming)
+
+
+def show_messages() -> None:
+    """Let our messages reach the terminal where Hydra has not set up its logging, or not yet."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("coig").setLevel(logging.INFO)
 
 
 def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:

@@ -31,6 +31,7 @@ from coig.schema import TrainConfig, Weights, local_path
 from coig.study import atomic_folder
 
 log = logging.getLogger(__name__)
+WORTH_A_LINE = 1000  # examples whose encoding takes long enough to say so
 SHARD_TOKENS = 1 << 24  # 64 MiB of ids
 BATCH_CHARACTERS = 1 << 20  # tokenized at once
 SEGMENTS = [segment.name.lower() for segment in Segment]
@@ -117,7 +118,8 @@ def _encoded(folder: Path, mixture: Mixture, encoder: Encoder, with_reasoning: b
         with building(folder):
             _remove_damaged(folder)
             missing = lines.join(_read(folder)[0], on="digest", how="anti")
-            log.info("encoding %s examples", f"{len(missing):,}")
+            if len(missing) > WORTH_A_LINE:
+                log.info("encoding %s examples, once", f"{len(missing):,}")
             for shard in _shards(mixture.examples(missing), encoder, with_reasoning):
                 _write(folder, shard)
         places, shards = _read(folder)

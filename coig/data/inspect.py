@@ -17,12 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coig.cli import config_of
+from coig.cli import config_of, show_messages
 from coig.config import ConfigError
 from coig.data.dataset import Encoded, EncodedSet, encode_mixture
 from coig.data.encoding import Segment
-from coig.data.mixture import Mixture, build_mixture
-from coig.data.tokenizer import load_tokenizer
+from coig.data.mixture import Mixture, build_mixture, left_out
 from coig.schema import TrainConfig
 
 FORMATS = ("table", "json")
@@ -33,13 +32,16 @@ NO_LOSS = -100  # the label that cross-entropy ignores
 
 def main(arguments: Sequence[str]) -> None:
     """Print the mixture that train.py would train on: a table and examples in colour, or all examples as JSON lines."""
+    show_messages()
     options = [argument for argument in arguments if argument.startswith("format=")]
     output = options[-1].removeprefix("format=") if options else "table"
     if output not in FORMATS:
         raise ConfigError(f"format={output}: choose from {', '.join(FORMATS)}")
     config = config_of("train", TrainConfig, [argument for argument in arguments if argument not in options])
-    tokenizer = load_tokenizer(config.model)
     mixture = build_mixture(config.data, config.seed)
+    from coig.data.tokenizer import load_tokenizer  # imports torch: only once the data are sound
+
+    tokenizer = load_tokenizer(config.model)
     encoded, _ = encode_mixture(mixture, config, tokenizer)
     if output == "json":
         for one in encoded:
@@ -82,8 +84,11 @@ def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: Enco
     for group in encoded.groups:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in group.values()))
     console.print(table)
-    left_out = [f"{count:,} {reason}" for reason, count in mixture.left_out.items() if count]
-    console.print(f"rows left out: {', '.join(left_out) or 'none'}", style="bright_black")
+    for source in mixture.sources:
+        without = f" (left out: {reasons})" if (reasons := left_out(source)) else ""
+        console.print(
+            f"{source['pool']}: {source['usable']:,} of {source['rows']:,} rows usable{without}", highlight=False
+        )
     console.print(Text.assemble(*((f"{s.name.lower()} ", COLOURS[s]) for s in Segment), ("bears loss", "underline")))
     shown: Counter[tuple[str, str]] = Counter()
     for one in encoded:

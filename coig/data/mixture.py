@@ -116,7 +116,7 @@ class _Ordered:
             raise DataError(
                 f"pool {self.pool.key.removeprefix('data.')} is too small: {wanted or 1} to train on and {held_out} "
                 f"held out, but it has {len(self.lines)}"
-                + (f" ({removed} rows were left out: {_counted(self.about)})" if removed else "")
+                + (f" ({removed} rows were left out: {left_out(self.about)})" if removed else "")
                 + "; lower data.ratio, data.scale or data.creative.size, hold out fewer (data.validation), or give a "
                 "larger file"
             )
@@ -179,6 +179,7 @@ def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFra
         )
 
 
-def _counted(about: Mapping[str, Any]) -> str:
+def left_out(about: Mapping[str, Any]) -> str:
+    """Why how many of a pool's rows are not used, in words; empty for none."""
     counts = {"quarantined": about["quarantined"], "duplicates": about["duplicates"], **about["removed"]}
-    return ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)

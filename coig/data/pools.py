@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +30,9 @@ from coig.language import script_share
 from coig.schema import Data, Source, local_path
 from coig.study import atomic_folder, sha256_of
 
+log = logging.getLogger(__name__)
 PART_CHARACTERS = 1 << 23  # of one parquet file; bounds what is held in memory
+WORTH_A_LINE = 1 << 25  # bytes whose reading takes long enough to say so
 SHOWN = 5  # damaged rows named in an error
 TEXTS = {"prompt": pl.String, "reasoning": pl.String, "answer": pl.String, "system": pl.String}
 INDEX = {
@@ -103,6 +106,8 @@ def open_pool(source: Source, kind: Kind, key: str, data: Data) -> Pool:
         with building(folder):
             _checked.cache_clear()  # another process may have been here
             if _checked(folder) is None:
+                if (size := sum(path.stat().st_size for path in paths)) > WORTH_A_LINE:
+                    log.info("%s: reading %.0f MB, once", key, size / 1e6)
                 with atomic_folder(folder) as unfinished:
                     _convert(source, paths, kind, unfinished)
                 _checked.cache_clear()

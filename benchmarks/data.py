@@ -81,6 +81,7 @@ def ours(job: Job) -> Measured:
     """From the overrides of a command line to the last example's ids; `job.cache` makes it cold or not."""
     from coig.cli import config_of
     from coig.data.dataset import encode_mixture
+    from coig.data.encoding import Encoder
     from coig.data.mixture import build_mixture
     from coig.data.tokenizer import load_tokenizer
     from coig.schema import TrainConfig
@@ -102,7 +103,7 @@ def ours(job: Job) -> Measured:
     clock.append(perf_counter())
     mixture = build_mixture(config.data, config.seed)
     clock.append(perf_counter())
-    train, _ = encode_mixture(mixture, config, tokenizer)
+    train, _ = encode_mixture(mixture, config, Encoder.of(config.model, tokenizer))
     clock.append(perf_counter())
     tokens = sum(len(example.input_ids) for example in train)
     clock.append(perf_counter())

@@ -71,12 +71,19 @@ def show_messages() -> None:
 
 def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:
     """The config that these overrides make, for tools beside the entry scripts. Raises ConfigError as they do."""
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        command = _Command.parse(config_name, schema, lines, sweeps=False)
-        if problems := _problems(command):
-            raise ConfigError(render_problems(problems))
-        [(_, cfg)] = command.jobs()
-        return load_config(cfg, schema)
+    if options := [line for line in lines if line.startswith("-")]:
+        raise ConfigError(f"{options[0]}: no such option; give overrides of one run, as key=value")
+    try:
+        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            command = _Command.parse(config_name, schema, lines, sweeps=False)
+            if problems := _problems(command):
+                raise ConfigError(render_problems(problems))
+            [(_, cfg)] = command.jobs()
+            return load_config(cfg, schema)
+    except ConfigError:
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(str(error)) from None
 
 
 @dataclass(frozen=True)

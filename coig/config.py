@@ -27,6 +27,10 @@ class ConfigError(CompactHydraException):
     """Bad input with its remedy. Hydra prints it as it stands, without a traceback, and exits with 1."""
 
 
+class DataError(ConfigError):
+    """Data that cannot be used, with file, line and remedy."""
+
+
 Schema = TypeVar("Schema", bound=Node)
 
 
@@ -75,13 +79,21 @@ def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
 
 def function_of(node: Constructor) -> partial[Any]:
     """A node's function with its arguments, to be called many times. Raises ConfigError if there is none."""
+    arguments = node.model_extra or {}
     try:
-        arguments = node.model_extra or {}
-        function = partial(get_method(node.target), **arguments)
-        inspect.signature(function.func).bind_partial(**arguments)
+        function = get_method(node.target)
+        inspect.signature(function).bind_partial(**arguments)
+        inspect.getsourcefile(function)  # what it makes is kept as long as its code is the same
     except Exception as error:
-        raise ConfigError(f"{node.target}: {error}; change or remove that argument") from error
-    return function
+        raise ConfigError(
+            f"_target_={node.target}: {first_line(error)}; name a Python function and arguments it takes"
+        ) from error
+    return partial(function, **arguments)
+
+
+def first_line(error: Exception) -> str:
+    """A library's message without its advice."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def suggestion(word: str, known: list[str]) -> str:

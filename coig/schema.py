@@ -97,6 +97,7 @@ FolderName = Annotated[str, AfterValidator(_plain_name)]
 ArmNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[str, ...] = get_args(Language)
+LOCAL = "coig.data.sources.local"
 ExampleField = Literal["id", "lang", "genre", "prompt", "reasoning", "answer", "system", "score"]
 
 
@@ -142,14 +143,24 @@ class Source(Constructor):
     name: FolderName | None  # how manifests and tables call it; null: the file's name
     path: FilePattern | None  # a file, or a pattern of several; without one the hub's files are used
     hub: Hub | None
-    lang: Language  # of rows that do not name their own
+    lang: Language | None  # of rows that do not name their own; null: the pool's
     columns: dict[ExampleField, str] | None  # for shapes of your own: our name → the file's
     filters: Filters
+
+    @property
+    def is_given(self) -> bool:
+        return bool(self.path or self.hub)
 
     @property
     def shape(self) -> Constructor:
         """The function from a row to an example's fields, with the arguments that the node adds."""
         return Constructor.model_validate({"_target_": self.target, **(self.model_extra or {})})
+
+    @model_validator(mode="after")
+    def _columns_name_a_shape(self) -> Source:
+        if self.columns and self.target != LOCAL:
+            raise ValueError(f"columns belong to {LOCAL}; {self.target} knows the columns of its shape")
+        return self
 
 
 class Creative(Source):
@@ -182,15 +193,24 @@ class Data(Node):
     @property
     def pools(self) -> dict[Language, Source]:
         """The general sources in use, by language."""
-        return {lang: source for lang, source in self.general.items() if source.path or source.hub}
+        return {lang: source for lang, source in self.general.items() if source.is_given}
 
     @model_validator(mode="after")
     def _sources_serve_the_ratio(self) -> Data:
         ratio = Ratio.parse(self.ratio)
-        if not (self.creative.path or self.creative.hub):
-            raise ValueError("no creative examples: give data.creative.path=<file>")
+        if not self.creative.is_given:
+            raise ValueError("no creative examples: give data.creative.path=<file> or source@data.creative=coig_writer")
         if ratio.count != 0 and not self.pools:
-            raise ValueError(f"ratio {ratio.text} asks for general data: set data.general.<zh|en>.path=<file>")
+            raise ValueError(
+                f"ratio {ratio.text} asks for general data: give data.general.<zh|en>.path=<file> or "
+                "source@data.general.<zh|en>=<source>"
+            )
+        for lang, source in self.pools.items():
+            if source.lang not in (None, lang):
+                raise ValueError(
+                    f"general.{lang}: its source is of language {source.lang}; put it under general.{source.lang}, or "
+                    f"give data.general.{lang}.lang={lang} if that is what its texts are in"
+                )
         if ratio.count and not any(self.general_counts(creative=0).values()):
             raise ValueError(f"ratio {ratio.text} with scale {self.scale:g} leaves no general example")
         return self

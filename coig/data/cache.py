@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from polars.exceptions import PolarsError
 
-from coig.data.examples import DataError
+from coig.config import DataError
 from coig.study import sha256_of
 
 log = logging.getLogger(__name__)
@@ -56,5 +57,5 @@ def building(folder: Path) -> Iterator[None]:
             yield
         finally:
             lock.release()
-    except OSError as error:
+    except (OSError, PolarsError) as error:
         raise DataError(f"data.cache: {folder} cannot be written ({error}); set data.cache to another folder") from None

@@ -14,7 +14,8 @@ import io
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coig.data.cache import building
+from coig.config import DataError
+from coig.data.cache import building, key_of
 from coig.data.encoding import Encoder, Ids, Segment, Tokens
-from coig.data.examples import DataError, Example
+from coig.data.examples import Example, reasoning_block
 from coig.data.mixture import Mixture
 from coig.schema import TrainConfig, Weights, local_path
 from coig.study import atomic_folder
@@ -35,7 +37,8 @@ WORTH_A_LINE = 1000  # examples whose encoding takes long enough to say so
 SHARD_TOKENS = 1 << 24  # 64 MiB of ids
 BATCH_CHARACTERS = 1 << 20  # tokenized at once
 SEGMENTS = [segment.name.lower() for segment in Segment]
-PLACES = {"digest": pl.Binary, "start": pl.Int64, **dict.fromkeys(SEGMENTS, pl.Int32), "shard": pl.Int32}
+INDEX = {"digest": pl.Binary, "start": pl.Int64, **dict.fromkeys(SEGMENTS, pl.Int32)}
+PLACES = {**INDEX, "shard": pl.String}
 
 
 @dataclass(frozen=True)
@@ -67,16 +70,21 @@ class Encoded:
 class EncodedSet(Sequence[Encoded]):
     """The examples of a mixture that are trained on or validated with.
 
-    lines: frame of id, kind, lang, source, place and segment lengths of every example, over-long ones cut.
     groups: per (kind, lang, source) the examples, tokens, supervised tokens, and how many were truncated and dropped.
+
+    Args:
+        lines: frame of id, kind, lang, source, place (shard, start), tokens of each segment, supervised tokens, and
+            whether the example was truncated and dropped.
+        shards: the ids of many examples each, by name.
     """
 
-    def __init__(self, lines: pl.DataFrame, shards: Sequence[Ids], weights: Weights) -> None:
+    def __init__(self, lines: pl.DataFrame, shards: Mapping[str, Ids], weights: Weights) -> None:
         self.groups = _groups(lines)
-        self._lines = lines.filter(~pl.col("dropped"))
+        kept = lines.filter(~pl.col("dropped"))
+        self._names = kept.select("id", "kind", "lang", "shard").rows()
+        self._places = kept.select("start", *SEGMENTS).to_numpy()
         self._shards = shards
         self._weights = weights.prompt, weights.reasoning, weights.answer
-        self._places = self._lines.select("shard", "start", *SEGMENTS).to_numpy()
 
     @property
     def counts(self) -> Counter[str]:
@@ -84,46 +92,57 @@ class EncodedSet(Sequence[Encoded]):
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._names)
 
     def __getitem__(self, number: int) -> Encoded:  # type: ignore[override]
-        shard, start, *lengths = self._places[number].tolist()
+        name, kind, lang, shard = self._names[number]
+        start, *lengths = self._places[number].tolist()
         ids = self._shards[shard][start : start + sum(lengths)]
-        name, kind, lang, *_ = self._lines.row(number)
         return Encoded(name, kind, lang, ids, tuple(lengths), self._weights)
 
 
-def encode_mixture(mixture: Mixture, config: TrainConfig, tokenizer: Any) -> tuple[EncodedSet, EncodedSet]:
+def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> tuple[EncodedSet, EncodedSet]:
     """The encoded training and validation examples, in the mixture's order, over-long ones settled.
 
     `data.overlong=truncate` cuts the end of the answer, so no end token is learned there; an example left without a
     supervised token is dropped. Raises DataError on `error`.
     """
-    encoder = Encoder.of(config.model, tokenizer)
-    with_reasoning = config.supervision.with_reasoning
-    folder = local_path(config.data.cache).absolute() / "encoded" / encoder.key(with_reasoning=with_reasoning)
-    places, shards = _encoded(folder, mixture, encoder, with_reasoning)
+    parts = mixture.train, mixture.validation
+    places, shards = _encoded(pl.concat(parts), mixture, config, encoder)
     train, validation = (
-        EncodedSet(_settled(lines.join(places, on="digest", maintain_order="left"), config), shards, weights)
-        for lines, weights in ((part, config.supervision.weights) for part in (mixture.train, mixture.validation))
+        EncodedSet(
+            _settled(part.join(places, on="digest", how="left", maintain_order="left"), config),
+            shards,
+            config.supervision.weights,
+        )
+        for part in parts
     )
     return train, validation
 
 
-def _encoded(folder: Path, mixture: Mixture, encoder: Encoder, with_reasoning: bool) -> tuple[pl.DataFrame, list[Ids]]:
-    """Where every example of the mixture stands in which shard, after encoding those that stood in none."""
-    lines = pl.concat([mixture.train, mixture.validation]).unique("digest", maintain_order=True)
-    places, shards = _read(folder)
-    if len(lines.join(places, on="digest", how="anti")):
+def _encoded(
+    lines: pl.DataFrame, mixture: Mixture, config: TrainConfig, encoder: Encoder
+) -> tuple[pl.DataFrame, dict[str, Ids]]:
+    """Where every line stands in which shard, after encoding those that stood in none; and the shards."""
+    with_reasoning = config.supervision.with_reasoning
+    key = key_of([encoder.settings, with_reasoning], Encoder, reasoning_block, _write)
+    folder = local_path(config.data.cache).absolute() / "encoded" / key
+    digests = lines.select("digest").unique()
+    places = _places(folder, digests)
+    if len(places) < len(digests) or not all(_is_sound(folder / shard) for shard in places["shard"].unique()):
         with building(folder):
             _remove_damaged(folder)
-            missing = lines.join(_read(folder)[0], on="digest", how="anti")
+            missing = lines.unique("digest", maintain_order=True).join(
+                _places(folder, digests), on="digest", how="anti"
+            )
             if len(missing) > WORTH_A_LINE:
                 log.info("encoding %s examples, once", f"{len(missing):,}")
             for shard in _shards(mixture.examples(missing), encoder, with_reasoning):
                 _write(folder, shard)
-        places, shards = _read(folder)
-    return places.unique("digest", keep="first"), shards
+        places = _places(folder, digests)
+        if len(places) < len(digests):
+            raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
+    return places, {shard: np.load(folder / shard / "ids.npy", mmap_mode="r") for shard in places["shard"].unique()}
 
 
 def _shards(
@@ -163,7 +182,7 @@ def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
             "start": np.cumsum([0, *sizes[:-1]]),
             **dict(zip(SEGMENTS, lengths, strict=True)),
         },
-        schema={name: kind for name, kind in PLACES.items() if name != "shard"},
+        schema=INDEX,
     )
     ids, table = io.BytesIO(), io.BytesIO()
     np.save(ids, np.concatenate([tokens.ids for _, tokens in shard]))
@@ -175,16 +194,14 @@ def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
         (unfinished / "index.parquet").write_bytes(table.getbuffer())
 
 
-def _read(folder: Path) -> tuple[pl.DataFrame, list[Ids]]:
-    """The places of all examples in the sound shards, and the shards' ids, memory-mapped."""
-    sound = [shard for shard in sorted(folder.glob("[!.]*")) if _is_sound(shard)]
-    places = [
-        pl.read_parquet(shard / "index.parquet").with_columns(shard=pl.lit(number, pl.Int32))
-        for number, shard in enumerate(sound)
-    ]
-    return pl.concat([pl.DataFrame(schema=PLACES), *places]), [
-        np.load(shard / "ids.npy", mmap_mode="r") for shard in sound
-    ]
+def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
+    """Where those of the examples stand that were encoded before."""
+    tables = [pl.DataFrame(schema=PLACES)]
+    for shard in sorted(folder.glob("[!.]*")):
+        with suppress(OSError, pl.exceptions.PolarsError):  # damaged ones are told by their names, later
+            table = pl.read_parquet(shard / "index.parquet").with_columns(shard=pl.lit(shard.name))
+            tables.append(table.join(digests, on="digest", how="semi"))
+    return pl.concat(tables).unique("digest", keep="first", maintain_order=True)
 
 
 def _is_sound(shard: Path) -> bool:
@@ -192,47 +209,47 @@ def _is_sound(shard: Path) -> bool:
     try:
         for file in ("ids.npy", "index.parquet"):
             digest.update((shard / file).read_bytes())
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError as error:
+        raise DataError(f"data.cache: {shard} cannot be read ({error}); set data.cache to another folder") from None
     return digest.hexdigest() == shard.name
 
 
 def _remove_damaged(folder: Path) -> None:
     """Remove what does not hold what its name says, and what a killed process left."""
-    for shard in folder.iterdir() if folder.exists() else ():
+    for shard in folder.glob("*/"):
         if not _is_sound(shard):
             log.info("%s is damaged or unfinished: made anew", shard)
             shutil.rmtree(shard)
 
 
 def _settled(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
-    """Lines with the segments cut to `model.max_length`, and the columns supervised, truncated and dropped."""
-    limit, overlong = config.model.max_length, config.data.overlong
-    long = lines.filter(pl.sum_horizontal(SEGMENTS) > limit)
-    if len(long) and overlong == "error":
-        first = long.row(0, named=True)
+    """Lines with the segments cut to `model.max_length`, and the columns supervised, truncated and dropped.
+
+    Raises DataError that names the first over-long one if `data.overlong` says so.
+    """
+    limit, weights = config.model.max_length, config.supervision.weights
+    lines = lines.with_columns(long=pl.sum_horizontal(SEGMENTS) > limit)
+    if config.data.overlong == "error" and lines["long"].any():
+        first = lines.filter("long").row(0, named=True)
         raise DataError(
             f"example {first['id']} of {first['source']} has {sum(first[name] for name in SEGMENTS)} tokens, over "
             f"model.max_length={limit}; raise it, or set data.overlong=truncate or drop"
         )
-    weights = config.supervision.weights
-    room = pl.lit(limit, pl.Int32)
-    cut = []
+    room, cut = pl.lit(limit, pl.Int32), []
     for name in SEGMENTS:
         cut.append(pl.min_horizontal(name, room).alias(name))
         room = room - cut[-1]
-    bears_loss = [name for name in SEGMENTS if getattr(weights, name) > 0]
-    first_bears_loss = pl.when(pl.col("prompt") > 0).then(weights.prompt > 0).otherwise(weights.answer > 0)
-    # the first token has nothing before it to be predicted from
-    supervised = pl.sum_horizontal(bears_loss) - first_bears_loss.cast(pl.Int32)
-    is_long = pl.sum_horizontal(SEGMENTS) > limit
-    dropped = (supervised <= 0) | (pl.col("long") & (overlong == "drop"))
+    # a prompt's first token, or a document's, has nothing before it to be predicted from
+    first_weight = pl.when(pl.col("prompt") > 0).then(weights.prompt).otherwise(weights.answer)
+    supervised = pl.sum_horizontal(name for name in SEGMENTS if getattr(weights, name) > 0) - (first_weight > 0)
+    hopeless = pl.col("long") if config.data.overlong == "drop" else pl.lit(False)
     return (
-        lines.with_columns(long=is_long)
-        .with_columns(cut)
-        .with_columns(supervised=supervised, dropped=dropped)
+        lines.with_columns(cut)
+        .with_columns(supervised=supervised)
+        .with_columns(dropped=(pl.col("supervised") <= 0) | hopeless)
         .with_columns(truncated=pl.col("long") & ~pl.col("dropped"))
-        .select("id", "kind", "lang", "source", "shard", "start", *SEGMENTS, "supervised", "truncated", "dropped")
     )
 
 
@@ -242,8 +259,8 @@ def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:
         lines.group_by("kind", "lang", "source")
         .agg(
             examples=kept.sum(),
-            tokens=pl.sum_horizontal(SEGMENTS).filter(kept).sum(),
-            supervised_tokens=pl.col("supervised").filter(kept).sum(),
+            tokens=pl.sum_horizontal(SEGMENTS).cast(pl.Int64).filter(kept).sum(),
+            supervised_tokens=pl.col("supervised").cast(pl.Int64).filter(kept).sum(),
             truncated=pl.col("truncated").sum(),
             dropped=pl.col("dropped").sum(),
         )

@@ -8,11 +8,11 @@ decoded text as it was.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from tokenizers.decoders import ByteLevel
 
 from coig.config import ConfigError
-from coig.data.cache import key_of
 from coig.data.examples import Example, reasoning_block
 from coig.schema import Model
 
@@ -76,6 +75,11 @@ class Encoder:
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
+        if tokenizer.decode(np.concatenate(self._tokenized([["a", "b"]]))) != "ab":
+            raise ConfigError(
+                f"model.path: the tokenizer of {tokenizer.name_or_path} does not give back texts that were tokenized "
+                "apart (it puts spaces between them), so targets would not be exact; take another model"
+            )
         self._added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
         self._spelling = re.compile(f"(?=({'|'.join(map(re.escape, self._added))}))")  # finds overlapping ones too
         begins = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
@@ -88,10 +92,19 @@ class Encoder:
     def of(cls, model: Model, tokenizer: Any) -> Encoder:
         return cls(tokenizer, model.system_prompt, model.template_arguments)
 
-    def key(self, *, with_reasoning: bool) -> str:
-        """A name for everything that bears on the ids but the examples."""
-        settings = [self.tokenizer.chat_template, self.system_prompt, self.template_arguments, with_reasoning]
-        return key_of([self._backend.to_str(), self.end_id, json.dumps(settings)], Encoder, reasoning_block)
+    @property
+    def settings(self) -> list[Any]:
+        """All that bears on the ids but the examples, as JSON types."""
+        return [
+            self._backend.to_str(),
+            {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()},
+            self._document_start.tolist(),
+            self.end_id,
+            self.tokenizer.chat_template,
+            self.system_prompt,
+            self.template_arguments,
+            [version(library) for library in ("tokenizers", "transformers")],
+        ]
 
     def prompt_ids(self, prompt: str, system: str | None = None) -> list[int]:
         """The ids of a prompt with its generation header: what training conditions on and generation is fed."""

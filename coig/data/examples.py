@@ -6,20 +6,14 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from coig.config import ConfigError
 from coig.schema import LANGUAGES
 
 REASONING_START = "<think>\n"
 REASONING_END = "</think>"
 
-Kind = Literal["creative", "general"]
 Row = dict[str, Any]
-
-
-class DataError(ConfigError):
-    """Data that cannot be used, with file, line and remedy."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +22,6 @@ class Example:
 
     id: str
     source: str
-    kind: Kind
     lang: str
     genre: str | None
     prompt: str
@@ -43,12 +36,10 @@ class Example:
     @property
     def digest(self) -> bytes:
         """32 bytes that stand for the texts: two examples with one digest are encoded alike."""
-        texts = (self.prompt, self.reasoning, self.answer, self.system or "")
-        lengths = " ".join(str(len(text)) for text in texts)
-        return hashlib.sha256("\0".join((lengths, *texts)).encode()).digest()
+        return _digest(self.prompt, self.reasoning, self.answer, self.system or "")
 
 
-def example_of(fields: Row, *, source: str, kind: Kind, lang: str) -> Example:
+def example_of(fields: Row, *, source: str, lang: str) -> Example:
     """An example of a row's fields, its texts cleaned. Raises ValueError with the reason if it cannot be used.
 
     A row that names neither prompt nor reasoning is a document.
@@ -61,12 +52,12 @@ def example_of(fields: Row, *, source: str, kind: Kind, lang: str) -> Example:
     language = fields.get("lang") or lang
     if language not in LANGUAGES:
         raise ValueError(f"lang: '{language}' is none of {', '.join(LANGUAGES)}")
+    labels = {name: value if value is None else str(value) for name in ("id", "genre") for value in [fields.get(name)]}
     return Example(
-        id=clean_text({"id": str(fields["id"])}, "id") if fields.get("id") is not None else content_id(prompt, answer),
+        id=_optional(labels, "id") or content_id(prompt, answer),
         source=source,
-        kind=kind,
         lang=language,
-        genre=_optional(fields, "genre"),
+        genre=_optional(labels, "genre"),
         prompt=prompt,
         reasoning=reasoning,
         answer=answer,
@@ -96,7 +87,7 @@ def clean_text(fields: Row, name: str) -> str:
 
 def content_id(prompt: str, answer: str) -> str:
     """What a row is known by if it has no id of its own, and what tells a repeated one."""
-    return hashlib.sha256(f"{prompt}\0{answer}".encode()).hexdigest()[:16]
+    return _digest(prompt, answer).hex()[:16]
 
 
 def prompt_key(prompt: str) -> bytes:
@@ -124,4 +115,10 @@ def split_completion(text: str) -> tuple[str, str]:
 
 
 def _optional(fields: Row, name: str) -> str | None:
-    return clean_text(fields, name) if fields.get(name) not in (None, "") else None
+    value = fields.get(name)
+    return None if value is None or value == "" or str(value).isspace() else clean_text(fields, name)
+
+
+def _digest(*texts: str) -> bytes:
+    lengths = " ".join(str(len(text)) for text in texts)
+    return hashlib.sha256("\0".join((lengths, *texts)).encode()).digest()

@@ -9,20 +9,23 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import polars as pl
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError
 
-from coig.data.examples import DataError
+from coig.config import DataError, first_line
 from coig.schema import Hub, Source, matching_files
 
 PIECE = 1 << 20  # characters of a JSON array read at once
 LARGEST_ROW = 1 << 26
-BETWEEN = re.compile(r"[\s,]*")
+SPACE = r"[ \t\n\r]*"  # JSON's own
+FIRST, NEXT = re.compile(SPACE + r"(\]?)" + SPACE), re.compile(SPACE + r"([,\]])" + SPACE)  # what stands before a row
+END = object()
 
 
 class Damaged(NamedTuple):
@@ -43,15 +46,15 @@ def located(source: Source, key: str) -> list[Path]:
     return [_downloaded(source.hub, file, key) for file in source.hub.files]
 
 
+@lru_cache  # a branch that moves must not do so between the arms of a sweep
 def _downloaded(hub: Hub, file: str, key: str) -> Path:
     try:
         return Path(hf_hub_download(hub.repo, file, repo_type="dataset", revision=hub.revision))
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+    except Exception as error:  # of the hub, of the network, of the disk, each library with its own
         local = file if len(hub.files) == 1 else re.sub(r"[^/]+$", f"*{Path(file).suffix}", file)
         command = f"hf download {hub.repo} {' '.join(hub.files)} --repo-type dataset --revision {hub.revision}"
         raise DataError(
-            f"{key}: cannot download {file} of the hub's data set {hub.repo} ({reason})\n"
+            f"{key}: cannot download {file} of the hub's data set {hub.repo} ({first_line(error)})\n"
             f"  where the hub can be reached: {command} --local-dir DIR\n"
             f"  then copy DIR to this machine and give {key}.path='DIR/{local}'\n"
             "  if there is a mirror, set HF_ENDPOINT to its address; HF_HUB_OFFLINE=1 forbids downloads"
@@ -70,8 +73,8 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
     try:
         for number, row in rows:
             yield f"{file}:{number}", row
-    except (OSError, EOFError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{file}: cannot be read ({str(error).splitlines()[0]}); download it again") from None
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{file}: cannot be read ({first_line(error)}); download it again") from None
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
@@ -97,30 +100,43 @@ def _json_rows(file: Path, *, gzipped: bool) -> Iterator[tuple[int, Any]]:
 
 def _array_rows(file: Path, text: str, stream: TextIO) -> Iterator[tuple[int, Any]]:
     """(line, row) of a JSON array that begins with `text`, reading on only when the rows at hand are used up."""
-    decode = json.JSONDecoder().raw_decode
     at = text.index("[") + 1
-    line, counted = 1, 0
+    line, separator = 1 + text.count("\n", 0, at), FIRST
     while True:
-        at = BETWEEN.match(text, at).end()  # type: ignore[union-attr]
-        line, counted = line + text.count("\n", counted, at), at
-        if text.startswith("]", at):
-            return
         try:
-            row, end = decode(text, at)
-            whole, reason, where = end < len(text), "it ends in the middle", len(text)
-        except json.JSONDecodeError as error:
-            whole, reason, where = False, error.msg, error.pos
+            row, start, end = _next_row(text, at, separator)
         except (ValueError, RecursionError) as error:
-            whole, reason, where = False, str(error), at
-        if whole:
-            yield line, row
-            at = end
+            unread = len(text) - at
+            more = stream.read(max(PIECE, unread)) if unread < LARGEST_ROW else ""
+            if not more:
+                line += text.count("\n", at, getattr(error, "pos", at))
+                reason = f"{getattr(error, 'msg', error)}" + (", or a row too large" if unread >= LARGEST_ROW else "")
+                raise DataError(f"{file}:{line}: damaged JSON array ({reason}); download it again") from None
+            text, at = text[at:] + more, 0
             continue
-        more = stream.read(max(PIECE, len(text) - at)) if len(text) - at < LARGEST_ROW else ""
-        if not more:
-            line += text.count("\n", at, where)
-            raise DataError(f"{file}:{line}: damaged JSON array ({reason}); download it again")
-        text, at, counted = text[at:] + more, 0, 0
+        line += text.count("\n", at, start)
+        if row is END:
+            break
+        yield line, row
+        line, at, separator = line + text.count("\n", start, end), end, NEXT
+    if text[end:].strip() or any(piece.strip() for piece in iter(lambda: stream.read(PIECE), "")):
+        raise DataError(f"{file}:{line}: text behind the end of the JSON array; keep one array in a file")
+
+
+def _next_row(text: str, at: int, separator: re.Pattern[str]) -> tuple[Any, int, int]:
+    """The row behind `at` (END for the array's end), where it starts and where it ends.
+
+    Raises ValueError or RecursionError if the text ends before, or is damaged.
+    """
+    between = separator.match(text, at)
+    if between is None:
+        raise json.JSONDecodeError("no comma between rows", text, at)
+    if between[1] == "]":
+        return END, between.end(), between.end()
+    row, end = json.JSONDecoder().raw_decode(text, between.end())
+    if end == len(text):
+        raise json.JSONDecodeError("it ends in the middle", text, end)
+    return row, between.end(), end
 
 
 def _parsed(line: str) -> Any:

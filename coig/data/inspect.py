@@ -7,6 +7,7 @@ python -m coig.data.inspect data.ratio=1k format=json > examples.jsonl
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from rich.text import Text
 from coig.cli import config_of, show_messages
 from coig.config import ConfigError
 from coig.data.dataset import Encoded, EncodedSet, encode_mixture
-from coig.data.encoding import Segment
+from coig.data.encoding import Encoder, Segment
 from coig.data.mixture import Mixture, build_mixture, left_out
 from coig.schema import TrainConfig
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str]) -> None:
     from coig.data.tokenizer import load_tokenizer  # imports torch: only once the data are sound
 
     tokenizer = load_tokenizer(config.model)
-    encoded, _ = encode_mixture(mixture, config, tokenizer)
+    encoded, _ = encode_mixture(mixture, config, Encoder.of(config.model, tokenizer))
     if output == "json":
         for one in encoded:
             print(json.dumps(record(one, tokenizer), ensure_ascii=False))
@@ -104,3 +105,5 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except ConfigError as error:
         sys.exit(str(error))
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from coig.data.examples import DataError, Example, Kind, prompt_key
+from coig.config import DataError
+from coig.data.examples import Example, prompt_key
 from coig.data.pools import Pool, open_pool
 from coig.data.queries import read_queries
 from coig.ratio import Ratio
@@ -65,27 +66,23 @@ def build_mixture(data: Data, seed: int) -> Mixture:
     pool cannot serve both.
     """
     ratio, validation = Ratio.parse(data.ratio), data.validation
-    creative = _ordered(data.creative, "creative", "data.creative", data, seed)
-    pools = [creative]
-    train = [creative.first(data.creative.size, validation.creative)]
-    held_out = [creative.last(validation.creative)]
-    counts = data.general_counts(len(train[0]))
-    if ratio.count != 0 and not any(counts.values()):
-        raise DataError(f"data.ratio={ratio.text}: leaves no general example beside {len(train[0])} creative; raise it")
-    if validation.source and (validation.source.path or validation.source.hub):
-        pools.append(_ordered(validation.source, "creative", "data.validation.source", data, seed))
-        held_out.append(pools[-1].lines)
-    if not ratio.has_creative:
-        train.clear()
     tested = {prompt_key(query.query) for file in data.queries for query in read_queries(local_path(file))}
-    for pool in pools:
-        pool.about["also_queries"] = int(pool.lines["prompt_key"].is_in(list(tested)).sum())
-    taken = tested | {key for pool in pools for key in pool.lines["prompt_key"].drop_nulls()}
+    creative = _creative(data.creative, "data.creative", data, seed, tested)
+    stories = creative.first(data.creative.size, validation.creative)
+    counts = data.general_counts(len(stories))
+    if ratio.count != 0 and not any(counts.values()):
+        raise DataError(f"data.ratio={ratio.text}: leaves no general example beside {len(stories)} creative; raise it")
+    pools = [creative]
+    train = [stories] if ratio.has_creative else []
+    held_out = [creative.last(validation.creative)]
+    if validation.source and validation.source.is_given:
+        pools.append(_creative(validation.source, "data.validation.source", data, seed, tested))
+        held_out.append(pools[-1].lines)
     for lang, source in data.pools.items() if any(counts.values()) or validation.general else ():
-        pool = _ordered(source, "general", f"data.general.{lang}", data, seed, taken)
-        pools.append(pool)
-        train.append(pool.first(counts[lang], validation.general))
-        held_out.append(pool.last(validation.general))
+        taken = tested.union(*(pool.lines["prompt_key"] for pool in pools))
+        pools.append(_general(source, lang, data, seed, taken))
+        train.append(pools[-1].first(counts[lang], validation.general))
+        held_out.append(pools[-1].last(validation.general))
     _check_held_out(train, held_out)
     return Mixture(
         pl.concat([lines.select(LINE) for lines in train]),
@@ -126,46 +123,74 @@ class _Ordered:
         return self.lines[len(self.lines) - held_out :]
 
 
-def _ordered(source: Source, kind: Kind, key: str, data: Data, seed: int, taken: set[bytes] | None = None) -> _Ordered:
-    """A source's rows without repeated and filtered ones, nor those whose prompt is `taken`."""
-    pool = open_pool(source, kind, key, data)
-    index = pool.index()
-    rows = index.unique("content", keep="first", maintain_order=True)
-    if len(twice := rows.filter(pl.col("id").is_duplicated())):
+def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes]) -> _Ordered:
+    """A creative source's rows; those that are test queries too are only counted."""
+    ordered = _ordered(open_pool(source, "creative", "zh", key, data), _reasons(source.filters), seed)
+    also_queries = ordered.lines["prompt_key"].is_in(list(tested)).sum()
+    return replace(ordered, about=ordered.about | {"also_queries": also_queries})
+
+
+def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]) -> _Ordered:
+    """A general source's rows of its pool's language, without those whose prompt is `taken`."""
+    pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
+    reasons = _reasons(source.filters)
+    reasons["language"].append(pl.col("lang") != lang)
+    reasons["overlap"] = [pl.col("prompt_key").is_in(list(taken))]
+    return _ordered(pool, reasons, seed)
+
+
+def _ordered(pool: Pool, reasons: Mapping[str, Sequence[pl.Expr]], seed: int) -> _Ordered:
+    """A pool's rows without repeated ones and those that a reason holds for, the first that does counted."""
+    named = [pl.when(pl.any_horizontal(holds)).then(pl.lit(name)) for name, holds in reasons.items() if holds]
+    rows = pool.index().with_columns(removed=pl.coalesce([*named, pl.lit(None, pl.String)]))
+    fit = rows.filter(pl.col("removed").is_null())
+    # which one of several is kept must not depend on their order in the file
+    kept = fit.sort("digest").unique("content", keep="first", maintain_order=True)
+    if len(twice := kept.filter(pl.col("id").is_duplicated())):
         raise DataError(
-            f"{key}: {pool.names}: id '{twice['id'][0]}' stands for different rows; make ids unique or remove them"
+            f"{pool.key}: {pool.names}: id '{twice['id'][0]}' stands for different rows; make ids unique or remove them"
         )
-    rows = rows.with_columns(removed=_reason(source.filters, rows["genre"].unique().to_list(), taken or set()))
-    kept = rows.filter(pl.col("removed").is_null())
-    lines = kept[order_of(kept["id"].to_list(), seed)].with_columns(pool=pl.lit(key), kind=pl.lit(kind))
-    removed = dict(rows["removed"].drop_nulls().value_counts().sort("removed").iter_rows())
-    about = {"pool": key, **pool.about, "duplicates": len(index) - len(rows), "removed": removed, "usable": len(kept)}
-    del about["parts"]
+    lines = kept[order_of(kept["id"].to_list(), seed)].with_columns(pool=pl.lit(pool.key), kind=pl.lit(pool.kind))
+    about = {
+        "pool": pool.key,
+        "files": pool.about["files"],
+        "rows": pool.about["rows"],
+        "quarantined": pool.quarantined,
+        "duplicates": len(fit) - len(kept),
+        "removed": dict(rows["removed"].drop_nulls().value_counts().sort("removed").iter_rows()),
+        "usable": len(kept),
+    }
     return _Ordered(pool, lines, about)
 
 
-def _reason(filters: Filters, genres: Sequence[str | None], taken: set[bytes]) -> pl.Expr:
-    """Why a row of an index is not used, the first reason that holds; null for none."""
-
-    def matches(patterns: Sequence[str]) -> pl.Expr:
-        return pl.col("genre").is_in([g for g in genres if g and any(fnmatchcase(g, p) for p in patterns)])
-
-    own_share = pl.when(pl.col("lang") == "zh").then("script_share").otherwise(1 - pl.col("script_share"))
+def _reasons(filters: Filters) -> dict[str, list[pl.Expr]]:
+    """What makes a row of an index unfit for use, by the name it is counted under."""
+    of_own_script = pl.when(pl.col("lang") == "zh").then("script_share").otherwise(1 - pl.col("script_share"))
     reasons: dict[str, list[pl.Expr]] = {"score": [], "language": [], "length": [], "topic": []}
     if filters.min_score is not None:
-        reasons["score"] += [pl.col("score").fill_null(float("-inf")) < filters.min_score]
+        reasons["score"].append(pl.col("score").is_null() | (pl.col("score") < filters.min_score))
     if filters.min_language_share is not None:
-        reasons["language"] += [own_share < filters.min_language_share]
+        reasons["language"].append(of_own_script.is_null() | (of_own_script < filters.min_language_share))
     if filters.min_characters is not None:
-        reasons["length"] += [pl.col("characters") < filters.min_characters]
+        reasons["length"].append(pl.col("characters") < filters.min_characters)
     if filters.max_characters is not None:
-        reasons["length"] += [pl.col("characters") > filters.max_characters]
+        reasons["length"].append(pl.col("characters") > filters.max_characters)
     if filters.topics is not None:
-        reasons["topic"] += [~matches(filters.topics).fill_null(value=False)]
+        reasons["topic"].append(~_topic_is_one_of(filters.topics))
     if filters.not_topics is not None:
-        reasons["topic"] += [matches(filters.not_topics).fill_null(value=False)]
-    reasons["overlap"] = [pl.col("prompt_key").is_in(list(taken))]
-    return pl.coalesce(pl.when(pl.any_horizontal(holds)).then(pl.lit(name)) for name, holds in reasons.items() if holds)
+        reasons["topic"].append(_topic_is_one_of(filters.not_topics))
+    return reasons
+
+
+def _topic_is_one_of(patterns: Sequence[str]) -> pl.Expr:
+    """Whether the genre is like one of the shell patterns; a row without a genre is like none."""
+    matches = [pl.col("genre").str.contains(_regex(pattern)) for pattern in patterns]
+    return pl.any_horizontal(pl.lit(False), *matches).fill_null(value=False)
+
+
+def _regex(pattern: str) -> str:
+    """A shell pattern as polars takes it: `*` and `?`, the rest stands for itself."""
+    return "^(?s:" + re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".") + ")$"
 
 
 def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFrame]) -> None:

@@ -4,7 +4,8 @@
                           quarantine.jsonl  the others: place, reason and the row itself
                           about.json        counts, and the sha256 of every part
 
-`key` stands for the content of the source's files and for the code that reads them, so a folder never goes stale.
+`key` stands for the source's files, their content, the node's arguments and the code that reads them, so a folder never
+goes stale.
 """
 
 from __future__ import annotations
@@ -12,25 +13,26 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import polars as pl
 
-from coig.config import function_of
+from coig.config import DataError, function_of
 from coig.data import sources
 from coig.data.cache import building, content_sha256, key_of
-from coig.data.examples import DataError, Example, Kind, Row, content_id, example_of, prompt_key
+from coig.data.examples import Example, Row, content_id, example_of, prompt_key
 from coig.data.files import Damaged, located, read_rows
 from coig.language import script_share
 from coig.schema import Data, Source, local_path
 from coig.study import atomic_folder, sha256_of
 
 log = logging.getLogger(__name__)
+Kind = Literal["creative", "general"]
 PART_CHARACTERS = 1 << 23  # of one parquet file; bounds what is held in memory
 WORTH_A_LINE = 1 << 25  # bytes whose reading takes long enough to say so
 SHOWN = 5  # damaged rows named in an error
@@ -39,7 +41,7 @@ INDEX = {
     "id": pl.String,
     "content": pl.String,  # content_id
     "digest": pl.Binary,  # of the texts
-    "prompt_key": pl.Binary,  # null for a document
+    "prompt_key": pl.Binary,  # of a document, its own text
     "source": pl.String,
     "lang": pl.String,
     "genre": pl.String,
@@ -91,28 +93,28 @@ class Pool:
                 columns = ["id", "source", "lang", "genre", *TEXTS]
                 part = pl.read_parquet(path, columns=columns)[here - start]
                 for fields in part.iter_rows(named=True):
-                    yield Example(kind=self.kind, **fields)
+                    yield Example(**fields)
             start += count
 
 
-def open_pool(source: Source, kind: Kind, key: str, data: Data) -> Pool:
-    """A source's pool, converted if this was not done before.
+def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Pool:
+    """A source's pool, converted if this was not done before; `lang` is its rows' if neither they nor it say another.
 
     Raises DataError if files cannot be had or read, or more rows are damaged than `data.max_quarantined` allows.
     """
     paths = located(source, key)
-    folder = local_path(data.cache).absolute() / "sources" / _key(source, paths)
-    if _checked(folder) is None:
+    lang = source.lang or lang
+    folder = local_path(data.cache).absolute() / "sources" / _key(source, lang, paths)
+    if (about := _checked(folder)) is None:
         with building(folder):
-            _checked.cache_clear()  # another process may have been here
-            if _checked(folder) is None:
+            if _checked(folder) is None:  # another process may have been here
                 if (size := sum(path.stat().st_size for path in paths)) > WORTH_A_LINE:
                     log.info("%s: reading %.0f MB, once", key, size / 1e6)
                 with atomic_folder(folder) as unfinished:
-                    _convert(source, paths, kind, unfinished)
-                _checked.cache_clear()
-    about = _checked(folder)
-    assert about is not None
+                    _convert(source, lang, paths, unfinished)
+            about = _checked(folder)
+    if about is None:
+        raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
     pool = Pool(key, kind, folder, about)
     _check_quarantine(pool, data.max_quarantined)
     return pool
@@ -133,30 +135,33 @@ def _check_quarantine(pool: Pool, limit: float) -> None:
         raise DataError(f"{pool.key}: {pool.names} holds no examples")
 
 
-def _key(source: Source, paths: Sequence[Path]) -> str:
+def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
+    """A name for all that bears on the conversion, the files' paths too: the quarantine names them."""
     shape = function_of(source.shape)
     known = {
         "files": [(str(path.absolute()), content_sha256(path)) for path in paths],
-        "reading": source.model_dump(mode="json", by_alias=True, exclude={"filters", "hub", "path", "size"}),
+        "shape": [source.target, shape.keywords, source.columns],
+        "name": source.name,
+        "lang": lang,
     }
     return key_of(known, _convert, example_of, read_rows, script_share, sources.local, shape.func)
 
 
-@lru_cache
 def _checked(folder: Path) -> dict[str, Any] | None:
-    """What `about.json` says if the folder is whole and undamaged, looked at once by a process."""
+    """What `about.json` says if the folder is whole and undamaged."""
     try:
         about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        sound = all(sha256_of(folder / part["name"]) == part["sha256"] for part in about["parts"])
+        sound = all(content_sha256(folder / part["name"]) == part["sha256"] for part in about["parts"])
         sound = sound and (folder / "quarantine.jsonl").exists()
     except (OSError, ValueError, KeyError):
         return None
     return about if sound else None
 
 
-def _convert(source: Source, paths: Sequence[Path], kind: Kind, folder: Path) -> None:
+def _convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> None:
     """Write the sound rows to parquet, part by part, and the damaged ones to the quarantine."""
     shape = partial(sources.by_columns, columns=source.columns) if source.columns else function_of(source.shape)
+    contents = {path: content_sha256(path) for path in paths}
     rows = quarantined = 0
 
     def sound() -> Iterator[Row]:
@@ -165,7 +170,7 @@ def _convert(source: Source, paths: Sequence[Path], kind: Kind, folder: Path) ->
             for place, row in read_rows(path):
                 rows += 1
                 try:
-                    yield _record(row, shape, source, path, kind)
+                    yield _record(row, shape, source.name or path.stem, lang)
                 except ValueError as error:
                     quarantined += 1
                     _quarantine(quarantine, place, str(error), row)
@@ -177,6 +182,8 @@ def _convert(source: Source, paths: Sequence[Path], kind: Kind, folder: Path) ->
             for written in parts[-1:]:
                 written.result()  # no more than two parts are in memory
             parts.append(writer.submit(_written, part, folder / f"{number:05}.parquet"))
+    if any(content_sha256(path) != before for path, before in contents.items()):
+        raise DataError(f"{', '.join(map(str, paths))}: changed while it was read; run again")
     about = {
         "files": [_described(path) for path in paths],
         "rows": rows,
@@ -199,21 +206,21 @@ def _parts(records: Iterable[Row]) -> Iterator[list[Row]]:
         yield part
 
 
-def _record(row: Any, shape: Any, source: Source, path: Path, kind: Kind) -> Row:
+def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> Row:
     """A row of the parquet file. Raises ValueError with the reason if the row cannot be used."""
     if isinstance(row, Damaged):
         raise ValueError(row.reason)
     if not isinstance(row, dict):
         raise ValueError(f"not an object but {type(row).__name__}")
     fields = shape(row)
-    example = example_of(fields, source=source.name or path.stem, kind=kind, lang=source.lang)
+    example = example_of(fields, source=source, lang=lang)
     texts = {name: getattr(example, name) for name in TEXTS}
     target = (example.prompt, example.reasoning, example.answer)
     return texts | {
         "id": example.id,
         "content": content_id(example.prompt, example.answer),
         "digest": example.digest,
-        "prompt_key": None if example.is_document else prompt_key(example.prompt),
+        "prompt_key": prompt_key(example.prompt or example.answer),
         "source": example.source,
         "lang": example.lang,
         "genre": example.genre,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from coig.data.examples import DataError, clean_text
+from coig.config import DataError
+from coig.data.examples import clean_text
 from coig.data.files import Damaged, read_rows
 from coig.schema import LANGUAGES
 

@@ -47,6 +47,8 @@ def coig_writer(row: Row) -> Row:
 def r1_distill(row: Row) -> Row:
     """Chinese-DeepSeek-R1-Distill; its SFT variant holds the reasoning in the output, between tags."""
     if "output" in row:
+        if row.get("input"):
+            raise ValueError("input: not empty, where the instruction is the whole prompt")
         fields = _renamed(row, prompt="instruction", answer="output")
         reasoning, answer = _tagged(str(fields["answer"]), "<think>", "</think>")
         return fields | {"reasoning": reasoning, "answer": answer}

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from coig.config import ConfigError
+from coig.config import ConfigError, first_line
 from coig.schema import SAMPLE_PREFIX, Model, local_path
 
 REMEDY = (
@@ -29,8 +29,3 @@ def load_tokenizer(model: Model) -> Any:
 def location(path: str) -> str:
     """What transformers takes for `model.path`."""
     return str(local_path(path)) if path.startswith((SAMPLE_PREFIX, "~")) else path
-
-
-def first_line(error: Exception) -> str:
-    """A library's message without its advice."""
-    return str(error).strip().splitlines()[0].rstrip(".")

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
-from coig.config import ConfigError
+from coig.config import ConfigError, first_line
 from coig.data.batches import MicroBatch
-from coig.data.tokenizer import REMEDY, first_line, location
+from coig.data.tokenizer import REMEDY, location
 from coig.schema import Model
 from coig.study import atomic_folder
 

@@ -15,11 +15,10 @@ from lightning import Callback, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from transformers.utils.logging import disable_progress_bar
 
-from coig.config import construct
+from coig.config import DataError, construct
 from coig.data.datamodule import MixtureDataModule
 from coig.data.dataset import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
-from coig.data.examples import DataError
 from coig.data.mixture import Mixture
 from coig.data.tokenizer import load_tokenizer
 from coig.models.causal_lm import export, load_model
@@ -29,7 +28,7 @@ from coig.training.module import CausalLMModule
 from coig.training.tracking import tracking
 
 log = logging.getLogger(__name__)
-CUT = ("dropped", "truncated", "validation_dropped", "validation_truncated")
+COUNTS = ("dropped", "truncated", "validation_dropped", "validation_truncated")
 
 
 def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
@@ -38,9 +37,13 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
     _quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)
     tokenizer = load_tokenizer(config.model)
-    train, validation = encode_mixture(mixture, config, tokenizer)
+    encoder = Encoder.of(config.model, tokenizer)
+    train, validation = encode_mixture(mixture, config, encoder)
     if not len(train):
-        raise DataError(f"no example is left to train on: all exceed model.max_length={config.model.max_length}")
+        raise DataError(
+            f"no example is left to train on: within model.max_length={config.model.max_length} none of "
+            f"{train.counts['dropped']} has a token that bears loss; raise it"
+        )
     model = load_model(config.model, config.seed)
     module = CausalLMModule(
         model,
@@ -69,7 +72,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
         arm.write_settings(config)
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=arm.checkpoint if arm.checkpoint.exists() else None)
-        export(model, tokenizer, Encoder.of(config.model, tokenizer).end_id, arm.model)
+        export(model, tokenizer, encoder.end_id, arm.model)
 
 
 def _trainer(config: TrainConfig, arm: Arm, *, validates: bool) -> Any:
@@ -165,7 +168,7 @@ def _headline(arm: Arm, manifest: dict[str, Any], steps: int) -> str:
         f"{supervised:,} supervised tokens",
         f"{steps} steps an epoch",
         f"{manifest['model']['parameters'] / 1e6:.1f} M parameters",
-        *(f"{data[key]} {key.replace('_', ' ')}" for key in CUT if data[key]),
+        *(f"{data[key]} {key.replace('_', ' ')}" for key in COUNTS if data[key]),
         *(f"{count} rows left out ({reason})" for reason, count in data["left_out"].items() if count),
         *(
             f"{count} creative prompts are test queries too"

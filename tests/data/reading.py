@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from coig.cli import CONF
 from coig.config import load_config
-from coig.data.examples import Example, Kind
+from coig.data.examples import Example
 from coig.data.pools import Pool, open_pool
 from coig.schema import Data, Source
 
@@ -24,13 +24,14 @@ def data_config(**changes: Any) -> Data:
         return load_config(cfg).data
 
 
-def pool(path: str, source: str = "local", kind: Kind = "creative", limit: float = 0.01, **changes: Any) -> Pool:
+def pool(path: str, source: str = "local", limit: float = 0.01, **changes: Any) -> Pool:
     """The pool of a file, read as `conf/source/<source>` says."""
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         cfg = compose(f"source/{source}")["source"]
     changed: dict[Any, Any] = {"path": path, **changes}
     plain = OmegaConf.to_container(OmegaConf.merge(cfg, changed))
-    return open_pool(Source.model_validate(plain), kind, "data.creative", data_config(max_quarantined=limit))
+    data = data_config(max_quarantined=limit)
+    return open_pool(Source.model_validate(plain), "creative", "zh", "data.creative", data)
 
 
 def read(path: str, source: str = "local", **changes: Any) -> list[Example]:

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, decoders
+from tokenizers.models import BPE, WordLevel
+from tokenizers.normalizers import Replace
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from coig.config import ConfigError
 from coig.data.encoding import Encoder, Tokens
@@ -30,7 +34,7 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
 
 
 def example(prompt: str = "问", reasoning: str = "想", answer: str = "答", **fields: Any) -> Example:
-    return Example("id", "test", "creative", "zh", None, prompt, reasoning, answer, **fields)
+    return Example("id", "test", "zh", None, prompt, reasoning, answer, **fields)
 
 
 def encoded(encoder: Encoder, one: Example, *, with_reasoning: bool = True) -> Tokens:
@@ -56,10 +60,56 @@ def test_segments_of_the_sample_decode_to_exactly_the_target(encoder: Encoder, w
 
 @settings(max_examples=150, deadline=None)
 @given(reasoning=st.text(min_size=1, max_size=12), answer=st.text(min_size=1, max_size=12))
-def test_the_border_is_where_the_tokenizers_offsets_have_it(encoder: Encoder, reasoning: str, answer: str) -> None:
+def test_the_answer_begins_where_the_tokenizers_offsets_have_it(encoder: Encoder, reasoning: str, answer: str) -> None:
     one = example("问", *(unicodedata.normalize("NFC", text).strip() or "答" for text in (reasoning, answer)))
-    target = encoder._target(one, with_reasoning=True)
-    assert encoded(encoder, one).lengths[1] == encoder._tokens_by_offsets(target)
+    block = f"<think>\n{one.reasoning}\n</think>\n\n"
+    offsets = encoder.tokenizer(block + one.answer, return_offsets_mapping=True)["offset_mapping"]
+    assert encoded(encoder, one).lengths[1] == sum(start < len(block) for start, _ in offsets)
+
+
+@pytest.fixture(scope="module")
+def not_byte_level() -> Encoder:
+    """Characters with bytes for the unknown ones, as in Gemma's vocabulary: the answer is found by the offsets."""
+    characters = [chr(code) for code in range(33, 127)] + ["▁", "\n", "答", "</"]
+    vocabulary = [f"<0x{byte:02X}>" for byte in range(256)] + characters + ["<end>", "<start>"]
+    backend = Tokenizer(BPE({token: n for n, token in enumerate(vocabulary)}, [("<", "/")], byte_fallback=True))
+    backend.normalizer = Replace(" ", "▁")
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    start = vocabulary.index("<start>")
+    backend.post_processor = TemplateProcessing("<start> $A", special_tokens=[("<start>", start)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<start>", eos_token="<end>")
+    tokenizer.chat_template = "{% for m in messages %}{{ m.role + ' ' + m.content + '<end>' }}{% endfor %}"
+    return Encoder(tokenizer, None)
+
+
+def test_a_vocabulary_that_is_not_of_bytes(not_byte_level: Encoder) -> None:
+    one = example("猫 sat", "a 猫 <end> b", "答 </end> 猫.<end>")
+    prompt, reasoning, answer = texts(not_byte_level, encoded(not_byte_level, one))
+    assert prompt == "user 猫 sat<end>"
+    assert reasoning == "<think>\na 猫 <end> b\n</think>\n\n"
+    assert answer == "答 </end> 猫.<end><end>"
+
+
+def test_a_document_begins_with_what_the_tokenizer_begins_with(not_byte_level: Encoder) -> None:
+    tokens = encoded(not_byte_level, example("", "", "the 猫"))
+    assert not_byte_level.tokenizer.decode(tokens.ids) == "<start>the 猫<end>"
+    assert tokens.lengths == (1, 0, 4 + 3 + 1)
+
+
+def test_a_tokenizer_that_puts_spaces_between_texts_is_refused() -> None:
+    backend = Tokenizer(WordLevel({"<unk>": 0, "a": 1, "b": 2}, unk_token="<unk>"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content + '<end>' }}{% endfor %}"
+    with pytest.raises(ConfigError, match=r"does not give back texts that were tokenized apart"):
+        Encoder(tokenizer, None)
+
+
+def test_settings_know_the_special_tokens(tokenizer: Any) -> None:
+    """Templates read them."""
+    llama = adapted(tokenizer, LLAMA3)
+    before = Encoder(llama, SYSTEM).settings
+    llama.bos_token = "<|start|>"
+    assert Encoder(llama, SYSTEM).settings != before
 
 
 def test_many_at_once_are_encoded_as_each_by_itself(encoder: Encoder) -> None:
@@ -164,7 +214,7 @@ def test_prompts_do_not_change_with_the_date(tokenizer: Any) -> None:
     assert "Today Date: 26 Jul 2024" in llama.decode(Encoder(llama, SYSTEM).prompt_ids("问"))
     given = Encoder(llama, SYSTEM, {"date_string": "1 Jan 2026"})
     assert "Today Date: 1 Jan 2026" in llama.decode(given.prompt_ids("问"))
-    assert given.key(with_reasoning=True) != Encoder(llama, SYSTEM).key(with_reasoning=True)
+    assert given.settings != Encoder(llama, SYSTEM).settings
     with pytest.raises(ConfigError, match="writes today's date"):
         Encoder(adapted(tokenizer, LLAMA3.replace("date_string", "day")), SYSTEM)
 

@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from coig.config import DataError
+from coig.data.files import located
+from coig.data.mixture import build_mixture
 from tests.conftest import ROOT
+from tests.data.reading import data_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = [{"id": str(n), "query": f"问{n}", "thought": "想", "answer": "答\n"} for n in range(3)]
@@ -81,26 +85,35 @@ def test_a_file_of_the_hub_is_downloaded_once(hub: str, tmp_path: Path) -> None:
     assert len(Hub.requests) == asked
 
 
-def test_without_the_hub_the_error_says_what_to_do(tmp_path: Path) -> None:
-    run = inspect(tmp_path, HF_HUB_OFFLINE="1")
-    assert run.returncode == 1
-    assert "data.creative: cannot download all_human_data.json of the hub's data set m-a-p/COIG-Writer" in run.stderr
+def test_without_the_hub_the_error_says_what_to_do() -> None:
+    config = data_config(data="coig_writer")  # the tests are offline
+    with pytest.raises(DataError) as error:
+        build_mixture(config, seed=0)
+    message = str(error.value)
+    assert "data.creative: cannot download all_human_data.json of the hub's data set m-a-p/COIG-Writer" in message
     command = "hf download m-a-p/COIG-Writer all_human_data.json --repo-type dataset --revision main --local-dir DIR"
-    assert command in run.stderr
-    assert "data.creative.path='DIR/all_human_data.json'" in run.stderr
-    assert "Traceback" not in run.stderr
+    assert command in message
+    assert "data.creative.path='DIR/all_human_data.json'" in message
 
 
-def test_a_revision_that_is_not_there(hub: str, tmp_path: Path) -> None:
-    run = inspect(tmp_path, "data.creative.hub.revision=v2", HF_ENDPOINT=hub, HF_HUB_OFFLINE="0")
+def test_files_of_one_folder_are_named_by_a_pattern() -> None:
+    openthoughts = data_config(data="coig_writer").general["en"]
+    with pytest.raises(DataError, match=r"data.general.en.path='DIR/data/\*.parquet'"):
+        located(openthoughts, "data.general.en")
+
+
+@pytest.mark.parametrize("endpoint", ["hub", "no-scheme.example"])
+def test_a_revision_or_a_hub_that_is_not_there(hub: str, tmp_path: Path, endpoint: str) -> None:
+    address = hub if endpoint == "hub" else endpoint
+    run = inspect(tmp_path, "data.creative.hub.revision=v2", HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
     assert run.returncode == 1
     assert "cannot download all_human_data.json" in run.stderr
     assert "--revision v2" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_a_local_copy_takes_the_place_of_the_hub(tmp_path: Path) -> None:
     file = tmp_path / "all_human_data.json"
     file.write_bytes(CONTENT)
-    run = inspect(tmp_path, f"data.creative.path={file}", HF_HUB_OFFLINE="1")
-    assert run.returncode == 0, run.stderr
-    assert len(run.stdout.splitlines()) == 3
+    mixture = build_mixture(data_config(data="coig_writer", creative__path=str(file), ratio="0"), seed=0)
+    assert mixture.train["source"].to_list() == ["coig_writer"] * 3

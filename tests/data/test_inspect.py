@@ -6,6 +6,10 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
+from coig.config import ConfigError
+from coig.data.inspect import main
 from tests.conftest import ROOT
 
 
@@ -43,10 +47,26 @@ def test_the_table_and_its_examples() -> None:
     assert "<think>" not in run.stdout
 
 
-def test_bad_input() -> None:
-    cases = {"format=xml": "format=xml: choose from table, json", "dta=x": "dta: unknown key; did you mean 'data'"}
-    for argument, message in cases.items():
-        run = inspect(argument)
-        assert run.returncode == 1
-        assert message in run.stderr
-        assert "Traceback" not in run.stderr
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("format=xml", "format=xml: choose from table, json"),
+        ("dta=x", "dta: unknown key; did you mean 'data'"),
+        ("data.ratio=0,1k", "data.ratio"),
+        ("--help", "--help: no such option; give overrides"),
+    ],
+)
+def test_bad_input(argument: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        main([argument])
+
+
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    run = subprocess.run(
+        f"{sys.executable} -m coig.data.inspect data.ratio=10k format=json | head -1 | cut -c1-6",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert (run.stdout, run.stderr) == ('{"id":\n', "")

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coig.data.examples import DataError
+from coig.config import ConfigError, DataError
 from coig.data.mixture import Mixture, build_mixture, order_of
 from tests.data.reading import data_config
 
@@ -209,3 +209,53 @@ def test_creative_prompts_that_are_test_queries_are_counted(tmp_path: Path) -> N
     queries = written(tmp_path / "queries.jsonl", [QUERY])
     mixture = build_mixture(data_config(creative__path=creative, queries=queries, ratio="0"), seed=0)
     assert (counts(mixture)[0], about(mixture, "data.creative")["also_queries"]) == (4, 1)
+
+
+def test_a_pool_is_of_one_language(tmp_path: Path) -> None:
+    """A bilingual file serves both pools, each with its own rows, and none twice."""
+    both = [rows(1, id=f"{lang}{n}", lang=lang, prompt=f"{lang}{n}")[0] for lang in ("zh", "en") for n in range(9)]
+    file = written(tmp_path / "both.jsonl", both)
+    paths = {"general__zh__path": file, "general__en__path": file}
+    mixture = build_mixture(data_config(ratio="7", scale=1, validation__general=2, **paths), seed=0)
+    assert counts(mixture) == (51, 7, 7)
+    assert len(ids(mixture)) == 51 + 14
+    assert about(mixture, "data.general.zh")["removed"] == {"language": 9}
+    with pytest.raises(DataError, match=r"too small: 10 .* it has 9 \(9 rows were left out: language 9\)"):
+        build_mixture(data_config(ratio="10", scale=1, validation__general=0, **paths), seed=0)
+
+
+def test_two_pools_never_share_a_row(tmp_path: Path) -> None:
+    file = written(tmp_path / "no language of their own.jsonl", rows(9))
+    data = data_config(
+        ratio="1",
+        scale=1,
+        validation__general=0,
+        general__zh__path=file,
+        general__en__path=written(tmp_path / "copy.jsonl", rows(10)),
+    )
+    mixture = build_mixture(data, seed=0)
+    assert about(mixture, "data.general.en")["removed"] == {"overlap": 9}
+
+
+def test_a_source_of_another_language_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"data: general.zh: its source is of language en; put it under general.en"):
+        data_config(general__zh__lang="en")
+
+
+def test_of_repeated_rows_one_that_can_be_used_stays(tmp_path: Path) -> None:
+    """Whatever their order in the file."""
+    low, high = rows(1, score=3)[0], rows(1, score=9, reasoning="another")[0]
+    for number, order in enumerate([[low, high], [high, low]]):
+        path = written(tmp_path / f"{number}.jsonl", order)
+        data = data_config(
+            ratio="1",
+            scale=1,
+            validation__general=0,
+            general__en__path=None,
+            general__zh__path=path,
+            general__zh__filters__min_score=7,
+        )
+        mixture = build_mixture(data, seed=0)
+        general = mixture.examples(mixture.train.filter(pl.col("kind") == "general"))
+        assert [one.reasoning for one in general] == ["another"]
+        assert about(mixture, "data.general.zh")["removed"] == {"score": 1}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coig.data.examples import DataError
+from coig.config import DataError
 from tests.conftest import ROOT
 from tests.data.reading import pool, read
 
@@ -31,7 +32,7 @@ def triplets(count: int) -> list[dict[str, str]]:
 def test_all_rows_come_back(tmp_path: Path) -> None:
     examples = read(written(tmp_path, triplets(300)))
     assert [one.prompt for one in examples] == [f"问{n}" for n in range(300)]
-    assert {(one.source, one.kind, one.lang) for one in examples} == {("rows", "creative", "zh")}
+    assert {(one.source, one.lang) for one in examples} == {("rows", "zh")}
     opened = pool(str(tmp_path / "rows.jsonl"))
     assert [one.prompt for one in opened.examples([299, 7])] == ["问7", "问299"]
 
@@ -137,6 +138,38 @@ def test_a_damaged_conversion_is_made_again(tmp_path: Path) -> None:
     assert part.read_bytes() != bytes(content)
 
 
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
+    file = written(tmp_path, triplets(5))
+
+    def rows(row: dict[str, str]) -> dict[str, str]:
+        """A shape that finds another process at work on the file."""
+        written(tmp_path, triplets(6))
+        return {"prompt": row["query"], "reasoning": row["thought"], "answer": row["answer"]}
+
+    sys.modules[__name__].rows = rows  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match=r"rows.jsonl: changed while it was read; run again"):
+        pool(file, _target_=f"{__name__}.rows")
+
+
+def test_a_cache_that_is_deleted_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COIG_CACHE", str(tmp_path / "cache"))
+    file = written(tmp_path, triplets(5))
+    assert len(read(file)) == 5
+    shutil.rmtree(tmp_path / "cache")
+    assert len(read(file)) == 5
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    file = written(tmp_path, triplets(20_000))
+    command = f"ulimit -f 100; {sys.executable} -m coig.data.inspect data=local data.creative.path={file} data.ratio=0"
+    environment = os.environ | {"COIG_CACHE": str(tmp_path / "cache")}
+    run = subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("data.cache: ")
+    assert "cannot be written" in run.stderr
+    assert not list((tmp_path / "cache").rglob("about.json"))
+
+
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("COIG_CACHE", str(tmp_path / "file"))
@@ -148,7 +181,7 @@ MEASURED = """
 import resource, sys
 from tests.data.reading import pool
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-opened = pool(sys.argv[1], "r1_distill_zh", kind="general")
+opened = pool(sys.argv[1], "r1_distill_zh")
 some = list(opened.examples(range(0, opened.about["rows"], 100)))
 print(opened.about["rows"], len(some), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from coig.data.examples import DataError
+from coig.config import DataError
 from coig.data.queries import read_queries
 
 GOOD = '{"id": "q1", "lang": "en", "genre": "poetry", "query": "Write."}\n'

@@ -19,7 +19,7 @@ def turns(user: str, assistant: str, role: str = "user") -> Row:
 
 
 def example(fields: Row) -> Example:
-    return example_of(fields, source="rows", kind="creative", lang="zh")
+    return example_of(fields, source="rows", lang="zh")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_published_gsm8k_file() -> None:
     file = SHARED / "general" / "gsm8k_train.jsonl"
     if not file.exists():
         pytest.skip("../shared/general is not beside this checkout")
-    examples = read(str(file), "gsm8k", kind="general")
+    examples = read(str(file), "gsm8k")
     assert len(examples) == 7473
     assert (examples[0].answer, examples[0].lang, examples[0].source) == ("72", "en", "gsm8k")
     assert not any("<<" in one.reasoning for one in examples)

@@ -160,7 +160,7 @@ def _arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: Dic
     for key in vary:
         choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
         value = choices.get(key, OmegaConf.select(_root_, key))
-        named = f"{key.rpartition('.')[2]}_{'null' if value is None else value}"
+        named = f"{key.rpartition('.')[2]}_{'null' if value is None else str(value).rpartition('/')[2]}"
         parts.append(re.sub(r"[^\w.+-]", "_", named))  # a plain word for folders and for Hydra
     return "-".join(parts)
 

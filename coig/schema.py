@@ -80,6 +80,10 @@ def _one_or_more(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _any_number(value: Any) -> Any:
+    return [] if value is None else _one_or_more(value)
+
+
 def _stem(value: Any) -> Any:
     return Path(value).stem if isinstance(value, str) and value.endswith(".jsonl") else value
 
@@ -129,7 +133,7 @@ class Hub(Node):
 class Filters(Node):
     """Which rows of a source are used; null asks for nothing."""
 
-    min_score: float | None  # of a judge, on the source's own scale
+    min_score: Annotated[float, Field(allow_inf_nan=False)] | None  # of a judge, on the source's own scale
     min_language_share: Annotated[float, Field(ge=0, le=1)] | None  # script of the row's own language, in the whole row
     min_characters: Annotated[int, Field(ge=0)] | None  # of prompt, reasoning and answer together
     max_characters: Annotated[int, Field(gt=0)] | None
@@ -185,7 +189,7 @@ class Data(Node):
     general: dict[Language, Source]
     validation: Validation
     # test queries: general examples with one of these prompts are left out
-    queries: Annotated[tuple[ExistingFile, ...], BeforeValidator(_one_or_more)]
+    queries: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]
     max_quarantined: float = Field(ge=0, lt=1)  # share of a source's rows that may be damaged
     overlong: Literal["truncate", "drop", "error"]  # examples of more than model.max_length tokens
     cache: Annotated[str, Field(min_length=1)]  # folder of converted sources and encoded examples

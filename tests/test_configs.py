@@ -13,7 +13,7 @@ from coig.schema import EvaluateConfig, GenerateConfig, Node, TrainConfig
 ROOTS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
 GROUPS = {"engine": "generate"}
 CHOICES = sorted(file.relative_to(CONF) for file in CONF.glob("*/*.yaml") if file.parent.name != "hydra")
-PACKAGES = {"source": "@data.general.en"}  # where a choice of the group stands
+PACKAGES = {"source": "@data.validation.source"}  # where a choice of the group stands
 
 
 def composed(root: str, *overrides: str) -> DictConfig:
@@ -62,6 +62,7 @@ def compose_in_cli(*overrides: str) -> str:
         (["data.ratio=10k", "supervision=outcome"], "cw+10k-outcome"),
         (["data.ratio=10k", "seed=1"], "cw+10k-s1"),
         (["data.ratio=0", "optimizer.lr=1e-4", "vary=[optimizer.lr]"], "cw-lr_0.0001"),
+        (["data.ratio=0", "data.cache=/a/long/way", "vary=[data.cache]"], "cw-cache_way"),
         (["data.ratio=0", "model=tiny", "vary=[model]"], "cw-model_tiny"),
         (["data.ratio=0", "logger=none", "vary=[logger]"], "cw-logger_none"),
         (["data.ratio=0", "model.system_prompt=null", "vary=[model.system_prompt]"], "cw-system_prompt_null"),

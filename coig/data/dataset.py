@@ -105,7 +105,7 @@ def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> t
     """The encoded training and validation examples, in the mixture's order, over-long ones settled.
 
     `data.overlong=truncate` cuts the end of the answer, so no end token is learned there; an example left without a
-    supervised token is dropped. Raises DataError on `error`.
+    supervised token is dropped. Raises DataError on `error`, and if nothing is left of a group that is trained on.
     """
     parts = mixture.train, mixture.validation
     places, shards = _encoded(pl.concat(parts), mixture, config, encoder)
@@ -117,6 +117,11 @@ def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> t
         )
         for part in parts
     )
+    if gone := [group for group in train.groups if group["examples"] == 0]:
+        raise DataError(
+            f"none of the {gone[0]['dropped']} {gone[0]['kind']} examples of {gone[0]['source']} has a token that "
+            f"bears loss within model.max_length={config.model.max_length}; raise it"
+        )
     return train, validation
 
 
@@ -234,7 +239,7 @@ def _settled(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
     if config.data.overlong == "error" and lines["long"].any():
         first = lines.filter("long").row(0, named=True)
         raise DataError(
-            f"example {first['id']} of {first['source']} has {sum(first[name] for name in SEGMENTS)} tokens, over "
+            f"{first['place']}: example {first['id']} has {sum(first[name] for name in SEGMENTS)} tokens, over "
             f"model.max_length={limit}; raise it, or set data.overlong=truncate or drop"
         )
     room, cut = pl.lit(limit, pl.Int32), []

@@ -54,7 +54,7 @@ def example_of(fields: Row, *, source: str, lang: str) -> Example:
         raise ValueError(f"lang: '{language}' is none of {', '.join(LANGUAGES)}")
     labels = {name: value if value is None else str(value) for name in ("id", "genre") for value in [fields.get(name)]}
     return Example(
-        id=_optional(labels, "id") or content_id(prompt, answer),
+        id=_optional(labels, "id") or content_id(prompt, reasoning, answer),
         source=source,
         lang=language,
         genre=_optional(labels, "genre"),
@@ -85,9 +85,9 @@ def clean_text(fields: Row, name: str) -> str:
     return text
 
 
-def content_id(prompt: str, answer: str) -> str:
-    """What a row is known by if it has no id of its own, and what tells a repeated one."""
-    return _digest(prompt, answer).hex()[:16]
+def content_id(*texts: str) -> str:
+    """What a row is known by that has no id of its own."""
+    return _digest(*texts).hex()[:16]
 
 
 def prompt_key(prompt: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -41,7 +42,10 @@ def located(source: Source, key: str) -> list[Path]:
     Raises DataError that says, for the node `key` of the config, what to download and where to put it.
     """
     if source.path is not None:
-        return matching_files(source.path)
+        files = matching_files(source.path)
+        if unreadable := [file for file in files if not os.access(file, os.R_OK)]:
+            raise DataError(f"{key}: {unreadable[0]} cannot be read; look at its permissions")
+        return files
     assert source.hub is not None
     return [_downloaded(source.hub, file, key) for file in source.hub.files]
 
@@ -67,10 +71,12 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
     A line of JSONL that is no JSON is yielded as Damaged, for the caller to report with the others.
     Raises DataError if the file cannot be read to its end.
     """
-    with file.open("rb") as stream:
-        magic = stream.read(4)
-    rows = _parquet_rows(file) if magic == b"PAR1" else _json_rows(file, gzipped=magic.startswith(b"\x1f\x8b"))
     try:
+        with file.open("rb") as stream:
+            magic = stream.read(4)
+        if magic.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise DataError(f"{file}: is UTF-16; write it as UTF-8")
+        rows = _parquet_rows(file) if magic == b"PAR1" else _json_rows(file, gzipped=magic.startswith(b"\x1f\x8b"))
         for number, row in rows:
             yield f"{file}:{number}", row
     except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:

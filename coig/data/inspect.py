@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
         for one in encoded:
             print(json.dumps(record(one, tokenizer), ensure_ascii=False))
     else:
-        _show(Console(), config, mixture, encoded, tokenizer)
+        _show(Console(markup=False, width=None if sys.stdout.isatty() else 120), config, mixture, encoded, tokenizer)
 
 
 def record(encoded: Encoded, tokenizer: Any) -> dict[str, Any]:
@@ -78,15 +78,19 @@ def coloured(encoded: Encoded, tokenizer: Any) -> Text:
 
 
 def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: EncodedSet, tokenizer: Any) -> None:
-    table = Table(box=SIMPLE_HEAD, title=f"{config.arm}, supervision {config.supervision.name}", title_justify="left")
+    title = f"{config.arm}, supervision {config.supervision.name}"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, collapse_padding=True)
     for column in encoded.groups[0]:
         heading = "supervised" if column == "supervised_tokens" else column
-        table.add_column(heading, justify="left" if column in ("kind", "lang", "source") else "right")
+        is_number = column not in ("kind", "lang", "source")
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     for group in encoded.groups:
         table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in group.values()))
     console.print(table)
     for source in mixture.sources:
         without = f" (left out: {reasons})" if (reasons := left_out(source)) else ""
+        if tested := source.get("also_queries"):
+            without += f"; {tested} of the prompts are test queries too"
         console.print(
             f"{source['pool']}: {source['usable']:,} of {source['rows']:,} rows usable{without}", highlight=False
         )

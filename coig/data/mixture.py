@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,8 @@ from coig.data.queries import read_queries
 from coig.ratio import Ratio
 from coig.schema import Data, Filters, Source, local_path
 
-LINE = ["pool", "row", "id", "kind", "lang", "source", "digest"]
+Reason = tuple[str, pl.Expr]  # under which name to count the rows that the expression holds for
+LINE = ["pool", "row", "place", "id", "kind", "lang", "source", "digest"]
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ class _Ordered:
                 f"pool {self.pool.key.removeprefix('data.')} is too small: {wanted or 1} to train on and {held_out} "
                 f"held out, but it has {len(self.lines)}"
                 + (f" ({removed} rows were left out: {left_out(self.about)})" if removed else "")
-                + "; lower data.ratio, data.scale or data.creative.size, hold out fewer (data.validation), or give a "
-                "larger file"
+                + "; lower data.ratio, data.scale or data.creative.size, hold out fewer (data.validation), loosen the "
+                "source's filters, or give a larger file"
             )
         return self.lines[: left if wanted is None else wanted]
 
@@ -133,53 +134,46 @@ def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes
 def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]) -> _Ordered:
     """A general source's rows of its pool's language, without those whose prompt is `taken`."""
     pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
-    reasons = _reasons(source.filters)
-    reasons["language"].append(pl.col("lang") != lang)
-    reasons["overlap"] = [pl.col("prompt_key").is_in(list(taken))]
-    return _ordered(pool, reasons, seed)
+    of_another_language = ("language", pl.col("lang") != lang)
+    overlapping = ("overlap", pl.col("prompt_key").is_in(list(taken)))
+    return _ordered(pool, [of_another_language, *_reasons(source.filters), overlapping], seed)
 
 
-def _ordered(pool: Pool, reasons: Mapping[str, Sequence[pl.Expr]], seed: int) -> _Ordered:
+def _ordered(pool: Pool, reasons: Sequence[Reason], seed: int) -> _Ordered:
     """A pool's rows without repeated ones and those that a reason holds for, the first that does counted."""
-    named = [pl.when(pl.any_horizontal(holds)).then(pl.lit(name)) for name, holds in reasons.items() if holds]
-    rows = pool.index().with_columns(removed=pl.coalesce([*named, pl.lit(None, pl.String)]))
-    fit = rows.filter(pl.col("removed").is_null())
-    # which one of several is kept must not depend on their order in the file
-    kept = fit.sort("digest").unique("content", keep="first", maintain_order=True)
-    if len(twice := kept.filter(pl.col("id").is_duplicated())):
-        raise DataError(
-            f"{pool.key}: {pool.names}: id '{twice['id'][0]}' stands for different rows; make ids unique or remove them"
-        )
+    holding = [pl.when(holds).then(pl.lit(name)) for name, holds in reasons]
+    rows = pool.index().with_columns(removed=pl.coalesce([*holding, pl.lit(None, pl.String)]))
+    usable = rows.filter(pl.col("removed").is_null())
+    # which id of several is kept must not depend on their order in the file
+    kept = usable.sort("id").unique("digest", keep="first", maintain_order=True)
+    if len(twice := kept.filter(pl.col("id").is_duplicated()).sort("id", "row")):
+        name, places = twice["id"][0], " and ".join(twice["place"][:2])
+        raise DataError(f"{pool.key}: id '{name}' stands for different rows, {places}; make ids unique")
     lines = kept[order_of(kept["id"].to_list(), seed)].with_columns(pool=pl.lit(pool.key), kind=pl.lit(pool.kind))
     about = {
         "pool": pool.key,
         "files": pool.about["files"],
         "rows": pool.about["rows"],
         "quarantined": pool.quarantined,
-        "duplicates": len(fit) - len(kept),
+        "duplicates": len(usable) - len(kept),
         "removed": dict(rows["removed"].drop_nulls().value_counts().sort("removed").iter_rows()),
         "usable": len(kept),
     }
     return _Ordered(pool, lines, about)
 
 
-def _reasons(filters: Filters) -> dict[str, list[pl.Expr]]:
-    """What makes a row of an index unfit for use, by the name it is counted under."""
+def _reasons(filters: Filters) -> list[Reason]:
+    """What makes a row unfit for use; what a filter asks for must be known of the row."""
     of_own_script = pl.when(pl.col("lang") == "zh").then("script_share").otherwise(1 - pl.col("script_share"))
-    reasons: dict[str, list[pl.Expr]] = {"score": [], "language": [], "length": [], "topic": []}
-    if filters.min_score is not None:
-        reasons["score"].append(pl.col("score").is_null() | (pl.col("score") < filters.min_score))
-    if filters.min_language_share is not None:
-        reasons["language"].append(of_own_script.is_null() | (of_own_script < filters.min_language_share))
-    if filters.min_characters is not None:
-        reasons["length"].append(pl.col("characters") < filters.min_characters)
-    if filters.max_characters is not None:
-        reasons["length"].append(pl.col("characters") > filters.max_characters)
-    if filters.topics is not None:
-        reasons["topic"].append(~_topic_is_one_of(filters.topics))
-    if filters.not_topics is not None:
-        reasons["topic"].append(_topic_is_one_of(filters.not_topics))
-    return reasons
+    asked: list[tuple[str, Any, Callable[[Any], pl.Expr]]] = [
+        ("score", filters.min_score, lambda least: pl.col("score").is_null() | (pl.col("score") < least)),
+        ("language", filters.min_language_share, lambda least: of_own_script.is_null() | (of_own_script < least)),
+        ("length", filters.min_characters, lambda least: pl.col("characters") < least),
+        ("length", filters.max_characters, lambda most: pl.col("characters") > most),
+        ("topic", filters.topics, lambda patterns: ~_topic_is_one_of(patterns)),
+        ("topic", filters.not_topics, lambda patterns: _topic_is_one_of(patterns)),
+    ]
+    return [(name, unfit(value)) for name, value, unfit in asked if value is not None]
 
 
 def _topic_is_one_of(patterns: Sequence[str]) -> pl.Expr:
@@ -199,8 +193,8 @@ def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFra
     leaked = pl.concat(held_out).filter(pl.col("content").is_in(trained.implode()))
     if len(leaked):
         raise DataError(
-            f"{leaked['pool'][0]}: example {leaked['id'][0]}, held out, is also trained on; remove it from one of the "
-            "files"
+            f"{leaked['pool'][0]}: {leaked['place'][0]}: example {leaked['id'][0]}, held out, is also trained on; "
+            "remove it from one of the files"
         )
 
 

@@ -39,7 +39,8 @@ SHOWN = 5  # damaged rows named in an error
 TEXTS = {"prompt": pl.String, "reasoning": pl.String, "answer": pl.String, "system": pl.String}
 INDEX = {
     "id": pl.String,
-    "content": pl.String,  # content_id
+    "place": pl.String,  # file:line
+    "content": pl.String,  # content_id of prompt and answer
     "digest": pl.Binary,  # of the texts
     "prompt_key": pl.Binary,  # of a document, its own text
     "source": pl.String,
@@ -127,9 +128,11 @@ def _check_quarantine(pool: Pool, limit: float) -> None:
         shown = [f"{row['place']}: {row['reason']}" for row in damaged]
         if quarantined > SHOWN:
             shown.append(f"… and {quarantined - SHOWN} more, all of them in {pool.quarantine}")
+        mend = f"mend or remove them, or allow more with data.max_quarantined (now {limit:g})"
+        if quarantined == rows:
+            mend = "is it JSONL, a JSON array or parquet, in UTF-8, and of the shape that the source reads?"
         raise DataError(
-            f"{pool.key}: {quarantined} of {rows} rows of {pool.names} cannot be used; mend or remove them, or allow "
-            f"more with data.max_quarantined (now {limit:g}):\n  " + "\n  ".join(shown)
+            f"{pool.key}: {quarantined} of {rows} rows of {pool.names} cannot be used; {mend}\n  " + "\n  ".join(shown)
         )
     if rows == quarantined:
         raise DataError(f"{pool.key}: {pool.names} holds no examples")
@@ -152,8 +155,8 @@ def _checked(folder: Path) -> dict[str, Any] | None:
     try:
         about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         sound = all(content_sha256(folder / part["name"]) == part["sha256"] for part in about["parts"])
-        sound = sound and (folder / "quarantine.jsonl").exists()
-    except (OSError, ValueError, KeyError):
+        sound = sound and content_sha256(folder / "quarantine.jsonl") == about["quarantine"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return about if sound else None
 
@@ -170,7 +173,7 @@ def _convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> 
             for place, row in read_rows(path):
                 rows += 1
                 try:
-                    yield _record(row, shape, source.name or path.stem, lang)
+                    yield {"place": place, **_record(row, shape, source.name or path.stem, lang)}
                 except ValueError as error:
                     quarantined += 1
                     _quarantine(quarantine, place, str(error), row)
@@ -188,6 +191,7 @@ def _convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> 
         "files": [_described(path) for path in paths],
         "rows": rows,
         "quarantined": quarantined,
+        "quarantine": sha256_of(folder / "quarantine.jsonl"),
         "parts": [written.result() for written in parts],
     }
     (folder / "about.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
@@ -212,7 +216,14 @@ def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> Ro
         raise ValueError(row.reason)
     if not isinstance(row, dict):
         raise ValueError(f"not an object but {type(row).__name__}")
-    fields = shape(row)
+    try:
+        fields = shape(row)
+    except ValueError:
+        raise
+    except Exception as error:  # a shape of the user's own need not know which rows it will meet
+        raise ValueError(f"{type(error).__name__} in the source's function: {error}") from error
+    if not isinstance(fields, dict):
+        raise ValueError(f"the source's function returned {type(fields).__name__}, no fields")
     example = example_of(fields, source=source, lang=lang)
     texts = {name: getattr(example, name) for name in TEXTS}
     target = (example.prompt, example.reasoning, example.answer)

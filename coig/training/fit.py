@@ -15,7 +15,7 @@ from lightning import Callback, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from transformers.utils.logging import disable_progress_bar
 
-from coig.config import DataError, construct
+from coig.config import construct
 from coig.data.datamodule import MixtureDataModule
 from coig.data.dataset import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
@@ -39,11 +39,6 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
     train, validation = encode_mixture(mixture, config, encoder)
-    if not len(train):
-        raise DataError(
-            f"no example is left to train on: within model.max_length={config.model.max_length} none of "
-            f"{train.counts['dropped']} has a token that bears loss; raise it"
-        )
     model = load_model(config.model, config.seed)
     module = CausalLMModule(
         model,

@@ -138,11 +138,17 @@ def test_an_example_without_supervised_tokens_is_dropped(tmp_path: Path) -> None
     assert (len(train), train.counts) == (1, {"truncated": 0, "dropped": 1})
 
 
+def test_an_arm_never_loses_a_whole_kind(tmp_path: Path) -> None:
+    file = written(tmp_path / "rows.jsonl", LONG)
+    with pytest.raises(DataError, match=r"none of the 1 creative examples of rows has a token that bears loss"):
+        encode(f"data.creative.path={file}", *ALONE, "data.overlong=drop")
+
+
 def test_overlong_examples_can_be_dropped_or_refused(tmp_path: Path) -> None:
     file = written(tmp_path / "rows.jsonl", SHORT, LONG)
     train, _ = encode(f"data.creative.path={file}", *ALONE, "data.overlong=drop")
     assert (len(train), train.counts) == (1, {"truncated": 0, "dropped": 1})
-    with pytest.raises(DataError, match=r"example long of rows has \d+ tokens, over model.max_length=60; raise it"):
+    with pytest.raises(DataError, match=r"rows.jsonl:2: example long has \d+ tokens, over model.max_length=60"):
         encode(f"data.creative.path={file}", *ALONE, "data.overlong=error")
 
 
@@ -181,7 +187,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_arms_share_what_was_encoded(own_cache: Path) -> None:
     first = content(encode("data.ratio=1k")[0])
     [shard] = shards(own_cache)
-    encode("data.ratio=1k", "supervision=answer_loss", "seed=0", "model.max_length=300")
+    encode("data.ratio=1k", "supervision=answer_loss", "seed=0", "model.max_length=900")
     encode("data.ratio=0", "data.overlong=drop")
     assert shards(own_cache) == [shard]
     encode("data.ratio=5k")

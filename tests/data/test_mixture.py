@@ -120,14 +120,14 @@ def test_a_pool_too_small_is_an_error_not_re_use(tmp_path: Path) -> None:
 
 def test_one_id_for_different_rows_is_an_error(tmp_path: Path) -> None:
     file = written(tmp_path / "creative.jsonl", rows(2, id=0))
-    with pytest.raises(DataError, match="id '0' stands for different rows"):
+    with pytest.raises(DataError, match=r"id '0' stands for different rows, .*creative.jsonl:1 and .*:2"):
         build_mixture(data_config(creative__path=file, ratio="0"), seed=0)
 
 
 def test_repeated_rows_are_used_once_and_counted(tmp_path: Path) -> None:
-    file = written(tmp_path / "creative.jsonl", [*rows(1), *rows(1), *rows(1, reasoning="another")])
+    file = written(tmp_path / "creative.jsonl", [*rows(1), *rows(1), *rows(1, id="b"), *rows(1, reasoning="another")])
     mixture = build_mixture(data_config(creative__path=file, ratio="0"), seed=0)
-    assert (counts(mixture)[0], about(mixture, "data.creative")["duplicates"]) == (1, 2)
+    assert (counts(mixture)[0], about(mixture, "data.creative")["duplicates"]) == (2, 2)
 
 
 def test_what_is_held_out_is_compared_by_content(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_what_is_held_out_is_compared_by_content(tmp_path: Path) -> None:
         tmp_path / "leak.jsonl",
         [{"id": "other", "prompt": creative.prompt, "reasoning": "x", "answer": creative.answer}],
     )
-    with pytest.raises(DataError, match=r"data\.validation\.source: example other, held out, is also trained on"):
+    with pytest.raises(DataError, match=r"source: .*leak.jsonl:1: example other, held out, is also trained on"):
         build_mixture(data_config(ratio="20", scale=1, validation__source__path=leak, **paths), seed=0)
 
 

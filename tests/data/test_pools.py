@@ -73,6 +73,31 @@ def test_a_damaged_row_is_named(tmp_path: Path, line: str, reason: str) -> None:
     assert f"{file}:3: {reason}" in str(error.value)
 
 
+def test_a_file_of_another_kind(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("query,thought,answer\nq,t,a\n")
+    with pytest.raises(DataError, match=r"2 of 2 rows .* cannot be used; is it JSONL, a JSON array or parquet"):
+        pool(str(tmp_path / "rows.csv"))
+    (tmp_path / "rows.jsonl").write_text(GOOD, encoding="utf-16")
+    with pytest.raises(DataError, match=r"rows.jsonl: is UTF-16; write it as UTF-8"):
+        pool(str(tmp_path / "rows.jsonl"))
+
+
+def test_a_function_of_the_users_that_fails(tmp_path: Path) -> None:
+    file = written(tmp_path, [{"a": 1}] * 3)
+    with pytest.raises(DataError, match=r"rows.jsonl:1: KeyError in the source's function: 'b'"):
+        pool(file, _target_=f"{__name__}.wrong_key")
+    with pytest.raises(DataError, match=r"rows.jsonl:1: the source's function returned NoneType, no fields"):
+        pool(file, _target_=f"{__name__}.nothing")
+
+
+def wrong_key(row: dict[str, Any]) -> dict[str, Any]:
+    return {"prompt": row["b"]}
+
+
+def nothing(row: dict[str, Any]) -> None:
+    """A shape that forgot to return."""
+
+
 def test_few_damaged_rows_are_set_apart_and_counted(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     rows = [json.dumps(row) for row in triplets(199)]

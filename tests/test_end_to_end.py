@@ -190,15 +190,24 @@ def test_real_input(command: Command, tmp_path: Path) -> None:
         }
         for n in range(20)
     ]
+    damaged = {"id": "21", "query": "写", "thought": "", "answer": "答"}
     file = tmp_path / "all_human_data.json"
-    file.write_text(json.dumps(triplets, ensure_ascii=False), encoding="utf-8")
-    paths = ("data=local", f"data.creative.path={file}", f"data.general.en.path={general}")
+    file.write_text(json.dumps([*triplets, damaged], ensure_ascii=False), encoding="utf-8")
+    paths = ("data=local", f"data.creative.path={file}", f"data.general.en.path={general}", "data.max_quarantined=0.1")
     succeeded(
         command("train.py", "-m", "study=mine", *paths, "data.ratio='1:2',100", "trainer.max_epochs=1", "logger=csv")
     )
     for arm, count in {"cw+1to2": 40, "cw+100": 100}.items():
-        groups = read_json(tmp_path / "multirun" / "mine" / arm / "manifest.json")["data"]["train"]
-        assert [(g["kind"], g["lang"], g["source"], g["examples"]) for g in groups] == [
+        folder = tmp_path / "multirun" / "mine" / arm
+        data = read_json(folder / "manifest.json")["data"]
+        assert [(g["kind"], g["lang"], g["source"], g["examples"]) for g in data["train"]] == [
             ("creative", "zh", "all_human_data", 20),
             ("general", "en", "gsm8k_train", count),
         ]
+        assert [(s["pool"], s["rows"], s["quarantined"], s["usable"]) for s in data["sources"]] == [
+            ("data.creative", 21, 1, 20),
+            ("data.general.en", 7473, 0, 7473),
+        ]
+        assert data["left_out"] == {"quarantined": 1, "duplicates": 0}
+        [row] = read_lines(folder / "quarantine.jsonl")
+        assert (row["place"], row["reason"], row["row"]) == (f"{file}:1", "reasoning: empty", damaged)

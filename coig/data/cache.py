@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def content_sha256(file: Path) -> str:
     return _hashed(file, (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
 
 
-@lru_cache
+@cache
 def _hashed(file: Path, status: tuple[int, ...]) -> str:
     return sha256_of(file)
 

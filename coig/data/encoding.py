@@ -26,8 +26,6 @@ from coig.schema import Model
 
 Ids = NDArray[np.int32]
 _NONE: Ids = np.array([], dtype=np.int32)
-
-
 DATE = {"date_string": "26 Jul 2024"}  # for templates that would write today's; this is the default of Llama 3.2's
 
 
@@ -60,26 +58,13 @@ class Encoder:
     def __init__(
         self, tokenizer: Any, system_prompt: str | None, template_arguments: Mapping[str, Any] | None = None
     ) -> None:
-        if not tokenizer.is_fast or not tokenizer.chat_template:
-            raise ConfigError(
-                f"model.path: the tokenizer of {tokenizer.name_or_path} is not fast or has no chat template"
-            )
-        if "strftime_now" in str(tokenizer.chat_template) and "date_string" not in str(tokenizer.chat_template):
-            raise ConfigError(
-                f"model.path: the chat template of {tokenizer.name_or_path} writes today's date, so prompts would "
-                "change from day to day; write a fixed date into chat_template.jinja of a downloaded model"
-            )
+        _check(tokenizer)
         self.tokenizer = tokenizer
         self.system_prompt = system_prompt
         self.template_arguments = DATE | dict(template_arguments or {})
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
-        if tokenizer.decode(np.concatenate(self._tokenized([["a", "b"]]))) != "ab":
-            raise ConfigError(
-                f"model.path: the tokenizer of {tokenizer.name_or_path} does not give back texts that were tokenized "
-                "apart (it puts spaces between them), so targets would not be exact; take another model"
-            )
         self._added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
         self._spelling = re.compile(f"(?=({'|'.join(map(re.escape, self._added))}))")  # finds overlapping ones too
         begins = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
@@ -195,6 +180,26 @@ class _Target:
 
     pieces: list[str]
     border: int
+
+
+def _check(tokenizer: Any) -> None:
+    """Raises ConfigError if the tokenizer cannot give exact targets and the same prompts every day."""
+    name, template = tokenizer.name_or_path, str(tokenizer.chat_template)
+    if not tokenizer.is_fast or not tokenizer.chat_template:
+        raise ConfigError(
+            f"model.path: the tokenizer of {name} is not fast or has no chat template; take another model"
+        )
+    if "strftime_now" in template and "date_string" not in template:
+        raise ConfigError(
+            f"model.path: the chat template of {name} writes today's date, so prompts would change from day to day; "
+            "write a fixed date into chat_template.jinja of a downloaded model"
+        )
+    apart = [token for text in ("a", "b") for token in tokenizer(text, add_special_tokens=False).input_ids]
+    if tokenizer.decode(apart) != "ab":
+        raise ConfigError(
+            f"model.path: the tokenizer of {name} does not give back texts that were tokenized apart (it puts spaces "
+            "between them), so targets would not be exact; take another model"
+        )
 
 
 def _bytes_of_tokens(tokenizer: Any) -> NDArray[np.int64] | None:

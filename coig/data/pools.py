@@ -1,6 +1,6 @@
 """A source's rows as a pool of examples: converted once to parquet, checked row by row, read back in part.
 
-    <cache>/sources/<key>/00000.parquet …   the sound rows, in the files' order, each file's own size
+    <cache>/sources/<key>/00000.parquet …   the sound rows in the files' order, some megabytes each
                           quarantine.jsonl  the others: place, reason and the row itself
                           about.json        counts, and the sha256 of every part
 

@@ -4,7 +4,7 @@
                                   index.parquet  where each of them stands, by the digest of its texts
 
 `key` stands for tokenizer, template and what the target holds; length limit and loss weights are applied on reading.
-A shard is never changed, and its name is the sha256 of its content, so that a damaged one is found and made again.
+A shard is never changed; its name is made of the sha256 of its files, so that a damaged one is found and made again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ SHARD_TOKENS = 1 << 24  # 64 MiB of ids
 BATCH_CHARACTERS = 1 << 20  # tokenized at once
 SEGMENTS = [segment.name.lower() for segment in Segment]
 INDEX = {"digest": pl.Binary, "start": pl.Int64, **dict.fromkeys(SEGMENTS, pl.Int32)}
+FILES = ("ids.npy", "index.parquet")  # of a shard, whose name is made of their sha256
 PLACES = {**INDEX, "shard": pl.String}
 
 
@@ -105,24 +105,15 @@ def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> t
     """The encoded training and validation examples, in the mixture's order, over-long ones settled.
 
     `data.overlong=truncate` cuts the end of the answer, so no end token is learned there; an example left without a
-    supervised token is dropped. Raises DataError on `error`, and if nothing is left of a group that is trained on.
+    supervised token is dropped. Raises DataError on `error`, and if nothing is left of a pool that is trained on.
     """
     parts = mixture.train, mixture.validation
     places, shards = _encoded(pl.concat(parts), mixture, config, encoder)
-    train, validation = (
-        EncodedSet(
-            _settled(part.join(places, on="digest", how="left", maintain_order="left"), config),
-            shards,
-            config.supervision.weights,
-        )
-        for part in parts
-    )
-    if gone := [group for group in train.groups if group["examples"] == 0]:
-        raise DataError(
-            f"none of the {gone[0]['dropped']} {gone[0]['kind']} examples of {gone[0]['source']} has a token that "
-            f"bears loss within model.max_length={config.model.max_length}; raise it"
-        )
-    return train, validation
+    located = (part.join(places, on="digest", how="left", maintain_order="left") for part in parts)
+    train, validation = (_settled(lines, config) for lines in located)
+    _check_pools(train, config)
+    weights = config.supervision.weights
+    return EncodedSet(train, shards, weights), EncodedSet(validation, shards, weights)
 
 
 def _encoded(
@@ -134,7 +125,7 @@ def _encoded(
     folder = local_path(config.data.cache).absolute() / "encoded" / key
     digests = lines.select("digest").unique()
     places = _places(folder, digests)
-    if len(places) < len(digests) or not all(_is_sound(folder / shard) for shard in places["shard"].unique()):
+    if len(places) < len(digests) or not all(_is_sound(folder / shard, *FILES) for shard in places["shard"].unique()):
         with building(folder):
             _remove_damaged(folder)
             missing = lines.unique("digest", maintain_order=True).join(
@@ -192,39 +183,41 @@ def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
     ids, table = io.BytesIO(), io.BytesIO()
     np.save(ids, np.concatenate([tokens.ids for _, tokens in shard]))
     index.write_parquet(table)
-    name = hashlib.sha256(ids.getbuffer())
-    name.update(table.getbuffer())
-    with atomic_folder(folder / name.hexdigest()) as unfinished:
-        (unfinished / "ids.npy").write_bytes(ids.getbuffer())
-        (unfinished / "index.parquet").write_bytes(table.getbuffer())
+    contents = ids.getbuffer(), table.getbuffer()
+    with atomic_folder(folder / "-".join(map(_short_sha256, contents))) as unfinished:
+        for file, content in zip(FILES, contents, strict=True):
+            (unfinished / file).write_bytes(content)
 
 
 def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
     """Where those of the examples stand that were encoded before."""
     tables = [pl.DataFrame(schema=PLACES)]
-    for shard in sorted(folder.glob("[!.]*")):
-        with suppress(OSError, pl.exceptions.PolarsError):  # damaged ones are told by their names, later
+    for shard in sorted(folder.glob("[!.]*/")):
+        if _is_sound(shard, "index.parquet"):
             table = pl.read_parquet(shard / "index.parquet").with_columns(shard=pl.lit(shard.name))
             tables.append(table.join(digests, on="digest", how="semi"))
     return pl.concat(tables).unique("digest", keep="first", maintain_order=True)
 
 
-def _is_sound(shard: Path) -> bool:
-    digest = hashlib.sha256()
+def _is_sound(shard: Path, *files: str) -> bool:
+    """Whether the files hold what the shard's name says."""
+    expected = dict(zip(FILES, shard.name.split("-"), strict=False))
     try:
-        for file in ("ids.npy", "index.parquet"):
-            digest.update((shard / file).read_bytes())
+        return all(_short_sha256((shard / file).read_bytes()) == expected.get(file) for file in files)
     except FileNotFoundError:
         return False
     except OSError as error:
         raise DataError(f"data.cache: {shard} cannot be read ({error}); set data.cache to another folder") from None
-    return digest.hexdigest() == shard.name
+
+
+def _short_sha256(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _remove_damaged(folder: Path) -> None:
     """Remove what does not hold what its name says, and what a killed process left."""
     for shard in folder.glob("*/"):
-        if not _is_sound(shard):
+        if not _is_sound(shard, *FILES):
             log.info("%s is damaged or unfinished: made anew", shard)
             shutil.rmtree(shard)
 
@@ -256,6 +249,15 @@ def _settled(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
         .with_columns(dropped=(pl.col("supervised") <= 0) | hopeless)
         .with_columns(truncated=pl.col("long") & ~pl.col("dropped"))
     )
+
+
+def _check_pools(lines: pl.DataFrame, config: TrainConfig) -> None:
+    """Raises DataError if none of a pool's examples is left: the arm would not be what its name says."""
+    for pool, dropped, examples in lines.group_by("pool", maintain_order=True).agg("dropped", pl.len()).iter_rows():
+        if all(dropped):
+            limit = f"model.max_length={config.model.max_length}"
+            cut = f"all are longer than {limit}", f"none has a token that bears loss within {limit}"
+            raise DataError(f"{pool}: of its {examples} examples {cut[config.data.overlong != 'drop']}; raise it")
 
 
 def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:

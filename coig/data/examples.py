@@ -52,16 +52,17 @@ def example_of(fields: Row, *, source: str, lang: str) -> Example:
     language = fields.get("lang") or lang
     if language not in LANGUAGES:
         raise ValueError(f"lang: '{language}' is none of {', '.join(LANGUAGES)}")
+    system = _optional(fields, "system")
     labels = {name: value if value is None else str(value) for name in ("id", "genre") for value in [fields.get(name)]}
     return Example(
-        id=_optional(labels, "id") or content_id(prompt, reasoning, answer),
+        id=_optional(labels, "id") or content_id(prompt, reasoning, answer, *([system] if system else [])),
         source=source,
         lang=language,
         genre=_optional(labels, "genre"),
         prompt=prompt,
         reasoning=reasoning,
         answer=answer,
-        system=_optional(fields, "system"),
+        system=system,
     )
 
 

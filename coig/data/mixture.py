@@ -126,7 +126,7 @@ class _Ordered:
 
 def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes]) -> _Ordered:
     """A creative source's rows; those that are test queries too are only counted."""
-    ordered = _ordered(open_pool(source, "creative", "zh", key, data), _reasons(source.filters), seed)
+    ordered = _ordered(open_pool(source, "creative", "zh", key, data), _reasons(source.filters), "digest", seed)
     also_queries = ordered.lines["prompt_key"].is_in(list(tested)).sum()
     return replace(ordered, about=ordered.about | {"also_queries": also_queries})
 
@@ -136,16 +136,16 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
     pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
     of_another_language = ("language", pl.col("lang") != lang)
     overlapping = ("overlap", pl.col("prompt_key").is_in(list(taken)))
-    return _ordered(pool, [of_another_language, *_reasons(source.filters), overlapping], seed)
+    return _ordered(pool, [of_another_language, *_reasons(source.filters), overlapping], "content", seed)
 
 
-def _ordered(pool: Pool, reasons: Sequence[Reason], seed: int) -> _Ordered:
-    """A pool's rows without repeated ones and those that a reason holds for, the first that does counted."""
+def _ordered(pool: Pool, reasons: Sequence[Reason], unique: str, seed: int) -> _Ordered:
+    """A pool's rows, each value of `unique` once, without those that a reason holds for; the first one is counted."""
     holding = [pl.when(holds).then(pl.lit(name)) for name, holds in reasons]
     rows = pool.index().with_columns(removed=pl.coalesce([*holding, pl.lit(None, pl.String)]))
     usable = rows.filter(pl.col("removed").is_null())
-    # which id of several is kept must not depend on their order in the file
-    kept = usable.sort("id").unique("digest", keep="first", maintain_order=True)
+    # which of several is kept must not depend on their order in the file
+    kept = usable.sort("id", "lang", "source", "genre", "digest").unique(unique, keep="first", maintain_order=True)
     if len(twice := kept.filter(pl.col("id").is_duplicated()).sort("id", "row")):
         name, places = twice["id"][0], " and ".join(twice["place"][:2])
         raise DataError(f"{pool.key}: id '{name}' stands for different rows, {places}; make ids unique")
@@ -189,12 +189,11 @@ def _regex(pattern: str) -> str:
 
 def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFrame]) -> None:
     """Raises DataError if a prompt with the same answer is both trained on and held out."""
-    trained = pl.concat(train)["content"]
-    leaked = pl.concat(held_out).filter(pl.col("content").is_in(trained.implode()))
+    leaked = pl.concat(held_out).join(pl.concat(train), on="content", suffix="_trained")
     if len(leaked):
+        pool, name, place, trained = leaked.select("pool", "id", "place", "place_trained").row(0)
         raise DataError(
-            f"{leaked['pool'][0]}: {leaked['place'][0]}: example {leaked['id'][0]}, held out, is also trained on; "
-            "remove it from one of the files"
+            f"{pool}: {place}: example {name}, held out, is also trained on, from {trained}; remove one of them"
         )
 
 

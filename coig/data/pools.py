@@ -154,6 +154,7 @@ def _checked(folder: Path) -> dict[str, Any] | None:
     """What `about.json` says if the folder is whole and undamaged."""
     try:
         about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        _ = about["files"], about["rows"], about["quarantined"]
         sound = all(content_sha256(folder / part["name"]) == part["sha256"] for part in about["parts"])
         sound = sound and content_sha256(folder / "quarantine.jsonl") == about["quarantine"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -244,7 +245,7 @@ def _number(value: Any) -> float | None:
     """A judge's score, which data sets write as a number or a text; None for none."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 

@@ -138,10 +138,24 @@ def test_an_example_without_supervised_tokens_is_dropped(tmp_path: Path) -> None
     assert (len(train), train.counts) == (1, {"truncated": 0, "dropped": 1})
 
 
-def test_an_arm_never_loses_a_whole_kind(tmp_path: Path) -> None:
-    file = written(tmp_path / "rows.jsonl", LONG)
-    with pytest.raises(DataError, match=r"none of the 1 creative examples of rows has a token that bears loss"):
-        encode(f"data.creative.path={file}", *ALONE, "data.overlong=drop")
+@pytest.mark.parametrize(
+    ("overlong", "why"),
+    [("drop", "all are longer than model.max_length=60"), ("truncate", "none has a token that bears loss within")],
+)
+def test_an_arm_never_loses_a_whole_pool(tmp_path: Path, overlong: str, why: str) -> None:
+    file = written(tmp_path / "rows.jsonl", HOPELESS)
+    with pytest.raises(DataError, match=rf"data.creative: of its 1 examples {why}"):
+        encode(f"data.creative.path={file}", *ALONE, f"data.overlong={overlong}")
+
+
+def test_a_pool_may_lose_a_whole_file(tmp_path: Path) -> None:
+    written(tmp_path / "a.jsonl", SHORT)
+    written(tmp_path / "b.jsonl", HOPELESS)
+    train, _ = encode(f"data.creative.path='{tmp_path}/*.jsonl'", *ALONE)
+    assert [(group["source"], group["examples"], group["dropped"]) for group in train.groups] == [
+        ("a", 1, 0),
+        ("b", 0, 1),
+    ]
 
 
 def test_overlong_examples_can_be_dropped_or_refused(tmp_path: Path) -> None:

@@ -259,3 +259,15 @@ def test_of_repeated_rows_one_that_can_be_used_stays(tmp_path: Path) -> None:
         general = mixture.examples(mixture.train.filter(pl.col("kind") == "general"))
         assert [one.reasoning for one in general] == ["another"]
         assert about(mixture, "data.general.zh")["removed"] == {"score": 1}
+
+
+def test_a_prompt_with_one_answer_is_never_both_general_and_held_out(tmp_path: Path) -> None:
+    """Whichever rows a seed holds out; rows without ids may differ in their reasoning or system prompt alone."""
+    twice = [rows(1)[0] | change for change in ({}, {"reasoning": "another"}, {"system": "Be brief."})]
+    path = written(tmp_path / "general.jsonl", [*twice, *rows(2)[1:]])
+    for seed in range(8):
+        data = data_config(ratio="1", scale=1, validation__general=1, general__zh__path=path, general__en__path=None)
+        mixture = build_mixture(data, seed)
+        assert about(mixture, "data.general.zh")["duplicates"] == 2
+    creative = build_mixture(data_config(creative__path=path, ratio="0"), seed=0)
+    assert counts(creative)[0] == 4

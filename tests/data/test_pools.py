@@ -37,6 +37,12 @@ def test_all_rows_come_back(tmp_path: Path) -> None:
     assert [one.prompt for one in opened.examples([299, 7])] == ["问7", "问299"]
 
 
+@pytest.mark.parametrize("score", [None, "high", "nan", 10**400, [7]])
+def test_a_score_that_is_no_number_is_none(tmp_path: Path, score: Any) -> None:
+    row = {"prompt": "q", "reasoning": "t", "answer": "a", "score": score}
+    assert pool(written(tmp_path, [row])).index()["score"].to_list() == [None]
+
+
 def test_several_files_by_a_pattern(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.jsonl"):
         written(tmp_path, triplets(2), name)

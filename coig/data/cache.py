@@ -1,4 +1,7 @@
-"""`data.cache`: folders named by what their content was made of, written whole by one process at a time."""
+"""`data.cache`: folders named by what their content was made of, written whole by one process at a time.
+
+What is large is made in batches, so that little of it is in memory.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import hashlib
 import inspect
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 from polars.exceptions import PolarsError
@@ -19,6 +22,7 @@ from coig.config import DataError
 from coig.study import sha256_of
 
 log = logging.getLogger(__name__)
+Item = TypeVar("Item")
 
 
 def key_of(made_of: Any, *makers: Callable[..., Any]) -> str:
@@ -37,6 +41,20 @@ def content_sha256(file: Path) -> str:
 @cache
 def _hashed(file: Path, status: tuple[int, ...]) -> str:
     return sha256_of(file)
+
+
+def batched(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
+    """The items in lists that each end with the item whose size makes the sum reach `limit`."""
+    batch: list[Item] = []
+    total = 0
+    for item in items:
+        batch.append(item)
+        total += size(item)
+        if total >= limit:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
 
 
 @contextmanager

@@ -24,7 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coig.config import DataError
-from coig.data.cache import building, key_of
+from coig.data.cache import batched, building, key_of
 from coig.data.encoding import Encoder, Ids, Segment, Tokens
 from coig.data.examples import Example, reasoning_block
 from coig.data.mixture import Mixture
@@ -144,29 +144,13 @@ def _encoded(
 def _shards(
     examples: Iterable[Example], encoder: Encoder, with_reasoning: bool
 ) -> Iterator[list[tuple[bytes, Tokens]]]:
-    """Examples encoded, so many at a time that a shard stays small."""
-    shard: list[tuple[bytes, Tokens]] = []
-    for batch in _batches(examples):
-        encoded = encoder.encode(batch, with_reasoning=with_reasoning)
-        shard += zip((example.digest for example in batch), encoded, strict=True)
-        if sum(len(tokens.ids) for _, tokens in shard) >= SHARD_TOKENS:
-            yield shard
-            shard = []
-    if shard:
-        yield shard
-
-
-def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    batch: list[Example] = []
-    characters = 0
-    for example in examples:
-        batch.append(example)
-        characters += len(example.prompt) + len(example.reasoning) + len(example.answer)
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
+    """Digests and tokens of the examples, so many at a time that a shard stays small."""
+    encoded = (
+        (example.digest, tokens)
+        for batch in batched(examples, lambda example: example.characters, BATCH_CHARACTERS)
+        for example, tokens in zip(batch, encoder.encode(batch, with_reasoning=with_reasoning), strict=True)
+    )
+    return batched(encoded, lambda pair: len(pair[1].ids), SHARD_TOKENS)
 
 
 def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:

@@ -34,6 +34,10 @@ class Example:
         return not self.prompt
 
     @property
+    def characters(self) -> int:
+        return len(self.prompt) + len(self.reasoning) + len(self.answer)
+
+    @property
     def digest(self) -> bytes:
         """32 bytes that stand for the texts: two examples with one digest are encoded alike."""
         return _digest(self.prompt, self.reasoning, self.answer, self.system or "")

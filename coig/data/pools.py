@@ -24,7 +24,7 @@ import polars as pl
 
 from coig.config import DataError, function_of
 from coig.data import sources
-from coig.data.cache import building, content_sha256, key_of
+from coig.data.cache import batched, building, content_sha256, key_of
 from coig.data.examples import Example, Row, content_id, example_of, prompt_key
 from coig.data.files import Damaged, located, read_rows
 from coig.language import script_share
@@ -182,7 +182,7 @@ def _convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> 
     # polars writes one part on the other cores while the next is read
     with (folder / "quarantine.jsonl").open("w", encoding="utf-8") as quarantine, ThreadPoolExecutor(1) as writer:
         parts: list[Future[dict[str, Any]]] = []
-        for number, part in enumerate(_parts(sound())):
+        for number, part in enumerate(batched(sound(), lambda record: record["characters"], PART_CHARACTERS)):
             for written in parts[-1:]:
                 written.result()  # no more than two parts are in memory
             parts.append(writer.submit(_written, part, folder / f"{number:05}.parquet"))
@@ -196,19 +196,6 @@ def _convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> 
         "parts": [written.result() for written in parts],
     }
     (folder / "about.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
-
-
-def _parts(records: Iterable[Row]) -> Iterator[list[Row]]:
-    part: list[Row] = []
-    characters = 0
-    for record in records:
-        part.append(record)
-        characters += record["characters"]
-        if characters >= PART_CHARACTERS:
-            yield part
-            part, characters = [], 0
-    if part:
-        yield part
 
 
 def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> Row:
@@ -226,9 +213,8 @@ def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> Ro
     if not isinstance(fields, dict):
         raise ValueError(f"the source's function returned {type(fields).__name__}, no fields")
     example = example_of(fields, source=source, lang=lang)
-    texts = {name: getattr(example, name) for name in TEXTS}
-    target = (example.prompt, example.reasoning, example.answer)
-    return texts | {
+    return {
+        **{name: getattr(example, name) for name in TEXTS},
         "id": example.id,
         "content": content_id(example.prompt, example.answer),
         "digest": example.digest,
@@ -237,7 +223,7 @@ def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> Ro
         "lang": example.lang,
         "genre": example.genre,
         "score": _number(fields.get("score")),
-        "characters": sum(map(len, target)),
+        "characters": example.characters,
     }
 
 

@@ -211,7 +211,6 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 MEASURED = """
 import resource, sys
 from tests.data.reading import pool
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 opened = pool(sys.argv[1], "r1_distill_zh")
 some = list(opened.examples(range(0, opened.about["rows"], 100)))
 print(opened.about["rows"], len(some), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

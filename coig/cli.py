@@ -80,8 +80,6 @@ def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schem
                 raise ConfigError(render_problems(problems))
             [(_, cfg)] = command.jobs()
             return load_config(cfg, schema)
-    except ConfigError:
-        raise
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(str(error)) from None
 

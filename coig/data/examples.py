@@ -57,12 +57,11 @@ def example_of(fields: Row, *, source: str, lang: str) -> Example:
     if language not in LANGUAGES:
         raise ValueError(f"lang: '{language}' is none of {', '.join(LANGUAGES)}")
     system = _optional(fields, "system")
-    labels = {name: value if value is None else str(value) for name in ("id", "genre") for value in [fields.get(name)]}
     return Example(
-        id=_optional(labels, "id") or content_id(prompt, reasoning, answer, *([system] if system else [])),
+        id=_label(fields, "id") or content_id(prompt, reasoning, answer, *([system] if system else [])),
         source=source,
         lang=language,
-        genre=_optional(labels, "genre"),
+        genre=_label(fields, "genre"),
         prompt=prompt,
         reasoning=reasoning,
         answer=answer,
@@ -122,6 +121,12 @@ def split_completion(text: str) -> tuple[str, str]:
 def _optional(fields: Row, name: str) -> str | None:
     value = fields.get(name)
     return None if value is None or value == "" or str(value).isspace() else clean_text(fields, name)
+
+
+def _label(fields: Row, name: str) -> str | None:
+    """An optional field that may be a number."""
+    value = fields.get(name)
+    return None if value is None else _optional({name: str(value)}, name)
 
 
 def _digest(*texts: str) -> bytes:

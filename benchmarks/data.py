@@ -15,14 +15,12 @@ import argparse
 import importlib.util
 import json
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -30,7 +28,20 @@ from typing import Any
 import polars as pl
 
 from benchmarks import synthetic
-from benchmarks.measuring import Measured, in_own_process, peaks_gb, ratio, summary
+from benchmarks.measuring import (
+    CORPUS,
+    TOKENIZER,
+    Measured,
+    goal_states,
+    in_own_process,
+    machine,
+    missing_inputs,
+    peaks_gb,
+    print_goals,
+    ratio,
+    say,
+    summary,
+)
 from benchmarks.synthetic import Files
 from coig.config import ConfigError
 
@@ -160,23 +171,8 @@ def measure_in_turns(files: Files, examples: int, arguments: argparse.Namespace)
                     measured[name].append(in_own_process(measure, job))
                     if (prepared := measured[name][-1].examples) != examples:
                         sys.exit(f"{name} prepared {prepared} of {examples} examples: not the same work, no comparison")
-                    _say(f"round {number + 1}, {name}: {measured[name][-1].seconds:.2f} s")
+                    say(f"round {number + 1}, {name}: {measured[name][-1].seconds:.2f} s")
     return measured
-
-
-def goals(measurements: dict[str, Any], ratios: dict[str, float]) -> dict[str, Any]:
-    """The figure, the bound and whether it is met, for every goal that was measured."""
-    figures = {
-        "cold peak GB": measurements["cold"]["peak_gb"],
-        "cached seconds": measurements["cached"]["seconds"],
-        **ratios,
-    }
-    states = {}
-    for goal, (sign, bound) in GOALS.items():
-        if goal in figures:
-            met = figures[goal] <= bound if sign == "<=" else figures[goal] >= bound
-            states[goal] = {"value": figures[goal], "bound": f"{sign} {bound}", "met": met}
-    return states
 
 
 def print_table(report: dict[str, Any]) -> None:
@@ -189,8 +185,7 @@ def print_table(report: dict[str, Any]) -> None:
         print(f"{name:13}{sizes}  {rounds}")
     if report["scale"] != 1:
         print("the goals are meant for --scale 1; a small run is mostly start-up")
-    for goal, state in report["goals"].items():
-        print(f"{goal}: {state['value']:.2f}, to be {state['bound']}: {'met' if state['met'] else 'NOT met'}")
+    print_goals(report["goals"])
 
 
 def report_of(
@@ -200,6 +195,8 @@ def report_of(
     measurements = {name: summary(rounds) for name, rounds in measured.items()}
     pairs = [(name, under) for name in measured for under in ("encode_batch", "cold") if name != under]
     ratios = {f"{over} / {under}": ratio(measured, over, under) for over, under in pairs}
+    cold, cached = measurements["cold"], measurements["cached"]
+    figures = {"cold peak GB": cold["peak_gb"], "cached seconds": cached["seconds"], **ratios}
     processes = {"trl": None, "trl_parallel": os.cpu_count()}
     libraries = LIBRARIES if arguments.without_trl else (*LIBRARIES, *PEER_LIBRARIES)
     return {
@@ -208,10 +205,9 @@ def report_of(
         "data": data,
         "measurements": measurements,
         "ratios": ratios,
-        "goals": goals(measurements, ratios),
+        "goals": goal_states(figures, GOALS),
         "trl_settings": {**TRL_SETTINGS, "dataset_num_proc": processes},
-        "versions": {name: version(name) for name in libraries} | {"python": platform.python_version()},
-        "cpu_count": os.cpu_count(),
+        **machine(libraries),
         "load_before": arguments.load_before,  # other people's work makes ratios worthless
     }
 
@@ -225,7 +221,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() if arguments.folder is None else nullcontext(arguments.folder) as folder:
             files = Files(Path(folder).resolve())
             data = in_own_process(synthetic.write, files, arguments.corpus, arguments.scale)
-            _say(f"wrote {data['examples']} examples, {data['characters'] / 1e6:.1f} M characters, to {files.folder}")
+            say(f"wrote {data['examples']} examples, {data['characters'] / 1e6:.1f} M characters, to {files.folder}")
             measured = measure_in_turns(files, data["examples"], arguments)
     except ConfigError as error:
         sys.exit(str(error))
@@ -241,8 +237,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="part of the paper's largest arm (default: all of it)")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where the synthetic files go (default: temporary, deleted)")
-    parser.add_argument("--tokenizer", type=Path, default=Path("../shared/tokenizers/qwen2.5"))
-    parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"), help="of zh.jsonl and en.jsonl")
+    parser.add_argument("--tokenizer", type=Path, default=TOKENIZER)
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="of zh.jsonl and en.jsonl")
     parser.add_argument("--without-trl", action="store_true")
     arguments = parser.parse_args()
     if arguments.scale < 0.01 or arguments.rounds < 1:
@@ -254,20 +250,11 @@ def _arguments() -> argparse.Namespace:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Exits with what is missing and how to mend it."""
-    missing = []
-    if not (arguments.tokenizer / "tokenizer_config.json").is_file():
-        missing.append(f"--tokenizer {arguments.tokenizer}: no tokenizer there; give the folder of Qwen2.5's")
-    for file in (arguments.corpus / "zh.jsonl", arguments.corpus / "en.jsonl"):
-        if not file.is_file():
-            missing.append(f"--corpus: {file} is missing; give a folder with zh.jsonl and en.jsonl of {{id, text, …}}")
+    missing = missing_inputs(arguments.tokenizer, arguments.corpus)
     if not arguments.without_trl and importlib.util.find_spec("trl") is None:
         missing.append("trl is not installed: pip install -e '.[benchmarks]', or measure --without-trl")
     if missing:
         sys.exit("\n".join(missing))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,23 @@
-"""What every benchmark needs: a process per measurement, its time and memory, and ratios of measurements in turns."""
+"""What every benchmark needs: a process per measurement, its time and memory, ratios of turns, goals."""
 
 from __future__ import annotations
 
+import os
+import platform
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+TOKENIZER = Path("../shared/tokenizers/qwen2.5")
+CORPUS = Path("../shared/corpus")
 
 
 @dataclass(frozen=True)
@@ -58,3 +64,43 @@ def summary(rounds: list[Measured]) -> dict[str, Any]:
         "tokens": rounds[0].tokens,
         **({"parts": parts} if parts else {}),
     }
+
+
+def goal_states(figures: Mapping[str, float], goals: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
+    """The figure, the bound and whether it is met, for every goal that was measured."""
+    states = {}
+    for goal, (sign, bound) in goals.items():
+        if goal in figures:
+            met = figures[goal] <= bound if sign == "<=" else figures[goal] >= bound
+            states[goal] = {"value": figures[goal], "bound": f"{sign} {bound}", "met": met}
+    return states
+
+
+def print_goals(states: Mapping[str, Any]) -> None:
+    """A line for each of `goal_states`."""
+    for goal, state in states.items():
+        print(f"{goal}: {state['value']:.2f}, to be {state['bound']}: {'met' if state['met'] else 'NOT met'}")
+
+
+def machine(libraries: Iterable[str]) -> dict[str, Any]:
+    """What the figures were measured on and with."""
+    return {
+        "versions": {name: version(name) for name in libraries} | {"python": platform.python_version()},
+        "cpu_count": os.cpu_count(),
+    }
+
+
+def missing_inputs(tokenizer: Path, corpus: Path) -> list[str]:
+    """What of a benchmark's inputs is missing, and how to mend it."""
+    missing = []
+    if not (tokenizer / "tokenizer_config.json").is_file():
+        missing.append(f"--tokenizer {tokenizer}: no tokenizer there; give the folder of Qwen2.5's")
+    for file in (corpus / "zh.jsonl", corpus / "en.jsonl"):
+        if not file.is_file():
+            missing.append(f"--corpus: {file} is missing; give a folder with zh.jsonl and en.jsonl of {{id, text, …}}")
+    return missing
+
+
+def say(text: str) -> None:
+    """Progress, apart from what a benchmark prints as its result."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Synthetic files of the paper's size and of the published shapes, for benchmarks/data.py to measure with.
+"""Synthetic files of the paper's size and of the published shapes, for the benchmarks to measure with.
 
 The texts are random cuts of public-domain novels, so that a tokenizer has real Chinese and English to work on; only
 their lengths follow the paper.
@@ -45,6 +45,11 @@ class Lengths:
             least, most = (median, most) if lengths.mean() < self.mean else (least, median)
         return [round(float(length)) for length in lengths]
 
+    def scaled(self, factor: float) -> Lengths:
+        """The same distribution of texts `factor` times as long."""
+        low, mean, high = (max(1, round(size * factor)) for size in (self.low, self.mean, self.high))
+        return Lengths(low, mean, high, self.spread)
+
 
 # docs/paper.md, "Data"
 CREATIVE = {
@@ -87,14 +92,20 @@ class Files:
         return self.folder / "conversations.parquet"
 
 
-def write(files: Files, corpus: Path, scale: float) -> dict[str, Any]:
-    """Write the files of an arm of `scale` times the paper's largest; returns its counts and length statistics."""
+def write(files: Files, corpus: Path, scale: float, length: float = 1.0) -> dict[str, Any]:
+    """Write the files of an arm of `scale` times the paper's largest, its texts `length` times as long.
+
+    Returns its counts and length statistics.
+    """
     rng = np.random.default_rng(SEED)
     creative_count, general_count = round(CREATIVE_EXAMPLES * scale), round(GENERAL_EXAMPLES * scale)
     chinese, english = (_corpus_text(corpus / f"{lang}.jsonl") for lang in ("zh", "en"))
-    creative = list(_examples(chinese, CREATIVE, creative_count, rng))
-    general_zh = list(_examples(chinese, GENERAL, general_count, rng))
-    general_en = list(_examples(english, GENERAL, general_count, rng))
+    of_creative, of_general = (
+        {name: field.scaled(length) for name, field in fields.items()} for fields in (CREATIVE, GENERAL)
+    )
+    creative = list(_examples(chinese, of_creative, creative_count, rng))
+    general_zh = list(_examples(chinese, of_general, general_count, rng))
+    general_en = list(_examples(english, of_general, general_count, rng))
 
     files.folder.mkdir(parents=True, exist_ok=True)
     rows = [_coig_writer(text, str(uuid.UUID(bytes=rng.bytes(16)))) for text in creative]

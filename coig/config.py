@@ -50,7 +50,7 @@ def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
     """Every problem of a composed config, one line each; empty when it is sound."""
     try:
         plain = _resolved(cfg)
-        unknown = [key for key in plain.get("vary", ()) if not _holds(plain, key.rpartition("@")[2])]
+        unknown = [key for key in plain.get("vary", ()) if not _holds(plain, key.rpartition("@")[2].replace("/", "."))]
         problems = [f"vary: {key} is no key of this config" for key in unknown]
         schema.model_validate(plain)
     except OmegaConfBaseException as error:
@@ -70,7 +70,7 @@ def render_problems(problems: list[str]) -> str:
 def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
     """Call a node's constructor with further arguments. Whatever it objects to is a ConfigError that names it."""
     try:
-        return instantiate(node.arguments(), _partial_=True)(*args, **kwargs)
+        return instantiate(node.arguments(), _partial_=True, _convert_="all")(*args, **kwargs)
     except ConfigError:
         raise
     except Exception as error:

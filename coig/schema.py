@@ -101,6 +101,7 @@ FolderName = Annotated[str, AfterValidator(_plain_name)]
 ArmNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[str, ...] = get_args(Language)
+SPLIT = "coig.training.optimizers.SplitAdamW"
 LOCAL = "coig.data.sources.local"
 ExampleField = Literal["id", "lang", "genre", "prompt", "reasoning", "answer", "system", "score"]
 
@@ -248,12 +249,21 @@ class Supervision(Node):
         return self
 
 
+class Lora(Node):
+    """Low-rank adapters; without them all weights are trained."""
+
+    rank: int = Field(gt=0)
+    alpha: int = Field(gt=0)  # the update is scaled by alpha / rank
+    dropout: float = Field(ge=0, lt=1)
+    targets: Annotated[str | tuple[str, ...], Field(min_length=1)]  # names of linear modules, or all-linear
+
+
 class Model(Node):
     name: str
     path: Annotated[str, AfterValidator(_model_path)]  # hub id or folder
     revision: str | None = None
     weights: Literal["pretrained", "random"] = "pretrained"  # random: architecture and tokenizer of `path` only
-    attn_implementation: str = "sdpa"
+    lora: Lora | None = None
     max_length: int = Field(gt=0)  # tokens of one example, prompt and completion
     learning_rate: float = Field(gt=0)
     system_prompt: str | None  # null: none, or the template's own
@@ -269,25 +279,56 @@ class Trainer(Constructor):
     """`lightning.Trainer` with the settings of a step, which are ours."""
 
     max_epochs: int = Field(gt=0)
+    max_steps: int = Field(ge=-1)  # optimizer steps after which to stop early; -1: no limit
+    accelerator: Literal["cpu", "gpu"]
+    devices: int = Field(gt=0)  # of one node
+    num_nodes: int = Field(default=1, gt=0)
+    # how several devices share the work: ddp, each holds the whole model; fsdp, each a part of it
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     # weights stay in fp32: in pure bf16 most updates of a learning rate like 2e-5 round away
     precision: Literal["32-true", "bf16-mixed"]
-    devices: Literal[1] = 1  # the loss is normalised over one device's step
-    global_batch_size: int = Field(gt=0)  # examples of one optimizer step
-    tokens_per_micro_batch: int = Field(gt=0)  # padded tokens of one forward pass; memory, not results
+    global_batch_size: int = Field(gt=0)  # examples of one optimizer step, on all devices together
+    tokens_per_micro_batch: int = Field(gt=0)  # of one forward pass on one device; memory, not results
     max_grad_norm: float = Field(gt=0)
+    checkpoint_every: int = Field(gt=0)  # optimizer steps; besides, every epoch ends with one
+    activation_checkpointing: int = Field(default=0, ge=0)  # decoder layers that compute their activations twice
+    compile: bool = False  # each decoder layer
+
+    @property
+    def ranks(self) -> int:
+        return self.devices * self.num_nodes
+
+    def total_steps(self, examples: int) -> int:
+        """Optimizer steps of a whole run; an epoch's last one may hold fewer examples."""
+        steps = self.max_epochs * math.ceil(examples / self.global_batch_size)
+        return steps if self.max_steps == -1 else min(steps, self.max_steps)
 
     @model_validator(mode="after")
     def _steps_are_ours(self) -> Trainer:
-        theirs = {"accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm"}
-        if given := theirs & set(self.model_extra or {}):
-            raise ValueError(
-                f"{min(given)} is not used: a step is global_batch_size examples, clipped by max_grad_norm"
-            )
+        instead = {
+            "accumulate_grad_batches": "a step is global_batch_size examples",
+            "limit_train_batches": "max_steps ends a run early",
+            "overfit_batches": "max_steps ends a run early",
+            "gradient_clip_val": "max_grad_norm clips",
+            "gradient_clip_algorithm": "max_grad_norm clips",
+        }
+        if given := sorted(instead.keys() & set(self.model_extra or {})):
+            raise ValueError(f"{given[0]} is not used: {instead[given[0]]}")
+        return self
+
+    @model_validator(mode="after")
+    def _devices_have_a_strategy(self) -> Trainer:
+        if self.ranks > 1 and self.strategy == "auto":
+            raise ValueError(f"{self.ranks} devices need a strategy: trainer.strategy=fsdp or ddp")
         return self
 
     def arguments(self) -> dict[str, Any]:
-        ours = {"global_batch_size", "tokens_per_micro_batch", "max_grad_norm"}
+        ours = set(Trainer.model_fields) - set(Constructor.model_fields) - set(LIGHTNINGS)
         return {key: value for key, value in super().arguments().items() if key not in ours}
+
+
+# of the trainer's fields, those that lightning.Trainer takes as they are
+LIGHTNINGS = ("max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "precision")
 
 
 class TrainConfig(Node):
@@ -304,6 +345,15 @@ class TrainConfig(Node):
     scheduler: Scheduler
     trainer: Trainer
     logger: Constructor | None
+
+    @model_validator(mode="after")
+    def _split_weights_are_whole(self) -> TrainConfig:
+        if self.optimizer.target == SPLIT and self.trainer.ranks > 1:
+            raise ValueError(
+                "optimizer=adamw_split keeps bf16 weights with fp32 gradients, which ddp and fsdp cannot exchange; "
+                "with several devices take optimizer=adamw"
+            )
+        return self
 
 
 class Sampling(Node):

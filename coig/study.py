@@ -28,8 +28,12 @@ from coig.schema import LANGUAGES, TrainConfig
 MULTIRUN = Path("multirun")
 # what may change between two runs of one arm without changing its results
 RUN_ONLY = (
-    *("resume", "overwrite", "logger", "vary", "trainer.tokens_per_micro_batch", "trainer.enable_progress_bar"),
-    *("data.cache", "data.max_quarantined"),
+    *("resume", "overwrite", "logger", "vary", "data.cache", "data.max_quarantined"),
+    *(
+        f"trainer.{key}"
+        for key in ("tokens_per_micro_batch", "activation_checkpointing", "compile", "checkpoint_every")
+    ),
+    *(f"trainer.{key}" for key in ("devices", "num_nodes", "enable_progress_bar", "log_every_n_steps")),
 )
 
 LOCK = ".lock"
@@ -60,8 +64,12 @@ class Arm:
         return self.folder / "model"
 
     @property
-    def checkpoint(self) -> Path:
-        return self.folder / "checkpoints" / "last.ckpt"
+    def checkpoint(self) -> Path | None:
+        """The last one that is whole, if there is any: a file, or a folder that several ranks wrote."""
+        return max(self.folder.glob("checkpoints/step-*.ckpt"), default=None)
+
+    def checkpoint_of(self, step: int) -> Path:
+        return self.folder / "checkpoints" / f"step-{step:08}.ckpt"
 
     @property
     def metrics(self) -> Path:
@@ -106,12 +114,13 @@ class Arm:
         if config.overwrite:
             return "new"
         manifest = self.manifest()
-        if not manifest and (self.model.exists() or self.checkpoint.exists()):
+        checkpoint = self.checkpoint
+        if not manifest and (self.model.exists() or checkpoint):
             raise ConfigError(f"{self.folder}: holds a model without manifest.json; overwrite=true trains it anew")
-        if not manifest or (manifest["status"] != "done" and not self.checkpoint.exists()):
+        if not manifest or (manifest["status"] != "done" and not checkpoint):
             return "new"
-        if self.checkpoint.exists() and not zipfile.is_zipfile(self.checkpoint):
-            raise ConfigError(f"{self.checkpoint}: damaged; overwrite=true trains this arm anew")
+        if checkpoint and not _is_sound(checkpoint):
+            raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
         changed = differences(self.settings(), settings_of(config))
         if manifest["data"]["fingerprint"] != fingerprint:
             changed.append("the data themselves (fingerprint)")
@@ -169,6 +178,11 @@ class Arm:
         for folder in (self.folder, *list(self.folder.parents)[:2]):
             if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK, "multirun.yaml"}:
                 shutil.rmtree(folder)
+
+
+def _is_sound(checkpoint: Path) -> bool:
+    """Whether it looks whole: torch writes zip files, and a folder's own index last."""
+    return (checkpoint / ".metadata").exists() if checkpoint.is_dir() else zipfile.is_zipfile(checkpoint)
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:

@@ -20,12 +20,16 @@ def config(*overrides: str) -> TrainConfig:
 DONE = {"status": "done", "data": {"fingerprint": "f"}}
 
 
+def checkpoint_of(arm: Arm) -> Path:
+    return arm.checkpoint_of(step=7)
+
+
 def trained(folder: Path, settings: TrainConfig, status: str = "done", fingerprint: str = "f") -> Arm:
     arm = Arm(folder)
     arm.write_settings(settings)
     arm.write_manifest({"status": status, "data": {"fingerprint": fingerprint}})
-    arm.checkpoint.parent.mkdir()
-    with zipfile.ZipFile(arm.checkpoint, "w"):
+    checkpoint_of(arm).parent.mkdir()
+    with zipfile.ZipFile(checkpoint_of(arm), "w"):
         pass
     if status == "done":
         arm.model.mkdir()
@@ -38,7 +42,7 @@ def test_a_done_arm_is_left_alone_and_a_broken_one_continued(tmp_path: Path) -> 
     assert trained(tmp_path / "cw+1k", config(), "running").state(config(), "f") == "unfinished"
     failed = trained(tmp_path / "cw+5k", config(), "failed")
     assert failed.state(config(), "f") == "unfinished"
-    failed.checkpoint.unlink()
+    checkpoint_of(failed).unlink()
     assert failed.state(config("model.learning_rate=0.5"), "other") == "new"  # nothing to lose
 
 
@@ -47,13 +51,25 @@ def test_what_does_not_bear_on_results_may_change(tmp_path: Path) -> None:
     assert arm.state(config("logger=none", "trainer.tokens_per_micro_batch=512"), "f") == "done"
 
 
+def test_the_last_checkpoint_counts(tmp_path: Path) -> None:
+    """A kill between two renames leaves the one before it, too."""
+    arm = trained(tmp_path / "cw", config(), "running")
+    sharded = arm.checkpoint_of(step=12)
+    sharded.mkdir()
+    assert arm.checkpoint == sharded
+    with pytest.raises(ConfigError, match="damaged"):
+        arm.state(config(), "f")
+    (sharded / ".metadata").touch()
+    assert arm.state(config(), "f") == "unfinished"
+
+
 def test_damaged_folders_are_named_with_the_remedy(tmp_path: Path) -> None:
     arm = trained(tmp_path / "cw", config())
-    arm.checkpoint.write_bytes(b"half")
-    with pytest.raises(ConfigError, match=r"last\.ckpt: damaged; overwrite=true"):
+    checkpoint_of(arm).write_bytes(b"half")
+    with pytest.raises(ConfigError, match=r"step-00000007\.ckpt: damaged; overwrite=true"):
         arm.state(config(), "f")
     (arm.folder / "config.yaml").unlink()
-    arm.checkpoint.unlink()
+    checkpoint_of(arm).unlink()
     with pytest.raises(ConfigError, match=r"config\.yaml: missing or damaged .*; overwrite=true"):
         arm.state(config(), "f")
     for content in ("[]", "{", '{"status": "done"}'):

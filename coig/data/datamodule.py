@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader
 
-from coig.data.batches import EpochPermutation, MicroBatch, micro_batches
 from coig.data.dataset import Encoded
+from coig.data.steps import StepLoader, Stepper
+from coig.schema import Trainer
 
 
 class MixtureDataModule(LightningDataModule):
-    """Steps of `global_batch_size` examples of the epoch's permutation, each a list of micro-batches."""
+    """Steps of `global_batch_size` examples of the epoch's permutation, each rank's share of them in micro-batches."""
 
     def __init__(
         self,
         train: Sequence[Encoded],
         validation: Sequence[Encoded],
-        *,
-        pad_id: int,
+        settings: Trainer,
+        attention_cost: float,
         seed: int,
-        global_batch_size: int,
-        tokens_per_micro_batch: int,
     ) -> None:
         super().__init__()
         self.train, self.validation = train, validation
-        self.seed = seed
-        self.global_batch_size = global_batch_size
-        self.collate = partial(micro_batches, pad_id=pad_id, token_budget=tokens_per_micro_batch)
+        self.settings, self.attention_cost, self.seed = settings, attention_cost, seed
 
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps, the last of which may hold fewer examples."""
-        return -(-len(self.train) // self.global_batch_size)
+        return -(-len(self.train) // self.settings.global_batch_size)
 
-    def train_dataloader(self) -> DataLoader[list[MicroBatch]]:
-        order = EpochPermutation(self.train, self.seed)
-        return DataLoader(self.train, self.global_batch_size, sampler=order, collate_fn=self.collate)  # type: ignore[arg-type]
+    def train_dataloader(self) -> StepLoader:
+        # `trainer.current_epoch` lags behind where a run is resumed from the end of an epoch
+        epoch = self.trainer.fit_loop.epoch_progress.current.processed
+        return StepLoader(self.train, self.settings.global_batch_size, self._stepper(), self.seed, epoch)
 
-    def val_dataloader(self) -> DataLoader[list[MicroBatch]]:
-        return DataLoader(self.validation, self.global_batch_size, collate_fn=self.collate)  # type: ignore[arg-type]
+    def val_dataloader(self) -> StepLoader:
+        return StepLoader(self.validation, self.settings.global_batch_size, self._stepper())
+
+    def _stepper(self) -> Stepper:
+        return Stepper(
+            self.settings.tokens_per_micro_batch, self.attention_cost, self.trainer.global_rank, self.trainer.world_size
+        )

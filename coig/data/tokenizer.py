@@ -11,7 +11,7 @@ from coig.schema import SAMPLE_PREFIX, Model, local_path
 
 REMEDY = (
     "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model with "
-    "its safetensors (model.weights=random needs none); attn_implementation is one that is installed"
+    "its safetensors (model.weights=random needs none)"
 )
 
 

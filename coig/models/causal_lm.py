@@ -1,74 +1,113 @@
-"""Loading a causal LM, its loss on supervised tokens, and its export."""
+"""Loading a causal LM, and what training sees of it: documents end to end in, their weighted loss out."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
-from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from coig.config import ConfigError, first_line
-from coig.data.batches import MicroBatch
+from coig.data.steps import MicroBatch
 from coig.data.tokenizer import REMEDY, location
+from coig.models.attention import PACKED
+from coig.models.loss import linear_nll
 from coig.schema import Model
-from coig.study import atomic_folder
+
+
+class CausalLM(nn.Module):
+    """A causal LM of transformers whose forward pass is its loss on a micro-batch.
+
+    The supervised rows are selected before the output head, which is most of a small model's work.
+    """
+
+    def __init__(self, lm: Any, head_chunk_rows: int | None = None) -> None:
+        super().__init__()
+        self.lm = lm
+        self.head_chunk_rows = head_chunk_rows
+
+    def forward(self, batch: MicroBatch, scale: float) -> tuple[Tensor, Tensor]:
+        """`scale` · Σ weight · −log p(target | what stands before it in its document), a scalar in fp32; and the −log p
+        of each of the S supervised tokens, (S,) fp32, without gradient."""
+        hidden = decoded(self.lm, batch)[batch.rows]
+        head = self.lm.get_output_embeddings().weight
+        return linear_nll(hidden, head, batch.targets, batch.weights * scale, self.head_chunk_rows)
+
+    @property
+    def layers(self) -> list[Any]:
+        """The decoder's layers, in order."""
+        return [module for module in self.lm.modules() if isinstance(module, GradientCheckpointingLayer)]
+
+    def checkpoint_activations(self, count: int) -> None:
+        """Let the first `count` layers compute their activations again in the backward pass instead of keeping them."""
+        for layer in self.layers[:count]:
+            layer.gradient_checkpointing = True
+            layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+
+    def compile_layers(self) -> None:
+        """Compile each layer in place, for any number of tokens; names of parameters stay as they are."""
+        for layer in self.layers:
+            layer.compile(dynamic=True)
+
+
+def decoded(lm: Any, batch: MicroBatch) -> Tensor:
+    """(T, d), the decoder's output for the documents of a micro-batch."""
+    bounds = {"cu_seq_lens_q": batch.cu_seqlens, "cu_seq_lens_k": batch.cu_seqlens}
+    longest = {"max_length_q": batch.max_seqlen, "max_length_k": batch.max_seqlen}
+    ids, positions = batch.input_ids[None], batch.position_ids[None]
+    output = lm.get_decoder()(input_ids=ids, position_ids=positions, use_cache=False, **bounds, **longest)
+    hidden: Tensor = output.last_hidden_state[0]
+    return hidden
 
 
 def load_model(model: Model, seed: int) -> Any:
     """The causal LM on the CPU, in fp32: pretrained weights, or random ones drawn from `seed` alone.
 
-    Raises ConfigError if it cannot be had.
+    Raises ConfigError if it cannot be had, or if training could not do what it does.
     """
-    options = {"dtype": torch.float32, "attn_implementation": model.attn_implementation}
+    options = {"revision": model.revision, "trust_remote_code": False}
     place = location(model.path)
     try:
+        config = AutoConfig.from_pretrained(place, **options)
+        published = config.dtype  # what `export` writes
+        settings = {"dtype": torch.float32, "attn_implementation": PACKED}
         if model.weights == "pretrained":
-            loaded = AutoModelForCausalLM.from_pretrained(
-                place, revision=model.revision, use_safetensors=True, **options
-            )
-            return _checked(loaded.train(), model)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            config = AutoConfig.from_pretrained(place, revision=model.revision)
-            return _checked(AutoModelForCausalLM.from_config(config, **options), model)
+            lm = AutoModelForCausalLM.from_pretrained(place, use_safetensors=True, **options, **settings)
+        else:
+            lm = random_weights(config, seed, settings)
     except (OSError, ValueError, ImportError, SafetensorError) as error:
         raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
+    if problem := _unsupported(lm):
+        raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
+    lm.published_dtype = published or torch.float32
+    return lm.train()
 
 
-def _checked(loaded: Any, model: Model) -> Any:
-    """The model, if its logits are the head's output as `weighted_nll` takes them to be."""
-    ids = torch.arange(4)[None]
+def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:
+    """A model of this architecture with weights drawn from `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False, **settings)
+
+
+def _unsupported(lm: Any) -> str | None:
+    """What would make the loss another one than the library's: found on two documents, packed and by themselves."""
+    head = lm.get_output_embeddings()
+    if type(head) is not nn.Linear or head.bias is not None:
+        return "has an output head that is more than one matrix"
+    ids, documents = torch.arange(8), (torch.arange(5), torch.arange(5, 8))
+    positions = torch.cat([torch.arange(len(document)) for document in documents])
+    packed = MicroBatch(ids, positions, torch.tensor([0, 5, 8], dtype=torch.int32), 5, ids, ids, torch.ones(8), ids)
     with torch.no_grad():
-        logits = loaded.get_output_embeddings()(loaded.get_decoder()(input_ids=ids).last_hidden_state)
-        if not torch.allclose(logits, loaded(input_ids=ids).logits, rtol=1e-3, atol=1e-4):
-            raise ConfigError(
-                f"model.path={model.path}: scales or caps its logits, which is not supported; take another"
-            )
-    return loaded
-
-
-def weighted_nll(model: Any, batch: MicroBatch) -> Tensor:
-    """Σ weight · −log p(token | what stands before it), a scalar in fp32; not normalised.
-
-    Supervised rows are selected before the output head, which is most of a small model's work.
-    """
-    hidden = model.get_decoder()(input_ids=batch.input_ids, use_cache=False).last_hidden_state
-    weights = batch.weights[:, 1:]
-    rows = weights > 0
-    logits = model.get_output_embeddings()(hidden[:, :-1][rows])  # (supervised, vocabulary)
-    nll = cross_entropy(logits.float(), batch.input_ids[:, 1:][rows], reduction="none")
-    return (nll * weights[rows]).sum()
-
-
-def export(model: Any, tokenizer: Any, end_id: int, folder: Path) -> None:
-    """Write a folder that plain transformers loads, whole or not at all."""
-    model.generation_config = GenerationConfig(
-        eos_token_id=sorted({end_id, tokenizer.eos_token_id}), pad_token_id=tokenizer.pad_token_id
-    )
-    with atomic_folder(folder) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
+        logits = head(decoded(lm.eval(), packed))
+        lm.set_attn_implementation("eager")
+        alone = torch.cat([lm(input_ids=document[None]).logits[0] for document in documents])
+        lm.set_attn_implementation(PACKED)
+    if not torch.allclose(logits, alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max())):
+        return "scales or caps its logits, or has a state that packed documents would share"
+    return None

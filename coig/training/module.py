@@ -1,49 +1,61 @@
-"""The LightningModule: one batch is one optimizer step, its loss normalised over the whole step."""
+"""The LightningModule: one batch is one optimizer step, its loss normalised over the whole step on all ranks."""
 
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from lightning import LightningModule
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from transformers import get_scheduler
 
-from coig.config import ConfigError
-from coig.data.batches import MicroBatch
-from coig.models.causal_lm import weighted_nll
-from coig.schema import Scheduler
+from coig.config import construct
+from coig.data.steps import GROUPS, MicroBatch, Step
+from coig.models.causal_lm import CausalLM
+from coig.schema import TrainConfig
+from coig.training.failures import check_finite, check_validation, memory_for
+from coig.training.sharding import shard
 
 
 class CausalLMModule(LightningModule):
     """A causal LM with manual optimization.
 
-    Loss of a step = Σ nll · weight / Σ weight over all its micro-batches. Lightning's own accumulation would average
-    the means of micro-batches, which weighs tokens by the layout.
+    Loss of a step = Σ nll · weight / Σ weight over all its micro-batches on all ranks. Lightning's own accumulation
+    would average the means of micro-batches, which weighs tokens by the layout.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        optimizer: Optimizer,
-        scheduler: Scheduler,
-        max_grad_norm: float,
-    ) -> None:
+    def __init__(self, model: CausalLM, config: TrainConfig, total_steps: int) -> None:
         super().__init__()
+        self.total_steps = total_steps  # Lightning's own estimate would make it forget where a resumed epoch stood
         self.automatic_optimization = False
+        self.strict_loading = config.model.lora is None  # a checkpoint leaves frozen weights out
         self.model = model
-        self.optimizer = optimizer
-        self.scheduler = scheduler
-        self.max_grad_norm = max_grad_norm
-        self.validation_sums = [0.0, 0.0]
+        self.config = config
+        self.optimizer: Optimizer = construct(config.optimizer, [p for p in model.parameters() if p.requires_grad])
+        self.validation = _Losses(self.device)
+
+    def configure_model(self) -> None:
+        """Called once the ranks have found each other, and again before a validation."""
+        if self.config.trainer.strategy == "fsdp" and not isinstance(next(self.model.parameters()), DTensor):
+            shard(self.model, self.device_mesh["data_parallel"], self.config.trainer.precision)
+            trained = [p for p in self.model.parameters() if p.requires_grad]
+            self.optimizer = construct(self.config.optimizer, trained)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        steps = int(self.trainer.estimated_stepping_batches)
-        warmup = min(math.ceil(self.scheduler.warmup * steps), steps - 1)  # a first step of warm-up has rate 0
-        schedule = get_scheduler(self.scheduler.name, self.optimizer, warmup, steps)
+        scheduler = self.config.scheduler
+        # a first step of warm-up has rate 0
+        warmup = min(math.ceil(scheduler.warmup * self.total_steps), self.total_steps - 1)
+        schedule = get_scheduler(scheduler.name, self.optimizer, warmup, self.total_steps)
         return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if not self.strict_loading:
+            trained = {name for name, weight in self.named_parameters() if weight.requires_grad}
+            checkpoint["state_dict"] = {name: w for name, w in checkpoint["state_dict"].items() if name in trained}
 
     def on_train_start(self) -> None:
         """A checkpoint restores the rate that its own schedule set; with more epochs this one's is another."""
@@ -55,43 +67,69 @@ class CausalLMModule(LightningModule):
         for group, rate in zip(self.optimizer.param_groups, schedule._last_lr, strict=True):
             group["lr"] = rate
 
-    def training_step(self, step: list[MicroBatch], step_index: int) -> None:
+    def training_step(self, step: Step, step_index: int) -> None:
+        # dropout depends on where the run is, not on how it came there: a resumed run needs no generator's state
+        torch.manual_seed((self.config.seed << 32) + self.global_step * self.trainer.world_size + self.global_rank)
+        ranks = self.trainer.world_size  # over which ddp and fsdp average gradients
+        losses = _Losses(self.device)
+        for left, batch in zip(reversed(range(len(step.micro_batches))), step.micro_batches, strict=True):
+            with self._exchange(now=left == 0), memory_for(step, self.config.trainer.tokens_per_micro_batch):
+                loss, nll = self.model(batch, ranks / step.total_weight)
+                self.manual_backward(loss)
+            losses.add(loss / ranks, nll, batch)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.config.trainer.max_grad_norm)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        self._update(losses.summed(self.trainer.strategy, step.group_tokens), norm, step)
+
+    def _update(self, losses: dict[str, float], norm: Tensor, step: Step) -> None:
+        """Take the optimizer's step, unless the loss or the gradient is not finite."""
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
-        total = sum(batch.total_weight for batch in step)
-        tokens = sum(batch.supervised_tokens for batch in step)
-        loss = torch.zeros((), dtype=torch.float32, device=self.device)
-        for batch in step:
-            nll = weighted_nll(self.model, batch)
-            self.manual_backward(nll / total)
-            loss += nll.detach() / total
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.max_grad_norm)
-        self._check_finite(loss, norm)
-        rate = schedule.get_last_lr()[0]
+        loss, rate = losses.pop("loss"), schedule.get_last_lr()[0]
+        check_finite(loss, float(norm), rate, self.global_step, step)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
         self.log("loss", loss, prog_bar=True, logger=False)
-        self.log_dict(
-            {"train/loss": loss, "train/grad_norm": norm, "train/lr": rate, "train/supervised_tokens": float(tokens)}
-        )
+        facts = {"loss": loss, "grad_norm": norm, "lr": rate, "supervised_tokens": float(sum(step.group_tokens))}
+        self.log_dict({f"train/{name}": fact for name, fact in facts.items()})
+        self.log_dict({f"train/loss/{group}": loss for group, loss in losses.items()})
 
-    def _check_finite(self, loss: Tensor, norm: Tensor) -> None:
-        if not (torch.isfinite(loss) and torch.isfinite(norm)):
-            rate = self.lr_schedulers().get_last_lr()[0]
-            raise ConfigError(
-                f"step {self.global_step}: loss {float(loss)} with gradient norm {float(norm)} at learning rate "
-                f"{rate:.3g} is not finite; lower model.learning_rate and start anew with overwrite=true"
-            )
+    def _exchange(self, *, now: bool) -> AbstractContextManager[Any]:
+        """Under ddp, gradients travel once a step; fsdp must scatter them after each micro-batch to have room."""
+        waits = self.config.trainer.strategy == "ddp" and not now
+        return self.trainer.strategy.model.no_sync() if waits else nullcontext()
 
     def on_validation_epoch_start(self) -> None:
-        self.validation_sums = [0.0, 0.0]
+        self.validation = _Losses(self.device)
+        self.validation_weight, self.validation_tokens = 0.0, [0] * len(GROUPS)
 
-    def validation_step(self, step: list[MicroBatch], step_index: int) -> None:
-        for batch in step:
-            self.validation_sums[0] += float(weighted_nll(self.model, batch))
-            self.validation_sums[1] += batch.total_weight
+    def validation_step(self, step: Step, step_index: int) -> None:
+        for batch in step.micro_batches:
+            loss, nll = self.model(batch, 1.0)
+            self.validation.add(loss, nll, batch)
+        self.validation_weight += step.total_weight
+        self.validation_tokens = [sum(pair) for pair in zip(self.validation_tokens, step.group_tokens, strict=True)]
 
     def on_validation_epoch_end(self) -> None:
-        nll, weight = self.validation_sums
-        self.log("validation", nll / weight, prog_bar=True, logger=False)
-        self.log("validation/loss", nll / weight)
+        losses = self.validation.summed(self.trainer.strategy, self.validation_tokens)
+        loss = losses.pop("loss") / self.validation_weight
+        check_validation(loss, self.global_step)
+        self.log("validation", loss, prog_bar=True, logger=False)
+        self.log_dict({"validation/loss": loss} | {f"validation/loss/{group}": loss for group, loss in losses.items()})
+
+
+class _Losses:
+    """The loss, and the sums of −log p of each of GROUPS, kept on the device until they are asked for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.sums = torch.zeros(1 + len(GROUPS), dtype=torch.float32, device=device)
+
+    def add(self, loss: Tensor, nll: Tensor, batch: MicroBatch) -> None:
+        self.sums[0] += loss.detach()
+        self.sums[1:].index_add_(0, batch.groups, nll)
+
+    def summed(self, strategy: Any, group_tokens: list[int]) -> dict[str, float]:
+        """Over all ranks: the loss, and each group's mean −log p a token where it has any."""
+        loss, *groups = strategy.reduce(self.sums, reduce_op="sum").tolist()
+        named = zip(GROUPS, groups, group_tokens, strict=True)
+        return {"loss": loss} | {group: nll / tokens for group, nll, tokens in named if tokens}

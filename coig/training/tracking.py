@@ -14,17 +14,22 @@ from lightning.pytorch.loggers import Logger
 from coig.config import construct
 from coig.schema import Constructor, TrainConfig
 from coig.study import Arm, settings_of
+from coig.training import ranks
 from coig.training.metrics import MetricsFile
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def tracking(config: TrainConfig, arm: Arm, run_id: str) -> Iterator[list[Logger]]:
-    """The arm's loggers, closed at the end with the exit code that tells a failed arm from a finished one."""
+def tracking(config: TrainConfig, arm: Arm) -> Iterator[list[Logger]]:
+    """The arm's loggers, closed at the end with the exit code that tells a failed arm from a finished one; none but on
+    the first rank."""
+    if not ranks.is_first():
+        yield []
+        return
     loggers: list[Logger] = [MetricsFile(arm.metrics)]
     if config.logger:
-        loggers.append(construct(config.logger, **_wandb_options(config.logger, run_id)))
+        loggers.append(construct(config.logger, **_wandb_options(config.logger, arm.manifest()["wandb_run"])))
     for logger in loggers:
         if url := getattr(logger.experiment, "url", None):
             log.info("W&B: %s", url)

@@ -1,18 +1,18 @@
-"""The loss is the library's own, and does not depend on how a step is laid out."""
+"""The loss and its gradients are the library's own on a padded batch, and do not depend on how a step is laid out."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from torch import Tensor
+from transformers import Gemma2Config, Gemma2ForCausalLM, MistralConfig, MistralForCausalLM
 
 from coig.config import ConfigError
-from coig.data.batches import micro_batches
 from coig.data.dataset import Encoded
-from coig.data.encoding import Encoder
+from coig.data.steps import Step, Stepper
 from coig.data.tokenizer import load_tokenizer
-from coig.models.causal_lm import export, load_model, weighted_nll
+from coig.models.causal_lm import CausalLM, load_model
 from coig.schema import Model
 
 TINY = Model(
@@ -24,50 +24,106 @@ TINY = Model(
     system_prompt=None,
     template_arguments={},
 )
+LENGTHS = [40, 33, 17, 17, 9, 5]
+SMALL = {
+    "vocab_size": 8192,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 
 
-@pytest.fixture(scope="module")
-def model() -> Any:
-    return load_model(TINY, seed=0)
+@pytest.fixture
+def model() -> CausalLM:
+    return CausalLM(load_model(TINY, seed=0))
 
 
-def step(lengths: list[int]) -> list[Encoded]:
-    """Examples of random ids whose first half is a prompt."""
+def examples() -> list[Encoded]:
+    """Random ids, a third of them a prompt; the reasoning bears half of the answer's loss."""
     generator = torch.Generator().manual_seed(0)
     rows = []
-    for length in lengths:
+    for length in LENGTHS:
         ids = torch.randint(3, 8000, (length,), generator=generator).int().numpy()
-        rows.append(Encoded("id", "creative", "zh", ids, (length // 2, 0, length - length // 2), (0.0, 1.0, 1.0)))
+        segments = length // 3, length // 3, length - 2 * (length // 3)
+        rows.append(Encoded("id", "creative", "zh", ids, segments, (0.0, 0.5, 1.0)))
     return rows
 
 
-def test_the_loss_is_the_librarys_over_the_whole_step(model: Any) -> None:
-    [batch] = micro_batches(step([40, 17, 9]), pad_id=0, token_budget=10_000)
-    labels = batch.input_ids.masked_fill(batch.weights == 0, -100)
-    attention_mask = (torch.arange(40) < torch.tensor([[40], [17], [9]])).long()
-    library = model(input_ids=batch.input_ids, attention_mask=attention_mask, labels=labels).loss
-    assert torch.allclose(weighted_nll(model, batch) / batch.total_weight, library, rtol=1e-6)
+def gradient(model: CausalLM) -> Tensor:
+    parts = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+    model.zero_grad()
+    return torch.cat(parts)
 
 
-@pytest.mark.parametrize("token_budget", [1, 64, 100])
-def test_gradients_do_not_depend_on_the_layout(model: Any, token_budget: int) -> None:
-    def gradients(budget: int) -> torch.Tensor:
-        model.zero_grad()
-        batches = micro_batches(step([40, 33, 17, 17, 9, 5]), pad_id=0, token_budget=budget)
-        total = sum(batch.total_weight for batch in batches)
-        for batch in batches:
-            torch.autograd.backward(weighted_nll(model, batch) / total)
-        return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
-
-    reference, other = gradients(10_000), gradients(token_budget)
-    assert float((reference - other).norm() / reference.norm()) <= 1e-5
+def of_steps(model: CausalLM, *steps: Step) -> tuple[float, Tensor]:
+    """Loss and gradient of one optimizer step, whose ranks' shares are given."""
+    loss = 0.0
+    for step in steps:
+        for batch in step.micro_batches:
+            part, _ = model(batch, 1 / step.total_weight)
+            part.backward()
+            loss += float(part.detach())
+    return loss, gradient(model)
 
 
-def test_weights_scale_a_tokens_share_of_the_loss(model: Any) -> None:
-    [one] = step([20])
-    [plain] = micro_batches([one], pad_id=0, token_budget=100)
-    doubled = plain._replace(weights=plain.weights * 2)
-    assert torch.allclose(2 * weighted_nll(model, plain), weighted_nll(model, doubled))
+def of_a_padded_batch(model: CausalLM) -> tuple[float, Tensor]:
+    """The same through transformers alone: one padded batch, an attention mask, and every token's logits."""
+    rows = examples()
+    ids, weights = torch.zeros(len(rows), max(LENGTHS), dtype=torch.long), torch.zeros(len(rows), max(LENGTHS))
+    for row, (example, length) in enumerate(zip(rows, LENGTHS, strict=True)):
+        ids[row, :length] = torch.tensor(example.input_ids)
+        weights[row, :length] = torch.tensor(example.weights)
+    mask = (torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]).long()
+    model.lm.set_attn_implementation("eager")
+    logits = model.lm(input_ids=ids, attention_mask=mask).logits[:, :-1]
+    nll = torch.nn.functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
+    loss = (nll * weights[:, 1:]).sum() / weights[:, 1:].sum()
+    torch.autograd.backward(loss)
+    model.lm.set_attn_implementation("packed")
+    return float(loss.detach()), gradient(model)
+
+
+def relative(ours: Tensor, theirs: Tensor) -> float:
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+@pytest.mark.parametrize("token_budget", [1, 45, 64, 10_000])
+@pytest.mark.parametrize("ranks", [1, 2, 5])
+def test_gradients_are_those_of_a_padded_batch(model: CausalLM, token_budget: int, ranks: int) -> None:
+    expected_loss, expected = of_a_padded_batch(model)
+    shares = [Stepper(token_budget, 0.01, rank, ranks).step(examples()) for rank in range(ranks)]
+    loss, ours = of_steps(model, *shares)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    assert relative(ours, expected) <= 1e-5
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_computing_activations_twice_changes_nothing(model: CausalLM, layers: int) -> None:
+    step = Stepper(10_000).step(examples())
+    _, expected = of_steps(model, step)
+    model.checkpoint_activations(layers)
+    assert sum(layer.gradient_checkpointing for layer in model.layers) == layers
+    assert torch.equal(of_steps(model, step)[1], expected)
+
+
+def test_compiled_layers_compute_the_same_under_the_same_names(model: CausalLM) -> None:
+    names = list(model.state_dict())
+    steps = [Stepper(budget).step(examples()) for budget in (10_000, 64)]
+    expected = [of_steps(model, step)[1] for step in steps]
+    model.compile_layers()
+    assert all(
+        relative(of_steps(model, step)[1], gradients) <= 1e-5 for step, gradients in zip(steps, expected, strict=True)
+    )
+    assert list(model.state_dict()) == names
+
+
+def test_each_tokens_loss_is_reported_beside_the_sum(model: CausalLM) -> None:
+    step = Stepper(10_000).step(examples())
+    [batch] = step.micro_batches
+    loss, nll = model(batch, 1.0)
+    assert torch.allclose(loss, (nll * batch.weights).sum())
 
 
 def test_random_weights_come_from_the_seed_alone() -> None:
@@ -77,30 +133,36 @@ def test_random_weights_come_from_the_seed_alone() -> None:
     assert not torch.equal(first, other)
 
 
-def test_plain_transformers_loads_the_export(model: Any, tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(TINY)
-    export(model, tokenizer, Encoder(tokenizer, None).end_id, tmp_path / "model")
-    loaded = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
-    ids = AutoTokenizer.from_pretrained(tmp_path / "model")("春天的雨", return_tensors="pt").input_ids
-    assert torch.equal(loaded(ids).logits, model(ids).logits)
-    assert loaded.generation_config.eos_token_id == [tokenizer.convert_tokens_to_ids("<|im_end|>")]
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+def saved(model: Any, folder: Path) -> Model:
+    model.save_pretrained(folder)
+    return TINY.model_copy(update={"path": str(folder), "weights": "pretrained"})
+
+
+def test_a_pretrained_model_is_in_training_mode(tmp_path: Path) -> None:
+    assert load_model(saved(load_model(TINY, 0), tmp_path), 0).training
+
+
+def test_a_sliding_window_is_kept(tmp_path: Path) -> None:
+    mistral = MistralForCausalLM(MistralConfig(**SMALL, sliding_window=8))
+    windowed = CausalLM(load_model(saved(mistral, tmp_path), 0))
+    _, expected = of_a_padded_batch(windowed)
+    _, ours = of_steps(windowed, Stepper(64).step(examples()))
+    assert relative(ours, expected) <= 1e-5
 
 
 def test_a_model_that_caps_its_logits_is_refused(tmp_path: Path) -> None:
-    from transformers import Gemma2Config, Gemma2ForCausalLM
-
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "head_dim": 8, "vocab_size": 32}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "final_logit_softcapping": 0.01}
-    Gemma2ForCausalLM(Gemma2Config(**sizes, **heads)).save_pretrained(tmp_path)
-    capped = TINY.model_copy(update={"path": str(tmp_path), "weights": "pretrained", "attn_implementation": "eager"})
+    capped = Gemma2ForCausalLM(Gemma2Config(**SMALL, head_dim=8, final_logit_softcapping=0.01))
     with pytest.raises(ConfigError, match="scales or caps its logits"):
-        load_model(capped, 0)
+        load_model(saved(capped, tmp_path), 0)
 
 
-def test_a_pretrained_model_is_in_training_mode(model: Any, tmp_path: Path) -> None:
-    model.save_pretrained(tmp_path)
-    assert load_model(TINY.model_copy(update={"path": str(tmp_path), "weights": "pretrained"}), 0).training
+def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
+    model = load_model(TINY, 0)
+    pickled = saved(model, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match="safetensors"):
+        load_model(pickled, 0)
 
 
 @pytest.mark.parametrize("path", ["nobody/no-such-model", "sample:."])

@@ -1,0 +1,39 @@
+"""A trained model as a folder that plain transformers loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, GenerationConfig
+
+from coig.models.adapters import add_adapters
+from coig.schema import Lora
+from coig.study import atomic_folder
+
+
+def export(lm: Any, weights: dict[str, Tensor], lora: Lora | None, tokenizer: Any, end_id: int, folder: Path) -> None:
+    """Write `folder` whole or not at all, adapters merged into the weights; they stand in `adapter/` beside it.
+
+    Args:
+        lm: the trained model; its own weights may be sharded.
+        weights: all of its weights in whole tensors on the CPU, by name; written in the dtype the model came in.
+    """
+    with torch.device("meta"):
+        plain = AutoModelForCausalLM.from_config(lm.config)
+        adapted = add_adapters(plain, lora) if lora else None
+    # merging changes weights in place, and on a CPU these may be the trained model's own
+    plain.load_state_dict({name: w.clone() for name, w in weights.items()} if lora else weights, assign=True)
+    plain.tie_weights()
+    if adapted:
+        with atomic_folder(folder.with_name("adapter")) as partial:
+            adapted.save_pretrained(partial)
+        plain = adapted.merge_and_unload()
+    plain.generation_config = GenerationConfig(
+        eos_token_id=sorted({end_id, tokenizer.eos_token_id}), pad_token_id=tokenizer.pad_token_id
+    )
+    with atomic_folder(folder) as partial:
+        plain.to(lm.published_dtype).save_pretrained(partial)
+        tokenizer.save_pretrained(partial)

@@ -1,0 +1,63 @@
+"""Floating-point operations of training, for model FLOP utilisation: what the model asks for, recomputing aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import Parameter
+
+# bf16 FLOP/s without sparsity, by what the driver's name of a device holds; from NVIDIA's data sheets
+PEAKS = {
+    "B200": 2250e12,
+    "H200": 989.5e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989.5e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "RTX 4090": 165.2e12,
+    "A40": 149.7e12,
+    "L4": 121e12,
+    "RTX 3090": 71e12,
+}
+
+
+class TrainingFlops:
+    """FLOPs of a dense model's forward and backward pass, counted as in PaLM (arXiv 2204.02311, appendix B).
+
+    A weight costs 6 a token, or 4 if it is frozen; attention costs 6 · layers · heads · head_dim · length² a document,
+    half of the square being masked; the output head costs as a weight does, for the tokens that bear loss.
+    """
+
+    def __init__(self, lm: Any) -> None:
+        config = lm.config.get_text_config()
+        embedding, head = lm.get_input_embeddings().weight, lm.get_output_embeddings().weight
+        self.per_token: int = sum(_per_token(p) for p in lm.parameters() if p is not embedding and p is not head)
+        self.per_supervised_token = _per_token(head)
+        heads = config.num_attention_heads
+        head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
+        self.per_square: int = 6 * config.num_hidden_layers * heads * head_dim
+
+    @property
+    def attention_cost(self) -> float:
+        """What a squared token costs beside a token, as `coig.data.layout` balances them."""
+        return self.per_square / self.per_token
+
+    def of(self, lengths: Sequence[int], supervised_tokens: int) -> int:
+        """Of documents of these lengths in tokens."""
+        squares = sum(length**2 for length in lengths)
+        return self.per_token * sum(lengths) + self.per_square * squares + self.per_supervised_token * supervised_tokens
+
+
+def _per_token(weight: Parameter) -> int:
+    return (6 if weight.requires_grad else 4) * weight.numel()
+
+
+def peak_flops(device: torch.device) -> float | None:
+    """The device's bf16 FLOP/s without sparsity; None where it is not known."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device)
+    return next((peak for known, peak in PEAKS.items() if known in name), None)

@@ -1,0 +1,76 @@
+"""Checkpoints that are whole or not there: written under another name, renamed, and only then the earlier one goes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from coig.study import Arm
+from coig.training.failures import check_weights
+
+
+class Checkpoints(Checkpoint):
+    """Saves all that a run needs to go on, every `every` optimizer steps and at the end of each epoch; keeps the last.
+
+    A kill at any moment leaves the last one or the one before it.
+    """
+
+    def __init__(self, arm: Arm, every: int) -> None:
+        self.arm = arm
+        self.every = every
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        if trainer.global_step % self.every == 0 and not trainer.is_last_batch:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        self._save(trainer)
+
+    def _save(self, trainer: Any) -> None:
+        check_weights(trainer.lightning_module, trainer.global_step)
+        final = self.arm.checkpoint_of(trainer.global_step)
+        partial = final.with_name(f".{final.name}.partial")
+        if trainer.is_global_zero and partial.exists():  # of a killed run
+            _remove(partial)
+        trainer.strategy.barrier()
+        trainer.save_checkpoint(partial)
+        trainer.strategy.barrier()
+        if trainer.is_global_zero:
+            for file in [partial, *partial.rglob("*")]:
+                _to_disk(file)
+            partial.replace(final)
+            for earlier in final.parent.iterdir():
+                if earlier != final:
+                    _remove(earlier)
+        trainer.strategy.barrier()
+
+
+class DirectIO(TorchCheckpointIO):
+    """Straight from and to the file: Lightning's own makes a copy of the whole checkpoint in memory first."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        torch.save(checkpoint, path)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        loaded: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        return loaded
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _to_disk(path: Path) -> None:
+    """What a power cut would otherwise lose after the rename."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,65 @@
+"""How a run stops when it cannot go on: with the step, the cause and the setting to change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from coig.config import ConfigError
+from coig.data.steps import Step
+
+LOWER = "The last checkpoint stays as it is. Lower model.learning_rate and start anew with overwrite=true"
+OUT_OF_CPU_MEMORY = "can't allocate memory"  # a RuntimeError without a class of its own
+
+
+def check_finite(loss: float, norm: float, learning_rate: float, number: int, step: Step) -> None:
+    """Raise ConfigError before an update that would ruin the weights."""
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise ConfigError(
+            f"step {number}: loss {loss} with gradient norm {norm} is not finite, at learning rate "
+            f"{learning_rate:.3g}, on the examples {', '.join(step.ids)}. {LOWER}, or leave out what breaks it"
+        )
+
+
+def check_validation(loss: float, steps: int) -> None:
+    """Raise ConfigError before weights that answer nonsense are saved."""
+    if not math.isfinite(loss):
+        raise ConfigError(f"after step {steps}: validation loss {loss} is not finite. {LOWER}")
+
+
+def check_weights(module: nn.Module, steps: int) -> None:
+    """Raise ConfigError before weights that are not finite take the place of sound ones."""
+    broken = [name for name, weight in module.named_parameters() if not _own_part(weight).isfinite().all()]
+    if broken:
+        raise ConfigError(f"after step {steps}: {broken[0].removeprefix('model.lm.')} is not finite. {LOWER}")
+
+
+def _own_part(weight: Tensor) -> Tensor:
+    """A sharded weight's part on this rank."""
+    return weight.to_local() if isinstance(weight, DTensor) else weight
+
+
+@contextmanager
+def memory_for(step: Step, tokens_per_micro_batch: int) -> Iterator[None]:
+    """Raise ConfigError where memory runs out, naming the step's largest micro-batch and the setting to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not isinstance(error, torch.OutOfMemoryError) and OUT_OF_CPU_MEMORY not in str(error):
+            raise
+        largest = max(step.micro_batches, key=lambda batch: len(batch.input_ids))
+        tokens, documents = len(largest.input_ids), len(largest.cu_seqlens) - 1
+        remedy = (
+            f"lower trainer.tokens_per_micro_batch={tokens_per_micro_batch} (results stay the same)"
+            if documents > 1
+            else "it is a single one, so lower model.max_length"
+        )
+        raise ConfigError(
+            f"out of memory: the largest micro-batch of this step has {tokens:,} tokens in {documents} examples; "
+            f"{remedy}, or raise trainer.activation_checkpointing"
+        ) from error

@@ -1,0 +1,111 @@
+"""Several processes that train one arm: how they are started, and how they agree.
+
+On one node `python train.py trainer=fsdp trainer.devices=4` starts its ranks itself, afresh for every arm of a sweep,
+from the resolved config: Lightning would run the whole command line again in each of them, `-m` included. On many nodes
+torchrun starts them; both set the same environment variables.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from coig.config import ConfigError
+from coig.schema import TrainConfig, Trainer
+from coig.study import settings_of
+
+Result = TypeVar("Result")
+
+
+def is_rank() -> bool:
+    """Whether torchrun, or `launch`, started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes; the only one is."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def launch(config: TrainConfig) -> None:
+    """Train the arm in `trainer.devices` processes of this node. Raises SystemExit if one of them fails."""
+    if config.trainer.num_nodes > 1:
+        raise ConfigError(
+            f"trainer.num_nodes={config.trainer.num_nodes}: start the command on each node with torchrun --nnodes="
+            f"{config.trainer.num_nodes} --nproc-per-node={config.trainer.devices} … train.py …, one arm a command"
+        )
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    agent = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=config.trainer.devices,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        run_id=config.arm,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.json"
+        file.write_text(json.dumps(settings_of(config)), encoding="utf-8")
+        try:
+            elastic_launch(agent, sys.executable)("-m", "coig.training", str(file))
+        except ChildFailedError as error:  # the rank has said why
+            raise SystemExit(max(1, error.get_first_failure()[1].exitcode)) from None
+
+
+@contextmanager
+def joined(trainer: Trainer) -> Iterator[None]:
+    """The ranks' process group; nothing where there is one process only."""
+    if not is_rank():
+        yield
+        return
+    started = int(os.environ["WORLD_SIZE"])
+    if started != trainer.ranks:
+        raise ConfigError(
+            f"trainer.devices={trainer.devices}, trainer.num_nodes={trainer.num_nodes}: {trainer.ranks} processes, but "
+            f"torchrun started {started}; make them agree"
+        )
+    import torch.distributed as dist
+
+    if not is_first():
+        logging.getLogger("coig").setLevel(logging.CRITICAL)
+    backend = "cpu:gloo,cuda:nccl" if trainer.accelerator == "gpu" else "gloo"
+    dist.init_process_group(backend)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def first_decides(decide: Callable[[], Result]) -> Result:
+    """What `decide` says on the first rank, on all of them; its ConfigError is raised on all."""
+    if not is_rank():
+        return decide()
+    import torch.distributed as dist
+
+    answer: list[Result | ConfigError | None] = [None]
+    if is_first():
+        try:
+            answer = [decide()]
+        except ConfigError as error:
+            answer = [error]
+    dist.broadcast_object_list(answer)
+    if isinstance(answer[0], ConfigError):
+        raise answer[0]
+    return answer[0]  # type: ignore[return-value]
+
+
+def first_before_others(make: Callable[[], Result]) -> Result:
+    """What `make` returns, made on the first rank before the others, which then find its files in the cache."""
+    made: list[Result] = []
+    first_decides(lambda: made.append(make()))
+    return made[0] if made else make()

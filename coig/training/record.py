@@ -1,0 +1,135 @@
+"""What is written about a run beside its model: the manifest, the settings, the rows that went unused."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from coig.data.dataset import EncodedSet
+from coig.data.mixture import Mixture
+from coig.schema import TrainConfig
+from coig.study import Arm, now, provenance, write_atomic
+from coig.training import ranks
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def recorded(
+    config: TrainConfig,
+    arm: Arm,
+    mixture: Mixture,
+    train: EncodedSet,
+    validation: EncodedSet,
+    lm: Any,
+    *,
+    anew: bool,
+) -> Iterator[None]:
+    """Keep the arm's folder true while the block trains: its manifest says running, then done or failed."""
+    if not ranks.is_first():
+        yield
+        return
+    if anew:
+        arm.clear()
+    # answers of a model that is about to change would pass for the new one's
+    shutil.rmtree(arm.generations("").parent, ignore_errors=True)
+    if rows := b"".join(pool.quarantine.read_bytes() for pool in mixture.pools.values()):
+        write_atomic(arm.folder / "quarantine.jsonl", rows)
+    manifest = _manifest(config, arm, mixture, train, validation, lm)
+    with _status_kept(arm, manifest):
+        # after the manifest says "running": a kill in between must not leave a finished arm with settings it never had
+        arm.write_settings(config)
+        yield
+
+
+@contextmanager
+def _status_kept(arm: Arm, manifest: dict[str, Any]) -> Iterator[None]:
+    started = time.monotonic()
+    arm.write_manifest(manifest | {"status": "running"})
+    status, error = "failed", None
+    try:
+        yield
+        status = "done"
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+        error = "interrupted"
+        log.error("%s: interrupted; the same command continues from the last checkpoint", arm.folder)
+        raise
+    except BaseException as problem:
+        error = f"{type(problem).__name__}: {problem}"
+        log.error("%s: failed, %s", arm.folder, error)
+        raise
+    finally:
+        seconds = manifest["times"]["seconds"] + round(time.monotonic() - started, 1)
+        times = {"started": manifest["times"]["started"], "ended": now(), "seconds": seconds}
+        arm.write_manifest(manifest | {"status": status, "error": error, "times": times})
+    log.info("%s: done in %.0f s, model in %s", arm.name, seconds, arm.model)
+
+
+def _manifest(
+    config: TrainConfig, arm: Arm, mixture: Mixture, train: EncodedSet, validation: EncodedSet, lm: Any
+) -> dict[str, Any]:
+    earlier = arm.manifest()
+    return {
+        "study": config.study,
+        "arm": config.arm,
+        "status": "running",
+        "seed": config.seed,
+        "model": {
+            "name": config.model.name,
+            "commit": getattr(lm.config, "_commit_hash", None),  # of the hub's repository
+            "parameters": sum(p.numel() for p in lm.parameters()),
+            "trained_parameters": sum(p.numel() for p in lm.parameters() if p.requires_grad),
+        },
+        "data": {
+            "name": config.data.name,
+            "ratio": config.data.ratio,
+            "fingerprint": mixture.fingerprint,
+            "sources": list(mixture.sources),
+            "left_out": mixture.left_out,
+            **_left_out_by_length(train, validation),
+            "train": train.groups,
+            "validation": validation.groups,
+        },
+        **provenance(),
+        "wandb_run": earlier.get("wandb_run") or secrets.token_hex(4),
+        "times": earlier.get("times") or {"started": now(), "ended": None, "seconds": 0.0},
+    }
+
+
+def _left_out_by_length(train: EncodedSet, validation: EncodedSet) -> dict[str, int]:
+    return {**train.counts, **{f"validation_{name}": count for name, count in validation.counts.items()}}
+
+
+def headline(
+    config: TrainConfig, mixture: Mixture, train: EncodedSet, validation: EncodedSet, lm: Any, steps: int
+) -> str:
+    """The arm's size in one line, with what was left out."""
+    examples = {kind: sum(g["examples"] for g in train.groups if g["kind"] == kind) for kind in ("creative", "general")}
+    supervised = sum(group["supervised_tokens"] for group in train.groups)
+    by_length = _left_out_by_length(train, validation)
+    facts = [
+        f"{examples['creative']} creative + {examples['general']} general examples",
+        f"{supervised:,} supervised tokens",
+        f"{steps} steps an epoch",
+        _parameters(lm),
+        *(f"{count} {name.replace('_', ' ')}" for name, count in by_length.items() if count),
+        *(f"{count} rows left out ({reason})" for reason, count in mixture.left_out.items() if count),
+        *(
+            f"{count} creative prompts are test queries too"
+            for s in mixture.sources
+            if (count := s.get("also_queries"))
+        ),
+    ]
+    return f"{config.arm}: " + ", ".join(facts)
+
+
+def _parameters(lm: Any) -> str:
+    sizes = [(p.numel(), p.requires_grad) for p in lm.parameters()]
+    total, trained = sum(size for size, _ in sizes), sum(size for size, is_trained in sizes if is_trained)
+    of_which = "" if trained == total else f", {trained / 1e6:.1f} M of them trained"
+    return f"{total / 1e6:.1f} M parameters{of_which}"

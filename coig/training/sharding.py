@@ -1,0 +1,32 @@
+"""FSDP2: every rank keeps a part of each weight, its gradient and its optimizer state."""
+
+from __future__ import annotations
+
+import torch
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+from coig.models.causal_lm import CausalLM
+
+
+def shard(model: CausalLM, mesh: DeviceMesh, precision: str) -> None:
+    """Shard each decoder layer, and what is left, in place.
+
+    Weights, gradients' sums and optimizer states stay in fp32; `bf16-mixed` computes in bf16 and sums in fp32.
+    """
+    mixed = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
+    policy = mixed if precision == "bf16-mixed" else MixedPrecisionPolicy(cast_forward_inputs=False)
+    for layer in model.layers:
+        fully_shard(layer, mesh=mesh, mp_policy=policy)
+    fully_shard(model, mesh=mesh, mp_policy=policy)
+
+
+def whole_weights(model: CausalLM) -> dict[str, torch.Tensor]:
+    """The weights of `model.lm` by name, in whole tensors on the CPU; on other ranks than the first, none.
+
+    All ranks must call it.
+    """
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    state = get_model_state_dict(model, options=options)
+    return {name.removeprefix("lm."): weight for name, weight in state.items() if isinstance(weight, torch.Tensor)}

@@ -1,0 +1,74 @@
+"""How fast a run is, what it holds in memory, and when the arm will be done."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from time import perf_counter
+from typing import Any
+
+import torch
+from lightning import Callback
+from lightning.pytorch.callbacks import RichProgressBar
+
+from coig.data.steps import Step
+from coig.models.flops import TrainingFlops, peak_flops
+
+SMOOTHING = 0.9  # of the seconds a step takes, for the time left
+
+
+class Throughput(Callback):
+    """Logs the figures of every step, without an extra pass and without waiting for the device once more."""
+
+    def __init__(self, flops: TrainingFlops) -> None:
+        self.flops = flops
+        self.started = 0.0
+        self.mean_seconds: float | None = None
+
+    def on_train_batch_start(self, trainer: Any, module: Any, step: Step, index: int) -> None:
+        self.started = perf_counter()
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, step: Step, index: int) -> None:
+        seconds = perf_counter() - self.started
+        mean = seconds if self.mean_seconds is None else self.mean_seconds
+        self.mean_seconds = SMOOTHING * mean + (1 - SMOOTHING) * seconds
+        tokens, supervised = sum(step.lengths), sum(step.group_tokens)
+        figures = {
+            "seconds": seconds,
+            "tokens_per_second": tokens / seconds,
+            "supervised_tokens_per_second": supervised / seconds,
+            "peak_memory_gb": peak_memory_gb(module.device),
+            "padding": step.padding / (tokens + step.padding),
+        }
+        if peak := peak_flops(module.device):
+            figures["mfu"] = self.flops.of(step.lengths, supervised) / seconds / (peak * trainer.world_size)
+        module.log_dict({f"perf/{name}": float(figure) for name, figure in figures.items()})
+        module.log("tokens/s", tokens / seconds, prog_bar=True, logger=False)
+
+    def time_left(self, trainer: Any) -> str:
+        """For the arm, as the last steps went; empty before the first one."""
+        if self.mean_seconds is None:
+            return ""
+        seconds = (trainer.lightning_module.total_steps - trainer.global_step) * self.mean_seconds
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return f"{hours} h {minutes:02} min" if hours else f"{minutes} min" if minutes else f"{seconds:.0f} s"
+
+
+class ProgressBar(RichProgressBar):
+    """Lightning's bar, with the time left for the whole arm and without the logger's version number."""
+
+    def __init__(self, throughput: Throughput) -> None:
+        super().__init__()
+        self.throughput = throughput
+
+    def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        metrics = {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
+        return metrics | {"left": self.throughput.time_left(trainer)}
+
+
+def peak_memory_gb(device: torch.device) -> float:
+    """The most memory that the device's tensors, or this process on a CPU, ever took, in GB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

@@ -1,0 +1,73 @@
+"""A run that cannot go on says why, and loses nothing."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Command
+
+SMALL = ("data.ratio=0", "data.creative.size=20", "trainer.global_batch_size=4", "logger=none", "study=failing")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message", "kept"),
+    [
+        (["optimizer.lr=1e38", "trainer.checkpoint_every=1"], "on the examples cw-", ["step-00000002.ckpt"]),
+        (["optimizer.lr=1e38", "trainer.max_steps=2"], "after step 2: validation loss nan is not finite", []),
+        (["optimizer.lr=1e39", "trainer.checkpoint_every=2"], "after step 2: model.layers.", []),
+    ],
+)
+def test_what_is_not_finite_takes_the_place_of_nothing(
+    command: Command, tmp_path: Path, overrides: list[str], message: str, kept: list[str]
+) -> None:
+    """The rate is absurd but for the first step of warm-up, where it is 0."""
+    result = command("train.py", *SMALL, "model.max_length=100", *overrides)
+    assert result.returncode == 1
+    assert "is not finite" in result.stderr
+    assert message in result.stderr
+    assert "Lower model.learning_rate and start anew with overwrite=true" in result.stderr
+    assert "Traceback" not in result.stderr
+    arm = tmp_path / "multirun" / "failing" / "cw"
+    assert json.loads((arm / "manifest.json").read_text())["status"] == "failed"
+    assert not (arm / "model").exists()
+    assert [file.name for file in arm.glob("checkpoints/*")] == kept
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+@pytest.mark.parametrize(
+    ("budget", "remedy"),
+    [(20_000, "lower trainer.tokens_per_micro_batch=20000"), (1, "it is a single one, so lower model.max_length")],
+)
+def test_out_of_memory_names_the_largest_micro_batch(budget: int, remedy: str, tmp_path: Path) -> None:
+    """With room for the libraries but not for the step."""
+    overrides = (*SMALL, "trainer.global_batch_size=32", f"trainer.tokens_per_micro_batch={budget}")
+    program = (
+        "import sys, resource, torch, coig.training.fit\n"
+        "from coig.models.causal_lm import CausalLM\n"
+        "forward = CausalLM.forward\n"
+        "def limited(self, *arguments):\n"
+        "    used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (used + 2_000_000, -1))\n"
+        "    return forward(self, *arguments)\n"
+        "CausalLM.forward = limited\n"
+        f"sys.argv[0] = {str(ROOT / 'train.py')!r}\n"
+        "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, *overrides], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
+    assert result.returncode == 1
+    assert "out of memory: the largest micro-batch of this step has " in result.stderr
+    assert remedy in result.stderr
+    assert "activation_checkpointing" in result.stderr
+
+
+def test_layers_that_are_not_there_cannot_compute_twice(command: Command) -> None:
+    result = command("train.py", *SMALL, "trainer.activation_checkpointing=4")
+    assert result.returncode == 1
+    assert "trainer.activation_checkpointing=4: the model has 3 layers" in result.stderr

@@ -1,0 +1,86 @@
+"""One step is the same step on one device and on two, whoever shares the work among them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from coig.models.causal_lm import load_model
+from tests.conftest import Command
+from tests.models.test_causal_lm import TINY
+
+# a large plain gradient step, so that the weights' change is the gradient; 33 examples, so that the second step has a
+# single one for two ranks
+SETTINGS = (
+    "data.ratio=0",
+    "data.creative.size=33",
+    "model.max_length=200",
+    "trainer.max_steps=2",
+    "trainer.max_grad_norm=1e9",
+    "trainer.tokens_per_micro_batch=1000",
+    "optimizer._target_=torch.optim.SGD",
+    "optimizer.lr=1.0",
+    "~optimizer.betas",
+    "~optimizer.eps",
+    "~optimizer.fused",
+    "scheduler=constant",
+    "scheduler.warmup=0",
+    "logger=none",
+)
+RANKS = {
+    "one": (),
+    "ddp": ("trainer.devices=2", "trainer.strategy=ddp"),
+    "fsdp": ("trainer.devices=2", "trainer.strategy=fsdp"),
+}
+
+
+def succeeded(result: Any) -> Any:
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result
+
+
+def test_two_processes_take_the_steps_of_one(command: Command, tmp_path: Path) -> None:
+    changes = {}
+    start = load_model(TINY, seed=0).state_dict()
+    for name, trainer in RANKS.items():
+        output = succeeded(command("train.py", *SETTINGS, *trainer, f"arm={name}", "study=ranks"))
+        assert output.stdout.count(f"{name}: done in") == 1
+        weights = load_file(tmp_path / "multirun" / "ranks" / name / "model" / "model.safetensors")
+        changes[name] = torch.cat([(weights[key] - start[key]).flatten() for key in sorted(weights)])
+    for name in ("ddp", "fsdp"):
+        assert float((changes[name] - changes["one"]).norm() / changes["one"].norm()) <= 1e-5, name
+
+
+def test_a_sweep_of_sharded_arms(command: Command, tmp_path: Path) -> None:
+    """Ranks are started from the resolved config, so `-m` does not run once more in each; the second arm finds no
+    trace of the first one's rendezvous, and sharded checkpoints are continued."""
+    settings = (*SETTINGS, *RANKS["fsdp"], "study=sweep")
+    succeeded(command("train.py", "-m", *settings, "seed=0,1", "trainer.max_steps=1"))
+    study = tmp_path / "multirun" / "sweep"
+    assert {folder.name for folder in study.iterdir() if folder.is_dir()} == {"cw", "cw-s1"}
+    again = succeeded(command("train.py", *settings, "trainer.max_steps=1"))
+    assert "done already" in again.stdout
+    (study / "cw" / "manifest.json").write_text(
+        (study / "cw" / "manifest.json").read_text().replace('"status": "done"', '"status": "running"')
+    )
+    succeeded(command("train.py", *settings, "trainer.max_steps=1"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["trainer.devices=2"], "2 devices need a strategy: trainer.strategy=fsdp or ddp"),
+        (["trainer.num_nodes=2", "trainer.strategy=fsdp"], "start the command on each node with torchrun --nnodes=2"),
+        (["trainer.devices=2", "trainer.strategy=ddp", "optimizer=adamw_split"], "optimizer=adamw"),
+        (["trainer.devices=2", "trainer.strategy=ddp", "data.creative.path=/nowhere"], "no such file"),
+        (["trainer.devices=2", "trainer.strategy=ddp", "model.max_length=1"], "within model.max_length=1; raise it"),
+    ],
+)
+def test_what_cannot_be_shared_out(command: Command, overrides: list[str], message: str, tmp_path: Path) -> None:
+    result = command("train.py", "data.ratio=0", "logger=none", *overrides)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.glob("multirun/*/*/manifest.json"))

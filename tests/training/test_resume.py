@@ -1,0 +1,94 @@
+"""A run that was killed at any moment ends with the very weights of one that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.conftest import ROOT
+
+SETTINGS = (
+    "data.ratio=0",
+    "data.creative.size=40",
+    "model.max_length=120",
+    "trainer.global_batch_size=4",
+    "trainer.max_epochs=2",
+    "trainer.checkpoint_every=4",
+    "logger=none",
+    "study=killed",
+)
+STEPS = 20
+CASES = {
+    "plain": (),
+    "split weights of adapters with dropout": ("optimizer=adamw_split", "model/lora=rank16", "model.lora.dropout=0.1"),
+    "fsdp": ("trainer.devices=2", "trainer.strategy=fsdp"),
+}
+
+
+def start(folder: Path, arm: str, *overrides: str) -> subprocess.Popen[bytes]:
+    arguments = [sys.executable, str(ROOT / "train.py"), *SETTINGS, f"arm={arm}", *overrides]
+    return subprocess.Popen(
+        arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+
+
+def finish(process: subprocess.Popen[bytes]) -> str:
+    output = process.communicate(timeout=300)[0].decode()
+    assert process.returncode == 0, output
+    return output
+
+
+def kill_after(process: subprocess.Popen[bytes], metrics: Path, count: int) -> None:
+    """kill -9 the run and its ranks once so many steps are logged, which is somewhere in the next one."""
+    while len(steps(metrics)) < count:
+        assert process.poll() is None, finish(process)
+        time.sleep(0.005)
+    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout
+    for pid in [process.pid, *map(int, children.split())]:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+
+
+def lines(metrics: Path) -> list[dict[str, Any]]:
+    """The whole lines of a metrics.jsonl."""
+    text = metrics.read_text() if metrics.exists() else ""
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def steps(metrics: Path) -> list[tuple[int, float]]:
+    return [(line["step"], line["train/loss"]) for line in lines(metrics) if "train/loss" in line]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> None:
+    overrides = CASES[case]
+    finish(start(tmp_path, "whole", *overrides))
+    metrics = tmp_path / "multirun" / "killed" / "cut" / "metrics.jsonl"
+    for count in (5, 11) if case == "plain" else (8,):  # 11: from the end of an epoch
+        kill_after(start(tmp_path, "cut", *overrides), metrics, count)
+    finish(start(tmp_path, "cut", *overrides))
+    whole, cut = (tmp_path / "multirun" / "killed" / arm for arm in ("whole", "cut"))
+    weights, expected = (load_file(arm / "model" / "model.safetensors") for arm in (cut, whole))
+    assert all(weights[name].equal(expected[name]) for name in expected)
+    assert steps(cut / "metrics.jsonl") == steps(whole / "metrics.jsonl")
+    assert [step for step, _ in steps(cut / "metrics.jsonl")] == list(range(STEPS))
+    assert [file.name for file in (cut / "checkpoints").iterdir()] == [f"step-{STEPS:08}.ckpt"]
+
+
+def test_a_checkpoint_that_a_kill_cut_off_is_not_used(tmp_path: Path) -> None:
+    """What a kill leaves of a checkpoint in the making lies under another name and goes with the next one."""
+    run = start(tmp_path, "cut")
+    arm = tmp_path / "multirun" / "killed" / "cut"
+    kill_after(run, arm / "metrics.jsonl", 5)
+    [checkpoint] = (arm / "checkpoints").glob("step-*.ckpt")
+    unfinished = checkpoint.with_name(f".step-{STEPS:08}.ckpt.partial")
+    unfinished.write_bytes(checkpoint.read_bytes()[:1000])
+    finish(start(tmp_path, "cut"))
+    assert [file.name for file in (arm / "checkpoints").iterdir()] == [f"step-{STEPS:08}.ckpt"]

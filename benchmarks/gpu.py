@@ -1,0 +1,276 @@
+"""How fast one GPU trains Qwen2.5-7B: tokens a second, MFU and memory, for what a user can choose.
+
+python -m benchmarks.gpu                    # where a GPU is; minutes
+python -m benchmarks.gpu --rehearse         # a tiny model on the CPU: that every variant runs, not how fast
+
+Random weights of the architecture, steps of 32 documents as in training (layout, loss, optimizer are the project's), a
+fresh process for each variant, all variants in turns. The ceiling for MFU is a matrix product measured in the same run,
+beside the data sheet's peak. The last line of stdout is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from benchmarks import synthetic
+from benchmarks.measuring import goal_states, in_own_process, machine, print_goals, say
+
+EXAMPLES = 32
+MAX_LENGTH = 8192
+TOKENS_PER_CHARACTER = 0.6  # of Qwen2.5's tokenizer on Chinese
+SUPERVISED = 0.9  # of a document's tokens: a prompt stands before its reasoning and answer
+QWEN2_7B = {
+    "vocab_size": 152_064,
+    "hidden_size": 3584,
+    "intermediate_size": 18_944,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "rope_theta": 1e6,
+    "tie_word_embeddings": False,
+}
+REHEARSED = QWEN2_7B | {
+    "vocab_size": 512,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
+GOALS = {"tokens/s at 2k documents": (">=", 12_500.0)}
+LIBRARIES = ("torch", "transformers", "lightning")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One thing to measure; the fields are what a user sets, but for the attention path."""
+
+    documents: str = "2k"  # 2k, 8k, or the paper's distribution
+    tokens_per_micro_batch: int = 8192
+    checkpointed_layers: int = 0
+    chunk_rows: int = 2048
+    attention: str = "varlen"
+    compiled: bool = False
+
+
+BASE = Variant()
+VARIANTS = {
+    "2k documents": BASE,
+    "8k documents": replace(BASE, documents="8k"),
+    "paper's lengths": replace(BASE, documents="paper"),
+    "compiled layers": replace(BASE, compiled=True),
+    "4k micro-batches": replace(BASE, tokens_per_micro_batch=4096),
+    "all layers twice, 16k": replace(BASE, checkpointed_layers=28, tokens_per_micro_batch=16_384),
+    "half the layers twice, 16k": replace(BASE, checkpointed_layers=14, tokens_per_micro_batch=16_384),
+    "chunks of 1k": replace(BASE, chunk_rows=1024),
+    "chunks of 4k": replace(BASE, chunk_rows=4096),
+    "chunks of 8k": replace(BASE, chunk_rows=8192),
+    "attention: flash-attn": replace(BASE, attention="flash"),
+    "attention: by document": replace(BASE, attention="documents"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one process measured."""
+
+    tokens_per_second: float
+    seconds_per_step: float
+    optimizer_seconds: float  # of those
+    flops_per_second: float
+    peak_gb: float
+
+
+def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
+    """Train `steps` steps after one that warms up."""
+    import torch
+
+    from coig.data.steps import Step, Stepper
+    from coig.models.flops import TrainingFlops
+    from coig.training.optimizers import SplitAdamW
+    from coig.training.throughput import peak_memory_gb
+
+    device = torch.device("cpu" if rehearse else "cuda")
+    model = _model(variant, device, REHEARSED if rehearse else QWEN2_7B)
+    optimizer = SplitAdamW(model.parameters(), lr=1e-6)
+    flops = TrainingFlops(model.lm)
+    examples = _examples(variant.documents, rehearse)
+    step = Stepper(variant.tokens_per_micro_batch // (64 if rehearse else 1), flops.attention_cost).step(examples)
+    on_device = [
+        batch._replace(**{n: t.to(device) for n, t in batch._asdict().items() if hasattr(t, "to")})
+        for batch in step.micro_batches
+    ]
+
+    def seconds() -> float:
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return perf_counter()
+
+    def train(step: Step) -> tuple[float, float]:
+        start = seconds()
+        for batch in on_device:
+            loss, _ = model(batch, 1 / step.total_weight)
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        middle = seconds()
+        optimizer.step()
+        optimizer.zero_grad()
+        return middle - start, seconds() - middle
+
+    train(step)
+    passes, updates = zip(*(train(step) for _ in range(steps)), strict=True)
+    took = median(map(sum, zip(passes, updates, strict=True)))
+    work = flops.of(step.lengths, sum(step.group_tokens))
+    return Outcome(sum(step.lengths) / took, took, median(updates), work / took, peak_memory_gb(device))
+
+
+def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
+    """Random bf16 weights, made where they are used."""
+    import torch
+    from transformers import AttentionInterface, Qwen2Config, Qwen2ForCausalLM
+
+    from coig.models.attention import PACKED, packed_attention
+    from coig.models.causal_lm import CausalLM
+
+    AttentionInterface.register(PACKED, partial(packed_attention, path=variant.attention))
+    config = Qwen2Config(**architecture, attn_implementation=PACKED, dtype=torch.bfloat16)
+    torch.manual_seed(0)
+    with device:
+        lm = Qwen2ForCausalLM._from_config(config, dtype=torch.bfloat16).train()
+    model = CausalLM(lm, variant.chunk_rows)
+    model.checkpoint_activations(variant.checkpointed_layers)
+    if variant.compiled:
+        model.compile_layers()
+    return model
+
+
+def _examples(documents: str, rehearse: bool) -> list[Any]:
+    """Documents of random ids, a tenth of each a prompt."""
+    from coig.data.dataset import Encoded
+
+    rng = np.random.default_rng(synthetic.SEED)
+    scale = 64 if rehearse else 1
+    if documents == "paper":
+        fields = zip(*(field.draw(EXAMPLES, rng) for field in synthetic.GENERAL.values()), strict=True)
+        lengths = [min(MAX_LENGTH, round(sum(sizes) * TOKENS_PER_CHARACTER)) for sizes in fields]
+    else:
+        lengths = [{"2k": 2048, "8k": 8192}[documents]] * EXAMPLES
+    examples = []
+    for length in (max(8, length // scale) for length in lengths):
+        supervised = round(length * SUPERVISED)
+        ids = rng.integers(0, 512, length).astype(np.int32)
+        examples.append(Encoded("", "general", "zh", ids, (length - supervised, 0, supervised), (0.0, 1.0, 1.0)))
+    return examples
+
+
+def ceiling(rehearse: bool) -> dict[str, Any]:
+    """bf16 FLOP/s of a large matrix product, the data sheet's peak, and the device."""
+    import torch
+
+    from coig.models.flops import peak_flops
+
+    device, size = (torch.device("cpu"), 512) if rehearse else (torch.device("cuda"), 8192)
+    left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    rounds = []
+    for _ in range(5):
+        start = perf_counter()
+        for _ in range(20):
+            product = left @ right
+        float(product[0, 0])  # waits for the device
+        rounds.append(20 * 2 * size**3 / (perf_counter() - start))
+    name = "cpu" if rehearse else torch.cuda.get_device_name(device)
+    return {"device": name, "matmul_flops": max(rounds), "peak_flops": peak_flops(device)}
+
+
+def report_of(
+    outcomes: dict[str, list[Outcome]], failures: dict[str, str], measured: dict[str, Any], rehearse: bool
+) -> dict[str, Any]:
+    """All figures, ready for JSON."""
+    rows = {}
+    for name, rounds in outcomes.items():
+        middle = sorted(rounds, key=lambda one: one.tokens_per_second)[len(rounds) // 2]
+        row = {key: round(value, 3) for key, value in asdict(middle).items() if key != "flops_per_second"}
+        mfu = {"mfu_of_matmul": round(middle.flops_per_second / measured["matmul_flops"], 4)}
+        if measured["peak_flops"]:
+            mfu["mfu_of_peak"] = round(middle.flops_per_second / measured["peak_flops"], 4)
+        rows[name] = row | mfu | {"rounds": [round(one.tokens_per_second) for one in rounds]}
+    base = rows.get("2k documents")
+    figures = {"tokens/s at 2k documents": base["tokens_per_second"]} if base and not rehearse else {}
+    return {
+        "benchmark": "gpu",
+        "model": REHEARSED if rehearse else QWEN2_7B,
+        **measured,
+        "variants": {name: asdict(variant) for name, variant in VARIANTS.items()},
+        "outcomes": rows,
+        "does_not_run_here": failures,
+        "goals": goal_states(figures, GOALS),
+        **machine(LIBRARIES),
+    }
+
+
+def print_table(report: dict[str, Any]) -> None:
+    """Speed, MFU and memory of each variant."""
+    print(f"{report['device']}: matmul {report['matmul_flops'] / 1e12:.1f} TFLOP/s in bf16")
+    print(f"{'':28}{'tokens/s':>10}{'s/step':>9}{'update s':>10}{'MFU':>8}{'peak GB':>9}")
+    for name, row in report["outcomes"].items():
+        times = f"{row['tokens_per_second']:10.0f}{row['seconds_per_step']:9.2f}{row['optimizer_seconds']:10.2f}"
+        print(f"{name:28}{times}{row['mfu_of_matmul']:8.1%}{row['peak_gb']:9.1f}")
+    for name, reason in report["does_not_run_here"].items():
+        print(f"{name:28}does not run here: {reason}")
+    print_goals(report["goals"])
+
+
+def main() -> None:
+    arguments = _arguments()
+    outcomes: dict[str, list[Outcome]] = {}
+    failures: dict[str, str] = {}
+    measured = in_own_process(ceiling, arguments.rehearse)
+    for number in range(arguments.rounds):
+        for name, variant in VARIANTS.items():
+            if name in failures:
+                continue
+            wanted = replace(variant, attention="documents", checkpointed_layers=min(1, variant.checkpointed_layers))
+            try:
+                outcome = in_own_process(
+                    measure, wanted if arguments.rehearse else variant, arguments.steps, arguments.rehearse
+                )
+            except Exception as error:
+                failures[name] = str(error).partition("\n")[0] or type(error).__name__
+                say(f"{name} does not run here: {failures[name]}")
+                continue
+            outcomes.setdefault(name, []).append(outcome)
+            say(f"round {number + 1}, {name}: {outcome.tokens_per_second:.0f} tokens/s, {outcome.peak_gb:.1f} GB")
+    report = report_of(
+        {name: of for name, of in outcomes.items() if name not in failures}, failures, measured, arguments.rehearse
+    )
+    print_table(report)
+    print(json.dumps(report, ensure_ascii=False))
+
+
+def _arguments() -> argparse.Namespace:
+    description = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=description)
+    parser.add_argument("--rehearse", action="store_true", help="a tiny model on the CPU; its figures mean nothing")
+    parser.add_argument("--steps", type=int, default=3, help="timed, after one that is not")
+    parser.add_argument("--rounds", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.steps < 1 or arguments.rounds < 1:
+        parser.error("--steps and --rounds are at least 1")
+    if not arguments.rehearse:
+        import torch
+
+        if not torch.cuda.is_available():
+            sys.exit("no GPU here: run it where there is one, or give --rehearse for a tiny model on the CPU")
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

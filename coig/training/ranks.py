@@ -41,6 +41,7 @@ def launch(config: TrainConfig) -> None:
             f"trainer.num_nodes={config.trainer.num_nodes}: start the command on each node with torchrun --nnodes="
             f"{config.trainer.num_nodes} --nproc-per-node={config.trainer.devices} … train.py …, one arm a command"
         )
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -60,6 +61,8 @@ def launch(config: TrainConfig) -> None:
             elastic_launch(agent, sys.executable)("-m", "coig.training", str(file))
         except ChildFailedError as error:  # the rank has said why
             raise SystemExit(max(1, error.get_first_failure()[1].exitcode)) from None
+        except SignalException as error:  # it has stopped them
+            raise SystemExit(128 + error.sigval) from None
 
 
 @contextmanager

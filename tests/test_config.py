@@ -60,7 +60,7 @@ def test_every_problem_is_listed_at_once(cfg: DictConfig) -> None:
         ("data.scale", float("inf"), "data.scale=inf"),
         ("seed", 2**32, "seed=4294967296: input should be less than"),
         ("study", "s" * 101, "at most 100 characters"),
-        ("trainer.devices", 2, "trainer.devices=2"),
+        ("trainer.devices", 2, "trainer: 2 devices need a strategy: trainer.strategy=fsdp or ddp"),
         ("study", "a/b", "study='a/b': is used as a folder's name"),
     ],
 )

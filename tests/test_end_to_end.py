@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from tests.conftest import ROOT, SHARED, Command
 from tests.training.wandb_file import exit_code, group
@@ -133,34 +129,11 @@ def test_two_processes_on_one_arm(command: Command, tmp_path: Path) -> None:
     assert read_json(arm / "manifest.json")["status"] == "done"
 
 
-def test_killed_and_resumed_equals_never_killed(command: Command, tmp_path: Path) -> None:
-    arguments = ("data.ratio=0", "logger=none", *SHORT, "trainer.max_epochs=6")
-    succeeded(command("train.py", "study=whole", *arguments))
-    folder = tmp_path / "multirun" / "killed" / "cw"
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), "study=killed", *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL
-    )
-    metrics = folder / "metrics.jsonl"
-    while not (metrics.exists() and len(metrics.read_text().splitlines()) >= 12):  # in the third epoch
-        assert process.poll() is None, "ended before it could be killed"
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert read_json(folder / "manifest.json")["status"] == "running"
-    assert not (folder / "model").exists()
-
-    succeeded(command("train.py", "study=killed", *arguments))
-    assert read_json(folder / "manifest.json")["status"] == "done"
-    weights = [load_file(tmp_path / "multirun" / s / "cw" / "model" / "model.safetensors") for s in ("whole", "killed")]
-    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    whole, killed = (read_lines(tmp_path / "multirun" / s / "cw" / "metrics.jsonl") for s in ("whole", "killed"))
-    assert killed == whole
-
-
 def test_a_failing_arm_is_recorded_and_the_rest_go_on(command: Command, tmp_path: Path) -> None:
     run = command("train.py", "-m", "study=s", "data.ratio=0", "model.learning_rate=1e30,1e-3", *SHORT)
     assert run.returncode == 1
-    assert "is not finite; lower model.learning_rate" in run.stderr
+    assert "is not finite" in run.stderr
+    assert "Lower model.learning_rate" in run.stderr
     assert "Traceback" not in run.stderr
     study = tmp_path / "multirun" / "s"
     failed = read_json(study / "cw-learning_rate_1e+30" / "manifest.json")

@@ -317,7 +317,9 @@ class Trainer(Constructor):
         return self
 
     @model_validator(mode="after")
-    def _devices_have_a_strategy(self) -> Trainer:
+    def _something_runs_somewhere(self) -> Trainer:
+        if self.max_steps == 0:
+            raise ValueError("max_steps is 0: nothing would be trained; give a number of steps, or -1 for no limit")
         if self.ranks > 1 and self.strategy == "auto":
             raise ValueError(f"{self.ranks} devices need a strategy: trainer.strategy=fsdp or ddp")
         return self

@@ -290,7 +290,18 @@ def now() -> str:
 
 def provenance() -> dict[str, Any]:
     """Code revision, versions and machine, for a manifest."""
-    packages = ("coig", "torch", "lightning", "transformers", "tokenizers", "hydra-core", "polars", "wandb")
+    packages = (
+        "coig",
+        "torch",
+        "lightning",
+        "transformers",
+        "tokenizers",
+        "hydra-core",
+        "polars",
+        "wandb",
+        "peft",
+        "flash-attn",
+    )
     return {
         "git": _git_revision(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},

@@ -16,6 +16,8 @@ from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from coig.config import ConfigError
+
 try:
     from flash_attn import flash_attn_varlen_func
 except ImportError:
@@ -50,6 +52,8 @@ def packed_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
     path: str | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
@@ -60,12 +64,15 @@ def packed_attention(
         attention_mask: not used, what a token sees follows from the documents.
         cu_seq_lens_q: (D + 1,) int32 on the query's device, where documents begin and end.
         max_length_q: tokens of the longest document.
+        dropout, softcap, s_aux: refused with a ConfigError where a model asks for them.
         sliding_window: how many tokens up to its own one sees; None: all.
         path: one of PATHS, to measure it; None: the fastest.
 
     Returns:
         (1, T, H, d), and no attention weights.
     """
+    if dropout or softcap or s_aux is not None:
+        raise ConfigError("packed attention knows no dropout, soft cap or sink; take a model whose config has none")
     device = query.device
     if torch.is_autocast_enabled(device.type):  # a norm's fp32 weights may have promoted what autocast had cast
         dtype = torch.get_autocast_dtype(device.type)

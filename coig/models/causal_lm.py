@@ -77,12 +77,20 @@ def load_model(model: Model, seed: int) -> Any:
         published = config.dtype  # what `export` writes
         settings = {"dtype": torch.float32, "attn_implementation": PACKED}
         if model.weights == "pretrained":
-            lm = AutoModelForCausalLM.from_pretrained(place, use_safetensors=True, **options, **settings)
+            lm, loaded = AutoModelForCausalLM.from_pretrained(
+                place, use_safetensors=True, output_loading_info=True, **options, **settings
+            )
+            if missing := sorted(loaded["missing_keys"]):
+                raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         else:
             lm = random_weights(config, seed, settings)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
-    if problem := _unsupported(lm):
+    try:
+        problem = _unsupported(lm)
+    except Exception as error:  # a model that was never meant for packed documents fails in its own way
+        problem = f"cannot attend to packed documents ({type(error).__name__}: {first_line(error)})"
+    if problem:
         raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
     lm.published_dtype = published or torch.float32
     return lm.train()

@@ -32,7 +32,7 @@ def export(lm: Any, weights: dict[str, Tensor], lora: Lora | None, tokenizer: An
             adapted.save_pretrained(partial)
         plain = adapted.merge_and_unload()
     plain.generation_config = GenerationConfig(
-        eos_token_id=sorted({end_id, tokenizer.eos_token_id}), pad_token_id=tokenizer.pad_token_id
+        eos_token_id=sorted({end_id, tokenizer.eos_token_id} - {None}), pad_token_id=tokenizer.pad_token_id
     )
     with atomic_folder(folder) as partial:
         plain.to(lm.published_dtype).save_pretrained(partial)

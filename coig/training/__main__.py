@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 
 from coig.cli import show_messages
@@ -13,10 +14,14 @@ from coig.schema import TrainConfig
 from coig.training import ranks
 from coig.training.run import train
 
+GRACE = 5  # seconds in which torchrun stops the other ranks of one that failed
+
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s", stream=sys.stdout)  # as Hydra's own
     show_messages()
     try:
         train(TrainConfig.model_validate(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
     except ConfigError as error:
-        sys.exit(str(error) if ranks.is_first() else 1)
+        if not ranks.is_first():
+            time.sleep(GRACE)  # the first rank speaks for all: whoever outlives it has something of its own to say
+        sys.exit(str(error))

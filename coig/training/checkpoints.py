@@ -24,6 +24,7 @@ class Checkpoints(Checkpoint):
     def __init__(self, arm: Arm, every: int) -> None:
         self.arm = arm
         self.every = every
+        self.last_saved = -1
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
         if trainer.global_step % self.every == 0 and not trainer.is_last_batch:
@@ -33,6 +34,8 @@ class Checkpoints(Checkpoint):
         self._save(trainer)
 
     def _save(self, trainer: Any) -> None:
+        if trainer.global_step == self.last_saved:
+            return
         check_weights(trainer.lightning_module, trainer.global_step)
         final = self.arm.checkpoint_of(trainer.global_step)
         partial = final.with_name(f".{final.name}.partial")
@@ -45,10 +48,12 @@ class Checkpoints(Checkpoint):
             for file in [partial, *partial.rglob("*")]:
                 _to_disk(file)
             partial.replace(final)
+            _to_disk(final.parent)
             for earlier in final.parent.iterdir():
                 if earlier != final:
                     _remove(earlier)
         trainer.strategy.barrier()
+        self.last_saved = trainer.global_step
 
 
 class DirectIO(TorchCheckpointIO):

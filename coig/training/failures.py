@@ -61,5 +61,5 @@ def memory_for(step: Step, tokens_per_micro_batch: int) -> Iterator[None]:
         )
         raise ConfigError(
             f"out of memory: the largest micro-batch of this step has {tokens:,} tokens in {documents} examples; "
-            f"{remedy}, or raise trainer.activation_checkpointing"
+            f"{remedy}, raise trainer.activation_checkpointing, or take model/lora=rank16 or trainer=fsdp"
         ) from error

@@ -64,7 +64,7 @@ def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
     """The model as it is trained: with adapters, recomputation and compiled layers where they are asked for."""
     if config.model.lora:
         add_adapters(lm, config.model.lora)
-        if config.trainer.precision == "bf16-mixed":  # what is not trained needs no more
+        if config.trainer.precision == "bf16-mixed" and lm.published_dtype == torch.bfloat16:  # loses nothing
             for weight in lm.parameters():
                 weight.data = weight.data if weight.requires_grad else weight.data.bfloat16()
     model, recomputed = CausalLM(lm), config.trainer.activation_checkpointing

@@ -32,7 +32,8 @@ class CausalLMModule(LightningModule):
         super().__init__()
         self.total_steps = total_steps  # Lightning's own estimate would make it forget where a resumed epoch stood
         self.automatic_optimization = False
-        self.strict_loading = config.model.lora is None  # a checkpoint leaves frozen weights out
+        # a checkpoint leaves frozen weights out, but a distributed one is loaded whole or not at all
+        self.strict_loading = config.model.lora is None or config.trainer.strategy == "fsdp"
         self.model = model
         self.config = config
         self.optimizer: Optimizer = construct(config.optimizer, [p for p in model.parameters() if p.requires_grad])
@@ -67,13 +68,20 @@ class CausalLMModule(LightningModule):
         for group, rate in zip(self.optimizer.param_groups, schedule._last_lr, strict=True):
             group["lr"] = rate
 
+    def on_fit_end(self) -> None:
+        self.optimizer.state.clear()  # all is saved; Lightning would copy it to the host
+
     def training_step(self, step: Step, step_index: int) -> None:
+        with memory_for(step, self.config.trainer.tokens_per_micro_batch):
+            self._train(step)
+
+    def _train(self, step: Step) -> None:
         # dropout depends on where the run is, not on how it came there: a resumed run needs no generator's state
         torch.manual_seed((self.config.seed << 32) + self.global_step * self.trainer.world_size + self.global_rank)
         ranks = self.trainer.world_size  # over which ddp and fsdp average gradients
         losses = _Losses(self.device)
         for left, batch in zip(reversed(range(len(step.micro_batches))), step.micro_batches, strict=True):
-            with self._exchange(now=left == 0), memory_for(step, self.config.trainer.tokens_per_micro_batch):
+            with self._exchange(now=left == 0):
                 loss, nll = self.model(batch, ranks / step.total_weight)
                 self.manual_backward(loss)
             losses.add(loss / ranks, nll, batch)
@@ -104,9 +112,10 @@ class CausalLMModule(LightningModule):
         self.validation_weight, self.validation_tokens = 0.0, [0] * len(GROUPS)
 
     def validation_step(self, step: Step, step_index: int) -> None:
-        for batch in step.micro_batches:
-            loss, nll = self.model(batch, 1.0)
-            self.validation.add(loss, nll, batch)
+        with memory_for(step, self.config.trainer.tokens_per_micro_batch):
+            for batch in step.micro_batches:
+                loss, nll = self.model(batch, 1.0)
+                self.validation.add(loss, nll, batch)
         self.validation_weight += step.total_weight
         self.validation_tokens = [sum(pair) for pair in zip(self.validation_tokens, step.group_tokens, strict=True)]
 

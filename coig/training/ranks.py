@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ from coig.schema import TrainConfig, Trainer
 from coig.study import settings_of
 
 Result = TypeVar("Result")
+PATIENCE = timedelta(hours=3)  # with the first rank, which may have to download a model
 
 
 def is_rank() -> bool:
@@ -31,7 +33,7 @@ def is_rank() -> bool:
 
 def is_first() -> bool:
     """Whether this is the process that writes; the only one is."""
-    return os.environ.get("RANK", "0") == "0"
+    return not is_rank() or os.environ["RANK"] == "0"
 
 
 def launch(config: TrainConfig) -> None:
@@ -82,7 +84,7 @@ def joined(trainer: Trainer) -> Iterator[None]:
     if not is_first():
         logging.getLogger("coig").setLevel(logging.CRITICAL)
     backend = "cpu:gloo,cuda:nccl" if trainer.accelerator == "gpu" else "gloo"
-    dist.init_process_group(backend)
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield
     finally:

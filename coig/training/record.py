@@ -55,9 +55,11 @@ def _status_kept(arm: Arm, manifest: dict[str, Any]) -> Iterator[None]:
     try:
         yield
         status = "done"
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+    except (KeyboardInterrupt, SystemExit) as stop:  # Lightning turns the first into the second
         error = "interrupted"
         log.error("%s: interrupted; the same command continues from the last checkpoint", arm.folder)
+        if isinstance(stop, SystemExit) and not stop.code:  # SIGTERM: what comes after in a script must not go on
+            raise SystemExit(143) from None
         raise
     except BaseException as problem:
         error = f"{type(problem).__name__}: {problem}"

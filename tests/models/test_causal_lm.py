@@ -156,6 +156,22 @@ def test_a_model_that_caps_its_logits_is_refused(tmp_path: Path) -> None:
         load_model(saved(capped, tmp_path), 0)
 
 
+def test_a_model_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    """transformers would draw them at random and go on."""
+    model = load_model(TINY, 0)
+    without = {name: weight for name, weight in model.state_dict().items() if "layers.1.mlp" not in name}
+    model.save_pretrained(tmp_path, state_dict=without)
+    with pytest.raises(ConfigError, match=r"lack 3 weights, model\.layers\.1\.mlp\.down_proj\.weight among them"):
+        load_model(TINY.model_copy(update={"path": str(tmp_path), "weights": "pretrained"}), 0)
+
+
+def test_attention_dropout_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    dropping = MistralForCausalLM(MistralConfig(**SMALL, attention_dropout=0.1))
+    model = CausalLM(load_model(saved(dropping, tmp_path), 0))
+    with pytest.raises(ConfigError, match="no dropout"):
+        of_steps(model, Stepper(64).step(examples()))
+
+
 def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
     model = load_model(TINY, 0)
     pickled = saved(model, tmp_path)

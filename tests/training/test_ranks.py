@@ -27,6 +27,7 @@ SETTINGS = (
     "~optimizer.fused",
     "scheduler=constant",
     "scheduler.warmup=0",
+    "trainer.checkpoint_every=1",
     "logger=none",
 )
 RANKS = {

@@ -29,6 +29,7 @@ CASES = {
     "plain": (),
     "split weights of adapters with dropout": ("optimizer=adamw_split", "model/lora=rank16", "model.lora.dropout=0.1"),
     "fsdp": ("trainer.devices=2", "trainer.strategy=fsdp"),
+    "fsdp of adapters": ("trainer.devices=2", "trainer.strategy=fsdp", "model/lora=rank16"),
 }
 
 

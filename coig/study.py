@@ -290,18 +290,8 @@ def now() -> str:
 
 def provenance() -> dict[str, Any]:
     """Code revision, versions and machine, for a manifest."""
-    packages = (
-        "coig",
-        "torch",
-        "lightning",
-        "transformers",
-        "tokenizers",
-        "hydra-core",
-        "polars",
-        "wandb",
-        "peft",
-        "flash-attn",
-    )
+    trains = ("coig", "torch", "lightning", "transformers", "tokenizers", "peft", "flash-attn")
+    packages = (*trains, "hydra-core", "polars", "wandb")
     return {
         "git": _git_revision(),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},

@@ -150,9 +150,19 @@ def test_a_sliding_window_is_kept(tmp_path: Path) -> None:
     assert relative(ours, expected) <= 1e-5
 
 
-def test_a_model_that_caps_its_logits_is_refused(tmp_path: Path) -> None:
-    capped = Gemma2ForCausalLM(Gemma2Config(**SMALL, head_dim=8, final_logit_softcapping=0.01))
-    with pytest.raises(ConfigError, match="scales or caps its logits"):
+@pytest.mark.parametrize(
+    ("caps", "message"),
+    [
+        ({"final_logit_softcapping": 0.01, "attn_logit_softcapping": None}, "scales or caps its logits"),
+        (
+            {"final_logit_softcapping": None, "attn_logit_softcapping": 50.0},
+            "packed attention knows no dropout, soft cap",
+        ),
+    ],
+)
+def test_a_model_that_caps_its_logits_is_refused(tmp_path: Path, caps: dict[str, Any], message: str) -> None:
+    capped = Gemma2ForCausalLM(Gemma2Config(**SMALL, head_dim=8, **caps))
+    with pytest.raises(ConfigError, match=message):
         load_model(saved(capped, tmp_path), 0)
 
 

@@ -309,6 +309,11 @@ class Trainer(Constructor):
             "accumulate_grad_batches": "a step is global_batch_size examples",
             "limit_train_batches": "max_steps ends a run early",
             "overfit_batches": "max_steps ends a run early",
+            "max_time": "max_steps ends a run early",
+            "fast_dev_run": "max_steps ends a run early",
+            "limit_val_batches": "data.validation says how many examples",
+            "callbacks": "the callbacks are ours",
+            "plugins": "checkpoints and devices are ours",
             "gradient_clip_val": "max_grad_norm clips",
             "gradient_clip_algorithm": "max_grad_norm clips",
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from peft import LoraConfig, get_peft_model
@@ -22,7 +23,16 @@ def add_adapters(lm: Any, lora: Lora) -> Any:
         target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
         task_type="CAUSAL_LM",
     )
+    names = {name.rpartition(".")[2] for name, _ in lm.named_modules()}
+    ends = {lm.get_input_embeddings(), lm.get_output_embeddings()}
+    if unknown := [name for name in lora.targets if name not in names] if not isinstance(lora.targets, str) else []:
+        raise ConfigError(f"model.lora.targets={lora.targets}: the model has no {unknown[0]}; or all-linear")
     try:
-        return get_peft_model(lm, settings)
-    except ValueError as error:
+        adapted = get_peft_model(lm, settings)
+    except (ValueError, re.error) as error:
         raise ConfigError(f"model.lora.targets={lora.targets}: {first_line(error)}; or all-linear") from None
+    if ends != {lm.get_input_embeddings(), lm.get_output_embeddings()}:  # merging one would change a tied other
+        raise ConfigError(
+            f"model.lora.targets={lora.targets}: embeddings and output head take no adapters; leave them out"
+        )
+    return adapted

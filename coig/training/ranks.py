@@ -36,6 +36,16 @@ def is_first() -> bool:
     return not is_rank() or os.environ["RANK"] == "0"
 
 
+def check_devices(trainer: Trainer) -> None:
+    """Raise ConfigError if this node has fewer GPUs than are asked for."""
+    if trainer.accelerator != "gpu":
+        return
+    import torch
+
+    if (there := torch.cuda.device_count()) < trainer.devices:
+        raise ConfigError(f"trainer.devices={trainer.devices}: this machine has {there} GPUs; lower it, or trainer=cpu")
+
+
 def launch(config: TrainConfig) -> None:
     """Train the arm in `trainer.devices` processes of this node. Raises SystemExit if one of them fails."""
     if config.trainer.num_nodes > 1:
@@ -47,6 +57,7 @@ def launch(config: TrainConfig) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the rank has said what is wrong
     agent = LaunchConfig(
         min_nodes=1,
         max_nodes=1,

@@ -19,6 +19,7 @@ def train(config: TrainConfig) -> None:
 
     With several devices and no ranks yet, start them; every one of them comes here again.
     """
+    ranks.check_devices(config.trainer)
     if config.trainer.ranks > 1 and not ranks.is_rank():
         ranks.launch(config)
         return

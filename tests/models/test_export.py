@@ -70,6 +70,15 @@ def test_adapters_are_exported_merged_and_by_themselves(tmp_path: Path) -> None:
     assert torch.allclose(logits(beside.base_model.model), expected, atol=1e-4)
 
 
-def test_adapters_need_modules_of_their_names() -> None:
-    with pytest.raises(ConfigError, match=r"model\.lora\.targets=\('w_q',\).*all-linear"):
-        add_adapters(load_model(TINY, 0), LORA.model_copy(update={"targets": ("w_q",)}))
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (("q_proj", "v_prj"), "the model has no v_prj; or all-linear"),
+        (("q_proj", "embed_tokens"), "embeddings and output head take no adapters"),
+        (("lm_head",), "embeddings and output head take no adapters"),
+        ("(", "all-linear"),
+    ],
+)
+def test_adapters_need_linear_modules_of_their_names(targets: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        add_adapters(load_model(TINY, 0), LORA.model_copy(update={"targets": targets}))

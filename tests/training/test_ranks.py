@@ -72,6 +72,7 @@ def test_a_sweep_of_sharded_arms(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        (["trainer=fsdp"], "trainer.devices=8: this machine has 0 GPUs; lower it, or trainer=cpu"),
         (["trainer.devices=2"], "2 devices need a strategy: trainer.strategy=fsdp or ddp"),
         (["trainer.num_nodes=2", "trainer.strategy=fsdp"], "start the command on each node with torchrun --nnodes=2"),
         (["trainer.devices=2", "trainer.strategy=ddp", "optimizer=adamw_split"], "optimizer=adamw"),

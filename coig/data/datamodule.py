@@ -26,11 +26,6 @@ class MixtureDataModule(LightningDataModule):
         self.train, self.validation = train, validation
         self.settings, self.attention_cost, self.seed = settings, attention_cost, seed
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer steps, the last of which may hold fewer examples."""
-        return -(-len(self.train) // self.settings.global_batch_size)
-
     def train_dataloader(self) -> StepLoader:
         # `trainer.current_epoch` lags behind where a run is resumed from the end of an epoch
         epoch = self.trainer.fit_loop.epoch_progress.current.processed

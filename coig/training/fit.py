@@ -50,7 +50,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
     flops = TrainingFlops(lm)
     data = MixtureDataModule(train, validation, config.trainer, flops.attention_cost, config.seed)
     trainer = _trainer(config, arm, flops, validates=len(validation) > 0)
-    log.info("%s", headline(config, mixture, train, validation, lm, data.steps_per_epoch))
+    log.info("%s", headline(config, mixture, train, validation, lm, total_steps))
     _log_attention(config)
     with recorded(config, arm, mixture, train, validation, lm, anew=anew), tracking(config, arm) as loggers:
         trainer.loggers = loggers

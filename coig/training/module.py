@@ -36,8 +36,8 @@ class CausalLMModule(LightningModule):
         self.strict_loading = config.model.lora is None or config.trainer.strategy == "fsdp"
         self.model = model
         self.config = config
+        # now, so that a wrong argument is known before anything is written; again where weights are sharded
         self.optimizer: Optimizer = construct(config.optimizer, [p for p in model.parameters() if p.requires_grad])
-        self.validation = _Losses(self.device)
 
     def configure_model(self) -> None:
         """Called once the ranks have found each other, and again before a validation."""

@@ -117,7 +117,7 @@ def headline(
     facts = [
         f"{examples['creative']} creative + {examples['general']} general examples",
         f"{supervised:,} supervised tokens",
-        f"{steps} steps an epoch",
+        f"{steps} steps",
         _parameters(lm),
         *(f"{count} {name.replace('_', ' ')}" for name, count in by_length.items() if count),
         *(f"{count} rows left out ({reason})" for reason, count in mixture.left_out.items() if count),

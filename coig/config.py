@@ -130,6 +130,8 @@ def _describe(problem: Any, schema: type[Node]) -> str:
             return f"{key}: missing; give {key}=<value>"
         case "literal_error":
             return f"{key}={value!r}: choose from {problem['ctx']['expected']}"
+        case "value_error" if not key:
+            return str(problem["ctx"]["error"])
         case "value_error" if isinstance(value, dict):
             return f"{key}: {problem['ctx']['error']}"
         case "value_error":

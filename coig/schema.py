@@ -374,6 +374,7 @@ class GenerateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
     queries: ExistingFile
+    per_genre: Annotated[int, Field(gt=0)] | None  # queries of each genre and language, the first ones; null: all
     seed: int = Field(ge=0, lt=2**32)
     overwrite: bool
     sampling: Sampling

@@ -119,8 +119,6 @@ class Arm:
             raise ConfigError(f"{self.folder}: holds a model without manifest.json; overwrite=true trains it anew")
         if not manifest or (manifest["status"] != "done" and not checkpoint):
             return "new"
-        if checkpoint and not _is_sound(checkpoint):
-            raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
         changed = differences(self.settings(), settings_of(config))
         if manifest["data"]["fingerprint"] != fingerprint:
             changed.append("the data themselves (fingerprint)")
@@ -132,7 +130,11 @@ class Arm:
                 "give this run a place of its own (study=… or arm=…), or start anew with overwrite=true; "
                 "resume=true continues with more epochs only"
             )
-        return "done" if manifest["status"] == "done" and self.model.exists() and not changed else "unfinished"
+        if manifest["status"] == "done" and self.model.exists() and not changed:
+            return "done"
+        if checkpoint and not _is_sound(checkpoint):
+            raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
+        return "unfinished"
 
     def answers(self, queries: str) -> list[dict[str, Any]]:
         """The arm's generation records, none if there is no file. Raises ConfigError that names a damaged line."""
@@ -181,8 +183,14 @@ class Arm:
 
 
 def _is_sound(checkpoint: Path) -> bool:
-    """Whether it looks whole: torch writes zip files, and a folder's own index last."""
-    return (checkpoint / ".metadata").exists() if checkpoint.is_dir() else zipfile.is_zipfile(checkpoint)
+    """Whether it is whole: torch writes zip files with checksums, and a folder's own index last."""
+    if checkpoint.is_dir():
+        return (checkpoint / ".metadata").exists()
+    try:
+        with zipfile.ZipFile(checkpoint) as parts:
+            return parts.testzip() is None
+    except zipfile.BadZipFile:
+        return False
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:
@@ -259,8 +267,11 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     """Write a file under a temporary name and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content.encode() if isinstance(content, str) else content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)  # of a full disk, say
 
 
 @contextmanager

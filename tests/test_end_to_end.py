@@ -78,7 +78,7 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
 
     refused = command("train.py", "study=s", "data.ratio=0", *SHORT, "model.learning_rate=0.1")
     assert refused.returncode == 1
-    assert "model.learning_rate: 0.003 → 0.1" in refused.stderr
+    assert "model.learning_rate: 0.001 → 0.1" in refused.stderr
     refused = command("generate.py", *answer, "seed=1")
     assert refused.returncode == 1
     assert "overwrite=true starts anew" in refused.stderr
@@ -109,7 +109,7 @@ def test_answers_survive_a_kill_but_not_another_training(command: Command, tmp_p
     ]
     assert len(rates) == 12
     # the further epoch follows the longer schedule: 2 steps of warm-up, then down to 0 after 12
-    assert rates[8:] == pytest.approx([0.003 * (12 - step) / 10 for step in (8, 9, 10, 11)])
+    assert rates[8:] == pytest.approx([0.001 * (12 - step) / 10 for step in (8, 9, 10, 11)])
     assert read_json(tmp_path / "multirun" / "s" / "cw" / "manifest.json")["status"] == "done"
 
 

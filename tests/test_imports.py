@@ -10,9 +10,10 @@ LAYERS = [
     {"schema"},
     {"config"},
     {"study", "cli"},
-    {"data", "evaluation", "sample"},
+    {"data", "evaluation"},
     {"models"},
     {"training", "generation"},
+    {"sample"},
 ]
 RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
 

@@ -64,10 +64,14 @@ def test_the_last_checkpoint_counts(tmp_path: Path) -> None:
 
 
 def test_damaged_folders_are_named_with_the_remedy(tmp_path: Path) -> None:
-    arm = trained(tmp_path / "cw", config())
-    checkpoint_of(arm).write_bytes(b"half")
-    with pytest.raises(ConfigError, match=r"step-00000007\.ckpt: damaged; overwrite=true"):
-        arm.state(config(), "f")
+    arm = trained(tmp_path / "cw", config(), "running")
+    with zipfile.ZipFile(checkpoint_of(arm), "w") as parts:
+        parts.writestr("weights", b"whole")
+    for damaged in (b"half", checkpoint_of(arm).read_bytes().replace(b"whole", b"whale")):
+        checkpoint_of(arm).write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"step-00000007\.ckpt: damaged; overwrite=true"):
+            arm.state(config(), "f")
+    arm.write_manifest(DONE)
     (arm.folder / "config.yaml").unlink()
     checkpoint_of(arm).unlink()
     with pytest.raises(ConfigError, match=r"config\.yaml: missing or damaged .*; overwrite=true"):
@@ -77,6 +81,7 @@ def test_damaged_folders_are_named_with_the_remedy(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"manifest\.json: damaged .*; overwrite=true"):
             arm.state(config(), "f")
     (arm.folder / "manifest.json").unlink()
+    arm.model.mkdir()
     with pytest.raises(ConfigError, match=r"holds a model without manifest\.json; overwrite=true"):
         arm.state(config(), "f")
 
@@ -101,8 +106,8 @@ def test_other_settings_are_refused_with_the_differing_keys(tmp_path: Path) -> N
         arm.state(config("model.learning_rate=0.5", "data.overlong=drop"), "other")
     message = str(error.value)
     assert "data.overlong: truncate → drop" in message
-    assert "model.learning_rate: 0.003 → 0.5" in message
-    assert "optimizer.lr: 0.003 → 0.5" in message
+    assert "model.learning_rate: 0.001 → 0.5" in message
+    assert "optimizer.lr: 0.001 → 0.5" in message
     assert "the data themselves (fingerprint)" in message
     assert "resume=true" in message
     assert "overwrite=true" in message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,10 @@ def generate(config: GenerateConfig) -> None:
 
 def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> None:
     answered = set() if config.overwrite else _answered(arm, config, queries)
-    rest = [query for query in queries if query.id not in answered]
+    asked = _first_of_each_genre(queries, config.per_genre)
+    rest = [query for query in asked if query.id not in answered]
     if not rest:
-        log.info("%s: %d answers are there already", arm.folder, len(queries))
+        log.info("%s: %d answers are there already", arm.folder, len(asked))
         return
     engine = construct(config.engine, arm)
     file = _file(arm, config)
@@ -51,14 +53,25 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> None:
         write_atomic(file, content[: content.rfind(b"\n") + 1])
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns) as progress, file.open("w" if config.overwrite else "a", encoding="utf-8") as stream:
-        task = progress.add_task(arm.name, total=len(queries), completed=len(answered))
+        task = progress.add_task(arm.name, total=len(asked), completed=len(asked) - len(rest))
         for batch in engine.answers(rest, config.sampling, config.seed):
             for query, completion in batch:
                 stream.write(json.dumps(_record(arm, query, completion, _settings(config)), ensure_ascii=False) + "\n")
             stream.flush()
             os.fsync(stream.fileno())
             progress.advance(task, len(batch))
-    log.info("%s: %d answers in %s", arm.name, len(queries), file)
+    log.info("%s: %d answers in %s", arm.name, len(asked), file)
+
+
+def _first_of_each_genre(queries: list[Query], count: int | None) -> list[Query]:
+    """The first `count` queries of each genre in each language; None: all."""
+    earlier: Counter[tuple[str, str]] = Counter()
+    first = []
+    for query in queries:
+        if count is None or earlier[query.lang, query.genre] < count:
+            first.append(query)
+        earlier[query.lang, query.genre] += 1
+    return first
 
 
 def _file(arm: Arm, config: GenerateConfig) -> Path:

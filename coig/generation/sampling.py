@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor
 
 from coig.schema import Sampling
 
@@ -24,6 +23,12 @@ class SeededSampling(LogitsProcessor):
         self.sampling = sampling
         self.generators = [torch.Generator().manual_seed(_seed_of(seed, query)) for query in query_ids]
 
+    def of(self, rows: Sequence[int]) -> SeededSampling:
+        """The same sampling, going on with some rows of the batch only."""
+        rest = SeededSampling(self.sampling, 0, [])
+        rest.generators = [self.generators[row] for row in rows]
+        return rest
+
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """scores: (B, vocabulary) logits of the next token; returns noisy ones, −inf where sampling never goes."""
         size = min(self.sampling.top_k or scores.shape[-1], scores.shape[-1])
@@ -33,16 +38,6 @@ class SeededSampling(LogitsProcessor):
         exponential = torch.stack([torch.empty(size).exponential_(generator=g) for g in self.generators])
         noisy = values.masked_fill(beyond, -torch.inf) - exponential.log().to(values.device)
         return torch.full_like(scores, -torch.inf, dtype=noisy.dtype).scatter_(1, tokens, noisy)
-
-
-def decoding(sampling: Sampling, seed: int, query_ids: Sequence[str]) -> dict[str, Any]:
-    """Arguments of `generate` for these settings."""
-    if sampling.temperature == 0:
-        return {"do_sample": False}
-    return {
-        "do_sample": False,
-        "logits_processor": LogitsProcessorList([SeededSampling(sampling, seed, query_ids)]),
-    }
 
 
 def _seed_of(seed: int, query: str) -> int:

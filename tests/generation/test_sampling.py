@@ -1,6 +1,6 @@
 import torch
 
-from coig.generation.sampling import SeededSampling, decoding
+from coig.generation.sampling import SeededSampling
 from coig.schema import Sampling
 
 LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0, -5.0])
@@ -34,7 +34,3 @@ def test_a_querys_draw_does_not_depend_on_its_neighbours() -> None:
     for _ in range(20):
         logits = torch.randn(50)
         assert torch.equal(alone(torch.empty(1, 0), logits[None]), among(torch.empty(3, 0), logits.expand(3, -1))[1:2])
-
-
-def test_temperature_zero_is_greedy() -> None:
-    assert decoding(settings(temperature=0), 0, ["a"]) == {"do_sample": False}

@@ -1,15 +1,25 @@
 """The embedded sample keeps what the documentation promises of it."""
 
+import contextlib
 import json
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoModelForCausalLM
 
 from coig.data.queries import read_queries
+from coig.sample.bits import gzip_bits, model_bits
 from coig.sample.build_tiny import build_tokenizer
+from coig.sample.card import write_card
+from coig.sample.corpus import documents, write_texts
 from coig.sample.general import general_examples
+from coig.sample.stories import write_chats
 from coig.schema import SAMPLE
+from coig.study import Arm
+from tests.conftest import SHARED, Command
 from tests.data.reading import read
 
 # fmt: off
@@ -58,11 +68,53 @@ def test_general_examples_are_what_the_generator_writes(lang: str) -> None:
     assert [json.loads(line) for line in lines] == general_examples(lang, 360)
 
 
-def test_the_tokenizer_is_what_the_script_builds(tokenizer: Any) -> None:
-    assert build_tokenizer().get_vocab() == tokenizer.get_vocab()
-    assert len(tokenizer) == 8192
+@pytest.mark.skipif(not (SHARED / "corpus").exists(), reason="needs ../shared/corpus, the novels")
+def test_the_tokenizer_is_what_the_script_builds(tokenizer: Any, tmp_path: Path) -> None:
+    write_texts(SHARED / "corpus", tmp_path)
+    assert build_tokenizer(tmp_path).get_vocab() == tokenizer.get_vocab()
 
 
 def test_the_tokenizer_gives_every_text_back(tokenizer: Any) -> None:
+    assert len(tokenizer) == 8192
     text = "春眠不觉晓, 🀄 naïve\n\tend  \x00"
     assert tokenizer.decode(tokenizer(text).input_ids) == text
+
+
+def test_the_model_is_small_and_has_read_both_languages(tokenizer: Any) -> None:
+    folder = SAMPLE / "tiny"
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 12e6
+    lm = AutoModelForCausalLM.from_pretrained(folder)
+    texts = {
+        "zh": [example.answer for example in read("sample:validation.jsonl")],
+        "en": [query.query for query in read_queries(SAMPLE / "queries.jsonl") if query.lang == "en"],
+    }
+    for lang, unread in texts.items():
+        ids = tokenizer(unread).input_ids
+        assert model_bits(lm, ids, characters=sum(map(len, unread))) < gzip_bits(unread), lang
+
+
+def test_both_stages_and_the_card(command: Command, tmp_path: Path) -> None:
+    """As coig.sample.build_tiny runs them, on a few texts and for a few steps."""
+    corpus, texts = tmp_path / "corpus", tmp_path / "multirun" / "texts"
+    corpus.mkdir()
+    for lang, line in {
+        "zh": "却说那人走到庄前，叫道：“开门！”\n",
+        "en": "The wind howled in the dark. It was late.\n",
+    }.items():
+        rows = [{"id": f"{lang}/{number}", "text": f"{number} {line}" * 50} for number in range(50)]
+        (corpus / f"{lang}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_texts(corpus, texts)
+    short = ("data.scale=0.03", "data.validation.general=100", "trainer.max_steps=2", "logger=none")
+    assert command("train.py", "experiment=pretrain_tiny", *short).returncode == 0
+    base, tuned = (tmp_path / "multirun" / arm for arm in ("pretrain_tiny/general-text", "instruct_tiny/general"))
+    with contextlib.chdir(tmp_path):
+        trained, held_out = documents(Arm(base))
+        write_chats(trained, texts)
+    assert trained
+    assert not {one.answer for one in trained} & {one.answer for one in held_out}
+    assert command("train.py", "experiment=instruct_tiny", *short).returncode == 0
+    with contextlib.chdir(tmp_path):
+        write_card(Arm(base), Arm(tuned), tuned / "model")
+    card = (tuned / "model" / "README.md").read_text(encoding="utf-8")
+    assert card.count("| instruct_tiny |") == 2
+    assert len(re.findall(r"^\| (?:zh|en) \|(?: [\d,]+ \|){2}(?: [\d.]+ \|){3} \*\*[\d.]+\*\* \|$", card, re.M)) == 2

@@ -14,6 +14,7 @@ from tests.models.test_causal_lm import TINY
 # a large plain gradient step, so that the weights' change is the gradient; 33 examples, so that the second step has a
 # single one for two ranks
 SETTINGS = (
+    "model.weights=random",
     "data.ratio=0",
     "data.creative.size=33",
     "model.max_length=200",

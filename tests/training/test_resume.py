@@ -1,8 +1,6 @@
 """A run that was killed at any moment ends with the very weights of one that was not."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -47,14 +45,12 @@ def finish(process: subprocess.Popen[bytes]) -> str:
 
 
 def kill_after(process: subprocess.Popen[bytes], metrics: Path, count: int) -> None:
-    """kill -9 the run and its ranks once so many steps are logged, which is somewhere in the next one."""
+    """kill -9 the run once so many steps are logged, which is somewhere in the next one, and see its ranks end."""
     while len(steps(metrics)) < count:
         assert process.poll() is None, finish(process)
         time.sleep(0.005)
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout
-    for pid in [process.pid, *map(int, children.split())]:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    process.communicate()  # returns when its ranks, which share its output, have ended too
 
 
 def lines(metrics: Path) -> list[dict[str, Any]]:

@@ -57,7 +57,7 @@ def test_what_bears_loss_decodes_to_exactly_the_target(model: str, supervision: 
     if model == "qwen2.5" and not QWEN.exists():
         pytest.skip(f"{QWEN} is not beside this checkout")
     # long enough to cut none, and so short that some are cut
-    for limit in (4096, 350):
+    for limit in (4096, 450):
         config = train_config(
             *([f"model.path={QWEN}"] if model == "qwen2.5" else []),
             f"supervision={supervision}",

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT, SHARED, Command
 from tests.training.wandb_file import exit_code, group
 
-SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=128", "trainer.global_batch_size=16")
+SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "trainer.global_batch_size=16")
 
 
 def succeeded(run: subprocess.CompletedProcess[str]) -> str:

@@ -68,6 +68,6 @@ def test_out_of_memory_names_the_largest_micro_batch(budget: int, remedy: str, t
 
 
 def test_layers_that_are_not_there_cannot_compute_twice(command: Command) -> None:
-    result = command("train.py", *SMALL, "trainer.activation_checkpointing=4")
+    result = command("train.py", *SMALL, "trainer.activation_checkpointing=5")
     assert result.returncode == 1
-    assert "trainer.activation_checkpointing=4: the model has 3 layers" in result.stderr
+    assert "trainer.activation_checkpointing=5: the model has 4 layers" in result.stderr

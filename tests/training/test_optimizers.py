@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.tensor import distribute_tensor
 from torch.nn import Parameter
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from coig.data.tokenizer import location
 from coig.training import optimizers
 from coig.training.optimizers import SplitAdamW, join, split
 
@@ -91,9 +90,11 @@ def test_a_first_step_is_adamws(weight_decay: float) -> None:
 
 
 def tiny_model() -> Any:
+    heads = {"num_attention_heads": 5, "num_key_value_heads": 1}
+    config = Qwen2Config(vocab_size=512, hidden_size=160, intermediate_size=448, num_hidden_layers=3, **heads)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(location("sample:tiny"), vocab_size=512))
+        return Qwen2ForCausalLM(config)
 
 
 def fit(model: Any, optimizer: Any) -> Tensor:

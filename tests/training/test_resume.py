@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 SETTINGS = (
     "data.ratio=0",
     "data.creative.size=40",
-    "model.max_length=120",
+    "model.max_length=160",
     "trainer.global_batch_size=4",
     "trainer.max_epochs=2",
     "trainer.checkpoint_every=4",

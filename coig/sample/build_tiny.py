@@ -1,6 +1,6 @@
 """Build `tiny/`: the sample's tokenizer, a tiny model that has read some Chinese and English, and its card.
 
-python -m coig.sample.build_tiny ../shared/corpus     (novels in zh.jsonl and en.jsonl; 50 minutes on two cores)
+python -m coig.sample.build_tiny ../shared/corpus     (novels in zh.jsonl and en.jsonl; an hour or so on two cores)
 
 First a base learns to continue texts, then it learns to reason and answer when it is asked. The same command again
 continues a broken training. The texts and both arms stay under multirun/.
@@ -92,7 +92,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2Config:
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
         architectures=["Qwen2ForCausalLM"],
-        dtype="float32",  # to compute in: half of the CPUs have no fast bf16
+        dtype="float32",  # to compute in: bf16 was half as fast on a CPU
     )
 
 

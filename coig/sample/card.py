@@ -65,7 +65,7 @@ def write_card(base: Arm, tuned: Arm, folder: Path) -> None:
 
 
 def _speed(arm: Arm) -> tuple[float, float]:
-    """Tokens a second: the median of the run, and what a tenth of its steps reached, as where nothing else ran."""
+    """Tokens a second: the median of the run's steps, and what the fastest tenth of them reached."""
     lines = [json.loads(line) for _, line in read_jsonl(arm.metrics)]
     rates = [line[RATE] for line in lines if RATE in line]
     return median(rates), sorted(rates)[len(rates) * 9 // 10]

@@ -17,6 +17,7 @@ from coig.ratio import Ratio
 
 SAMPLE = Path(__file__).parent / "sample"
 SAMPLE_PREFIX = "sample:"
+SAMPLE_QUERIES = "sample:queries.jsonl"
 
 
 def local_path(text: str) -> Path:
@@ -49,6 +50,10 @@ def _file(text: str) -> str:
     if local_path(_existing(text)).is_dir():
         raise ValueError("is a folder; name a file in it")
     return text
+
+
+def _queries(text: str) -> str:
+    return text if text == "sample" else _file(text)
 
 
 def _file_pattern(text: str) -> str:
@@ -96,6 +101,7 @@ def _known_target(text: str) -> str:
 
 
 ExistingFile = Annotated[str, AfterValidator(_file)]
+QueriesFile = Annotated[str, AfterValidator(_queries)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
 FolderName = Annotated[str, AfterValidator(_plain_name)]
 ArmNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
@@ -363,26 +369,61 @@ class TrainConfig(Node):
         return self
 
 
-class Sampling(Node):
-    temperature: float = Field(ge=0)  # 0: greedy
-    top_p: float = Field(gt=0, le=1)
-    top_k: int = Field(ge=0)  # 0: no limit
-    max_new_tokens: int = Field(gt=0)
+class Limits(Node):
+    """When an answer ends that does not end by itself, in tokens."""
+
+    max_new_tokens: int = Field(gt=0)  # reasoning and answer together
+    max_reasoning_tokens: Annotated[int, Field(gt=0)] | None  # null: no limit of its own
+    max_answer_tokens: Annotated[int, Field(gt=0)] | None
+
+
+Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # 0: greedy
+TopP = Annotated[float, Field(gt=0, le=1)]
+TopK = Annotated[int, Field(ge=0)]  # 0: no limit
+RepetitionPenalty = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # 1: none
+
+
+class Sampling(Limits):
+    """How an answer is drawn."""
+
+    temperature: Temperature
+    top_p: TopP
+    top_k: TopK
+    repetition_penalty: RepetitionPenalty
+
+
+class SamplingChoice(Limits):
+    """How an answer is to be drawn; null: as the model's own generation config says."""
+
+    temperature: Temperature | None
+    top_p: TopP | None
+    top_k: TopK | None
+    repetition_penalty: RepetitionPenalty | None
 
 
 class GenerateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
-    queries: ExistingFile
+    queries: QueriesFile
+    samples: int = Field(gt=0)  # answers per query
     per_genre: Annotated[int, Field(gt=0)] | None  # queries of each genre and language, the first ones; null: all
     seed: int = Field(ge=0, lt=2**32)
     overwrite: bool
-    sampling: Sampling
+    sampling: SamplingChoice
     engine: Constructor
+
+    @property
+    def queries_file(self) -> Path:
+        return local_path(SAMPLE_QUERIES if self.queries == "sample" else self.queries)
+
+    @property
+    def queries_name(self) -> str:
+        """As in generations/<queries>.jsonl."""
+        return "sample" if self.queries == "sample" else self.queries_file.stem
 
 
 class EvaluateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
-    # the stem of the queries' file, as in generations/<queries>.jsonl
+    # as in generations/<queries>.jsonl: sample, or the stem of the queries' file
     queries: Annotated[FolderName, BeforeValidator(_stem)]

@@ -42,6 +42,7 @@ RECORD: dict[str, type] = {  # a generation's keys that later stages rely on
     **dict.fromkeys(("answer_tokens", "seed"), int),
     "sampling": dict,
 }
+FAILED = {"finish_reason": "error"}
 State = Literal["new", "unfinished", "done"]
 
 
@@ -136,10 +137,20 @@ class Arm:
             raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
         return "unfinished"
 
+    def generation_config(self) -> dict[str, Any]:
+        """How the exported model says it is to be used: its end tokens, and sampling if the base named any."""
+        file = self.model / "generation_config.json"
+        try:
+            loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{file}: missing or damaged ({error}); overwrite=true trains this arm anew") from None
+        return loaded
+
     def answers(self, queries: str) -> list[dict[str, Any]]:
-        """The arm's generation records, none if there is no file. Raises ConfigError that names a damaged line."""
+        """The arm's generation records, one for each sample of each query, none if there is no file; an error gives way
+        to the answer of a later try. Raises ConfigError that names a damaged line."""
         file = self.generations(queries)
-        records: dict[str, dict[str, Any]] = {}
+        records: dict[Any, dict[str, Any]] = {}
         for number, line in read_jsonl(file) if file.exists() else ():
             try:
                 record = json.loads(line)
@@ -148,11 +159,12 @@ class Arm:
                 wrong, record = [f"{type(error).__name__}: {error}"], {}
             if not wrong and (record["arm"] != self.name or record["lang"] not in LANGUAGES):
                 wrong = [f"arm {record['arm']}, lang {record['lang']}"]
-            if not wrong and record["query_id"] in records:
+            key = record.get("query_id"), record.setdefault("sample", 0)
+            if not wrong and records.get(key, FAILED)["finish_reason"] != "error":
                 wrong = [f"query {record['query_id']} is answered twice"]
             if wrong:
                 raise ConfigError(f"{file}:{number}: damaged ({wrong[0]}); remove the line and run generate.py again")
-            records[record["query_id"]] = record
+            records[key] = record
         return list(records.values())
 
     @contextmanager

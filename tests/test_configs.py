@@ -11,7 +11,7 @@ from coig.config import load_config
 from coig.schema import EvaluateConfig, GenerateConfig, Node, TrainConfig
 
 ROOTS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
-GROUPS = {"engine": "generate"}
+GROUPS = {"engine": "generate", "sampling": "generate"}
 CHOICES = sorted(file.relative_to(CONF) for file in CONF.glob("*/*.yaml") if file.parent.name != "hydra")
 PACKAGES = {"source": "@data.validation.source"}  # where a choice of the group stands
 

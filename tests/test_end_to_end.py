@@ -81,16 +81,16 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
     assert "model.learning_rate: 0.001 → 0.1" in refused.stderr
     refused = command("generate.py", *answer, "seed=1")
     assert refused.returncode == 1
-    assert "overwrite=true starts anew" in refused.stderr
+    assert "seed: 0 → 1" in refused.stderr
     assert "Traceback" not in refused.stderr
     late = command("train.py", "-m", "study=s", "data.ratio=1k,0", *SHORT, "model.learning_rate=0.1")
     assert (late.returncode, (study / "cw+1k").exists()) == (1, False)  # refused before its first arm
-    assert command("generate.py", *answer, "overwrite=true", "engine.batch_size=0").returncode == 1
+    assert command("generate.py", *answer, "overwrite=true", "engine.tokens_per_batch=0").returncode == 1
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
 def test_answers_survive_a_kill_but_not_another_training(command: Command, tmp_path: Path, queries: Path) -> None:
-    answer = (f"queries={queries}", "sampling.max_new_tokens=12", "engine.batch_size=2")
+    answer = (f"queries={queries}", "sampling.max_new_tokens=12", "engine.tokens_per_batch=400")
     succeeded(command("train.py", "study=s", "data.ratio=0", "logger=none", *SHORT))
     succeeded(command("generate.py", *answer))
     file = tmp_path / "multirun" / "s" / "cw" / "generations" / "few.jsonl"

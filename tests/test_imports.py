@@ -9,7 +9,7 @@ LAYERS = [
     {"ratio", "language"},
     {"schema"},
     {"config"},
-    {"study", "cli"},
+    {"study", "cli", "tracking"},
     {"data", "evaluation"},
     {"models"},
     {"training", "generation"},

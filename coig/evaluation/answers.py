@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from coig.language import language_of, script_share
 from coig.schema import LANGUAGES
 from coig.study import Arm
 
+log = logging.getLogger(__name__)
 SCHEMA = {
     "arm": pl.String,
     "lang": pl.String,
@@ -36,16 +38,24 @@ def read_answers(arms: Sequence[Arm], queries: str) -> pl.DataFrame:
 
     Raises ConfigError if no arm has any, a line is damaged, or arms answered other texts or with other settings.
     """
-    records = [record for arm in arms for record in arm.answers(queries)]
+    records = [record for arm in arms for record in _compared(arm, queries)]
     if not records:
         where = arms[0].folder.parent if arms else "the study"
-        raise ConfigError(f"no arm of {where} has generations/{queries}.jsonl: run generate.py first")
+        raise ConfigError(f"no arm of {where} has answers in generations/{queries}.jsonl: run generate.py first")
     _check_comparable(records)
     order = {arm.name: place for place, arm in enumerate(arms)}
     records.sort(key=lambda r: (LANGUAGES.index(r["lang"]), order[r["arm"]], r["query_id"]))
     measured = pl.DataFrame([_measured(record) for record in records], schema_overrides=SCHEMA)
     share = script_share(pl.col("answer"))
     return measured.with_columns(language=language_of(share), zh_share=share).select(list(SCHEMA))
+
+
+def _compared(arm: Arm, queries: str) -> list[dict[str, Any]]:
+    """One answer to each query: further samples are no further evidence about the arm's queries."""
+    records = arm.answers(queries)
+    if failed := sum(record["finish_reason"] == "error" for record in records):
+        log.warning("%s: %d answers failed and are left out; generate.py asks for them again", arm.folder, failed)
+    return [record for record in records if record["finish_reason"] != "error" and record["sample"] == 0]
 
 
 def _check_comparable(records: Sequence[dict[str, Any]]) -> None:

@@ -2,114 +2,111 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, LogitsProcessorList
+from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig, LogitsProcessorList
 from transformers.utils.logging import disable_progress_bar
 
 from coig.config import ConfigError
-from coig.data.encoding import Encoder
-from coig.data.examples import REASONING_END, REASONING_START
-from coig.data.queries import Query
-from coig.generation.sampling import SeededSampling
+from coig.generation.completion import Answered, Completion, Request, Transcriber
+from coig.generation.sampling import SeededSampling, seed_of
 from coig.schema import Sampling
 from coig.study import Arm
 
 STRETCH = 32  # tokens; shorter ones drop ended rows sooner, and start decoding more often
 
 
-@dataclass(frozen=True)
-class Completion:
-    """What a model wrote to one prompt; token counts leave the end token out."""
-
-    text: str
-    prompt_tokens: int
-    reasoning_tokens: int
-    answer_tokens: int
-    finish_reason: Literal["stop", "length"]
-
-
 class HuggingFaceEngine:
-    """Answers with an arm's exported model, its prompts rendered exactly as in training."""
+    """Answers with an arm's exported model.
 
-    def __init__(self, arm: Arm, batch_size: int) -> None:
-        if batch_size < 1:
-            raise ConfigError(f"engine.batch_size={batch_size}: must be at least 1")
+    Args:
+        tokens_per_batch: prompts and answers of a batch have room for so many tokens together.
+    """
+
+    def __init__(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int, tokens_per_batch: int) -> None:
+        if tokens_per_batch < 1:
+            raise ConfigError(f"engine.tokens_per_batch={tokens_per_batch}: must be at least 1")
         disable_progress_bar()  # of loading one file
-        self.batch_size = batch_size
+        self.sampling, self.seed, self.tokens_per_batch = sampling, seed, tokens_per_batch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.tokenizer = AutoTokenizer.from_pretrained(arm.model)
         self.model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto").to(self.device).eval()
-        model = arm.settings()["model"]
-        self._ends = set(self.model.generation_config.eos_token_id)
-        self.encoder = Encoder(self.tokenizer, model["system_prompt"], model["template_arguments"])
+        self.context = self.model.config.max_position_embeddings
+        own = self.model.generation_config
+        self.transcriber = Transcriber(tokenizer, own.eos_token_id, sampling)
+        # in place of the model's own, which would fill in whatever a call leaves open
+        self.model.generation_config = GenerationConfig(
+            do_sample=False,
+            repetition_penalty=sampling.repetition_penalty,
+            eos_token_id=own.eos_token_id,
+            pad_token_id=own.pad_token_id,
+        )
 
-    def answers(self, queries: list[Query], sampling: Sampling, seed: int) -> Iterator[list[tuple[Query, Completion]]]:
-        """Batches of answers, queries of like length together."""
-        prompts = {query.id: self.encoder.prompt_ids(query.query) for query in queries}
-        by_length = sorted(queries, key=lambda query: len(prompts[query.id]))
-        for start in range(0, len(by_length), self.batch_size):
-            batch = by_length[start : start + self.batch_size]
-            processor = SeededSampling(sampling, seed, [query.id for query in batch]) if sampling.temperature else None
-            written = self._written([prompts[query.id] for query in batch], sampling.max_new_tokens, processor)
-            yield [
-                (query, self._completion(len(prompts[query.id]), ids))
-                for query, ids in zip(batch, written, strict=True)
-            ]
+    def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
+        """The completions of all requests in no set order, some at a time, as soon as they have ended."""
+        fitting = []
+        for request in requests:
+            if problem := self._too_long(request):
+                yield [(request, Completion.failed(problem))]
+            else:
+                fitting.append(request)
+        for batch in self._batches(fitting):
+            try:
+                yield from self._decoded(batch)
+            except torch.OutOfMemoryError:
+                raise ConfigError(
+                    f"engine.tokens_per_batch={self.tokens_per_batch}: too much for this GPU's memory at {len(batch)} "
+                    "answers at a time; lower it and run the same command again, finished answers stay"
+                ) from None
+
+    def _too_long(self, request: Request) -> str | None:
+        tokens, limit, context = len(request.prompt), self.sampling.max_new_tokens, self.context
+        if tokens + limit <= context:
+            return None
+        return (
+            f"its prompt of {tokens} tokens and sampling.max_new_tokens={limit} exceed the {context} positions of the "
+            "model; lower the limit or shorten the query"
+        )
+
+    def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
+        """Requests of like length together, as many as the budget holds and at least one."""
+        batch: list[Request] = []
+        for request in sorted(requests, key=lambda request: len(request.prompt)):
+            width = len(request.prompt) + self.sampling.max_new_tokens
+            if batch and (len(batch) + 1) * width > self.tokens_per_batch:
+                yield batch
+                batch = []
+            batch.append(request)
+        if batch:
+            yield batch
 
     @torch.inference_mode()
-    def _written(self, prompts: list[list[int]], limit: int, processor: SeededSampling | None) -> list[list[int]]:
-        """What the model writes behind each prompt, with the end token where it came to one.
-
-        The batch is decoded `STRETCH` tokens at a time; between two stretches the rows that have ended leave it.
-        """
-        width = max(map(len, prompts))
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=self.device)
-        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.device)
-        rows = torch.arange(len(prompts))  # which prompts the batch still holds
+    def _decoded(self, batch: list[Request]) -> Iterator[list[Answered]]:
+        """The batch is decoded `STRETCH` tokens at a time; between two stretches the rows that have ended leave it."""
+        width = max(len(request.prompt) for request in batch)
+        # in front of a shorter prompt stands its own first token, masked: a penalty for repetition sees no other
+        before = [width - len(request.prompt) for request in batch]
+        padded = [[r.prompt[0]] * count + r.prompt for r, count in zip(batch, before, strict=True)]
+        ids = torch.tensor(padded, device=self.device)
+        mask = torch.tensor([[0] * count + [1] * (width - count) for count in before], device=self.device)
         cache = DynamicCache(config=self.model.config)
-        written: list[list[int]] = [[] for _ in prompts]
-        while len(rows) and (left := limit + width - ids.shape[1]):
+        sampler = SeededSampling(self.sampling, [seed_of(self.seed, r.query.id, r.sample) for r in batch])
+        while batch:
             ids = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 past_key_values=cache,
-                max_new_tokens=min(STRETCH, left),
-                logits_processor=LogitsProcessorList([processor] if processor else []),
-                do_sample=False,
+                max_new_tokens=min(STRETCH, self.sampling.max_new_tokens + width - ids.shape[1]),
+                logits_processor=LogitsProcessorList([sampler] if self.sampling.temperature else []),
             )
-            new = ids[:, width:].tolist()
-            for row, tokens in zip(rows.tolist(), new, strict=True):
-                written[row] = tokens
-            going = [place for place, tokens in enumerate(new) if not self._ends.intersection(tokens)]
-            if len(going) < len(rows):
-                kept = torch.tensor(going, dtype=torch.long)
-                cache.batch_select_indices(kept.to(self.device))
-                ids, mask, rows = ids[kept], mask[kept], rows[kept]
-                processor = processor.of(going) if processor else None
+            rows = list(zip(batch, ids[:, width:].tolist(), strict=True))
+            going = [place for place, (_, written) in enumerate(rows) if not self.transcriber.is_over(written)]
+            if len(going) < len(batch):
+                ended = sorted(set(range(len(batch))) - set(going))
+                yield [(rows[place][0], self.transcriber.completion(rows[place][1])) for place in ended]
+                kept = torch.tensor(going, dtype=torch.long, device=self.device)
+                cache.batch_select_indices(kept)
+                ids, mask, batch = ids[kept], mask[kept], [batch[place] for place in going]
+                sampler.keep(going)
             mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)
-        return written
-
-    def _completion(self, prompt_tokens: int, ids: list[int]) -> Completion:
-        stop = next((place for place, token in enumerate(ids) if token in self._ends), None)
-        ids = ids[:stop]
-        reasoning = self._reasoning_tokens(ids)
-        return Completion(
-            text=self.tokenizer.decode(ids, skip_special_tokens=False),
-            prompt_tokens=prompt_tokens,
-            reasoning_tokens=reasoning,
-            answer_tokens=len(ids) - reasoning,
-            finish_reason="length" if stop is None else "stop",
-        )
-
-    def _reasoning_tokens(self, ids: list[int]) -> int:
-        """How many tokens stand up to the end of the reasoning, all if it never ends."""
-        if not self.tokenizer.decode(ids[:16]).lstrip().startswith(REASONING_START.rstrip()):
-            return 0
-        lengths = range(len(ids))
-        return bisect_left(lengths, True, key=lambda length: REASONING_END in self.tokenizer.decode(ids[:length]))

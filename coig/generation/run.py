@@ -1,66 +1,94 @@
-"""Answering queries arm by arm: appended batch by batch, resumed by query id."""
+"""Answering queries arm by arm, as far as they are not answered yet."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
+import time
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import AutoTokenizer
 
 from coig.config import ConfigError, construct
-from coig.data.examples import split_completion
+from coig.data.encoding import Encoder
 from coig.data.queries import Query, read_queries
-from coig.schema import GenerateConfig, local_path
-from coig.study import Arm, find_done_arms, find_study, write_atomic
+from coig.generation.completion import Answered, Request
+from coig.generation.records import answered, append, appending, record_of, resolved
+from coig.generation.table import log_table
+from coig.schema import GenerateConfig
+from coig.study import Arm, find_done_arms, find_study
 
 log = logging.getLogger(__name__)
 
 
 def generate(config: GenerateConfig) -> None:
-    """Answer the queries with every trained arm of a study; answers that are there already stay."""
+    """Answer the queries with every trained arm of a study; answers that are there already stay.
+
+    Raises ConfigError, once all arms have had their turn, if queries were left without an answer.
+    """
     study = find_study(config.study)
     arms, untrained = find_done_arms(study, config.arms)
-    queries = read_queries(local_path(config.queries))
+    queries = read_queries(config.queries_file)
     for name in untrained:
         log.warning("%s: training is not done, left out", study / name)
     if not config.overwrite:
         for arm in arms:  # all of them, before one is answered with settings that another one refuses
-            _answered(arm, config, queries)
+            answered(arm, queries, config.queries_name, _settings(config, arm))
+    failed = []
     for arm in arms:
         try:
             with arm.locked():
-                _answer(arm, queries, config)
+                failed += _answer(arm, queries, config)
         except KeyboardInterrupt:
             log.error("%s: interrupted; the same command continues with the queries that are left", arm.folder)
             raise SystemExit(130) from None
+    if failed:
+        raise ConfigError("\n".join([*failed, "the same command asks these queries again"]))
 
 
-def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> None:
-    answered = set() if config.overwrite else _answered(arm, config, queries)
+def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]:
+    """Ask what is left to ask; returns what to say of queries without an answer."""
+    name, settings = config.queries_name, _settings(config, arm)
+    file = arm.generations(name)
+    there = set() if config.overwrite else answered(arm, queries, name, settings)
     asked = _first_of_each_genre(queries, config.per_genre)
-    rest = [query for query in asked if query.id not in answered]
-    if not rest:
-        log.info("%s: %d answers are there already", arm.folder, len(asked))
-        return
-    engine = construct(config.engine, arm)
-    file = _file(arm, config)
-    file.parent.mkdir(exist_ok=True)
-    if file.exists() and not (content := file.read_bytes()).endswith(b"\n"):  # a kill cut the last line off
-        write_atomic(file, content[: content.rfind(b"\n") + 1])
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns) as progress, file.open("w" if config.overwrite else "a", encoding="utf-8") as stream:
-        task = progress.add_task(arm.name, total=len(asked), completed=len(asked) - len(rest))
-        for batch in engine.answers(rest, config.sampling, config.seed):
-            for query, completion in batch:
-                stream.write(json.dumps(_record(arm, query, completion, _settings(config)), ensure_ascii=False) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-            progress.advance(task, len(batch))
-    log.info("%s: %d answers in %s", arm.name, len(asked), file)
+    wanted = [(query, sample) for sample in range(config.samples) for query in asked]
+    left = [(query, sample) for query, sample in wanted if (query.id, sample) not in there]
+    if not left:
+        log.info("%s: %d answers are there already", arm.folder, len(wanted))
+        return []
+    tokenizer = AutoTokenizer.from_pretrained(arm.model)
+    trained = arm.settings()["model"]
+    encoder = Encoder(tokenizer, trained["system_prompt"], trained["template_arguments"])
+    requests = [Request(query, sample, encoder.prompt_ids(query.query)) for query, sample in left]
+    engine = construct(config.engine, arm, tokenizer, resolved(config.sampling, arm), config.seed)
+    if config.overwrite:
+        file.unlink(missing_ok=True)
+    errors: list[str] = []
+    with appending(file) as stream:
+        for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
+            append(stream, [record_of(arm, request, completion, settings) for request, completion in batch])
+            errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
+    log.info("%s: %d answers in %s", arm.name, len(wanted) - len(errors), file)
+    log_table(arm, name)
+    if not errors:
+        return []
+    return [f"{arm.folder}: {len(errors)} of {len(wanted)} answers failed, the first for query {errors[0]}"]
+
+
+def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
+    """The batches, shown as done once the next one is asked for."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}")
+    tokens, start = 0, time.monotonic()
+    with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as progress:
+        task = progress.add_task(name, total=total, completed=total - left, speed="")
+        for batch in batches:
+            yield batch
+            tokens += sum(completion.reasoning_tokens + completion.answer_tokens for _, completion in batch)
+            speed = f"{tokens / (time.monotonic() - start):,.0f} tokens/s"
+            progress.update(task, advance=len(batch), speed=speed)
 
 
 def _first_of_each_genre(queries: list[Query], count: int | None) -> list[Query]:
@@ -74,49 +102,6 @@ def _first_of_each_genre(queries: list[Query], count: int | None) -> list[Query]
     return first
 
 
-def _file(arm: Arm, config: GenerateConfig) -> Path:
-    return arm.generations(local_path(config.queries).stem)
-
-
-def _settings(config: GenerateConfig) -> dict[str, Any]:
+def _settings(config: GenerateConfig, arm: Arm) -> dict[str, Any]:
     """What answers must share to be compared."""
-    return {"seed": config.seed, "sampling": config.sampling.model_dump()}
-
-
-def _answered(arm: Arm, config: GenerateConfig, queries: list[Query]) -> set[str]:
-    """The ids answered already, without writing: another process may be at work on the file.
-
-    Raises ConfigError for answers with other settings or to other queries.
-    """
-    file, settings = _file(arm, config), _settings(config)
-    texts = {query.id: query.query for query in queries}
-    records = arm.answers(file.stem)
-    for record in records:
-        asked = {key: record[key] for key in settings}
-        if asked != settings:
-            raise ConfigError(f"{file}: answered with {asked}, now asked with {settings}; overwrite=true starts anew")
-        if record["query"] != texts.get(record["query_id"]):
-            raise ConfigError(
-                f"{file}: holds an answer to another query '{record['query_id']}'; name the file of queries otherwise, "
-                "or start anew with overwrite=true"
-            )
-    return {record["query_id"] for record in records}
-
-
-def _record(arm: Arm, query: Query, completion: Any, settings: dict[str, Any]) -> dict[str, Any]:
-    reasoning, answer = split_completion(completion.text)
-    return {
-        "query_id": query.id,
-        "lang": query.lang,
-        "genre": query.genre,
-        "query": query.query,
-        "arm": arm.name,
-        "reasoning": reasoning,
-        "answer": answer,
-        "raw": completion.text,
-        "prompt_tokens": completion.prompt_tokens,
-        "reasoning_tokens": completion.reasoning_tokens,
-        "answer_tokens": completion.answer_tokens,
-        "finish_reason": completion.finish_reason,
-        **settings,
-    }
+    return {"seed": config.seed, "sampling": resolved(config.sampling, arm).model_dump()}

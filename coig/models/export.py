@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM
 
 from coig.models.adapters import add_adapters
 from coig.schema import Lora
@@ -31,9 +32,9 @@ def export(lm: Any, weights: dict[str, Tensor], lora: Lora | None, tokenizer: An
         with atomic_folder(folder.with_name("adapter")) as partial:
             adapted.save_pretrained(partial)
         plain = adapted.merge_and_unload()
-    plain.generation_config = GenerationConfig(
-        eos_token_id=sorted({end_id, tokenizer.eos_token_id} - {None}), pad_token_id=tokenizer.pad_token_id
-    )
+    plain.generation_config = deepcopy(lm.generation_config)  # what the base says of sampling stays
+    plain.generation_config.eos_token_id = sorted({end_id, tokenizer.eos_token_id} - {None})
+    plain.generation_config.pad_token_id = tokenizer.pad_token_id
     with atomic_folder(folder) as partial:
         plain.to(lm.published_dtype).save_pretrained(partial)
         tokenizer.save_pretrained(partial)

@@ -13,13 +13,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList
 
 from coig.data.encoding import Encoder
-from coig.generation.sampling import SeededSampling
+from coig.generation.sampling import SeededSampling, seed_of
 from coig.sample.bits import gzip_bits, model_bits, unigram_bits
 from coig.sample.corpus import documents
 from coig.schema import LANGUAGES, Sampling, TrainConfig
 from coig.study import Arm, read_jsonl, write_atomic
 
-SAMPLING = Sampling(temperature=0.7, top_p=0.9, top_k=50, max_new_tokens=120)
+SAMPLING = Sampling(
+    temperature=0.7,
+    top_p=0.9,
+    top_k=50,
+    repetition_penalty=1,
+    max_new_tokens=120,
+    max_reasoning_tokens=None,
+    max_answer_tokens=None,
+)
 RATE = "perf/tokens_per_second"
 # the first words of a page, to be continued; and what somebody might ask
 OPENINGS = ["却说那人走到庄前，", "黛玉听了，", "It was a dark and stormy night, and", "“My dear Watson,” said Holmes,"]
@@ -93,7 +101,7 @@ def _predictions(base: Arm, encoder: Encoder, lm: Any) -> list[Prediction]:
 @torch.inference_mode()
 def _written(lm: Any, encoder: Encoder, prompt: list[int], name: str) -> str:
     """What the model writes behind a prompt, on one line; `name` seeds the sampling."""
-    how = {"logits_processor": LogitsProcessorList([SeededSampling(SAMPLING, seed=0, query_ids=[name])])}
+    how = {"logits_processor": LogitsProcessorList([SeededSampling(SAMPLING, [seed_of(0, name)])])}
     ids = torch.tensor([prompt])
     output = lm.generate(
         input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=SAMPLING.max_new_tokens, **how

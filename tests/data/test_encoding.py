@@ -58,8 +58,12 @@ def test_segments_of_the_sample_decode_to_exactly_the_target(encoder: Encoder, w
         assert answer == one.answer + "<|im_end|>"
 
 
+# hypothesis also tries strings of the code under test; those that spell a control token are no plain text
+TEXTS = st.text(min_size=1, max_size=12).filter(lambda text: "<|" not in text)
+
+
 @settings(max_examples=150, deadline=None)
-@given(reasoning=st.text(min_size=1, max_size=12), answer=st.text(min_size=1, max_size=12))
+@given(reasoning=TEXTS, answer=TEXTS)
 def test_the_answer_begins_where_the_tokenizers_offsets_have_it(encoder: Encoder, reasoning: str, answer: str) -> None:
     one = example("问", *(unicodedata.normalize("NFC", text).strip() or "答" for text in (reasoning, answer)))
     block = f"<think>\n{one.reasoning}\n</think>\n\n"

@@ -1,67 +1,82 @@
 """What `engine=hf` writes is what the library's plain `generate` writes, whatever the batch."""
 
-import json
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from coig.data.queries import Query
-from coig.data.tokenizer import load_tokenizer
-from coig.generation.hf import Completion, HuggingFaceEngine
-from coig.models.causal_lm import load_model
-from coig.models.export import export
-from coig.schema import Model, Sampling
+from coig.generation.completion import Request
+from coig.generation.hf import HuggingFaceEngine
+from coig.schema import Sampling
 from coig.study import Arm
-from tests.data.reading import read
+from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
 
-GREEDY = Sampling(temperature=0, top_p=1, top_k=0, max_new_tokens=100)
-# problems that the base has seen, so that answers end, sooner and later
-QUERIES = [
-    Query(example.id, lang, "problem", example.prompt)
-    for lang in ("zh", "en")
-    for example in read(f"sample:general_{lang}.jsonl")[:8]
-]
+ALL, FEW = 100_000, 500  # tokens per batch: all queries in one batch, and about three
 
 
-@pytest.fixture(scope="module")
-def arm(tmp_path_factory: pytest.TempPathFactory) -> Arm:
-    """The base itself, in the folder of an arm."""
-    model = Model(
-        name="tiny",
-        path="sample:tiny",
-        max_length=1024,
-        learning_rate=1,
-        system_prompt="Be kind.",
-        template_arguments={},
+def engine(arm: Arm, sampling: Sampling, tokens_per_batch: int = ALL, seed: int = 0) -> HuggingFaceEngine:
+    return HuggingFaceEngine(arm, AutoTokenizer.from_pretrained(arm.model), sampling, seed, tokens_per_batch)
+
+
+def plainly(arm: Arm, asked: Sequence[Request], **how: Any) -> dict[tuple[str, int], tuple[str, str]]:
+    """(text, finish reason) by `model.generate`, one by one."""
+    lm, tokenizer = AutoModelForCausalLM.from_pretrained(arm.model), AutoTokenizer.from_pretrained(arm.model)
+    written = {}
+    for request in asked:
+        output = lm.generate(input_ids=torch.tensor([request.prompt]), max_new_tokens=100, do_sample=False, **how)
+        new = output[0, len(request.prompt) :].tolist()
+        ended = new[-1] in lm.generation_config.eos_token_id
+        text = tokenizer.decode(new[:-1] if ended else new)
+        written[request.query.id, request.sample] = text, "stop" if ended else "length"
+    return written
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1.2])
+def test_greedy_answers_are_those_of_plain_generate(arm: Arm, queries: list[Query], penalty: float) -> None:
+    sampling = GREEDY.model_copy(update={"repetition_penalty": penalty})
+    asked = requests(arm, queries)
+    answers = completions(engine(arm, sampling), asked)
+    assert {key: (c.text, c.finish_reason) for key, c in answers.items()} == plainly(
+        arm, asked, repetition_penalty=penalty
     )
-    folder = tmp_path_factory.mktemp("arm")
-    (folder / "config.yaml").write_text(json.dumps({"model": model.model_dump()}))
-    lm, tokenizer = load_model(model, seed=0), load_tokenizer(model)
-    export(lm, lm.state_dict(), None, tokenizer, tokenizer.eos_token_id, folder / "model")
-    return Arm(folder)
-
-
-def answered(arm: Arm, sampling: Sampling, batch_size: int) -> dict[str, Completion]:
-    batches = HuggingFaceEngine(arm, batch_size).answers(QUERIES, sampling, seed=0)
-    return {query.id: completion for batch in batches for query, completion in batch}
-
-
-def test_greedy_answers_are_those_of_plain_generate(arm: Arm) -> None:
-    answers = answered(arm, GREEDY, batch_size=16)
-    engine = HuggingFaceEngine(arm, 1)
-    lm = AutoModelForCausalLM.from_pretrained(arm.model)
-    for query in QUERIES:
-        prompt = engine.encoder.prompt_ids(query.query)
-        output = lm.generate(input_ids=torch.tensor([prompt]), max_new_tokens=100, do_sample=False)[0, len(prompt) :]
-        stopped = int(output[-1]) == engine.encoder.end_id
-        assert answers[query.id].text == engine.tokenizer.decode(output[:-1] if stopped else output)
-        assert answers[query.id].finish_reason == ("stop" if stopped else "length")
-        assert answers[query.id].prompt_tokens == len(prompt)
     assert {answer.finish_reason for answer in answers.values()} == {"stop", "length"}
     assert len({answer.reasoning_tokens + answer.answer_tokens for answer in answers.values()}) > 3
 
 
-def test_a_sampled_answer_does_not_depend_on_its_batch(arm: Arm) -> None:
-    sampling = Sampling(temperature=0.7, top_p=0.8, top_k=20, max_new_tokens=100)
-    assert answered(arm, sampling, batch_size=16) == answered(arm, sampling, batch_size=3)
+def test_a_sampled_answer_depends_on_its_query_sample_and_seed_alone(arm: Arm, queries: list[Query]) -> None:
+    asked = requests(arm, queries, samples=2)
+    answers = completions(engine(arm, NUCLEUS), asked)
+    assert completions(engine(arm, NUCLEUS, FEW), asked[::-1]) == answers
+    assert len(set(answers.values())) == len(asked)
+    assert not set(completions(engine(arm, NUCLEUS, seed=1), asked).values()) & set(answers.values())
+
+
+def test_rows_that_reach_a_limit_leave_the_batch(arm: Arm, queries: list[Query]) -> None:
+    """Each answer is the beginning of what stands there without limits, up to the limit that it met."""
+    asked = requests(arm, queries)
+    whole = completions(engine(arm, GREEDY), asked)
+    limited = GREEDY.model_copy(update={"max_reasoning_tokens": 80, "max_answer_tokens": 18})
+    met: set[int | str] = set()
+    for key, answer in completions(engine(arm, limited), asked).items():
+        free = whole[key]
+        if free.reasoning_tokens <= 80 and free.answer_tokens <= 18:
+            assert answer == free
+            met.add("none")
+            continue
+        expected = (80, 0) if free.reasoning_tokens > 80 else (free.reasoning_tokens, 18)
+        assert (answer.reasoning_tokens, answer.answer_tokens) == expected
+        assert answer.finish_reason == "length"
+        assert free.text.startswith(answer.text)
+        met.add(expected[1])
+    assert met == {"none", 0, 18}
+
+
+def test_a_query_that_does_not_fit_the_model_is_an_error_of_its_own(arm: Arm, queries: list[Query]) -> None:
+    long = Query("long", "en", "problem", "word " * 2000)
+    answers = completions(engine(arm, GREEDY), requests(arm, [long, *queries[:2]]))
+    assert answers["long", 0].finish_reason == "error"
+    assert "exceed the 2048 positions" in str(answers["long", 0].error)
+    assert all(answers[query.id, 0].text for query in queries[:2])

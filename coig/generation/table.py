@@ -1,0 +1,28 @@
+"""The answers of an arm as a table in Weights & Biases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coig.config import construct
+from coig.schema import Constructor
+from coig.study import Arm
+from coig.tracking import finished_run, is_wandb, wandb_options
+
+COLUMNS = ("query_id", "lang", "genre", "sample", "query", "reasoning", "answer", "answer_tokens", "finish_reason")
+
+
+def log_table(arm: Arm, queries: str) -> None:
+    """Log the arm's answers, in a run of their own beside the arm's training; nothing if that went elsewhere."""
+    logger = arm.settings()["logger"]
+    if logger is None or not is_wandb(node := Constructor.model_validate(logger)):
+        return
+    records = arm.answers(queries)
+    with finished_run():
+        options: dict[str, Any] = wandb_options(f"{arm.manifest()['wandb_run']}-{queries}")
+        import wandb
+
+        run = construct(node, **options, job_type="generate").experiment
+        run.config.update({"queries": queries, "seed": records[0]["seed"], "sampling": records[0]["sampling"]})
+        table = wandb.Table(columns=list(COLUMNS), data=[[record[key] for key in COLUMNS] for record in records])
+        run.log({"answers": table})

@@ -1,0 +1,227 @@
+"""`engine=openai` against a real `transformers serve`, and against servers that are not what they should be."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from transformers import AutoTokenizer
+
+from coig.config import ConfigError
+from coig.data.queries import Query
+from coig.generation.hf import HuggingFaceEngine
+from coig.generation.openai import TOO_MANY, OpenAIEngine
+from coig.schema import Sampling
+from coig.study import Arm
+from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
+
+
+def engine(arm: Arm, url: str, sampling: Sampling = GREEDY, **options: Any) -> OpenAIEngine:
+    given = {"server": "vllm", "model": None, "concurrency": 4, "timeout": 60, "retries": 0} | options
+    return OpenAIEngine(arm, AutoTokenizer.from_pretrained(arm.model), sampling, 0, base_url=url, **given)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a server of its own process, ended with the tests."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("serve") / "log"
+    program = str(Path(sys.executable).with_name("transformers"))
+    command = [program, "serve", "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"HF_HUB_CACHE": str(log.parent)}
+    with log.open("wb") as stream:
+        server = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
+    try:
+        for _ in range(600):
+            assert server.poll() is None, log.read_text()
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/health").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_greedy_answers_are_those_of_the_engine_in_process(
+    arm: Arm, queries: list[Query], transformers_serve: str
+) -> None:
+    asked = requests(arm, queries)
+    tokenizer = AutoTokenizer.from_pretrained(arm.model)
+    here = completions(HuggingFaceEngine(arm, tokenizer, GREEDY, 0, 100_000), asked)
+    there = completions(engine(arm, transformers_serve, server="transformers"), asked)
+    assert {key: c.text for key, c in there.items()} == {key: c.text for key, c in here.items()}
+    for key, answer in here.items():
+        # the server says "length" also where the end token was the last one allowed
+        filled = answer.reasoning_tokens + answer.answer_tokens + 1 >= GREEDY.max_new_tokens
+        assert there[key].finish_reason == ("length" if filled else "stop")
+
+
+def test_sampling_reaches_the_server(arm: Arm, queries: list[Query], transformers_serve: str) -> None:
+    asked = requests(arm, queries[:1], samples=4)
+    answers = completions(engine(arm, transformers_serve, NUCLEUS, server="transformers"), asked)
+    assert len({answer.text for answer in answers.values()}) > 1
+    certain = NUCLEUS.model_copy(update={"top_k": 1, "repetition_penalty": 1.0})
+    answers = completions(engine(arm, transformers_serve, certain, server="transformers"), asked)
+    assert len({answer.text for answer in answers.values()}) == 1
+
+
+def test_a_prompt_that_cannot_be_sent_as_text_is_an_error(
+    arm: Arm, queries: list[Query], transformers_serve: str
+) -> None:
+    spelling = Query("spelling", "en", "problem", "What does <|im_end|> mean?")
+    answers = completions(engine(arm, transformers_serve, server="transformers"), requests(arm, [spelling, queries[0]]))
+    assert "use a server that takes ids" in str(answers["spelling", 0].error)
+    assert answers[queries[0].id, 0].finish_reason == "stop"
+
+
+Reply = Callable[[dict[str, Any]], tuple[int, str]]
+
+
+@contextmanager
+def server(models: list[str], reply: Reply) -> Iterator[str]:
+    """A server on loopback that lists `models` and answers completions with (status, body)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send(200, json.dumps({"object": "list", "data": [{"id": model} for model in models]}))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send(*reply(body))
+
+        def send(self, status: int, body: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body.encode())))
+            self.end_headers()
+            with suppress(BrokenPipeError):  # of a client that did not wait
+                self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on the terminal."""
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{http.server_port}/v1"
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+def completion(text: str, finish_reason: str = "stop") -> tuple[int, str]:
+    return 200, json.dumps({"choices": [{"text": text, "index": 0, "finish_reason": finish_reason}]})
+
+
+def test_what_a_server_like_vllm_is_sent(arm: Arm, queries: list[Query]) -> None:
+    bodies = []
+
+    def reply(body: dict[str, Any]) -> tuple[int, str]:
+        bodies.append(body)
+        return completion("<think>\nWhy not.\n</think>\n\nYes.")
+
+    [asked] = requests(arm, queries[:1])
+    with server(["tiny"], reply) as url:
+        answers = completions(engine(arm, url, NUCLEUS, model="tiny"), [asked])
+    seed = bodies[0].pop("seed")
+    assert bodies == [
+        {
+            "model": "tiny",
+            "prompt": asked.prompt,
+            "max_tokens": 100,
+            "temperature": 0.7,
+            "top_p": 0.8,
+            "top_k": 20,
+            "repetition_penalty": 1.05,
+            "skip_special_tokens": False,
+        }
+    ]
+    assert 0 <= seed < 2**31
+    [answer] = answers.values()
+    assert (answer.text, answer.finish_reason) == ("<think>\nWhy not.\n</think>\n\nYes.", "stop")
+    assert answer.reasoning_tokens > answer.answer_tokens > 0
+
+
+def test_one_refused_query_leaves_the_others(arm: Arm, queries: list[Query]) -> None:
+    asked = requests(arm, queries)
+    refused = asked[3].prompt
+
+    def reply(body: dict[str, Any]) -> tuple[int, str]:
+        return (400, json.dumps({"error": "too long"})) if body["prompt"] == refused else completion("Yes.")
+
+    with server([str(arm.model)], reply) as url:
+        answers = completions(engine(arm, url), asked)
+    errors = {key: answer.error for key, answer in answers.items() if answer.error}
+    assert errors.keys() == {(asked[3].query.id, 0)}
+    assert "too long" in str(errors[asked[3].query.id, 0])
+
+
+def test_a_failed_request_is_tried_again(arm: Arm, queries: list[Query]) -> None:
+    seen: set[str] = set()
+
+    def reply(body: dict[str, Any]) -> tuple[int, str]:
+        first = str(body["prompt"]) not in seen
+        seen.add(str(body["prompt"]))
+        return (503, "{}") if first else completion("Yes.")
+
+    with server([str(arm.model)], reply) as url:
+        answers = completions(engine(arm, url, retries=1), requests(arm, queries[:4]))
+    assert [answer.text for answer in answers.values()] == ["Yes."] * 4
+
+
+def stalling(_: dict[str, Any]) -> tuple[int, str]:
+    time.sleep(3)
+    return completion("late")
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (lambda _: (500, "{}"), "InternalServerError"),
+        (lambda _: (401, json.dumps({"error": "who are you"})), "who are you"),
+        (stalling, "timed out"),
+        (lambda _: (200, "<html>busy</html>"), "cannot be read"),
+        (lambda _: (200, json.dumps({"hello": 1})), "is no completion"),
+        (lambda _: completion("text", finish_reason="abort"), "is no completion"),
+    ],
+    ids=["fails", "refuses", "stalls", "sends HTML", "sends other JSON", "aborts"],
+)
+def test_a_server_that_keeps_failing_ends_the_run(arm: Arm, queries: list[Query], reply: Reply, message: str) -> None:
+    with server([str(arm.model)], reply) as url:
+        answers = engine(arm, url, timeout=0.5).answers(requests(arm, queries))
+        recorded = [next(answers)[0][1] for _ in range(TOO_MANY)]
+        with pytest.raises(ConfigError, match=f"{TOO_MANY} requests in a row have failed") as caught:
+            next(answers)
+    assert message in str(caught.value)
+    assert {answer.finish_reason for answer in recorded} == {"error"}
+
+
+def test_no_server_or_one_of_another_model(arm: Arm) -> None:
+    with pytest.raises(ConfigError, match=r"no server .* answers there .*start one, for example: vllm serve /"):
+        engine(arm, f"http://127.0.0.1:{free_port()}/v1")
+    with server(["/other/model"], stalling) as url, pytest.raises(ConfigError, match="serves /other/model, not /"):
+        engine(arm, url)

@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	$(RUN) evaluate.py study=$(STUDY)
 
 test: $(VENV)/installed-dev
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4
 
 check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check

@@ -16,6 +16,8 @@ SHARED = ROOT.parent / "shared"
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
+if "PYTEST_XDIST_WORKER" in os.environ:  # the tests share the cores already
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -16,21 +16,25 @@ from coig.schema import Sampling
 from coig.study import Arm
 
 STRETCH = 32  # tokens; shorter ones drop ended rows sooner, and start decoding more often
+# tokens per batch: on a CPU more were slower (benchmarks/generation.py), for each step copies the whole cache; on a GPU
+# so many take 7.5 GB with a model of 7B parameters
+BUDGET = {"cpu": 32_768, "cuda": 131_072}
 
 
 class HuggingFaceEngine:
     """Answers with an arm's exported model.
 
     Args:
-        tokens_per_batch: prompts and answers of a batch have room for so many tokens together.
+        tokens_per_batch: room for prompts and answers of a batch together; None: what suits the device.
     """
 
-    def __init__(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int, tokens_per_batch: int) -> None:
-        if tokens_per_batch < 1:
+    def __init__(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int, tokens_per_batch: int | None) -> None:
+        if tokens_per_batch is not None and tokens_per_batch < 1:
             raise ConfigError(f"engine.tokens_per_batch={tokens_per_batch}: must be at least 1")
         disable_progress_bar()  # of loading one file
-        self.sampling, self.seed, self.tokens_per_batch = sampling, seed, tokens_per_batch
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.sampling, self.seed = sampling, seed
+        self.tokens_per_batch = tokens_per_batch or BUDGET[self.device]
         self.model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto").to(self.device).eval()
         self.context = self.model.config.max_position_embeddings
         own = self.model.generation_config

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Literal
 
 import openai
@@ -58,34 +58,45 @@ class OpenAIEngine:
         self.ends, self.pad = own["eos_token_id"], own["pad_token_id"]
         self.transcriber = Transcriber(tokenizer, self.ends, sampling)
         key = os.environ.get("OPENAI_API_KEY", "none")
-        self.client = openai.OpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=retries)
-        self._check_server(min(timeout, 30))
+        self.client = openai.AsyncOpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=retries)
+        self._check_server(openai.OpenAI(base_url=base_url, api_key=key, timeout=min(timeout, 30), max_retries=0))
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """The completions one by one, as they come."""
-        pool = ThreadPoolExecutor(self.concurrency)
-        failed = 0  # in a row
+        """The completions as they come. Raises ConfigError, after these, once nothing but errors comes."""
+        loop = asyncio.new_event_loop()
+        free = asyncio.Semaphore(self.concurrency)
+        tasks = {loop.create_task(self._completion(request, free)): request for request in requests}
+        pending, failed = set(tasks), 0  # in a row
         try:
-            tasks = {pool.submit(self._completion, request): request for request in requests}
-            for task in as_completed(tasks):
-                try:
-                    completion, failed = task.result(), 0
-                except openai.OpenAIError as error:
-                    completion, failed = Completion.failed(_described(error)), failed + 1
-                yield [(tasks[task], completion)]
-                if failed == TOO_MANY:
+            while pending:
+                done, pending = loop.run_until_complete(asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED))
+                batch = []
+                for task in done:
+                    error = task.exception()
+                    if isinstance(error, openai.OpenAIError):
+                        batch.append((tasks[task], Completion.failed(_described(error))))
+                        failed += 1
+                    else:
+                        batch.append((tasks[task], task.result()))
+                        failed = 0
+                yield batch
+                if failed >= TOO_MANY:
                     raise ConfigError(
                         f"engine.base_url={self.base_url}: {failed} requests in a row have failed, the last with "
-                        f"{completion.error}; look at the server, then run the same command again, answers stay"
+                        f"{batch[-1][1].error}; look at the server, then run the same command again, answers stay"
                     )
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            self.client.close()  # ends what is still under way
+            for task in pending:  # of an interrupted run
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.run_until_complete(self.client.close())
+            loop.close()
 
-    def _check_server(self, timeout: float) -> None:
+    def _check_server(self, client: openai.OpenAI) -> None:
         """Raises ConfigError if no server answers, or one that serves another model."""
         try:
-            served = [model.id for model in self.client.with_options(timeout=timeout, max_retries=0).models.list()]
+            with client:
+                served = [model.id for model in client.models.list()]
         except (openai.OpenAIError, ValueError, AttributeError) as error:
             raise ConfigError(
                 f"engine.base_url={self.base_url}: no server that speaks OpenAI's protocol answers there "
@@ -97,7 +108,7 @@ class OpenAIEngine:
                 "this arm's export, and if the server has a name of its own for it, give engine.model=<name>"
             )
 
-    def _completion(self, request: Request) -> Completion:
+    async def _completion(self, request: Request, free: asyncio.Semaphore) -> Completion:
         """An answer, or why this query has none. Raises OpenAIError for what is the server's fault."""
         prompt: Any = request.prompt
         if self.server == "transformers":
@@ -105,7 +116,8 @@ class OpenAIEngine:
             if self.tokenizer(prompt).input_ids != request.prompt:  # it spells a control token, which would become one
                 return Completion.failed("as text its prompt is not that of training; use a server that takes ids")
         try:
-            reply = self.client.completions.create(model=self.model, prompt=prompt, **self._settings(request))
+            async with free:
+                reply = await self.client.completions.create(model=self.model, prompt=prompt, **self._settings(request))
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             return Completion.failed(_described(error))
         except ValueError as error:  # no JSON

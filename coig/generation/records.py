@@ -69,7 +69,9 @@ def append(stream: TextIO, records: Iterable[dict[str, Any]]) -> None:
     os.fsync(stream.fileno())
 
 
-def record_of(arm: Arm, request: Request, completion: Completion, settings: dict[str, Any]) -> dict[str, Any]:
+def record_of(
+    arm: Arm, request: Request, completion: Completion, engine: str, settings: dict[str, Any]
+) -> dict[str, Any]:
     query = request.query
     reasoning, answer = split_completion(completion.text)
     return {
@@ -87,5 +89,6 @@ def record_of(arm: Arm, request: Request, completion: Completion, settings: dict
         "answer_tokens": completion.answer_tokens,
         "finish_reason": completion.finish_reason,
         **({"error": completion.error} if completion.error else {}),
+        "engine": engine,
         **settings,
     }

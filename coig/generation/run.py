@@ -69,7 +69,7 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
     errors: list[str] = []
     with appending(file) as stream:
         for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
-            append(stream, [record_of(arm, request, completion, settings) for request, completion in batch])
+            append(stream, [record_of(arm, *answer, config.engine.target, settings) for answer in batch])
             errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
     log.info("%s: %d answers in %s", arm.name, len(wanted) - len(errors), file)
     log_table(arm, name)

@@ -1,7 +1,7 @@
 """See what the arms answered to one query, side by side.
 
-python -m coig.generation.show query_id=zh-poetry-1
-python -m coig.generation.show query_id=zh-poetry-1 study=demo arms=[cw,general] queries=mine.jsonl
+python -m coig.generation.show query_id=zh-001
+python -m coig.generation.show query_id=zh-001 study=demo arms=[cw,general] queries=mine.jsonl
 """
 
 from __future__ import annotations

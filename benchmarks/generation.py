@@ -1,0 +1,212 @@
+"""How fast an arm answers queries: engine=hf beside plain `model.generate`, at equal greedy answers.
+
+python -m benchmarks.generation
+
+The embedded model answers problems, one to eight in a prompt, so that prompts and answers differ much in length.
+Plain generate takes padded batches in the order of arrival, as most scripts do, or sorted by the prompts' length. Every
+contestant answers all queries in a fresh process, in turns A B C A B C; loading is not timed. The last line of stdout
+is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.measuring import goal_states, in_own_process, machine, print_goals, say
+from coig.config import ConfigError
+from coig.data.queries import Query
+from coig.generation.completion import Request
+from coig.schema import SAMPLE, Sampling
+from coig.study import Arm, read_jsonl
+
+OURS = "ours"
+BATCH = 32
+GOALS = {"ours / arrival": (">=", 1.5)}
+
+
+@dataclass(frozen=True)
+class Job:
+    folder: Path  # an arm's
+    queries: int
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One contestant's answers: the ids of each without its end token, in the order of the queries."""
+
+    seconds: float
+    answers: list[list[int]]
+
+
+def prepare(job: Job) -> None:
+    """Export the embedded model as an arm's."""
+    from coig.data.tokenizer import load_tokenizer
+    from coig.models.causal_lm import load_model
+    from coig.models.export import export
+    from coig.schema import Model
+
+    model = Model(
+        name="tiny", path="sample:tiny", max_length=2048, learning_rate=1, system_prompt=None, template_arguments={}
+    )
+    lm, tokenizer = load_model(model, seed=0), load_tokenizer(model)
+    export(lm, lm.state_dict(), None, tokenizer, tokenizer.eos_token_id, Arm(job.folder).model)
+
+
+def requests(job: Job, tokenizer: Any) -> list[Request]:
+    """Problems of the sample in a shuffled order, mostly one, at times up to eight of them in a prompt."""
+    from coig.data.encoding import Encoder
+
+    rows = [json.loads(line) for lang in ("zh", "en") for _, line in read_jsonl(SAMPLE / f"general_{lang}.jsonl")]
+    draw = random.Random(0)
+    draw.shuffle(rows)
+    encoder = Encoder(tokenizer, None)
+    asked = []
+    for number in range(job.queries):
+        count = draw.choice([1, 1, 1, 1, 2, 4, 8])
+        text = "\n\n".join(row["prompt"] for row in (rows * 2)[number : number + count])
+        asked.append(Request(Query(str(number), "en", "problem", text), 0, encoder.prompt_ids(text)))
+    return asked
+
+
+def ours(job: Job) -> Run:
+    from transformers import AutoTokenizer
+
+    from coig.generation.hf import HuggingFaceEngine
+
+    greedy = Sampling(
+        temperature=0,
+        top_p=1,
+        top_k=0,
+        repetition_penalty=1,
+        max_new_tokens=job.max_new_tokens,
+        max_reasoning_tokens=None,
+        max_answer_tokens=None,
+    )
+    arm = Arm(job.folder)
+    tokenizer = AutoTokenizer.from_pretrained(arm.model)
+    asked = requests(job, tokenizer)
+    engine = HuggingFaceEngine(arm, tokenizer, greedy, 0, tokens_per_batch=None)
+    list(engine.answers(asked[:2]))  # to warm up
+    start = time.perf_counter()
+    done = {request.query.id: completion for batch in engine.answers(asked) for request, completion in batch}
+    seconds = time.perf_counter() - start
+    texts = [done[request.query.id].text for request in asked]
+    return Run(seconds, [tokenizer(text, add_special_tokens=False).input_ids for text in texts])
+
+
+def plain(job: Job, by_length: bool) -> Run:
+    """`model.generate` on left-padded batches of 32."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = Arm(job.folder).model
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    asked = [request.prompt for request in requests(job, tokenizer)]
+    lm = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
+    ends = set(lm.generation_config.eos_token_id)
+
+    def answered(prompts: list[list[int]]) -> Iterator[list[int]]:
+        inputs = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
+        with torch.inference_mode():
+            output = lm.generate(**inputs, max_new_tokens=job.max_new_tokens, do_sample=False)
+        for row in output[:, inputs["input_ids"].shape[1] :].tolist():
+            yield row[: next((place for place, token in enumerate(row) if token in ends), None)]
+
+    list(answered(asked[:2]))  # to warm up
+    order = sorted(range(len(asked)), key=lambda place: len(asked[place]) if by_length else place)
+    answers: list[list[int]] = [[] for _ in asked]
+    start = time.perf_counter()
+    for first in range(0, len(order), BATCH):
+        places = order[first : first + BATCH]
+        for place, ids in zip(places, answered([asked[place] for place in places]), strict=True):
+            answers[place] = ids
+    seconds = time.perf_counter() - start
+    texts = [tokenizer.decode(ids, skip_special_tokens=False) for ids in answers]
+    return Run(seconds, [tokenizer(text, add_special_tokens=False).input_ids for text in texts])
+
+
+CONTESTANTS: dict[str, Callable[[Job], Run]] = {
+    OURS: ours,
+    "arrival": partial(plain, by_length=False),
+    "sorted": partial(plain, by_length=True),
+}
+
+
+def measure_in_turns(job: Job, rounds: int) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in CONTESTANTS}
+    for number in range(rounds):
+        for name, function in CONTESTANTS.items():
+            run = in_own_process(function, job)
+            runs[name].append(run)
+            say(f"round {number + 1}, {name}: {job.queries / run.seconds:.2f} queries/s")
+    return runs
+
+
+def report_of(job: Job, runs: dict[str, list[Run]]) -> dict[str, Any]:
+    first = runs[OURS][0].answers
+    equal = {name: sum(a == b for a, b in zip(first, run[0].answers, strict=True)) for name, run in runs.items()}
+    ratios = {
+        f"ours / {name}": round(median(b.seconds / a.seconds for a, b in zip(runs[OURS], runs[name], strict=True)), 3)
+        for name in CONTESTANTS
+        if name != OURS
+    }
+    lengths = sorted(len(ids) for ids in first)
+    return {
+        "queries": job.queries,
+        "max_new_tokens": job.max_new_tokens,
+        "answer_tokens": {"shortest": lengths[0], "median": median(lengths), "longest": lengths[-1]},
+        "queries_per_second": {
+            name: round(median(job.queries / run.seconds for run in rounds), 3) for name, rounds in runs.items()
+        },
+        "equal_answers": equal,
+        "ratios": ratios,
+        "goals": goal_states(ratios, GOALS),
+        **machine(("torch", "transformers")),
+    }
+
+
+def print_table(report: dict[str, Any]) -> None:
+    print(f"{'':10}  queries/s  ours /  answers equal to ours")
+    for name, speed in report["queries_per_second"].items():
+        over = report["ratios"].get(f"ours / {name}", 1.0)
+        print(f"{name:10}{speed:11.2f}{over:8.2f}  {report['equal_answers'][name]} of {report['queries']}")
+    print_goals(report["goals"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.generation", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("--queries", type=int, default=128)
+    parser.add_argument("--max-new-tokens", type=int, default=384)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    if min(arguments.queries, arguments.max_new_tokens, arguments.rounds) < 1:
+        parser.error("all numbers must be at least 1")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            job = Job(Path(folder), arguments.queries, arguments.max_new_tokens)
+            in_own_process(prepare, job)
+            report = report_of(job, measure_in_turns(job, arguments.rounds))
+    except ConfigError as error:
+        sys.exit(str(error))
+    print_table(report)
+    print(json.dumps(report, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

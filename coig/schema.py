@@ -425,5 +425,7 @@ class GenerateConfig(Node):
 class EvaluateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
+    judgments: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]  # verdicts of people and judges
+    answers: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]  # of the authors' shape, instead of ours
     # as in generations/<queries>.jsonl: sample, or the stem of the queries' file
     queries: Annotated[FolderName, BeforeValidator(_stem)]

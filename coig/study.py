@@ -241,7 +241,7 @@ def find_study(name: str | None) -> Path:
 
 def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
     """The study's arms in the paper's order, or those asked for. Raises ConfigError for one that is not there."""
-    arms = sorted((Arm(file.parent) for file in study.glob("*/manifest.json")), key=lambda arm: _order(arm.name))
+    arms = sorted((Arm(file.parent) for file in study.glob("*/manifest.json")), key=lambda arm: arm_order(arm.name))
     known = [arm.name for arm in arms]
     if unknown := [name for name in names or () if name not in known]:
         raise ConfigError(f"arms: {unknown[0]} is no arm of study {study.name}" + suggestion(unknown[0], known))
@@ -260,7 +260,7 @@ def find_done_arms(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm
     return [arm for arm in arms if arm.name not in untrained], untrained
 
 
-def _order(arm: str) -> tuple[bool, bool, float, str]:
+def arm_order(arm: str) -> tuple[bool, bool, float, str]:
     """cw before cw+1k before cw+10k, then arms of a proportion (cw+1to12), arm G last."""
     count = re.match(r"cw\+(1to)?([\d.]+)(k?)", arm)
     size = float(count[2]) * (1000 if count[3] else 1) if count else 0.0

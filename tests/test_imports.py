@@ -6,10 +6,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "coig"
 LAYERS = [
-    {"ratio", "language"},
+    {"ratio", "language", "thinking"},
     {"schema"},
     {"config"},
-    {"study", "cli", "tracking"},
+    {"study", "cli", "tracking", "rows"},
     {"data", "evaluation"},
     {"models"},
     {"training", "generation"},

@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from coig.config import DataError
 from coig.data.cache import batched, building, key_of
 from coig.data.encoding import Encoder, Ids, Segment, Tokens
-from coig.data.examples import Example, reasoning_block
+from coig.data.examples import Example
 from coig.data.mixture import Mixture
 from coig.schema import TrainConfig, Weights, local_path
 from coig.study import atomic_folder
+from coig.thinking import reasoning_block
 
 log = logging.getLogger(__name__)
 WORTH_A_LINE = 1000  # examples whose encoding takes long enough to say so

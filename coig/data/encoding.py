@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from tokenizers.decoders import ByteLevel
 
 from coig.config import ConfigError
-from coig.data.examples import Example, reasoning_block
+from coig.data.examples import Example
 from coig.schema import Model
+from coig.thinking import reasoning_block
 
 Ids = NDArray[np.int32]
 _NONE: Ids = np.array([], dtype=np.int32)

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coig.schema import LANGUAGES
-
-REASONING_START = "<think>\n"
-REASONING_END = "</think>"
+from coig.thinking import REASONING_END
 
 Row = dict[str, Any]
 
@@ -98,24 +96,6 @@ def prompt_key(prompt: str) -> bytes:
     """16 bytes that are the same for prompts that differ only in case, width, white space and punctuation."""
     letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", prompt).casefold())
     return hashlib.sha256((letters or prompt).encode()).digest()[:16]
-
-
-def reasoning_block(reasoning: str) -> str:
-    """What stands before the answer in a target that holds the reasoning."""
-    return f"{REASONING_START}{reasoning}\n{REASONING_END}\n\n"
-
-
-def split_completion(text: str) -> tuple[str, str]:
-    """Reasoning and answer of a generated completion; the inverse of a target's `reasoning_block` + answer.
-
-    Reasoning that never ended is all reasoning: nothing of it is an answer. Text without reasoning is all answer.
-    """
-    opening = REASONING_START.rstrip()
-    stripped = text.strip()
-    if not stripped.startswith(opening):
-        return "", stripped
-    reasoning, _, answer = stripped.removeprefix(opening).partition(REASONING_END)
-    return reasoning.strip(), answer.strip()
 
 
 def _optional(fields: Row, name: str) -> str | None:

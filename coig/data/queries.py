@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coig.config import DataError
 from coig.data.examples import clean_text
-from coig.data.files import Damaged, read_rows
+from coig.rows import Damaged, read_rows
 from coig.schema import LANGUAGES
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 
 from coig.config import ConfigError
-from coig.evaluation.lexical import type_token_ratio, words
-from coig.language import language_of, script_share
+from coig.evaluation.lexical import diversity, ttr_of_first, words
+from coig.language import HAN, LATIN_LETTER, language_of, script_share
 from coig.schema import LANGUAGES
-from coig.study import Arm
+from coig.study import Arm, arm_order
 
 log = logging.getLogger(__name__)
+DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
 SCHEMA = {
     "arm": pl.String,
     "lang": pl.String,
@@ -26,15 +27,20 @@ SCHEMA = {
     "tokens": pl.Int64,
     "characters": pl.Int64,
     "words": pl.Int64,
-    "ttr": pl.Float64,  # null for an answer without words
+    **dict.fromkeys(DIVERSITY, pl.Float64),  # null for an answer too short for the measure
     "language": pl.String,
     "zh_share": pl.Float64,  # null for an answer without script
-    "finished": pl.Boolean,
+    "contaminated": pl.Boolean,  # at least four fifths of the script are the other language's
+    "contaminated_any": pl.Boolean,  # or both languages are mixed
+    "foreign_characters": pl.Float64,  # share of the letters, null for an answer without any
+    "foreign_position": pl.Float64,  # 0–1, where the other script begins; null without contamination
+    "finished": pl.Boolean,  # null where nobody recorded it
 }
+EQUAL_LENGTH = 100  # words
 
 
 def read_answers(arms: Sequence[Arm], queries: str) -> pl.DataFrame:
-    """Every answer of the arms to a file of queries, Chinese first, in the arms' order, then by query id.
+    """Every answer of the arms to a file of queries, measured; see `measured`.
 
     Raises ConfigError if no arm has any, a line is damaged, or arms answered other texts or with other settings.
     """
@@ -43,11 +49,34 @@ def read_answers(arms: Sequence[Arm], queries: str) -> pl.DataFrame:
         where = arms[0].folder.parent if arms else "the study"
         raise ConfigError(f"no arm of {where} has answers in generations/{queries}.jsonl: run generate.py first")
     _check_comparable(records)
-    order = {arm.name: place for place, arm in enumerate(arms)}
-    records.sort(key=lambda r: (LANGUAGES.index(r["lang"]), order[r["arm"]], r["query_id"]))
-    measured = pl.DataFrame([_measured(record) for record in records], schema_overrides=SCHEMA)
-    share = script_share(pl.col("answer"))
-    return measured.with_columns(language=language_of(share), zh_share=share).select(list(SCHEMA))
+    return measured(records)
+
+
+def measured(records: list[dict[str, Any]]) -> pl.DataFrame:
+    """A row per answer: Chinese first, in the arms' order, then by query id."""
+    records = sorted(records, key=lambda r: (LANGUAGES.index(r["lang"]), arm_order(r["arm"]), r["query_id"]))
+    frame = pl.DataFrame([_measured(record) for record in records], schema_overrides=SCHEMA)
+    return with_contamination(frame).select(list(SCHEMA))
+
+
+def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
+    """`answers` with the language that each is in, and how much of it is the other one's script, from where on."""
+    text, chinese = pl.col("answer"), pl.col("lang") == "zh"
+    share = script_share(text)
+    language = language_of(share)
+    contaminated = language == pl.when(chinese).then(pl.lit("en")).otherwise(pl.lit("zh"))
+    has_both = contaminated | (language == "mixed")
+    han, latin = text.str.count_matches(HAN.pattern), text.str.count_matches(LATIN_LETTER)
+    foreign = pl.when(chinese).then(latin).otherwise(han)
+    begins = pl.when(chinese).then(text.str.find(LATIN_LETTER)).otherwise(text.str.find(HAN.pattern))
+    return answers.with_columns(
+        language=language,
+        zh_share=share,
+        contaminated=contaminated,
+        contaminated_any=has_both,
+        foreign_characters=pl.when(han + latin > 0).then(foreign / (han + latin)),
+        foreign_position=pl.when(has_both).then(begins / text.str.len_bytes()),
+    )
 
 
 def _compared(arm: Arm, queries: str) -> list[dict[str, Any]]:
@@ -84,6 +113,7 @@ def _measured(record: dict[str, Any]) -> dict[str, Any]:
         "tokens": record["answer_tokens"],
         "characters": len(answer),
         "words": len(tokens),
-        "ttr": type_token_ratio(tokens),
-        "finished": record["finish_reason"] == "stop" and bool(answer),
+        "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH),
+        **diversity(tokens),
+        "finished": record["finish_reason"] and record["finish_reason"] == "stop" and bool(answer),
     }

@@ -1,9 +1,10 @@
-"""Evaluating a study: measure the answers, print the tables, write them with figures and a report."""
+"""Evaluating a study: its answers measured, its judgments counted; tables, figures and a report in its folder."""
 
 from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -11,40 +12,109 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from coig.evaluation.answers import read_answers
-from coig.evaluation.figures import LANGUAGE_NAMES, figures, rendered
+from coig.evaluation.agreement import agreement, raters
+from coig.evaluation.answers import measured, read_answers
+from coig.evaluation.authors import read_answers_of_authors
+from coig.evaluation.claims import claims, signatures
+from coig.evaluation.figures import figures, rendered
+from coig.evaluation.formatting import LANGUAGE_NAMES
+from coig.evaluation.formatting import Table as Shown
+from coig.evaluation.formatting import table as shown_table
+from coig.evaluation.judgments import Judgments, read_judgments
+from coig.evaluation.latex import tables as latex_tables
+from coig.evaluation.reasoning import by_position, labelled_steps, shares, transitions
 from coig.evaluation.report import html, summary
-from coig.evaluation.tables import COLUMNS, automatic_table, readable
-from coig.schema import EvaluateConfig
-from coig.study import find_done_arms, find_study, write_atomic
+from coig.evaluation.results import Evaluation, all_genres, by_language
+from coig.evaluation.sections import AUTOMATIC, win_rate_matrix
+from coig.evaluation.strengths import length_control, strengths
+from coig.evaluation.tables import automatic_table, comparisons, genre_table
+from coig.evaluation.tracking import log_evaluation
+from coig.evaluation.win_rates import win_rates, with_clean_rates
+from coig.schema import EvaluateConfig, local_path
+from coig.study import MULTIRUN, Arm, arm_order, find_arms, find_done_arms, find_study, write_atomic
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(config: EvaluateConfig) -> None:
-    """Measure the answers of a study's arms and write `evaluation/` in its folder."""
-    study = find_study(config.study)
-    arms, untrained = find_done_arms(study, config.arms)
-    answers = read_answers(arms, config.queries)
-    table = automatic_table(answers)
-    notes = [f"{name} is not trained to its end and is left out." for name in untrained]
-    notes += _notes(answers, [arm.name for arm in arms])
+    """Measure a study's answers, count its judgments, and write `evaluation/` in its folder."""
+    study, arms, notes = _arms(config)
+    answers = _answers(arms, config)
+    notes += _notes_on_answers(answers, [arm.name for arm in arms]) if answers is not None else []
+    judgments = _judgments(config, study.name, arms, answers)
+    notes += _notes_on_judgments(judgments) if judgments else []
+    evaluation = _evaluation(study.name, arms, answers, judgments, notes)
     folder = study / "evaluation"
-    _write_frame(folder / "automatic", table)
-    _write_frame(folder / "answers", answers)
-    svgs = {}
-    for name, figure in figures(answers, table).items():
-        svgs[name] = rendered(figure, "svg")
-        write_atomic(folder / "figures" / f"{name}.svg", svgs[name])
-        write_atomic(folder / "figures" / f"{name}.png", rendered(figure, "png"))
-    shown = [arm.manifest() for arm in arms if arm.name in set(answers["arm"])]
-    write_atomic(folder / "summary.md", summary(study.name, table, notes))
-    write_atomic(folder / "report.html", html(study.name, table, answers, shown, svgs, notes))
-    _print(table, notes)
+    svgs = _write(evaluation, folder)
+    log_evaluation(evaluation, list(svgs), arms, folder)
+    _print(evaluation)
     log.info("Report: %s", (folder / "report.html").absolute())
 
 
-def _notes(answers: pl.DataFrame, arms: list[str]) -> list[str]:
+def _arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
+    """The study's folder, its trained arms, and a note on those that are not; judgments may do without any."""
+    folder = MULTIRUN / (config.study or "")
+    if (config.judgments or config.answers) and config.study and not list(folder.glob("*/manifest.json")):
+        return folder, [], []
+    study = find_study(config.study)
+    arms, untrained = find_done_arms(study, config.arms)
+    return study, arms, [f"{name} is not trained to its end and is left out." for name in untrained]
+
+
+def _answers(arms: Sequence[Arm], config: EvaluateConfig) -> pl.DataFrame | None:
+    if config.answers:
+        return measured(read_answers_of_authors([local_path(file) for file in config.answers]))
+    if config.judgments and not any(arm.generations(config.queries).exists() for arm in arms):
+        return None
+    return read_answers(arms, config.queries)
+
+
+def _judgments(
+    config: EvaluateConfig, study: str, arms: Sequence[Arm], answers: pl.DataFrame | None
+) -> Judgments | None:
+    """Of the arms that are compared."""
+    if not config.judgments:
+        return None
+    known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
+    genres = dict(answers.select("query_id", "genre").iter_rows()) if answers is not None else {}
+    judgments = read_judgments([local_path(file) for file in config.judgments], study, known, genres)
+    return judgments.of(config.arms) if config.arms else judgments
+
+
+def _evaluation(
+    study: str, arms: Sequence[Arm], answers: pl.DataFrame | None, judgments: Judgments | None, notes: list[str]
+) -> Evaluation:
+    automatic = compared = rates = None
+    frames: dict[str, pl.DataFrame] = {}
+    if answers is not None:
+        automatic, compared = automatic_table(answers), comparisons(answers)
+        steps = labelled_steps(answers)
+        frames |= {"genres": genre_table(answers), "behaviour": by_position(steps), "behaviour_shares": shares(steps)}
+        frames |= {"transitions": transitions(steps)}
+    if judgments is not None:
+        rates = win_rates(judgments.comparisons)
+        frames |= {"strengths": strengths(judgments.comparisons)}
+        frames |= {"agreement": agreement(judgments), "raters": raters(judgments)}
+        if answers is not None:
+            rates = with_clean_rates(rates, judgments.comparisons, answers)
+            frames |= {"length_control": length_control(judgments.comparisons, answers)}
+    names = {name for frame in (automatic, rates) if frame is not None for name in frame["arm"]}
+    return Evaluation(
+        study=study,
+        arms=tuple(sorted(names, key=arm_order)),
+        automatic=automatic,
+        answers=answers,
+        comparisons=compared,
+        win_rates=rates,
+        claims=claims(rates, automatic, compared),
+        signatures=signatures(rates, automatic, judgments.ratings if judgments else None),
+        notes=tuple(notes),
+        manifests=[arm.manifest() for arm in arms],
+        **frames,
+    )
+
+
+def _notes_on_answers(answers: pl.DataFrame, arms: Sequence[str]) -> list[str]:
     """What a reader must know before comparing arms."""
     counts = dict(answers.group_by("arm").len().iter_rows())
     most = answers["query_id"].n_unique()
@@ -56,22 +126,64 @@ def _notes(answers: pl.DataFrame, arms: list[str]) -> list[str]:
     ]
 
 
-def _write_frame(path: Path, frame: pl.DataFrame) -> None:
-    write_atomic(path.with_suffix(".csv"), frame.write_csv())
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    write_atomic(path.with_suffix(".parquet"), buffer.getvalue())
+def _notes_on_judgments(judgments: Judgments) -> list[str]:
+    """What makes the win rates less than they look."""
+    notes = []
+    for (lang,), part in judgments.comparisons.group_by("lang", maintain_order=True):
+        where = LANGUAGE_NAMES[str(lang)]
+        if part["rater"].n_unique() == 1:
+            notes.append(f"{where}: one rater only. How others would judge cannot be told.")
+        if (part["score"] == 0.5).all():
+            notes.append(f"{where}: all verdicts are ties. No arm can be told from another.")
+        prompts = part.group_by("arm", "opponent").agg(pl.col("query_id").n_unique())
+        most = part["query_id"].n_unique()
+        for arm, opponent, count in prompts.sort("arm", "opponent").iter_rows():
+            if count < most:
+                notes.append(f"{where}: {arm} and {opponent} were compared on {count} of {most} prompts.")
+    return notes
 
 
-def _print(table: pl.DataFrame, notes: list[str]) -> None:
+def _write(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
+    """All files; returns the figures as SVG."""
+    for name, frame in evaluation.frames().items():
+        write_atomic(folder / f"{name}.csv", frame.write_csv())
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer)
+        write_atomic(folder / f"{name}.parquet", buffer.getvalue())
+    for name, source in latex_tables(evaluation).items():
+        write_atomic(folder / "latex" / f"{name}.tex", source)
+    svgs = {}
+    for name, figure in figures(evaluation).items():
+        svgs[name] = rendered(figure, "svg")
+        write_atomic(folder / "figures" / f"{name}.svg", svgs[name])
+        write_atomic(folder / "figures" / f"{name}.png", rendered(figure, "png"))
+    write_atomic(folder / "summary.md", summary(evaluation))
+    write_atomic(folder / "report.html", html(evaluation, svgs))
+    return svgs
+
+
+def _terminal_tables(evaluation: Evaluation) -> list[tuple[str, Shown]]:
+    """The automatic measures and the matrix of win rates, by language."""
+    shown = []
+    if (automatic := evaluation.measured("automatic")) is not None:
+        for lang, part in by_language(automatic):
+            shown.append((LANGUAGE_NAMES[lang], shown_table(part.iter_rows(named=True), AUTOMATIC)))
+    if (rates := evaluation.measured("win_rates")) is not None:
+        for lang, part in by_language(all_genres(rates)):
+            title = f"{LANGUAGE_NAMES[lang]}: win rate of the row over the column, %"
+            shown.append((title, win_rate_matrix(part, evaluation.arms)))
+    return shown
+
+
+def _print(evaluation: Evaluation) -> None:
+    """The main tables on the terminal."""
     console = Console()
-    for lang in table["lang"].unique(maintain_order=True):
-        printed = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title_justify="left")
-        printed.title = LANGUAGE_NAMES[lang]
-        for column in COLUMNS.values():
-            printed.add_column(column, justify="left" if column == "arm" else "right", no_wrap=True)
-        for row in table.filter(pl.col("lang") == lang).iter_rows(named=True):
-            printed.add_row(*readable(row))
+    for title, shown in _terminal_tables(evaluation):
+        printed = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=title, title_justify="left")
+        for heading, left in zip(shown.headings, shown.left, strict=True):
+            printed.add_column(heading, justify="left" if left else "right", no_wrap=True)
+        for row in shown.rows:
+            printed.add_row(*row)
         console.print(printed)
-    for note in notes:
-        console.print(f"Note: {note}", style="yellow")
+    for note in evaluation.notes:
+        console.print(f"Note: {note}", style="yellow", markup=False)

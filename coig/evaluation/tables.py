@@ -1,21 +1,43 @@
-"""Tables of the automatic measures, a row per arm and language."""
+"""Tables of the automatic measures: by arm, by genre, and arms compared query by query."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
 import polars as pl
 
-from coig.evaluation.intervals import wilson_interval
+from coig.evaluation.answers import DIVERSITY
+from coig.evaluation.intervals import (
+    FEWEST,
+    RESAMPLES,
+    bootstrap_weights,
+    holm,
+    percentile_interval,
+    random_flip_p,
+    wilson_interval,
+)
 
-OTHER = {"zh": "en", "en": "zh"}
+# what is compared query by query; shares count as 0 and 1
+METRICS = ("tokens", "characters", *DIVERSITY, "contaminated", "contaminated_any", "finished")
+COMPARISONS: dict[str, Any] = {
+    **dict.fromkeys(("lang", "metric", "arm", "opponent"), pl.String),
+    "queries": pl.Int64,
+    **dict.fromkeys(("difference", "low", "high", "p", "p_holm"), pl.Float64),
+}
+FLIPS = 9_999  # random ones, of signs
 
 
 def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
-    """Lengths, TTR, contamination and the share of finished answers per (lang, arm), in the arms' order.
+    """Lengths, diversity, contamination and the share of finished answers per (lang, arm), in the arms' order.
 
-    `contaminated`: share of answers in the other language; `contaminated_any`: those that mix both count too. Rates
-    are over all queries, with 95 % Wilson intervals; lengths are means over all answers, TTR over those with words.
+    `contaminated`: share of answers in the other language; `contaminated_any`: those that mix both count too; both
+    with 95 % Wilson intervals over all queries. Lengths are means over all answers, diversity over those long enough.
+    `foreign_characters` is the mean share of the other script's letters, `foreign_position` the mean place (0–1) at
+    which it begins in contaminated answers.
     """
-    foreign = pl.col("language") == pl.col("lang").replace_strict(OTHER)
     table = (
         answers.group_by("lang", "arm", maintain_order=True)
         .agg(
@@ -24,47 +46,65 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
             finished=pl.col("finished").mean(),
             tokens=pl.col("tokens").mean(),
             characters=pl.col("characters").mean(),
-            ttr_mean=pl.col("ttr").mean(),
             ttr_median=pl.col("ttr").median(),
-            foreign=foreign.sum(),
-            mixed=(pl.col("language") == "mixed").sum(),
+            **{f"{measure}_mean": pl.col(measure).mean() for measure in DIVERSITY},
+            **{label: (pl.col("language") == label).sum() for label in ("zh", "en", "mixed", "und")},
+            foreign=pl.col("contaminated").sum(),
+            foreign_any=pl.col("contaminated_any").sum(),
+            foreign_characters=pl.col("foreign_characters").mean(),
+            foreign_position=pl.col("foreign_position").mean(),
         )
         .with_columns(
             contaminated=pl.col("foreign") / pl.col("queries"),
-            contaminated_any=(pl.col("foreign") + pl.col("mixed")) / pl.col("queries"),
+            contaminated_any=pl.col("foreign_any") / pl.col("queries"),
         )
     )
-    intervals = [wilson_interval(row["foreign"], row["queries"]) for row in table.iter_rows(named=True)]
-    return table.with_columns(
-        contaminated_low=pl.Series([low for low, _ in intervals], dtype=pl.Float64),
-        contaminated_high=pl.Series([high for _, high in intervals], dtype=pl.Float64),
+    for count, rate in (("foreign", "contaminated"), ("foreign_any", "contaminated_any")):
+        limits = [wilson_interval(row[count], row["queries"]) for row in table.iter_rows(named=True)]
+        lows, highs = zip(*limits, strict=True)
+        table = table.with_columns(pl.Series(f"{rate}_low", lows), pl.Series(f"{rate}_high", highs))
+    return table
+
+
+def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
+    """The main measures per (lang, genre, arm)."""
+    means = ("tokens", "characters", "ttr", "contaminated", "finished")
+    grouped = answers.sort("lang", "genre", descending=[True, False], maintain_order=True).group_by(
+        "lang", "genre", "arm", maintain_order=True
     )
+    return grouped.agg(queries=pl.len(), **{name: pl.col(name).mean() for name in means})
 
 
-COLUMNS = {
-    "arm": "arm",
-    "queries": "n",
-    "finished": "ended %",
-    "tokens": "tokens",
-    "characters": "chars",
-    "ttr_mean": "TTR",
-    "ttr_median": "median",
-    "contaminated": "foreign %",
-    "contaminated_any": "any %",
-    "empty": "empty",
-}
+def comparisons(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+    """Differences of two arms' means over the queries that both answered, by language and measure.
+
+    95 % intervals over resampled queries; `p` by random flips of signs, `p_holm` corrected for the pairs of arms.
+    """
+    parts = answers.partition_by("lang", maintain_order=True)
+    rows = [row for part in parts for row in _differences(part, seed, resamples)]
+    return pl.DataFrame(rows, schema=COMPARISONS).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def readable(row: dict[str, object]) -> list[str]:
-    """A table's row as people read it: per cents with one decimal, ratios with three."""
-    return [_cell(name, row[name]) for name in COLUMNS]
-
-
-def _cell(name: str, value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float) and name in {"finished", "contaminated", "contaminated_any"}:
-        return f"{100 * value:.1f}"
-    if isinstance(value, float):
-        return f"{value:.3f}" if name.startswith("ttr") else f"{value:,.1f}"
-    return str(value)
+def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict[str, Any]]:
+    arms = part["arm"].unique(maintain_order=True).to_list()
+    pairs = list(combinations(range(len(arms)), 2))
+    if not pairs:
+        return
+    queries = part["query_id"].n_unique()
+    weights = bootstrap_weights(queries, resamples, seed)
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(FLIPS, queries))
+    for metric in METRICS:
+        wide = part.with_columns(pl.col(metric).cast(pl.Float64)).pivot(on="arm", index="query_id", values=metric)
+        values = wide.select(arms).to_numpy()  # (Q, arms), NaN for no answer
+        differences = np.stack([values[:, a] - values[:, b] for a, b in pairs], axis=1)
+        known = np.isfinite(differences)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = np.nansum(differences, axis=0) / known.sum(axis=0)
+            lows, highs = percentile_interval((weights @ np.nan_to_num(differences)) / (weights @ known))
+        p_values = random_flip_p(differences, signs)
+        for place, ((a, b), p) in enumerate(zip(pairs, holm(list(p_values)), strict=True)):
+            if count := int(known[:, place].sum()):
+                limits = (lows[place], highs[place]) if count >= FEWEST else (None, None)
+                found = {"difference": means[place], "low": limits[0], "high": limits[1]}
+                tested = {"queries": count, "p": float(p_values[place]), "p_holm": p}
+                yield {"lang": part["lang"][0], "metric": metric, "arm": arms[a], "opponent": arms[b]} | found | tested

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from coig.data.examples import REASONING_END, REASONING_START
 from coig.data.queries import Query
 from coig.schema import Limits
+from coig.thinking import REASONING_END, REASONING_START
 
 
 @dataclass(frozen=True)

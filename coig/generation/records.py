@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from coig.config import ConfigError
-from coig.data.examples import split_completion
 from coig.data.queries import Query
 from coig.generation.completion import Completion, Request
 from coig.schema import Sampling, SamplingChoice
 from coig.study import Arm, differences, write_atomic
+from coig.thinking import split_completion
 
 LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0}  # transformers' own defaults
 

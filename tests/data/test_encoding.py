@@ -17,7 +17,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from coig.config import ConfigError
 from coig.data.encoding import Encoder, Tokens
-from coig.data.examples import Example, split_completion
+from coig.data.examples import Example
+from coig.thinking import split_completion
 from tests.conftest import ROOT, SHARED
 from tests.data.reading import read
 

@@ -6,18 +6,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from matplotlib.patches import Rectangle
 
 from coig.config import ConfigError
 from coig.evaluation.answers import read_answers
 from coig.evaluation.figures import figures
+from coig.evaluation.results import Evaluation
 from coig.evaluation.run import evaluate
 from coig.evaluation.tables import automatic_table
 from coig.schema import EvaluateConfig
 from coig.study import Arm, find_arms
+from tests.training.wandb_file import read_records
 
-CONFIG = EvaluateConfig(study="s", arms=None, queries="queries")
+CONFIG = EvaluateConfig(study="s", arms=None, queries="queries", judgments=(), answers=())
 
 
 def record(arm: str, query: str, lang: str, answer: str, **fields: Any) -> dict[str, Any]:
@@ -59,6 +62,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         arm.write_manifest(
             {"arm": name, "status": "done", "seed": 0, "data": {"fingerprint": "f", "train": [group]}, "times": times}
         )
+        (arm.folder / "config.yaml").write_text("logger: null\n")
         file = arm.generations("queries")
         file.parent.mkdir()
         rows = [record(name, *answer) for answer in answers]
@@ -80,24 +84,30 @@ def test_the_tables_figures(study: Path) -> None:
 def test_the_report_is_whole_offline_and_escaped(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate(CONFIG)
     names = {str(path.relative_to(study / "evaluation")) for path in (study / "evaluation").rglob("*.*")}
+    frames = ("answers", "automatic", "behaviour", "behaviour_shares", "claims", "comparisons", "genres", "signatures")
+    measures = ("length", "ttr", "contamination", "behaviour")  # no answer is long enough for MATTR
+    drawn = [f"{measure}_{lang}" for measure in measures for lang in ("zh", "en")]
     assert names == {
-        *("answers.csv", "answers.parquet", "automatic.csv", "automatic.parquet", "report.html", "summary.md"),
-        *(f"figures/{name}.{kind}" for name in ("length", "ttr", "contamination") for kind in ("svg", "png")),
+        *("report.html", "summary.md", "latex/automatic_zh.tex", "latex/automatic_en.tex"),
+        *(f"{name}.{kind}" for name in frames for kind in ("csv", "parquet")),
+        *(f"figures/{name}.{kind}" for name in drawn for kind in ("svg", "png")),
     }
     page = (study / "evaluation" / "report.html").read_text(encoding="utf-8")
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "<script" not in page
+    assert "\\u003cscript\\u003ealert(1)" in page
+    assert "<script>alert" not in page
     assert "src=" not in page
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == len(drawn)
     assert "Chinese queries" in capsys.readouterr().out
 
 
 def test_no_bar_is_cut_off(study: Path) -> None:
     answers = read_answers(find_arms(study, None), "queries")
-    figure = figures(answers, automatic_table(answers))["contamination"]
-    bars = [bar for axes in figure.axes for bar in axes.patches if isinstance(bar, Rectangle)]
+    evaluation = Evaluation("s", ("cw", "general"), automatic=automatic_table(answers), answers=answers)
+    [axes] = figures(evaluation)["contamination_en"].axes
+    bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
     assert max(bar.get_height() for bar in bars) == 50.0
-    assert all(axes.get_ylim()[0] == 0 and axes.get_ylim()[1] >= 100 for axes in figure.axes)
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] >= 100
 
 
 def test_same_input_same_bytes(study: Path) -> None:
@@ -154,4 +164,80 @@ def test_line_separators_in_an_answer_do_not_split_its_record(study: Path) -> No
     rows[0]["answer"] = "one\u2028two\u0085three"
     file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     evaluate(CONFIG)
-    assert "one\u2028two\u0085three" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+    assert "one\\u2028two\u0085three" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+
+
+VERDICTS = [
+    {"query_id": f"zh-{query}", "lang": "zh", "arm_a": "cw", "arm_b": "general", "winner": winner, "rater": "ann"}
+    for query, winner in enumerate(["a"] * 8 + ["b"] * 3 + ["tie"] * 2)
+]
+
+
+def judged(rows: list[dict[str, Any]], tmp_path: Path) -> EvaluateConfig:
+    file = tmp_path / "verdicts.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return CONFIG.model_copy(update={"judgments": (str(file),)})
+
+
+def test_judgments_beside_answers(study: Path, tmp_path: Path) -> None:
+    evaluate(judged(VERDICTS, tmp_path))
+    table = pl.read_parquet(study / "evaluation" / "win_rates.parquet")
+    row = table.filter((pl.col("arm") == "cw") & pl.col("genre").is_null()).row(0, named=True)
+    assert (row["wins"], row["ties"], row["losses"], row["rate"]) == (8, 2, 3, 9 / 13)
+    # of the queries with answers, zh-1 has an English one of cw and zh-2 an empty one of general
+    assert row["clean_verdicts"] == 1
+    page = (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+    assert "one rater only" in page
+
+
+def test_judgments_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluate(judged(VERDICTS, tmp_path).model_copy(update={"study": "theirs"}))
+    folder = tmp_path / "multirun" / "theirs" / "evaluation"
+    assert {"win_rates.csv", "strengths.csv", "claims.csv", "report.html"} <= {file.name for file in folder.iterdir()}
+    assert not (folder / "automatic.csv").exists()
+
+
+def test_ties_alone_are_said(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tied = [row | {"winner": "tie"} for row in VERDICTS]
+    evaluate(judged(tied, tmp_path).model_copy(update={"study": "theirs"}))
+    assert "all verdicts are ties" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_verdict_on_an_arm_that_is_not_there(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"verdicts.jsonl:1: arm 'cw\+9k' is not in this study"):
+        evaluate(judged([VERDICTS[0] | {"arm_a": "cw+9k"}], tmp_path))
+    assert not (study / "evaluation").exists()
+
+
+def test_the_authors_files_of_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arm, text in {"origin": "他走了。", "baseline": "<think>\n想\n</think>\n\nHe left."}.items():
+        answers = {str(number): {"prompt": "Write.", "my_response": text} for number in range(8)}
+        (tmp_path / f"wirting_en_pair_merge_{arm}_3epoch.json").write_text(json.dumps(answers), encoding="utf-8")
+    files = tuple(str(file) for file in sorted(tmp_path.glob("*.json")))
+    evaluate(CONFIG.model_copy(update={"study": "theirs", "answers": files}))
+    table = pl.read_parquet(tmp_path / "multirun" / "theirs" / "evaluation" / "automatic.parquet")
+    assert dict(table.select("arm", "contaminated").iter_rows()) == {"cw": 1.0, "general": 0.0}
+    assert table["tokens"].is_null().all()
+    (tmp_path / "wirting_en_origin.json").write_text("[]")
+    with pytest.raises(ConfigError, match=r"wirting_en_origin.json: no answers of the authors' shape"):
+        evaluate(CONFIG.model_copy(update={"study": "theirs", "answers": (str(tmp_path / "wirting_en_origin.json"),)}))
+
+
+def test_an_evaluation_is_a_run_of_wandb(study: Path) -> None:
+    logger = {"_target_": "lightning.pytorch.loggers.WandbLogger", "project": "coig", "group": "s"}
+    for name in ANSWERS:
+        arm = Arm(study / name)
+        (arm.folder / "config.yaml").write_text(json.dumps({"logger": logger}))
+        arm.write_manifest(arm.manifest() | {"wandb_run": "abcd"})
+    evaluate(CONFIG)
+    [folder] = (study / "evaluation").glob("wandb/offline-run-*")
+    [file] = folder.glob("*.wandb")
+    records = list(read_records(file))
+    [run] = [record.run for record in records if record.HasField("run")]
+    assert (run.run_id, run.run_group, run.job_type) == ("abcd-evaluation", "s", "evaluate")
+    scalars = {item.key or item.nested_key[0] for record in records for item in record.summary.update}
+    assert "en/cw/contaminated" in scalars
+    assert len(list(folder.glob("files/media/images/figures/*.png"))) == 8
+    assert len(list(folder.glob("files/media/table/*.json"))) == 3

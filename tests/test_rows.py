@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coig.config import DataError
-from coig.data import files
-from coig.data.files import PIECE, Damaged, read_rows
+from coig.rows import PIECE, Damaged, _array_rows, read_rows
 
 ROWS = [{"n": number, "text": f"第{number}行 \u2028 {{[,]}}\\"} for number in range(3)]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
@@ -102,7 +101,7 @@ def test_any_array_is_read_as_the_library_does(rows: list[Any], indent: int | No
     text = json.dumps(rows, indent=indent, ensure_ascii=ascii_only)
     for piece in (1, 7, PIECE):  # characters at hand in the beginning; the rest is read when they are used up
         stream = io.StringIO(text[piece:])
-        read = list(files._array_rows(Path("rows.json"), text[:piece], stream))
+        read = list(_array_rows(Path("rows.json"), text[:piece], stream))
         assert [row for _, row in read] == rows
         assert [line for line, _ in read] == sorted(line for line, _ in read)
 

@@ -1,0 +1,139 @@
+"""Whether raters agree, and how strict each of them is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.stats import rankdata
+
+from coig.evaluation.intervals import RESAMPLES, Floats, bootstrap_weights, percentile_interval
+from coig.evaluation.judgments import Judgments
+
+AGREEMENT: dict[str, Any] = {
+    **dict.fromkeys(("lang", "kind"), pl.String),
+    **dict.fromkeys(("raters", "items"), pl.Int64),
+    **dict.fromkeys(("alpha", "alpha_low", "alpha_high", "kendall_w", "mean_spearman"), pl.Float64),
+    "note": pl.String,
+}
+RATERS: dict[str, Any] = {
+    **dict.fromkeys(("lang", "rater"), pl.String),
+    "judgments": pl.Int64,
+    **dict.fromkeys(("severity", "tie_share"), pl.Float64),
+}
+
+
+def agreement(judgments: Judgments, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+    """By language and kind of judgment: Krippendorff's ordinal α with a 95 % interval over resampled prompts, and for
+    rankings Kendall's W and the mean of Spearman's ρ over pairs of raters, means over prompts.
+
+    An item is an answer, for verdicts on pairs a pair of answers. `note` says why a figure is missing.
+    """
+    pairs = judgments.comparisons.join(judgments.ranks, on=["query_id", "rater"], how="anti")
+    items = [
+        *_kinds("ranking", judgments.ranks.with_columns(item="arm", value="rank")),
+        *_kinds("pairwise", pairs.with_columns(item=pl.concat_str("arm", pl.lit("\t"), "opponent"), value="score")),
+    ]
+    for (dimension,), part in judgments.ratings.group_by("dimension", maintain_order=True):
+        items += _kinds(f"rating: {dimension}", part.with_columns(item="arm"))
+    rows = [{"lang": lang, "kind": kind} | _agreement(part, kind, seed, resamples) for lang, kind, part in items]
+    return pl.DataFrame(rows, schema=AGREEMENT).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _kinds(kind: str, judged: pl.DataFrame) -> list[tuple[str, str, pl.DataFrame]]:
+    parts = judged.partition_by("lang", maintain_order=True, as_dict=True)
+    return [(str(lang), kind, part.select("query_id", "item", "rater", "value")) for (lang,), part in parts.items()]
+
+
+def _agreement(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -> dict[str, Any]:
+    shared = judged.filter(pl.len().over("query_id", "item") > 1)
+    row: dict[str, Any] = {"raters": judged["rater"].n_unique(), "items": judged.select("query_id", "item").n_unique()}
+    if shared.is_empty():
+        return row | {"note": "no item has two raters: agreement cannot be told"}
+    if shared["value"].n_unique() == 1:
+        return row | {"note": "all judgments are the same: there is no variation to agree on"}
+    coincidences = _coincidences(shared)
+    weights = bootstrap_weights(len(coincidences), resamples, seed)
+    drawn = alpha(np.tensordot(weights, coincidences, axes=1))
+    [low], [high] = percentile_interval(drawn[:, None])
+    w, rho = _concordance(shared) if kind == "ranking" else (None, None)
+    found = {"alpha": float(alpha(coincidences.sum(axis=0)[None])[0]), "alpha_low": low, "alpha_high": high}
+    return row | found | {"kendall_w": w, "mean_spearman": rho, "note": ""}
+
+
+def _coincidences(shared: pl.DataFrame) -> Floats:
+    """(Q, V, V), how often each two values stand together in an item, by prompt; the V values in order.
+
+    A pair of values of an item with m of them counts 1 / (m − 1) (Krippendorff 2011, "Computing Krippendorff's
+    alpha-reliability").
+    """
+    values = {value: place for place, value in enumerate(sorted(set(shared["value"])))}
+    prompts = {query: place for place, query in enumerate(sorted(set(shared["query_id"])))}
+    tables = np.zeros((len(prompts), len(values), len(values)))
+    for (query, _), part in shared.group_by("query_id", "item"):
+        counts = np.bincount([values[value] for value in part["value"]], minlength=len(values)).astype(np.float64)
+        tables[prompts[str(query)]] += (np.outer(counts, counts) - np.diag(counts)) / (counts.sum() - 1)
+    return tables
+
+
+def alpha(coincidences: Floats) -> Floats:
+    """(R,) ordinal α of (R, V, V) coincidences; NaN where nothing varies.
+
+    The distance of two ranks is the number of values from the one to the other, the ends counted half, squared.
+    """
+    totals = coincidences.sum(axis=2)
+    size = totals.shape[1]
+    upto = np.cumsum(totals, axis=1)
+    between = np.abs(upto[:, :, None] - upto[:, None, :])  # from behind the lower value up to the higher, inclusive
+    ends = (totals[:, None, :] - totals[:, :, None]) / 2 * np.sign(np.arange(size)[None, :] - np.arange(size)[:, None])
+    distance = (between - ends) ** 2
+    whole = totals.sum(axis=1)
+    observed = (coincidences * distance).sum(axis=(1, 2))
+    expected = (totals[:, :, None] * totals[:, None, :] * distance).sum(axis=(1, 2)) / np.maximum(whole - 1, 1e-9)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = np.where(expected > 0, 1 - observed / expected, np.nan)
+    return found
+
+
+def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
+    """Mean W and mean ρ over the prompts whose raters ranked the same arms; None if there is no such prompt."""
+    found = []
+    for _, part in ranks.group_by("query_id"):
+        table = part.pivot(on="item", index="rater", values="value").drop("rater").to_numpy().astype(np.float64)
+        if np.isfinite(table).all() and table.shape[0] > 1 and table.shape[1] > 1:
+            w = kendall_w(table)
+            if w is not None:
+                found.append((w, (len(table) * w - 1) / (len(table) - 1)))
+    return (float(np.mean([w for w, _ in found])), float(np.mean([rho for _, rho in found]))) if found else (None, None)
+
+
+def kendall_w(ranks: Floats) -> float | None:
+    """Concordance of (m raters, k arms), corrected for ties (Kendall & Babington Smith 1939); None if nobody
+    distinguishes any arm. Random rankings give 1 / m, not 0."""
+    raters, arms = ranks.shape
+    own = np.apply_along_axis(rankdata, 1, ranks)
+    ties = sum(float((counts**3 - counts).sum()) for row in own for counts in [np.unique(row, return_counts=True)[1]])
+    spread = ((own.sum(axis=0) - raters * (arms + 1) / 2) ** 2).sum()
+    largest = raters**2 * (arms**3 - arms) - raters * ties
+    return float(12 * spread / largest) if largest > 0 else None
+
+
+def raters(judgments: Judgments) -> pl.DataFrame:
+    """Of each rater: how many judgments, how much lower than the others' the ratings of the same answers are, and the
+    share of ties. Severity is null without ratings by two raters: rankings do not show it."""
+    ratings, comparisons = judgments.ratings, judgments.comparisons
+    shared = ratings.filter(pl.len().over("query_id", "arm", "dimension") > 1)
+    others = (pl.col("value").sum() - pl.col("value")) / (pl.len() - 1)
+    severity = (
+        shared.with_columns(others=others.over("query_id", "arm", "dimension"))
+        .group_by("lang", "rater")
+        .agg(severity=(pl.col("others") - pl.col("value")).mean())
+    )
+    ties = comparisons.group_by("lang", "rater").agg(tie_share=(pl.col("score") == 0.5).mean())
+    keys = ["lang", "rater", "query_id"]
+    rated, compared = ratings.select(*keys, "arm").unique(), comparisons.select(*keys).unique()
+    single = pl.concat([rated, compared.with_columns(arm=pl.lit(None, pl.String))])
+    counted = single.group_by("lang", "rater").agg(judgments=pl.len().cast(pl.Int64))
+    joined = counted.join(severity, on=["lang", "rater"], how="left").join(ties, on=["lang", "rater"], how="left")
+    return joined.select(list(RATERS)).sort("lang", "rater", descending=[True, False])

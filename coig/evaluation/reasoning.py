@@ -1,0 +1,271 @@
+"""Reasoning behaviour: what the steps of a chain do, and where in the chain they do it.
+
+Everything here is about the chains there are: an arm whose answers have no reasoning is in no table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from coig.config import DataError, suggestion
+from coig.evaluation.cues import BEHAVIOURS, FALSE_FRIEND, NORMAL, PATTERNS, Behaviour
+from coig.evaluation.intervals import RESAMPLES, bootstrap_weights, percentile_interval
+from coig.language import HAN, HAN_PER_WORD, LATIN_WORD
+from coig.rows import Damaged, read_rows
+
+DECILES = 10
+SHORTEST_STEP = 10  # Han characters, or as much in Latin words
+MOST_SENTENCES = 3
+STEPS = {
+    **dict.fromkeys(("arm", "lang", "query_id"), pl.String),
+    "step": pl.Int64,  # from 0
+    "position": pl.Float64,  # of the step in its chain, 0 the first and 1 the last
+    "decile": pl.Int64,  # 0 to 9
+    "behaviour": pl.String,
+}
+LABELS = {"arm": pl.String, "query_id": pl.String, "step": pl.Int64, "label": pl.String, "labeller": pl.String}
+AGREEMENT = {
+    "labeller": pl.String,
+    "labels": pl.Int64,
+    "equal": pl.Float64,
+    "kappa": pl.Float64,
+    "unmatched": pl.Int64,
+}
+
+PARAGRAPH = re.compile(r"\n\s*\n")
+CLOSING = r"[”’」』）)\]\"'*_]*"
+SENTENCE_END = re.compile(  # a full stop ends one if white space follows, and no lower case behind it
+    rf"[。！？]+{CLOSING}|\n+|(?<![.!?])(?:[.!?]+{CLOSING}(?=\s+[^\sa-z]|\s*$)|[!?]+{CLOSING}(?=[\u4e00-\u9fff]))"
+)
+ABBREVIATION = re.compile(  # or an initial, or the number of a list's item
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|Vol|Fig|Ch|Gen|Col|Sgt|Capt|Lt|Rev|Hon|Gov|cf|e\.g|i\.e|[A-HJ-Z])|^\W*\d+)\.$",
+    re.MULTILINE,
+)
+
+
+def steps(reasoning: str) -> list[str]:
+    """A chain of reasoning cut into steps of a thought each, one to three sentences.
+
+    A step ends with a sentence or a line once it has 10 Chinese characters or 7 English words. Shorter ones (`Wait.`,
+    a heading, a line of verse) go with what follows, three at most; a paragraph's short rest with the step before.
+    """
+    found = [step.strip() for paragraph in PARAGRAPH.split(reasoning) for step in _paragraph_steps(paragraph)]
+    return [step for step in found if re.search(r"\w", step)]
+
+
+def _paragraph_steps(paragraph: str) -> list[str]:
+    found: list[str] = []
+    start = sentences = 0
+    for end in _sentence_ends(paragraph):
+        sentences += 1
+        if sentences == MOST_SENTENCES or _size(paragraph[start:end]) >= SHORTEST_STEP:
+            found.append(paragraph[start:end])
+            start, sentences = end, 0
+    rest = paragraph[start:]
+    if found and _size(rest) < SHORTEST_STEP:
+        found[-1] += rest
+    else:
+        found.append(rest)
+    return found
+
+
+def _sentence_ends(paragraph: str) -> Iterator[int]:
+    for mark in SENTENCE_END.finditer(paragraph):
+        stop = mark.start() + 1
+        if mark[0] != "." or not ABBREVIATION.search(paragraph, max(0, stop - 8), stop):
+            yield mark.end()
+
+
+def _size(text: str) -> float:
+    return len(HAN.findall(text)) + HAN_PER_WORD * len(LATIN_WORD.findall(text))
+
+
+def classify(step: str) -> Behaviour:
+    """What a step does, by the cues of `cues.py`."""
+    behaviour: Behaviour = pl.select(behaviour_of(pl.lit(step))).item()
+    return behaviour
+
+
+def behaviour_of(step: pl.Expr) -> pl.Expr:
+    """The first behaviour in the table of which the step holds a cue, else normal writing."""
+    told = step.str.replace_all(FALSE_FRIEND, "○")
+    return pl.coalesce(
+        *(pl.when(told.str.contains(cues)).then(pl.lit(behaviour)) for behaviour, cues in PATTERNS.items()),
+        pl.lit(NORMAL),
+    )
+
+
+def labelled_steps(answers: pl.DataFrame) -> pl.DataFrame:
+    """A row per step of the answers' reasoning, with the columns of STEPS; an answer without reasoning has none.
+
+    A chain's only step is at position 0.
+    """
+    texts = [steps(reasoning or "") for reasoning in answers["reasoning"]]
+    count = pl.col("text").list.len().cast(pl.Int64)
+    return (
+        answers.select("arm", "lang", "query_id", text=pl.Series(texts, dtype=pl.List(pl.String)))
+        .filter(count > 0)
+        .with_columns(step=pl.int_ranges(count), last=(count - 1).clip(lower_bound=1))
+        .explode("text", "step")
+        .with_columns(
+            position=pl.col("step") / pl.col("last"),
+            decile=(DECILES * pl.col("step") // pl.col("last")).clip(upper_bound=DECILES - 1),
+            behaviour=behaviour_of(pl.col("text")),
+        )
+        .select(pl.col(name).cast(kind) for name, kind in STEPS.items())
+    )
+
+
+def by_position(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
+    """Shares of the behaviours by position: a row per (lang, arm, decile, behaviour) where the arm has steps.
+
+    `count` of the cell's `steps`, which are of so many `prompts`; the `share`; `low` and `high`, 95 % limits from
+    drawing the language's prompts with replacement, the same ones for all arms (percentile bootstrap, Efron &
+    Tibshirani 1993).
+    """
+    return _shares(steps, ["arm", "decile"], "behaviour", "steps", resamples, seed)
+
+
+def shares(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
+    """`by_position` over the whole chains: a row per (lang, arm, behaviour)."""
+    return _shares(steps, ["arm"], "behaviour", "steps", resamples, seed)
+
+
+def transitions(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
+    """What follows what: a row per (lang, arm, from, to) with `count` of the `transitions` out of `from`.
+
+    Shares and limits as in `by_position`; a chain's last step leads nowhere.
+    """
+    following = pl.col("behaviour").shift(-1).over("lang", "arm", "query_id", order_by="step")
+    moves = steps.with_columns(to=following).drop_nulls("to").rename({"behaviour": "from"})
+    return _shares(moves, ["arm", "from"], "to", "transitions", resamples, seed)
+
+
+def _shares(
+    events: pl.DataFrame, cell: Sequence[str], outcome: str, total: str, resamples: int, seed: int
+) -> pl.DataFrame:
+    """Each outcome's share of a cell's events, language by language, arms in the order in which they come."""
+    schema = pl.Schema(
+        {
+            "lang": pl.String,
+            **{name: STEPS.get(name, pl.String) for name in (*cell, outcome)},
+            "count": pl.Int64,
+            **dict.fromkeys(("share", "low", "high"), pl.Float64),
+            **dict.fromkeys((total, "prompts"), pl.Int64),
+        }
+    )
+    tables = [
+        _shares_of_language(part, cell, outcome, total, resamples, seed).select(schema.names()).cast(schema)
+        for part in events.partition_by("lang", maintain_order=True)
+    ]
+    return pl.concat([pl.DataFrame(schema=schema), *tables])
+
+
+def _shares_of_language(
+    events: pl.DataFrame, cell: Sequence[str], outcome: str, total: str, resamples: int, seed: int
+) -> pl.DataFrame:
+    cells = _cells(events, cell)
+    counts = _counts(events, cells, cell, outcome)
+    drawn = bootstrap_weights(len(counts), resamples, seed) @ counts.reshape(len(counts), -1)
+    drawn = drawn.reshape(resamples, *counts.shape[1:])
+    with np.errstate(invalid="ignore"):  # a sample without any of a cell's prompts
+        low, high = percentile_interval(drawn / drawn.sum(axis=2, keepdims=True))
+    sums = counts.sum(axis=0)
+    cells = cells.with_columns(
+        pl.lit(list(BEHAVIOURS)).alias(outcome),
+        pl.Series(total, sums.sum(axis=1)),
+        pl.Series("prompts", counts.any(axis=2).sum(axis=0)),
+    ).explode(outcome)
+    return cells.with_columns(
+        pl.Series("count", sums.ravel()),
+        pl.Series("share", (sums / sums.sum(axis=1, keepdims=True)).ravel()),
+        pl.Series("low", low.ravel()).fill_nan(None),
+        pl.Series("high", high.ravel()).fill_nan(None),
+    )
+
+
+def _cells(events: pl.DataFrame, cell: Sequence[str]) -> pl.DataFrame:
+    """The cells that have events: arms as they come, deciles ascending, behaviours as the paper has them."""
+    arms = events["arm"].unique(maintain_order=True).to_list()
+    order = {"arm": arms, "decile": list(range(DECILES)), "from": list(BEHAVIOURS)}
+    ranks = [pl.col(name).replace_strict(order[name], range(len(order[name]))) for name in cell]
+    return events.select("lang", *cell).unique().sort(ranks)
+
+
+def _counts(events: pl.DataFrame, cells: pl.DataFrame, cell: Sequence[str], outcome: str) -> NDArray[np.float64]:
+    """(prompts, cells, behaviours) how many events there are; prompts in the order of their ids."""
+    placed = events.join(cells.with_row_index("cell"), on=["lang", *cell], how="left").select(
+        prompt=pl.col("query_id").rank("dense").cast(pl.Int64) - 1,
+        cell=pl.col("cell").cast(pl.Int64),
+        outcome=pl.col(outcome).replace_strict(BEHAVIOURS, range(len(BEHAVIOURS)), return_dtype=pl.Int64),
+    )
+    shape = (events["query_id"].n_unique(), len(cells), len(BEHAVIOURS))
+    flat = np.ravel_multi_index(tuple(placed[name].to_numpy() for name in placed.columns), shape)
+    return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
+
+
+def read_labels(file: Path) -> pl.DataFrame:
+    """A person's or a model's labels, JSONL `{arm, query_id, step, label, labeller}`, steps counted from 0.
+
+    Raises DataError with file, line and remedy for a line that is no label, and for a second label by one labeller.
+    """
+    places: dict[tuple[Any, ...], str] = {}
+    labels = []
+    for place, row in read_rows(file):
+        arm, query_id, step, label, labeller = _label(place, row)
+        first = places.setdefault((arm, query_id, step, labeller), place)
+        if first != place:
+            raise DataError(f"{place}: {labeller} has labelled this step at {first} already; remove one line")
+        labels.append((arm, query_id, step, label, labeller))
+    return pl.DataFrame(labels, schema=LABELS, orient="row")
+
+
+def _label(place: str, row: Any) -> tuple[Any, ...]:
+    """The values of LABELS."""
+    if isinstance(row, Damaged):
+        raise DataError(f"{place}: {row.reason}; mend or remove the line")
+    if not isinstance(row, dict) or (missing := [key for key in LABELS if key not in row]):
+        lacks = f" without {missing[0]}" if isinstance(row, dict) else ""
+        raise DataError(f"{place}: is no label{lacks}; write {{{', '.join(LABELS)}}}")
+    for key in ("arm", "query_id", "labeller"):
+        if not isinstance(row[key], str) or not row[key] or not row[key].isprintable():
+            raise DataError(f"{place}: {key}: {row[key]!r} is no name; write a text")
+    if not isinstance(row["step"], int) or isinstance(row["step"], bool) or row["step"] < 0:
+        raise DataError(f"{place}: step: {row['step']!r} is no step; count them from 0")
+    if row["label"] not in BEHAVIOURS:
+        near = suggestion(str(row["label"]), list(BEHAVIOURS))
+        raise DataError(f"{place}: label: {row['label']!r} is no behaviour" + near)
+    return tuple(row[key] for key in LABELS)
+
+
+def agreement(steps: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """How far the rule and each labeller agree, a row per labeller in the order in which they come.
+
+    `labels` of steps that there are, with the share that is `equal` and Cohen's `kappa` (1960, Educational and
+    Psychological Measurement 20:37; null where both know one behaviour only); `unmatched` labels of other steps.
+    """
+    place = ["arm", "query_id", "step"]
+    beside = labels.join(steps.select(*place, "behaviour"), on=place, how="left", maintain_order="left")
+    rows = [
+        (labeller, *_agreement(part.drop_nulls("behaviour")), part["behaviour"].null_count())
+        for (labeller,), part in beside.partition_by("labeller", as_dict=True, maintain_order=True).items()
+    ]
+    return pl.DataFrame(rows, schema=AGREEMENT, orient="row")
+
+
+def _agreement(both: pl.DataFrame) -> tuple[int, float | None, float | None]:
+    """Labels, equal and kappa."""
+    total = len(both)
+    table = np.zeros((len(BEHAVIOURS), len(BEHAVIOURS)), dtype=np.int64)
+    for label, behaviour in both.select("label", "behaviour").iter_rows():
+        table[BEHAVIOURS.index(label), BEHAVIOURS.index(behaviour)] += 1
+    equal, by_chance = int(np.trace(table)), int(table.sum(axis=0) @ table.sum(axis=1))  # in total and in total² pairs
+    kappa = (total * equal - by_chance) / (total**2 - by_chance) if by_chance < total**2 else None
+    return total, equal / total if total else None, kappa

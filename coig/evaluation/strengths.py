@@ -1,0 +1,202 @@
+"""How strong each arm is: Bradley & Terry's model (1952, Biometrika 39:324) with Davidson's ties (1970, JASA 65:317).
+
+For arms i and j with δ = θᵢ − θⱼ the odds of win : tie : loss are exp(δ/2) : ν : exp(−δ/2). A covariate of the pair,
+the logarithm of the ratio of their lengths, may be added to δ: antisymmetric as θ is, and not centred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from coig.evaluation.intervals import RESAMPLES, Z95, Floats, bootstrap_weights, percentile_interval
+from coig.study import arm_order
+
+WIN, TIE, LOSS = range(3)
+RIDGE = 1e-6  # keeps an arm that always wins finite, and the sum of strengths at zero
+STEPS = 50
+LARGEST_STEP = 2.0
+STRENGTHS: dict[str, Any] = {
+    **dict.fromkeys(("lang", "arm"), pl.String),
+    **dict.fromkeys(("strength", "low", "high"), pl.Float64),
+    **dict.fromkeys(("rank", "rank_low", "rank_high"), pl.Int64),
+    "not_separable_from": pl.String,
+}
+LENGTH_CONTROL: dict[str, Any] = {
+    **dict.fromkeys(("lang", "arm", "opponent"), pl.String),
+    **dict.fromkeys(("rate", "equal_length_rate", "gamma", "gamma_low", "gamma_high"), pl.Float64),
+}
+
+
+def fit(features: Floats, counts: Floats) -> Floats:
+    """(R, F + 1) maximum-likelihood coefficients and log ν, by Newton's method on R data sets at once.
+
+    Args:
+        features: (P, F), what δ is a weighted sum of.
+        counts: (R, P, 3) wins, ties and losses. Without a tie in all of them log ν is −∞.
+    """
+    ties = bool(counts[..., TIE].any())
+    size = features.shape[1]
+    beta = np.zeros((len(counts), size + 1))
+    totals = counts.sum(axis=-1)
+    for _ in range(STEPS):
+        chances = _chances(features, beta, ties)
+        gradient, hessian = _derivatives(features, counts, totals, chances, beta)
+        if not ties:
+            gradient, hessian[:, size, :], hessian[:, :, size] = gradient * ([1] * size + [0]), 0, 0
+            hessian[:, size, size] = 1
+        step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+        beta += step.clip(-LARGEST_STEP, LARGEST_STEP)
+        if np.abs(step).max() < 1e-9:
+            break
+    if not ties:
+        beta[:, size] = -np.inf
+    return beta
+
+
+def _chances(features: Floats, beta: Floats, ties: bool) -> Floats:
+    """(R, P, 3) of win, tie and loss."""
+    delta = beta[:, :-1] @ features.T
+    tie = beta[:, -1:] + np.zeros_like(delta) if ties else np.full_like(delta, -np.inf)
+    logits = np.stack([delta / 2, tie, -delta / 2], axis=-1)
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    chances: Floats = odds / odds.sum(axis=-1, keepdims=True)
+    return chances
+
+
+def _derivatives(
+    features: Floats, counts: Floats, totals: Floats, chances: Floats, beta: Floats
+) -> tuple[Floats, Floats]:
+    """(R, F + 1) gradient and (R, F + 1, F + 1) negative Hessian of the log-likelihood."""
+    lead = (chances[..., WIN] - chances[..., LOSS]) / 2
+    scores = (counts[..., WIN] - counts[..., LOSS]) / 2 - totals * lead
+    tie_scores = counts[..., TIE] - totals * chances[..., TIE]
+    gradient = np.concatenate([scores @ features, tie_scores.sum(axis=-1, keepdims=True)], axis=-1) - RIDGE * beta
+    of_delta = totals * ((chances[..., WIN] + chances[..., LOSS]) / 4 - lead**2)
+    of_both = -totals * lead * chances[..., TIE]
+    of_ties = totals * chances[..., TIE] * (1 - chances[..., TIE])
+    size = features.shape[1]
+    hessian = np.empty((len(counts), size + 1, size + 1))
+    hessian[:, :size, :size] = np.einsum("rp,pf,pg->rfg", of_delta, features, features, optimize=True)
+    hessian[:, :size, size] = hessian[:, size, :size] = of_both @ features
+    hessian[:, size, size] = of_ties.sum(axis=-1)
+    return gradient, hessian + RIDGE * np.eye(size + 1)
+
+
+def strengths(comparisons: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+    """Strengths in logits, their sum zero, by language, with 95 % intervals over resampled prompts; an arm is not
+    separable from another if the interval of their difference holds zero. Rank 1 is the strongest."""
+    rows = []
+    for (lang,), part in comparisons.group_by("lang", maintain_order=True):
+        arms, pairs, counts = _counts_by_prompt(part)
+        features = _contrasts(arms, pairs)
+        [theta] = fit(features, counts.sum(axis=0)[None])[:, : len(arms)]
+        weights = bootstrap_weights(len(counts), resamples, seed)
+        drawn = fit(features, np.tensordot(weights, counts, axes=1))[:, : len(arms)]
+        low, high = percentile_interval(drawn)
+        ranks = _ranks(drawn)
+        rank_low, rank_high = percentile_interval(ranks)
+        below, above = percentile_interval(drawn[:, :, None] - drawn[:, None, :])
+        for place, arm in enumerate(arms):
+            overlaps = (below[place] <= 0) & (above[place] >= 0)
+            alike = [other for other, overlap in zip(arms, overlaps, strict=True) if overlap and other != arm]
+            rows.append(
+                {
+                    "lang": lang,
+                    "arm": arm,
+                    "strength": theta[place],
+                    "low": low[place],
+                    "high": high[place],
+                    "rank": int(_ranks(theta[None])[0, place]),
+                    "rank_low": int(rank_low[place]),
+                    "rank_high": int(np.ceil(rank_high[place])),
+                    "not_separable_from": ", ".join(alike),
+                }
+            )
+    return pl.DataFrame(rows, schema=STRENGTHS)
+
+
+def length_control(comparisons: pl.DataFrame, lengths: pl.DataFrame) -> pl.DataFrame:
+    """Win rates as they are and as the model has them for answers of equal length, by language.
+
+    γ is the weight of ln(length / opponent's length), with a 95 % interval by the sandwich of clustered prompts (Liang
+    & Zeger 1986, Biometrika 73:13). Length may be part of quality: both rates stand side by side.
+
+    Args:
+        lengths: arm, query_id, tokens; verdicts on answers without a length are left out.
+    """
+    known = lengths.filter(pl.col("tokens") > 0).select("query_id", "arm", "tokens")
+    joined = comparisons.join(known, on=["query_id", "arm"]).join(
+        known.rename({"arm": "opponent", "tokens": "other_tokens"}), on=["query_id", "opponent"]
+    )
+    rows = []
+    for (lang,), part in joined.group_by("lang", maintain_order=True):
+        rows += [{"lang": lang} | row for row in _length_rows(part)]
+    return pl.DataFrame(rows, schema=LENGTH_CONTROL)
+
+
+def _length_rows(part: pl.DataFrame) -> list[dict[str, Any]]:
+    arms = sorted({*part["arm"], *part["opponent"]}, key=arm_order)
+    pairs = list(part.select("arm", "opponent").iter_rows())
+    log_ratio = np.log(part["tokens"].to_numpy() / part["other_tokens"].to_numpy())
+    features = np.column_stack([_contrasts(arms, pairs), log_ratio])
+    counts = np.stack([part["score"].to_numpy() == score for score in (1.0, 0.5, 0.0)], axis=-1)[None].astype(float)
+    beta = fit(features, counts)
+    gamma, error = beta[0, len(arms)], _clustered_error(features, counts, beta, part["query_id"])
+    rows = []
+    for (arm, opponent), verdicts in sorted(part.group_by("arm", "opponent"), key=lambda group: group[0]):
+        contrast = np.append(_contrasts(arms, [(str(arm), str(opponent))]), [[0.0]], axis=1)
+        [[win, tie, _]] = _chances(contrast, beta, np.isfinite(beta[0, -1]))[0]
+        rates = float(verdicts["score"].mean()), float(win + tie / 2)  # type: ignore[arg-type]
+        for first, second, (raw, equal) in ((arm, opponent, rates), (opponent, arm, (1 - rates[0], 1 - rates[1]))):
+            row = {"arm": first, "opponent": second, "rate": raw, "equal_length_rate": equal}
+            rows.append(row | {"gamma": gamma, "gamma_low": gamma - Z95 * error, "gamma_high": gamma + Z95 * error})
+    return rows
+
+
+def _clustered_error(features: Floats, counts: Floats, beta: Floats, clusters: pl.Series) -> float:
+    """Standard error of the last feature's coefficient."""
+    ties = bool(np.isfinite(beta[0, -1]))
+    finite = np.where(np.isfinite(beta), beta, 0)
+    chances = _chances(features, beta, ties)
+    _, hessian = _derivatives(features, counts, counts.sum(axis=-1), chances, finite)
+    lead = (chances[0, :, WIN] - chances[0, :, LOSS]) / 2
+    scores = ((counts[0, :, WIN] - counts[0, :, LOSS]) / 2 - lead)[:, None] * features
+    if ties:
+        scores = np.column_stack([scores, counts[0, :, TIE] - chances[0, :, TIE]])
+    size = scores.shape[1]
+    codes = np.unique(clusters.to_numpy(), return_inverse=True)[1]
+    sums = np.zeros((codes.max() + 1, size))
+    np.add.at(sums, codes, scores)
+    bread = np.linalg.inv(hessian[0, :size, :size])
+    variance = bread @ (sums.T @ sums) @ bread * len(sums) / max(1, len(sums) - 1)
+    return float(np.sqrt(variance[features.shape[1] - 1, features.shape[1] - 1]))
+
+
+def _counts_by_prompt(part: pl.DataFrame) -> tuple[list[str], list[tuple[str, str]], NDArray[np.float64]]:
+    """The arms, the pairs that were compared, and (Q, P, 3) wins, ties and losses of the first of each pair."""
+    arms = sorted({*part["arm"], *part["opponent"]}, key=arm_order)
+    pairs = sorted(set(part.select("arm", "opponent").iter_rows()))
+    places = {pair: place for place, pair in enumerate(pairs)}
+    prompts = {query: place for place, query in enumerate(sorted(set(part["query_id"])))}
+    counts = np.zeros((len(prompts), len(pairs), 3))
+    for query, arm, opponent, score in part.select("query_id", "arm", "opponent", "score").iter_rows():
+        counts[prompts[query], places[arm, opponent], {1.0: WIN, 0.5: TIE, 0.0: LOSS}[score]] += 1
+    return arms, pairs, counts
+
+
+def _contrasts(arms: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Floats:
+    """(P, K), +1 for the first arm of a pair and −1 for the second."""
+    matrix = np.zeros((len(pairs), len(arms)))
+    for place, (arm, opponent) in enumerate(pairs):
+        matrix[place, arms.index(arm)], matrix[place, arms.index(opponent)] = 1.0, -1.0
+    return matrix
+
+
+def _ranks(strengths: Floats) -> Floats:
+    """(R, K), 1 for the strongest."""
+    return (-strengths).argsort(axis=1).argsort(axis=1).astype(np.float64) + 1

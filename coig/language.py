@@ -6,9 +6,10 @@ import re
 
 import polars as pl
 
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
-LATIN_LETTER = r"[A-Za-z\u00c0-\u024f]"
-LATIN_WORD = re.compile(LATIN_LETTER + r"+(?:['’][A-Za-z]+)*")
+HAN_LETTERS = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+LATIN_LETTERS = r"A-Za-z\u00c0-\u024f"
+HAN = re.compile(f"[{HAN_LETTERS}]")
+LATIN_WORD = re.compile(f"[{LATIN_LETTERS}]+(?:['’][A-Za-z]+)*")
 HAN_PER_WORD = 1.6  # a Latin word says about as much as 1.6 Han characters
 PURE = 0.8  # script share from which a text counts as one language
 

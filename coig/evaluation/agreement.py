@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import rankdata
 
 from coig.evaluation.intervals import RESAMPLES, Floats, bootstrap_weights, percentile_interval
 from coig.evaluation.judgments import Judgments
@@ -71,9 +70,10 @@ def _coincidences(shared: pl.DataFrame) -> Floats:
     values = {value: place for place, value in enumerate(sorted(set(shared["value"])))}
     prompts = {query: place for place, query in enumerate(sorted(set(shared["query_id"])))}
     tables = np.zeros((len(prompts), len(values), len(values)))
-    for (query, _), part in shared.group_by("query_id", "item"):
-        counts = np.bincount([values[value] for value in part["value"]], minlength=len(values)).astype(np.float64)
-        tables[prompts[str(query)]] += (np.outer(counts, counts) - np.diag(counts)) / (counts.sum() - 1)
+    counted = shared.group_by("query_id", "item", maintain_order=True).agg("value")
+    for query, _, judged in counted.iter_rows():
+        counts = np.bincount([values[value] for value in judged], minlength=len(values)).astype(np.float64)
+        tables[prompts[query]] += (np.outer(counts, counts) - np.diag(counts)) / (counts.sum() - 1)
     return tables
 
 
@@ -98,21 +98,21 @@ def alpha(coincidences: Floats) -> Floats:
 
 def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
     """Mean W and mean ρ over the prompts whose raters ranked the same arms; None if there is no such prompt."""
-    found = []
-    for _, part in ranks.group_by("query_id"):
-        table = part.pivot(on="item", index="rater", values="value").drop("rater").to_numpy().astype(np.float64)
-        if np.isfinite(table).all() and table.shape[0] > 1 and table.shape[1] > 1:
-            w = kendall_w(table)
-            if w is not None:
-                found.append((w, (len(table) * w - 1) / (len(table) - 1)))
-    return (float(np.mean([w for w, _ in found])), float(np.mean([rho for _, rho in found]))) if found else (None, None)
+    wide = ranks.pivot(on="item", index=["query_id", "rater"], values="value").sort("query_id", "rater")
+    tables = [part.drop("query_id", "rater").to_numpy() for part in wide.partition_by("query_id")]
+    complete = [table for table in tables if len(table) > 1 and np.isfinite(table.astype(np.float64)).all()]
+    found = [(w, len(table)) for table in complete if (w := kendall_w(table)) is not None]
+    if not found:
+        return None, None
+    rhos = [(raters * w - 1) / (raters - 1) for w, raters in found]
+    return float(np.mean([w for w, _ in found])), float(np.mean(rhos))
 
 
 def kendall_w(ranks: Floats) -> float | None:
     """Concordance of (m raters, k arms), corrected for ties (Kendall & Babington Smith 1939); None if nobody
     distinguishes any arm. Random rankings give 1 / m, not 0."""
     raters, arms = ranks.shape
-    own = np.apply_along_axis(rankdata, 1, ranks)
+    own = np.stack([pl.Series(row).rank("average").to_numpy() for row in ranks])
     ties = sum(float((counts**3 - counts).sum()) for row in own for counts in [np.unique(row, return_counts=True)[1]])
     spread = ((own.sum(axis=0) - raters * (arms + 1) / 2) ** 2).sum()
     largest = raters**2 * (arms**3 - arms) - raters * ties

@@ -10,7 +10,7 @@ import polars as pl
 
 from coig.config import ConfigError
 from coig.evaluation.lexical import diversity, ttr_of_first, words
-from coig.language import HAN, LATIN_LETTER, language_of, script_share
+from coig.language import HAN, HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 from coig.schema import LANGUAGES
 from coig.study import Arm, arm_order
 
@@ -62,20 +62,20 @@ def measured(records: list[dict[str, Any]]) -> pl.DataFrame:
 def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
     """`answers` with the language that each is in, and how much of it is the other one's script, from where on."""
     text, chinese = pl.col("answer"), pl.col("lang") == "zh"
-    share = script_share(text)
-    language = language_of(share)
-    contaminated = language == pl.when(chinese).then(pl.lit("en")).otherwise(pl.lit("zh"))
-    has_both = contaminated | (language == "mixed")
-    han, latin = text.str.count_matches(HAN.pattern), text.str.count_matches(LATIN_LETTER)
-    foreign = pl.when(chinese).then(latin).otherwise(han)
-    begins = pl.when(chinese).then(text.str.find(LATIN_LETTER)).otherwise(text.str.find(HAN.pattern))
-    return answers.with_columns(
-        language=language,
-        zh_share=share,
+    counted = answers.with_columns(
+        zh_share=script_share(text),
+        han=text.str.replace_all(f"[^{HAN_LETTERS}]+", "").str.len_chars(),
+        latin=text.str.replace_all(f"[^{LATIN_LETTERS}]+", "").str.len_chars(),
+        begins=pl.when(chinese).then(text.str.find(f"[{LATIN_LETTERS}]")).otherwise(text.str.find(HAN.pattern)),
+    ).with_columns(language=language_of(pl.col("zh_share")))
+    foreign, letters = pl.when(chinese).then("latin").otherwise("han"), pl.col("han") + pl.col("latin")
+    contaminated = pl.col("language") == pl.when(chinese).then(pl.lit("en")).otherwise(pl.lit("zh"))
+    mixed = pl.col("language") == "mixed"
+    return counted.with_columns(
         contaminated=contaminated,
-        contaminated_any=has_both,
-        foreign_characters=pl.when(han + latin > 0).then(foreign / (han + latin)),
-        foreign_position=pl.when(has_both).then(begins / text.str.len_bytes()),
+        contaminated_any=contaminated | mixed,
+        foreign_characters=pl.when(letters > 0).then(foreign / letters),
+        foreign_position=pl.when(contaminated | mixed).then(pl.col("begins") / text.str.len_bytes()),
     )
 
 

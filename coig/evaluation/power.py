@@ -17,8 +17,7 @@ from dataclasses import dataclass, fields
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from coig.config import ConfigError, suggestion
 
@@ -42,7 +41,7 @@ class Plan:
 
     def prompts(self, raters: int) -> int:
         """Prompts to find the effect with these raters, by the normal approximation."""
-        wanted = (self.effect - 0.5) / (norm.ppf(0.975) + norm.ppf(self.power))
+        wanted = (self.effect - 0.5) / (ndtri(0.975) + ndtri(self.power))
         return math.ceil(self.error(1, raters) ** 2 / float(wanted) ** 2)
 
     def prompts_for_new_raters(self, raters: int) -> int | None:
@@ -52,13 +51,13 @@ class Plan:
         """
         if raters < 2:
             return None
-        wanted = (self.effect - 0.5) / (student.ppf(0.975, raters - 1) + norm.ppf(self.power))
+        wanted = (self.effect - 0.5) / (stdtrit(raters - 1, 0.975) + ndtri(self.power))
         rest = wanted**2 - self.taste**2 / raters
         return math.ceil(self.error(1, raters) ** 2 / rest) if rest > self.error(1, raters) ** 2 / MOST else None
 
     def detectable(self, prompts: int, raters: int) -> float:
         """The smallest difference from one half that is found with this power, these raters."""
-        return float((norm.ppf(0.975) + norm.ppf(self.power)) * self.error(prompts, raters))
+        return float((ndtri(0.975) + ndtri(self.power)) * self.error(prompts, raters))
 
 
 def plan_of(arguments: Sequence[str]) -> Plan:

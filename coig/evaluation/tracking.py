@@ -28,7 +28,7 @@ def log_evaluation(evaluation: Evaluation, figures: Sequence[str], arms: Sequenc
         import wandb
 
         about: dict[str, Any] = {"group": evaluation.study, "name": "evaluation", "job_type": "evaluate"}
-        run = wandb.init(**where, **options, **about, dir=folder, resume="allow")
+        run = wandb.init(**where, **options, **about, dir=folder.absolute(), resume="allow")
         run.summary.update(_scalars(evaluation))
         run.log(
             {name: wandb.Table(columns=frame.columns, data=frame.rows()) for name, frame in _tables(evaluation).items()}

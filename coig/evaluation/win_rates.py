@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from coig.evaluation.intervals import (
     FEWEST,
@@ -144,18 +144,19 @@ def _rows(comparisons: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict
         }
 
 
-def _prompt_intervals(
-    comparisons: pl.DataFrame, pairs: list[tuple[str, str]], seed: int, resamples: int
-) -> tuple[Floats, Floats]:
-    """(P,) and (P,) limits of the rates over resampled prompts, the same prompts for all pairs."""
-    prompts = {query: place for place, query in enumerate(sorted(set(comparisons["query_id"])))}
-    columns = {pair: place for place, pair in enumerate(pairs)}
+def _prompt_intervals(comparisons: pl.DataFrame, pairs: list[tuple[str, str]], seed: int, resamples: int) -> Floats:
+    """(2, P) limits of the rates over resampled prompts, the same prompts for all pairs; NaN for too few."""
+    prompts, of_prompt = np.unique(comparisons["query_id"].to_numpy(), return_inverse=True)
+    if len(prompts) < FEWEST:
+        return np.full((2, len(pairs)), np.nan)
+    places = {pair: place for place, pair in enumerate(pairs)}
+    of_pair = np.array([places[pair] for pair in comparisons.select("arm", "opponent").iter_rows()])
     sums = np.zeros((2, len(prompts), len(pairs)))  # scores, verdicts
-    for query, arm, opponent, score in comparisons.select("query_id", "arm", "opponent", "score").iter_rows():
-        sums[:, prompts[query], columns[arm, opponent]] += score, 1
+    np.add.at(sums[0], (of_prompt, of_pair), comparisons["score"].to_numpy())
+    np.add.at(sums[1], (of_prompt, of_pair), 1)
     weights = bootstrap_weights(len(prompts), resamples, seed)
     with np.errstate(invalid="ignore"):
-        return percentile_interval((weights @ sums[0]) / (weights @ sums[1]))
+        return np.stack(percentile_interval((weights @ sums[0]) / (weights @ sums[1])))
 
 
 def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | None]:
@@ -178,8 +179,8 @@ def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | 
         return None, None, None
     freedom = variance**2 / (of_prompts**2 / (prompts - 1) + of_raters**2 / (raters - 1))
     error = variance**0.5
-    half = student.ppf(0.975, freedom) * error
-    p = 2 * student.sf(abs(verdicts.rate - 0.5) / error, freedom)
+    half = stdtrit(freedom, 0.975) * error
+    p = 2 * stdtr(freedom, -abs(verdicts.rate - 0.5) / error)
     return max(0.0, verdicts.rate - half), min(1.0, verdicts.rate + half), float(p)
 
 

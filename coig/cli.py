@@ -10,7 +10,7 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,16 @@ def show_messages() -> None:
     """Let our messages reach the terminal where Hydra has not set up its logging, or not yet."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("coig").setLevel(logging.INFO)
+
+
+def run_tool(main: Callable[[Sequence[str]], None]) -> None:
+    """Run a tool beside the entry scripts: an error is one message, and a reader that stops early is none."""
+    try:
+        main(sys.argv[1:])
+    except ConfigError as error:
+        sys.exit(str(error))
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:

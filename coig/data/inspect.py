@@ -7,7 +7,6 @@ python -m coig.data.inspect data.ratio=1k format=json > examples.jsonl
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coig.cli import config_of, show_messages
+from coig.cli import config_of, run_tool, show_messages
 from coig.config import ConfigError
 from coig.data.dataset import Encoded, EncodedSet, encode_mixture
 from coig.data.encoding import Encoder, Segment
@@ -105,9 +104,4 @@ def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: Enco
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ConfigError as error:
-        sys.exit(str(error))
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    run_tool(main)

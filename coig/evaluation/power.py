@@ -10,7 +10,6 @@ power      the chance to find it (0.8)
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.special import ndtri, stdtrit
 
+from coig.cli import run_tool
 from coig.config import ConfigError, suggestion
 
 MOST = 1_000_000  # prompts
@@ -110,7 +110,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ConfigError as error:
-        sys.exit(str(error))
+    run_tool(main)

@@ -6,7 +6,6 @@ python -m coig.generation.show query_id=zh-001 study=demo arms=[cw,general] quer
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coig.cli import config_of, show_messages
+from coig.cli import config_of, run_tool, show_messages
 from coig.config import ConfigError, suggestion
 from coig.schema import GenerateConfig
 from coig.study import find_arms, find_study
@@ -70,9 +69,4 @@ def _ending(record: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except ConfigError as error:
-        sys.exit(str(error))
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    run_tool(main)

@@ -85,7 +85,7 @@ def evaluated(folder: Path) -> float:
     from coig.evaluation import evaluate
 
     rankings = str(folder / "rankings.jsonl")
-    evaluate(EvaluateConfig(study="bench", arms=None, queries="sample", judgments=(rankings,), answers=()))
+    evaluate(EvaluateConfig(study="bench", arms=None, queries="sample", judgments=(rankings,), answers=(), labels=()))
     return time.perf_counter() - start
 
 

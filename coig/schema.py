@@ -427,5 +427,6 @@ class EvaluateConfig(Node):
     arms: ArmNames | None
     judgments: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]  # verdicts of people and judges
     answers: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]  # of the authors' shape, instead of ours
+    labels: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]  # people's or models', of reasoning steps
     # as in generations/<queries>.jsonl: sample, or the stem of the queries' file
     queries: Annotated[FolderName, BeforeValidator(_stem)]

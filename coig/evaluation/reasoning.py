@@ -31,7 +31,8 @@ STEPS = {
     "behaviour": pl.String,
 }
 LABELS = {"arm": pl.String, "query_id": pl.String, "step": pl.Int64, "label": pl.String, "labeller": pl.String}
-AGREEMENT = {
+LABEL_AGREEMENT = {
+    "lang": pl.String,
     "labeller": pl.String,
     "labels": pl.Int64,
     "equal": pl.Float64,
@@ -245,19 +246,21 @@ def _label(place: str, row: Any) -> tuple[Any, ...]:
     return tuple(row[key] for key in LABELS)
 
 
-def agreement(steps: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """How far the rule and each labeller agree, a row per labeller in the order in which they come.
+def label_agreement(steps: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """How far the rule and each labeller agree, by language, then in the order in which labellers come.
 
     `labels` of steps that there are, with the share that is `equal` and Cohen's `kappa` (1960, Educational and
     Psychological Measurement 20:37; null where both know one behaviour only); `unmatched` labels of other steps.
     """
     place = ["arm", "query_id", "step"]
-    beside = labels.join(steps.select(*place, "behaviour"), on=place, how="left", maintain_order="left")
-    rows = [
-        (labeller, *_agreement(part.drop_nulls("behaviour")), part["behaviour"].null_count())
-        for (labeller,), part in beside.partition_by("labeller", as_dict=True, maintain_order=True).items()
-    ]
-    return pl.DataFrame(rows, schema=AGREEMENT, orient="row")
+    rows = []
+    for (lang,), part in steps.partition_by("lang", as_dict=True, maintain_order=True).items():
+        own = labels.join(part, on="query_id", how="semi", maintain_order="left")
+        beside = own.join(part.select(*place, "behaviour"), on=place, how="left", maintain_order="left")
+        for (labeller,), theirs in beside.partition_by("labeller", as_dict=True, maintain_order=True).items():
+            unmatched = theirs["behaviour"].null_count()
+            rows.append((lang, labeller, *_agreement(theirs.drop_nulls("behaviour")), unmatched))
+    return pl.DataFrame(rows, schema=LABEL_AGREEMENT, orient="row")
 
 
 def _agreement(both: pl.DataFrame) -> tuple[int, float | None, float | None]:

@@ -54,6 +54,8 @@ class Evaluation:
     behaviour_shares: Frame = None
     # lang, arm, from, to, share, low, high, transitions (out of `from`), prompts
     transitions: Frame = None
+    # lang, labeller, labels, equal, kappa, unmatched
+    label_agreement: Frame = None
     notes: tuple[str, ...] = ()
     manifests: Sequence[Mapping[str, Any]] = ()
 

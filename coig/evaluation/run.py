@@ -22,7 +22,14 @@ from coig.evaluation.formatting import Table as Shown
 from coig.evaluation.formatting import table as shown_table
 from coig.evaluation.judgments import Judgments, read_judgments
 from coig.evaluation.latex import tables as latex_tables
-from coig.evaluation.reasoning import by_position, labelled_steps, shares, transitions
+from coig.evaluation.reasoning import (
+    by_position,
+    label_agreement,
+    labelled_steps,
+    read_labels,
+    shares,
+    transitions,
+)
 from coig.evaluation.report import html, summary
 from coig.evaluation.results import Evaluation, all_genres, by_language
 from coig.evaluation.sections import AUTOMATIC, win_rate_matrix
@@ -43,7 +50,8 @@ def evaluate(config: EvaluateConfig) -> None:
     notes += _notes_on_answers(answers, [arm.name for arm in arms]) if answers is not None else []
     judgments = _judgments(config, study.name, arms, answers)
     notes += _notes_on_judgments(judgments) if judgments else []
-    evaluation = _evaluation(study.name, arms, answers, judgments, notes)
+    labels = [read_labels(local_path(file)) for file in config.labels]
+    evaluation = _evaluation(study.name, arms, answers, judgments, labels, notes)
     folder = study / "evaluation"
     svgs = _write(evaluation, folder)
     log_evaluation(evaluation, list(svgs), arms, folder)
@@ -82,7 +90,12 @@ def _judgments(
 
 
 def _evaluation(
-    study: str, arms: Sequence[Arm], answers: pl.DataFrame | None, judgments: Judgments | None, notes: list[str]
+    study: str,
+    arms: Sequence[Arm],
+    answers: pl.DataFrame | None,
+    judgments: Judgments | None,
+    labels: Sequence[pl.DataFrame],
+    notes: list[str],
 ) -> Evaluation:
     automatic = compared = rates = None
     frames: dict[str, pl.DataFrame] = {}
@@ -91,6 +104,8 @@ def _evaluation(
         steps = labelled_steps(answers)
         frames |= {"genres": genre_table(answers), "behaviour": by_position(steps), "behaviour_shares": shares(steps)}
         frames |= {"transitions": transitions(steps)}
+        if labels:
+            frames |= {"label_agreement": label_agreement(steps, pl.concat(labels))}
     if judgments is not None:
         rates = win_rates(judgments.comparisons)
         frames |= {"strengths": strengths(judgments.comparisons)}

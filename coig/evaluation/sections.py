@@ -265,6 +265,13 @@ TRANSITIONS = (
     shown("steps", number, "transitions"),
     shown("prompts", number, "prompts"),
 )
+LABEL_AGREEMENT = (
+    words("labeller", "labeller"),
+    shown("steps", number, "labels"),
+    shown("as the rule %", percent, "equal"),
+    shown("Cohen's κ", number, "kappa"),
+    shown("no such step", number, "unmatched"),
+)
 SIGNATURES = (
     words("signature", "signature"),
     words("arm", "arm"),
@@ -350,6 +357,7 @@ SECTIONS = (
         sources=(
             Source("behaviour_shares", BEHAVIOUR, title=": whole chains"),
             Source("transitions", TRANSITIONS, title=": what follows what"),
+            Source("label_agreement", LABEL_AGREEMENT, title=": labels beside the rule"),
         ),
     ),
     Section(

@@ -16,9 +16,9 @@ from coig.config import DataError
 from coig.evaluation.cues import BEHAVIOURS, Behaviour
 from coig.evaluation.intervals import bootstrap_weights
 from coig.evaluation.reasoning import (
-    agreement,
     by_position,
     classify,
+    label_agreement,
     labelled_steps,
     read_labels,
     shares,
@@ -317,11 +317,11 @@ def test_agreement_of_the_rule_with_two_labellers(tmp_path: Path) -> None:
     said = ["normal writing", "deep reasoning", "deep reasoning", "self-exploration"]
     rows = [label(step=step, label=name) for step, name in enumerate(said)]
     rows += [label(labeller="model", step=step) for step in (0, 1, 9)] + [label(labeller="stranger", arm="other")]
-    table = agreement(frame, read_labels(written(tmp_path / "labels.jsonl", *rows)))
+    table = label_agreement(frame, read_labels(written(tmp_path / "labels.jsonl", *rows)))
     assert table.rows() == [
-        ("ann", 4, 0.75, pytest.approx(7 / 11), 0),
-        ("model", 2, 1.0, None, 1),
-        ("stranger", 0, None, None, 1),
+        ("en", "ann", 4, 0.75, pytest.approx(7 / 11), 0),
+        ("en", "model", 2, 1.0, None, 1),
+        ("en", "stranger", 0, None, None, 1),
     ]
 
 

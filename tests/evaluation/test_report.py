@@ -20,7 +20,7 @@ from coig.schema import EvaluateConfig
 from coig.study import Arm, find_arms
 from tests.training.wandb_file import read_records
 
-CONFIG = EvaluateConfig(study="s", arms=None, queries="queries", judgments=(), answers=())
+CONFIG = EvaluateConfig(study="s", arms=None, queries="queries", judgments=(), answers=(), labels=())
 
 
 def record(arm: str, query: str, lang: str, answer: str, **fields: Any) -> dict[str, Any]:
@@ -241,3 +241,13 @@ def test_an_evaluation_is_a_run_of_wandb(study: Path) -> None:
     assert "en/cw/contaminated" in scalars
     assert len(list(folder.glob("files/media/images/figures/*.png"))) == 8
     assert len(list(folder.glob("files/media/table/*.json"))) == 3
+
+
+def test_labels_stand_beside_the_rule(study: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labels.jsonl"
+    said = {"arm": "cw", "query_id": "en-1", "step": 0, "label": "deep reasoning", "labeller": "ann"}
+    file.write_text(json.dumps(said) + "\n")
+    evaluate(CONFIG.model_copy(update={"labels": (str(file),)}))
+    table = pl.read_csv(study / "evaluation" / "label_agreement.csv")
+    assert table.select("lang", "labeller", "labels", "equal").rows() == [("en", "ann", 1, 1.0)]
+    assert "labels beside the rule" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")

@@ -26,6 +26,7 @@ from coig.config import ConfigError, suggestion
 from coig.schema import LANGUAGES, TrainConfig
 
 MULTIRUN = Path("multirun")
+CHECKOUT = Path(__file__).parents[2]
 # what may change between two runs of one arm without changing its results
 RUN_ONLY = (
     *("resume", "overwrite", "logger", "vary", "data.cache", "data.max_quarantined"),
@@ -212,7 +213,7 @@ def settings_of(config: TrainConfig) -> dict[str, Any]:
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """`key: old → new` for every leaf that differs and bears on the results."""
-    before, after = _leaves(old), _leaves(new)
+    before, after = leaves(old), leaves(new)
     return [
         f"{key}: {before.get(key, '(absent)')} → {after.get(key, '(absent)')}"
         for key in sorted(before.keys() | after.keys())
@@ -220,11 +221,12 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     ]
 
 
-def _leaves(node: Any, prefix: str = "") -> dict[str, Any]:
+def leaves(node: Any, prefix: str = "") -> dict[str, Any]:
+    """A nested config's values by dotted key."""
     if not isinstance(node, dict):
         return {prefix: node}
-    children = [_leaves(child, f"{prefix}.{key}" if prefix else str(key)) for key, child in node.items()]
-    return {key: value for leaves in children for key, value in leaves.items()}
+    children = [leaves(child, f"{prefix}.{key}" if prefix else str(key)) for key, child in node.items()]
+    return {key: value for own in children for key, value in own.items()}
 
 
 def find_study(name: str | None) -> Path:
@@ -333,12 +335,10 @@ def _git_revision() -> dict[str, Any] | None:
     """The revision of this checkout of coig, and whether it was changed since; None outside a checkout."""
 
     def git(*command: str) -> str:
-        run = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), *command], capture_output=True, text=True, check=True
-        )
+        run = subprocess.run(["git", "-C", str(CHECKOUT), *command], capture_output=True, text=True, check=True)
         return run.stdout.strip()
 
     try:
-        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", ".."))}
+        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return None

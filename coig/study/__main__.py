@@ -1,0 +1,182 @@
+"""Studies and their arms at a glance.
+
+python -m coig.study list                     # every study: its arms, their status, hours, answers
+python -m coig.study show STUDY               # one study's arms: data, model, losses, times, revision
+python -m coig.study compare STUDY [ARM …]    # the settings in which its arms differ
+python -m coig.study rm STUDY [ARM …]         # delete, after a question
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from coig.cli import run_tool, show_messages
+from coig.config import ConfigError, suggestion
+from coig.study import MULTIRUN, Arm, find_arms, find_study, leaves, read_jsonl
+
+COLOURS = {"done": "green", "running": "yellow", "failed": "red"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Do what the first argument says, with the rest as names."""
+    show_messages()
+    command, names = (arguments[0], arguments[1:]) if arguments else ("list", [])
+    if command in ("-h", "--help"):
+        print(__doc__)
+        return
+    if command not in COMMANDS:
+        raise ConfigError(f"{command}: no such command" + suggestion(command, list(COMMANDS)))
+    if command == "list" and names:
+        raise ConfigError(f"list {names[0]}: takes no name; show {names[0]} shows one study")
+    if command != "list" and not names:
+        raise ConfigError(f"{command}: of which study? python -m coig.study list names them")
+    COMMANDS[command](names)
+
+
+def _list(_: Sequence[str]) -> None:
+    """Every arm of every study, the study trained last at the end."""
+    studies = sorted({file.parent.parent for file in MULTIRUN.glob("*/*/manifest.json")}, key=_last_change)
+    if not studies:
+        raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
+    table = _table("study", "arm", "status", numbers=("examples", "hours", "answers"), others=("ended",))
+    for study in studies:
+        for place, arm in enumerate(find_arms(study, None)):
+            manifest = arm.manifest()
+            examples = sum(group["examples"] for group in manifest["data"]["train"])
+            table.add_row(
+                study.name if place == 0 else "",
+                arm.name,
+                _status(manifest),
+                f"{examples:,}",
+                _hours(manifest),
+                _answers(arm),
+                str(manifest["times"].get("ended") or "–").replace("T", " ")[:16],
+            )
+    _console().print(table)
+
+
+def _show(names: Sequence[str]) -> None:
+    study, arms = _chosen(names)
+    table = _table("arm", "status", numbers=("creative", "general", "supervised", "truncated"), others=("model",))
+    for heading in ("loss", "validation", "seed", "hours"):
+        table.add_column(heading, justify="right")
+    table.add_column("revision")
+    for arm in arms:
+        manifest = arm.manifest()
+        groups, git = manifest["data"]["train"], manifest.get("git") or {}
+        counts = [sum(g["examples"] for g in groups if g["kind"] == kind) for kind in ("creative", "general")]
+        totals = [sum(group[key] for group in groups) for key in ("supervised_tokens", "truncated")]
+        losses = [_last(arm, key) for key in ("train/loss", "validation/loss")]
+        revision = f"{git.get('revision', '–')[:8]}{' +' if git.get('dirty') else ''}"
+        figures = [f"{figure:,}" for figure in (*counts, *totals)]
+        model = str(manifest["model"]["name"])
+        table.add_row(
+            arm.name, _status(manifest), *figures, model, *losses, str(manifest["seed"]), _hours(manifest), revision
+        )
+    console = _console()
+    console.print(Text(str(study.absolute()), "dim"))
+    console.print(table)
+    for arm in arms:
+        if error := arm.manifest().get("error"):
+            console.print(Text.assemble((f"{arm.name}: ", "red"), str(error)))
+
+
+def _compare(names: Sequence[str]) -> None:
+    _, arms = _chosen(names)
+    settings = {arm.name: leaves(arm.settings()) for arm in arms}
+    every = {key for own in settings.values() for key in own}
+    keys = sorted(key for key in every if key != "arm" and not key.startswith("logger"))
+    differing = [key for key in keys if len({str(own.get(key, "–")) for own in settings.values()}) > 1]
+    if not differing:
+        print("these arms do not differ in any setting")
+        return
+    table = _table("setting", others=tuple(settings))
+    for key in differing:
+        table.add_row(key, *(str(own.get(key, "–")) for own in settings.values()))
+    _console().print(table)
+
+
+def _remove(names: Sequence[str]) -> None:
+    study, arms = _chosen(names)
+    folders = [arm.folder for arm in arms] if len(names) > 1 else [study]
+    size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()) / 1e9
+    what = ", ".join(map(str, folders))
+    try:
+        agreed = input(f"delete {what} ({size:.2f} GB, answers and judgments included)? [y/N] ")
+    except EOFError:
+        agreed = ""
+    if agreed.strip().lower() not in ("y", "yes"):
+        raise ConfigError("nothing deleted")
+    for arm in arms:
+        with arm.locked():  # another process at work on any of them keeps them all
+            pass
+    for folder in folders:
+        shutil.rmtree(folder)
+    print(f"deleted {what}")
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "list": _list,
+    "show": _show,
+    "compare": _compare,
+    "rm": _remove,
+}
+
+
+def _chosen(names: Sequence[str]) -> tuple[Path, list[Arm]]:
+    study = find_study(names[0])
+    return study, find_arms(study, tuple(names[1:]) or None)
+
+
+def _last_change(study: Path) -> float:
+    return max(file.stat().st_mtime for file in study.glob("*/manifest.json"))
+
+
+def _status(manifest: dict[str, Any]) -> Text:
+    status = str(manifest["status"])
+    return Text(status, COLOURS.get(status, ""))
+
+
+def _hours(manifest: dict[str, Any]) -> str:
+    seconds = manifest["times"].get("seconds")
+    return "–" if seconds is None else str(timedelta(seconds=round(seconds)))
+
+
+def _answers(arm: Arm) -> str:
+    """How many lines of answers there are, over all files of queries."""
+    lines = sum(1 for file in arm.folder.glob("generations/*.jsonl") for _ in read_jsonl(file))
+    return f"{lines:,}" if lines else "–"
+
+
+def _last(arm: Arm, key: str) -> str:
+    """What was logged last under that name."""
+    if not arm.metrics.exists():
+        return "–"
+    values = [line[key] for _, text in read_jsonl(arm.metrics) if key in (line := json.loads(text))]
+    return f"{values[-1]:.3f}" if values else "–"
+
+
+def _table(*words: str, numbers: Sequence[str] = (), others: Sequence[str] = ()) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for heading in (*words, *numbers, *others):
+        table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+    return table
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)
+
+
+if __name__ == "__main__":
+    run_tool(main)

@@ -140,12 +140,19 @@ def _parsed(lines: list[str]) -> list[Override]:
             loader = GlobalHydra.instance().config_loader()  # knows the choices that glob(*) stands for
             overrides += OverridesParser.create(config_loader=loader).parse_overrides([line])
         except HydraException as error:
-            quoted = "{}='{}'".format(*line.split("=", 1)) if "=" in line else f"{line}=…"
             raise ConfigError(
                 f"{line}: cannot be read ({str(error).splitlines()[0]}); overrides are key=value, and a value with "
-                f'spaces, commas, signs or full-width characters needs quotes of its own: "{quoted}"'
+                f'spaces, commas, signs or full-width characters needs quotes of its own: "{_quoted(line)}"'
             ) from None
     return overrides
+
+
+def _quoted(line: str) -> str:
+    """The override with quotes around its value, in a list around each item."""
+    key, equals, value = line.partition("=")
+    if value.startswith("[") and value.endswith("]"):
+        return f"{key}=[{','.join(repr(item) for item in value[1:-1].split(','))}]"
+    return f"{key}='{value}'" if equals else f"{line}=…"
 
 
 def _problems(command: _Command) -> list[str]:

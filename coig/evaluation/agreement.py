@@ -7,14 +7,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.evaluation.intervals import RESAMPLES, Floats, bootstrap_weights, percentile_interval
+from coig.evaluation.intervals import FEWEST, RESAMPLES, Floats, bootstrap_weights, percentile_interval
 from coig.evaluation.judgments import Judgments
+from coig.study import arm_order
 
 AGREEMENT: dict[str, Any] = {
     **dict.fromkeys(("lang", "kind"), pl.String),
     **dict.fromkeys(("raters", "items"), pl.Int64),
     **dict.fromkeys(("alpha", "alpha_low", "alpha_high", "kendall_w", "mean_spearman"), pl.Float64),
     "note": pl.String,
+}
+RATINGS: dict[str, Any] = {
+    **dict.fromkeys(("lang", "dimension", "arm"), pl.String),
+    **dict.fromkeys(("mean", "low", "high"), pl.Float64),
+    **dict.fromkeys(("ratings", "prompts"), pl.Int64),
 }
 RATERS: dict[str, Any] = {
     **dict.fromkeys(("lang", "rater"), pl.String),
@@ -46,6 +52,7 @@ def _kinds(kind: str, judged: pl.DataFrame) -> list[tuple[str, str, pl.DataFrame
 
 
 def _agreement(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -> dict[str, Any]:
+    judged = judged.group_by("query_id", "item", "rater", maintain_order=True).agg(pl.col("value").mean())
     shared = judged.filter(pl.len().over("query_id", "item") > 1)
     row: dict[str, Any] = {"raters": judged["rater"].n_unique(), "items": judged.select("query_id", "item").n_unique()}
     if shared.is_empty():
@@ -57,8 +64,12 @@ def _agreement(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -> di
     drawn = alpha(np.tensordot(weights, coincidences, axes=1))
     [low], [high] = percentile_interval(drawn[:, None])
     w, rho = _concordance(shared) if kind == "ranking" else (None, None)
+    if len(coincidences) < FEWEST:
+        low = high = None
     found = {"alpha": float(alpha(coincidences.sum(axis=0)[None])[0]), "alpha_low": low, "alpha_high": high}
-    return row | found | {"kendall_w": w, "mean_spearman": rho, "note": ""}
+    lacking = kind == "ranking" and w is None
+    note = "no prompt whose raters ranked the same arms in different ways" if lacking else ""
+    return row | found | {"kendall_w": w, "mean_spearman": rho, "note": note}
 
 
 def _coincidences(shared: pl.DataFrame) -> Floats:
@@ -99,8 +110,9 @@ def alpha(coincidences: Floats) -> Floats:
 def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
     """Mean W and mean ρ over the prompts whose raters ranked the same arms; None if there is no such prompt."""
     wide = ranks.pivot(on="item", index=["query_id", "rater"], values="value").sort("query_id", "rater")
-    tables = [part.drop("query_id", "rater").to_numpy() for part in wide.partition_by("query_id")]
-    complete = [table for table in tables if len(table) > 1 and np.isfinite(table.astype(np.float64)).all()]
+    parts = [part.drop("query_id", "rater").to_numpy() for part in wide.partition_by("query_id")]
+    tables = [table[:, np.isfinite(table).any(axis=0)] for table in parts if len(table) > 1]
+    complete = [table for table in tables if np.isfinite(table).all()]
     found = [(w, len(table)) for table in complete if (w := kendall_w(table)) is not None]
     if not found:
         return None, None
@@ -137,3 +149,21 @@ def raters(judgments: Judgments) -> pl.DataFrame:
     counted = single.group_by("lang", "rater").agg(judgments=pl.len().cast(pl.Int64))
     joined = counted.join(severity, on=["lang", "rater"], how="left").join(ties, on=["lang", "rater"], how="left")
     return joined.select(list(RATERS)).sort("lang", "rater", descending=[True, False])
+
+
+def mean_ratings(ratings: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+    """The mean of every dimension by language and arm, with a 95 % interval over resampled prompts."""
+    rows = []
+    for (lang, dimension, arm), part in ratings.group_by("lang", "dimension", "arm", maintain_order=True):
+        by_prompt = part.group_by("query_id", maintain_order=True).agg(total=pl.col("value").sum(), count=pl.len())
+        low = high = None
+        if len(by_prompt) >= FEWEST:
+            weights = bootstrap_weights(len(by_prompt), resamples, seed)
+            drawn = (weights @ by_prompt["total"].to_numpy()) / (weights @ by_prompt["count"].to_numpy())
+            [low], [high] = percentile_interval(drawn[:, None])
+        found = {"mean": part["value"].mean(), "low": low, "high": high}
+        rows.append(
+            {"lang": lang, "dimension": dimension, "arm": arm, "ratings": len(part), "prompts": len(by_prompt)} | found
+        )
+    rows.sort(key=lambda row: (row["lang"] != "zh", row["dimension"], arm_order(str(row["arm"]))))
+    return pl.DataFrame(rows, schema=RATINGS)

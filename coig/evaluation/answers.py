@@ -10,7 +10,7 @@ import polars as pl
 
 from coig.config import ConfigError
 from coig.evaluation.lexical import diversity, ttr_of_first, words
-from coig.language import HAN, HAN_LETTERS, LATIN_LETTERS, language_of, script_share
+from coig.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 from coig.schema import LANGUAGES
 from coig.study import Arm, arm_order
 
@@ -62,11 +62,14 @@ def measured(records: list[dict[str, Any]]) -> pl.DataFrame:
 def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
     """`answers` with the language that each is in, and how much of it is the other one's script, from where on."""
     text, chinese = pl.col("answer"), pl.col("lang") == "zh"
+    before_latin, before_han = (f"(?s)^([^{letters}]*)" for letters in (LATIN_LETTERS, HAN_LETTERS))
     counted = answers.with_columns(
         zh_share=script_share(text),
         han=text.str.replace_all(f"[^{HAN_LETTERS}]+", "").str.len_chars(),
         latin=text.str.replace_all(f"[^{LATIN_LETTERS}]+", "").str.len_chars(),
-        begins=pl.when(chinese).then(text.str.find(f"[{LATIN_LETTERS}]")).otherwise(text.str.find(HAN.pattern)),
+        begins=text.str.extract(
+            pl.when(chinese).then(pl.lit(before_latin)).otherwise(pl.lit(before_han))
+        ).str.len_chars(),
     ).with_columns(language=language_of(pl.col("zh_share")))
     foreign, letters = pl.when(chinese).then("latin").otherwise("han"), pl.col("han") + pl.col("latin")
     contaminated = pl.col("language") == pl.when(chinese).then(pl.lit("en")).otherwise(pl.lit("zh"))
@@ -75,7 +78,7 @@ def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
         contaminated=contaminated,
         contaminated_any=contaminated | mixed,
         foreign_characters=pl.when(letters > 0).then(foreign / letters),
-        foreign_position=pl.when(contaminated | mixed).then(pl.col("begins") / text.str.len_bytes()),
+        foreign_position=pl.when(contaminated | mixed).then(pl.col("begins") / text.str.len_chars()),
     )
 
 

@@ -44,7 +44,7 @@ def read_answers_of_authors(files: Sequence[Path]) -> list[dict[str, Any]]:
 
 def _record(arm: str, lang: str, question: str, fields: dict[str, Any]) -> dict[str, Any]:
     reasoning, answer = split_completion(str(fields["my_response"]))
-    about = {"arm": arm, "lang": lang, "genre": "not given", "query_id": query_id(lang, question)}
+    about = {"arm": arm, "lang": lang, "genre": None, "query_id": query_id(lang, question)}
     unknown = {"answer_tokens": None, "finish_reason": None}
     return about | unknown | {"query": str(fields["prompt"]), "reasoning": reasoning, "answer": answer}
 

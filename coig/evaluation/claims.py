@@ -8,6 +8,7 @@ from typing import Any, Literal
 import polars as pl
 
 from coig.evaluation.intervals import wilson_interval
+from coig.study import arm_order
 
 LEVEL = 0.05  # of p after Holm's correction
 Status = Literal["supported", "not supported", "underpowered", "not measured"]
@@ -86,15 +87,15 @@ def _verdict(row: dict[str, Any], beats: bool) -> tuple[Status, str]:
     if sure and row["rate"] > 0.5:
         raters = ""
         if row["low_raters"] is None:
-            raters = "; one rater: nothing is known of others"
+            raters = "; nothing is known of other raters"
         elif row["low_raters"] <= 0.5:
             raters = "; with these raters: other raters might not agree"
         return ("supported" if beats else "not supported"), "it wins more often than not" + raters
     if sure:
         return ("not supported" if beats else "supported"), "it loses more often than not"
-    if row["high"] is not None and row["high"] < 0.5 + row["mde"]:
+    if row["high"] is not None and row["mde"] is not None and row["high"] < 0.5 + row["mde"]:
         status: Status = "not supported" if beats else "supported"
-        return status, f"the interval excludes {100 * row['mde']:.1f} points, which would have been found"
+        return status, f"the interval excludes the {100 * row['mde']:.1f} points that one test finds 4 times in 5"
     return "underpowered", "neither a win nor its absence can be told from so few verdicts"
 
 
@@ -150,8 +151,9 @@ def signatures(
 ) -> pl.DataFrame:
     """The paper's four failure signatures, arm by arm; `present` is null where the figures for it are missing."""
     rows = []
-    arms = {(lang, arm) for table in (win_rates, automatic) if table is not None for lang, arm in _arms(table)}
-    for lang, arm in sorted(arms, key=lambda pair: (pair[0] != "zh", pair[1])):
+    tables = (win_rates, automatic, ratings)
+    arms = {pair for table in tables if table is not None for pair in table.select("lang", "arm").iter_rows()}
+    for lang, arm in sorted(arms, key=lambda pair: (pair[0] != "zh", arm_order(pair[1]))):
         measured = None if automatic is None else automatic.filter(pl.col("lang") == lang)
         own = None if measured is None else next(iter(measured.filter(pl.col("arm") == arm).to_dicts()), None)
         found = {
@@ -163,10 +165,6 @@ def signatures(
         for signature, (present, numbers) in found.items():
             rows.append({"lang": lang, "arm": arm, "signature": signature, "present": present, "numbers": numbers})
     return pl.DataFrame(rows, schema=SIGNATURES)
-
-
-def _arms(table: pl.DataFrame) -> set[tuple[str, str]]:
-    return set(table.select("lang", "arm").iter_rows())
 
 
 Found = tuple[bool | None, str]

@@ -6,9 +6,10 @@ on pairs, `{query_id, lang, arm_a, arm_b, winner: a|b|tie, rater}`; the ranking 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,10 @@ class Judgments:
     ranks: pl.DataFrame
     ratings: pl.DataFrame
 
+    def arms(self) -> set[str]:
+        """Those that anything is said about."""
+        return {*self.comparisons["arm"], *self.comparisons["opponent"], *self.ratings["arm"]}
+
     def of(self, arms: Collection[str]) -> Judgments:
         """What is about these arms only."""
         among = pl.col("arm").is_in(list(arms))
@@ -60,21 +65,24 @@ class Judgments:
 
 
 def read_judgments(
-    files: Sequence[Path], study: str, known: Collection[str] | None, genres: Mapping[str, str]
+    files: Sequence[Path], study: str, known: Collection[str] | None, queries: Mapping[str, tuple[str, str | None]]
 ) -> Judgments:
-    """All files together.
+    """All files together. A pair that a rater judged in both orders counts once, as a tie if the verdicts differ.
 
     Args:
         known: the arms that there are; None: whichever are judged.
-        genres: of queries whose judgments do not name one.
+        queries: language and genre of those that were answered; a judgment may name a genre of its own.
 
     Raises DataError with file and line for what cannot be used: numbers would be wrong without it, too.
     """
     judgments = [one for file in files for one in _judgments(file, study)]
     if not judgments:
         raise DataError(f"judgments: {', '.join(map(str, files))}: holds no judgments")
-    _check(judgments, known)
-    comparisons = [row for one in judgments for row in _comparisons(one, one.genre or genres.get(one.query_id))]
+    _check(judgments, known, {query: lang for query, (lang, _) in queries.items()})
+    nowhere = (None, None)
+    comparisons = [
+        row for one in judgments for row in _comparisons(one, one.genre or queries.get(one.query_id, nowhere)[1])
+    ]
     ranks = [
         (one.query_id, one.lang, one.rater, arm, rank)
         for one in judgments
@@ -87,8 +95,10 @@ def read_judgments(
         if one.kind == "rating"
         for dimension, value in one.value.items()
     ]
+    keys = [key for key in COMPARISON if key != "score"]
+    compared = pl.DataFrame(comparisons, schema=COMPARISON, orient="row").group_by(keys, maintain_order=True)
     return Judgments(
-        pl.DataFrame(comparisons, schema=COMPARISON, orient="row"),
+        compared.agg(score=((pl.col("score") - 0.5).sum().sign() + 1) / 2),
         pl.DataFrame(ranks, schema=RANK, orient="row"),
         pl.DataFrame(ratings, schema=RATING, orient="row"),
     )
@@ -117,7 +127,7 @@ def _judgment(row: dict[str, Any], place: str, file: Path, study: str) -> Judgme
     arms: tuple[str, ...]
     if "winner" in row:
         arms, kind, value = (_text(row, "arm_a"), _text(row, "arm_b")), "pairwise", row["winner"]
-    elif row.get("kind") in VALUES:
+    elif str(row.get("kind")) in VALUES:
         arms, kind, value = _arms(row), str(row["kind"]), row.get("value")
     else:
         raise ValueError(
@@ -156,7 +166,7 @@ def _ranks(arms: tuple[str, ...], value: Any) -> list[float]:
 def _score(arms: tuple[str, ...], value: Any) -> float:
     if len(arms) != 2:
         raise ValueError(f"arms: a verdict on a pair is about two, not {len(arms)}")
-    if value not in SCORES:
+    if not isinstance(value, str) or value not in SCORES:
         raise ValueError(f"winner: {value!r} is none of {', '.join(SCORES)}")
     return SCORES[value]
 
@@ -165,6 +175,8 @@ def _ratings(arms: tuple[str, ...], value: Any) -> dict[str, float]:
     if len(arms) != 1:
         raise ValueError(f"arms: a rating is about one, not {len(arms)}")
     ratings = value if isinstance(value, dict) else {"overall preference": value}
+    if not ratings:
+        raise ValueError("value: holds no rating")
     for dimension, rating in ratings.items():
         if not _is_number(rating) or not 0 <= rating <= LARGEST_RATING:
             raise ValueError(f"value: {dimension} is {rating!r}; ratings are 0 to {LARGEST_RATING}")
@@ -175,7 +187,7 @@ VALUES: dict[str, Callable[[tuple[str, ...], Any], Any]] = {"ranking": _ranks, "
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _authors_ranking(row: dict[str, Any], place: str, file: Path) -> Judgment:
@@ -196,9 +208,8 @@ def _authors_ranking(row: dict[str, Any], place: str, file: Path) -> Judgment:
     return Judgment(place, query, lang, None, "ranking", arms, ranks, file.stem)
 
 
-def _check(judgments: Sequence[Judgment], known: Collection[str] | None) -> None:
+def _check(judgments: Sequence[Judgment], known: Collection[str] | None, langs: dict[str, str]) -> None:
     """Raises DataError for an unknown arm, a query of two languages, and a rater's second word on the same thing."""
-    langs: dict[str, str] = {}
     places: dict[Any, str] = {}
     for one in judgments:
         for arm in one.arms:
@@ -206,14 +217,22 @@ def _check(judgments: Sequence[Judgment], known: Collection[str] | None) -> None
                 raise DataError(f"{one.place}: arm '{arm}' is not in this study" + suggestion(arm, sorted(known)))
         if langs.setdefault(one.query_id, one.lang) != one.lang:
             raise DataError(f"{one.place}: query {one.query_id} is {one.lang} here, {langs[one.query_id]} before")
-        # pairs may be judged in both orders
-        for about in one.arms if one.kind == "ranking" else [one.arms]:
-            key = one.kind, one.query_id, one.rater, about
-            if key in places:
+        for about in _subjects(one):
+            first = places.setdefault((one.query_id, one.rater, about), one.place)
+            if first != one.place:
                 raise DataError(
-                    f"{one.place}: rater {one.rater} has judged {about} at {places[key]} already; remove one line"
+                    f"{one.place}: rater {one.rater} has judged {one.query_id} at {first} already; remove one of them "
+                    "(in the authors' exports the rater is the file's name)"
                 )
-            places[key] = one.place
+
+
+def _subjects(one: Judgment) -> list[Any]:
+    """What a rater may judge once: an arm's rank and its ratings; a pair in one order, unless it was ranked."""
+    if one.kind == "pairwise":
+        return [one.arms]
+    if one.kind == "rating":
+        return [("rating", one.arms[0], dimension) for dimension in one.value]
+    return [("rank", arm) for arm in one.arms] + list(permutations(one.arms, 2))
 
 
 def _comparisons(one: Judgment, genre: str | None) -> Iterator[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from coig.config import DataError, suggestion
 from coig.evaluation.cues import BEHAVIOURS, FALSE_FRIEND, NORMAL, PATTERNS, Behaviour
-from coig.evaluation.intervals import RESAMPLES, bootstrap_weights, percentile_interval
+from coig.evaluation.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
 from coig.language import HAN, HAN_PER_WORD, LATIN_WORD
 from coig.rows import Damaged, read_rows
 
@@ -184,11 +184,12 @@ def _shares_of_language(
         pl.Series(total, sums.sum(axis=1)),
         pl.Series("prompts", counts.any(axis=2).sum(axis=0)),
     ).explode(outcome)
+    known = pl.when(pl.col("prompts") >= FEWEST)
     return cells.with_columns(
         pl.Series("count", sums.ravel()),
         pl.Series("share", (sums / sums.sum(axis=1, keepdims=True)).ravel()),
-        pl.Series("low", low.ravel()).fill_nan(None),
-        pl.Series("high", high.ravel()).fill_nan(None),
+        low=known.then(pl.Series(low.ravel()).fill_nan(None)),
+        high=known.then(pl.Series(high.ravel()).fill_nan(None)),
     )
 
 

@@ -17,7 +17,6 @@ from coig.evaluation.formatting import (
     Row,
     interval,
     markdown,
-    number,
     p_value,
     percent,
     table,
@@ -147,15 +146,12 @@ def _counts(statuses: pl.Series) -> str:
 
 def _claim(row: Row) -> dict[str, Any]:
     """A claim with its figures as (label, text), none of them if nothing was measured."""
-    in_percent = row.get("unit") in (None, "%")
-    form = percent if in_percent else number
-    unit = "\u00a0%" if in_percent else ""
     facts = [
         ("effect", row["effect"] or NONE),
-        (f"95 %, {THESE_RATERS}", interval(row["low"], row["high"], form) + unit),
-        (f"95 %, {NEW_RATERS}", interval(row["low_raters"], row["high_raters"], form) + unit),
+        (f"95 %, {THESE_RATERS}", interval(row["low"], row["high"]) + "\u00a0%"),
+        (f"95 %, {NEW_RATERS}", interval(row["low_raters"], row["high_raters"]) + "\u00a0%"),
         ("corrected p", p_value(row["p_holm"])),
-        ("minimum detectable effect", form(row["mde"]) + (" points" if in_percent else "")),
+        ("minimum detectable effect", percent(row["mde"]) + " points"),
     ]
     facts = [(label, NONE if text.startswith(NONE) else text) for label, text in facts]
     measured = any(text != NONE for _, text in facts)

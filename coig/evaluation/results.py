@@ -44,7 +44,9 @@ class Evaluation:
     agreement: Frame = None
     # lang, rater, judgments, severity, tie_share
     raters: Frame = None
-    # lang, claim, status, effect, low, high, low_raters, high_raters, p_holm, mde, why; unit, if it is not "%"
+    # lang, dimension, arm, mean, low, high, ratings, prompts
+    ratings: Frame = None
+    # lang, claim, status, effect, low, high, low_raters, high_raters, p_holm, mde, why
     claims: Frame = None
     # lang, arm, signature, present, numbers
     signatures: Frame = None

@@ -12,7 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from coig.evaluation.agreement import agreement, raters
+from coig.config import ConfigError, suggestion
+from coig.evaluation.agreement import agreement, mean_ratings, raters
 from coig.evaluation.answers import measured, read_answers
 from coig.evaluation.authors import read_answers_of_authors
 from coig.evaluation.claims import claims, signatures
@@ -20,6 +21,7 @@ from coig.evaluation.figures import figures, rendered
 from coig.evaluation.formatting import LANGUAGE_NAMES
 from coig.evaluation.formatting import Table as Shown
 from coig.evaluation.formatting import table as shown_table
+from coig.evaluation.intervals import FEWEST
 from coig.evaluation.judgments import Judgments, read_judgments
 from coig.evaluation.latex import tables as latex_tables
 from coig.evaluation.reasoning import (
@@ -49,7 +51,7 @@ def evaluate(config: EvaluateConfig) -> None:
     answers = _answers(arms, config)
     notes += _notes_on_answers(answers, [arm.name for arm in arms]) if answers is not None else []
     judgments = _judgments(config, study.name, arms, answers)
-    notes += _notes_on_judgments(judgments) if judgments else []
+    notes += _notes_on_judgments(judgments, answers) if judgments else []
     labels = [read_labels(local_path(file)) for file in config.labels]
     evaluation = _evaluation(study.name, arms, answers, judgments, labels, notes)
     folder = study / "evaluation"
@@ -72,9 +74,13 @@ def _arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
 def _answers(arms: Sequence[Arm], config: EvaluateConfig) -> pl.DataFrame | None:
     if config.answers:
         return measured(read_answers_of_authors([local_path(file) for file in config.answers]))
-    if config.judgments and not any(arm.generations(config.queries).exists() for arm in arms):
-        return None
-    return read_answers(arms, config.queries)
+    there = {file.stem for arm in arms for file in arm.folder.glob("generations/*.jsonl")}
+    if there and config.queries not in there:
+        raise ConfigError(
+            f"queries={config.queries}: no arm has generations/{config.queries}.jsonl"
+            + suggestion(config.queries, sorted(there))
+        )
+    return None if config.judgments and not there else read_answers(arms, config.queries)
 
 
 def _judgments(
@@ -84,9 +90,17 @@ def _judgments(
     if not config.judgments:
         return None
     known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
-    genres = dict(answers.select("query_id", "genre").iter_rows()) if answers is not None else {}
-    judgments = read_judgments([local_path(file) for file in config.judgments], study, known, genres)
-    return judgments.of(config.arms) if config.arms else judgments
+    queries = (
+        {} if answers is None else {row[0]: row[1:] for row in answers.select("query_id", "lang", "genre").iter_rows()}
+    )
+    judgments = read_judgments([local_path(file) for file in config.judgments], study, known, queries)
+    judged = judgments.arms()
+    if unknown := [name for name in config.arms or () if name not in judged | {arm.name for arm in arms}]:
+        raise ConfigError(f"arms: {unknown[0]} was neither judged nor trained" + suggestion(unknown[0], sorted(judged)))
+    chosen = judgments.of(config.arms) if config.arms else judgments
+    if not chosen.arms():
+        raise ConfigError("judgments: none is about the arms asked for; take some out of arms=[…], or add some")
+    return chosen
 
 
 def _evaluation(
@@ -109,11 +123,16 @@ def _evaluation(
     if judgments is not None:
         rates = win_rates(judgments.comparisons)
         frames |= {"strengths": strengths(judgments.comparisons)}
+        notes = [*notes, *_notes_on_strengths(frames["strengths"])]
         frames |= {"agreement": agreement(judgments), "raters": raters(judgments)}
+        frames |= {"ratings": mean_ratings(judgments.ratings)}
         if answers is not None:
             rates = with_clean_rates(rates, judgments.comparisons, answers)
-            frames |= {"length_control": length_control(judgments.comparisons, answers)}
-    names = {name for frame in (automatic, rates) if frame is not None for name in frame["arm"]}
+            lengths = answers.with_columns(
+                tokens=pl.coalesce("tokens", "words")
+            )  # of others' answers nobody knows tokens
+            frames |= {"length_control": length_control(judgments.comparisons, lengths)}
+    names = {name for frame in (automatic, rates, frames.get("ratings")) if frame is not None for name in frame["arm"]}
     return Evaluation(
         study=study,
         arms=tuple(sorted(names, key=arm_order)),
@@ -141,9 +160,14 @@ def _notes_on_answers(answers: pl.DataFrame, arms: Sequence[str]) -> list[str]:
     ]
 
 
-def _notes_on_judgments(judgments: Judgments) -> list[str]:
+def _notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> list[str]:
     """What makes the win rates less than they look."""
     notes = []
+    judged = set(judgments.comparisons["query_id"]) | set(judgments.ratings["query_id"])
+    if answers is not None and (strange := judged - set(answers["query_id"])):
+        notes.append(
+            f"{len(strange)} of {len(judged)} judged queries have no answers here: {min(strange)}, for example."
+        )
     for (lang,), part in judgments.comparisons.group_by("lang", maintain_order=True):
         where = LANGUAGE_NAMES[str(lang)]
         if part["rater"].n_unique() == 1:
@@ -158,22 +182,34 @@ def _notes_on_judgments(judgments: Judgments) -> list[str]:
     return notes
 
 
+def _notes_on_strengths(strengths: pl.DataFrame) -> list[str]:
+    without = strengths.filter(pl.col("strength").is_null())["lang"].unique(maintain_order=True)
+    return [
+        f"{LANGUAGE_NAMES[lang]}: no strengths, for some arms never met, or always win or lose, or fewer than {FEWEST} "
+        "prompts were judged."
+        for lang in without
+    ]
+
+
 def _write(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
-    """All files; returns the figures as SVG."""
+    """All files, in place of those of an earlier evaluation; returns the figures as SVG."""
+    files: dict[str, str | bytes] = {}
     for name, frame in evaluation.frames().items():
-        write_atomic(folder / f"{name}.csv", frame.write_csv())
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
-        write_atomic(folder / f"{name}.parquet", buffer.getvalue())
-    for name, source in latex_tables(evaluation).items():
-        write_atomic(folder / "latex" / f"{name}.tex", source)
-    svgs = {}
-    for name, figure in figures(evaluation).items():
-        svgs[name] = rendered(figure, "svg")
-        write_atomic(folder / "figures" / f"{name}.svg", svgs[name])
-        write_atomic(folder / "figures" / f"{name}.png", rendered(figure, "png"))
-    write_atomic(folder / "summary.md", summary(evaluation))
-    write_atomic(folder / "report.html", html(evaluation, svgs))
+        files |= {f"{name}.csv": frame.write_csv(), f"{name}.parquet": buffer.getvalue()}
+    files |= {f"latex/{name}.tex": source for name, source in latex_tables(evaluation).items()}
+    drawn = figures(evaluation)
+    svgs = {name: rendered(figure, "svg") for name, figure in drawn.items()}
+    files |= {f"figures/{name}.svg": svg for name, svg in svgs.items()}
+    files |= {f"figures/{name}.png": rendered(figure, "png") for name, figure in drawn.items()}
+    files |= {"summary.md": summary(evaluation), "report.html": html(evaluation, svgs)}
+    for name, content in files.items():
+        write_atomic(folder / name, content)
+    for part in (folder, folder / "latex", folder / "figures"):
+        for file in part.glob("*.*"):
+            if file.is_file() and str(file.relative_to(folder)) not in files:
+                file.unlink()
     return svgs
 
 

@@ -148,7 +148,9 @@ DIVERSITY = (
     shown("TTR", _thousandths, "ttr_mean"),
     shown("TTR of 100 words", _thousandths, "ttr_100_mean"),
     shown("MATTR-50", _thousandths, "mattr_mean"),
+    shown("of answers", number, "mattr_answers"),
     shown("MTLD", _tenths, "mtld_mean"),
+    shown("of answers", number, "mtld_answers"),
     shown("HD-D-42", _thousandths, "hdd_mean"),
     shown("distinct-2", _thousandths, "distinct_2_mean"),
     shown("distinct-3", _thousandths, "distinct_3_mean"),
@@ -191,7 +193,8 @@ STRENGTHS = (
 LENGTH_CONTROL = (
     words("arm", "arm"),
     words("over", "opponent"),
-    shown("win %", percent, "rate"),
+    shown("N", number, "verdicts"),
+    shown("win % of these", percent, "rate"),
     shown("at equal length %", percent, "equal_length_rate"),
     shown("γ", _hundredths, "gamma"),
     shown("γ, 95 %", _hundredths_interval, "gamma_low", "gamma_high"),
@@ -205,6 +208,14 @@ AGREEMENT = (
     shown("Kendall's W", _thousandths, "kendall_w"),
     shown("mean Spearman", _thousandths, "mean_spearman"),
     words("note", "note"),
+)
+RATINGS = (
+    words("dimension", "dimension"),
+    words("arm", "arm"),
+    shown("mean", _hundredths, "mean"),
+    shown("95 %", lambda low, high: interval(low, high, _hundredths), "low", "high"),
+    shown("ratings", number, "ratings"),
+    shown("prompts", number, "prompts"),
 )
 RATERS = (
     words("rater", "rater"),
@@ -309,7 +320,14 @@ SECTIONS = (
         "be longer for good reasons.",
         figures=("length_control",),
         sources=(Source("length_control", LENGTH_CONTROL, each_pair_once),),
-        key="logit P = θᵢ − θⱼ + γ·ln(Lᵢ/Lⱼ), per language: γ > 0 means that the longer answer is preferred.",
+        key="N: verdicts between two answers that are not empty. logit P = θᵢ − θⱼ + γ·ln(Lᵢ/Lⱼ), per language: γ > 0 "
+        "means that the longer answer is preferred.",
+    ),
+    Section(
+        "ratings",
+        "Ratings",
+        "Means of the ratings from 0 to 3, with 95 % bootstrap intervals over prompts.",
+        sources=(Source("ratings", RATINGS),),
     ),
     Section(
         "agreement",

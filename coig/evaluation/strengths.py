@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
-from coig.evaluation.intervals import RESAMPLES, Z95, Floats, bootstrap_weights, percentile_interval
+from coig.evaluation.intervals import FEWEST, RESAMPLES, Z95, Floats, bootstrap_weights, percentile_interval
 from coig.study import arm_order
 
 WIN, TIE, LOSS = range(3)
 RIDGE = 1e-6  # keeps an arm that always wins finite, and the sum of strengths at zero
 STEPS = 50
 LARGEST_STEP = 2.0
+NEAR = 1e-6  # strengths that differ by less are equal
 STRENGTHS: dict[str, Any] = {
     **dict.fromkeys(("lang", "arm"), pl.String),
     **dict.fromkeys(("strength", "low", "high"), pl.Float64),
@@ -28,6 +30,7 @@ STRENGTHS: dict[str, Any] = {
 }
 LENGTH_CONTROL: dict[str, Any] = {
     **dict.fromkeys(("lang", "arm", "opponent"), pl.String),
+    "verdicts": pl.Int64,
     **dict.fromkeys(("rate", "equal_length_rate", "gamma", "gamma_low", "gamma_high"), pl.Float64),
 }
 
@@ -89,35 +92,42 @@ def _derivatives(
 
 def strengths(comparisons: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
     """Strengths in logits, their sum zero, by language, with 95 % intervals over resampled prompts; an arm is not
-    separable from another if the interval of their difference holds zero. Rank 1 is the strongest."""
-    rows = []
+    separable from another if the interval of their difference holds zero. Rank 1 is the strongest.
+
+    All is null where the model has no finite strengths: unless every arm has beaten, or tied with, every other one
+    directly or by way of others (Ford 1957, American Mathematical Monthly 64:28); and for fewer than 6 prompts.
+    """
+    rows: list[dict[str, Any]] = []
     for (lang,), part in comparisons.group_by("lang", maintain_order=True):
         arms, pairs, counts = _counts_by_prompt(part)
+        if len(counts) < FEWEST or not _is_connected(arms, pairs, counts.sum(axis=0)):
+            rows += [{"lang": lang, "arm": arm} for arm in arms]
+            continue
         features = _contrasts(arms, pairs)
         [theta] = fit(features, counts.sum(axis=0)[None])[:, : len(arms)]
         weights = bootstrap_weights(len(counts), resamples, seed)
         drawn = fit(features, np.tensordot(weights, counts, axes=1))[:, : len(arms)]
         low, high = percentile_interval(drawn)
-        ranks = _ranks(drawn)
-        rank_low, rank_high = percentile_interval(ranks)
+        rank_low, rank_high = percentile_interval(_ranks(drawn))
         below, above = percentile_interval(drawn[:, :, None] - drawn[:, None, :])
         for place, arm in enumerate(arms):
-            overlaps = (below[place] <= 0) & (above[place] >= 0)
+            overlaps = (below[place] <= NEAR) & (above[place] >= -NEAR)
             alike = [other for other, overlap in zip(arms, overlaps, strict=True) if overlap and other != arm]
-            rows.append(
-                {
-                    "lang": lang,
-                    "arm": arm,
-                    "strength": theta[place],
-                    "low": low[place],
-                    "high": high[place],
-                    "rank": int(_ranks(theta[None])[0, place]),
-                    "rank_low": int(rank_low[place]),
-                    "rank_high": int(np.ceil(rank_high[place])),
-                    "not_separable_from": ", ".join(alike),
-                }
-            )
-    return pl.DataFrame(rows, schema=STRENGTHS)
+            found = {"strength": theta[place], "low": low[place], "high": high[place]}
+            ranks = (_ranks(theta[None])[0, place], rank_low[place], np.ceil(rank_high[place]))
+            ranked = dict(zip(("rank", "rank_low", "rank_high"), map(int, ranks), strict=True))
+            apart = {"not_separable_from": ", ".join(alike)}
+            rows.append({"lang": lang, "arm": arm} | found | ranked | apart)
+    return pl.DataFrame([{key: row.get(key) for key in STRENGTHS} for row in rows], schema=STRENGTHS)
+
+
+def _is_connected(arms: Sequence[str], pairs: Sequence[tuple[str, str]], counts: Floats) -> bool:
+    """Whether each arm has at least tied with each other one, directly or by way of others; counts: (P, 3)."""
+    held = np.zeros((len(arms), len(arms)), dtype=bool)
+    for (arm, opponent), (wins, ties, losses) in zip(pairs, counts, strict=True):
+        first, second = arms.index(arm), arms.index(opponent)
+        held[first, second], held[second, first] = wins + ties > 0, losses + ties > 0
+    return bool(connected_components(held, connection="strong")[0] == 1)
 
 
 def length_control(comparisons: pl.DataFrame, lengths: pl.DataFrame) -> pl.DataFrame:
@@ -135,27 +145,36 @@ def length_control(comparisons: pl.DataFrame, lengths: pl.DataFrame) -> pl.DataF
     )
     rows = []
     for (lang,), part in joined.group_by("lang", maintain_order=True):
-        rows += [{"lang": lang} | row for row in _length_rows(part)]
+        if part["query_id"].n_unique() >= FEWEST:
+            rows += [{"lang": lang} | row for row in _length_rows(part)]
     return pl.DataFrame(rows, schema=LENGTH_CONTROL)
 
 
 def _length_rows(part: pl.DataFrame) -> list[dict[str, Any]]:
+    """Both orders of each pair. γ is null where the arms alone say which answer is how much longer."""
     arms = sorted({*part["arm"], *part["opponent"]}, key=arm_order)
-    pairs = list(part.select("arm", "opponent").iter_rows())
+    contrasts = _contrasts(arms, list(part.select("arm", "opponent").iter_rows()))
     log_ratio = np.log(part["tokens"].to_numpy() / part["other_tokens"].to_numpy())
-    features = np.column_stack([_contrasts(arms, pairs), log_ratio])
-    counts = np.stack([part["score"].to_numpy() == score for score in (1.0, 0.5, 0.0)], axis=-1)[None].astype(float)
-    beta = fit(features, counts)
-    gamma, error = beta[0, len(arms)], _clustered_error(features, counts, beta, part["query_id"])
+    features = np.column_stack([contrasts, log_ratio])
+    if np.linalg.matrix_rank(features) == np.linalg.matrix_rank(contrasts):
+        beta, gammas = None, {}
+    else:
+        counts = np.stack([part["score"].to_numpy() == score for score in (1.0, 0.5, 0.0)], axis=-1)[None].astype(float)
+        beta = fit(features, counts)
+        gamma, error = beta[0, len(arms)], _clustered_error(features, counts, beta, part["query_id"])
+        gammas = {"gamma": gamma, "gamma_low": gamma - Z95 * error, "gamma_high": gamma + Z95 * error}
     rows = []
     for (arm, opponent), verdicts in sorted(part.group_by("arm", "opponent"), key=lambda group: group[0]):
-        contrast = np.append(_contrasts(arms, [(str(arm), str(opponent))]), [[0.0]], axis=1)
-        [[win, tie, _]] = _chances(contrast, beta, np.isfinite(beta[0, -1]))[0]
-        rates = float(verdicts["score"].mean()), float(win + tie / 2)  # type: ignore[arg-type]
-        for first, second, (raw, equal) in ((arm, opponent, rates), (opponent, arm, (1 - rates[0], 1 - rates[1]))):
-            row = {"arm": first, "opponent": second, "rate": raw, "equal_length_rate": equal}
-            rows.append(row | {"gamma": gamma, "gamma_low": gamma - Z95 * error, "gamma_high": gamma + Z95 * error})
-    return rows
+        rate, equal = float(verdicts["score"].mean()), None  # type: ignore[arg-type]
+        if beta is not None:
+            contrast = np.append(_contrasts(arms, [(str(arm), str(opponent))]), [[0.0]], axis=1)
+            [[win, tie, _]] = _chances(contrast, beta, np.isfinite(beta[0, -1]))[0]
+            equal = float(win + tie / 2)
+        shared = {"verdicts": len(verdicts), **gammas}
+        rows.append({"arm": arm, "opponent": opponent, "rate": rate, "equal_length_rate": equal} | shared)
+        turned = {"rate": 1 - rate, "equal_length_rate": None if equal is None else 1 - equal}
+        rows.append({"arm": opponent, "opponent": arm} | turned | shared)
+    return [{key: row.get(key) for key in LENGTH_CONTROL if key != "lang"} for row in rows]
 
 
 def _clustered_error(features: Floats, counts: Floats, beta: Floats, clusters: pl.Series) -> float:
@@ -198,5 +217,6 @@ def _contrasts(arms: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Floats:
 
 
 def _ranks(strengths: Floats) -> Floats:
-    """(R, K), 1 for the strongest."""
-    return (-strengths).argsort(axis=1).argsort(axis=1).astype(np.float64) + 1
+    """(R, K), 1 for the strongest; equal ones share a rank."""
+    above: Floats = (strengths[:, None, :] > strengths[:, :, None] + NEAR).sum(axis=-1).astype(np.float64)
+    return above + 1

@@ -21,7 +21,8 @@ from coig.evaluation.intervals import (
 )
 
 # what is compared query by query; shares count as 0 and 1
-METRICS = ("tokens", "characters", *DIVERSITY, "contaminated", "contaminated_any", "finished")
+SHARES = ("contaminated", "contaminated_any", "finished")
+METRICS = ("tokens", "characters", *DIVERSITY, *SHARES)
 COMPARISONS: dict[str, Any] = {
     **dict.fromkeys(("lang", "metric", "arm", "opponent"), pl.String),
     "queries": pl.Int64,
@@ -48,6 +49,7 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
             characters=pl.col("characters").mean(),
             ttr_median=pl.col("ttr").median(),
             **{f"{measure}_mean": pl.col(measure).mean() for measure in DIVERSITY},
+            **{f"{measure}_answers": pl.col(measure).count() for measure in DIVERSITY},
             **{label: (pl.col("language") == label).sum() for label in ("zh", "en", "mixed", "und")},
             foreign=pl.col("contaminated").sum(),
             foreign_any=pl.col("contaminated_any").sum(),
@@ -69,8 +71,10 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
 def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
     """The main measures per (lang, genre, arm)."""
     means = ("tokens", "characters", "ttr", "contaminated", "finished")
-    grouped = answers.sort("lang", "genre", descending=[True, False], maintain_order=True).group_by(
-        "lang", "genre", "arm", maintain_order=True
+    grouped = (
+        answers.drop_nulls("genre")
+        .sort("lang", "genre", descending=[True, False], maintain_order=True)
+        .group_by("lang", "genre", "arm", maintain_order=True)
     )
     return grouped.agg(queries=pl.len(), **{name: pl.col(name).mean() for name in means})
 
@@ -102,9 +106,23 @@ def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict
             means = np.nansum(differences, axis=0) / known.sum(axis=0)
             lows, highs = percentile_interval((weights @ np.nan_to_num(differences)) / (weights @ known))
         p_values = random_flip_p(differences, signs)
-        for place, ((a, b), p) in enumerate(zip(pairs, holm(list(p_values)), strict=True)):
-            if count := int(known[:, place].sum()):
-                limits = (lows[place], highs[place]) if count >= FEWEST else (None, None)
-                found = {"difference": means[place], "low": limits[0], "high": limits[1]}
-                tested = {"queries": count, "p": float(p_values[place]), "p_holm": p}
-                yield {"lang": part["lang"][0], "metric": metric, "arm": arms[a], "opponent": arms[b]} | found | tested
+        shared = [place for place in range(len(pairs)) if known[:, place].any()]
+        for place, p in zip(shared, holm([p_values[place] for place in shared]), strict=True):
+            (a, b), count = pairs[place], int(known[:, place].sum())
+            limits = (lows[place], highs[place]) if count >= FEWEST else (None, None)
+            if metric in SHARES and limits[0] is not None and lows[place] == highs[place]:
+                both = values[known[:, place]]
+                limits = _newcombe(both[:, a].sum(), both[:, b].sum(), count)
+            found = {"difference": means[place], "low": limits[0], "high": limits[1]}
+            tested = {"queries": count, "p": float(p_values[place]), "p_holm": p}
+            yield {"lang": part["lang"][0], "metric": metric, "arm": arms[a], "opponent": arms[b]} | found | tested
+
+
+def _newcombe(first: float, second: float, queries: int) -> tuple[float, float]:
+    """95 % limits of the difference of two shares, from Wilson's (Newcombe 1998, Statistics in Medicine 17:873,
+    method 10): for resamples that are all alike, which would make it seem certain."""
+    (low, high), (other_low, other_high) = wilson_interval(first, queries), wilson_interval(second, queries)
+    rate, other = first / queries, second / queries
+    below = np.hypot(rate - low, other_high - other)
+    above = np.hypot(high - rate, other - other_low)
+    return float(rate - other - below), float(rate - other + above)

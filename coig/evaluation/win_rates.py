@@ -122,7 +122,7 @@ def _rows(comparisons: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict
         prompts = len(halves)
         if low == high:  # all resamples are alike: all won, all lost, all ties
             low, high = wilson_interval(verdicts.rate * prompts, prompts)
-        known = prompts >= FEWEST
+        known, spread = prompts >= FEWEST, float(np.sqrt((halves**2).sum()))
         yield {
             "arm": pair[0],
             "opponent": pair[1],
@@ -138,7 +138,7 @@ def _rows(comparisons: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict
             "high_raters": high_raters,
             "p": sign_flip_p(np.rint(2 * halves).astype(np.int64)),
             "p_raters": p_raters,
-            "mde": (Z95 + Z80) * float(np.sqrt((halves**2).sum())) / len(verdicts.scores) if known else None,
+            "mde": (Z95 + Z80) * spread / len(verdicts.scores) if known and spread else None,
             "without_rater_low": min(without, default=None),
             "without_rater_high": max(without, default=None),
         }

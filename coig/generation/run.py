@@ -11,7 +11,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import AutoTokenizer
 
-from coig.config import ConfigError, construct
+from coig.config import ConfigError, construct, first_line
 from coig.data.encoding import Encoder
 from coig.data.queries import Query, read_queries
 from coig.generation.completion import Answered, Request
@@ -36,20 +36,31 @@ def generate(config: GenerateConfig) -> None:
     if not config.overwrite:
         for arm in arms:  # all of them, before one is answered with settings that another one refuses
             answered(arm, queries, config.queries_name, _settings(config, arm))
-    failed = []
+    failed: list[str] = []
     for arm in arms:
         try:
             with arm.locked():
-                failed += _answer(arm, queries, config)
+                problems = _answer(arm, queries, config)
         except KeyboardInterrupt:
             log.error("%s: interrupted; the same command continues with the queries that are left", arm.folder)
             raise SystemExit(130) from None
+        if problems is not None:
+            failed += problems
+            _try_to_log(arm, config.queries_name)
     if failed:
         raise ConfigError("\n".join([*failed, "the same command asks these queries again"]))
 
 
-def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]:
-    """Ask what is left to ask; returns what to say of queries without an answer."""
+def _try_to_log(arm: Arm, queries: str) -> None:
+    """W&B may be out of reach: the answers are there, and the other arms have theirs to give."""
+    try:
+        log_table(arm, queries)
+    except Exception as error:
+        log.warning("%s: no table in W&B (%s)", arm.folder, first_line(error))
+
+
+def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str] | None:
+    """Ask what is left to ask; returns what to say of queries without an answer, None if nothing was left."""
     name, settings = config.queries_name, _settings(config, arm)
     file = arm.generations(name)
     there = set() if config.overwrite else answered(arm, queries, name, settings)
@@ -58,7 +69,7 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
     left = [(query, sample) for query, sample in wanted if (query.id, sample) not in there]
     if not left:
         log.info("%s: %d answers are there already", arm.folder, len(wanted))
-        return []
+        return None
     tokenizer = AutoTokenizer.from_pretrained(arm.model)
     trained = arm.settings()["model"]
     encoder = Encoder(tokenizer, trained["system_prompt"], trained["template_arguments"])
@@ -72,7 +83,6 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
             append(stream, [record_of(arm, *answer, config.engine.target, settings) for answer in batch])
             errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
     log.info("%s: %d answers in %s", arm.name, len(wanted) - len(errors), file)
-    log_table(arm, name)
     if not errors:
         return []
     return [f"{arm.folder}: {len(errors)} of {len(wanted)} answers failed, the first for query {errors[0]}"]

@@ -36,7 +36,10 @@ def main(arguments: Sequence[str]) -> None:
     known = sorted({record["query_id"] for record in records})
     if len(ids) != 1 or ids[0] not in known:
         wrong = f"query_id={ids[0]}: not answered in {study}" if ids else "query_id: not given"
-        raise ConfigError(wrong + suggestion(ids[0] if ids else "", known))
+        near = suggestion(ids[0] if ids else "", known)
+        raise ConfigError(
+            wrong + near if len(near) < 400 else f"{wrong}; there are {known[0]}, {known[1]} … {known[-1]}"
+        )
     chosen = [record for record in records if record["query_id"] == ids[0]]
     _show(Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160), chosen)
 

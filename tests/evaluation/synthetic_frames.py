@@ -59,7 +59,7 @@ def automatic() -> pl.DataFrame:
                     **{"contaminated": rate, "contaminated_any": rate + 0.01, "mattr_mean": 0.7, "mtld_mean": None},
                     **{"contaminated_low": rate / 2, "contaminated_high": rate * 1.5},
                     **{"contaminated_any_low": rate / 2, "contaminated_any_high": rate * 1.6},
-                    **dict.fromkeys(("zh", "en", "mixed", "und"), 3),
+                    **dict.fromkeys(("zh", "en", "mixed", "und", "mattr_answers", "mtld_answers"), 3),
                     **dict.fromkeys(("ttr_100_mean", "hdd_mean", "distinct_2_mean", "distinct_3_mean"), 0.8),
                     **{"self_repetition_mean": 0.05, "foreign_characters": rate, "foreign_position": None},
                 }
@@ -164,6 +164,7 @@ def length_control() -> pl.DataFrame:
         [
             {
                 **{"lang": lang, "arm": arm, "opponent": opponent, "rate": expected_rate(lang, arm, opponent)},
+                "verdicts": 200,
                 "equal_length_rate": 0.9 * expected_rate(lang, arm, opponent) + 0.05,
                 **{"gamma": 0.8, "gamma_low": 0.3, "gamma_high": 1.3},
             }

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr
 
-from coig.evaluation.agreement import agreement, kendall_w, raters
+from coig.evaluation.agreement import agreement, kendall_w, mean_ratings, raters
 from coig.evaluation.judgments import COMPARISON, RANK, RATING, Judgments
 
 NONE = Judgments(pl.DataFrame(schema=COMPARISON), pl.DataFrame(schema=RANK), pl.DataFrame(schema=RATING))
@@ -92,3 +92,23 @@ def test_a_severe_rater_is_seen() -> None:
     table = raters(ratings([[2, 3, 2], [1, 2, 1], [2, 3, 2]]))
     assert dict(table.select("rater", "severity").iter_rows()) == pytest.approx({"r0": -0.5, "r1": 1.0, "r2": -0.5})
     assert raters(ratings([[2, 3, 2]]))["severity"].to_list() == [None]
+
+
+def test_raters_who_rank_the_same_arms_need_not_rank_all() -> None:
+    rows = [
+        (f"q{query}", "en", rater, arm, float(rank))
+        for query in range(8)
+        for rater in ("ann", "bob")
+        for rank, arm in enumerate("abc" if query % 2 else "abd", 1)
+    ]
+    ranks = pl.DataFrame(rows, schema=RANK, orient="row")
+    [row] = agreement(Judgments(NONE.comparisons, ranks, NONE.ratings)).to_dicts()
+    assert (row["kendall_w"], row["mean_spearman"], row["note"]) == (1.0, 1.0, "")
+
+
+def test_means_of_ratings() -> None:
+    [row] = mean_ratings(ratings([[0, 1, 2, 3, 3, 3, 2], [1, 1, 2, 3, 3, 2, 2]]).ratings).to_dicts()
+    assert (row["dimension"], row["arm"], row["ratings"], row["prompts"]) == ("overall", "cw", 14, 7)
+    assert row["low"] < row["mean"] == 2.0 < row["high"]
+    [few] = mean_ratings(ratings([[0, 3]]).ratings).to_dicts()
+    assert (few["mean"], few["low"]) == (1.5, None)

@@ -48,7 +48,7 @@ def test_the_papers_claims(paper: pl.DataFrame) -> None:
     assert first["p_holm"] < 0.01
     assert first["low"] > 0.5
     assert first["low_raters"] is None
-    assert "one rater" in first["why"]
+    assert "nothing is known of other raters" in first["why"]
 
 
 def automatic(ttr: dict[str, float], **columns: Any) -> pl.DataFrame:

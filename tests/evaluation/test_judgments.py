@@ -12,14 +12,14 @@ from coig.config import DataError
 from coig.evaluation.judgments import Judgments, read_judgments
 
 RANKING = {"study": "s", "query_id": "q", "lang": "zh", "genre": "poetry", "kind": "ranking", "rater": "ann"}
-PAIR = {"query_id": "q", "lang": "en", "arm_a": "general", "arm_b": "cw", "winner": "a", "rater": "ann"}
+PAIR = {"query_id": "e", "lang": "en", "arm_a": "general", "arm_b": "cw", "winner": "a", "rater": "ann"}
 
 
 def read(tmp_path: Path, *rows: Any, known: set[str] | None = None) -> Judgments:
     file = tmp_path / "judgments.jsonl"
     text = "".join((row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)) + "\n" for row in rows)
     file.write_text(text, encoding="utf-8")
-    return read_judgments([file], "s", known, {"q": "essay"})
+    return read_judgments([file], "s", known, {"e": ("en", "essay")})
 
 
 def test_a_ranking_is_all_its_pairs(tmp_path: Path) -> None:
@@ -37,8 +37,7 @@ def test_a_verdict_on_a_pair(tmp_path: Path) -> None:
     pair = about | {"kind": "pairwise", "arms": ["cw", "general"], "value": "tie"}
     judgments = read(tmp_path, PAIR, PAIR | {"arm_a": "cw", "arm_b": "general"}, pair)
     assert judgments.comparisons.select("query_id", "arm", "opponent", "score", "genre").rows() == [
-        ("q", "cw", "general", 0.0, "essay"),
-        ("q", "cw", "general", 1.0, "essay"),
+        ("e", "cw", "general", 0.5, "essay"),  # in both orders, and not the same: one tie
         ("p", "cw", "general", 0.5, None),
     ]
     assert judgments.ranks.is_empty()
@@ -89,8 +88,16 @@ def test_the_authors_export(tmp_path: Path) -> None:
         ([RANKING | {"arms": ["cw"], "value": [1]}], "a ranking needs at least two"),
         ([RANKING | {"kind": "rating", "arms": ["cw"], "value": 4}], "overall preference is 4; ratings are 0 to 3"),
         ([RANKING | {"study": "t", "arms": ["cw", "general"], "value": [1, 2]}], "is of study t, not s"),
-        ([PAIR, PAIR], r"jsonl:2: rater ann has judged .* at .*jsonl:1 already"),
-        ([PAIR, PAIR | {"lang": "zh", "rater": "bob"}], "query q is zh here, en before"),
+        ([PAIR, PAIR], r"jsonl:2: rater ann has judged e at .*jsonl:1 already"),
+        ([PAIR, PAIR | {"lang": "zh", "query_id": "e", "rater": "b"}], "query e is zh here, en before"),
+        (
+            [RANKING | {"arms": ["cw", "general"], "value": [1, 2]}, PAIR | {"query_id": "q", "lang": "zh"}],
+            "rater ann has judged q at",
+        ),
+        ([PAIR | {"winner": ["a"]}], r"winner: \['a'\] is none of"),
+        ([RANKING | {"kind": ["x"]}], "is no judgment"),
+        ([RANKING | {"arms": ["cw", "general"], "value": [1, float("inf")]}], "a rank from 1 on"),
+        ([RANKING | {"kind": "rating", "arms": ["cw"], "value": {}}], "holds no rating"),
         ([PAIR | {"arm_a": "generall"}], "arm 'generall' is not in this study; did you mean 'general'"),
         ([], "holds no judgments"),
     ],
@@ -102,5 +109,5 @@ def test_what_cannot_be_used(tmp_path: Path, rows: list[Any], message: str) -> N
 
 def test_an_arm_ranked_in_two_lines(tmp_path: Path) -> None:
     first, second = ({"arms": ["cw", other], "value": [1, 2]} for other in ("general", "cw+1k"))
-    with pytest.raises(DataError, match="rater ann has judged cw at"):
+    with pytest.raises(DataError, match="rater ann has judged q at"):
         read(tmp_path, RANKING | first, RANKING | second)

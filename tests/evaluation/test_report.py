@@ -15,7 +15,7 @@ from coig.evaluation.answers import read_answers
 from coig.evaluation.figures import figures
 from coig.evaluation.results import Evaluation
 from coig.evaluation.run import evaluate
-from coig.evaluation.tables import automatic_table
+from coig.evaluation.tables import METRICS, automatic_table, comparisons
 from coig.schema import EvaluateConfig
 from coig.study import Arm, find_arms
 from tests.training.wandb_file import read_records
@@ -251,3 +251,43 @@ def test_labels_stand_beside_the_rule(study: Path, tmp_path: Path) -> None:
     table = pl.read_csv(study / "evaluation" / "label_agreement.csv")
     assert table.select("lang", "labeller", "labels", "equal").rows() == [("en", "ann", 1, 1.0)]
     assert "labels beside the rule" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+
+
+def test_nothing_of_an_earlier_evaluation_stays(study: Path, tmp_path: Path) -> None:
+    evaluate(judged(VERDICTS, tmp_path))
+    assert (study / "evaluation" / "win_rates.csv").exists()
+    evaluate(CONFIG)
+    assert not list((study / "evaluation").rglob("win_rates*"))
+
+
+def test_what_does_not_fit_the_answers_is_said(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="query zh-1 is en here, zh before"):
+        evaluate(judged([row | {"lang": "en"} for row in VERDICTS], tmp_path))
+    with pytest.raises(ConfigError, match=r"queries=querys: no arm has .* did you mean 'queries'"):
+        evaluate(judged(VERDICTS, tmp_path).model_copy(update={"queries": "querys"}))
+    with pytest.raises(ConfigError, match="none is about the arms asked for"):
+        evaluate(judged(VERDICTS, tmp_path).model_copy(update={"arms": ("cw",)}))
+    assert not (study / "evaluation").exists()
+    evaluate(judged(VERDICTS, tmp_path))
+    page = (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+    assert "11 of 13 judged queries have no answers here" in page
+    assert "no strengths" not in page
+
+
+def test_an_arm_that_nobody_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="arms: cww was neither judged nor trained; did you mean 'cw'"):
+        evaluate(judged(VERDICTS, tmp_path).model_copy(update={"study": "theirs", "arms": ("cww",)}))
+
+
+def test_shares_that_do_not_vary_are_not_certain() -> None:
+    rows = [
+        {"lang": "en", "arm": arm, "query_id": str(query)} | dict.fromkeys(METRICS, 0.0) | {"tokens": float(query)}
+        for arm in ("cw", "general")
+        for query in range(8)
+    ]
+    table = comparisons(pl.DataFrame(rows))
+    [row] = table.filter(pl.col("metric") == "contaminated").to_dicts()
+    assert row["difference"] == 0
+    assert row["low"] < -0.2
+    assert row["high"] > 0.2

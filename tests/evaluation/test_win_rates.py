@@ -139,3 +139,33 @@ def test_genres_stand_beside_the_whole(tmp_path: Path) -> None:
     rows = [verdict(query, "a") | {"genre": "poetry" if query < 8 else "essay"} for query in range(20)]
     table = win_rates(compared(tmp_path, rows)).filter(pl.col("arm") == "cw")
     assert dict(table.select("genre", "prompts").iter_rows()) == {None: 20, "poetry": 8, "essay": 12}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [verdict(query, "a") for query in range(20)],
+        [verdict(query, "ab"[query % 2]) for query in range(5)],
+        [verdict(query, "ab"[query % 2], a=a, b=b) for query in range(20) for a, b in (("cw", "general"), ("x", "y"))],
+    ],
+    ids=["one always wins", "too few prompts", "arms that never met"],
+)
+def test_strengths_that_there_are_not(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    table = strengths(compared(tmp_path, rows))
+    assert table["strength"].is_null().all()
+    assert table["rank"].is_null().all()
+
+
+def test_equals_share_a_rank(tmp_path: Path) -> None:
+    table = strengths(compared(tmp_path, [verdict(query, "tie") for query in range(20)]))
+    assert table.select("strength", "rank", "not_separable_from").rows() == [
+        (pytest.approx(0), 1, "general"),
+        (pytest.approx(0), 1, "cw"),
+    ]
+
+
+def test_lengths_that_are_the_arms_own_tell_nothing(tmp_path: Path) -> None:
+    comparisons = compared(tmp_path, [verdict(query, "ab"[query % 2]) for query in range(20)])
+    lengths = [(arm, str(query), size) for arm, size in (("cw", 50), ("general", 90)) for query in range(20)]
+    table = length_control(comparisons, pl.DataFrame(lengths, schema=["arm", "query_id", "tokens"], orient="row"))
+    assert table.select("verdicts", "rate", "equal_length_rate", "gamma").rows() == [(20, 0.5, None, None)] * 2

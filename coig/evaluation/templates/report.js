@@ -102,8 +102,8 @@ function queryOf(query, sought) {
 }
 
 function answerOf(answer, sought) {
-  const heading = element("h4", { lang: "en", textContent: `${answer.arm} · ${answer.tokens} tokens` });
-  if (!answer.finished) heading.append(element("span", { className: "tag", textContent: "unfinished" }));
+  const heading = element("h4", { lang: "en", textContent: answer.tokens === null ? answer.arm : `${answer.arm} · ${answer.tokens} tokens` });
+  if (answer.finished === false) heading.append(element("span", { className: "tag", textContent: "unfinished" }));
   if (answer.contaminated) heading.append(element("span", { className: "tag", textContent: "other language" }));
   const section = element("section", {}, heading);
   if (answer.reasoning) {

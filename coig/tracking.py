@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from coig.config import first_line
 from coig.schema import Constructor
 
 log = logging.getLogger(__name__)
@@ -40,3 +42,12 @@ def finished_run() -> Iterator[None]:
         # WandbLogger would hand a live run on to the next arm of a sweep
         if (wandb := sys.modules.get("wandb")) and wandb.run:
             wandb.finish(exit_code=int(failed))
+
+
+@contextmanager
+def best_effort(what: Path) -> Iterator[None]:
+    """W&B out of reach is a warning: what was to be logged lies on the disk, and other work is to be done."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("%s: not logged to W&B (%s)", what, first_line(error))

@@ -41,6 +41,7 @@ from coig.evaluation.tracking import log_evaluation
 from coig.evaluation.win_rates import win_rates, with_clean_rates
 from coig.schema import EvaluateConfig, local_path
 from coig.study import MULTIRUN, Arm, arm_order, find_arms, find_done_arms, find_study, write_atomic
+from coig.tracking import best_effort
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,8 @@ def evaluate(config: EvaluateConfig) -> None:
     evaluation = _evaluation(study.name, arms, answers, judgments, labels, notes)
     folder = study / "evaluation"
     svgs = _write(evaluation, folder)
-    log_evaluation(evaluation, list(svgs), arms, folder)
+    with best_effort(folder):
+        log_evaluation(evaluation, list(svgs), arms, folder)
     _print(evaluation)
     log.info("Report: %s", (folder / "report.html").absolute())
 
@@ -128,9 +130,8 @@ def _evaluation(
         frames |= {"ratings": mean_ratings(judgments.ratings)}
         if answers is not None:
             rates = with_clean_rates(rates, judgments.comparisons, answers)
-            lengths = answers.with_columns(
-                tokens=pl.coalesce("tokens", "words")
-            )  # of others' answers nobody knows tokens
+            # of others' answers nobody knows the tokens
+            lengths = answers.with_columns(tokens=pl.coalesce("tokens", "words"))
             frames |= {"length_control": length_control(judgments.comparisons, lengths)}
     names = {name for frame in (automatic, rates, frames.get("ratings")) if frame is not None for name in frame["arm"]}
     return Evaluation(

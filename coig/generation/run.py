@@ -11,7 +11,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import AutoTokenizer
 
-from coig.config import ConfigError, construct, first_line
+from coig.config import ConfigError, construct
 from coig.data.encoding import Encoder
 from coig.data.queries import Query, read_queries
 from coig.generation.completion import Answered, Request
@@ -19,6 +19,7 @@ from coig.generation.records import answered, append, appending, record_of, reso
 from coig.generation.table import log_table
 from coig.schema import GenerateConfig
 from coig.study import Arm, find_done_arms, find_study
+from coig.tracking import best_effort
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +47,10 @@ def generate(config: GenerateConfig) -> None:
             raise SystemExit(130) from None
         if problems is not None:
             failed += problems
-            _try_to_log(arm, config.queries_name)
+            with best_effort(arm.folder):
+                log_table(arm, config.queries_name)
     if failed:
         raise ConfigError("\n".join([*failed, "the same command asks these queries again"]))
-
-
-def _try_to_log(arm: Arm, queries: str) -> None:
-    """W&B may be out of reach: the answers are there, and the other arms have theirs to give."""
-    try:
-        log_table(arm, queries)
-    except Exception as error:
-        log.warning("%s: no table in W&B (%s)", arm.folder, first_line(error))
 
 
 def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str] | None:

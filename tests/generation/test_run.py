@@ -204,6 +204,16 @@ def test_answers_become_a_table_where_training_was_tracked(here: Arm) -> None:
     assert [row[column] for row in written["data"]] == [record["answer"] for record in lines(here)]
 
 
+def test_a_tracker_that_fails_costs_no_answers(here: Arm, caplog: pytest.LogCaptureFixture) -> None:
+    refused = {"project": "no/project", "save_dir": str(here.folder)}
+    logger = {"_target_": "lightning.pytorch.loggers.WandbLogger", **refused}
+    (here.folder / "config.yaml").write_text(json.dumps(here.settings() | {"logger": logger}))
+    here.write_manifest(here.manifest() | {"wandb_run": "abcd"})
+    generate(config("per_genre=1"))
+    assert here.answers("few")
+    assert "not logged to W&B" in caplog.text
+
+
 def test_the_reader(here: Arm, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(here.folder, here.folder.with_name("general"))
     generate(config("per_genre=1"))

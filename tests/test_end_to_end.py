@@ -149,6 +149,16 @@ def test_a_failing_arm_is_recorded_and_the_rest_go_on(command: Command, tmp_path
     assert "is not done" in refused.stderr
 
 
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_arms_by_a_launcher(command: Command, tmp_path: Path, launcher: str) -> None:
+    sweep = ("-m", f"launcher={launcher}", "study=s", "data.ratio=0,general", "logger=none", *SHORT)
+    succeeded(command("train.py", *sweep))
+    for arm in ("cw", "general"):
+        manifest = read_json(tmp_path / "multirun" / "s" / arm / "manifest.json")
+        assert (manifest["arm"], manifest["status"]) == (arm, "done")
+        assert (tmp_path / "multirun" / "s" / arm / "model" / "model.safetensors").exists()
+
+
 def test_real_input(command: Command, tmp_path: Path) -> None:
     """COIG-Writer's published shape beside GSM8K's published file, as the README says."""
     general = SHARED / "general" / "gsm8k_train.jsonl"

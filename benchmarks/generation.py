@@ -27,8 +27,9 @@ from typing import Any
 from benchmarks.measuring import goal_states, in_own_process, machine, print_goals, say
 from coig.config import ConfigError
 from coig.data.queries import Query
+from coig.fields import SAMPLE
 from coig.generation.completion import Request
-from coig.schema import SAMPLE, Sampling
+from coig.schema import Sampling
 from coig.study import Arm, read_jsonl
 
 OURS = "ours"

@@ -6,110 +6,32 @@ instantiated where they are used.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from coig.fields import (
+    SAMPLE_QUERIES,
+    ArmNames,
+    ExampleField,
+    ExistingFiles,
+    FilePattern,
+    FolderName,
+    Language,
+    ModelPath,
+    QueriesFile,
+    QueriesName,
+    RatioText,
+    Target,
+    Words,
+    local_path,
+)
 from coig.ratio import Ratio
 
-SAMPLE = Path(__file__).parent / "sample"
-SAMPLE_PREFIX = "sample:"
-SAMPLE_QUERIES = "sample:queries.jsonl"
-
-
-def local_path(text: str) -> Path:
-    """A path as configs write it: `sample:NAME` lies in the embedded sample, `~` is the home folder."""
-    if text.startswith(SAMPLE_PREFIX):
-        return SAMPLE / text.removeprefix(SAMPLE_PREFIX)
-    return Path(text).expanduser()
-
-
-def is_pattern(text: str) -> bool:
-    """Whether a path stands for several files."""
-    return any(character in text for character in "*?[") and not local_path(text).exists()
-
-
-def matching_files(text: str) -> list[Path]:
-    """The files of a path or pattern, sorted by name."""
-    if not is_pattern(text):
-        return [local_path(text)]
-    path = local_path(text).absolute()
-    return sorted(file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if file.is_file())
-
-
-def _existing(text: str) -> str:
-    if not local_path(text).exists():
-        raise ValueError(f"no such file or folder (looked in {local_path(text).absolute().parent})")
-    return text
-
-
-def _file(text: str) -> str:
-    if local_path(_existing(text)).is_dir():
-        raise ValueError("is a folder; name a file in it")
-    return text
-
-
-def _queries(text: str) -> str:
-    return text if text == "sample" else _file(text)
-
-
-def _file_pattern(text: str) -> str:
-    if not is_pattern(text):
-        return _file(text)
-    if not matching_files(text):
-        raise ValueError("no file has a name of this pattern")
-    return text
-
-
-def _model_path(text: str) -> str:
-    if not text:
-        raise ValueError("is empty; give a hub id or a folder")
-    looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
-    return _existing(text) if looks_local else text
-
-
-def _ratio(text: str) -> str:
-    return Ratio.parse(text).text
-
-
-def _plain_name(text: str) -> str:
-    if not text or text in {".", ".."} or "/" in text or "\\" in text or len(text) > 100:
-        raise ValueError("is used as a folder's name: no slashes, not empty, at most 100 characters")
-    return text
-
-
-def _one_or_more(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _any_number(value: Any) -> Any:
-    return [] if value is None else _one_or_more(value)
-
-
-def _stem(value: Any) -> Any:
-    return Path(value).stem if isinstance(value, str) and value.endswith(".jsonl") else value
-
-
-def _known_target(text: str) -> str:
-    package = text.partition(".")[0]
-    if "." not in text or importlib.util.find_spec(package) is None:
-        raise ValueError(f"package '{package}' is not installed, or this is no dotted path")
-    return text
-
-
-ExistingFile = Annotated[str, AfterValidator(_file)]
-QueriesFile = Annotated[str, AfterValidator(_queries)]
-FilePattern = Annotated[str, AfterValidator(_file_pattern)]
-FolderName = Annotated[str, AfterValidator(_plain_name)]
-ArmNames = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
-Language = Literal["zh", "en"]
-LANGUAGES: tuple[str, ...] = get_args(Language)
 SPLIT = "coig.training.optimizers.SplitAdamW"
 LOCAL = "coig.data.sources.local"
-ExampleField = Literal["id", "lang", "genre", "prompt", "reasoning", "answer", "system", "score"]
 
 
 class Node(BaseModel):
@@ -122,7 +44,7 @@ class Constructor(Node):
     """A `_target_` node; the other keys are the constructor's arguments."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    target: Annotated[str, AfterValidator(_known_target)] = Field(alias="_target_")
+    target: Target = Field(alias="_target_")
 
     def arguments(self) -> dict[str, Any]:
         """The node as `hydra.utils.instantiate` takes it."""
@@ -133,7 +55,7 @@ class Hub(Node):
     """Files of a data set on the Hugging Face hub."""
 
     repo: str
-    files: Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    files: Annotated[Words, Field(min_length=1)]
     revision: str  # a commit; a branch moves, the manifest then says which commit it was
 
 
@@ -144,8 +66,8 @@ class Filters(Node):
     min_language_share: Annotated[float, Field(ge=0, le=1)] | None  # script of the row's own language, in the whole row
     min_characters: Annotated[int, Field(ge=0)] | None  # of prompt, reasoning and answer together
     max_characters: Annotated[int, Field(gt=0)] | None
-    topics: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] | None  # patterns of the genre: exam/*
-    not_topics: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] | None
+    topics: Words | None  # patterns of the genre: exam/*
+    not_topics: Words | None
 
 
 class Source(Constructor):
@@ -188,7 +110,7 @@ class Validation(Node):
 
 class Data(Node):
     name: str
-    ratio: Annotated[str, AfterValidator(_ratio)]
+    ratio: RatioText
     # multiplies N of `ratio`, so that small sets keep the paper's proportions
     scale: float = Field(gt=0, allow_inf_nan=False)
     language_weights: dict[Language, Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # 1 unless given
@@ -196,7 +118,7 @@ class Data(Node):
     general: dict[Language, Source]
     validation: Validation
     # test queries: general examples with one of these prompts are left out
-    queries: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]
+    queries: ExistingFiles
     max_quarantined: float = Field(ge=0, lt=1)  # share of a source's rows that may be damaged
     overlong: Literal["truncate", "drop", "error"]  # examples of more than model.max_length tokens
     cache: Annotated[str, Field(min_length=1)]  # folder of converted sources and encoded examples
@@ -266,7 +188,7 @@ class Lora(Node):
 
 class Model(Node):
     name: str
-    path: Annotated[str, AfterValidator(_model_path)]  # hub id or folder
+    path: ModelPath  # hub id or folder
     revision: str | None = None
     weights: Literal["pretrained", "random"] = "pretrained"  # random: architecture and tokenizer of `path` only
     lora: Lora | None = None
@@ -425,8 +347,8 @@ class GenerateConfig(Node):
 class EvaluateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
-    judgments: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]  # verdicts of people and judges
-    answers: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]  # of the authors' shape, instead of ours
-    labels: Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]  # people's or models', of reasoning steps
+    judgments: ExistingFiles  # verdicts of people and judges
+    answers: ExistingFiles  # of the authors' shape, instead of ours
+    labels: ExistingFiles  # people's or models', of reasoning steps
     # as in generations/<queries>.jsonl: sample, or the stem of the queries' file
-    queries: Annotated[FolderName, BeforeValidator(_stem)]
+    queries: QueriesName

@@ -28,7 +28,8 @@ from coig.data.cache import batched, building, key_of
 from coig.data.encoding import Encoder, Ids, Segment, Tokens
 from coig.data.examples import Example
 from coig.data.mixture import Mixture
-from coig.schema import TrainConfig, Weights, local_path
+from coig.fields import local_path
+from coig.schema import TrainConfig, Weights
 from coig.study import atomic_folder
 from coig.thinking import reasoning_block
 

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from coig.schema import LANGUAGES
+from coig.fields import LANGUAGES
 from coig.thinking import REASONING_END
 
 Row = dict[str, Any]

@@ -10,7 +10,8 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download
 
 from coig.config import DataError, first_line
-from coig.schema import Hub, Source, matching_files
+from coig.fields import matching_files
+from coig.schema import Hub, Source
 
 
 def located(source: Source, key: str) -> list[Path]:

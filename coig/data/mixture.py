@@ -16,8 +16,9 @@ from coig.config import DataError
 from coig.data.examples import Example, prompt_key
 from coig.data.pools import Pool, open_pool
 from coig.data.queries import read_queries
+from coig.fields import local_path
 from coig.ratio import Ratio
-from coig.schema import Data, Filters, Source, local_path
+from coig.schema import Data, Filters, Source
 
 Reason = tuple[str, pl.Expr]  # under which name to count the rows that the expression holds for
 LINE = ["pool", "row", "place", "id", "kind", "lang", "source", "digest"]

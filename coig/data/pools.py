@@ -27,9 +27,10 @@ from coig.data import sources
 from coig.data.cache import batched, building, content_sha256, key_of
 from coig.data.examples import Example, Row, content_id, example_of, prompt_key
 from coig.data.files import located
+from coig.fields import local_path
 from coig.language import script_share
 from coig.rows import Damaged, read_rows
-from coig.schema import Data, Source, local_path
+from coig.schema import Data, Source
 from coig.study import atomic_folder, sha256_of
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from coig.config import DataError
 from coig.data.examples import clean_text
+from coig.fields import LANGUAGES
 from coig.rows import Damaged, read_rows
-from coig.schema import LANGUAGES
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from coig.data.examples import Row
-from coig.schema import ExampleField
+from coig.fields import ExampleField
 
 FIELDS: tuple[str, ...] = get_args(ExampleField)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from coig.data.dataset import Encoded
 from coig.data.encoding import Segment
 from coig.data.layout import layout
-from coig.schema import LANGUAGES
+from coig.fields import LANGUAGES
 
 KINDS = ("creative", "general")
 # whose losses are told apart: kind, language, segment

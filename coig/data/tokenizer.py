@@ -7,7 +7,8 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from coig.config import ConfigError, first_line
-from coig.schema import SAMPLE_PREFIX, Model, local_path
+from coig.fields import SAMPLE_PREFIX, local_path
+from coig.schema import Model
 
 REMEDY = (
     "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model with "

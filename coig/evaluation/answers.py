@@ -10,8 +10,8 @@ import polars as pl
 
 from coig.config import ConfigError
 from coig.evaluation.lexical import diversity, ttr_of_first, words
+from coig.fields import LANGUAGES
 from coig.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
-from coig.schema import LANGUAGES
 from coig.study import Arm, arm_order
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ import polars as pl
 
 from coig.config import DataError, suggestion
 from coig.evaluation.authors import arm_of_file, lang_of_file, query_id
+from coig.fields import LANGUAGES
 from coig.rows import Damaged, read_rows
-from coig.schema import LANGUAGES
 from coig.study import arm_order
 
 COMPARISON = {

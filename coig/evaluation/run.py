@@ -39,7 +39,8 @@ from coig.evaluation.strengths import length_control, strengths
 from coig.evaluation.tables import automatic_table, comparisons, genre_table
 from coig.evaluation.tracking import log_evaluation
 from coig.evaluation.win_rates import win_rates, with_clean_rates
-from coig.schema import EvaluateConfig, local_path
+from coig.fields import local_path
+from coig.schema import EvaluateConfig
 from coig.study import MULTIRUN, Arm, arm_order, find_arms, find_done_arms, find_study, write_atomic
 from coig.tracking import best_effort
 

@@ -13,10 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList
 
 from coig.data.encoding import Encoder
+from coig.fields import LANGUAGES
 from coig.generation.sampling import SeededSampling, seed_of
 from coig.sample.bits import gzip_bits, model_bits, unigram_bits
 from coig.sample.corpus import documents
-from coig.schema import LANGUAGES, Sampling, TrainConfig
+from coig.schema import Sampling, TrainConfig
 from coig.study import Arm, read_jsonl, write_atomic
 
 SAMPLING = Sampling(

@@ -14,8 +14,9 @@ from pathlib import Path
 from coig.data.examples import Example, Row
 from coig.data.mixture import build_mixture
 from coig.data.sources import ours, plain_text
+from coig.fields import LANGUAGES
 from coig.sample.general import general_examples
-from coig.schema import LANGUAGES, TrainConfig
+from coig.schema import TrainConfig
 from coig.study import Arm, write_atomic
 
 CHARACTERS = {"zh": 800, "en": 2000}  # of a piece at most: about 600 tokens

@@ -13,9 +13,9 @@ from pathlib import Path
 from random import Random
 
 from coig.data.examples import Example, Row
+from coig.fields import LANGUAGES
 from coig.sample.corpus import PROBLEMS, SENTENCE
 from coig.sample.general import general_examples
-from coig.schema import LANGUAGES
 from coig.study import write_atomic
 
 STORIES = 1300  # per language

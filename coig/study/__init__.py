@@ -23,7 +23,8 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from coig.config import ConfigError, suggestion
-from coig.schema import LANGUAGES, TrainConfig
+from coig.fields import LANGUAGES
+from coig.schema import TrainConfig
 
 MULTIRUN = Path("multirun")
 CHECKOUT = Path(__file__).parents[2]

@@ -11,13 +11,13 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from coig.data.queries import read_queries
+from coig.fields import SAMPLE
 from coig.sample.bits import gzip_bits, model_bits
 from coig.sample.build_tiny import build_tokenizer
 from coig.sample.card import write_card
 from coig.sample.corpus import documents, write_texts
 from coig.sample.general import general_examples
 from coig.sample.stories import write_chats
-from coig.schema import SAMPLE
 from coig.study import Arm
 from tests.conftest import SHARED, Command
 from tests.data.reading import read

@@ -1,0 +1,111 @@
+"""What single values of a configuration may be: paths, names, languages."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from coig.ratio import Ratio
+
+SAMPLE = Path(__file__).parent / "sample"
+SAMPLE_PREFIX = "sample:"
+SAMPLE_QUERIES = "sample:queries.jsonl"
+
+
+def local_path(text: str) -> Path:
+    """A path as configs write it: `sample:NAME` lies in the embedded sample, `~` is the home folder."""
+    if text.startswith(SAMPLE_PREFIX):
+        return SAMPLE / text.removeprefix(SAMPLE_PREFIX)
+    return Path(text).expanduser()
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a path stands for several files."""
+    return any(character in text for character in "*?[") and not local_path(text).exists()
+
+
+def matching_files(text: str) -> list[Path]:
+    """The files of a path or pattern, sorted by name."""
+    if not is_pattern(text):
+        return [local_path(text)]
+    path = local_path(text).absolute()
+    return sorted(file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if file.is_file())
+
+
+def _existing(text: str) -> str:
+    if not local_path(text).exists():
+        raise ValueError(f"no such file or folder (looked in {local_path(text).absolute().parent})")
+    return text
+
+
+def _file(text: str) -> str:
+    if local_path(_existing(text)).is_dir():
+        raise ValueError("is a folder; name a file in it")
+    return text
+
+
+def _queries(text: str) -> str:
+    return text if text == "sample" else _file(text)
+
+
+def _file_pattern(text: str) -> str:
+    if not is_pattern(text):
+        return _file(text)
+    if not matching_files(text):
+        raise ValueError("no file has a name of this pattern")
+    return text
+
+
+def _model_path(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; give a hub id or a folder")
+    looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
+    return _existing(text) if looks_local else text
+
+
+def _ratio(text: str) -> str:
+    return Ratio.parse(text).text
+
+
+def _plain_name(text: str) -> str:
+    if not text or text in {".", ".."} or "/" in text or "\\" in text or len(text) > 100:
+        raise ValueError("is used as a folder's name: no slashes, not empty, at most 100 characters")
+    return text
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _any_number(value: Any) -> Any:
+    return [] if value is None else _one_or_more(value)
+
+
+def _stem(value: Any) -> Any:
+    return Path(value).stem if isinstance(value, str) and value.endswith(".jsonl") else value
+
+
+def _known_target(text: str) -> str:
+    package = text.partition(".")[0]
+    if "." not in text or importlib.util.find_spec(package) is None:
+        raise ValueError(f"package '{package}' is not installed, or this is no dotted path")
+    return text
+
+
+ExistingFile = Annotated[str, AfterValidator(_file)]
+ExistingFiles = Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]
+ModelPath = Annotated[str, AfterValidator(_model_path)]  # hub id or folder
+RatioText = Annotated[str, AfterValidator(_ratio)]
+Target = Annotated[str, AfterValidator(_known_target)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+QueriesFile = Annotated[str, AfterValidator(_queries)]
+FilePattern = Annotated[str, AfterValidator(_file_pattern)]
+FolderName = Annotated[str, AfterValidator(_plain_name)]
+QueriesName = Annotated[FolderName, BeforeValidator(_stem)]
+ArmNames = Annotated[Words, Field(min_length=1)]
+Language = Literal["zh", "en"]
+LANGUAGES: tuple[str, ...] = get_args(Language)
+ExampleField = Literal["id", "lang", "genre", "prompt", "reasoning", "answer", "system", "score"]

@@ -95,7 +95,7 @@ def _answers(folder: Path) -> list[str]:
 
 
 def our_words(folder: Path) -> float:
-    from coig.evaluation.lexical import words
+    from coig.words import words
 
     return _seconds(words, folder)
 

@@ -13,6 +13,7 @@ from coig.ratio import Ratio
 SAMPLE = Path(__file__).parent / "sample"
 SAMPLE_PREFIX = "sample:"
 SAMPLE_QUERIES = "sample:queries.jsonl"
+HELD_OUT = "held_out"  # queries: the prompts of the triplets that an arm was not trained on
 
 
 def local_path(text: str) -> Path:
@@ -48,7 +49,7 @@ def _file(text: str) -> str:
 
 
 def _queries(text: str) -> str:
-    return text if text == "sample" else _file(text)
+    return text if text in ("sample", HELD_OUT) else _file(text)
 
 
 def _file_pattern(text: str) -> str:
@@ -105,7 +106,9 @@ QueriesFile = Annotated[str, AfterValidator(_queries)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
 FolderName = Annotated[str, AfterValidator(_plain_name)]
 QueriesName = Annotated[FolderName, BeforeValidator(_stem)]
+QueriesNames = Annotated[tuple[QueriesName, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 ArmNames = Annotated[Words, Field(min_length=1)]
 Language = Literal["zh", "en"]
+Half = Literal["low", "high"]
 LANGUAGES: tuple[str, ...] = get_args(Language)
 ExampleField = Literal["id", "lang", "genre", "prompt", "reasoning", "answer", "system", "score"]

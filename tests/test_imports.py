@@ -7,7 +7,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "coig"
 LAYERS = [
     {"ratio", "language", "thinking"},
-    {"fields"},
+    {"fields", "words"},
     {"schema"},
     {"config"},
     {"cli", "tracking", "rows"},

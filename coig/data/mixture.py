@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +15,13 @@ from coig.config import DataError
 from coig.data.examples import Example, prompt_key
 from coig.data.pools import Pool, open_pool
 from coig.data.queries import read_queries
+from coig.data.selection import Reason, diverse_half, reasons_of
 from coig.fields import local_path
 from coig.ratio import Ratio
-from coig.schema import Data, Filters, Source
+from coig.schema import Data, Source
 
-Reason = tuple[str, pl.Expr]  # under which name to count the rows that the expression holds for
+TRIPLET = ["pool", "id"]
+LEAK = ["pool", "id", "place", "place_trained"]
 LINE = ["pool", "row", "place", "id", "kind", "lang", "source", "digest"]
 
 
@@ -127,7 +128,7 @@ class _Ordered:
 
 def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes]) -> _Ordered:
     """A creative source's rows; those that are test queries too are only counted."""
-    ordered = _ordered(open_pool(source, "creative", "zh", key, data), _reasons(source.filters), "digest", seed)
+    ordered = _ordered(open_pool(source, "creative", "zh", key, data), source, [], "digest", seed)
     also_queries = ordered.lines["prompt_key"].is_in(list(tested)).sum()
     return replace(ordered, about=ordered.about | {"also_queries": also_queries})
 
@@ -137,62 +138,46 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
     pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
     of_another_language = ("language", pl.col("lang") != lang)
     overlapping = ("overlap", pl.col("prompt_key").is_in(list(taken)))
-    return _ordered(pool, [of_another_language, *_reasons(source.filters), overlapping], "content", seed)
+    return _ordered(pool, source, [of_another_language, overlapping], "content", seed)
 
 
-def _ordered(pool: Pool, reasons: Sequence[Reason], unique: str, seed: int) -> _Ordered:
-    """A pool's rows, each value of `unique` once, without those that a reason holds for; the first one is counted."""
-    holding = [pl.when(holds).then(pl.lit(name)) for name, holds in reasons]
+def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], unique: str, seed: int) -> _Ordered:
+    """A pool's rows, each value of `unique` once, without those that a reason or filter holds for, counted under the
+    first one's name."""
+    holding = [pl.when(holds).then(pl.lit(name)) for name, holds in [*reasons, *reasons_of(source.filters)]]
     rows = pool.index().with_columns(removed=pl.coalesce([*holding, pl.lit(None, pl.String)]))
     usable = rows.filter(pl.col("removed").is_null())
     # which of several is kept must not depend on their order in the file
     kept = usable.sort("id", "lang", "source", "genre", "digest").unique(unique, keep="first", maintain_order=True)
-    if len(twice := kept.filter(pl.col("id").is_duplicated()).sort("id", "row")):
+    if len(twice := kept.filter(pl.struct("id", "lang").is_duplicated()).sort("id", "row")):
         name, places = twice["id"][0], " and ".join(twice["place"][:2])
         raise DataError(f"{pool.key}: id '{name}' stands for different rows, {places}; make ids unique")
+    duplicates = len(usable) - len(kept)
+    removed = dict(rows["removed"].drop_nulls().value_counts().sort("removed").iter_rows())
+    about: dict[str, Any] = {}
+    if half := source.filters.diversity:
+        chosen, about["diversity"] = diverse_half(pool, kept, half)
+        removed["diversity"], kept = len(kept) - len(chosen), chosen
     lines = kept[order_of(kept["id"].to_list(), seed)].with_columns(pool=pl.lit(pool.key), kind=pl.lit(pool.kind))
-    about = {
+    about |= {
         "pool": pool.key,
         "files": pool.about["files"],
         "rows": pool.about["rows"],
         "quarantined": pool.quarantined,
-        "duplicates": len(usable) - len(kept),
-        "removed": dict(rows["removed"].drop_nulls().value_counts().sort("removed").iter_rows()),
+        "duplicates": duplicates,
+        "removed": removed,
         "usable": len(kept),
     }
     return _Ordered(pool, lines, about)
 
 
-def _reasons(filters: Filters) -> list[Reason]:
-    """What makes a row unfit for use; what a filter asks for must be known of the row."""
-    of_own_script = pl.when(pl.col("lang") == "zh").then("script_share").otherwise(1 - pl.col("script_share"))
-    asked: list[tuple[str, Any, Callable[[Any], pl.Expr]]] = [
-        ("score", filters.min_score, lambda least: pl.col("score").is_null() | (pl.col("score") < least)),
-        ("language", filters.min_language_share, lambda least: of_own_script.is_null() | (of_own_script < least)),
-        ("length", filters.min_characters, lambda least: pl.col("characters") < least),
-        ("length", filters.max_characters, lambda most: pl.col("characters") > most),
-        ("topic", filters.topics, lambda patterns: ~_topic_is_one_of(patterns)),
-        ("topic", filters.not_topics, lambda patterns: _topic_is_one_of(patterns)),
-    ]
-    return [(name, unfit(value)) for name, value, unfit in asked if value is not None]
-
-
-def _topic_is_one_of(patterns: Sequence[str]) -> pl.Expr:
-    """Whether the genre is like one of the shell patterns; a row without a genre is like none."""
-    matches = [pl.col("genre").str.contains(_regex(pattern)) for pattern in patterns]
-    return pl.any_horizontal(pl.lit(False), *matches).fill_null(value=False)
-
-
-def _regex(pattern: str) -> str:
-    """A shell pattern as polars takes it: `*` and `?`, the rest stands for itself."""
-    return "^(?s:" + re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".") + ")$"
-
-
 def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFrame]) -> None:
     """Raises DataError if a prompt with the same answer is both trained on and held out."""
-    leaked = pl.concat(held_out).join(pl.concat(train), on="content", suffix="_trained")
+    both = pl.concat(held_out), pl.concat(train)
+    # the same text, or the same triplet in another language
+    leaked = pl.concat([both[0].join(both[1], on=key, suffix="_trained").select(LEAK) for key in ("content", TRIPLET)])
     if len(leaked):
-        pool, name, place, trained = leaked.select("pool", "id", "place", "place_trained").row(0)
+        pool, name, place, trained = leaked.row(0)
         raise DataError(
             f"{pool}: {place}: example {name}, held out, is also trained on, from {trained}; remove one of them"
         )

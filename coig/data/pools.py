@@ -15,7 +15,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -62,7 +62,7 @@ class Pool:
     key: str
     kind: Kind
     folder: Path
-    about: dict[str, Any]
+    about: dict[str, Any] = field(compare=False)  # the folder's name stands for it
 
     @property
     def quarantined(self) -> int:

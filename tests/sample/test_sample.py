@@ -69,6 +69,7 @@ def test_general_examples_are_what_the_generator_writes(lang: str) -> None:
 
 
 @pytest.mark.skipif(not (SHARED / "corpus").exists(), reason="needs ../shared/corpus, the novels")
+@pytest.mark.slow
 def test_the_tokenizer_is_what_the_script_builds(tokenizer: Any, tmp_path: Path) -> None:
     write_texts(SHARED / "corpus", tmp_path)
     assert build_tokenizer(tmp_path).get_vocab() == tokenizer.get_vocab()

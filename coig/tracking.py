@@ -23,8 +23,12 @@ def is_wandb(node: Constructor) -> bool:
 def wandb_options(run_id: str) -> dict[str, Any]:
     """A run's id, always the same for the same work, so that it is continued; offline where nobody is logged in."""
     os.environ.setdefault("WANDB_SILENT", "true")  # its summary of each run would bury a sweep's own lines
+    # it would record the repository of the folder one works in, with a token in its remote's address; the manifest has
+    # coig's own revision
+    os.environ.setdefault("WANDB_DISABLE_GIT", "true")
     import wandb
 
+    wandb.setup()  # silent from here on, not only once a run has started
     if "WANDB_MODE" in os.environ or wandb.login(prompt=False, verify=False):
         return {"id": run_id}
     log.info("W&B: not logged in, runs stay offline (`wandb login` changes that, `wandb sync` uploads them later)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,25 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the tests share the cores already
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def outside() -> dict[str, str]:
+    """The environment without W&B's variables: a process must not join the service of a test's own run."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of the tests' own, shared by them."""
     folder = tmp_path_factory.mktemp("cache")
     os.environ["COIG_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_service_of_wandb() -> Iterator[None]:
+    """W&B names its running service in the environment: a process of a later test would join it, and end it."""
+    yield
+    if wandb := sys.modules.get("wandb"):
+        wandb.teardown()
 
 
 @pytest.fixture
@@ -37,8 +50,7 @@ def command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command
     home = tmp_path_factory.mktemp("home")  # nobody is logged in, and libraries' caches stay out of the way
 
     def run(script: str, *overrides: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-        environment |= {"HOME": str(home), "NETRC": str(home / "netrc"), "COLUMNS": "120"}
+        environment = outside() | {"HOME": str(home), "NETRC": str(home / "netrc"), "COLUMNS": "120"}
         return subprocess.run(
             [sys.executable, str(ROOT / script), *overrides],
             cwd=tmp_path,

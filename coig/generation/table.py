@@ -23,6 +23,7 @@ def log_table(arm: Arm, queries: str) -> None:
         import wandb
 
         run = construct(node, **options, job_type="generate").experiment
-        run.config.update({"queries": queries, "seed": records[0]["seed"], "sampling": records[0]["sampling"]})
+        settings = {"queries": queries, "seed": records[0]["seed"], "sampling": records[0]["sampling"]}
+        run.config.update(settings, allow_val_change=True)  # overwrite=true answers anew in the same run
         table = wandb.Table(columns=list(COLUMNS), data=[[record[key] for key in COLUMNS] for record in records])
         run.log({"answers": table})

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,10 +24,9 @@ from coig.fields import LANGUAGES
 from coig.schema import TrainConfig
 
 MULTIRUN = Path("multirun")
-CHECKOUT = Path(__file__).parents[2]
 # what may change between two runs of one arm without changing its results
 RUN_ONLY = (
-    *("resume", "overwrite", "logger", "vary", "data.cache", "data.max_quarantined"),
+    *("resume", "overwrite", "logger", "vary", "question", "objective", "data.cache", "data.max_quarantined"),
     *(
         f"trainer.{key}"
         for key in ("tokens_per_micro_batch", "activation_checkpointing", "compile", "checkpoint_every")
@@ -77,6 +73,12 @@ class Arm:
     @property
     def metrics(self) -> Path:
         return self.folder / "metrics.jsonl"
+
+    def last_metric(self, name: str) -> float | None:
+        """What was logged last under that name."""
+        lines = read_jsonl(self.metrics) if self.metrics.exists() else ()
+        values = [line[name] for _, text in lines if name in (line := json.loads(text))]
+        return float(values[-1]) if values else None
 
     def generations(self, queries: str) -> Path:
         return self.folder / "generations" / f"{queries}.jsonl"
@@ -312,34 +314,3 @@ def sha256_of(path: Path) -> str:
 
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def provenance() -> dict[str, Any]:
-    """Code revision, versions and machine, for a manifest."""
-    trains = ("coig", "torch", "lightning", "transformers", "tokenizers", "peft", "flash-attn")
-    packages = (*trains, "hydra-core", "polars", "wandb")
-    return {
-        "git": _git_revision(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in packages},
-        "machine": {"platform": platform.platform(), "cpus": os.cpu_count()},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _git_revision() -> dict[str, Any] | None:
-    """The revision of this checkout of coig, and whether it was changed since; None outside a checkout."""
-
-    def git(*command: str) -> str:
-        run = subprocess.run(["git", "-C", str(CHECKOUT), *command], capture_output=True, text=True, check=True)
-        return run.stdout.strip()
-
-    try:
-        return {"revision": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return None

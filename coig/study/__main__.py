@@ -8,7 +8,6 @@ python -m coig.study rm STUDY [ARM …]         # delete, after a question
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -77,7 +76,7 @@ def _show(names: Sequence[str]) -> None:
         groups, git = manifest["data"]["train"], manifest.get("git") or {}
         counts = [sum(g["examples"] for g in groups if g["kind"] == kind) for kind in ("creative", "general")]
         totals = [sum(group[key] for group in groups) for key in ("supervised_tokens", "truncated")]
-        losses = [_last(arm, key) for key in ("train/loss", "validation/loss")]
+        losses = [_loss(arm.last_metric(key)) for key in ("train/loss", "validation/loss")]
         revision = f"{git.get('revision', '–')[:8]}{' +' if git.get('dirty') else ''}"
         figures = [f"{figure:,}" for figure in (*counts, *totals)]
         model = str(manifest["model"]["name"])
@@ -159,12 +158,8 @@ def _answers(arm: Arm) -> str:
     return f"{lines:,}" if lines else "–"
 
 
-def _last(arm: Arm, key: str) -> str:
-    """What was logged last under that name."""
-    if not arm.metrics.exists():
-        return "–"
-    values = [line[key] for _, text in read_jsonl(arm.metrics) if key in (line := json.loads(text))]
-    return f"{values[-1]:.3f}" if values else "–"
+def _loss(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _table(*words: str, numbers: Sequence[str] = (), others: Sequence[str] = ()) -> Table:

@@ -8,28 +8,35 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
+
+import torch
 
 from coig.data.dataset import EncodedSet
 from coig.data.mixture import Mixture
-from coig.schema import TrainConfig
-from coig.study import Arm, now, provenance, write_atomic
+from coig.schema import TrainConfig, Trainer
+from coig.study import Arm, now, write_atomic
+from coig.study.provenance import provenance
 from coig.training import ranks
+from coig.training.budget import supervised_tokens
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What an arm is trained from and on, and for how many optimizer steps."""
+
+    lm: Any
+    mixture: Mixture
+    train: EncodedSet
+    validation: EncodedSet
+    steps: int
+
+
 @contextmanager
-def recorded(
-    config: TrainConfig,
-    arm: Arm,
-    mixture: Mixture,
-    train: EncodedSet,
-    validation: EncodedSet,
-    lm: Any,
-    *,
-    anew: bool,
-) -> Iterator[None]:
+def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[None]:
     """Keep the arm's folder true while the block trains: its manifest says running, then done or failed."""
     if not ranks.is_first():
         yield
@@ -38,9 +45,9 @@ def recorded(
         arm.clear()
     # answers of a model that is about to change would pass for the new one's
     shutil.rmtree(arm.generations("").parent, ignore_errors=True)
-    if rows := b"".join(pool.quarantine.read_bytes() for pool in mixture.pools.values()):
+    if rows := b"".join(pool.quarantine.read_bytes() for pool in prepared.mixture.pools.values()):
         write_atomic(arm.folder / "quarantine.jsonl", rows)
-    manifest = _manifest(config, arm, mixture, train, validation, lm)
+    manifest = _manifest(config, arm, prepared)
     with _status_kept(arm, manifest):
         # after the manifest says "running": a kill in between must not leave a finished arm with settings it never had
         arm.write_settings(config)
@@ -72,10 +79,9 @@ def _status_kept(arm: Arm, manifest: dict[str, Any]) -> Iterator[None]:
     log.info("%s: done in %.0f s, model in %s", arm.name, seconds, arm.model)
 
 
-def _manifest(
-    config: TrainConfig, arm: Arm, mixture: Mixture, train: EncodedSet, validation: EncodedSet, lm: Any
-) -> dict[str, Any]:
+def _manifest(config: TrainConfig, arm: Arm, prepared: Prepared) -> dict[str, Any]:
     earlier = arm.manifest()
+    lm, mixture, train, validation = prepared.lm, prepared.mixture, prepared.train, prepared.validation
     return {
         "study": config.study,
         "arm": config.arm,
@@ -97,9 +103,25 @@ def _manifest(
             "train": train.groups,
             "validation": validation.groups,
         },
-        **provenance(),
+        "training": {
+            "steps": prepared.steps,
+            "epochs": round(prepared.steps / config.trainer.steps_per_epoch(len(train)), 3),
+            "supervised_tokens": supervised_tokens(config, train, prepared.steps),
+        },
+        **provenance(_devices(config.trainer)),
         "wandb_run": earlier.get("wandb_run") or secrets.token_hex(4),
         "times": earlier.get("times") or {"started": now(), "ended": None, "seconds": 0.0},
+    }
+
+
+def _devices(trainer: Trainer) -> dict[str, Any]:
+    """What torch computes on and with, on this node; other GPUs of the machine are left alone."""
+    used = range(trainer.devices) if trainer.accelerator == "gpu" else ()
+    gpus = [torch.cuda.get_device_properties(number) for number in used]
+    return {
+        "gpus": [{"name": gpu.name, "memory_gb": round(gpu.total_memory / 1e9, 1)} for gpu in gpus],
+        "cuda": torch.version.cuda,
+        "torch_threads": torch.get_num_threads(),
     }
 
 
@@ -107,18 +129,17 @@ def _left_out_by_length(train: EncodedSet, validation: EncodedSet) -> dict[str, 
     return {**train.counts, **{f"validation_{name}": count for name, count in validation.counts.items()}}
 
 
-def headline(
-    config: TrainConfig, mixture: Mixture, train: EncodedSet, validation: EncodedSet, lm: Any, steps: int
-) -> str:
+def headline(config: TrainConfig, prepared: Prepared) -> str:
     """The arm's size in one line, with what was left out."""
+    mixture, train = prepared.mixture, prepared.train
     examples = {kind: sum(g["examples"] for g in train.groups if g["kind"] == kind) for kind in ("creative", "general")}
     supervised = sum(group["supervised_tokens"] for group in train.groups)
-    by_length = _left_out_by_length(train, validation)
+    by_length = _left_out_by_length(train, prepared.validation)
     facts = [
         f"{examples['creative']} creative + {examples['general']} general examples",
         f"{supervised:,} supervised tokens",
-        f"{steps} steps",
-        _parameters(lm),
+        f"{prepared.steps} steps",
+        _parameters(prepared.lm),
         *(f"{count} {name.replace('_', ' ')}" for name, count in by_length.items() if count),
         *(f"{count} rows left out ({reason})" for reason, count in mixture.left_out.items() if count),
         *(

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 
 from coig.config import construct
 from coig.schema import TrainConfig
 from coig.study import Arm, settings_of
-from coig.tracking import finished_run, is_wandb, wandb_options
+from coig.tracking import best_effort, finished_run, is_wandb, wandb_options
 from coig.training import ranks
 from coig.training.metrics import MetricsFile
 
 log = logging.getLogger(__name__)
+
+OF_ONE_MOMENT = {"status", "error", "times"}  # what a manifest says of a run's course, which W&B tells by itself
 
 
 @contextmanager
@@ -26,12 +34,87 @@ def tracking(config: TrainConfig, arm: Arm) -> Iterator[list[Logger]]:
         yield []
         return
     with finished_run():
-        loggers: list[Logger] = [MetricsFile(arm.metrics)]
-        if config.logger:
-            options = wandb_options(arm.manifest()["wandb_run"]) if is_wandb(config.logger) else {}
-            loggers.append(construct(config.logger, **options))
+        metrics = MetricsFile(arm.metrics)
+        loggers: list[Logger] = [metrics]
+        if config.logger and is_wandb(config.logger):
+            run_id = arm.manifest()["wandb_run"]
+            logger = construct(config.logger, **wandb_options(run_id))
+            earlier = [json.loads(line) for line in metrics.earlier]
+            loggers.append(Continued(logger, earlier, run_id) if earlier else logger)
+        elif config.logger:
+            loggers.append(construct(config.logger))
+        facts = {key: value for key, value in arm.manifest().items() if key not in OF_ONE_MOMENT}
         for logger in loggers:
             if url := getattr(logger.experiment, "url", None):
                 log.info("W&B: %s", url)
-            logger.log_hyperparams(settings_of(config))
+            logger.log_hyperparams({**settings_of(config), "manifest": facts})
         yield loggers
+
+
+class Continued(Logger):
+    """W&B's logger in a run that goes on: rows come in the same order again, and those that W&B has are left out.
+
+    Steps since the last checkpoint are run again, and of a killed run W&B lacks the last 15 seconds. Until some of it
+    is uploaded, one offline file with all that is in metrics.jsonl takes the place of the earlier ones.
+    """
+
+    def __init__(self, logger: Any, earlier: Sequence[dict[str, Any]], run_id: str) -> None:
+        super().__init__()
+        self.logger, self.earlier = logger, earlier
+        self.position: int | None = None  # of the next row
+        folders = list(Path(logger.save_dir).glob(f"wandb/*run-*-{run_id}"))
+        offline = [f for f in folders if f.name.startswith("offline") and not any(f.glob("*.synced"))]
+        uploaded = len(folders) > len(offline)
+        for folder in () if uploaded else offline:
+            shutil.rmtree(folder)
+        # W&B's steps count rows, but offline it does not know how many it was sent
+        run = logger.experiment
+        self.known: int = run.starting_step if not run.offline else len(earlier) if uploaded else 0
+
+    @property
+    def name(self) -> str | None:
+        name: str | None = self.logger.name
+        return name
+
+    @property
+    def version(self) -> str | None:
+        version: str | None = self.logger.version
+        return version
+
+    @property
+    def experiment(self) -> Any:
+        return self.logger.experiment
+
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        self.logger.log_hyperparams(*args, **kwargs)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if self.position is None:
+            kept = [line for line in self.earlier if line["step"] < (step or 0)]
+            for line in kept[self.known :]:
+                self.logger.log_metrics({key: value for key, value in line.items() if key != "step"}, line["step"])
+            self.position = len(kept)
+        if self.position >= self.known:
+            self.logger.log_metrics(metrics, step)
+        self.position += 1
+
+
+def log_model(config: TrainConfig, arm: Arm) -> None:
+    """The exported model as an artifact of the arm's W&B run, if `logger.log_model` asks for it."""
+    if not (config.logger and is_wandb(config.logger) and config.logger.arguments().get("log_model")):
+        return
+    with best_effort(arm.model):
+        import wandb
+
+        manifest = arm.manifest()
+        facts = {key: manifest[key] for key in ("study", "arm", "seed", "model", "data", "versions")}
+        facts["data"] = {key: manifest["data"][key] for key in ("name", "ratio", "fingerprint")}
+        facts["revision"] = (manifest["git"] or {}).get("revision")
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{arm.study}-{arm.name}")[:128]  # as W&B wants names
+        artifact = wandb.Artifact(name, type="model", metadata=facts)
+        # from its own place, wherever `wandb sync` is run: a copy of a model may be most of the disk
+        artifact.add_dir(str(arm.model.absolute()), policy="immutable", skip_cache=True)
+        assert wandb.run
+        wandb.run.log_artifact(artifact)

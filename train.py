@@ -10,8 +10,8 @@ from coig.training import check, train  # torch is imported once there is someth
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
-def main(cfg: DictConfig) -> None:
-    train(load_config(cfg, TrainConfig))
+def main(cfg: DictConfig) -> float | None:
+    return train(load_config(cfg, TrainConfig))
 
 
 if __name__ == "__main__":

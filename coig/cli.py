@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
@@ -26,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from coig.config import ConfigError, Schema, config_problems, load_config, render_problems, suggestion
-from coig.schema import Node, TrainConfig
+from coig.schema import TrainConfig
 
 MULTIRUN = Path("multirun")
 CONF = Path(__file__).parent.parent / "conf"
@@ -51,9 +51,8 @@ def check_command_line(
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             name = arguments.config_name or config_name
             command = _Command.parse(name, schema, arguments.overrides, sweeps=arguments.multirun)
-            problems = _problems(command)
+            problems, configs = _checked(command)
             if command.swept and check_job and not problems:
-                configs = [load_config(cfg, schema) for _, cfg in command.jobs()]
                 problems = list(dict.fromkeys(str(e) for config in configs if (e := _error_of(check_job, config))))
     except (HydraException, OmegaConfBaseException) as error:
         problems = [str(error)]
@@ -86,34 +85,36 @@ def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schem
     try:
         with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
             command = _Command.parse(config_name, schema, lines, sweeps=False)
-            if problems := _problems(command):
+            problems, configs = _checked(command)
+            if problems:
                 raise ConfigError(render_problems(problems))
-            [(_, cfg)] = command.jobs()
-            return load_config(cfg, schema)
+            return configs[0]
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(str(error)) from None
 
 
 @dataclass(frozen=True)
-class _Command:
+class _Command(Generic[Schema]):
     """What a command line asks for; `naming` is the override that names in the arms what a sweep varies."""
 
     config_name: str
-    schema: type[Node]
+    schema: type[Schema]
     overrides: list[Override]
     swept: list[Override]
     naming: list[str]
 
     @classmethod
-    def parse(cls, config_name: str, schema: type[Node], lines: list[str], *, sweeps: bool) -> _Command:
+    def parse(cls, config_name: str, schema: type[Schema], lines: list[str], *, sweeps: bool) -> _Command[Schema]:
         overrides = _parsed(lines)
+        if sweeps:
+            overrides = _with_own_sweep(config_name, overrides)
         swept = [o for o in overrides if o.is_sweep_override()] if sweeps else []
         varied = [key for o in swept if (key := _key(o)) not in NAMED_ALREADY]
         said = any(o.key_or_group == "vary" for o in overrides)
         naming = [f"vary=[{','.join(varied)}]"] if varied and not said and schema is TrainConfig else []
         return cls(config_name, schema, overrides, swept, naming)
 
-    def without(self, wrong: set[str]) -> _Command:
+    def without(self, wrong: set[str]) -> _Command[Schema]:
         """The command with the sound overrides only."""
         sound = [o for o in self.overrides if _key(o) not in wrong]
         swept = [o for o in self.swept if o in sound]
@@ -122,9 +123,29 @@ class _Command:
     def jobs(self) -> Iterator[tuple[str, DictConfig]]:
         """What is swept, and the composed config, of every job."""
         fixed = [o.input_line or "" for o in self.overrides if o not in self.swept]
-        choices = [[f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()] for o in self.swept]
+        choices = [[f"{o.get_key_element()}={value}" for value in _candidates(o)] for o in self.swept]
         for values in itertools.product(*choices):
             yield " ".join(values), compose_job(self.config_name, [*fixed, *values, *self.naming])
+
+
+def _candidates(override: Override) -> list[str]:
+    """What is swept; of the interval of a search, its ends."""
+    if override.is_interval_sweep():
+        interval: Any = override.value()
+        return [str(interval.start), str(interval.end)]
+    return list(override.sweep_string_iterator())
+
+
+def _with_own_sweep(config_name: str, overrides: list[Override]) -> list[Override]:
+    """What an experiment sweeps by itself (`hydra.sweeper.params`), then the command line, which replaces its keys."""
+    fixed = [o.input_line or "" for o in overrides if not o.is_sweep_override()]
+    try:
+        cfg = compose(config_name, overrides=fixed, return_hydra_config=True)
+    except HydraException:  # what is wrong with them is said with all other problems
+        return overrides
+    said = {_key(o) for o in overrides}
+    params = cfg.hydra.sweeper.get("params") or {}
+    return [*_parsed([f"{key}={value}" for key, value in params.items() if key not in said]), *overrides]
 
 
 def _key(override: Override) -> str:
@@ -155,8 +176,8 @@ def _quoted(line: str) -> str:
     return f"{key}='{value}'" if equals else f"{line}=…"
 
 
-def _problems(command: _Command) -> list[str]:
-    """What is wrong with the overrides themselves, and with the jobs that the sound ones make."""
+def _checked(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
+    """What is wrong with the overrides themselves, and with the jobs that the sound ones make; and the sound jobs."""
     ours = [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
     groups = {_key(o): o for o in ours if (CONF / o.key_or_group).is_dir()}
     wrong = {key: _choice_problems(override) for key, override in groups.items()}
@@ -164,7 +185,8 @@ def _problems(command: _Command) -> list[str]:
     known = OmegaConf.to_container(compose(command.config_name, overrides=chosen), resolve=False)
     wrong |= {key: _key_problems(known, key) for o in ours if (key := _key(o)) not in groups}
     sound = command.without({key for key, problems in wrong.items() if problems})
-    return [problem for problems in wrong.values() for problem in problems] + _job_problems(sound)
+    problems, configs = _checked_jobs(sound)
+    return [problem for problems in wrong.values() for problem in problems] + problems, configs
 
 
 def _choice_problems(override: Override) -> list[str]:
@@ -172,7 +194,7 @@ def _choice_problems(override: Override) -> list[str]:
     choices = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
     if override.is_delete():
         return []
-    values = list(override.sweep_string_iterator()) if override.is_sweep_override() else [str(override.value())]
+    values = _candidates(override) if override.is_sweep_override() else [str(override.value())]
     return [
         f"{key}={value}: no such choice; choose from {', '.join(choices)}"
         + (" (~experiment for none)" if group == "experiment" else "")
@@ -197,17 +219,22 @@ def _key_problems(known: Any, key: str) -> list[str]:
     return []
 
 
-def _job_problems(command: _Command) -> list[str]:
-    """The problems of every job, each said once; a sweep's jobs must also have arms of their own."""
+def _checked_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
+    """The problems of every job, each said once, and the configs of those without any; a sweep's jobs must also have
+    arms of their own."""
     if one := [o.key_or_group for o in command.swept if o.key_or_group in ("study", "experiment")]:
-        return [f"{one[0]}: cannot be swept, a sweep is one study; run the command once for each"]
+        return [f"{one[0]}: cannot be swept, a sweep is one study; run the command once for each"], []
     problems: dict[str, None] = {}
     arms: dict[str, str] = {}
+    configs = []
     for job, cfg in command.jobs():
-        problems |= dict.fromkeys(config_problems(cfg, command.schema))
+        found = config_problems(cfg, command.schema)
+        problems |= dict.fromkeys(found)
+        if not found:
+            configs.append(load_config(cfg, command.schema))
         if command.schema is TrainConfig and arms.setdefault(cfg.arm, job) != job:
             problems[f"{job} and {arms[cfg.arm]} are both the arm '{cfg.arm}': each needs a name of its own"] = None
-    return list(problems)
+    return list(problems), configs
 
 
 def _error_of(check: Callable[[Schema], object], config: Schema) -> ConfigError | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, get_args, overload
 
@@ -102,6 +103,15 @@ def suggestion(word: str, known: list[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else f"; known here: {', '.join(known)}"
 
 
+def shown(value: Any) -> str:
+    """A value as arms' names have it: the last part of a path, a list's items, a node by its name."""
+    if isinstance(value, Mapping):
+        return shown(value.get("name") or value.get("path") or value.get("_target_"))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "+".join(map(shown, value))
+    return "null" if value is None else str(value).rpartition("/")[2]
+
+
 def _resolved(cfg: DictConfig) -> Any:
     return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
 
@@ -162,7 +172,7 @@ def _arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: Dic
     for key in vary:
         choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
         value = choices.get(key, OmegaConf.select(_root_, key))
-        named = f"{key.rpartition('.')[2]}_{'null' if value is None else str(value).rpartition('/')[2]}"
+        named = f"{key.rpartition('.')[2]}_{shown(value)}"
         parts.append(re.sub(r"[^\w.+-]", "_", named))  # a plain word for folders and for Hydra
     return "-".join(parts)
 

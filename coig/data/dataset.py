@@ -73,6 +73,7 @@ class EncodedSet(Sequence[Encoded]):
     """The examples of a mixture that are trained on or validated with.
 
     groups: per (kind, lang, source) the examples, tokens, supervised tokens, and how many were truncated and dropped.
+    supervised: (examples,) int64, how many tokens of each bear loss.
 
     Args:
         lines: frame of id, kind, lang, source, place (shard, start), tokens of each segment, supervised tokens, and
@@ -83,6 +84,7 @@ class EncodedSet(Sequence[Encoded]):
     def __init__(self, lines: pl.DataFrame, shards: Mapping[str, Ids], weights: Weights) -> None:
         self.groups = _groups(lines)
         kept = lines.filter(~pl.col("dropped"))
+        self.supervised: NDArray[np.int64] = kept["supervised"].cast(pl.Int64).to_numpy()
         self._names = kept.select("id", "kind", "lang", "shard").rows()
         self._places = kept.select("start", *SEGMENTS).to_numpy()
         self._shards = shards

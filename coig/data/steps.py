@@ -113,6 +113,12 @@ def _joined(parts: list[Any], dtype: type) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, dtype), *parts])
 
 
+def epoch_order(examples: int, seed: int, epoch: int) -> list[int]:
+    """The numbers of the examples in the order in which an epoch, counted from 0, takes them."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(examples, generator=generator).tolist()
+
+
 class StepLoader:
     """The steps of an epoch, `batch_size` examples each (the last may hold fewer); sized, and resumable at any step.
 
@@ -133,17 +139,12 @@ class StepLoader:
     def __iter__(self) -> Iterator[Step]:
         if self.steps_done == len(self):
             self.epoch, self.steps_done = self.epoch + 1, 0
-        order = self._order()
+        count = len(self.examples)
+        order = list(range(count)) if self.seed is None else epoch_order(count, self.seed, self.epoch)
         while self.steps_done < len(self):
             first = self.steps_done * self.batch_size
             self.steps_done += 1  # before the step is handed out: whoever saves the state then has had it
             yield self.stepper.step([self.examples[number] for number in order[first : first + self.batch_size]])
-
-    def _order(self) -> list[int]:
-        if self.seed is None:
-            return list(range(len(self.examples)))
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return torch.randperm(len(self.examples), generator=generator).tolist()
 
     def state_dict(self) -> dict[str, int]:
         return {"epoch": self.epoch, "steps_done": self.steps_done}

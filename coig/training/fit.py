@@ -14,9 +14,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from coig.config import ConfigError, construct
 from coig.data.datamodule import MixtureDataModule
-from coig.data.dataset import encode_mixture
+from coig.data.dataset import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
-from coig.data.mixture import Mixture
+from coig.data.mixture import Mixture, build_mixture
 from coig.data.tokenizer import load_tokenizer
 from coig.models.adapters import add_adapters
 from coig.models.attention import PATHS, attention_path
@@ -26,12 +26,13 @@ from coig.models.flops import TrainingFlops
 from coig.schema import SPLIT, TrainConfig
 from coig.study import Arm
 from coig.training import ranks
+from coig.training.budget import budgeted
 from coig.training.checkpoints import Checkpoints, DirectIO
 from coig.training.module import CausalLMModule
-from coig.training.record import headline, recorded
+from coig.training.record import Prepared, headline, recorded
 from coig.training.sharding import whole_weights
 from coig.training.throughput import ProgressBar, Throughput
-from coig.training.tracking import tracking
+from coig.training.tracking import log_model, tracking
 
 log = logging.getLogger(__name__)
 
@@ -44,20 +45,30 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
     train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
+    planned = budgeted(config, train, lambda like: _examples_of(like, encoder))
     lm = ranks.first_before_others(lambda: load_model(config.model, config.seed))
-    total_steps = config.trainer.total_steps(len(train))
-    module = CausalLMModule(_trainable(lm, config), config, total_steps)
+    prepared = Prepared(lm, mixture, train, validation, planned.trainer.total_steps(len(train)))
+    module = CausalLMModule(_trainable(lm, config), config, prepared.steps)
     flops = TrainingFlops(lm)
     data = MixtureDataModule(train, validation, config.trainer, flops.attention_cost, config.seed)
-    trainer = _trainer(config, arm, flops, validates=len(validation) > 0)
-    log.info("%s", headline(config, mixture, train, validation, lm, total_steps))
+    trainer = _trainer(planned, arm, flops, validates=len(validation) > 0)
+    log.info("%s", headline(config, prepared))
     _log_attention(config)
-    with recorded(config, arm, mixture, train, validation, lm, anew=anew), tracking(config, arm) as loggers:
+    with recorded(config, arm, prepared, anew=anew), tracking(config, arm) as loggers:
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         weights = whole_weights(module.model)
         if ranks.is_first():
             export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model)
+            log_model(config, arm)
+
+
+def _examples_of(config: TrainConfig, encoder: Encoder) -> EncodedSet:
+    """What another arm, whose budget is this one's, would be trained on."""
+    train, _ = ranks.first_before_others(
+        lambda: encode_mixture(build_mixture(config.data, config.seed), config, encoder)
+    )
+    return train
 
 
 def _trainable(lm: Any, config: TrainConfig) -> CausalLM:

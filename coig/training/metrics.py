@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -47,4 +48,5 @@ class MetricsFile(Logger):
             write_atomic(self.path, "".join(f"{line}\n" for line in kept))
             self.earlier = []
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, **metrics}) + "\n")
+            there = {name: value for name, value in metrics.items() if not math.isnan(value)}
+            file.write(json.dumps({"step": step, **there}) + "\n")

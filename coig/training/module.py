@@ -36,6 +36,7 @@ class CausalLMModule(LightningModule):
         self.strict_loading = config.model.lora is None or config.trainer.strategy == "fsdp"
         self.model = model
         self.config = config
+        self.logged: set[str] = set()  # groups that an earlier step had
         # now, so that a wrong argument is known before anything is written; again where weights are sharded
         self.optimizer: Optimizer = construct(config.optimizer, [p for p in model.parameters() if p.requires_grad])
 
@@ -100,12 +101,19 @@ class CausalLMModule(LightningModule):
         self.log("loss", loss, prog_bar=True, logger=False)
         facts = {"loss": loss, "grad_norm": norm, "lr": rate, "supervised_tokens": float(sum(step.group_tokens))}
         self.log_dict({f"train/{name}": fact for name, fact in facts.items()})
-        self.log_dict({f"train/loss/{group}": loss for group, loss in losses.items()})
+        # of a group that this step lacks Lightning would log the last value once more
+        absent = dict.fromkeys(self.logged - losses.keys(), math.nan)
+        self.logged |= losses.keys()
+        self.log_dict({f"train/loss/{group}": loss for group, loss in (losses | absent).items()})
 
     def _exchange(self, *, now: bool) -> AbstractContextManager[Any]:
         """Under ddp, gradients travel once a step; fsdp must scatter them after each micro-batch to have room."""
         waits = self.config.trainer.strategy == "ddp" and not now
         return self.trainer.strategy.model.no_sync() if waits else nullcontext()
+
+    def on_train_batch_end(self, outputs: Any, step: Step, step_index: int) -> None:
+        # where the last step lies inside an epoch, Lightning validates only when it is told to stop
+        self.trainer.should_stop = self.global_step == self.total_steps
 
     def on_validation_epoch_start(self) -> None:
         self.validation = _Losses(self.device)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
+import traceback
 from contextlib import nullcontext
 
 from coig.config import ConfigError
@@ -14,17 +17,27 @@ from coig.training import ranks
 log = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig) -> None:
-    """Train the arm that `config` describes, unless it is done. Raises ConfigError before anything is written.
+def train(config: TrainConfig) -> float | None:
+    """Train the arm that `config` describes, unless it is done; returns its `objective`, if it has one.
 
-    With several devices and no ranks yet, start them; every one of them comes here again.
+    Raises ConfigError before anything is written.
+
+    With several devices and no ranks yet, start them; every one of them comes here again. However it ends, nothing of
+    it stays in memory for the next arm of a sweep to lack.
     """
-    ranks.check_devices(config.trainer)
-    if config.trainer.ranks > 1 and not ranks.is_rank():
-        ranks.launch(config)
-        return
-    with ranks.joined(config.trainer):
-        _train(config, _arm(config))
+    try:
+        ranks.check_devices(config.trainer)
+        if config.trainer.ranks > 1 and not ranks.is_rank():
+            ranks.launch(config)
+        else:
+            with ranks.joined(config.trainer):
+                _train(config, _arm(config))
+        return _objective(config)
+    except BaseException as error:
+        _clear_frames(error)
+        raise
+    finally:
+        _free_memory()
 
 
 def _train(config: TrainConfig, arm: Arm) -> None:
@@ -48,9 +61,39 @@ def _train(config: TrainConfig, arm: Arm) -> None:
             raise
 
 
+def _objective(config: TrainConfig) -> float | None:
+    """What a search is to lower."""
+    if config.objective is None:
+        return None
+    value = _arm(config).last_metric(config.objective)
+    if value is None:
+        raise ConfigError(
+            f"objective={config.objective}: {_arm(config).metrics} has none; name another of its figures, or hold "
+            "examples out whose answers are within model.max_length (data.validation)"
+        )
+    return value
+
+
+def _clear_frames(error: BaseException) -> None:
+    """Hydra keeps an arm's exception until the sweep ends, whose frames would keep the model. Line numbers stay."""
+    chain = [error]
+    for one in chain:
+        traceback.clear_frames(one.__traceback__)
+        chain += [other for other in (one.__cause__, one.__context__) if other and other not in chain]
+
+
+def _free_memory() -> None:
+    """Lightning's trainer and module are a cycle, which nothing else would collect in time."""
+    gc.collect()
+    if torch := sys.modules.get("torch"):
+        torch.cuda.empty_cache()  # does nothing where no GPU was used
+
+
 def check(config: TrainConfig) -> None:
     """Raise the ConfigError that `train` would meet in the data or in the arm's folder; writes nothing."""
     _arm(config).state(config, build_mixture(config.data, config.seed).fingerprint)
+    if config.budget.name != "epochs":
+        build_mixture(config.like.data, config.seed)
 
 
 def _arm(config: TrainConfig) -> Arm:

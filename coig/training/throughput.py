@@ -25,6 +25,10 @@ class Throughput(Callback):
         self.started = 0.0
         self.mean_seconds: float | None = None
 
+    def on_fit_start(self, trainer: Any, module: Any) -> None:
+        if module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(module.device)  # of the arms before
+
     def on_train_batch_start(self, trainer: Any, module: Any, step: Step, index: int) -> None:
         self.started = perf_counter()
 

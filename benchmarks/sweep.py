@@ -1,0 +1,236 @@
+"""What a sweep costs beside training: all arms in one process, or the usual shell loop with a process for each.
+
+python -m benchmarks.sweep
+
+The same arms, ratios × seeds of the sample at 160 tokens, one epoch, W&B offline, are trained by `train.py -m` and by
+`for … do train.py …; done`, in turns. Training is what the steps themselves took (`perf/seconds` of metrics.jsonl); the
+rest of an arm is overhead. Where it goes is sampled from the sweep's stack. The last line of stdout is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from types import FrameType
+from typing import Any
+
+from hydra.experimental.callback import Callback
+
+from benchmarks.measuring import goal_states, machine, print_goals, say
+from coig.study import read_jsonl
+
+TRAIN = Path(__file__).parent.parent / "train.py"
+RATIOS = ("0", "1k")
+SETTINGS = ("study=s", "model.max_length=160", "trainer.max_epochs=1")
+GOALS = {"overhead per arm": ("<=", 2.0)}
+SAMPLES_A_SECOND = 50
+# what the outermost of these on the stack is about: (end of the file's name, function or ""), part
+PARTS = (
+    (("coig/data/mixture.py", ""), "data"),
+    (("coig/data/dataset.py", "encode_mixture"), "data"),
+    (("coig/data/tokenizer.py", ""), "tokenizer"),
+    (("coig/models/causal_lm.py", "load_model"), "model"),
+    (("coig/training/module.py", "__init__"), "optimizer"),
+    (("coig/training/record.py", "_manifest"), "manifest"),
+    (("coig/training/tracking.py", ""), "W&B"),
+    (("coig/tracking.py", ""), "W&B"),
+    (("lightning/pytorch/loggers/wandb.py", ""), "W&B"),
+    (("coig/training/module.py", "training_step"), "training"),
+    (("pytorch/loops/evaluation_loop.py", "run"), "validation"),
+    (("coig/training/checkpoints.py", ""), "checkpoint"),
+    (("coig/models/export.py", "export"), "export"),
+    (("coig/training/run.py", "_free_memory"), "memory freed"),
+    (("importlib._bootstrap>", ""), "imports, once"),
+)
+
+
+class Clock(Callback):
+    """For Hydra: when the first arm of a sweep began, and the seconds of each part of the arms, in `clock.json`."""
+
+    def __init__(self) -> None:
+        self.began: float | None = None
+        self.parts: defaultdict[str, float] = defaultdict(float)
+        self.ended = threading.Event()
+        self.main = threading.get_ident()
+
+    def on_job_start(self, config: Any, **_: Any) -> None:
+        if self.began is None:
+            self.began = time.time()
+            self.sampler = threading.Thread(target=self._sample)
+            self.sampler.start()
+
+    def on_multirun_end(self, config: Any, **_: Any) -> None:
+        self.ended.set()
+        self.sampler.join()
+        Path("clock.json").write_text(json.dumps({"began": self.began, "parts": self.parts}), encoding="utf-8")
+
+    def _sample(self) -> None:
+        """A call that keeps Python's lock delays a sample, which then counts for more."""
+        last = time.perf_counter()
+        while not self.ended.wait(1 / SAMPLES_A_SECOND):
+            part, now = _part(sys._current_frames()[self.main]), time.perf_counter()
+            self.parts[part] += now - last
+            last = now
+
+
+def _part(frame: FrameType | None) -> str:
+    stack = []
+    while frame:
+        stack.append((frame.f_code.co_filename, frame.f_code.co_name))
+        frame = frame.f_back
+    if not any(name == "run_job" for _, name in stack):
+        return "Hydra, between arms"
+    found = (
+        part
+        for file, name in reversed(stack)
+        for (ending, function), part in PARTS
+        if file.endswith(ending) and function in ("", name)
+    )
+    return next(found, "rest")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All arms once, by one contestant; in seconds."""
+
+    wall: float
+    training: float
+    arms: int
+    start: float = 0.0  # until the first arm begins, of a sweep
+    parts: dict[str, float] = field(default_factory=dict)  # an arm's mean
+
+    @property
+    def beside_training(self) -> float:
+        return (self.wall - self.training) / self.arms
+
+    @property
+    def overhead(self) -> float:
+        return self.beside_training - self.start / self.arms
+
+
+def swept(folder: Path, seeds: range) -> Run:
+    overrides = (f"data.ratio={','.join(RATIOS)}", f"seed={','.join(map(str, seeds))}")
+    began = time.time()
+    wall = _seconds(folder, "-m", *overrides, "+hydra.callbacks.clock._target_=benchmarks.sweep.Clock")
+    clock = json.loads((folder / "clock.json").read_text(encoding="utf-8"))
+    arms = len(RATIOS) * len(seeds)
+    parts = {part: seconds / arms for part, seconds in clock["parts"].items()}
+    return Run(wall, *_training(folder), start=clock["began"] - began, parts=parts)
+
+
+def looped(folder: Path, seeds: range) -> Run:
+    wall = sum(_seconds(folder, f"data.ratio={ratio}", f"seed={seed}") for ratio in RATIOS for seed in seeds)
+    return Run(wall, *_training(folder))
+
+
+def _seconds(folder: Path, *overrides: str) -> float:
+    start = time.perf_counter()
+    run = subprocess.run(
+        [sys.executable, str(TRAIN), *overrides, *SETTINGS], cwd=folder, capture_output=True, text=True
+    )
+    seconds = time.perf_counter() - start
+    if run.returncode:
+        sys.exit(run.stdout + run.stderr)
+    return seconds
+
+
+def _training(folder: Path) -> tuple[float, int]:
+    """Seconds of all steps, and the number of arms."""
+    files = list(folder.glob("multirun/s/*/metrics.jsonl"))
+    lines = (json.loads(line) for file in files for _, line in read_jsonl(file))
+    return sum(line.get("perf/seconds", 0.0) for line in lines), len(files)
+
+
+CONTESTANTS = {"sweep": swept, "loop": looped}
+
+
+def measure_in_turns(folder: Path, seeds: range, rounds: int) -> dict[str, list[Run]]:
+    runs: dict[str, list[Run]] = {name: [] for name in CONTESTANTS}
+    for number in range(rounds):
+        for name, function in CONTESTANTS.items():
+            own = folder / f"{name}-{number}"
+            own.mkdir()
+            runs[name].append(run := function(own, seeds))
+            say(f"round {number + 1}, {name}: {run.wall:.1f} s, {run.training:.1f} s of them training")
+    return runs
+
+
+def report_of(runs: dict[str, list[Run]]) -> dict[str, Any]:
+    sweeps = runs["sweep"]
+    figures = {
+        "overhead per arm": _median(run.overhead for run in sweeps),
+        "loop / sweep": _median(b.wall / a.wall for a, b in zip(sweeps, runs["loop"], strict=True)),
+        "loop / sweep beside training": _median(
+            b.beside_training / a.beside_training for a, b in zip(sweeps, runs["loop"], strict=True)
+        ),
+    }
+    parts = {part: _median(run.parts.get(part, 0.0) for run in sweeps) for part in sweeps[0].parts}
+    return {
+        "arms": sweeps[0].arms,
+        **figures,
+        "contestants": {
+            name: {
+                "seconds": _median(run.wall for run in rounds),
+                "training": _median(run.training for run in rounds),
+                "start": _median(run.start for run in rounds),
+                "beside training, per arm": _median(run.beside_training for run in rounds),
+                "rounds": [round(run.wall, 2) for run in rounds],
+            }
+            for name, rounds in runs.items()
+        },
+        "parts of an arm": dict(sorted(parts.items(), key=lambda pair: -pair[1])),
+        "goals": goal_states(figures, GOALS),
+        **machine(("torch", "lightning", "hydra-core", "wandb")),
+    }
+
+
+def _median(figures: Iterable[float]) -> float:
+    return round(median(figures), 3)
+
+
+def print_table(report: dict[str, Any]) -> None:
+    print(f"{report['arms']} arms, seconds{'all':>12}{'training':>10}{'the rest, per arm':>20}")
+    for name, times in report["contestants"].items():
+        print(f"{name:18}{times['seconds']:8.1f}{times['training']:10.1f}{times['beside training, per arm']:20.2f}")
+    print(
+        f"the loop takes {report['loop / sweep']:.2f} × as long, {report['loop / sweep beside training']:.2f} × beside"
+    )
+    start = report["contestants"]["sweep"]["start"]
+    print(f"\na sweep begins its first arm after {start:.1f} s; an arm's seconds then are, imports shared by all:")
+    for part, seconds in report["parts of an arm"].items():
+        print(f"  {part:22}{seconds:6.2f}")
+    print_goals(report["goals"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3, help=f"of each of {len(RATIOS)} ratios")
+    parser.add_argument("--rounds", type=int, default=2)
+    arguments = parser.parse_args()
+    if min(arguments.seeds, arguments.rounds) < 1:
+        parser.error("all numbers must be at least 1")
+    os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline"}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        os.environ["COIG_CACHE"] = str(folder / "cache")
+        say("filling the cache")
+        (folder / "first").mkdir()
+        looped(folder / "first", range(1))  # also reads the libraries from the disk
+        report = report_of(measure_in_turns(folder, range(arguments.seeds), arguments.rounds))
+    print_table(report)
+    print(json.dumps(report, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

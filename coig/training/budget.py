@@ -1,0 +1,54 @@
+"""How long an arm is trained: the steps that its budget comes to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import accumulate, count, islice
+
+import numpy as np
+
+from coig.data.dataset import EncodedSet
+from coig.data.steps import epoch_order
+from coig.schema import TrainConfig
+
+
+def budgeted(config: TrainConfig, train: EncodedSet, examples_of: Callable[[TrainConfig], EncodedSet]) -> TrainConfig:
+    """The config with the epochs and steps that its budget comes to.
+
+    Args:
+        examples_of: the encoded training examples of another arm.
+    """
+    if config.budget.name == "epochs":
+        return config
+    like = config.like
+    others = examples_of(like)
+    steps = like.trainer.total_steps(len(others))
+    if config.budget.name == "supervised_tokens":
+        steps = _steps_nearest(supervised_tokens(like, others, steps), config, train)
+    epochs = math.ceil(steps / config.trainer.steps_per_epoch(len(train)))
+    lengths = {"max_epochs": epochs, "max_steps": steps}
+    return config.model_copy(update={"trainer": config.trainer.model_copy(update=lengths)})
+
+
+def supervised_tokens(config: TrainConfig, train: EncodedSet, steps: int) -> int:
+    """How many tokens bear loss in an arm's first steps."""
+    return sum(islice(_tokens_of_steps(config, train), steps))
+
+
+def _steps_nearest(tokens: int, config: TrainConfig, train: EncodedSet) -> int:
+    """After how many steps an arm has learned about so many tokens; at least one."""
+    before = 0
+    for steps, learned in enumerate(accumulate(_tokens_of_steps(config, train)), 1):
+        if learned >= tokens:
+            return max(1, steps if learned - tokens <= tokens - before else steps - 1)
+        before = learned
+    raise AssertionError("epochs do not end")
+
+
+def _tokens_of_steps(config: TrainConfig, train: EncodedSet) -> Iterator[int]:
+    """The supervised tokens of one step after another, epoch after epoch without end."""
+    starts = np.arange(0, len(train), config.trainer.global_batch_size)
+    for epoch in count():
+        order = epoch_order(len(train), config.seed, epoch)
+        yield from np.add.reduceat(train.supervised[order], starts).tolist()

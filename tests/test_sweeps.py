@@ -1,0 +1,153 @@
+"""A sweep in one process: an arm leaves nothing to the next one, and a killed sweep ends as one that never was."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hydra.experimental.callback import Callback
+from omegaconf import OmegaConf
+
+from coig.study import Arm
+from tests.conftest import ROOT, Command
+
+TINY = (
+    *("study=s", "data.scale=0.001", "data.creative.size=12", "data.validation.general=2"),
+    *("trainer.max_epochs=2", "trainer.global_batch_size=4", "trainer.checkpoint_every=1", "model.max_length=160"),
+)
+SWEEP = ("-m", *TINY, "logger=none", "data.ratio=0,1k", "seed=0,1")
+STEPS = {"cw": 6, "cw-s1": 6, "cw+1k": 8, "cw+1k-s1": 8}
+ARMS = tuple(STEPS)
+
+
+class LiveTensors(Callback):
+    """For Hydra: notes what became of each job, and the bytes of the tensors that live on after it."""
+
+    def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:
+        # type(), for some objects answer isinstance with a warning
+        tensors = [one for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
+        storages = {one.untyped_storage().data_ptr(): one.untyped_storage().nbytes() for one in tensors}
+        with Path("live.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps([job_return.status.name, sum(storages.values())]) + "\n")
+
+
+class OutOfMemory(torch.optim.AdamW):
+    """Fails as a CPU's allocator does, whose error becomes the cause of ours."""
+
+    def step(self, closure: Any = None) -> Any:
+        raise RuntimeError("can't allocate memory")
+
+
+def test_no_arm_stays_in_memory(command: Command, tmp_path: Path) -> None:
+    """Hydra keeps the exceptions of failed arms to the end; an arm here is of 20 MB, 60 with its optimizer's state."""
+    optimizers = "optimizer._target_=torch.optim.AdamW,tests.test_sweeps.OutOfMemory"
+    rates, callback = "model.learning_rate=1e30,1e-3", "+hydra.callbacks.live._target_=tests.test_sweeps.LiveTensors"
+    run = command("train.py", "-m", *TINY, "trainer.max_epochs=1", "data.ratio=0", optimizers, rates, callback)
+    live = [json.loads(line) for line in (tmp_path / "live.jsonl").read_text().splitlines()]
+    assert [status for status, _ in live] == ["FAILED", "COMPLETED", "FAILED", "FAILED"], run.stderr
+    assert max(size for _, size in live) < 10_000
+    # of which the user still sees the first one
+    assert run.returncode == 1
+    assert "is not finite" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "out of memory: the largest micro-batch" in run.stdout
+
+
+def results(arm: Path) -> dict[str, Any]:
+    """What has to be the same however an arm was trained."""
+    metrics = [json.loads(line) for line in (arm / "metrics.jsonl").read_text().splitlines()]
+    manifest = json.loads((arm / "manifest.json").read_text())
+    return {
+        "weights": (arm / "model" / "model.safetensors").read_bytes(),
+        "metrics": [{key: value for key, value in line.items() if not key.startswith("perf/")} for line in metrics],
+        "manifest": {key: value for key, value in manifest.items() if key not in ("times", "wandb_run")},
+    }
+
+
+def logged_steps(arm: Path) -> int:
+    file = arm / "metrics.jsonl"
+    return file.read_text().count("train/grad_norm") if file.exists() else 0
+
+
+def kill_in_third_arm(folder: Path) -> None:
+    """kill -9 the sweep once its third arm has taken a step after its first checkpoint."""
+    folder.mkdir()
+    sweep = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *SWEEP],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    arm = folder / "multirun" / "s" / ARMS[2]
+    while not (list(arm.glob("checkpoints/step-*.ckpt")) and logged_steps(arm)):
+        assert sweep.poll() is None
+        time.sleep(0.005)
+    sweep.kill()
+    sweep.wait()
+
+
+def run_in(folder: Path, *overrides: str) -> str:
+    folder.mkdir(exist_ok=True)
+    arguments = [sys.executable, str(ROOT / "train.py"), *overrides]
+    run = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The results of a sweep that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    run_in(folder, *SWEEP)
+    arms = {arm: folder / "multirun" / "s" / arm for arm in ARMS}
+    assert {arm: logged_steps(path) for arm, path in arms.items()} == STEPS
+    return {arm: results(path) for arm, path in arms.items()}
+
+
+def test_a_killed_sweep_ends_as_a_whole_one(whole: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    kill_in_third_arm(tmp_path / "killed")
+    arms = {arm: tmp_path / "killed" / "multirun" / "s" / arm for arm in ARMS}
+    assert 0 < logged_steps(arms[ARMS[2]]) < STEPS[ARMS[2]]
+    assert not arms[ARMS[3]].exists()
+    done = [path for arm in ARMS[:2] for path in arms[arm].rglob("*") if path.is_file()]
+    before = [path.stat().st_mtime_ns for path in done]
+    printed = run_in(tmp_path / "killed", *SWEEP)
+    assert printed.count("done already, skipped") == 2
+    assert [path.stat().st_mtime_ns for path in done] == before
+    for arm, path in arms.items():
+        assert results(path) == whole[arm]
+
+
+def test_an_arm_alone_equals_a_sweep_s(whole: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    run_in(tmp_path / "alone", *TINY, "logger=none", "data.ratio=0", "seed=1")
+    assert results(tmp_path / "alone" / "multirun" / "s" / "cw-s1") == whole["cw-s1"]
+
+
+def test_a_search_finds_the_lowest_loss_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    search = ("-m", "sweeper=tpe", *TINY, "logger=none", "objective=validation/loss", "data.ratio=choice(0,1k)")
+    run_in(tmp_path, *search, "hydra.sweeper.n_trials=2")
+    study = tmp_path / "multirun" / "s"
+    first = set(study.glob("cw*"))
+    printed = run_in(tmp_path, *search, "hydra.sweeper.n_trials=4")
+    assert printed.count("done already, skipped") == 2
+    losses = {arm: Arm(arm).last_metric("validation/loss") for arm in study.glob("cw*")}
+    assert len(losses) == 4
+    assert first < losses.keys()
+    best = min(losses, key=lambda arm: losses[arm] or 0)
+    found = OmegaConf.load(study / "optimization_results.yaml")
+    assert found["best_value"] == losses[best]
+    assert Arm(best).settings()["model"]["learning_rate"] == found["best_params"]["model.learning_rate"]
+
+
+def test_an_objective_that_was_not_logged(command: Command, tmp_path: Path) -> None:
+    run = command("train.py", *TINY, "logger=none", "data.ratio=0", "objective=validation/los")
+    assert run.returncode == 1
+    assert "objective=validation/los: " in run.stderr
+    assert "Traceback" not in run.stderr

@@ -1,0 +1,74 @@
+"""Arms of equal budgets: as many steps, or supervised tokens, as another arm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hydra import initialize_config_dir
+
+from coig.cli import CONF, compose_job
+from coig.config import ConfigError, load_config
+from coig.data.dataset import EncodedSet, encode_mixture
+from coig.data.encoding import Encoder
+from coig.data.mixture import build_mixture
+from coig.schema import TrainConfig
+from coig.training.budget import budgeted, supervised_tokens
+
+SMALL = ("data.scale=0.001", "trainer.max_epochs=2", "trainer.global_batch_size=8")
+
+
+def config(*overrides: str) -> TrainConfig:
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return load_config(compose_job("train", [*SMALL, *overrides]))
+
+
+@pytest.fixture
+def encoder(tokenizer: Any) -> Encoder:
+    return Encoder.of(config().model, tokenizer)
+
+
+def examples(of: TrainConfig, encoder: Encoder) -> EncodedSet:
+    return encode_mixture(build_mixture(of.data, of.seed), of, encoder)[0]
+
+
+def trained(of: TrainConfig, encoder: Encoder) -> tuple[int, int, int]:
+    """Epochs begun, steps, supervised tokens."""
+    train = examples(of, encoder)
+    planned = budgeted(of, train, lambda like: examples(like, encoder))
+    steps = planned.trainer.total_steps(len(train))
+    return planned.trainer.max_epochs, steps, supervised_tokens(of, train, steps)
+
+
+def test_every_arm_its_own_epochs(encoder: Encoder) -> None:
+    assert trained(config("data.ratio=0"), encoder)[:2] == (2, 14)  # 51 triplets in steps of 8, twice
+    assert trained(config("data.ratio=10k"), encoder)[:2] == (2, 18)  # 71 examples
+
+
+@pytest.mark.parametrize("ratio", ["0", "5k", "10k", "general"])
+def test_as_many_steps_as_another_arm(encoder: Encoder, ratio: str) -> None:
+    epochs, steps, _ = trained(config(f"data.ratio={ratio}", "budget=steps"), encoder)
+    assert steps == 18
+    assert epochs == {"0": 3, "5k": 3, "10k": 2, "general": 6}[ratio]
+
+
+@pytest.mark.parametrize("ratio", ["0", "5k", "10k", "general"])
+def test_as_many_supervised_tokens_as_another_arm(encoder: Encoder, ratio: str) -> None:
+    own = config(f"data.ratio={ratio}", "budget=supervised_tokens")
+    _, steps, tokens = trained(own, encoder)
+    _, _, wanted = trained(config("data.ratio=10k"), encoder)
+    counts = [supervised_tokens(own, examples(own, encoder), number) for number in (steps - 1, steps, steps + 1)]
+    assert counts[1] == tokens
+    assert min(counts, key=lambda count: abs(count - wanted)) == tokens  # no other step is nearer
+
+
+@pytest.mark.parametrize(
+    ("like", "message"),
+    [
+        ("+budget.like={data.rato:10k}", "budget.like: data.rato is no key of this config"),
+        ("budget.like={data.ratio:50%}", "data.ratio='50%': Value error, is a percentage"),
+    ],
+)
+def test_a_budget_of_no_arm(like: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config("budget=steps", like)

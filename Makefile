@@ -7,7 +7,7 @@ STUDY := demo
 .PHONY: demo test check clean
 
 demo: $(VENV)/installed
-	$(RUN) train.py -m experiment=demo study=$(STUDY) data.ratio=0,1k,5k,10k,general
+	$(RUN) train.py -m experiment=ratio_ablation length=demo study=$(STUDY)
 	$(RUN) generate.py study=$(STUDY) per_genre=1 sampling.max_new_tokens=768 \
 		sampling.temperature=0.9 sampling.top_p=0.95 sampling.top_k=50
 	$(RUN) evaluate.py study=$(STUDY)

@@ -9,10 +9,11 @@ from typing import Any
 import polars as pl
 
 from coig.config import ConfigError
-from coig.evaluation.lexical import diversity, ttr_of_first, words
+from coig.evaluation.lexical import diversity, ttr_of_first
 from coig.fields import LANGUAGES
 from coig.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 from coig.study import Arm, arm_order
+from coig.words import words
 
 log = logging.getLogger(__name__)
 DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
@@ -21,6 +22,7 @@ SCHEMA = {
     "lang": pl.String,
     "genre": pl.String,
     "query_id": pl.String,
+    "queries": pl.String,  # which file of them; null for answers of others
     "query": pl.String,
     "reasoning": pl.String,
     "answer": pl.String,
@@ -39,17 +41,23 @@ SCHEMA = {
 EQUAL_LENGTH = 100  # words
 
 
-def read_answers(arms: Sequence[Arm], queries: str) -> pl.DataFrame:
-    """Every answer of the arms to a file of queries, measured; see `measured`.
+def read_answers(arms: Sequence[Arm], queries: Sequence[str]) -> pl.DataFrame:
+    """Every answer of the arms to some files of queries, measured; see `measured`.
 
-    Raises ConfigError if no arm has any, a line is damaged, or arms answered other texts or with other settings.
+    Raises ConfigError if no arm has any to one of them, a line is damaged, or arms answered other texts or with other
+    settings.
     """
-    records = [record for arm in arms for record in _compared(arm, queries)]
+    records = [record for name in queries for record in _answers_to(name, arms)]
+    _check_comparable(records)
+    return measured(records)
+
+
+def _answers_to(queries: str, arms: Sequence[Arm]) -> list[dict[str, Any]]:
+    records = [record | {"queries": queries} for arm in arms for record in _compared(arm, queries)]
     if not records:
         where = arms[0].folder.parent if arms else "the study"
         raise ConfigError(f"no arm of {where} has answers in generations/{queries}.jsonl: run generate.py first")
-    _check_comparable(records)
-    return measured(records)
+    return records
 
 
 def measured(records: list[dict[str, Any]]) -> pl.DataFrame:
@@ -113,6 +121,7 @@ def _measured(record: dict[str, Any]) -> dict[str, Any]:
     tokens = words(answer)
     return {
         **{key: record[key] for key in ("arm", "lang", "genre", "query_id", "query", "reasoning", "answer")},
+        "queries": record.get("queries"),
         "tokens": record["answer_tokens"],
         "characters": len(answer),
         "words": len(tokens),

@@ -75,13 +75,13 @@ def _preference(claim: Claim, win_rates: pl.DataFrame | None) -> dict[str, Any]:
     stated = {"lang": claim.lang, "claim": claim.text}
     if row is None:
         return stated | {"status": "not measured", "why": f"{claim.arm} and {claim.opponent} were not compared"}
-    status, why = _verdict(row, claim.beats)
+    status, why = verdict(row, claim.beats)
     effect = f"{100 * row['rate']:.2f} % of {row['verdicts']} verdicts for {claim.arm}"
     figures = {key: row[key] for key in ("low", "high", "low_raters", "high_raters", "p_holm", "mde")}
     return stated | figures | {"status": status, "effect": effect, "why": why}
 
 
-def _verdict(row: dict[str, Any], beats: bool) -> tuple[Status, str]:
+def verdict(row: dict[str, Any], beats: bool) -> tuple[Status, str]:
     """Whether the pair's figures bear a claim out, and why."""
     sure = row["p_holm"] < LEVEL
     if sure and row["rate"] > 0.5:

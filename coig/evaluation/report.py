@@ -25,6 +25,7 @@ from coig.evaluation.results import Evaluation, all_genres, by_language
 from coig.evaluation.sections import (
     AUTOMATIC,
     NEW_RATERS,
+    QUESTION,
     SECTIONS,
     STRENGTHS,
     THESE_RATERS,
@@ -50,6 +51,7 @@ CAPTIONS = {
     "genres": "Win rate of the strongest arm with creative data over the arm without, by genre (prompts in brackets). "
     "Thick: 95 % for these raters and new prompts; thin: new raters too.",
 }
+NO_CONTRAST = "No two arms here differ in what the question compares alone: train the others of the experiment."
 QUERY = ("query_id", "lang", "genre", "query")
 ANSWER = ("arm", "reasoning", "answer", "tokens", "language", "finished", "contaminated")
 ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -69,6 +71,7 @@ def html(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         study=evaluation.study,
         facts=_facts(evaluation),
         notes=evaluation.notes,
+        question=_question(evaluation),
         claims=_claims(evaluation),
         sections=_sections(evaluation, svgs),
         arms=arm_table(evaluation.manifests),
@@ -78,7 +81,7 @@ def html(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
 
 def summary(evaluation: Evaluation) -> str:
     """Claims, win rates, strengths and the automatic measures in Markdown."""
-    parts = [f"# Study {evaluation.study}"]
+    parts = [f"# Study {evaluation.study}", *question_lines(evaluation)]
     for lang, counts, claims in _claims(evaluation):
         parts += [f"## {LANGUAGE_NAMES[lang]}: claims ({counts})", "\n".join(map(_item, claims))]
     if (win_rates := evaluation.measured("win_rates")) is not None:
@@ -91,6 +94,35 @@ def summary(evaluation: Evaluation) -> str:
     if evaluation.notes:
         parts.append("\n".join(f"- {note}" for note in evaluation.notes))
     return "\n\n".join(parts) + "\n"
+
+
+def question_lines(evaluation: Evaluation, *, short: bool = False) -> list[str]:
+    """The study's question and its answers as paragraphs of Markdown, in short without the single comparisons; none if
+    it asks none."""
+    if (question := _question(evaluation)) is None:
+        return []
+    told = [
+        "\n".join(
+            [f"{heading}: {answer.short}", *(f"- {item}" for item in answer.best + (() if short else answer.contrasts))]
+        )
+        for heading, answer in question["answers"]
+    ]
+    return [f"**{question['asked']}**", *(told or [NO_CONTRAST])]
+
+
+def _question(evaluation: Evaluation) -> dict[str, Any] | None:
+    """What the study was made to answer, (heading, answer) by language, and the tables behind them."""
+    if evaluation.question is None:
+        return None
+    answers = [(LANGUAGE_NAMES[answer.lang], answer) for answer in evaluation.question_answers]
+    tables = QUESTION.tables(evaluation)
+    return {
+        "asked": evaluation.question,
+        "answers": answers,
+        "tables": tables,
+        "key": QUESTION.key,
+        "none": NO_CONTRAST,
+    }
 
 
 def _facts(evaluation: Evaluation) -> list[str]:

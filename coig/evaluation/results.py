@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from coig.evaluation.formatting import LANGUAGE_NAMES
+from coig.evaluation.question import Answer
 
 Frame = pl.DataFrame | None
 
@@ -48,6 +49,8 @@ class Evaluation:
     ratings: Frame = None
     # lang, claim, status, effect, low, high, low_raters, high_raters, p_holm, mde, why
     claims: Frame = None
+    # as contrasts.CONTRASTS: what the study's question compares
+    contrasts: Frame = None
     # lang, arm, signature, present, numbers
     signatures: Frame = None
     # lang, arm, decile (0–9), behaviour, share, low, high, steps, prompts
@@ -58,6 +61,8 @@ class Evaluation:
     transitions: Frame = None
     # lang, labeller, labels, equal, kappa, unmatched
     label_agreement: Frame = None
+    question: str | None = None
+    question_answers: tuple[Answer, ...] = ()
     notes: tuple[str, ...] = ()
     manifests: Sequence[Mapping[str, Any]] = ()
 

@@ -16,7 +16,9 @@ from coig.config import ConfigError, suggestion
 from coig.evaluation.agreement import agreement, mean_ratings, raters
 from coig.evaluation.answers import measured, read_answers
 from coig.evaluation.authors import read_answers_of_authors
+from coig.evaluation.cells import averaged, cells_of, verdicts_between
 from coig.evaluation.claims import claims, signatures
+from coig.evaluation.contrasts import CONTRASTS, contrast_table, contrasts_of
 from coig.evaluation.figures import figures, rendered
 from coig.evaluation.formatting import LANGUAGE_NAMES
 from coig.evaluation.formatting import Table as Shown
@@ -24,6 +26,7 @@ from coig.evaluation.formatting import table as shown_table
 from coig.evaluation.intervals import FEWEST
 from coig.evaluation.judgments import Judgments, read_judgments
 from coig.evaluation.latex import tables as latex_tables
+from coig.evaluation.question import Answer, answers_in_words
 from coig.evaluation.reasoning import (
     by_position,
     label_agreement,
@@ -32,7 +35,7 @@ from coig.evaluation.reasoning import (
     shares,
     transitions,
 )
-from coig.evaluation.report import html, summary
+from coig.evaluation.report import html, question_lines, summary
 from coig.evaluation.results import Evaluation, all_genres, by_language
 from coig.evaluation.sections import AUTOMATIC, win_rate_matrix
 from coig.evaluation.strengths import length_control, strengths
@@ -40,7 +43,7 @@ from coig.evaluation.tables import automatic_table, comparisons, genre_table
 from coig.evaluation.tracking import log_evaluation
 from coig.evaluation.win_rates import win_rates, with_clean_rates
 from coig.fields import local_path
-from coig.schema import EvaluateConfig
+from coig.schema import EvaluateConfig, Question
 from coig.study import MULTIRUN, Arm, arm_order, find_arms, find_done_arms, find_study, write_atomic
 from coig.tracking import best_effort
 
@@ -78,10 +81,9 @@ def _answers(arms: Sequence[Arm], config: EvaluateConfig) -> pl.DataFrame | None
     if config.answers:
         return measured(read_answers_of_authors([local_path(file) for file in config.answers]))
     there = {file.stem for arm in arms for file in arm.folder.glob("generations/*.jsonl")}
-    if there and config.queries not in there:
+    if there and (missing := [name for name in config.queries if name not in there]):
         raise ConfigError(
-            f"queries={config.queries}: no arm has generations/{config.queries}.jsonl"
-            + suggestion(config.queries, sorted(there))
+            f"queries={missing[0]}: no arm has generations/{missing[0]}.jsonl" + suggestion(missing[0], sorted(there))
         )
     return None if config.judgments and not there else read_answers(arms, config.queries)
 
@@ -134,6 +136,8 @@ def _evaluation(
             # of others' answers nobody knows the tokens
             lengths = answers.with_columns(tokens=pl.coalesce("tokens", "words"))
             frames |= {"length_control": length_control(judgments.comparisons, lengths)}
+    pooled = _over_seeds(arms, automatic, answers, judgments) or (rates, automatic, compared)
+    asked, question_answers, frames["contrasts"] = _question(arms, answers, judgments)
     names = {name for frame in (automatic, rates, frames.get("ratings")) if frame is not None for name in frame["arm"]}
     return Evaluation(
         study=study,
@@ -142,12 +146,40 @@ def _evaluation(
         answers=answers,
         comparisons=compared,
         win_rates=rates,
-        claims=claims(rates, automatic, compared),
+        claims=claims(*pooled),
+        question=asked,
+        question_answers=question_answers,
         signatures=signatures(rates, automatic, judgments.ratings if judgments else None),
         notes=tuple(notes),
         manifests=[arm.manifest() for arm in arms],
         **frames,
     )
+
+
+def _question(
+    arms: Sequence[Arm], answers: pl.DataFrame | None, judgments: Judgments | None
+) -> tuple[str | None, tuple[Answer, ...], pl.DataFrame]:
+    """What the study was made to answer, the answers in words, and what they rest on."""
+    asked = [Question.model_validate(question) for arm in arms if (question := arm.settings().get("question"))]
+    if not asked:
+        return None, (), pl.DataFrame(schema=CONTRASTS)
+    contrasts = contrasts_of(asked[0], cells_of(arms))
+    table = contrast_table(contrasts, answers, judgments.comparisons if judgments else None, arms)
+    return asked[0].ask, tuple(answers_in_words(asked[0], table)), table
+
+
+def _over_seeds(
+    arms: Sequence[Arm], automatic: pl.DataFrame | None, answers: pl.DataFrame | None, judgments: Judgments | None
+) -> tuple[pl.DataFrame | None, pl.DataFrame | None, pl.DataFrame | None] | None:
+    """Win rates, automatic measures and comparisons, arms that differ in their seed alone as one; None if none do."""
+    names = {arm: cell.name for cell in cells_of(arms) for arm in cell.arms}
+    if len(set(names.values())) == len(names):
+        return None
+    rates = win_rates(verdicts_between(judgments.comparisons, names)) if judgments else None
+    if automatic is None or answers is None:
+        return rates, None, None
+    of_cells = automatic.with_columns(pl.col("arm").replace(names)).group_by("lang", "arm", maintain_order=True)
+    return rates, of_cells.agg(pl.selectors.numeric().mean()), comparisons(averaged(answers, names))
 
 
 def _notes_on_answers(answers: pl.DataFrame, arms: Sequence[str]) -> list[str]:
@@ -234,9 +266,11 @@ def _print(evaluation: Evaluation) -> None:
     for title, shown in _terminal_tables(evaluation):
         printed = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=title, title_justify="left")
         for heading, left in zip(shown.headings, shown.left, strict=True):
-            printed.add_column(heading, justify="left" if left else "right", no_wrap=True)
+            printed.add_column(heading, justify="left" if left else "right", no_wrap=not left, overflow="fold")
         for row in shown.rows:
             printed.add_row(*row)
         console.print(printed)
+    for line in question_lines(evaluation, short=True):
+        console.print(line.strip("*"), style="bold" if line.startswith("*") else None, markup=False)
     for note in evaluation.notes:
         console.print(f"Note: {note}", style="yellow", markup=False)

@@ -283,6 +283,20 @@ LABEL_AGREEMENT = (
     shown("Cohen's κ", number, "kappa"),
     shown("no such step", number, "unmatched"),
 )
+CONTRASTS = (
+    words("queries", "queries"),
+    words("setting", "setting"),
+    words("arm", "arm"),
+    words("against", "opponent"),
+    Column("measure", lambda row: str(MEASURES.get(row["measure"], row["measure"])), left=True),
+    shown("n", number, "n"),
+    shown("arm's", _thousandths, "of_arm"),
+    shown("other's", _thousandths, "of_opponent"),
+    shown("difference", signed, "difference"),
+    shown("95 %", _difference, "difference", "low", "high"),
+    shown("p (Holm)", p_value, "p_holm"),
+    words("finding", "finding"),
+)
 SIGNATURES = (
     words("signature", "signature"),
     words("arm", "arm"),
@@ -290,6 +304,15 @@ SIGNATURES = (
     words("figures", "numbers"),
 )
 
+QUESTION = Section(
+    "question",
+    "The question",
+    "",
+    sources=(Source("contrasts", CONTRASTS, title=": what the answer rests on"),),
+    key="Answers to one query under several seeds are averaged. Holm: corrected within a language, win rates among "
+    "themselves. held-out loss: mean −log p of a token of the held-out triplets' answers, after the last step; it "
+    "is one figure an arm, so nothing is tested, and it tells who predicts such texts, not who writes better ones.",
+)
 SECTIONS = (
     Section(
         "win_rates",

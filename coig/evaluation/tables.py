@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -13,6 +14,7 @@ from coig.evaluation.answers import DIVERSITY
 from coig.evaluation.intervals import (
     FEWEST,
     RESAMPLES,
+    Floats,
     bootstrap_weights,
     holm,
     percentile_interval,
@@ -92,30 +94,51 @@ def comparisons(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES
 def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict[str, Any]]:
     arms = part["arm"].unique(maintain_order=True).to_list()
     pairs = list(combinations(range(len(arms)), 2))
-    if not pairs:
-        return
-    queries = part["query_id"].n_unique()
-    weights = bootstrap_weights(queries, resamples, seed)
+    for metric in METRICS if pairs else ():
+        shared = [one for one in paired(part, metric, arms, pairs, seed, resamples) if one["queries"]]
+        for found, p in zip(shared, holm([one["p"] for one in shared]), strict=True):
+            yield {"lang": part["lang"][0], "metric": metric} | found | {"p_holm": p}
+
+
+def paired(
+    part: pl.DataFrame,
+    metric: str,
+    arms: Sequence[str],
+    pairs: Sequence[tuple[int, int]],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> list[dict[str, Any]]:
+    """Each pair's difference of a measure over the queries that both answered, with its interval and p.
+
+    Args:
+        part: a row per arm and query of one language.
+        pairs: places in `arms`.
+    """
+    wide = part.with_columns(pl.col(metric).cast(pl.Float64)).pivot(on="arm", index="query_id", values=metric)
+    values = wide.select(arms).to_numpy()  # (Q, arms), NaN for no answer
+    weights, signs = _draws(len(values), seed, resamples)
+    differences = np.stack([values[:, a] - values[:, b] for a, b in pairs], axis=1)
+    known = np.isfinite(differences)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.nansum(differences, axis=0) / known.sum(axis=0)
+        lows, highs = percentile_interval((weights @ np.nan_to_num(differences)) / (weights @ known))
+    p_values = random_flip_p(differences, signs)
+    rows = []
+    for place, (a, b) in enumerate(pairs):
+        both = values[known[:, place]]
+        limits = (lows[place], highs[place]) if len(both) >= FEWEST else (None, None)
+        if metric in SHARES and limits[0] is not None and lows[place] == highs[place]:
+            limits = _newcombe(both[:, a].sum(), both[:, b].sum(), len(both))
+        found = {"difference": means[place], "low": limits[0], "high": limits[1], "p": float(p_values[place])}
+        rows.append({"arm": arms[a], "opponent": arms[b], "queries": len(both)} | found)
+    return rows
+
+
+@lru_cache(maxsize=4)  # the same for every measure
+def _draws(queries: int, seed: int, resamples: int) -> tuple[Floats, Floats]:
+    """Weights of the bootstrap, and random signs; (draws, queries) each."""
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(FLIPS, queries))
-    for metric in METRICS:
-        wide = part.with_columns(pl.col(metric).cast(pl.Float64)).pivot(on="arm", index="query_id", values=metric)
-        values = wide.select(arms).to_numpy()  # (Q, arms), NaN for no answer
-        differences = np.stack([values[:, a] - values[:, b] for a, b in pairs], axis=1)
-        known = np.isfinite(differences)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = np.nansum(differences, axis=0) / known.sum(axis=0)
-            lows, highs = percentile_interval((weights @ np.nan_to_num(differences)) / (weights @ known))
-        p_values = random_flip_p(differences, signs)
-        shared = [place for place in range(len(pairs)) if known[:, place].any()]
-        for place, p in zip(shared, holm([p_values[place] for place in shared]), strict=True):
-            (a, b), count = pairs[place], int(known[:, place].sum())
-            limits = (lows[place], highs[place]) if count >= FEWEST else (None, None)
-            if metric in SHARES and limits[0] is not None and lows[place] == highs[place]:
-                both = values[known[:, place]]
-                limits = _newcombe(both[:, a].sum(), both[:, b].sum(), count)
-            found = {"difference": means[place], "low": limits[0], "high": limits[1]}
-            tested = {"queries": count, "p": float(p_values[place]), "p_holm": p}
-            yield {"lang": part["lang"][0], "metric": metric, "arm": arms[a], "opponent": arms[b]} | found | tested
+    return bootstrap_weights(queries, resamples, seed), signs
 
 
 def _newcombe(first: float, second: float, queries: int) -> tuple[float, float]:

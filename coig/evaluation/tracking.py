@@ -11,7 +11,7 @@ from coig.schema import Constructor
 from coig.study import Arm
 from coig.tracking import finished_run, is_wandb, wandb_options
 
-TABLES = ("automatic", "win_rates", "strengths", "agreement", "claims", "signatures")
+TABLES = ("contrasts", "automatic", "win_rates", "strengths", "agreement", "claims", "signatures")
 SCALARS = ("finished", "tokens", "ttr_mean", "mattr_mean", "contaminated")
 
 

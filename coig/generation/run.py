@@ -15,6 +15,7 @@ from coig.config import ConfigError, construct
 from coig.data.encoding import Encoder
 from coig.data.queries import Query, read_queries
 from coig.generation.completion import Answered, Request
+from coig.generation.held_out import held_out_queries
 from coig.generation.records import answered, append, appending, record_of, resolved
 from coig.generation.table import log_table
 from coig.schema import GenerateConfig
@@ -31,17 +32,19 @@ def generate(config: GenerateConfig) -> None:
     """
     study = find_study(config.study)
     arms, untrained = find_done_arms(study, config.arms)
-    queries = read_queries(config.queries_file)
+    file = config.queries_file
+    shared = read_queries(file) if file else None
+    queries = {arm.name: shared or held_out_queries(arm) for arm in arms}
     for name in untrained:
         log.warning("%s: training is not done, left out", study / name)
     if not config.overwrite:
         for arm in arms:  # all of them, before one is answered with settings that another one refuses
-            answered(arm, queries, config.queries_name, _settings(config, arm))
+            answered(arm, queries[arm.name], config.queries_name, _settings(config, arm))
     failed: list[str] = []
     for arm in arms:
         try:
             with arm.locked():
-                problems = _answer(arm, queries, config)
+                problems = _answer(arm, queries[arm.name], config)
         except KeyboardInterrupt:
             log.error("%s: interrupted; the same command continues with the queries that are left", arm.folder)
             raise SystemExit(130) from None

@@ -20,7 +20,7 @@ from coig.schema import EvaluateConfig
 from coig.study import Arm, find_arms
 from tests.training.wandb_file import read_records
 
-CONFIG = EvaluateConfig(study="s", arms=None, queries="queries", judgments=(), answers=(), labels=())
+CONFIG = EvaluateConfig(study="s", arms=None, queries=("queries",), judgments=(), answers=(), labels=())
 
 
 def record(arm: str, query: str, lang: str, answer: str, **fields: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         arm.write_manifest(
             {"arm": name, "status": "done", "seed": 0, "data": {"fingerprint": "f", "train": [group]}, "times": times}
         )
-        (arm.folder / "config.yaml").write_text("logger: null\n")
+        (arm.folder / "config.yaml").write_text("{seed: 0, vary: [], logger: null}\n")
         file = arm.generations("queries")
         file.parent.mkdir()
         rows = [record(name, *answer) for answer in answers]
@@ -71,7 +71,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_tables_figures(study: Path) -> None:
-    table = automatic_table(read_answers(find_arms(study, None), "queries"))
+    table = automatic_table(read_answers(find_arms(study, None), ["queries"]))
     rows = {(row["lang"], row["arm"]): row for row in table.iter_rows(named=True)}
     assert list(rows) == [("zh", "cw"), ("zh", "general"), ("en", "cw"), ("en", "general")]
     english = rows["en", "general"]
@@ -101,7 +101,7 @@ def test_the_report_is_whole_offline_and_escaped(study: Path, capsys: pytest.Cap
 
 
 def test_no_bar_is_cut_off(study: Path) -> None:
-    answers = read_answers(find_arms(study, None), "queries")
+    answers = read_answers(find_arms(study, None), ["queries"])
     evaluation = Evaluation("s", ("cw", "general"), automatic=automatic_table(answers), answers=answers)
     [axes] = figures(evaluation)["contamination_en"].axes
     bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
@@ -229,7 +229,7 @@ def test_an_evaluation_is_a_run_of_wandb(study: Path) -> None:
     logger = {"_target_": "lightning.pytorch.loggers.WandbLogger", "project": "coig", "group": "s"}
     for name in ANSWERS:
         arm = Arm(study / name)
-        (arm.folder / "config.yaml").write_text(json.dumps({"logger": logger}))
+        (arm.folder / "config.yaml").write_text(json.dumps({"seed": 0, "vary": [], "logger": logger}))
         arm.write_manifest(arm.manifest() | {"wandb_run": "abcd"})
     evaluate(CONFIG)
     [folder] = (study / "evaluation").glob("wandb/offline-run-*")
@@ -264,7 +264,7 @@ def test_what_does_not_fit_the_answers_is_said(study: Path, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="query zh-1 is en here, zh before"):
         evaluate(judged([row | {"lang": "en"} for row in VERDICTS], tmp_path))
     with pytest.raises(ConfigError, match=r"queries=querys: no arm has .* did you mean 'queries'"):
-        evaluate(judged(VERDICTS, tmp_path).model_copy(update={"queries": "querys"}))
+        evaluate(judged(VERDICTS, tmp_path).model_copy(update={"queries": ("querys",)}))
     with pytest.raises(ConfigError, match="none is about the arms asked for"):
         evaluate(judged(VERDICTS, tmp_path).model_copy(update={"arms": ("cw",)}))
     assert not (study / "evaluation").exists()

@@ -1,0 +1,203 @@
+"""A study's question, answered from arms, answers and verdicts whose figures are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from coig.evaluation.answers import measured
+from coig.evaluation.cells import cells_of
+from coig.evaluation.claims import claims
+from coig.evaluation.contrasts import LOSS, PREFERRED, contrast_table, contrasts_of
+from coig.evaluation.judgments import COMPARISON
+from coig.evaluation.question import Answer, answers_in_words
+from coig.evaluation.run import _over_seeds
+from coig.evaluation.tables import automatic_table
+from coig.schema import Question
+from coig.study import Arm
+
+QUESTION = Question(ask="Is it the reasoning?", compare="supervision", baseline="outcome")
+QUERIES = [f"zh-{n:02}" for n in range(20)]
+
+
+def arm(folder: Path, name: str, ratio: str, supervision: str, seed: int, loss: float, **settings: Any) -> Arm:
+    made = Arm(folder / name)
+    made.write_manifest({"status": "done", "data": {"fingerprint": "f", "validation": [], "train": []}})
+    supervised = {"name": supervision, "with_reasoning": settings.pop("with_reasoning", True)}
+    config = {
+        **{"arm": name, "seed": seed, "vary": [], "data": {"ratio": ratio}, "model": {"path": "tiny"}},
+        "supervision": supervised,
+    }
+    (made.folder / "config.yaml").write_text(json.dumps(config | settings))
+    made.metrics.write_text(json.dumps({"validation/loss/creative/zh/answer": loss}) + "\n")
+    return made
+
+
+@pytest.fixture
+def arms(tmp_path: Path) -> list[Arm]:
+    """Process and outcome at two ratios, under two seeds."""
+    return [
+        arm(tmp_path, f"{base}{suffix}{seeded}", ratio, supervision, seed, loss + seed)
+        for base, ratio in (("cw", "0"), ("cw+10k", "10k"))
+        for suffix, supervision, loss in (("", "process", 3.0), ("-outcome", "outcome", 4.0))
+        for seed, seeded in ((0, ""), (1, "-s1"))
+    ]
+
+
+def answers(arms: list[Arm]) -> pl.DataFrame:
+    """Arms with process supervision at 10k end all answers, the others every second one under seed 0, none under 1."""
+    rows = []
+    for one in arms:
+        settings = one.settings()
+        ends = settings["supervision"]["name"] == "process" and settings["data"]["ratio"] == "10k"
+        for number, query in enumerate(QUERIES):
+            finished = ends or (settings["seed"] == 0 and number % 2 == 0)
+            rows.append(
+                {
+                    **{"arm": one.name, "lang": "zh", "genre": "poetry", "query_id": query, "query": "q"},
+                    **{"queries": "sample", "reasoning": "", "answer": "春天来了", "answer_tokens": 4},
+                    "finish_reason": "stop" if finished else "length",
+                }
+            )
+    return measured(rows)
+
+
+def verdicts(wins: dict[tuple[str, str], int]) -> pl.DataFrame:
+    """So many of the queries' verdicts are for the first arm of each pair, by each of two raters."""
+    rows = [
+        (query, "zh", "poetry", *pair, rater, float(number < won))
+        for pair, won in wins.items()
+        for number, query in enumerate(QUERIES)
+        for rater in ("ann", "bob")
+    ]
+    return pl.DataFrame(rows, schema=COMPARISON, orient="row")
+
+
+def told(arms: list[Arm], comparisons: pl.DataFrame | None) -> tuple[pl.DataFrame, Answer]:
+    contrasts = contrasts_of(QUESTION, cells_of(arms))
+    table = contrast_table(contrasts, answers(arms), comparisons, arms)
+    [answer] = answers_in_words(QUESTION, table)
+    return table, answer
+
+
+def test_seeds_are_one_cell(arms: list[Arm]) -> None:
+    cells = cells_of(arms)
+    assert [(cell.name, cell.arms) for cell in cells[:2]] == [
+        ("cw", ("cw", "cw-s1")),
+        ("cw-outcome", ("cw-outcome", "cw-outcome-s1")),
+    ]
+    found = contrasts_of(QUESTION, cells)
+    assert [(one.arm.name, one.opponent.name, one.setting) for one in found] == [
+        ("cw", "cw-outcome", "data.ratio 0"),
+        ("cw+10k", "cw+10k-outcome", "data.ratio 10k"),
+    ]
+
+
+def test_nobody_has_judged(arms: list[Arm]) -> None:
+    table, answer = told(arms, None)
+    ended = {row["arm"]: row for row in table.filter(measure="finished").to_dicts()}
+    assert ended["cw"]["difference"] == 0
+    assert ended["cw+10k"]["difference"] == pytest.approx(0.75)  # 1 beside a quarter: a half under one seed of two
+    assert ended["cw+10k"]["n"] == 20
+    losses = table.filter(measure=LOSS).select("of_arm", "of_opponent", "difference").rows()
+    assert losses == [(3.5, 4.5, -1.0)] * 2
+    assert answer.short == (
+        "Not judged by anyone yet, so which answers are better cannot be told (judgments=FILE). "
+        "Of 2 comparisons of supervision against outcome, 1 differs beyond chance in something that is counted."
+    )
+    first, second = answer.contrasts
+    assert first.startswith(
+        "cw against cw-outcome (data.ratio 0): no difference found in what was counted (ended 0.0 po"
+    )
+    assert second.startswith("cw+10k against cw+10k-outcome (data.ratio 10k): ended +75.0 points [+")
+    assert second.endswith("; held-out loss 3.500 against 4.500 nats a token.")
+    assert answer.best[0] == (
+        "Best supervision by held-out loss, which is not tested: process (data.ratio 0), process (data.ratio 10k); "
+        "it is the same in all settings."
+    )
+    assert answer.best[1].startswith(
+        "Best supervision by share of answers that ended, which is not tested: all alike (data.ratio 0), process (data."
+    )
+
+
+def test_verdicts_answer_it(arms: list[Arm]) -> None:
+    pairs = {("cw", "cw-outcome"): 10, ("cw+10k", "cw+10k-outcome"): 20, ("cw+10k-s1", "cw+10k-outcome-s1"): 18}
+    table, answer = told(arms, verdicts(pairs))
+    preferred = {row["arm"]: row for row in table.filter(measure=PREFERRED).to_dicts()}
+    assert (preferred["cw"]["of_arm"], preferred["cw"]["n"], preferred["cw"]["finding"]) == (0.5, 40, "no better")
+    pooled = preferred["cw+10k"]
+    assert (pooled["of_arm"], pooled["n"], pooled["finding"]) == (0.95, 80, "better")  # of both seeds
+    assert pooled["p_holm"] < 0.001
+    assert answer.short == (
+        "Of 2 comparisons of supervision against outcome that were judged: better in 1, no better in 1."
+    )
+    assert "better, preferred in 95.0 % of 80 verdicts [" in answer.contrasts[1]
+    assert answer.best[0].startswith(
+        "Best supervision by win rate, which is not tested: all alike (data.ratio 0), process (data.ratio 10k); "
+    )
+
+
+def test_a_verdict_in_the_other_order_counts_the_same(arms: list[Arm]) -> None:
+    table, _ = told(arms, verdicts({("cw-outcome-s1", "cw"): 4}))
+    [row] = table.filter(measure=PREFERRED).to_dicts()
+    assert (row["arm"], row["opponent"], row["of_arm"], row["n"]) == ("cw", "cw-outcome", 0.8, 40)
+    assert (row["finding"], row["low"] > 0) == ("better", True)
+
+
+def test_losses_of_arms_that_are_asked_for_other_things_are_not_compared(tmp_path: Path) -> None:
+    both = [
+        arm(tmp_path, "cw", "0", "process", 0, 3.0),
+        arm(tmp_path, "cw-outcome", "0", "outcome", 0, 4.0, with_reasoning=False),
+    ]
+    table, answer = told(both, None)
+    assert table.filter(measure=LOSS).is_empty()
+    assert "held-out loss" not in answer.contrasts[0]
+
+
+def test_claims_are_about_all_seeds_together(tmp_path: Path) -> None:
+    arms = [
+        arm(tmp_path, f"{name}{seeded}", ratio, "process", seed, 1.0)
+        for name, ratio in (("cw", "0"), ("general", "general"))
+        for seed, seeded in ((0, ""), (1, "-s1"))
+    ]
+    answered = answers(arms)
+    pairs = verdicts({("cw", "general"): 2, ("cw-s1", "general-s1"): 0})
+    [judged] = (
+        claims_of(arms, answered, pairs).filter(pl.col("claim").str.starts_with("creative data alone loses")).to_dicts()
+    )
+    assert (judged["status"], judged["effect"]) == ("supported", "95.00 % of 80 verdicts for general")
+
+
+def claims_of(arms: list[Arm], answered: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
+    from coig.evaluation.judgments import Judgments
+
+    judgments = Judgments(comparisons, pl.DataFrame(), pl.DataFrame())
+    pooled = _over_seeds(arms, automatic_table(answered), answered, judgments)
+    assert pooled is not None
+    return claims(*pooled)
+
+
+def test_a_sweep_of_lists_and_groups(tmp_path: Path) -> None:
+    """Values are named as in the arms' names: lists by their items, groups by their node's name."""
+    varied = {"vary": ["data.creative.filters.languages", "model"]}
+    arms = [
+        arm(
+            tmp_path,
+            f"cw-{number}",
+            "0",
+            "process",
+            0,
+            1.0,
+            **varied,
+            data={"ratio": "0", "creative": {"filters": {"languages": languages}}},
+            model={"name": "tiny", "path": "tiny"},
+        )
+        for number, languages in enumerate((["zh"], ["zh", "en"]))
+    ]
+    question = Question(ask="?", compare="data.creative.filters.languages", baseline="zh")
+    [contrast] = contrasts_of(question, cells_of(arms))
+    assert (contrast.value, contrast.arm.values["model"], contrast.setting) == ("zh+en", "tiny", "")

@@ -1,0 +1,179 @@
+"""Every experiment of conf/experiment, from its sweep to the answer in its report, at reduced length."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from coig.cli import CONF, check_command_line
+from coig.schema import TrainConfig
+from coig.study import Arm, find_arms
+from tests.conftest import ROOT
+
+EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
+# the stages in one process, as three processes would spend most of their time on imports
+STAGES = """
+import json, runpy, sys
+for script, *arguments in json.loads(sys.argv[1]):
+    sys.argv = [script, *arguments]
+    runpy.run_path(script, run_name="__main__")
+"""
+
+
+@pytest.fixture
+def queries(tmp_path: Path) -> Path:
+    """Six of the sample's queries in each language, which is as few as intervals are made of."""
+    rows = [json.loads(line) for line in (ROOT / "coig/sample/queries.jsonl").read_text(encoding="utf-8").splitlines()]
+    few = [row for lang in ("zh", "en") for row in [one for one in rows if one["lang"] == lang][:6]]
+    file = tmp_path / "few.jsonl"
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in few), encoding="utf-8")
+    return file
+
+
+def run(folder: Path, *stages: Sequence[str]) -> str:
+    commands = json.dumps([[str(ROOT / script), *arguments] for script, *arguments in stages])
+    done = subprocess.run(
+        [sys.executable, "-c", STAGES, commands], cwd=folder, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def commands_in_header(experiment: str) -> list[list[str]]:
+    """The train.py commands of the comment above an experiment, continued lines joined."""
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
+    header = re.sub(r" \\\n#\s*", " ", text)
+    return [shlex.split(line)[2:] for line in re.findall(r"python train\.py .*", header)]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_commands_in_its_header_are_sound(experiment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("redpajama/a.jsonl", "chinese/a.jsonl", "aligned.jsonl"):
+        path = tmp_path / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}\n")
+    commands = commands_in_header(experiment)
+    assert len(commands) >= 2  # on the sample, and on real data
+    for command in commands:
+        assert f"experiment={experiment}" in command
+        monkeypatch.setattr(sys, "argv", ["train.py", *command])
+        check_command_line("train", TrainConfig)
+
+
+def arms(folder: Path, study: str) -> dict[str, Arm]:
+    return {arm.name: arm for arm in find_arms(folder / "multirun" / study, None)}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_it_answers_its_question(experiment: str, tmp_path: Path, queries: Path) -> None:
+    of_study = (f"study={experiment}", "sampling.max_new_tokens=24")
+    held_out = experiment == "heldout_queries"
+    answered = "[few,held_out]" if held_out else "few"
+    part, contrasts = SWEEPS[experiment]
+    printed = run(
+        tmp_path,
+        ("train.py", "-m", f"experiment={experiment}", part, "length=fast", "logger=none"),
+        ("generate.py", *of_study, f"queries={queries}"),
+        *([("generate.py", *of_study, "queries=held_out")] if held_out else []),
+        ("evaluate.py", f"study={experiment}", f"queries={answered}"),
+    )
+    trained = arms(tmp_path, experiment)
+    assert {arm.manifest()["status"] for arm in trained.values()} == {"done"}
+    question: dict[str, Any] = next(iter(trained.values())).settings()["question"]
+    evaluation = tmp_path / "multirun" / experiment / "evaluation"
+    summary = (evaluation / "summary.md").read_text(encoding="utf-8")
+    assert f"**{question['ask']}**" in summary
+    assert question["ask"] in " ".join(printed.split())
+    assert question["ask"] in (evaluation / "report.html").read_text(encoding="utf-8")
+
+    table = pl.read_parquet(evaluation / "contrasts.parquet")
+    pairs = set(table.select("arm", "opponent").unique().iter_rows())
+    assert pairs == contrasts
+    # in either language; held-out prompts are Chinese, and the held-out loss is of no file of queries
+    told = {arm: summary.count(f"- {arm} against {opponent}") for arm, opponent in pairs}
+    assert set(told.values()) == {4 if held_out else 2}
+    assert f"Of {len(pairs)} comparison" in summary
+    assert set(table["queries"].drop_nulls()) == ({"few", "held_out"} if held_out else {"few"})
+    assert table.filter(pl.col("measure") == "finished")["n"].min() == 6
+    CHECKS.get(experiment, lambda _: None)(trained)
+
+
+# a part of each sweep, and the contrasts that answer its question
+SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
+    "ratio_ablation": ("data.ratio=0,10k,general", {("cw", "general"), ("cw+10k", "general")}),
+    "process_vs_outcome": ("data.ratio=10k", {("cw+10k", "cw+10k-outcome")}),
+    "compute_matched": (
+        "data.ratio=0,10k",
+        {
+            ("cw+10k-budget_steps", "cw-budget_steps"),
+            ("cw+10k-budget_supervised_tokens", "cw-budget_supervised_tokens"),
+        },
+    ),
+    "scale_grid": ("data.ratio=0,'1:12'", {(f"cw+1to12-size_{size}", f"cw-size_{size}") for size in (13, 26, 51)}),
+    "base_model": (
+        "data.ratio=0,1k",
+        {(f"cw+1k-model_{base}", f"cw-model_{base}") for base in ("tiny", "tiny_random")},
+    ),
+    "ttr_causation": ("data.ratio=0", {("cw-diversity_high", "cw-diversity_low")}),
+    "cross_lingual": ("data.ratio=0", {(f"cw-languages_{langs}", "cw-languages_zh") for langs in ("en", "zh+en")}),
+    "heldout_queries": ("data.ratio=0,10k,general", {("cw", "general"), ("cw+10k", "general")}),
+}
+
+
+def groups(arm: Arm, kind: str) -> dict[str, int]:
+    """Examples by language."""
+    return {group["lang"]: group["examples"] for group in arm.manifest()["data"]["train"] if group["kind"] == kind}
+
+
+def equal_budgets(trained: dict[str, Arm]) -> None:
+    done = {name: arm.manifest()["training"] for name, arm in trained.items()}
+    assert {run["steps"] for name, run in done.items() if name.endswith("steps")} == {2}
+    learned = [run["supervised_tokens"] for name, run in done.items() if name.endswith("tokens")]
+    largest_step = 2 * 512
+    assert max(learned) - min(learned) < largest_step
+
+
+def equal_halves(trained: dict[str, Arm]) -> None:
+    halves = (trained[f"cw-diversity_{half}"].manifest()["data"]["sources"][0]["diversity"] for half in ("low", "high"))
+    low, high = halves
+    assert abs(low["words"] - high["words"]) < 2
+    assert high["ttr"] > low["ttr"]
+
+
+def same_triplets(trained: dict[str, Arm]) -> None:
+    assert groups(trained["cw-languages_zh"], "creative") == {"zh": 24}
+    assert groups(trained["cw-languages_en"], "creative") == {"en": 24}
+    assert groups(trained["cw-languages_zh+en"], "creative") == {"zh": 24, "en": 24}
+    assert {arm.manifest()["training"]["steps"] for arm in trained.values()} == {2}
+
+
+def unseen_prompts(trained: dict[str, Arm]) -> None:
+    for arm in trained.values():
+        asked = {record["query_id"] for record in arm.answers("held_out")}
+        assert len(asked) == 18  # twelve, and the six that no arm of the sample sees
+    assert groups(trained["cw"], "creative") == {"zh": 51 - 12}
+
+
+def other_bases(trained: dict[str, Arm]) -> None:
+    assert {arm.manifest()["model"]["name"] for arm in trained.values()} == {"tiny", "tiny_random"}
+    sources = {group["source"] for arm in trained.values() for group in arm.manifest()["data"]["train"]}
+    assert sources == {"creative", "plain_text_zh", "plain_text_en"}
+
+
+CHECKS = {
+    "compute_matched": equal_budgets,
+    "ttr_causation": equal_halves,
+    "cross_lingual": same_triplets,
+    "heldout_queries": unseen_prompts,
+    "base_model": other_bases,
+}

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.forked import PATIENCE, Forked
+from tests.forked import ROOT as ROOT
+
 SHARED = ROOT.parent / "shared"
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -45,19 +47,20 @@ def no_service_of_wandb() -> Iterator[None]:
 
 @pytest.fixture
 def command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Run an entry script as a user does, in an empty folder: command("train.py", "data.ratio=0")."""
+    """Run an entry script as a user does, in an empty folder: command("train.py", "data.ratio=0").
+
+    `fresh=True` starts Python anew, as launchers need it.
+    """
 
     home = tmp_path_factory.mktemp("home")  # nobody is logged in, and libraries' caches stay out of the way
 
-    def run(script: str, *overrides: str) -> subprocess.CompletedProcess[str]:
+    def run(script: str, *overrides: str, fresh: bool = False) -> subprocess.CompletedProcess[str]:
         environment = outside() | {"HOME": str(home), "NETRC": str(home / "netrc"), "COLUMNS": "120"}
+        if not fresh:
+            return Forked(script, overrides, tmp_path, environment).wait()
+        arguments = [sys.executable, str(ROOT / script), *overrides]
         return subprocess.run(
-            [sys.executable, str(ROOT / script), *overrides],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
+            arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE
         )
 
     return run

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, SHARED, Command
+from tests.conftest import SHARED, Command, outside
+from tests.forked import Forked
 from tests.training.wandb_file import exit_code, group
 
 SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "trainer.global_batch_size=16")
@@ -45,7 +45,7 @@ def queries(tmp_path: Path) -> Path:
 def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries: Path) -> None:
     sweep = ("-m", "study=s", "data.ratio=0,general", *SHORT)
     answer = (f"queries={queries}", "sampling.max_new_tokens=12")
-    printed = succeeded(command("train.py", *sweep))
+    printed = succeeded(command("train.py", *sweep, fresh=True))
     assert "W&B: not logged in, runs stay offline" in printed
     study = tmp_path / "multirun" / "s"
     for arm, groups in {"cw": {"creative": 51}, "general": {"general": 20}}.items():
@@ -115,9 +115,7 @@ def test_answers_survive_a_kill_but_not_another_training(command: Command, tmp_p
 
 def test_two_processes_on_one_arm(command: Command, tmp_path: Path) -> None:
     arguments = ("study=s", "data.ratio=0", "logger=none", *SHORT)
-    first = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *arguments], cwd=tmp_path, stdout=subprocess.DEVNULL
-    )
+    first = Forked("train.py", arguments, tmp_path, outside())
     arm = tmp_path / "multirun" / "s" / "cw"
     while not (arm / ".lock").exists():
         assert first.poll() is None
@@ -125,7 +123,7 @@ def test_two_processes_on_one_arm(command: Command, tmp_path: Path) -> None:
     second = command("train.py", *arguments)
     assert second.returncode == 1
     assert "another process is at work on this arm" in second.stderr
-    assert first.wait() == 0
+    assert first.wait().returncode == 0
     assert read_json(arm / "manifest.json")["status"] == "done"
 
 
@@ -149,10 +147,10 @@ def test_a_failing_arm_is_recorded_and_the_rest_go_on(command: Command, tmp_path
     assert "is not done" in refused.stderr
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["submitit_local", pytest.param("joblib", marks=pytest.mark.slow)])
 def test_arms_by_a_launcher(command: Command, tmp_path: Path, launcher: str) -> None:
     sweep = ("-m", f"launcher={launcher}", "study=s", "data.ratio=0,general", "logger=none", *SHORT)
-    succeeded(command("train.py", *sweep))
+    succeeded(command("train.py", *sweep, fresh=True))
     for arm in ("cw", "general"):
         manifest = read_json(tmp_path / "multirun" / "s" / arm / "manifest.json")
         assert (manifest["arm"], manifest["status"]) == (arm, "done")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +15,9 @@ import pytest
 from coig.cli import CONF, check_command_line
 from coig.schema import TrainConfig
 from coig.study import Arm, find_arms
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Command
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
-# the stages in one process, as three processes would spend most of their time on imports
-STAGES = """
-import json, runpy, sys
-for script, *arguments in json.loads(sys.argv[1]):
-    sys.argv = [script, *arguments]
-    runpy.run_path(script, run_name="__main__")
-"""
 
 
 @pytest.fixture
@@ -37,15 +28,6 @@ def queries(tmp_path: Path) -> Path:
     file = tmp_path / "few.jsonl"
     file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in few), encoding="utf-8")
     return file
-
-
-def run(folder: Path, *stages: Sequence[str]) -> str:
-    commands = json.dumps([[str(ROOT / script), *arguments] for script, *arguments in stages])
-    done = subprocess.run(
-        [sys.executable, "-c", STAGES, commands], cwd=folder, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def commands_in_header(experiment: str) -> list[list[str]]:
@@ -75,25 +57,27 @@ def arms(folder: Path, study: str) -> dict[str, Arm]:
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_it_answers_its_question(experiment: str, tmp_path: Path, queries: Path) -> None:
+def test_it_answers_its_question(experiment: str, command: Command, tmp_path: Path, queries: Path) -> None:
     of_study = (f"study={experiment}", "sampling.max_new_tokens=24")
     held_out = experiment == "heldout_queries"
     answered = "[few,held_out]" if held_out else "few"
     part, contrasts = SWEEPS[experiment]
-    printed = run(
-        tmp_path,
-        ("train.py", "-m", f"experiment={experiment}", part, "length=fast", "logger=none"),
+    stages = [
+        ("train.py", "-m", f"experiment={experiment}", *part.split(), "length=fast", "logger=none"),
         ("generate.py", *of_study, f"queries={queries}"),
         *([("generate.py", *of_study, "queries=held_out")] if held_out else []),
         ("evaluate.py", f"study={experiment}", f"queries={answered}"),
-    )
+    ]
+    for stage in stages:
+        run = command(*stage)
+        assert run.returncode == 0, run.stdout + run.stderr
     trained = arms(tmp_path, experiment)
     assert {arm.manifest()["status"] for arm in trained.values()} == {"done"}
     question: dict[str, Any] = next(iter(trained.values())).settings()["question"]
     evaluation = tmp_path / "multirun" / experiment / "evaluation"
     summary = (evaluation / "summary.md").read_text(encoding="utf-8")
     assert f"**{question['ask']}**" in summary
-    assert question["ask"] in " ".join(printed.split())
+    assert question["ask"] in " ".join(run.stdout.split())
     assert question["ask"] in (evaluation / "report.html").read_text(encoding="utf-8")
 
     table = pl.read_parquet(evaluation / "contrasts.parquet")
@@ -119,7 +103,10 @@ SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
             ("cw+10k-budget_supervised_tokens", "cw-budget_supervised_tokens"),
         },
     ),
-    "scale_grid": ("data.ratio=0,'1:12'", {(f"cw+1to12-size_{size}", f"cw-size_{size}") for size in (13, 26, 51)}),
+    "scale_grid": (
+        "data.ratio=0,'1:12' data.creative.size=13,51",
+        {(f"cw+1to12-size_{size}", f"cw-size_{size}") for size in (13, 51)},
+    ),
     "base_model": (
         "data.ratio=0,1k",
         {(f"cw+1k-model_{base}", f"cw-model_{base}") for base in ("tiny", "tiny_random")},

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 
 from coig.study import Arm
-from tests.conftest import ROOT, Command
+from tests.conftest import Command, outside
+from tests.forked import Forked
 
 TINY = (
     *("study=s", "data.scale=0.001", "data.creative.size=12", "data.validation.general=2"),
@@ -79,12 +78,7 @@ def logged_steps(arm: Path) -> int:
 def kill_in_third_arm(folder: Path) -> None:
     """kill -9 the sweep once its third arm has taken a step after its first checkpoint."""
     folder.mkdir()
-    sweep = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *SWEEP],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    sweep = Forked("train.py", SWEEP, folder, outside())
     arm = folder / "multirun" / "s" / ARMS[2]
     while not (list(arm.glob("checkpoints/step-*.ckpt")) and logged_steps(arm)):
         assert sweep.poll() is None
@@ -95,8 +89,7 @@ def kill_in_third_arm(folder: Path) -> None:
 
 def run_in(folder: Path, *overrides: str) -> str:
     folder.mkdir(exist_ok=True)
-    arguments = [sys.executable, str(ROOT / "train.py"), *overrides]
-    run = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, timeout=300)
+    run = Forked("train.py", overrides, folder, outside()).wait()
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
@@ -141,7 +134,7 @@ def test_a_search_finds_the_lowest_loss_and_goes_on_where_it_stopped(tmp_path: P
     assert len(losses) == 4
     assert first < losses.keys()
     best = min(losses, key=lambda arm: losses[arm] or 0)
-    found = OmegaConf.load(study / "optimization_results.yaml")
+    found: Any = OmegaConf.load(study / "optimization_results.yaml")
     assert found["best_value"] == losses[best]
     assert Arm(best).settings()["model"]["learning_rate"] == found["best_params"]["model.learning_rate"]
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,8 @@ from coig.config import ConfigError, load_config
 from coig.schema import EvaluateConfig, GenerateConfig, Node, TrainConfig
 from coig.study import Arm
 from coig.training.tracking import log_model
-from tests.conftest import ROOT, outside
+from tests.conftest import outside
+from tests.forked import Forked
 from tests.training.wandb_file import RunFile, runs_of
 
 SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "trainer.global_batch_size=16")
@@ -28,18 +27,17 @@ SECRET = "5ec2e7" * 7
 SCHEMAS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
 
 
-def start(folder: Path, *overrides: str) -> subprocess.Popen[str]:
+def start(folder: Path, *overrides: str) -> Forked:
     """train.py offline, where all the secrets that it could meet are set."""
     secrets = {"HF_TOKEN": f"hf_{SECRET}", "OPENAI_API_KEY": f"sk-{SECRET}", "WANDB_API_KEY": SECRET[:40]}
     places = {"HOME": str(folder / "home"), "NETRC": str(folder / "home" / "netrc"), "WANDB_MODE": "offline"}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *overrides],
-        cwd=folder,
-        env=outside() | secrets | places,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return Forked("train.py", overrides, folder, outside() | secrets | places)
+
+
+def ended(process: Forked) -> tuple[int, str]:
+    """Its exit code, and all that it printed."""
+    run = process.wait()
+    return run.returncode, run.stdout + run.stderr
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +50,8 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     run = start(
         folder, "-m", "study=s", "data.ratio=1k", "model.learning_rate=1e-3,1e30", "logger.log_model=true", *SHORT
     )
-    printed = run.communicate(timeout=300)[0]
-    assert run.returncode == 1, printed
+    code, printed = ended(run)
+    assert code == 1, printed
     assert "is not finite" in printed
     return folder / "multirun" / "s", printed
 
@@ -158,9 +156,8 @@ def test_names_like_those_of_secrets_pass() -> None:
 
 
 def test_the_command_refuses_a_secret_before_anything_is_written(tmp_path: Path) -> None:
-    run = start(tmp_path, "-m", "study=s", f"+logger.api_key={SECRET}")
-    printed = run.communicate(timeout=300)[0]
-    assert (run.returncode, (tmp_path / "multirun").exists()) == (1, False)
+    code, printed = ended(start(tmp_path, "-m", "study=s", f"+logger.api_key={SECRET}"))
+    assert (code, (tmp_path / "multirun").exists()) == (1, False)
     assert "logger: api_key holds a secret" in printed
     assert SECRET not in printed
 
@@ -190,20 +187,18 @@ def test_a_stopped_run_goes_on_in_wandb_without_doubled_or_lost_steps(uploaded: 
     arm = tmp_path / "multirun" / "s" / "cw"
     run = start(tmp_path, *command)
     while not (arm / "metrics.jsonl").exists() or (arm / "metrics.jsonl").read_text().count('train/loss"') < 5:
-        assert run.poll() is None, run.communicate()[0]
+        assert run.poll() is None, ended(run)
         time.sleep(0.005)
-    run.send_signal(signal.SIGTERM if uploaded else signal.SIGKILL)
-    run.communicate(timeout=300)
+    run.kill(signal.SIGTERM if uploaded else signal.SIGKILL)
+    assert ended(run)[0] == (143 if uploaded else -9)
     [stopped] = runs_of(arm)
-    assert run.returncode == (143 if uploaded else -9)
     assert stopped.exit_code == (1 if uploaded else None)
     if uploaded:  # the mark that `wandb sync` leaves
         [file] = arm.glob("wandb/offline-run-*/*.wandb")
         file.with_suffix(".wandb.synced").touch()
 
-    resumed = start(tmp_path, *command)
-    printed = resumed.communicate(timeout=300)[0]
-    assert resumed.returncode == 0, printed
+    code, printed = ended(start(tmp_path, *command))
+    assert code == 0, printed
     *earlier, last = runs_of(arm)
     assert [run.id for run in earlier] == ([stopped.id] if uploaded else [])
     assert (last.id, last.exit_code) == (json.loads((arm / "manifest.json").read_text())["wandb_run"], 0)

@@ -87,9 +87,9 @@ def _sentence(rows: Sequence[Row]) -> str:
 
 
 def _preference(row: Row) -> str:
-    limits = interval(*(None if row[end] is None else row[end] + 0.5 for end in ("low", "high")))
+    low, high = (None if row[end] is None else row[end] + 0.5 for end in ("low", "high"))
     return (
-        f"{row['finding']}, preferred in {percent(row['of_arm'])} % of {row['n']:,} verdicts {limits}, "
+        f"{row['finding']}, preferred in {percent(row['of_arm'])} % of {row['n']:,} verdicts {interval(low, high)}, "
         f"corrected p {p_value(row['p_holm'])}"
     )
 

@@ -1,0 +1,65 @@
+"""The entry scripts as processes of their own, forked from one that has imported their libraries already.
+
+A start of Python with torch, Lightning and transformers takes several seconds, and the tests need a hundred of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from multiprocessing import get_context
+from multiprocessing.forkserver import set_forkserver_preload
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PRELOADED = ["coig.training.fit", "coig.generation.run", "coig.generation.hf", "coig.evaluation.run", "peft", "wandb"]
+PATIENCE = 300  # seconds
+
+set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
+
+
+class Forked:
+    """A running script, with what `subprocess.Popen` has of use to a test."""
+
+    def __init__(self, script: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self.arguments = [script, *arguments]
+        self._outputs = Path(tempfile.mkdtemp())
+        started = self.arguments, folder, dict(environment), self._outputs
+        self._process = get_context("forkserver").Process(target=_run, args=started)
+        self._process.start()
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        os.kill(self._process.pid or 0, number)
+
+    def wait(self) -> subprocess.CompletedProcess[str]:
+        """Its exit code and what it printed, once it has ended."""
+        self._process.join(PATIENCE)
+        if self._process.is_alive():
+            self._process.kill()
+            raise TimeoutError(f"{self.arguments} took more than {PATIENCE} s")
+        printed = [(self._outputs / name).read_text(encoding="utf-8") for name in ("stdout", "stderr")]
+        return subprocess.CompletedProcess(self.arguments, self._process.exitcode or 0, *printed)
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str], outputs: Path) -> None:
+    """In the forked process: what `python script …` would do there."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(outputs / name, os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = [str(ROOT / command[0]), *command[1:]]
+    sys.path.insert(0, str(ROOT))
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        atexit._run_exitfuncs()  # which multiprocessing leaves out; W&B ends its service there

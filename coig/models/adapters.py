@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from peft import LoraConfig, get_peft_model
-
 from coig.config import ConfigError, first_line
 from coig.schema import Lora
 
@@ -16,6 +14,8 @@ def add_adapters(lm: Any, lora: Lora) -> Any:
 
     Raises ConfigError if the model has no modules of these names.
     """
+    from peft import LoraConfig, get_peft_model  # a third of a second that other arms need not wait
+
     settings = LoraConfig(
         r=lora.rank,
         lora_alpha=lora.alpha,

@@ -2,9 +2,10 @@ r"""Tables for a paper in LaTeX: `\usepackage{booktabs}`; Chinese names need xel
 
 from __future__ import annotations
 
+from coig.evaluation.columns import AUTOMATIC, STRENGTHS
 from coig.evaluation.formatting import LANGUAGE_NAMES, NONE, Table, table
 from coig.evaluation.results import Evaluation, all_genres, by_language
-from coig.evaluation.sections import AUTOMATIC, STRENGTHS, win_rate_matrix
+from coig.evaluation.sections import win_rate_matrix
 
 ESCAPES = str.maketrans(
     {

@@ -11,6 +11,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from coig.evaluation.columns import AUTOMATIC, NEW_RATERS, STRENGTHS, THESE_RATERS
 from coig.evaluation.formatting import (
     LANGUAGE_NAMES,
     NONE,
@@ -22,16 +23,7 @@ from coig.evaluation.formatting import (
     table,
 )
 from coig.evaluation.results import Evaluation, all_genres, by_language
-from coig.evaluation.sections import (
-    AUTOMATIC,
-    NEW_RATERS,
-    QUESTION,
-    SECTIONS,
-    STRENGTHS,
-    THESE_RATERS,
-    arm_table,
-    win_rate_matrix,
-)
+from coig.evaluation.sections import QUESTION, SECTIONS, arm_table, win_rate_matrix
 from coig.language import HAN
 
 MARKS = {"supported": "✓", "not supported": "✕", "underpowered": "?", "not measured": "–"}

@@ -18,6 +18,7 @@ from coig.evaluation.answers import measured, read_answers
 from coig.evaluation.authors import read_answers_of_authors
 from coig.evaluation.cells import averaged, cells_of, verdicts_between
 from coig.evaluation.claims import claims, signatures
+from coig.evaluation.columns import AUTOMATIC
 from coig.evaluation.contrasts import CONTRASTS, contrast_table, contrasts_of
 from coig.evaluation.figures import figures, rendered
 from coig.evaluation.formatting import LANGUAGE_NAMES
@@ -37,7 +38,7 @@ from coig.evaluation.reasoning import (
 )
 from coig.evaluation.report import html, question_lines, summary
 from coig.evaluation.results import Evaluation, all_genres, by_language
-from coig.evaluation.sections import AUTOMATIC, win_rate_matrix
+from coig.evaluation.sections import win_rate_matrix
 from coig.evaluation.strengths import length_control, strengths
 from coig.evaluation.tables import automatic_table, comparisons, genre_table
 from coig.evaluation.tracking import log_evaluation

@@ -51,8 +51,11 @@ def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
     """Every problem of a composed config, one line each; empty when it is sound."""
     try:
         plain = _resolved(cfg)
-        unknown = [key for key in plain.get("vary", ()) if not _holds(plain, key.rpartition("@")[2].replace("/", "."))]
-        problems = [f"vary: {key} is no key of this config" for key in unknown]
+        named = [("vary", key) for key in plain.get("vary", ())]
+        if question := plain.get("question"):
+            named.append(("question.compare", question["compare"]))
+        unknown = [(at, key) for at, key in named if not _holds(plain, key.rpartition("@")[2].replace("/", "."))]
+        problems = [f"{at}: {key} is no key of this config" for at, key in unknown]
         schema.model_validate(plain)
     except OmegaConfBaseException as error:
         return [str(error).splitlines()[0]]

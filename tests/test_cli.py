@@ -29,6 +29,10 @@ from tests.conftest import ROOT, Command
         (["trainer.max_epochs=0"], ["trainer.max_epochs=0: input should be greater than 0"]),
         (["trainer.precision=bf16-true"], ["choose from '32-true' or 'bf16-mixed'"]),
         (["vary=[optimizer.lrr]"], ["vary: optimizer.lrr is no key of this config"]),
+        (
+            ["experiment=scale_grid", "question.compare=data.rato"],
+            ["question.compare: data.rato is no key of this config"],
+        ),
         (["data=local", "data.creative.path=."], ["data.creative.path='.': is a folder"]),
         (["optimizer._target_=torch.optim.AdamWW"], ["torch.optim.AdamWW"]),
         (["optimizer.betas=[2,3]"], ["torch.optim.AdamW: Invalid beta parameter at index 0: 2"]),

@@ -149,10 +149,10 @@ def test_a_secret_in_the_config_is_refused_and_not_repeated(root: str, override:
 
 
 def test_names_like_those_of_secrets_pass() -> None:
-    config_of("generate", "engine.tokens_per_batch=4000")
-    config_of("generate", "engine=openai", "engine.base_url='http://[::1]:8000/v1?at=a:b@c'")
+    assert config_of("generate", "engine.tokens_per_batch=4000")
+    assert config_of("generate", "engine=openai", "engine.base_url='http://[::1]:8000/v1?at=a:b@c'")
     harmless = ("pad_token='<pad>'", "max_tokens=5", "key=x", "token=null", "password=''", "monkey=1", "tokenizer=x")
-    config_of("train", *(f"+logger.{argument}" for argument in harmless))
+    assert config_of("train", *(f"+logger.{argument}" for argument in harmless))
 
 
 def test_the_command_refuses_a_secret_before_anything_is_written(tmp_path: Path) -> None:

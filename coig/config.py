@@ -52,7 +52,8 @@ def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
     try:
         plain = _resolved(cfg)
         named = [("vary", key) for key in plain.get("vary", ())]
-        if question := plain.get("question"):
+        question = plain.get("question")
+        if isinstance(question, dict) and isinstance(question.get("compare"), str):
             named.append(("question.compare", question["compare"]))
         unknown = [(at, key) for at, key in named if not _holds(plain, key.rpartition("@")[2].replace("/", "."))]
         problems = [f"{at}: {key} is no key of this config" for at, key in unknown]

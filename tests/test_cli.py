@@ -33,6 +33,7 @@ from tests.conftest import ROOT, Command
             ["experiment=scale_grid", "question.compare=data.rato"],
             ["question.compare: data.rato is no key of this config"],
         ),
+        (["question={ask:x,baseline:y}"], ["question.compare: missing"]),
         (["data=local", "data.creative.path=."], ["data.creative.path='.': is a folder"]),
         (["optimizer._target_=torch.optim.AdamWW"], ["torch.optim.AdamWW"]),
         (["optimizer.betas=[2,3]"], ["torch.optim.AdamW: Invalid beta parameter at index 0: 2"]),

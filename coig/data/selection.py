@@ -32,12 +32,17 @@ def reasons_of(filters: Filters) -> list[Reason]:
         ("language", filters.min_language_share, lambda least: of_own_script.is_null() | (of_own_script < least)),
         ("length", filters.min_characters, lambda least: pl.col("characters") < least),
         ("length", filters.max_characters, lambda most: pl.col("characters") > most),
-        ("language", filters.languages, lambda languages: ~pl.col("lang").is_in(languages)),
-        ("unaligned", filters.aligned or None, lambda _: pl.col("lang").n_unique().over("id") < 2),
         ("topic", filters.topics, lambda patterns: ~_topic_is_one_of(patterns)),
         ("topic", filters.not_topics, lambda patterns: _topic_is_one_of(patterns)),
     ]
-    return [(name, unfit(value)) for name, value, unfit in asked if value is not None]
+    reasons = [(name, unfit(value)) for name, value, unfit in asked if value is not None]
+    if filters.aligned:  # both versions must be fit for use, whichever is used
+        unfit = pl.any_horizontal(pl.lit(False), *(holds.fill_null(value=False) for _, holds in reasons))
+        languages = pl.when(~unfit).then("lang").drop_nulls().n_unique().over("id")
+        reasons.append(("unaligned", languages < 2))
+    if filters.languages:
+        reasons.append(("language", ~pl.col("lang").is_in(filters.languages)))
+    return reasons
 
 
 def _topic_is_one_of(patterns: Sequence[str]) -> pl.Expr:

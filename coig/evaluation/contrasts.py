@@ -117,11 +117,9 @@ def _counts(contrasts: Sequence[Contrast], part: pl.DataFrame) -> list[dict[str,
     pairs = [(names.index(one.arm.name), names.index(one.opponent.name)) for one in answered]
     rows = []
     for measure in COUNTED if pairs else ():
-        means = dict(part.group_by("arm").agg(pl.col(measure).mean()).iter_rows())
         for one, found in zip(answered, paired(part, measure, names, pairs), strict=True):
             if shared := found.pop("queries"):
-                sides = {"of_arm": means[one.arm.name], "of_opponent": means[one.opponent.name]}
-                rows.append(found | _about(one) | sides | {"measure": measure, "n": shared})
+                rows.append(found | _about(one) | {"measure": measure, "n": shared})
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         way = "higher" if row["difference"] > 0 else "lower"
         row |= {"p_holm": p, "finding": way if p < LEVEL else "no difference found"}

@@ -164,7 +164,15 @@ def _question(
     asked = [Question.model_validate(question) for arm in arms if (question := arm.settings().get("question"))]
     if not asked:
         return None, (), pl.DataFrame(schema=CONTRASTS)
-    contrasts = contrasts_of(asked[0], cells_of(arms))
+    if len(questions := {question.ask for question in asked}) > 1:
+        log.warning("the arms ask %d questions; only this one is answered: %s", len(questions), asked[0].ask)
+    cells = cells_of(arms)
+    contrasts = contrasts_of(asked[0], cells)
+    if not contrasts:
+        values = sorted({cell.values[asked[0].compare] for cell in cells if asked[0].compare in cell.values})
+        log.warning(
+            "nothing to hold against %s=%s: there are %s", asked[0].compare, asked[0].baseline, ", ".join(values)
+        )
     table = contrast_table(contrasts, answers, judgments.comparisons if judgments else None, arms)
     return asked[0].ask, tuple(answers_in_words(asked[0], table)), table
 

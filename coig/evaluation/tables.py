@@ -108,7 +108,7 @@ def paired(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[dict[str, Any]]:
-    """Each pair's difference of a measure over the queries that both answered, with its interval and p.
+    """Each pair's means of a measure over the queries where both have one, their difference, its interval and p.
 
     Args:
         part: a row per arm and query of one language.
@@ -129,7 +129,10 @@ def paired(
         limits = (lows[place], highs[place]) if len(both) >= FEWEST else (None, None)
         if metric in SHARES and limits[0] is not None and lows[place] == highs[place]:
             limits = _newcombe(both[:, a].sum(), both[:, b].sum(), len(both))
-        found = {"difference": means[place], "low": limits[0], "high": limits[1], "p": float(p_values[place])}
+        sides = dict(
+            zip(("of_arm", "of_opponent"), both[:, [a, b]].mean(axis=0) if len(both) else (None, None), strict=True)
+        )
+        found = sides | {"difference": means[place], "low": limits[0], "high": limits[1], "p": float(p_values[place])}
         rows.append({"arm": arms[a], "opponent": arms[b], "queries": len(both)} | found)
     return rows
 

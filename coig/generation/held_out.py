@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import polars as pl
+from pydantic import ValidationError
 
 from coig.config import ConfigError
-from coig.data.examples import Example
+from coig.data.examples import Example, prompt_key
 from coig.data.mixture import build_mixture
 from coig.data.queries import Query
 from coig.schema import TrainConfig
@@ -17,24 +18,34 @@ def held_out_queries(arm: Arm) -> list[Query]:
 
     Raises ConfigError if it held no triplet out, or its data are no longer those that it was trained on.
     """
-    config = TrainConfig.model_validate(arm.settings())
+    try:
+        config = TrainConfig.model_validate(arm.settings())
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(
+            f"{arm.folder}: its config does not hold any more ({'.'.join(map(str, problem['loc']))}: {problem['msg']}); "
+            "bring its files back, or train it anew with overwrite=true"
+        ) from None
     mixture = build_mixture(config.data, config.seed)
     if mixture.fingerprint != arm.manifest()["data"]["fingerprint"]:
         raise ConfigError(
             f"{arm.folder}: its data have changed since it was trained (fingerprint), so nobody knows what it did not "
             "see; bring the files back, or train it anew with overwrite=true"
         )
-    queries = [
-        Query(_id(example), example.lang, example.genre or "none", example.prompt)
-        for example in mixture.examples(mixture.validation.filter(pl.col("kind") == "creative"))
-    ]
+    creative = pl.col("kind") == "creative"
+    seen = {prompt_key(example.prompt) for example in mixture.examples(mixture.train.filter(creative))}
+    queries = []
+    for example in sorted(mixture.examples(mixture.validation.filter(creative)), key=lambda one: (one.id, one.lang)):
+        if (key := prompt_key(example.prompt)) not in seen:  # another text may have been written to the same prompt
+            seen.add(key)
+            queries.append(Query(_id(example), example.lang, example.genre or "none", example.prompt))
     if not queries:
         raise ConfigError(
             f"{arm.folder}: no triplet was held out of its training; train with data.validation.creative=12, say"
         )
-    return sorted(queries, key=lambda query: query.id)
+    return queries
 
 
 def _id(example: Example) -> str:
-    """Of its own in each language: a triplet and its English version have one."""
-    return example.id if example.lang == "zh" else f"{example.id}-{example.lang}"
+    """One that no query of a file has, nor the triplet's version in the other language."""
+    return f"held-{example.id}" if example.lang == "zh" else f"held-{example.id}-{example.lang}"

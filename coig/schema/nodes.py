@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from coig.fields import Target
 
 SECRET_NAME = re.compile(
-    r"(^|_)(secret|password|passwd|passphrase|credentials?|authorization|((api|access|secret|private)_?key)"
-    r"|((api|auth|access|bearer|refresh|hf|wandb)_?token))$|^token$",
+    r"(^|[_-])(secret|password|passwd|passphrase|credentials?|authorization|((api|access|secret|private)[_-]?key)"
+    r"|((api|auth|access|bearer|refresh|hf|wandb)[_-]?token))$|^token$",
     re.IGNORECASE,
 )
 PASSWORD_IN_URL = re.compile(r"://[^/?#\s]*:[^/?#\s]+@")

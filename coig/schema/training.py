@@ -141,7 +141,9 @@ class Question(Node):
 
     ask: str
     compare: str  # the key, or the group
-    baseline: str  # the value that the others are held against, as it stands in the arms' names
+    baseline: (
+        str  # its value that the others are held against, as in config.yaml; of a group, its name; of a list, zh+en
+    )
 
 
 class TrainConfig(Node):

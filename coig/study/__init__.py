@@ -107,6 +107,13 @@ class Arm:
             raise ConfigError(f"{file}: missing or damaged ({error}); overwrite=true trains this arm anew") from None
         return loaded
 
+    def ask(self, question: dict[str, Any] | None) -> None:
+        """Have the report answer another question about an arm that is trained."""
+        if (settings := self.settings()).get("question") != question:
+            write_atomic(
+                self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings | {"question": question}))
+            )
+
     def write_settings(self, config: TrainConfig) -> None:
         write_atomic(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings_of(config))))
 

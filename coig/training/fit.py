@@ -57,6 +57,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
     with recorded(config, arm, prepared, anew=anew), tracking(config, arm) as loggers:
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
+        assert trainer.global_step == prepared.steps
         weights = whole_weights(module.model)
         if ranks.is_first():
             export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model)
@@ -102,6 +103,8 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: 
         plugins=[] if sharded else [DirectIO()],
         num_sanity_val_steps=0,
         limit_val_batches=1.0 if validates else 0,
+        # a budget ends inside an epoch, which Lightning would take for a whole one where a longer run goes on
+        **({} if config.budget.name == "epochs" else {"max_epochs": -1}),
         # sharded weights are cast by FSDP2 itself
         **({"precision": "32-true"} if sharded else {}),
     )

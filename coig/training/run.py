@@ -52,6 +52,8 @@ def _train(config: TrainConfig, arm: Arm) -> None:
             state = ranks.first_decides(lambda: arm.state(config, fingerprint))
             if state == "done":
                 log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
+                if ranks.is_first() and config.question:
+                    arm.ask(config.question.model_dump())
                 return
             _fit()(config, arm, mixture, anew=state == "new")
         except ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from coig.data.encoding import Encoder
 from coig.data.mixture import build_mixture
 from coig.schema import TrainConfig
 from coig.training.budget import budgeted, supervised_tokens
+from tests.conftest import Command
 
 SMALL = ("data.scale=0.001", "trainer.max_epochs=2", "trainer.global_batch_size=8")
 
@@ -72,3 +74,15 @@ def test_as_many_supervised_tokens_as_another_arm(encoder: Encoder, ratio: str) 
 def test_a_budget_of_no_arm(like: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config("budget=steps", like)
+
+
+def test_a_longer_run_under_a_budget_takes_all_its_steps(command: Command, tmp_path: Path) -> None:
+    """A budget ends inside an epoch."""
+    budget = ("data.ratio=0", "budget=steps", "budget.like={data.ratio:10k}", "data.creative.size=20")
+    arm = ("study=s", "logger=none", "model.max_length=160", "data.validation.general=2", *SMALL, *budget)
+    for epochs, steps in ((1, 5), (3, 15)):  # of the other arm's 40 examples
+        run = command("train.py", *arm, f"trainer.max_epochs={epochs}", "resume=true")
+        assert run.returncode == 0, run.stderr
+        metrics = (tmp_path / "multirun" / "s" / "cw" / "metrics.jsonl").read_text()
+        assert metrics.count("train/grad_norm") == steps
+        assert f'"steps": {steps},' in (tmp_path / "multirun" / "s" / "cw" / "manifest.json").read_text()

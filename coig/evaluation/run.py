@@ -170,9 +170,8 @@ def _question(
     contrasts = contrasts_of(asked[0], cells)
     if not contrasts:
         values = sorted({cell.values[asked[0].compare] for cell in cells if asked[0].compare in cell.values})
-        log.warning(
-            "nothing to hold against %s=%s: there are %s", asked[0].compare, asked[0].baseline, ", ".join(values)
-        )
+        base = f"{asked[0].compare}={asked[0].baseline}"
+        log.warning("nothing to hold against %s among the arms: there are %s", base, ", ".join(values))
     table = contrast_table(contrasts, answers, judgments.comparisons if judgments else None, arms)
     return asked[0].ask, tuple(answers_in_words(asked[0], table)), table
 

@@ -103,9 +103,10 @@ QUESTION = Section(
     "The question",
     "",
     sources=(Source("contrasts", CONTRASTS, title=": what the answer rests on"),),
-    key="Answers to one query under several seeds are averaged. Holm: corrected within a language and file of queries, "
-    "win rates among themselves. held-out loss: mean −log p of a token of the held-out triplets' answers, after the last "
-    "step; it is one figure an arm, so nothing is tested, and it tells who predicts such texts, not who writes better ones.",
+    key="Answers to one query under several seeds are averaged. Holm: corrected within a language and file of "
+    "queries, win rates among themselves. held-out loss: mean −log p of a token of the held-out triplets' answers, "
+    "after the last step; it is one figure an arm, so nothing is tested, and it tells who predicts such texts, not "
+    "who writes better ones.",
 )
 SECTIONS = (
     Section(

@@ -129,10 +129,9 @@ def paired(
         limits = (lows[place], highs[place]) if len(both) >= FEWEST else (None, None)
         if metric in SHARES and limits[0] is not None and lows[place] == highs[place]:
             limits = _newcombe(both[:, a].sum(), both[:, b].sum(), len(both))
-        sides = dict(
-            zip(("of_arm", "of_opponent"), both[:, [a, b]].mean(axis=0) if len(both) else (None, None), strict=True)
-        )
-        found = sides | {"difference": means[place], "low": limits[0], "high": limits[1], "p": float(p_values[place])}
+        sides = both[:, [a, b]].mean(axis=0) if len(both) else (None, None)
+        tested = {"low": limits[0], "high": limits[1], "p": float(p_values[place])}
+        found = {"of_arm": sides[0], "of_opponent": sides[1], "difference": means[place]} | tested
         rows.append({"arm": arms[a], "opponent": arms[b], "queries": len(both)} | found)
     return rows
 

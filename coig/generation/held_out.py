@@ -23,7 +23,7 @@ def held_out_queries(arm: Arm) -> list[Query]:
     except ValidationError as error:
         problem = error.errors()[0]
         raise ConfigError(
-            f"{arm.folder}: its config does not hold any more ({'.'.join(map(str, problem['loc']))}: {problem['msg']}); "
+            f"{arm.folder}: its config holds no more ({'.'.join(map(str, problem['loc']))}: {problem['msg']}); "
             "bring its files back, or train it anew with overwrite=true"
         ) from None
     mixture = build_mixture(config.data, config.seed)

@@ -141,9 +141,8 @@ class Question(Node):
 
     ask: str
     compare: str  # the key, or the group
-    baseline: (
-        str  # its value that the others are held against, as in config.yaml; of a group, its name; of a list, zh+en
-    )
+    # its value that the others are held against, as in config.yaml; of a group its name, of a list zh+en
+    baseline: str
 
 
 class TrainConfig(Node):

@@ -110,9 +110,8 @@ class Arm:
     def ask(self, question: dict[str, Any] | None) -> None:
         """Have the report answer another question about an arm that is trained."""
         if (settings := self.settings()).get("question") != question:
-            write_atomic(
-                self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings | {"question": question}))
-            )
+            asked = OmegaConf.create(settings | {"question": question})
+            write_atomic(self.folder / "config.yaml", OmegaConf.to_yaml(asked))
 
     def write_settings(self, config: TrainConfig) -> None:
         write_atomic(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings_of(config))))

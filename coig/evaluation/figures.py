@@ -6,7 +6,10 @@ One figure per language, so that two stand side by side on a screen and below ea
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -16,6 +19,7 @@ import polars as pl
 from matplotlib import font_manager
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from coig.evaluation.formatting import LANGUAGE_NAMES, percent
@@ -29,6 +33,9 @@ from coig.evaluation.results import (
     reference,
     strongest_by_genre,
 )
+from coig.language import HAN
+
+log = logging.getLogger(__name__)
 
 CREATIVE, GENERAL, INK, SOFT, GRID = "#2f6f8f", "#9a8c7c", "#333333", "#8a8580", "#e4e0da"
 WIDTH = 4.0  # inches; a phone shows it at about four fifths of its size
@@ -50,7 +57,7 @@ BEHAVIOURS = {
 def figures(evaluation: Evaluation) -> dict[str, Figure]:
     """Every figure that the frames allow, by its file name's stem: `win_rates_zh`, `win_rates_en`, `ratio_zh` …"""
     drawn = {}
-    with mpl.rc_context(_style()):
+    with _drawing():
         for name, (source, draw) in FIGURES.items():
             frame = evaluation.measured(source)
             for lang, part in [] if frame is None else by_language(frame):
@@ -60,6 +67,7 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
                     figure.suptitle(LANGUAGE_NAMES[lang], x=0.02, ha="left", fontsize=11)
                     _lay_out(figure)
                     drawn[f"{name}_{lang}"] = figure
+    _tell_of_missing_font(drawn.values())
     return drawn
 
 
@@ -76,17 +84,17 @@ def rendered(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type") if kind == "svg" else ("Software",))
     # ids in the SVG are random without a salt, and would meet each other on the page with one salt for all
-    with mpl.rc_context({**_style(), "svg.hashsalt": str(figure.get_label())}):
+    with _drawing({"svg.hashsalt": str(figure.get_label())}):
         figure.savefig(buffer, format=kind, dpi=160, metadata=nothing)
     return buffer.getvalue()
 
 
-@cache
-def _style() -> dict[Any, Any]:
-    installed = set(font_manager.get_font_names())  # a family that is missing is warned of at every text
-    return {
+@contextmanager
+def _drawing(settings: dict[Any, Any] | None = None) -> Iterator[None]:
+    """In the report's style; matplotlib would warn of each character that no font has, at each text."""
+    style = {
         "svg.fonttype": "none",
-        "font.family": ["DejaVu Sans", *[name for name in CJK_FONTS if name in installed][:1]],
+        "font.family": ["DejaVu Sans", *_chinese_font()],
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -95,6 +103,26 @@ def _style() -> dict[Any, Any]:
         "legend.frameon": False,
         "legend.fontsize": 8.5,
     }
+    with mpl.rc_context(style | (settings or {})), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+        yield
+
+
+@cache
+def _chinese_font() -> list[str]:
+    """The first of those that are installed, if any."""
+    installed = set(font_manager.get_font_names())
+    return [name for name in CJK_FONTS if name in installed][:1]
+
+
+def _tell_of_missing_font(drawn: Iterable[Figure]) -> None:
+    labels = (str(text.get_text()) for figure in drawn for text in figure.findobj(Text))
+    if not _chinese_font() and any(HAN.search(label) for label in labels):
+        log.warning(
+            "the PNG figures show boxes for Chinese characters, for no font here has them; report and SVG are sound. "
+            "Install one (Debian: fonts-noto-cjk), delete %s/fontlist*.json and evaluate again",
+            mpl.get_cachedir(),
+        )
 
 
 def _matrix(figure: Figure, part: pl.DataFrame, arms: Sequence[str]) -> None:

@@ -115,7 +115,20 @@ def test_figures_are_the_same_bytes_and_warn_of_nothing(caplog: pytest.LogCaptur
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert files() == files()
-    assert not caplog.records  # of fonts that are not installed
+    assert [r for r in caplog.records if r.name.startswith("matplotlib")] == []  # of families that are not installed
+
+
+def test_where_no_font_has_chinese_one_line_says_so(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coig.evaluation.figures._chinese_font", list)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rendered(figures(evaluation())["genres_zh"], "png")
+        figures(evaluation(win_rates=win_rates().filter(lang="en")))  # nothing in Chinese to be told of
+    assert len(caplog.records) == 1
+    assert "boxes for Chinese characters" in caplog.text
+    assert "fonts-noto-cjk" in caplog.text
 
 
 def test_unknown_intervals_leave_their_marks_out() -> None:

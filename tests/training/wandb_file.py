@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import wandb
 from wandb.proto import wandb_internal_pb2
 
 HEADER, BLOCK = 7, 32_768
@@ -57,6 +58,7 @@ def _values(items: Iterable[Any]) -> dict[str, Any]:
 
 def read_records(file: Path) -> Iterator[Any]:
     """Every record of a run file, in order."""
+    wandb.teardown()  # a run of this process may have finished before its service has written the file
     data, position, parts = file.read_bytes(), HEADER, b""
     while position + HEADER <= len(data):
         left = BLOCK - position % BLOCK

@@ -19,6 +19,7 @@ SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "tr
 
 def succeeded(run: subprocess.CompletedProcess[str]) -> str:
     assert run.returncode == 0, run.stdout + run.stderr
+    assert "Warning:" not in run.stderr  # a library's, which is for us to heed and not for users to read
     return run.stdout
 
 

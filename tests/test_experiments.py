@@ -112,6 +112,7 @@ SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
         {(f"cw+1k-model_{base}", f"cw-model_{base}") for base in ("tiny", "tiny_random")},
     ),
     "ttr_causation": ("data.ratio=0", {("cw-diversity_high", "cw-diversity_low")}),
+    "ttr_causation_general": ("data.ratio=1k", {("cw+1k-diversity_high", "cw+1k-diversity_low")}),
     "cross_lingual": ("data.ratio=0", {(f"cw-languages_{langs}", "cw-languages_zh") for langs in ("en", "zh+en")}),
     "heldout_queries": ("data.ratio=0,10k,general", {("cw", "general"), ("cw+10k", "general")}),
 }
@@ -131,10 +132,14 @@ def equal_budgets(trained: dict[str, Arm]) -> None:
 
 
 def equal_halves(trained: dict[str, Arm]) -> None:
-    halves = (trained[f"cw-diversity_{half}"].manifest()["data"]["sources"][0]["diversity"] for half in ("low", "high"))
-    low, high = halves
-    assert abs(low["words"] - high["words"]) < 2
-    assert high["ttr"] > low["ttr"]
+    halves = ([arm for name, arm in trained.items() if name.endswith(half)] for half in ("low", "high"))
+    low, high = ([s for s in arm.manifest()["data"]["sources"] if "diversity" in s] for [arm] in halves)
+    for one, other in zip(low, high, strict=True):
+        assert one["pool"] == other["pool"]
+        assert abs(one["diversity"]["words"] - other["diversity"]["words"]) < 2
+        assert other["diversity"]["ttr"] > one["diversity"]["ttr"]
+    chosen = {"data.creative"} if "cw-diversity_low" in trained else {"data.general.zh", "data.general.en"}
+    assert {source["pool"] for source in low} == chosen
 
 
 def same_triplets(trained: dict[str, Arm]) -> None:
@@ -160,6 +165,7 @@ def other_bases(trained: dict[str, Arm]) -> None:
 CHECKS = {
     "compute_matched": equal_budgets,
     "ttr_causation": equal_halves,
+    "ttr_causation_general": equal_halves,
     "cross_lingual": same_triplets,
     "heldout_queries": unseen_prompts,
     "base_model": other_bases,

@@ -22,6 +22,7 @@ RANKED = (  # measures by which a value can be the best: their names, and whethe
     (LOSS, "held-out loss", False),
     ("finished", "share of answers that ended", True),
 )
+ALIKE = "all alike"
 Row = dict[str, Any]
 
 
@@ -126,7 +127,7 @@ def _best(question: Question, rows: Sequence[Row]) -> Iterator[str]:
             setting: [r for r in rows if (r["measure"], r["setting"]) == (measure, setting)] for setting in settings
         }
         first = {setting: _first(question, own, largest) for setting, own in of_setting.items() if own}
-        if first:
+        if set(first.values()) - {ALIKE}:
             told = ", ".join(f"{value} ({setting})" if setting else value for setting, value in first.items())
             verb = "is" if len(set(first.values())) == 1 else "is not"
             same = f"; it {verb} the same in all settings" if len(first) > 1 else ""
@@ -137,4 +138,4 @@ def _first(question: Question, rows: Sequence[Row], largest: bool) -> str:
     """The value of the best cell, which may be the baseline."""
     gains = {str(row["value"]): row["difference"] if largest else -row["difference"] for row in rows}
     best = max(gains, key=lambda value: gains[value])
-    return "all alike" if not any(gains.values()) else best if gains[best] > 0 else question.baseline
+    return ALIKE if not any(gains.values()) else best if gains[best] > 0 else question.baseline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,8 @@ class HuggingFaceEngine:
         if tokens_per_batch is not None and tokens_per_batch < 1:
             raise ConfigError(f"engine.tokens_per_batch={tokens_per_batch}: must be at least 1")
         disable_progress_bar()  # of loading one file
+        # from 5.24 on `cache` is its name, but this is the one that every transformers 5 takes
+        warnings.filterwarnings("ignore", message=".*`past_key_values` is deprecated.*")
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.sampling, self.seed = sampling, seed
         self.tokens_per_batch = tokens_per_batch or BUDGET[self.device]

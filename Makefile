@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	$(RUN) evaluate.py study=$(STUDY)
 
 test: $(VENV)/installed-dev
-	$(RUN) -m pytest --numprocesses auto --maxprocesses 4
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check

@@ -26,7 +26,7 @@ def lines_of(file: Path) -> list[str]:
         ("rows.jsonl", LINES.encode(), "123"),
         ("windows.jsonl", ("\ufeff" + LINES.replace("\n", "\r\n")).encode(), "123"),
         ("no newline at the end.jsonl", ("\n" + LINES.rstrip()).encode(), "234"),
-        ("rows.jsonl.gz", gzip.compress(LINES.encode()), "123"),
+        ("rows.jsonl.gz", gzip.compress(LINES.encode(), mtime=0), "123"),
         ("array.json", json.dumps(ROWS).encode(), "111"),
         ("pretty.json", ("\ufeff \n" + json.dumps(ROWS, indent=1)).encode(), "37b"),
     ],

@@ -34,14 +34,14 @@ def cells_of(arms: Sequence[Arm]) -> list[Cell]:
     for arm in arms:
         settings = arm.settings()
         keys = dict.fromkeys([*ALWAYS, *settings["vary"]])
-        values = {key: shown(_value(settings, key)) for key in keys if key != "seed"}
+        values = {key: shown(value_at(settings, key)) for key in keys if key != "seed"}
         name = re.sub(rf"-s{settings['seed']}(?=-|$)|-seed_{settings['seed']}(?=-|$)", "", arm.name)
         earlier = found[name].arms if name in found else ()
         found[name] = Cell(name, values, (*earlier, arm.name))
     return list(found.values())
 
 
-def _value(settings: dict[str, Any], key: str) -> Any:
+def value_at(settings: dict[str, Any], key: str) -> Any:
     """A key's value; of a group, or of its choice for one place (`source@data.creative`), the node."""
     node: Any = settings
     for name in key.rpartition("@")[2].replace("/", ".").split("."):

@@ -17,11 +17,11 @@ from coig.schema import Question
 SHARES = {"finished": "ended", "contaminated": "foreign"}
 NAMES = {**SHARES, "characters": "characters", "ttr_100": "TTR of 100 words", "mattr": "MATTR"}
 FINDINGS = ("better", "worse", "no better", "cannot be told")
-RANKED = (  # measures by which a value can be the best: their names, and whether more is better
-    (PREFERRED, "win rate", True),
-    (LOSS, "held-out loss", False),
-    ("finished", "share of answers that ended", True),
-)
+RANKED = {  # measures by which a value can be the best: their names, and whether more is better
+    PREFERRED: ("win rate", True),
+    LOSS: ("held-out loss in nats a token", False),
+    "finished": ("share of answers that ended", True),
+}
 ALIKE = "all alike"
 Row = dict[str, Any]
 
@@ -117,25 +117,62 @@ def _loss(row: Row) -> str:
 
 
 def _best(question: Question, rows: Sequence[Row]) -> Iterator[str]:
-    """Where several values or settings are compared: which value comes out first in each setting."""
-    values = {row["value"] for row in rows}
+    """Where several values or settings are compared: which value comes out first in each setting, and how far."""
     settings = list(dict.fromkeys(row["setting"] for row in rows))
-    if len(values) < 2 and len(settings) < 2:
+    if len({row["value"] for row in rows}) < 2 and len(settings) < 2:
         return
-    for measure, name, largest in RANKED:
+    for measure, (name, _) in RANKED.items():
         of_setting = {
             setting: [r for r in rows if (r["measure"], r["setting"]) == (measure, setting)] for setting in settings
         }
-        first = {setting: _first(question, own, largest) for setting, own in of_setting.items() if own}
-        if set(first.values()) - {ALIKE}:
-            told = ", ".join(f"{value} ({setting})" if setting else value for setting, value in first.items())
-            verb = "is" if len(set(first.values())) == 1 else "is not"
-            same = f"; it {verb} the same in all settings" if len(first) > 1 else ""
-            yield f"Best {question.compare} by {name}, which is not tested: {told}{same}."
+        firsts = {setting: _first(question, own) for setting, own in of_setting.items() if own}
+        if any(firsts.values()):
+            told = "; ".join(
+                (first.told if first else ALIKE) + (f" ({setting})" if setting else "")
+                for setting, first in firsts.items()
+            )
+            yield f"Best {question.compare} by {name}: {told}. {_how_sure(list(firsts.values()))}"
 
 
-def _first(question: Question, rows: Sequence[Row], largest: bool) -> str:
-    """The value of the best cell, which may be the baseline."""
-    gains = {str(row["value"]): row["difference"] if largest else -row["difference"] for row in rows}
-    best = max(gains, key=lambda value: gains[value])
-    return ALIKE if not any(gains.values()) else best if gains[best] > 0 else question.baseline
+@dataclass(frozen=True)
+class First:
+    """The value that comes out first, in words with its figure and its lead over the next one; `certain`: the two were
+    compared and differ beyond chance."""
+
+    value: str
+    told: str
+    certain: bool
+
+
+def _first(question: Question, rows: Sequence[Row]) -> First | None:
+    """Of one measure in one setting, None if all values are alike. The baseline may be the first."""
+    measure, base = rows[0]["measure"], question.baseline
+    _, largest = RANKED[measure]
+    of_value = {row["value"]: row for row in rows if row["value"] != base}
+    gains = {base: 0.0} | {value: row["difference"] * (1 if largest else -1) for value, row in of_value.items()}
+    if not any(gains.values()):
+        return None
+    best, following = sorted(gains, key=lambda value: gains[value], reverse=True)[:2]
+    figure = of_value[following]["of_opponent"] if best == base else of_value[best]["of_arm"]
+    lead = gains[best] - gains[following]
+    if measure == LOSS:
+        told = f"{number(figure, 3)}, {number(lead, 3)} ahead of {following}"
+    elif measure == PREFERRED and base in (best, following):
+        told = f"{percent(figure)} % against {following}"
+    else:
+        against = f" against {base}" if measure == PREFERRED else ""
+        told = f"{percent(figure)} %{against}, {percent(lead)} points ahead of {following}"
+    # the other values were tested against the baseline, not among themselves
+    p = of_value[best if following == base else following]["p_holm"] if base in (best, following) else None
+    return First(best, f"{best} with {told}", p is not None and p < LEVEL)
+
+
+def _how_sure(firsts: Sequence[First | None]) -> str:
+    """What the figures say of all settings together."""
+    if not all(first and first.certain for first in firsts):
+        what = "it is the same in all settings" if len(firsts) > 1 else "that is more than chance"
+        return f"Whether {what} cannot be told from these figures."
+    if len(firsts) == 1:
+        return "That is more than chance."
+    verb = "is" if len({first.value for first in firsts if first}) == 1 else "is not"
+    return f"It {verb} the same in all settings."

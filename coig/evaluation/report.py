@@ -99,7 +99,7 @@ def question_lines(evaluation: Evaluation, *, short: bool = False) -> list[str]:
         )
         for heading, answer in question["answers"]
     ]
-    return [f"**{question['asked']}**", *(told or [NO_CONTRAST])]
+    return [f"**{question['asked']}**", *question["halves"], *(told or [NO_CONTRAST])]
 
 
 def _question(evaluation: Evaluation) -> dict[str, Any] | None:
@@ -110,6 +110,7 @@ def _question(evaluation: Evaluation) -> dict[str, Any] | None:
     tables = QUESTION.tables(evaluation)
     return {
         "asked": evaluation.question,
+        "halves": evaluation.halves,
         "answers": answers,
         "tables": tables,
         "key": QUESTION.key,

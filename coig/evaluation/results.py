@@ -63,6 +63,7 @@ class Evaluation:
     label_agreement: Frame = None
     question: str | None = None
     question_answers: tuple[Answer, ...] = ()
+    halves: tuple[str, ...] = ()  # a sentence on each pool of which a half is used
     notes: tuple[str, ...] = ()
     manifests: Sequence[Mapping[str, Any]] = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +24,7 @@ from coig.evaluation.figures import figures, rendered
 from coig.evaluation.formatting import LANGUAGE_NAMES
 from coig.evaluation.formatting import Table as Shown
 from coig.evaluation.formatting import table as shown_table
+from coig.evaluation.halves import halves_in_words
 from coig.evaluation.intervals import FEWEST
 from coig.evaluation.judgments import Judgments, read_judgments
 from coig.evaluation.latex import tables as latex_tables
@@ -43,7 +44,7 @@ from coig.evaluation.strengths import length_control, strengths
 from coig.evaluation.tables import automatic_table, comparisons, genre_table
 from coig.evaluation.tracking import log_evaluation
 from coig.evaluation.win_rates import win_rates, with_clean_rates
-from coig.fields import local_path
+from coig.fields import HELD_OUT, local_path
 from coig.schema import EvaluateConfig, Question
 from coig.study import MULTIRUN, Arm, arm_order, find_arms, find_done_arms, find_study, write_atomic
 from coig.tracking import best_effort
@@ -55,7 +56,8 @@ def evaluate(config: EvaluateConfig) -> None:
     """Measure a study's answers, count its judgments, and write `evaluation/` in its folder."""
     study, arms, notes = _arms(config)
     answers = _answers(arms, config)
-    notes += _notes_on_answers(answers, [arm.name for arm in arms]) if answers is not None else []
+    if answers is not None:
+        notes += _notes_on_answers(answers, {arm.name: arm.settings()["seed"] for arm in arms})
     judgments = _judgments(config, study.name, arms, answers)
     notes += _notes_on_judgments(judgments, answers) if judgments else []
     labels = [read_labels(local_path(file)) for file in config.labels]
@@ -150,6 +152,7 @@ def _evaluation(
         claims=claims(*pooled),
         question=asked,
         question_answers=question_answers,
+        halves=halves_in_words(arms),
         signatures=signatures(rates, automatic, judgments.ratings if judgments else None),
         notes=tuple(notes),
         manifests=[arm.manifest() for arm in arms],
@@ -190,16 +193,25 @@ def _over_seeds(
     return rates, of_cells.agg(pl.selectors.numeric().mean()), comparisons(averaged(answers, names))
 
 
-def _notes_on_answers(answers: pl.DataFrame, arms: Sequence[str]) -> list[str]:
-    """What a reader must know before comparing arms."""
-    counts = dict(answers.group_by("arm").len().iter_rows())
-    most = answers["query_id"].n_unique()
-    notes = [f"{arm} has no answers and is left out." for arm in arms if arm not in counts]
-    return notes + [
-        f"{arm} has answered {counts[arm]} of {most} queries: its figures are not comparable with the others'."
-        for arm in arms
-        if counts.get(arm, most) < most
-    ]
+def _notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[str]:
+    """What a reader must know before comparing arms, whose seeds are given by name."""
+    answered = {arm: set(part["query_id"]) for (arm,), part in answers.group_by("arm")}
+    others = set(answers.filter(pl.col("queries").ne_missing(HELD_OUT))["query_id"])
+    of_seeds = answers.filter(queries=HELD_OUT).group_by(pl.col("arm").replace_strict(seeds, return_dtype=pl.Int64))
+    held_out = {seed: set(part["query_id"]) for (seed,), part in of_seeds}
+    notes = [f"{arm} has no answers and is left out." for arm in seeds if arm not in answered]
+    for arm, seed in seeds.items():
+        asked = others | held_out.get(seed, set())  # each seed holds out its own triplets
+        if answered.get(arm, asked) < asked:
+            count = f"{len(answered[arm])} of {len(asked)}"
+            notes.append(f"{arm} has answered {count} queries: its figures are not comparable with the others'.")
+    if len(set(map(frozenset, held_out.values()))) > 1:
+        counts = ", ".join(f"seed {seed}: {len(held_out[seed])}" for seed in sorted(held_out))
+        notes.append(
+            f"Arms of different seeds have answered different held-out prompts ({counts}): in tables of arms, compare "
+            "those of one seed only. Differences between arms are over the prompts that both answered."
+        )
+    return notes
 
 
 def _notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> list[str]:

@@ -26,7 +26,8 @@ QUERIES = [f"zh-{n:02}" for n in range(20)]
 
 def arm(folder: Path, name: str, ratio: str, supervision: str, seed: int, loss: float, **settings: Any) -> Arm:
     made = Arm(folder / name)
-    made.write_manifest({"status": "done", "data": {"fingerprint": "f", "validation": [], "train": []}})
+    validation = settings.pop("validation", [])
+    made.write_manifest({"status": "done", "data": {"fingerprint": "f", "validation": validation, "train": []}})
     supervised = {"name": supervision, "with_reasoning": settings.pop("with_reasoning", True)}
     config = {
         **{"arm": name, "seed": seed, "vary": [], "data": {"ratio": ratio}, "model": {"path": "tiny"}},
@@ -77,7 +78,7 @@ def verdicts(wins: dict[tuple[str, str], int]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=COMPARISON, orient="row")
 
 
-def told(arms: list[Arm], comparisons: pl.DataFrame | None) -> tuple[pl.DataFrame, Answer]:
+def told_of(arms: list[Arm], comparisons: pl.DataFrame | None) -> tuple[pl.DataFrame, Answer]:
     contrasts = contrasts_of(QUESTION, cells_of(arms))
     table = contrast_table(contrasts, answers(arms), comparisons, arms)
     [answer] = answers_in_words(QUESTION, table)
@@ -98,7 +99,7 @@ def test_seeds_are_one_cell(arms: list[Arm]) -> None:
 
 
 def test_nobody_has_judged(arms: list[Arm]) -> None:
-    table, answer = told(arms, None)
+    table, answer = told_of(arms, None)
     ended = {row["arm"]: row for row in table.filter(measure="finished").to_dicts()}
     assert ended["cw"]["difference"] == 0
     assert ended["cw+10k"]["difference"] == pytest.approx(0.75)  # 1 beside a quarter: a half under one seed of two
@@ -116,17 +117,20 @@ def test_nobody_has_judged(arms: list[Arm]) -> None:
     assert second.startswith("cw+10k against cw+10k-outcome (data.ratio 10k): ended +75.0 points [+")
     assert second.endswith("; held-out loss 3.500 against 4.500 nats a token.")
     assert answer.best[0] == (
-        "Best supervision by held-out loss, which is not tested: process (data.ratio 0), process (data.ratio 10k); "
-        "it is the same in all settings."
+        "Best supervision by held-out loss in nats a token: process with 3.500, 1.000 ahead of outcome (data.ratio 0); "
+        "process with 3.500, 1.000 ahead of outcome (data.ratio 10k). "
+        "Whether it is the same in all settings cannot be told from these figures."
     )
-    assert answer.best[1].startswith(
-        "Best supervision by share of answers that ended, which is not tested: all alike (data.ratio 0), process (data."
+    assert answer.best[1] == (
+        "Best supervision by share of answers that ended: all alike (data.ratio 0); "
+        "process with 100.0 %, 75.0 points ahead of outcome (data.ratio 10k). "
+        "Whether it is the same in all settings cannot be told from these figures."
     )
 
 
 def test_verdicts_answer_it(arms: list[Arm]) -> None:
     pairs = {("cw", "cw-outcome"): 10, ("cw+10k", "cw+10k-outcome"): 20, ("cw+10k-s1", "cw+10k-outcome-s1"): 18}
-    table, answer = told(arms, verdicts(pairs))
+    table, answer = told_of(arms, verdicts(pairs))
     preferred = {row["arm"]: row for row in table.filter(measure=PREFERRED).to_dicts()}
     assert (preferred["cw"]["of_arm"], preferred["cw"]["n"], preferred["cw"]["finding"]) == (0.5, 40, "no better")
     pooled = preferred["cw+10k"]
@@ -136,13 +140,53 @@ def test_verdicts_answer_it(arms: list[Arm]) -> None:
         "Of 2 comparisons of supervision against outcome that were judged: better in 1, no better in 1."
     )
     assert "better, preferred in 95.0 % of 80 verdicts [" in answer.contrasts[1]
-    assert answer.best[0].startswith(
-        "Best supervision by win rate, which is not tested: all alike (data.ratio 0), process (data.ratio 10k); "
+    assert answer.best[0] == (
+        "Best supervision by win rate: all alike (data.ratio 0); process with 95.0 % against outcome (data.ratio 10k). "
+        "Whether it is the same in all settings cannot be told from these figures."
+    )
+
+
+@pytest.mark.parametrize(
+    ("won", "told"),
+    [
+        (18, "process with 90.0 % against outcome (data.ratio 0); {}. It is the same in all settings."),
+        (2, "outcome with 90.0 % against process (data.ratio 0); {}. It is not the same in all settings."),
+        (
+            11,
+            "process with 55.0 % against outcome (data.ratio 0); {}. "
+            "Whether it is the same in all settings cannot be told from these figures.",
+        ),
+    ],
+)
+def test_the_best_is_the_same_where_every_lead_is_beyond_chance(arms: list[Arm], won: int, told: str) -> None:
+    _, answer = told_of(arms, verdicts({("cw", "cw-outcome"): won, ("cw+10k", "cw+10k-outcome"): 20}))
+    other = "process with 100.0 % against outcome (data.ratio 10k)"
+    assert answer.best[0] == "Best supervision by win rate: " + told.format(other)
+
+
+def test_the_best_of_several_is_not_told_from_the_next(tmp_path: Path) -> None:
+    """Only the baseline was compared with the others, who may well be alike."""
+    made = [
+        arm(tmp_path, "cw", "0", "process", 0, 4.0),
+        arm(tmp_path, "cw+1k", "1k", "process", 0, 3.5004),
+        arm(tmp_path, "cw+10k", "10k", "process", 0, 3.5),
+    ]
+    question = Question(ask="Does general data help?", compare="data.ratio", baseline="0")
+    judged = verdicts({("cw", "cw+1k"): 2, ("cw", "cw+10k"): 1})
+    table = contrast_table(contrasts_of(question, cells_of(made)), answers(made), judged, made)
+    [answer] = answers_in_words(question, table)
+    assert answer.best == (
+        "Best data.ratio by win rate: 10k with 95.0 % against 0, 5.0 points ahead of 1k. "
+        "Whether that is more than chance cannot be told from these figures.",
+        "Best data.ratio by held-out loss in nats a token: 10k with 3.500, 0.000 ahead of 1k. "
+        "Whether that is more than chance cannot be told from these figures.",
+        "Best data.ratio by share of answers that ended: 10k with 100.0 %, 50.0 points ahead of 0. "
+        "That is more than chance.",
     )
 
 
 def test_a_verdict_in_the_other_order_counts_the_same(arms: list[Arm]) -> None:
-    table, _ = told(arms, verdicts({("cw-outcome-s1", "cw"): 4}))
+    table, _ = told_of(arms, verdicts({("cw-outcome-s1", "cw"): 4}))
     [row] = table.filter(measure=PREFERRED).to_dicts()
     assert (row["arm"], row["opponent"], row["of_arm"], row["n"]) == ("cw", "cw-outcome", 0.8, 40)
     assert (row["finding"], row["low"] > 0) == ("better", True)
@@ -153,9 +197,26 @@ def test_losses_of_arms_that_are_asked_for_other_things_are_not_compared(tmp_pat
         arm(tmp_path, "cw", "0", "process", 0, 3.0),
         arm(tmp_path, "cw-outcome", "0", "outcome", 0, 4.0, with_reasoning=False),
     ]
-    table, answer = told(both, None)
+    table, answer = told_of(both, None)
     assert table.filter(measure=LOSS).is_empty()
     assert "held-out loss" not in answer.contrasts[0]
+
+
+def test_losses_of_the_same_triplets_are_compared_whatever_general_examples_are_held_out(tmp_path: Path) -> None:
+    triplets = {"kind": "creative", "lang": "zh", "source": "cw", "examples": 6, "tokens": 3061}
+    general = {"kind": "general", "lang": "zh", "source": "math", "examples": 4, "tokens": 674}
+    held_out = {
+        "process": [triplets, general],
+        "outcome": [triplets, general | {"tokens": 700}],
+        "other": [triplets | {"examples": 5}, general],
+    }
+    made = [
+        arm(tmp_path, f"cw-{name}", "0", name, 0, loss, validation=held_out[name])
+        for name, loss in (("process", 3.0), ("outcome", 4.0), ("other", 5.0))
+    ]
+    table, _ = told_of(made, None)
+    losses = table.filter(measure=LOSS).select("arm", "opponent", "difference").rows()
+    assert losses == [("cw-process", "cw-outcome", -1.0)]
 
 
 def test_claims_are_about_all_seeds_together(tmp_path: Path) -> None:

@@ -127,6 +127,67 @@ def test_an_arm_that_misses_queries_is_said(study: Path, capsys: pytest.CaptureF
     assert note in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
 
 
+def test_each_seed_may_hold_out_its_own_prompts(study: Path) -> None:
+    for name in ANSWERS:
+        for seed, prompts in ((0, ("a", "b")), (1, ("b", "c", "d"))):
+            arm = Arm(study / (f"{name}-s1" if seed else name))
+            arm.write_manifest(Arm(study / name).manifest() | {"arm": arm.name})
+            (arm.folder / "config.yaml").write_text(f"{{seed: {seed}, vary: [], logger: null}}\n")
+            asked = {
+                "queries": [answer[:2] for answer in ANSWERS[name]],
+                "held_out": [(f"held-{p}", "en") for p in prompts],
+            }
+            for queries, ids in asked.items():
+                rows = [record(arm.name, *query, "He left.") for query in ids]
+                file = arm.generations(queries)
+                file.parent.mkdir(exist_ok=True)
+                file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = CONFIG.model_copy(update={"queries": ("queries", "held_out")})
+    evaluate(config)
+    told = (study / "evaluation" / "summary.md").read_text(encoding="utf-8")
+    assert "- Arms of different seeds have answered different held-out prompts (seed 0: 2, seed 1: 3): " in told
+    assert "has answered" not in told
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))
+    evaluate(config)
+    told = (study / "evaluation" / "summary.md").read_text(encoding="utf-8")
+    assert f"- {arm.name} has answered 6 of 7 queries: its figures are not comparable with the others'." in told
+    assert told.count("has answered") == 1
+
+
+def test_the_halves_that_are_compared_are_described(study: Path) -> None:
+    halves = {
+        "cw": ("low", {"words": 195.625, "ttr": 0.7271}, {"words": 63.4833, "ttr": 0.5788}),
+        "general": ("high", {"words": 195.4583, "ttr": 0.7916}, {"words": 63.1, "ttr": 0.6402}),
+    }
+    for name, (half, creative, general) in halves.items():
+        sources = [
+            {"pool": "data.creative", "diversity": creative},
+            {"pool": "data.validation.source"},
+            {"pool": "data.general.zh", "diversity": general},
+        ]
+        filtered = {"filters": {"diversity": half}}
+        settings = {
+            **{"seed": 0, "vary": ["data.creative.filters.diversity"], "logger": None},
+            **{"supervision": {"name": "process", "with_reasoning": True}, "model": {"path": "tiny"}},
+            "data": {"ratio": "1k", "creative": filtered, "general": {"zh": filtered}},
+            "question": {"ask": "Is it diversity?", "compare": "data.creative.filters.diversity", "baseline": "low"},
+        }
+        arm = Arm(study / name)
+        data = {"fingerprint": "f", "train": [], "validation": [], "sources": sources}
+        arm.write_manifest(arm.manifest() | {"data": data})
+        (arm.folder / "config.yaml").write_text(json.dumps(settings))
+    evaluate(CONFIG)
+    folder = study / "evaluation"
+    lines = (
+        "Halves of data.creative, on the mean: low 195.6 words, TTR 0.727; high 195.5 words, TTR 0.792.",
+        "Halves of data.general.zh, on the mean: low 63.5 words, TTR 0.579; high 63.1 words, TTR 0.640.",
+    )
+    told = (folder / "summary.md").read_text(encoding="utf-8")
+    assert "**Is it diversity?**\n\n" + "\n\n".join(lines) + "\n\nChinese queries: Not judged" in told
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert all(f"<p>{line}</p>" in page for line in lines)
+
+
 def test_a_damaged_line_and_a_double_answer_are_refused(study: Path) -> None:
     file = Arm(study / "cw").generations("queries")
     good = file.read_text(encoding="utf-8")

@@ -26,10 +26,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from coig.config import ConfigError, Schema, config_problems, load_config, render_problems, suggestion
-from coig.schema import TrainConfig
+from coig.schema import Node, TrainConfig
 
 MULTIRUN = Path("multirun")
 CONF = Path(__file__).parent.parent / "conf"
+OF_A_SWEEP = {"study", "experiment", "length", "sweeper", "launcher"}  # the same for all its arms
 NAMED_ALREADY = {"data.ratio", "supervision", "seed"}  # what an arm's name shows in any case
 
 
@@ -186,7 +187,22 @@ def _checked(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     wrong |= {key: _key_problems(known, key) for o in ours if (key := _key(o)) not in groups}
     sound = command.without({key for key, problems in wrong.items() if problems})
     problems, configs = _checked_jobs(sound)
+    if command.swept and configs:
+        problems += _search_problems(configs[0])
     return [problem for problems in wrong.values() for problem in problems] + problems, configs
+
+
+def _search_problems(config: Node) -> list[str]:
+    """What a search would meet after training, or in a traceback."""
+    trials = HydraConfig.get().sweeper.get("n_trials")  # of the job that was composed last
+    if trials is None or not isinstance(config, TrainConfig):
+        return []
+    problems = []
+    if config.objective is None:
+        problems.append("objective: null, so a search does not know what to lower; name a loss as validation/loss")
+    if trials < 1:
+        problems.append(f"hydra.sweeper.n_trials={trials}: must be at least 1")
+    return problems
 
 
 def _choice_problems(override: Override) -> list[str]:
@@ -222,7 +238,7 @@ def _key_problems(known: Any, key: str) -> list[str]:
 def _checked_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     """The problems of every job, each said once, and the configs of those without any; a sweep's jobs must also have
     arms of their own."""
-    if one := [o.key_or_group for o in command.swept if o.key_or_group in ("study", "experiment")]:
+    if one := [o.key_or_group for o in command.swept if o.key_or_group in OF_A_SWEEP]:
         return [f"{one[0]}: cannot be swept, a sweep is one study; run the command once for each"], []
     problems: dict[str, None] = {}
     arms: dict[str, str] = {}

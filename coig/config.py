@@ -1,6 +1,6 @@
 """Loading a configuration: one error that lists every problem.
 
-Hydra composes YAML from `conf/`; `load_config` turns the result into the models of `schema.py`. Nothing on this path
+Hydra composes YAML from `conf/`; `load_config` turns the result into the models of `schema`. Nothing on this path
 imports torch, so a typo is answered in about a second.
 """
 

@@ -85,6 +85,10 @@ def _any_number(value: Any) -> Any:
     return [] if value is None else _one_or_more(value)
 
 
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
 def _stem(value: Any) -> Any:
     return Path(value).stem if isinstance(value, str) and value.endswith(".jsonl") else value
 
@@ -106,7 +110,9 @@ QueriesFile = Annotated[str, AfterValidator(_queries)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
 FolderName = Annotated[str, AfterValidator(_plain_name)]
 QueriesName = Annotated[FolderName, BeforeValidator(_stem)]
-QueriesNames = Annotated[tuple[QueriesName, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+QueriesNames = Annotated[
+    tuple[QueriesName, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once), Field(min_length=1)
+]
 ArmNames = Annotated[Words, Field(min_length=1)]
 Language = Literal["zh", "en"]
 Half = Literal["low", "high"]

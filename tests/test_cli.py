@@ -40,6 +40,7 @@ from tests.conftest import ROOT, Command
         (["+trainer.foo=1"], ["lightning.Trainer: ", "unexpected keyword argument 'foo'"]),
         (["model.path=nobody/none"], ["model.path=nobody/none: no tokenizer"]),
         (["-m", "study=a,b"], ["study: cannot be swept"]),
+        (["-m", "length=fast,demo"], ["length: cannot be swept"]),
         (
             ["trainer.max_epoch=1"],
             ["did you mean 'max_epochs'?", "lightning.Trainer takes besides is added with +trainer."],

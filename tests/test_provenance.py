@@ -64,6 +64,19 @@ def test_untracked_files_are_named_but_not_copied(checkout: Path) -> None:
     assert "a password" not in str(record)
 
 
+def test_secrets_are_cut_out_of_a_diff(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, harmless = "5ec2e7" * 6, "token = tokenizer.end_of_sequence_2"
+    monkeypatch.setenv("MY_PASSWORD", "correct horse 1")
+    lines = (f"api_key: sk-{key}", f'"hf_token": "{key}"', f"u = 'https://me:{key}@host/x'", f"x = 'hf_{key}'")
+    text = "\n".join([*lines, "pass it: correct horse 1", harmless, ""])
+    (checkout / "coig" / "a.py").write_text(text)
+    diff = recorded(checkout)["diff"]
+    assert key not in diff
+    assert "correct horse" not in diff
+    assert diff.count("[removed]") == 5
+    assert f"+{harmless}\n" in diff
+
+
 def test_a_long_diff_is_told_by_its_sum(checkout: Path) -> None:
     (checkout / "coig" / "a.py").write_text("one = 1\n" * 200_000)
     diff = recorded(checkout)["diff"]

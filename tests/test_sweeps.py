@@ -24,6 +24,7 @@ TINY = (
 SWEEP = ("-m", *TINY, "logger=none", "data.ratio=0,1k", "seed=0,1")
 STEPS = {"cw": 6, "cw-s1": 6, "cw+1k": 8, "cw+1k-s1": 8}
 ARMS = tuple(STEPS)
+REASONING = "objective=validation/loss/creative/zh/reasoning"  # which supervision=outcome leaves out
 
 
 class LiveTensors(Callback):
@@ -140,7 +141,42 @@ def test_a_search_finds_the_lowest_loss_and_goes_on_where_it_stopped(tmp_path: P
 
 
 def test_an_objective_that_was_not_logged(command: Command, tmp_path: Path) -> None:
-    run = command("train.py", *TINY, "logger=none", "data.ratio=0", "objective=validation/los")
+    run = command("train.py", *TINY, "logger=none", "data.ratio=0", "supervision=outcome", REASONING)
     assert run.returncode == 1
-    assert "objective=validation/los: " in run.stderr
+    assert f"{REASONING}: " in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("objective=null", "objective: null, so a search does not know what to lower; name a loss"),
+        ("objective=validation/los", "objective='validation/los': is no loss of metrics.jsonl"),
+        ("objective=validation/loss/creative/en/answer", "no example of that kind is there; name another loss"),
+        ("hydra.sweeper.n_trials=0", "hydra.sweeper.n_trials=0: must be at least 1"),
+    ],
+)
+def test_a_search_for_nothing_trains_nothing(command: Command, override: str, message: str, tmp_path: Path) -> None:
+    run = command("train.py", "-m", "sweeper=tpe", *TINY, "logger=none", override)
+    assert run.returncode == 1
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "multirun").exists()
+
+
+@pytest.mark.parametrize(("rates", "failed"), [("choice(1e30,1e-3)", "1 of 2"), ("choice(1e30,2e30)", "2 of 2")])
+def test_a_search_says_that_trials_failed(command: Command, rates: str, failed: str) -> None:
+    search = ("data.ratio=0", "hydra.sweeper.n_trials=2", "trainer.max_epochs=1", f"model.learning_rate={rates}")
+    run = command("train.py", "-m", "sweeper=tpe", *TINY, *search, "logger=none", "hydra.sweeper.sampler.seed=0")
+    assert run.returncode == 1
+    assert f"{failed} trials failed" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_an_arm_of_several_processes_that_fails_is_not_the_end(command: Command, tmp_path: Path) -> None:
+    processes = ("trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=1", "data.ratio=0", "logger=none")
+    run = command("train.py", "-m", *TINY, *processes, "model.learning_rate=1e30,1e-3")
+    assert run.returncode == 1
+    assert "ended with exit code 1; what it said stands above" in run.stderr
+    arms = {arm.name: Arm(arm).manifest()["status"] for arm in (tmp_path / "multirun" / "s").glob("cw*")}
+    assert arms == {"cw-learning_rate_1e+30": "failed", "cw-learning_rate_0.001": "done"}

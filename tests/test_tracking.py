@@ -174,6 +174,22 @@ def test_what_wandb_does_not_take_is_refused(override: str, message: str) -> Non
         config_of("train", override)
 
 
+def test_a_run_that_was_stopped_after_its_last_step_keeps_its_history(tmp_path: Path) -> None:
+    command = ("study=s", "data.ratio=0", "data.creative.size=8", "trainer.max_steps=1", "model.max_length=160")
+    arm = tmp_path / "multirun" / "s" / "cw"
+    assert ended(start(tmp_path, *command))[0] == 0
+    [whole] = runs_of(arm)
+    manifest = json.loads((arm / "manifest.json").read_text(encoding="utf-8"))
+    (arm / "manifest.json").write_text(json.dumps(manifest | {"status": "running"}))  # as kill -9 while exporting
+    code, printed = ended(start(tmp_path, *command))
+    assert code == 0, printed
+    [again] = runs_of(arm)
+    assert len(again.history) == 2
+    assert [{**row, "_timestamp": 0, "_runtime": 0} for row in again.history] == [
+        {**row, "_timestamp": 0, "_runtime": 0} for row in whole.history
+    ]
+
+
 @pytest.mark.parametrize("uploaded", [False, True])
 def test_a_stopped_run_goes_on_in_wandb_without_doubled_or_lost_steps(uploaded: bool, tmp_path: Path) -> None:
     """kill -9 takes the end of the offline file along; what `wandb sync` has uploaded is not logged again."""

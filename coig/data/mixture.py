@@ -108,22 +108,31 @@ class _Ordered:
     lines: pl.DataFrame
     about: dict[str, Any]
 
+    @property
+    def numbers(self) -> pl.Series:
+        """Each line's number, from 0; a triplet's lines in several languages, which have one id, share theirs."""
+        return self.lines["id"].rle_id()
+
+    @property
+    def size(self) -> int:
+        return self.lines["id"].n_unique()
+
     def first(self, wanted: int | None, held_out: int) -> pl.DataFrame:
-        """The first `wanted` lines (None: all but the held-out)."""
-        left = len(self.lines) - held_out
+        """The first `wanted` of them (None: all but the held-out)."""
+        left = self.size - held_out
         if left < (1 if wanted is None else wanted):
             removed = sum(self.about["removed"].values()) + self.about["quarantined"] + self.about["duplicates"]
             raise DataError(
                 f"pool {self.pool.key.removeprefix('data.')} is too small: {wanted or 1} to train on and {held_out} "
-                f"held out, but it has {len(self.lines)}"
+                f"held out, but it has {self.size}"
                 + (f" ({removed} rows were left out: {left_out(self.about)})" if removed else "")
                 + "; lower data.ratio, data.scale or data.creative.size, hold out fewer (data.validation), loosen the "
                 "source's filters, or give a larger file"
             )
-        return self.lines[: left if wanted is None else wanted]
+        return self.lines.filter(self.numbers < (left if wanted is None else wanted))
 
     def last(self, held_out: int) -> pl.DataFrame:
-        return self.lines[len(self.lines) - held_out :]
+        return self.lines.filter(self.numbers >= self.size - held_out)
 
 
 def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes]) -> _Ordered:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from coig.fields import FolderName, ModelPath
 from coig.schema.data import Data
 from coig.schema.nodes import Constructor, Logger, Node
 
+OBJECTIVE = re.compile(r"(train|validation)/loss(/(creative|general)/(zh|en)/(prompt|reasoning|answer))?")
 SPLIT = "coig.training.optimizers.SplitAdamW"
 
 
@@ -161,7 +163,17 @@ class TrainConfig(Node):
     budget: Budget
     logger: Logger | None
     question: Question | None
-    objective: str | None  # a name in metrics.jsonl, whose last value is what training returns
+    objective: str | None  # a loss of metrics.jsonl, whose last value is what training returns
+
+    @field_validator("objective")
+    @classmethod
+    def _objective_is_a_loss(cls, name: str | None) -> str | None:
+        if name is not None and not OBJECTIVE.fullmatch(name):
+            raise ValueError(
+                "is no loss of metrics.jsonl; give validation/loss, or that of a group such as "
+                "validation/loss/creative/zh/answer"
+            )
+        return name
 
     @property
     def like(self) -> TrainConfig:

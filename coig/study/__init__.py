@@ -116,8 +116,9 @@ class Arm:
     def write_settings(self, config: TrainConfig) -> None:
         write_atomic(self.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(settings_of(config))))
 
-    def state(self, config: TrainConfig, fingerprint: str) -> State:
-        """Whether to train anew, to continue or to leave alone.
+    def state(self, config: TrainConfig, fingerprint: str, like: str | None = None) -> State:
+        """Whether to train anew, to continue or to leave alone, if its data and those of the arm whose budget is its
+        own have these fingerprints.
 
         Raises ConfigError if the folder holds another configuration or other data than those asked for: `resume`
         accepts more epochs, `overwrite` anything.
@@ -133,6 +134,8 @@ class Arm:
         changed = differences(self.settings(), settings_of(config))
         if manifest["data"]["fingerprint"] != fingerprint:
             changed.append("the data themselves (fingerprint)")
+        if manifest.get("training", {}).get("like") != like:
+            changed.append("the data of the arm that budget.like names (fingerprint)")
         longer = config.trainer.max_epochs > self.settings()["trainer"]["max_epochs"]
         only_epochs = all(line.startswith("trainer.max_epochs:") for line in changed)
         if changed and not (config.resume and only_epochs and longer):

@@ -12,12 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from coig.schema.nodes import PASSWORD_IN_URL, SECRET_NAME
+
 CHECKOUT = Path(__file__).parents[2]
 PACKAGES = (
     *("coig", "torch", "lightning", "transformers", "tokenizers", "peft", "flash-attn"),
     *("hydra-core", "polars", "wandb"),
 )
 MAX_DIFF = 1_000_000  # bytes
+REMOVED = "[removed]"
+# a name and what it is set to, if that looks like a key rather than like code
+ASSIGNED = re.compile(r"""(?P<name>[\w-]+)["']?\s*[:=]\s*["']?(?P<value>(?=[\w+/=-]*\d)[\w+/=-]{16,})""")
+KNOWN_KEYS = re.compile(r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ)[\w.-]{16,}")
 
 
 def provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
@@ -70,7 +76,19 @@ def _git(checkout: Path) -> dict[str, Any] | None:
 
 
 def _shown(diff: bytes) -> str | dict[str, Any] | None:
-    """What `git apply` takes; of one that is too long for a manifest, what it is recognised by."""
+    """What `git apply` takes, but for secrets; of one that is too long for a manifest, what it is recognised by."""
     if len(diff) > MAX_DIFF:
         return {"sha256": hashlib.sha256(diff).hexdigest(), "bytes": len(diff)}
-    return diff.decode(errors="replace") or None
+    return without_secrets(diff.decode(errors="replace")) or None
+
+
+def without_secrets(text: str) -> str:
+    """The text without passwords in addresses, keys by the look of them, and values of secret variables."""
+
+    def hidden(found: re.Match[str]) -> str:
+        return found[0].replace(found["value"], REMOVED) if SECRET_NAME.search(found["name"]) else found[0]
+
+    for name, value in os.environ.items():
+        if SECRET_NAME.search(name) and len(value) >= 8:
+            text = text.replace(value, REMOVED)
+    return PASSWORD_IN_URL.sub(f"://{REMOVED}@", KNOWN_KEYS.sub(REMOVED, ASSIGNED.sub(hidden, text)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate, count, islice
 
 import numpy as np
@@ -13,16 +13,15 @@ from coig.data.steps import epoch_order
 from coig.schema import TrainConfig
 
 
-def budgeted(config: TrainConfig, train: EncodedSet, examples_of: Callable[[TrainConfig], EncodedSet]) -> TrainConfig:
+def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> TrainConfig:
     """The config with the epochs and steps that its budget comes to.
 
     Args:
-        examples_of: the encoded training examples of another arm.
+        others: the training examples of the arm whose budget is this one's; None: it has its own epochs.
     """
-    if config.budget.name == "epochs":
+    if others is None:
         return config
     like = config.like
-    others = examples_of(like)
     steps = like.trainer.total_steps(len(others))
     if config.budget.name == "supervised_tokens":
         steps = _steps_nearest(supervised_tokens(like, others, steps), config, train)

@@ -14,9 +14,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from coig.config import ConfigError, construct
 from coig.data.datamodule import MixtureDataModule
-from coig.data.dataset import EncodedSet, encode_mixture
+from coig.data.dataset import encode_mixture
 from coig.data.encoding import Encoder
-from coig.data.mixture import Mixture, build_mixture
+from coig.data.mixture import Mixture
 from coig.data.tokenizer import load_tokenizer
 from coig.models.adapters import add_adapters
 from coig.models.attention import PATHS, attention_path
@@ -37,17 +37,23 @@ from coig.training.tracking import log_model, tracking
 log = logging.getLogger(__name__)
 
 
-def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
+def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *, anew: bool) -> None:
     """Train from the arm's last checkpoint, or anew, and export the model. Nothing is written or deleted until
-    everything that the run needs could be made."""
+    everything that the run needs could be made.
+
+    Args:
+        like: the data of the arm whose budget is this one's.
+    """
     _quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
     train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
-    planned = budgeted(config, train, lambda like: _examples_of(like, encoder))
+    others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
+    planned = budgeted(config, train, others)
     lm = ranks.first_before_others(lambda: load_model(config.model, config.seed))
-    prepared = Prepared(lm, mixture, train, validation, planned.trainer.total_steps(len(train)))
+    steps = planned.trainer.total_steps(len(train))
+    prepared = Prepared(lm, mixture, like, train, validation, steps)
     module = CausalLMModule(_trainable(lm, config), config, prepared.steps)
     flops = TrainingFlops(lm)
     data = MixtureDataModule(train, validation, config.trainer, flops.attention_cost, config.seed)
@@ -62,14 +68,6 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, *, anew: bool) -> None:
         if ranks.is_first():
             export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model)
             log_model(config, arm)
-
-
-def _examples_of(config: TrainConfig, encoder: Encoder) -> EncodedSet:
-    """What another arm, whose budget is this one's, would be trained on."""
-    train, _ = ranks.first_before_others(
-        lambda: encode_mixture(build_mixture(config.data, config.seed), config, encoder)
-    )
-    return train
 
 
 def _trainable(lm: Any, config: TrainConfig) -> CausalLM:

@@ -7,6 +7,7 @@ torchrun starts them; both set the same environment variables.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from coig.study import settings_of
 
 Result = TypeVar("Result")
 PATIENCE = timedelta(hours=3)  # with the first rank, which may have to download a model
+GROUPS = itertools.count()  # that this process has been in
 
 
 def is_rank() -> bool:
@@ -47,7 +49,11 @@ def check_devices(trainer: Trainer) -> None:
 
 
 def launch(config: TrainConfig) -> None:
-    """Train the arm in `trainer.devices` processes of this node. Raises SystemExit if one of them fails."""
+    """Train the arm in `trainer.devices` processes of this node.
+
+    Raises ConfigError if one of them fails, so that a sweep goes on with its next arm, and SystemExit where a signal is
+    to end everything.
+    """
     if config.trainer.num_nodes > 1:
         raise ConfigError(
             f"trainer.num_nodes={config.trainer.num_nodes}: start the command on each node with torchrun --nnodes="
@@ -72,8 +78,12 @@ def launch(config: TrainConfig) -> None:
         file.write_text(json.dumps(settings_of(config)), encoding="utf-8")
         try:
             elastic_launch(agent, sys.executable)("-m", "coig.training", str(file))
-        except ChildFailedError as error:  # the rank has said why
-            raise SystemExit(max(1, error.get_first_failure()[1].exitcode)) from None
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            raise ConfigError(
+                f"{config.arm}: process {rank} of {config.trainer.devices} ended with exit code {failure.exitcode}; "
+                "what it said stands above"
+            ) from None
         except SignalException as error:  # it has stopped them
             raise SystemExit(128 + error.sigval) from None
 
@@ -91,11 +101,16 @@ def joined(trainer: Trainer) -> Iterator[None]:
             f"torchrun started {started}; make them agree"
         )
     import torch.distributed as dist
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+    from torch.distributed.rendezvous import rendezvous
 
     if not is_first():
         logging.getLogger("coig").setLevel(logging.CRITICAL)
     backend = "cpu:gloo,cuda:nccl" if trainer.accelerator == "gpu" else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    store, rank, size = next(iter(rendezvous("env://", timeout=PATIENCE)))
+    # torchrun keeps one store for all arms of a sweep, in which a group would find the addresses of the one before
+    own = PrefixStore(f"arm {next(GROUPS)}", store)
+    dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         yield
     finally:

@@ -30,6 +30,7 @@ class Prepared:
 
     lm: Any
     mixture: Mixture
+    like: Mixture | None  # of the arm whose budget is this one's
     train: EncodedSet
     validation: EncodedSet
     steps: int
@@ -107,6 +108,7 @@ def _manifest(config: TrainConfig, arm: Arm, prepared: Prepared) -> dict[str, An
             "steps": prepared.steps,
             "epochs": round(prepared.steps / config.trainer.steps_per_epoch(len(train)), 3),
             "supervised_tokens": supervised_tokens(config, train, prepared.steps),
+            "like": prepared.like and prepared.like.fingerprint,
         },
         **provenance(_devices(config.trainer)),
         "wandb_run": earlier.get("wandb_run") or secrets.token_hex(4),

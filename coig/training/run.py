@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from coig.config import ConfigError
-from coig.data.mixture import build_mixture
+from coig.data.mixture import Mixture, build_mixture
 from coig.schema import TrainConfig
 from coig.study import MULTIRUN, Arm
 from coig.training import ranks
@@ -49,13 +49,15 @@ def _train(config: TrainConfig, arm: Arm) -> None:
             fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
             if mixture.fingerprint != fingerprint:
                 raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
-            state = ranks.first_decides(lambda: arm.state(config, fingerprint))
+            _check_objective(config, mixture)
+            like = ranks.first_before_others(lambda: _like(config))
+            state = ranks.first_decides(lambda: arm.state(config, fingerprint, _fingerprint(like)))
             if state == "done":
                 log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
                 if ranks.is_first() and config.question:
                     arm.ask(config.question.model_dump())
                 return
-            _fit()(config, arm, mixture, anew=state == "new")
+            _fit()(config, arm, mixture, like, anew=state == "new")
         except ConfigError:
             if ranks.is_first():
                 arm.discard_if_empty()
@@ -79,6 +81,21 @@ def _fit() -> Callable[..., None]:
     return fit
 
 
+def _check_objective(config: TrainConfig, mixture: Mixture) -> None:
+    """Raise ConfigError if there is no example whose loss a search could lower."""
+    if config.objective is None:
+        return
+    part, _, *group = config.objective.split("/")
+    lines = mixture.validation if part == "validation" else mixture.train
+    if group:
+        lines = lines.filter(kind=group[0], lang=group[1])
+    if lines.is_empty():
+        raise ConfigError(
+            f"objective={config.objective}: no example of that kind is there; name another loss, or hold examples out "
+            "(data.validation)"
+        )
+
+
 def _objective(config: TrainConfig) -> float | None:
     """What a search is to lower."""
     if config.objective is None:
@@ -86,8 +103,8 @@ def _objective(config: TrainConfig) -> float | None:
     value = _arm(config).last_metric(config.objective)
     if value is None:
         raise ConfigError(
-            f"objective={config.objective}: {_arm(config).metrics} has none; name another of its figures, or hold "
-            "examples out whose answers are within model.max_length (data.validation)"
+            f"objective={config.objective}: {_arm(config).metrics} has none, for no token of that segment is within "
+            "model.max_length; raise it, or name another loss"
         )
     return value
 
@@ -109,9 +126,23 @@ def _free_memory() -> None:
 
 def check(config: TrainConfig) -> None:
     """Raise the ConfigError that `train` would meet in the data or in the arm's folder; writes nothing."""
-    _arm(config).state(config, build_mixture(config.data, config.seed).fingerprint)
-    if config.budget.name != "epochs":
-        build_mixture(config.like.data, config.seed)
+    mixture, like = build_mixture(config.data, config.seed), _like(config)
+    _check_objective(config, mixture)
+    _arm(config).state(config, mixture.fingerprint, _fingerprint(like))
+
+
+def _like(config: TrainConfig) -> Mixture | None:
+    """What the arm whose budget is this one's would be trained on, if there is one."""
+    if config.budget.name == "epochs":
+        return None
+    try:
+        return build_mixture(config.like.data, config.like.seed)
+    except ConfigError as error:
+        raise ConfigError(f"budget.like={config.budget.like}: {error}") from None
+
+
+def _fingerprint(like: Mixture | None) -> str | None:
+    return like.fingerprint if like else None
 
 
 def _arm(config: TrainConfig) -> Arm:

@@ -65,6 +65,9 @@ class ProgressBar(RichProgressBar):
         super().__init__()
         self.throughput = throughput
 
+    def _get_train_description(self, current_epoch: int) -> str:
+        return str(super()._get_train_description(current_epoch)).removesuffix("/-2")  # as many epochs as steps need
+
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         metrics = {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
         return metrics | {"left": self.throughput.time_left(trainer)}

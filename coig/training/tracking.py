@@ -92,13 +92,22 @@ class Continued(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         if self.position is None:
-            kept = [line for line in self.earlier if line["step"] < (step or 0)]
-            for line in kept[self.known :]:
-                self.logger.log_metrics({key: value for key, value in line.items() if key != "step"}, line["step"])
-            self.position = len(kept)
+            self.position = self._log([line for line in self.earlier if line["step"] < (step or 0)])
         if self.position >= self.known:
             self.logger.log_metrics(metrics, step)
         self.position += 1
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """At the end; a run that was stopped after its last step has had nothing to log."""
+        if self.position is None:
+            self.position = self._log(self.earlier)
+
+    def _log(self, earlier: Sequence[dict[str, Any]]) -> int:
+        """Those that W&B lacks; returns how many it has now."""
+        for line in earlier[self.known :]:
+            self.logger.log_metrics({key: value for key, value in line.items() if key != "step"}, line["step"])
+        return len(earlier)
 
 
 def log_model(config: TrainConfig, arm: Arm) -> None:

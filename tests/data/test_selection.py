@@ -44,14 +44,18 @@ def test_the_same_triplets_in_either_language_and_in_both(
     assert mixture.left_out["unaligned"] == 5
     half = build_mixture(config.model_copy(update={"creative": config.creative.model_copy(update={"size": 4})}), 0)
     assert triplets(half) < triplets(mixture)
-    if len(expected) == 2:  # a smaller set is of whole pairs
-        assert len({name for name, _ in triplets(half)}) == 2
+    assert len({name for name, _ in triplets(half)}) == 4  # triplets, in however many languages
+    assert len(triplets(half)) == 4 * len(expected)
 
 
 def test_what_is_held_out_is_not_trained_on_in_the_other_language(aligned: str) -> None:
     config = data_config(creative__path=aligned, ratio="0", creative__filters__aligned=True, validation__creative=1)
-    with pytest.raises(DataError, match="held out, is also trained on"):
-        build_mixture(config, seed=0)
+    mixture = build_mixture(config, seed=0)
+    held_out = list(mixture.validation.filter(pool="data.creative").select("id", "lang").iter_rows())
+    assert len({name for name, _ in held_out}) == 1
+    assert {lang for _, lang in held_out} == {"zh", "en"}
+    assert len(triplets(mixture)) == 8
+    assert not {name for name, _ in triplets(mixture)} & {name for name, _ in held_out}
 
 
 def test_one_id_stands_for_one_row_of_a_language(tmp_path: Path) -> None:

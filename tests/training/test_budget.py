@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from coig.data.encoding import Encoder
 from coig.data.mixture import build_mixture
 from coig.schema import TrainConfig
 from coig.training.budget import budgeted, supervised_tokens
-from tests.conftest import Command
+from tests.conftest import ROOT, Command
 
 SMALL = ("data.scale=0.001", "trainer.max_epochs=2", "trainer.global_batch_size=8")
 
@@ -37,7 +38,7 @@ def examples(of: TrainConfig, encoder: Encoder) -> EncodedSet:
 def trained(of: TrainConfig, encoder: Encoder) -> tuple[int, int, int]:
     """Epochs begun, steps, supervised tokens."""
     train = examples(of, encoder)
-    planned = budgeted(of, train, lambda like: examples(like, encoder))
+    planned = budgeted(of, train, None if of.budget.name == "epochs" else examples(of.like, encoder))
     steps = planned.trainer.total_steps(len(train))
     return planned.trainer.max_epochs, steps, supervised_tokens(of, train, steps)
 
@@ -74,6 +75,30 @@ def test_as_many_supervised_tokens_as_another_arm(encoder: Encoder, ratio: str) 
 def test_a_budget_of_no_arm(like: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config("budget=steps", like)
+
+
+def test_another_budget_is_another_arm(command: Command, tmp_path: Path) -> None:
+    """An arm is as long as another one, whose data may change though its own do not."""
+    file = tmp_path / "general.jsonl"
+    sources = ("data=local", f"data.creative.path={ROOT}/coig/sample/creative.jsonl", f"data.general.en.path={file}")
+    budget = ("data.ratio=0", "budget=steps", "budget.like={data.ratio:6}", "data.creative.size=8")
+    arm = ("study=s", "logger=none", "model.max_length=160", "trainer.max_epochs=1", *sources, *budget)
+
+    def write(prompts: list[str]) -> None:
+        rows = [
+            {"id": str(n), "prompt": prompt, "reasoning": "count", "answer": "7"} for n, prompt in enumerate(prompts)
+        ]
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    write(["3 + 4?", "5 + 2?", "6 + 1?", "9 - 2?", "8 - 1?", "7 - 0?"])
+    assert command("train.py", *arm).returncode == 0
+    assert "done already" in command("train.py", *arm).stdout
+    write(["3 + 4?", "5 + 2?", "6 + 1?", "9 - 2?", "8 - 1?", "another?"])
+    changed = command("train.py", *arm)
+    assert changed.returncode == 1
+    assert "the data of the arm that budget.like names (fingerprint)" in changed.stderr
+    write(["3 + 4?"])
+    assert "budget.like={'data.ratio': 6}: pool general.en is too small" in command("train.py", *arm).stderr
 
 
 def test_a_longer_run_under_a_budget_takes_all_its_steps(command: Command, tmp_path: Path) -> None:

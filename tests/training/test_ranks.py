@@ -1,5 +1,7 @@
 """One step is the same step on one device and on two, whoever shares the work among them."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from coig.models.causal_lm import load_model
-from tests.conftest import Command
+from coig.study import Arm
+from tests.conftest import ROOT, Command, outside
+from tests.forked import PATIENCE
 from tests.models.test_causal_lm import TINY
 
 # a large plain gradient step, so that the weights' change is the gradient; 33 examples, so that the second step has a
@@ -68,6 +72,18 @@ def test_a_sweep_of_sharded_arms(command: Command, tmp_path: Path) -> None:
         (study / "cw" / "manifest.json").read_text().replace('"status": "done"', '"status": "running"')
     )
     succeeded(command("train.py", *settings, "trainer.max_steps=1"))
+
+
+def test_a_sweep_under_torchrun(tmp_path: Path) -> None:
+    """Its ranks outlive an arm, and so does the store by which they find each other."""
+    settings = (*SETTINGS, *RANKS["ddp"], "study=sweep", "seed=0,1", "trainer.max_steps=1")
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", str(ROOT / "train.py"))
+    run = subprocess.run(
+        [*torchrun, "-m", *settings], cwd=tmp_path, env=outside(), capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    for arm in ("cw", "cw-s1"):
+        assert Arm(tmp_path / "multirun" / "sweep" / arm).manifest()["status"] == "done"
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,7 @@ def test_another_budget_is_another_arm(command: Command, tmp_path: Path) -> None
     arm = ("study=s", "logger=none", "model.max_length=160", "trainer.max_epochs=1", *sources, *budget)
 
     def write(prompts: list[str]) -> None:
-        rows = [
-            {"id": str(n), "prompt": prompt, "reasoning": "count", "answer": "7"} for n, prompt in enumerate(prompts)
-        ]
+        rows = [{"id": prompt, "prompt": prompt, "reasoning": "count", "answer": "7"} for prompt in prompts]
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     write(["3 + 4?", "5 + 2?", "6 + 1?", "9 - 2?", "8 - 1?", "7 - 0?"])

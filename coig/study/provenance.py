@@ -79,10 +79,10 @@ def _shown(diff: bytes) -> str | dict[str, Any] | None:
     """What `git apply` takes, but for secrets; of one that is too long for a manifest, what it is recognised by."""
     if len(diff) > MAX_DIFF:
         return {"sha256": hashlib.sha256(diff).hexdigest(), "bytes": len(diff)}
-    return without_secrets(diff.decode(errors="replace")) or None
+    return _without_secrets(diff.decode(errors="replace")) or None
 
 
-def without_secrets(text: str) -> str:
+def _without_secrets(text: str) -> str:
     """The text without passwords in addresses, keys by the look of them, and values of secret variables."""
 
     def hidden(found: re.Match[str]) -> str:

@@ -103,8 +103,8 @@ def _objective(config: TrainConfig) -> float | None:
     value = _arm(config).last_metric(config.objective)
     if value is None:
         raise ConfigError(
-            f"objective={config.objective}: {_arm(config).metrics} has none, for no token of that segment is within "
-            "model.max_length; raise it, or name another loss"
+            f"objective={config.objective}: {_arm(config).metrics} has none: that segment is beyond model.max_length, "
+            "or the supervision leaves it out; name another loss, or change them"
         )
     return value
 

@@ -21,7 +21,7 @@ import polars as pl
 from benchmarks import synthetic
 from benchmarks.measuring import peaks_gb
 from benchmarks.synthetic import Files
-from coig.schema import TrainConfig
+from coig.config import TrainConfig
 
 PART = 0.1  # of the paper's largest arm, so 1:12 of creative and general examples; enough for MAX_STEPS
 MAX_STEPS = 60
@@ -70,7 +70,7 @@ class Job:
 
     def config(self) -> TrainConfig:
         """Ours, on the command line of train.py."""
-        from coig.cli import config_of
+        from coig.config.command_line import config_of
 
         texts = {
             "data.creative.path": self.files.creative,
@@ -153,7 +153,7 @@ def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
     import torch
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
-    from coig.data.dataset import encode_mixture
+    from coig.data.encoded import encode_mixture
     from coig.data.encoding import Encoder
     from coig.data.mixture import build_mixture
     from coig.data.tokenizer import load_tokenizer

@@ -2,6 +2,7 @@
 
 python -m benchmarks.data                                  # needs pip install -e '.[benchmarks]'
 python -m benchmarks.data --scale 0.05 --without-trl       # a quick look
+python -m benchmarks.data --smallest                       # that it runs
 
 Every measurement runs in a fresh process, so that its imports and its peak memory are its own; the clock covers the
 work alone. They take turns, in the opposite order every other round. Ours is timed from the overrides of the command
@@ -12,7 +13,6 @@ trainer's own preparation; the tokenizer in its `encode_batch` calls only. The l
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
@@ -36,6 +36,8 @@ from benchmarks.measuring import (
     in_own_process,
     machine,
     missing_inputs,
+    missing_trl,
+    parse_arguments,
     peaks_gb,
     print_goals,
     ratio,
@@ -43,7 +45,7 @@ from benchmarks.measuring import (
     summary,
 )
 from benchmarks.synthetic import Files
-from coig.config import ConfigError
+from coig.errors import ConfigError
 
 MAX_LENGTH = 8192  # tokens, as in the paper
 BATCH = 512  # texts of one encode_batch call: keeps what it returns small
@@ -52,6 +54,7 @@ TRL_SETTINGS = {"max_length": MAX_LENGTH, "completion_only_loss": True, "packing
 TINY_QWEN2 = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 LIBRARIES = ("tokenizers", "transformers", "polars", "torch", "numpy")
 PEER_LIBRARIES = ("trl", "datasets", "pyarrow")
+SMALLEST = {"scale": 0.01, "rounds": 1}
 GOALS = {
     "cold / encode_batch": ("<=", 1.5),
     "cold peak GB": ("<=", 3.0),
@@ -71,7 +74,7 @@ class Job:
 
 
 def encode_batch(job: Job) -> Measured:
-    """The tokenizer alone: rendered prompts and targets, whose ids are counted and thrown away."""
+    """Measure the tokenizer alone: rendered prompts and targets, whose ids are counted and thrown away."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
@@ -89,13 +92,13 @@ def encode_batch(job: Job) -> Measured:
 
 
 def ours(job: Job) -> Measured:
-    """From the overrides of a command line to the last example's ids; `job.cache` makes it cold or not."""
-    from coig.cli import config_of
-    from coig.data.dataset import encode_mixture
+    """Measure from the overrides of a command line to the last example's ids; `job.cache` makes it cold or not."""
+    from coig.config import TrainConfig
+    from coig.config.command_line import config_of
+    from coig.data.encoded import encode_mixture
     from coig.data.encoding import Encoder
     from coig.data.mixture import build_mixture
     from coig.data.tokenizer import load_tokenizer
-    from coig.schema import TrainConfig
 
     texts = {
         "data.creative.path": job.files.creative,
@@ -123,7 +126,7 @@ def ours(job: Job) -> Measured:
 
 
 def trl(job: Job, processes: int | None = None) -> Measured:
-    """TRL's own preparation, as its trainer's constructor calls it. `processes`: its dataset_num_proc."""
+    """Measure TRL's own preparation, as its trainer's constructor calls it. `processes`: its dataset_num_proc."""
     from datasets import Dataset
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
     from trl import SFTConfig, SFTTrainer
@@ -152,12 +155,12 @@ def trl(job: Job, processes: int | None = None) -> Measured:
 
 
 def trl_parallel(job: Job) -> Measured:
-    """TRL with a process for every core, which is not its default."""
+    """Measure TRL with a process for every core, which is not its default."""
     return trl(job, os.cpu_count())
 
 
 def measure_in_turns(files: Files, examples: int, arguments: argparse.Namespace) -> dict[str, list[Measured]]:
-    """All measurements of all rounds, by name. Exits if one of them lost examples."""
+    """Return all measurements of all rounds, by name. Exits if one of them lost examples."""
     turns: list[dict[str, Callable[[Job], Measured]]] = [{"encode_batch": encode_batch}, {"cold": ours, "cached": ours}]
     if not arguments.without_trl:
         turns += [{"trl": trl}, {"trl_parallel": trl_parallel}]
@@ -176,13 +179,15 @@ def measure_in_turns(files: Files, examples: int, arguments: argparse.Namespace)
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """Times, memory and ratios, then the goals."""
+    """Print times, memory and ratios, then the goals."""
     print(f"{'':13}{'seconds':>9}{'peak GB':>9}{'/ encode_batch':>16}{'/ cold':>8}{'M tokens':>10}  rounds")
     for name, row in report["measurements"].items():
         over = [report["ratios"].get(f"{name} / {under}", 1.0) for under in ("encode_batch", "cold")]
         rounds = " ".join(f"{seconds:.2f}" for seconds in row["rounds"])
         sizes = f"{row['seconds']:9.2f}{row['peak_gb']:9.2f}{over[0]:16.2f}{over[1]:8.2f}{row['tokens'] / 1e6:10.2f}"
         print(f"{name:13}{sizes}  {rounds}")
+    if report["trl_left_out"]:
+        print(f"TRL is left out: {report['trl_left_out']}")
     if report["scale"] != 1:
         print("the goals are meant for --scale 1; a small run is mostly start-up")
     print_goals(report["goals"])
@@ -191,7 +196,7 @@ def print_table(report: dict[str, Any]) -> None:
 def report_of(
     arguments: argparse.Namespace, data: dict[str, Any], measured: dict[str, list[Measured]]
 ) -> dict[str, Any]:
-    """All figures, ready for JSON."""
+    """Return all figures, ready for JSON."""
     measurements = {name: summary(rounds) for name, rounds in measured.items()}
     pairs = [(name, under) for name in measured for under in ("encode_batch", "cold") if name != under]
     ratios = {f"{over} / {under}": ratio(measured, over, under) for over, under in pairs}
@@ -206,6 +211,7 @@ def report_of(
         "measurements": measurements,
         "ratios": ratios,
         "goals": goal_states(figures, GOALS),
+        "trl_left_out": arguments.without_trl,
         "trl_settings": {**TRL_SETTINGS, "dataset_num_proc": processes},
         **machine(libraries),
         "load_before": arguments.load_before,  # other people's work makes ratios worthless
@@ -239,8 +245,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where the synthetic files go (default: temporary, deleted)")
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER)
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="of zh.jsonl and en.jsonl")
-    parser.add_argument("--without-trl", action="store_true")
-    arguments = parser.parse_args()
+    parser.add_argument("--without-trl", action="store_const", const="not wanted", help="measure no peer")
+    arguments = parse_arguments(parser, SMALLEST | {"without_trl": missing_trl()})
     if arguments.scale < 0.01 or arguments.rounds < 1:
         parser.error("--scale is at least 0.01 (fewer examples cannot have the paper's mean lengths), --rounds 1")
     arguments.tokenizer = arguments.tokenizer.resolve()
@@ -249,10 +255,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Exits with what is missing and how to mend it."""
+    """Exit with what is missing and how to mend it."""
     missing = missing_inputs(arguments.tokenizer, arguments.corpus)
-    if not arguments.without_trl and importlib.util.find_spec("trl") is None:
-        missing.append("trl is not installed: pip install -e '.[benchmarks]', or measure --without-trl")
+    if not arguments.without_trl and (reason := missing_trl()):
+        missing.append(f"{reason}, or measure --without-trl")
     if missing:
         sys.exit("\n".join(missing))
 

@@ -1,6 +1,7 @@
 """How long an evaluation takes at the paper's size, and how long words take beside plain jieba.
 
 python -m benchmarks.evaluation
+python -m benchmarks.evaluation --smallest      # that it runs
 
 557 queries answered by five arms at the paper's lengths, texts cut from public-domain novels, ranked by four raters;
 all measures, 2,000 bootstraps, figures, tables and the report are made and written. Every measurement is a fresh
@@ -21,35 +22,59 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import CORPUS, goal_states, in_own_process, machine, print_goals, say
-from coig.schema import EvaluateConfig
-from coig.study import Arm, read_jsonl
+from benchmarks.measuring import CORPUS, goal_states, in_own_process, machine, parse_arguments, print_goals, say
+from coig.config import EvaluateConfig, TrainConfig
+from coig.config.command_line import config_of
+from coig.files.atomic import read_jsonl
+from coig.study.arm import Arm
+from coig.study.manifest import Manifest
 
 QUERIES = {"zh": 204, "en": 353}
-ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
+ARMS = {"cw": "0", "cw+1k": "1k", "cw+5k": "5k", "cw+10k": "10k", "general": "general"}  # their ratios
 # mean characters of an answer (paper.md, length table), in the arms' order; reasoning as in the training data
 CHARACTERS = {"zh": (960, 950, 1099, 1120, 1137), "en": (3038, 3690, 3988, 4002, 4070)}
 REASONING = 1089
 RATERS = 4
+SMALLEST = {"scale": 0.05, "rounds": 1}  # enough queries for strengths
 GOALS = {"seconds": ("<=", 20.0)}
 
 
-def prepare(folder: Path, corpus: Path) -> None:
-    """A study's folder with answers, and a file of rankings beside it."""
+def prepare(folder: Path, corpus: Path, scale: float) -> None:
+    """Write a study's folder with answers, and a file of rankings beside it."""
     draw = random.Random(0)
     texts = {lang: "\n".join(_texts(corpus / f"{lang}.jsonl")) for lang in QUERIES}
-    numbered = [(lang, number) for lang, count in QUERIES.items() for number in range(count)]
+    numbered = [(lang, number) for lang, count in QUERIES.items() for number in range(round(count * scale))]
     asked = [(lang, f"{lang}-{number}", f"genre {number % 51}") for lang, number in numbered]
-    for place, name in enumerate(ARMS):
+    for place, (name, ratio) in enumerate(ARMS.items()):
         arm = Arm(folder / "multirun" / "bench" / name)
-        train = [{"kind": "creative", "examples": 1665, "supervised_tokens": 1}]
-        facts = {"arm": name, "status": "done", "seed": 0, "times": {"seconds": 60.0}}
-        arm.write_manifest(facts | {"data": {"fingerprint": "0", "train": train}})
-        (arm.folder / "config.yaml").write_text("logger: null\n")
+        arm.write_manifest(_manifest(name, ratio))
+        arm.write_config(config_of("train", TrainConfig, ["study=bench", f"data.ratio={ratio}", "logger=none"]))
+        records = [_record(draw, texts[query[0]], name, *query, CHARACTERS[query[0]][place]) for query in asked]
         file = arm.generations("sample")
         file.parent.mkdir()
-        records = [_record(draw, texts[query[0]], name, *query, CHARACTERS[query[0]][place]) for query in asked]
         file.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
+    rankings = _rankings(draw, asked)
+    (folder / "rankings.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rankings), encoding="utf-8")
+
+
+def _manifest(arm: str, ratio: str) -> Manifest:
+    creative = {"kind": "creative", "lang": "zh", "source": "coig_writer", "examples": 1665}
+    creative |= {"tokens": 1, "supervised_tokens": 1}
+    facts = {
+        "study": "bench",
+        "arm": arm,
+        "status": "done",
+        "seed": 0,
+        "model": {"name": "bench", "parameters": 1},
+        "data": {"name": "bench", "ratio": ratio, "fingerprint": arm, "train": [creative]},
+        "wandb_run": "bench",
+        "times": {"seconds": 60.0},
+    }
+    return Manifest.model_validate(facts)
+
+
+def _rankings(draw: random.Random, asked: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    """Let every rater rank the arms for every query, with errors."""
     strength = dict(zip(ARMS, (0.0, 0.4, 0.9, 1.2, 0.8), strict=True))
     rankings = []
     for lang, query, genre in asked:
@@ -57,7 +82,7 @@ def prepare(folder: Path, corpus: Path) -> None:
             order = sorted(ARMS, key=lambda arm: strength[arm] + draw.gauss(0, 1.5))
             about = {"study": "bench", "query_id": query, "lang": lang, "genre": genre, "kind": "ranking"}
             rankings.append(about | {"arms": order, "value": [5, 4, 3, 2, 1], "rater": f"rater {rater}"})
-    (folder / "rankings.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rankings), encoding="utf-8")
+    return rankings
 
 
 def _texts(file: Path) -> list[str]:
@@ -79,13 +104,23 @@ def _record(
 
 
 def evaluated(folder: Path) -> float:
-    """Seconds of a whole `evaluate.py`, its imports included."""
+    """Return the seconds of a whole `evaluate.py`, its imports included."""
     os.chdir(folder)
     start = time.perf_counter()
     from coig.evaluation import evaluate
 
     rankings = str(folder / "rankings.jsonl")
-    evaluate(EvaluateConfig(study="bench", arms=None, queries="sample", judgments=(rankings,), answers=(), labels=()))
+    evaluate(
+        EvaluateConfig(
+            study="bench",
+            arms=None,
+            queries=("sample",),
+            judgments=(rankings,),
+            answers=(),
+            labels=(),
+            real_names=False,
+        )
+    )
     return time.perf_counter() - start
 
 
@@ -95,12 +130,14 @@ def _answers(folder: Path) -> list[str]:
 
 
 def our_words(folder: Path) -> float:
-    from coig.words import words
+    """Return the seconds of our words of all answers."""
+    from coig.text.words import words
 
     return _seconds(words, folder)
 
 
 def plain_jieba(folder: Path) -> float:
+    """Return the seconds of jieba's words of all answers."""
     import jieba
 
     return _seconds(jieba.lcut, folder)
@@ -115,33 +152,57 @@ def _seconds(cut: Callable[[str], object], folder: Path) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.evaluation", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("--corpus", type=Path, default=CORPUS, help="of zh.jsonl and en.jsonl")
-    parser.add_argument("--rounds", type=int, default=2)
-    arguments = parser.parse_args()
-    if missing := [file for lang in QUERIES if not (file := arguments.corpus / f"{lang}.jsonl").is_file()]:
-        sys.exit(f"--corpus: {missing[0]} is missing; give a folder with zh.jsonl and en.jsonl of {{id, text, …}}")
-    contestants = {"evaluate": evaluated, "words": our_words, "jieba": plain_jieba}
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name).resolve()
-        prepare(folder, arguments.corpus.resolve())
-        for number in range(arguments.rounds):
-            for contestant, function in contestants.items():
-                seconds[contestant].append(in_own_process(function, folder))
-                say(f"round {number + 1}, {contestant}: {seconds[contestant][-1]:.1f} s")
+CONTESTANTS: dict[str, Callable[[Path], float]] = {"evaluate": evaluated, "words": our_words, "jieba": plain_jieba}
+
+
+def measure_in_turns(folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Return the seconds of all rounds, by contestant."""
+    seconds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
+    for number in range(rounds):
+        for name, function in CONTESTANTS.items():
+            seconds[name].append(in_own_process(function, folder))
+            say(f"round {number + 1}, {name}: {seconds[name][-1]:.1f} s")
+    return seconds
+
+
+def report_of(scale: float, seconds: dict[str, list[float]]) -> dict[str, Any]:
+    """Return all figures, ready for JSON."""
     figures = {
         "seconds": round(median(seconds["evaluate"]), 2),
         "jieba / words": round(median(b / a for a, b in zip(seconds["words"], seconds["jieba"], strict=True)), 2),
     }
-    states = goal_states(figures, GOALS)
-    print(f"plain jieba takes {figures['jieba / words']:.1f} times as long for the words")
-    print_goals(states)
-    rounds = {name: [round(one, 2) for one in times] for name, times in seconds.items()}
-    print(json.dumps(figures | {"rounds": rounds, "goals": states, **machine(("polars", "numpy", "jieba", "rjieba"))}))
+    return {
+        "scale": scale,
+        **figures,
+        "rounds": {name: [round(one, 2) for one in times] for name, times in seconds.items()},
+        "goals": goal_states(figures, GOALS) if scale == 1 else {},
+        **machine(("polars", "numpy", "jieba", "rjieba")),
+    }
+
+
+def main() -> None:
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        prepare(folder, arguments.corpus.resolve(), arguments.scale)
+        report = report_of(arguments.scale, measure_in_turns(folder, arguments.rounds))
+    print(f"plain jieba takes {report['jieba / words']:.1f} times as long for the words")
+    print_goals(report["goals"])
+    print(json.dumps(report))
+
+
+def _arguments() -> argparse.Namespace:
+    description = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation", description=description)
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="of zh.jsonl and en.jsonl")
+    parser.add_argument("--scale", type=float, default=1.0, help="part of the paper's queries (default: all of them)")
+    parser.add_argument("--rounds", type=int, default=2)
+    arguments = parse_arguments(parser, SMALLEST)
+    if not 0.01 <= arguments.scale <= 1 or arguments.rounds < 1:
+        parser.error("--scale is 0.01 (a few queries of each language) to 1, --rounds at least 1")
+    if missing := [file for lang in QUERIES if not (file := arguments.corpus / f"{lang}.jsonl").is_file()]:
+        sys.exit(f"--corpus: {missing[0]} is missing; give a folder with zh.jsonl and en.jsonl of {{id, text, …}}")
+    return arguments
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How fast an arm answers queries: engine=hf beside plain `model.generate`, at equal greedy answers.
 
 python -m benchmarks.generation
+python -m benchmarks.generation --smallest      # that it runs
 
 The embedded model answers problems, one to eight in a prompt, so that prompts and answers differ much in length.
 Plain generate takes padded batches in the order of arrival, as most scripts do, or sorted by the prompts' length. Every
@@ -24,16 +25,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import goal_states, in_own_process, machine, print_goals, say
-from coig.config import ConfigError
-from coig.data.queries import Query
-from coig.fields import SAMPLE
+from benchmarks.measuring import goal_states, in_own_process, machine, parse_arguments, print_goals, say
+from coig.config import Sampling
+from coig.config.fields import SAMPLE
+from coig.errors import ConfigError
+from coig.files.atomic import read_jsonl
 from coig.generation.completion import Request
-from coig.schema import Sampling
-from coig.study import Arm, read_jsonl
+from coig.records.query import Query
+from coig.study.arm import Arm
 
 OURS = "ours"
 BATCH = 32
+SMALLEST = {"queries": 4, "max_new_tokens": 40, "rounds": 1}  # tokens: past one stretch of decoding
 GOALS = {"ours / arrival": (">=", 1.5)}
 
 
@@ -54,10 +57,10 @@ class Run:
 
 def prepare(job: Job) -> None:
     """Export the embedded model as an arm's."""
+    from coig.config import Model
     from coig.data.tokenizer import load_tokenizer
     from coig.models.causal_lm import load_model
     from coig.models.export import export
-    from coig.schema import Model
 
     model = Model(
         name="tiny", path="sample:tiny", max_length=2048, learning_rate=1, system_prompt=None, template_arguments={}
@@ -67,7 +70,7 @@ def prepare(job: Job) -> None:
 
 
 def requests(job: Job, tokenizer: Any) -> list[Request]:
-    """Problems of the sample in a shuffled order, mostly one, at times up to eight of them in a prompt."""
+    """Return problems of the sample in a shuffled order, mostly one, at times up to eight of them in a prompt."""
     from coig.data.encoding import Encoder
 
     rows = [json.loads(line) for lang in ("zh", "en") for _, line in read_jsonl(SAMPLE / f"general_{lang}.jsonl")]
@@ -78,11 +81,13 @@ def requests(job: Job, tokenizer: Any) -> list[Request]:
     for number in range(job.queries):
         count = draw.choice([1, 1, 1, 1, 2, 4, 8])
         text = "\n\n".join(row["prompt"] for row in (rows * 2)[number : number + count])
-        asked.append(Request(Query(str(number), "en", "problem", text), 0, encoder.prompt_ids(text)))
+        query = Query(id=str(number), lang="en", genre="problem", query=text)
+        asked.append(Request(query, 0, encoder.prompt_ids(text)))
     return asked
 
 
 def ours(job: Job) -> Run:
+    """Answer with engine=hf."""
     from transformers import AutoTokenizer
 
     from coig.generation.hf import HuggingFaceEngine
@@ -109,7 +114,7 @@ def ours(job: Job) -> Run:
 
 
 def plain(job: Job, by_length: bool) -> Run:
-    """`model.generate` on left-padded batches of 32."""
+    """Answer with `model.generate` on left-padded batches of 32."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -147,6 +152,7 @@ CONTESTANTS: dict[str, Callable[[Job], Run]] = {
 
 
 def measure_in_turns(job: Job, rounds: int) -> dict[str, list[Run]]:
+    """Return the runs of all rounds, by contestant."""
     runs: dict[str, list[Run]] = {name: [] for name in CONTESTANTS}
     for number in range(rounds):
         for name, function in CONTESTANTS.items():
@@ -157,6 +163,7 @@ def measure_in_turns(job: Job, rounds: int) -> dict[str, list[Run]]:
 
 
 def report_of(job: Job, runs: dict[str, list[Run]]) -> dict[str, Any]:
+    """Return all figures, ready for JSON."""
     first = runs[OURS][0].answers
     equal = {name: sum(a == b for a, b in zip(first, run[0].answers, strict=True)) for name, run in runs.items()}
     ratios = {
@@ -180,6 +187,7 @@ def report_of(job: Job, runs: dict[str, list[Run]]) -> dict[str, Any]:
 
 
 def print_table(report: dict[str, Any]) -> None:
+    """Print speeds, ratios and equal answers, then the goals."""
     print(f"{'':10}  queries/s  ours /  answers equal to ours")
     for name, speed in report["queries_per_second"].items():
         over = report["ratios"].get(f"ours / {name}", 1.0)
@@ -194,7 +202,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=128)
     parser.add_argument("--max-new-tokens", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = parse_arguments(parser, SMALLEST)
     if min(arguments.queries, arguments.max_new_tokens, arguments.rounds) < 1:
         parser.error("all numbers must be at least 1")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

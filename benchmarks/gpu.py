@@ -2,10 +2,11 @@
 
 python -m benchmarks.gpu                    # where a GPU is; minutes
 python -m benchmarks.gpu --rehearse         # a tiny model on the CPU: that every variant runs, not how fast
+python -m benchmarks.gpu --smallest         # a rehearsal of one step each
 
 Random weights of the architecture, steps of 32 documents as in training (layout, loss, optimizer are the project's), a
-fresh process for each variant, all variants in turns. The ceiling for MFU is a matrix product measured in the same run,
-beside the data sheet's peak. The last line of stdout is one JSON object.
+fresh process for each variant (but one for all when rehearsing), all variants in turns. The ceiling for MFU is a matrix
+product measured in the same run, beside the data sheet's peak. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from statistics import median
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import synthetic
-from benchmarks.measuring import goal_states, in_own_process, machine, print_goals, say
+from benchmarks.measuring import Result, goal_states, in_own_process, machine, parse_arguments, print_goals, say
 
 EXAMPLES = 32
 MAX_LENGTH = 8192
@@ -46,6 +48,7 @@ REHEARSED = QWEN2_7B | {
     "num_attention_heads": 4,
 }
 GOALS = {"tokens/s at 2k documents": (">=", 12_500.0)}
+SMALLEST = {"rehearse": True, "steps": 1}
 LIBRARIES = ("torch", "transformers", "lightning")
 
 
@@ -133,7 +136,7 @@ def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
 
 
 def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
-    """Random bf16 weights, made where they are used."""
+    """Make random bf16 weights where they are used."""
     import torch
     from transformers import AttentionInterface, Qwen2Config, Qwen2ForCausalLM
 
@@ -153,8 +156,8 @@ def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
 
 
 def _examples(documents: str, rehearse: bool) -> list[Any]:
-    """Documents of random ids, a tenth of each a prompt."""
-    from coig.data.dataset import Encoded
+    """Make documents of random ids, a tenth of each a prompt."""
+    from coig.data.encoded import Encoded
 
     rng = np.random.default_rng(synthetic.SEED)
     scale = 64 if rehearse else 1
@@ -172,7 +175,7 @@ def _examples(documents: str, rehearse: bool) -> list[Any]:
 
 
 def ceiling(rehearse: bool) -> dict[str, Any]:
-    """bf16 FLOP/s of a large matrix product, the data sheet's peak, and the device."""
+    """Return bf16 FLOP/s of a large matrix product, the data sheet's peak, and the device."""
     import torch
 
     from coig.models.flops import peak_flops
@@ -193,7 +196,7 @@ def ceiling(rehearse: bool) -> dict[str, Any]:
 def report_of(
     outcomes: dict[str, list[Outcome]], failures: dict[str, str], measured: dict[str, Any], rehearse: bool
 ) -> dict[str, Any]:
-    """All figures, ready for JSON."""
+    """Return all figures, ready for JSON."""
     rows = {}
     for name, rounds in outcomes.items():
         middle = sorted(rounds, key=lambda one: one.tokens_per_second)[len(rounds) // 2]
@@ -217,7 +220,7 @@ def report_of(
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """Speed, MFU and memory of each variant."""
+    """Print speed, MFU and memory of each variant."""
     print(f"{report['device']}: matmul {report['matmul_flops'] / 1e12:.1f} TFLOP/s in bf16")
     print(f"{'':28}{'tokens/s':>10}{'s/step':>9}{'update s':>10}{'MFU':>8}{'peak GB':>9}")
     for name, row in report["outcomes"].items():
@@ -228,29 +231,41 @@ def print_table(report: dict[str, Any]) -> None:
     print_goals(report["goals"])
 
 
-def main() -> None:
-    arguments = _arguments()
+def measure_in_turns(arguments: argparse.Namespace) -> tuple[dict[str, list[Outcome]], dict[str, str]]:
+    """Return the outcomes of all rounds, by variant, and why other variants do not run here."""
     outcomes: dict[str, list[Outcome]] = {}
     failures: dict[str, str] = {}
-    measured = in_own_process(ceiling, arguments.rehearse)
     for number in range(arguments.rounds):
         for name, variant in VARIANTS.items():
             if name in failures:
                 continue
-            wanted = replace(variant, attention="documents", checkpointed_layers=min(1, variant.checkpointed_layers))
+            wanted = rehearsed(variant) if arguments.rehearse else variant
             try:
-                outcome = in_own_process(
-                    measure, wanted if arguments.rehearse else variant, arguments.steps, arguments.rehearse
-                )
+                outcome = _run(measure, arguments.rehearse, wanted, arguments.steps, arguments.rehearse)
             except Exception as error:
                 failures[name] = str(error).partition("\n")[0] or type(error).__name__
                 say(f"{name} does not run here: {failures[name]}")
                 continue
             outcomes.setdefault(name, []).append(outcome)
             say(f"round {number + 1}, {name}: {outcome.tokens_per_second:.0f} tokens/s, {outcome.peak_gb:.1f} GB")
-    report = report_of(
-        {name: of for name, of in outcomes.items() if name not in failures}, failures, measured, arguments.rehearse
-    )
+    return {name: of for name, of in outcomes.items() if name not in failures}, failures
+
+
+def rehearsed(variant: Variant) -> Variant:
+    """Return what of a variant a CPU and a model of two layers can do."""
+    return replace(variant, attention="documents", checkpointed_layers=min(1, variant.checkpointed_layers))
+
+
+def _run(function: Callable[..., Result], rehearse: bool, *arguments: Any) -> Result:
+    """Call it in a process of its own, but here when rehearsing, where speed and memory mean nothing."""
+    return function(*arguments) if rehearse else in_own_process(function, *arguments)
+
+
+def main() -> None:
+    arguments = _arguments()
+    measured = _run(ceiling, arguments.rehearse, arguments.rehearse)
+    outcomes, failures = measure_in_turns(arguments)
+    report = report_of(outcomes, failures, measured, arguments.rehearse)
     print_table(report)
     print(json.dumps(report, ensure_ascii=False))
 
@@ -261,7 +276,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rehearse", action="store_true", help="a tiny model on the CPU; its figures mean nothing")
     parser.add_argument("--steps", type=int, default=3, help="timed, after one that is not")
     parser.add_argument("--rounds", type=int, default=1)
-    arguments = parser.parse_args()
+    arguments = parse_arguments(parser, SMALLEST)
     if arguments.steps < 1 or arguments.rounds < 1:
         parser.error("--steps and --rounds are at least 1")
     if not arguments.rehearse:

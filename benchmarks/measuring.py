@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import resource
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +34,20 @@ class Measured:
     parts: dict[str, float]  # what the seconds consist of
 
 
+def parse_arguments(parser: ArgumentParser, smallest: Mapping[str, Any]) -> Namespace:
+    """Parse the command line; with `--smallest` the defaults are these, and options given beside it still count."""
+    parser.add_argument("--smallest", action="store_true", help="everything once and tiny: that it runs, not how fast")
+    if parser.parse_known_args()[0].smallest:
+        parser.set_defaults(**smallest)
+        say("the smallest run: its figures mean nothing, nor do the goals beside them")
+    return parser.parse_args()
+
+
+def missing_trl() -> str | None:
+    """Say why TRL cannot be measured, if it cannot."""
+    return None if importlib.util.find_spec("trl") else "trl is not installed: pip install -e '.[benchmarks]'"
+
+
 def in_own_process(function: Callable[..., Result], *arguments: Any) -> Result:
     """Run it in a fresh process. This one stays small, for on Linux a child's peak starts at its parent's memory."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -39,7 +55,7 @@ def in_own_process(function: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def peaks_gb() -> tuple[float, float]:
-    """The most memory that this process, and any one of its children, ever held; mapped files count."""
+    """Return the most memory that this process, and any one of its children, ever held; mapped files count."""
     unit = 1 if sys.platform == "darwin" else 1024
     who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     own, child = (resource.getrusage(one).ru_maxrss * unit / 1e9 for one in who)
@@ -47,13 +63,13 @@ def peaks_gb() -> tuple[float, float]:
 
 
 def ratio(measured: dict[str, list[Measured]], over: str, under: str) -> float:
-    """The median of the rounds' own ratios: a machine's speed drifts from round to round."""
+    """Return the median of the rounds' own ratios: a machine's speed drifts from round to round."""
     pairs = zip(measured[over], measured[under], strict=True)
     return round(median(one.seconds / other.seconds for one, other in pairs), 3)
 
 
 def summary(rounds: list[Measured]) -> dict[str, Any]:
-    """One measurement's rounds: medians of times, maxima of memory."""
+    """Sum up one measurement's rounds: medians of times, maxima of memory."""
     parts = {part: round(median(one.parts[part] for one in rounds), 3) for part in rounds[0].parts}
     return {
         "seconds": round(median(one.seconds for one in rounds), 3),
@@ -67,7 +83,7 @@ def summary(rounds: list[Measured]) -> dict[str, Any]:
 
 
 def goal_states(figures: Mapping[str, float], goals: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
-    """The figure, the bound and whether it is met, for every goal that was measured."""
+    """Return the figure, the bound and whether it is met, for every goal that was measured."""
     states = {}
     for goal, (sign, bound) in goals.items():
         if goal in figures:
@@ -77,13 +93,13 @@ def goal_states(figures: Mapping[str, float], goals: Mapping[str, tuple[str, flo
 
 
 def print_goals(states: Mapping[str, Any]) -> None:
-    """A line for each of `goal_states`."""
+    """Print a line for each of `goal_states`."""
     for goal, state in states.items():
         print(f"{goal}: {state['value']:.2f}, to be {state['bound']}: {'met' if state['met'] else 'NOT met'}")
 
 
 def machine(libraries: Iterable[str]) -> dict[str, Any]:
-    """What the figures were measured on and with."""
+    """Tell what the figures were measured on and with."""
     return {
         "versions": {name: version(name) for name in libraries} | {"python": platform.python_version()},
         "cpu_count": os.cpu_count(),
@@ -91,7 +107,7 @@ def machine(libraries: Iterable[str]) -> dict[str, Any]:
 
 
 def missing_inputs(tokenizer: Path, corpus: Path) -> list[str]:
-    """What of a benchmark's inputs is missing, and how to mend it."""
+    """List what of a benchmark's inputs is missing, and how to mend it."""
     missing = []
     if not (tokenizer / "tokenizer_config.json").is_file():
         missing.append(f"--tokenizer {tokenizer}: no tokenizer there; give the folder of Qwen2.5's")
@@ -102,5 +118,5 @@ def missing_inputs(tokenizer: Path, corpus: Path) -> list[str]:
 
 
 def say(text: str) -> None:
-    """Progress, apart from what a benchmark prints as its result."""
+    """Print progress, apart from what a benchmark prints as its result."""
     print(text, file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
 """What a sweep costs beside training: all arms in one process, or the usual shell loop with a process for each.
 
 python -m benchmarks.sweep
+python -m benchmarks.sweep --smallest       # that it runs
 
 The same arms, ratios × seeds of the sample at 160 tokens, one epoch, W&B offline, are trained by `train.py -m` and by
 `for … do train.py …; done`, in turns. Training is what the steps themselves took (`perf/seconds` of metrics.jsonl). The
@@ -28,25 +29,27 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 
-from benchmarks.measuring import goal_states, machine, print_goals, say
-from coig.study import read_jsonl
+from benchmarks.measuring import goal_states, machine, parse_arguments, print_goals, say
+from coig.files.atomic import read_jsonl
 
 TRAIN = Path(__file__).parent.parent / "train.py"
 RATIOS = ("0", "1k")
 SETTINGS = ("study=s", "model.max_length=160", "trainer.max_epochs=1")
+CREATIVE, GENERAL = 51, 0.0306  # data.creative.size and data.scale of the whole sample
+SMALLEST = {"seeds": 1, "rounds": 1, "scale": 0.2}
 GOALS = {"overhead per arm": ("<=", 2.0)}
 SAMPLES_A_SECOND = 50
 IMPORTS = "imports, once"
 # what the outermost of these on the stack is about: (end of the file's name, function or ""), part
 PARTS = (
     (("coig/data/mixture.py", ""), "data"),
-    (("coig/data/dataset.py", "encode_mixture"), "data"),
+    (("coig/data/encoded.py", "encode_mixture"), "data"),
     (("coig/data/tokenizer.py", ""), "tokenizer"),
     (("coig/models/causal_lm.py", "load_model"), "model"),
     (("coig/training/module.py", "__init__"), "optimizer"),
-    (("coig/training/record.py", "_manifest"), "manifest"),
-    (("coig/training/tracking.py", ""), "W&B"),
-    (("coig/tracking.py", ""), "W&B"),
+    (("coig/training/record.py", "_describe"), "manifest"),
+    (("coig/training/loggers.py", ""), "W&B"),
+    (("coig/study/tracking.py", ""), "W&B"),
     (("lightning/pytorch/loggers/wandb.py", ""), "W&B"),
     (("coig/training/module.py", "training_step"), "training"),
     (("pytorch/loops/evaluation_loop.py", "run"), "validation"),
@@ -78,7 +81,10 @@ class Clock(Callback):
         Path("clock.json").write_text(json.dumps({"began": self.began, "parts": self.parts}), encoding="utf-8")
 
     def _sample(self) -> None:
-        """A call that keeps Python's lock delays a sample, which then counts for more."""
+        """Note what the main thread is at, again and again.
+
+        A call that keeps Python's lock delays a sample, which then counts for more.
+        """
         last = time.perf_counter()
         while not self.ended.wait(1 / SAMPLES_A_SECOND):
             part, now = _part(sys._current_frames()[self.main]), time.perf_counter()
@@ -103,6 +109,18 @@ def _part(frame: FrameType | None) -> str:
 
 
 @dataclass(frozen=True)
+class Arms:
+    """What is trained: an arm for each ratio and seed, on part of the sample."""
+
+    seeds: range
+    scale: float
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        return *SETTINGS, f"data.creative.size={round(CREATIVE * self.scale)}", f"data.scale={GENERAL * self.scale}"
+
+
+@dataclass(frozen=True)
 class Run:
     """All arms once, by one contestant; in seconds."""
 
@@ -122,30 +140,31 @@ class Run:
 
     @property
     def overhead(self) -> float:
-        """What each further arm adds: the process starts once, and imports its libraries once."""
+        """Return what each further arm adds: the process starts once, and imports its libraries once."""
         return self.with_imports - self.parts[IMPORTS]
 
 
-def swept(folder: Path, seeds: range) -> Run:
-    overrides = (f"data.ratio={','.join(RATIOS)}", f"seed={','.join(map(str, seeds))}")
+def swept(folder: Path, arms: Arms) -> Run:
+    """Train all arms in one process."""
+    overrides = (f"data.ratio={','.join(RATIOS)}", f"seed={','.join(map(str, arms.seeds))}")
     began = time.time()
-    wall = _seconds(folder, "-m", *overrides, "+hydra.callbacks.clock._target_=benchmarks.sweep.Clock")
+    wall = _seconds(folder, "-m", *overrides, *arms.settings, "+hydra.callbacks.clock._target_=benchmarks.sweep.Clock")
     clock = json.loads((folder / "clock.json").read_text(encoding="utf-8"))
-    arms = len(RATIOS) * len(seeds)
-    parts = {part: seconds / arms for part, seconds in clock["parts"].items()}
+    count = len(RATIOS) * len(arms.seeds)
+    parts = {part: seconds / count for part, seconds in clock["parts"].items()}
     return Run(wall, *_training(folder), start=clock["began"] - began, parts=parts)
 
 
-def looped(folder: Path, seeds: range) -> Run:
-    wall = sum(_seconds(folder, f"data.ratio={ratio}", f"seed={seed}") for ratio in RATIOS for seed in seeds)
+def looped(folder: Path, arms: Arms) -> Run:
+    """Train each arm in a process of its own."""
+    each = [(f"data.ratio={ratio}", f"seed={seed}") for ratio in RATIOS for seed in arms.seeds]
+    wall = sum(_seconds(folder, *overrides, *arms.settings) for overrides in each)
     return Run(wall, *_training(folder))
 
 
 def _seconds(folder: Path, *overrides: str) -> float:
     start = time.perf_counter()
-    run = subprocess.run(
-        [sys.executable, str(TRAIN), *overrides, *SETTINGS], cwd=folder, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, str(TRAIN), *overrides], cwd=folder, capture_output=True, text=True)
     seconds = time.perf_counter() - start
     if run.returncode:
         sys.exit(run.stdout + run.stderr)
@@ -153,7 +172,7 @@ def _seconds(folder: Path, *overrides: str) -> float:
 
 
 def _training(folder: Path) -> tuple[float, int]:
-    """Seconds of all steps, and the number of arms."""
+    """Return the seconds of all steps, and the number of arms."""
     files = list(folder.glob("multirun/s/*/metrics.jsonl"))
     lines = (json.loads(line) for file in files for _, line in read_jsonl(file))
     return sum(line.get("perf/seconds", 0.0) for line in lines), len(files)
@@ -162,18 +181,20 @@ def _training(folder: Path) -> tuple[float, int]:
 CONTESTANTS = {"sweep": swept, "loop": looped}
 
 
-def measure_in_turns(folder: Path, seeds: range, rounds: int) -> dict[str, list[Run]]:
+def measure_in_turns(folder: Path, arms: Arms, rounds: int) -> dict[str, list[Run]]:
+    """Return the runs of all rounds, by contestant."""
     runs: dict[str, list[Run]] = {name: [] for name in CONTESTANTS}
     for number in range(rounds):
         for name, function in CONTESTANTS.items():
             own = folder / f"{name}-{number}"
             own.mkdir()
-            runs[name].append(run := function(own, seeds))
+            runs[name].append(run := function(own, arms))
             say(f"round {number + 1}, {name}: {run.wall:.1f} s, {run.training:.1f} s of them training")
     return runs
 
 
 def report_of(runs: dict[str, list[Run]]) -> dict[str, Any]:
+    """Return all figures, ready for JSON."""
     sweeps = runs["sweep"]
     figures = {
         "overhead per arm": _median(run.overhead for run in sweeps),
@@ -208,6 +229,7 @@ def _median(figures: Iterable[float]) -> float:
 
 
 def print_table(report: dict[str, Any]) -> None:
+    """Print the seconds of both, and of the parts of the sweep's arms, then the goals."""
     print(f"{report['arms']} arms, seconds{'all':>12}{'training':>10}{'the rest, per arm':>20}")
     for name, times in report["contestants"].items():
         print(f"{name:18}{times['seconds']:8.1f}{times['training']:10.1f}{times['beside training, per arm']:20.2f}")
@@ -225,17 +247,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=3, help=f"of each of {len(RATIOS)} ratios")
     parser.add_argument("--rounds", type=int, default=2)
-    arguments = parser.parse_args()
+    parser.add_argument("--scale", type=float, default=1.0, help="part of the sample (default: all of it)")
+    arguments = parse_arguments(parser, SMALLEST)
+    arms = Arms(range(arguments.seeds), arguments.scale)
     if min(arguments.seeds, arguments.rounds) < 1:
-        parser.error("all numbers must be at least 1")
+        parser.error("--seeds and --rounds are at least 1")
+    if not 0.1 <= arguments.scale <= 1:
+        parser.error("--scale is 0.1 (a few examples of each kind) to 1")
     os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline"}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         os.environ["COIG_CACHE"] = str(folder / "cache")
         say("filling the cache")
         (folder / "first").mkdir()
-        looped(folder / "first", range(1))  # also reads the libraries from the disk
-        report = report_of(measure_in_turns(folder, range(arguments.seeds), arguments.rounds))
+        # the last ratio's arm has all the others' examples; also reads the libraries from the disk
+        _seconds(folder / "first", f"data.ratio={RATIOS[-1]}", *arms.settings)
+        report = {"scale": arguments.scale, **report_of(measure_in_turns(folder, arms, arguments.rounds))}
     print_table(report)
     print(json.dumps(report, ensure_ascii=False))
 

@@ -2,6 +2,7 @@
 
 python -m benchmarks.training --peer trl                   # needs pip install -e '.[benchmarks]'
 python -m benchmarks.training --peer trl --all-settings    # with every setting of TRL's that was tried
+python -m benchmarks.training --smallest                   # that it runs
 
 Every training runs in a fresh process, in turns A B C A B C. All start from the same weights and take optimizer steps
 of the same 32 examples in the same order, token for token; so much is checked. The clock covers optimizer steps alone,
@@ -13,7 +14,6 @@ them, and measure with OMP_NUM_THREADS=1. The last line of stdout is one JSON ob
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
@@ -33,11 +33,13 @@ from benchmarks.measuring import (
     in_own_process,
     machine,
     missing_inputs,
+    missing_trl,
+    parse_arguments,
     print_goals,
     say,
 )
 from benchmarks.synthetic import Files
-from coig.config import ConfigError
+from coig.errors import ConfigError
 
 MIN_SCALE = 0.05
 OURS = "ours"
@@ -76,14 +78,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
 BEST = ("1x fast", "1x fast compiled")
 LOSS_GAP = 1e-3  # between first steps of the same work; bf16 keeps within it too
 GOALS = {"ours / default": (">=", 5.0), "ours / best": (">=", 2.0)}
-LIBRARIES = ("torch", "lightning", "transformers", "accelerate", "trl", "datasets")
+LIBRARIES = ("torch", "lightning", "transformers")
+PEER_LIBRARIES = ("accelerate", "trl", "datasets")
+SMALLEST = {"steps": 1, "rounds": 1, "scale": MIN_SCALE}
 
 
 def measure_in_turns(
     job: Job, sizes: list[Step], arguments: argparse.Namespace
 ) -> tuple[dict[str, list[Run]], dict[str, str]]:
-    """The trainings of all rounds, by name, ours first; and why what was only tried does not run here."""
-    names = SETTINGS if arguments.all_settings else ("default", *BEST)
+    """Return the trainings of all rounds, by name, ours first; and why what was only tried does not run here."""
+    names = settings_of(arguments)
     turns: dict[str, Callable[[], Run]] = {OURS: partial(ours, job, sizes)}
     turns |= {name: partial(trl, job, SETTINGS[name]) for name in names}
     runs: dict[str, list[Run]] = {name: [] for name in turns}
@@ -104,13 +108,22 @@ def measure_in_turns(
     return {name: of for name, of in runs.items() if name not in failures}, failures
 
 
+def settings_of(arguments: argparse.Namespace) -> list[str]:
+    """Choose TRL's settings to measure."""
+    if arguments.peer == "none":
+        return []
+    if arguments.all_settings:
+        return list(SETTINGS)
+    return ["1x fast"] if arguments.smallest else ["default", *BEST]
+
+
 def takes_other_steps(name: str) -> bool:
-    """Whether its steps are of so many rows of several examples."""
+    """Tell whether its steps are of so many rows of several examples."""
     return "packing" in SETTINGS.get(name, {})
 
 
 def check_same_work(name: str, run: Run, sizes: list[Step], reference: Run) -> None:
-    """Exits if the steps are not of the tokens that they should be, or begin with another loss than ours."""
+    """Exit if the steps are not of the tokens that they should be, or begin with another loss than ours."""
     if takes_other_steps(name):
         return
     for what in ("tokens", "supervised"):
@@ -127,12 +140,13 @@ def check_same_work(name: str, run: Run, sizes: list[Step], reference: Run) -> N
 def report_of(
     arguments: argparse.Namespace, data: dict[str, Any], runs: dict[str, list[Run]], failures: dict[str, str]
 ) -> dict[str, Any]:
-    """All figures, ready for JSON."""
+    """Return all figures, ready for JSON."""
     peers = [name for name in runs if name != OURS]
     ratios = {f"ours / {name}": ratio(runs, name, lambda run: run.seconds) for name in peers}
     cpu_ratios = {f"ours / {name}": ratio(runs, name, lambda run: run.cpu_seconds) for name in peers}
-    best = min(peers, key=lambda name: ratios[f"ours / {name}"])
-    ratios["ours / best"], cpu_ratios["ours / best"] = (of[f"ours / {best}"] for of in (ratios, cpu_ratios))
+    best = min(peers, key=lambda name: ratios[f"ours / {name}"], default=None)
+    if best:
+        ratios["ours / best"], cpu_ratios["ours / best"] = (of[f"ours / {best}"] for of in (ratios, cpu_ratios))
     return {
         "benchmark": "training",
         "peer": arguments.peer,
@@ -148,20 +162,20 @@ def report_of(
         "does_not_run_here": failures,
         "threads": data.pop("threads"),
         "settings": {"trl": TRL, **{name: SETTINGS[name] for name in peers}},
-        **machine(LIBRARIES),
+        **machine((*LIBRARIES, *PEER_LIBRARIES) if peers else LIBRARIES),
         "load_before": arguments.load_before,  # other people's work makes ratios worthless
     }
 
 
 def ratio(runs: dict[str, list[Run]], peer: str, seconds: Callable[[Run], float]) -> float:
-    """How many times as many tokens ours trains on in the same time: the median of the rounds' own ratios."""
+    """Return how many times as many tokens ours trains on in the same time: the median of the rounds' own ratios."""
     pairs = zip(runs[OURS], runs[peer], strict=True)
     rates = ((a.timed("tokens") / seconds(a), b.timed("tokens") / seconds(b)) for a, b in pairs)
     return round(median(own / other for own, other in rates), 3)
 
 
 def summary(name: str, rounds: list[Run]) -> dict[str, Any]:
-    """One contestant's rounds: medians of rates and seconds, the maximum of memory, the first round's losses."""
+    """Sum up one contestant's rounds: medians of rates and seconds, the maximum of memory, the first round's losses."""
     first = rounds[0]
     return {
         "tokens_per_second": round(median(run.rate("tokens") for run in rounds), 1),
@@ -177,7 +191,7 @@ def summary(name: str, rounds: list[Run]) -> dict[str, Any]:
 
 
 def print_tables(report: dict[str, Any]) -> None:
-    """Speeds and ratios, then the loss curves beside each other, then the goals."""
+    """Print speeds and ratios, then the loss curves beside each other, then the goals."""
     heads = "tokens/s", "supervised/s", "/CPU s", "s/step", "padding", "peak GB", "ours /", "by CPU s"
     print(f"{'':21}" + "".join(f"{head:>{len(head) + 2}}" for head in heads) + "  rounds, tokens/s")
     for name, row in report["contestants"].items():
@@ -193,7 +207,8 @@ def print_tables(report: dict[str, Any]) -> None:
     print("\nloss of each step, the one that warms up included")
     for name, row in report["contestants"].items():
         print(f"{name:21}" + "".join(f"{loss:9.4f}" for loss in row["losses"]))
-    print(f"\nTRL's best of these: {report['best']}")
+    if report["best"]:
+        print(f"\nTRL's best of these: {report['best']}")
     print_goals(report["goals"])
 
 
@@ -209,6 +224,8 @@ def main() -> None:
             tokens = sum(step.tokens for step in sizes)
             say(f"{job.steps} steps of {STEP} examples, {tokens:,} tokens in all, the first step to warm up")
             runs, failures = measure_in_turns(job, sizes, arguments)
+            if arguments.peer == "none":
+                failures["TRL"] = missing_trl() or "not wanted"
     except ConfigError as error:
         sys.exit(str(error))
     except BrokenProcessPool:
@@ -221,7 +238,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     description = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=description)
-    parser.add_argument("--peer", choices=["trl"], default="trl")
+    parser.add_argument("--peer", choices=["trl", "none"], default="trl")
     parser.add_argument(
         "--all-settings", action="store_true", help="of TRL's: all that were tried, not the default and the best only"
     )
@@ -232,7 +249,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER)
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="of zh.jsonl and en.jsonl")
-    arguments = parser.parse_args()
+    arguments = parse_arguments(parser, SMALLEST | ({"peer": "none"} if missing_trl() else {}))
     if not 1 <= arguments.steps < MAX_STEPS or arguments.rounds < 1:
         parser.error(f"--steps is 1 to {MAX_STEPS - 1} (there are no more examples), --rounds at least 1")
     if not MIN_SCALE <= arguments.scale <= 1:
@@ -243,10 +260,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Exits with what is missing and how to mend it."""
+    """Exit with what is missing and how to mend it."""
     missing = missing_inputs(arguments.tokenizer, arguments.corpus)
-    if importlib.util.find_spec("trl") is None:
-        missing.append("trl is not installed: pip install -e '.[benchmarks]'")
+    if arguments.peer != "none" and (reason := missing_trl()):
+        missing.append(f"{reason}, or measure with --peer none")
     if missing:
         sys.exit("\n".join(missing))
 

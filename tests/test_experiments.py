@@ -7,14 +7,14 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 
-from coig.cli import CONF, check_command_line
-from coig.schema import TrainConfig
-from coig.study import Arm, find_arms
+from coig.config import TrainConfig
+from coig.config.command_line import CONF, check_command_line
+from coig.study.arm import Arm
+from coig.study.find import find_arms
 from tests.conftest import ROOT, Command
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
@@ -72,13 +72,14 @@ def test_it_answers_its_question(experiment: str, command: Command, tmp_path: Pa
         run = command(*stage)
         assert run.returncode == 0, run.stdout + run.stderr
     trained = arms(tmp_path, experiment)
-    assert {arm.manifest()["status"] for arm in trained.values()} == {"done"}
-    question: dict[str, Any] = next(iter(trained.values())).settings()["question"]
+    assert {arm.manifest().status for arm in trained.values()} == {"done"}
+    question = next(iter(trained.values())).config().question
     evaluation = tmp_path / "multirun" / experiment / "evaluation"
     summary = (evaluation / "summary.md").read_text(encoding="utf-8")
-    assert f"**{question['ask']}**" in summary
-    assert question["ask"] in " ".join(run.stdout.split())
-    assert question["ask"] in (evaluation / "report.html").read_text(encoding="utf-8")
+    assert question
+    assert f"**{question.ask}**" in summary
+    assert question.ask in " ".join(run.stdout.split())
+    assert question.ask in (evaluation / "report.html").read_text(encoding="utf-8")
 
     table = pl.read_parquet(evaluation / "contrasts.parquet")
     pairs = set(table.select("arm", "opponent").unique().iter_rows())
@@ -120,45 +121,47 @@ SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
 
 def groups(arm: Arm, kind: str) -> dict[str, int]:
     """Examples by language."""
-    return {group["lang"]: group["examples"] for group in arm.manifest()["data"]["train"] if group["kind"] == kind}
+    return {group.lang: group.examples for group in arm.manifest().data.train if group.kind == kind}
 
 
 def equal_budgets(trained: dict[str, Arm]) -> None:
-    done = {name: arm.manifest()["training"] for name, arm in trained.items()}
-    assert {run["steps"] for name, run in done.items() if name.endswith("steps")} == {2}
-    learned = [run["supervised_tokens"] for name, run in done.items() if name.endswith("tokens")]
+    done = {name: run for name, arm in trained.items() if (run := arm.manifest().training)}
+    assert {run.steps for name, run in done.items() if name.endswith("steps")} == {2}
+    learned = [run.supervised_tokens for name, run in done.items() if name.endswith("tokens")]
     largest_step = 2 * 512
     assert max(learned) - min(learned) < largest_step
 
 
 def equal_halves(trained: dict[str, Arm]) -> None:
     halves = ([arm for name, arm in trained.items() if name.endswith(half)] for half in ("low", "high"))
-    low, high = ([s for s in arm.manifest()["data"]["sources"] if "diversity" in s] for [arm] in halves)
+    low, high = ([s for s in arm.manifest().data.sources if s.diversity] for [arm] in halves)
     for one, other in zip(low, high, strict=True):
-        assert one["pool"] == other["pool"]
-        assert abs(one["diversity"]["words"] - other["diversity"]["words"]) < 2
-        assert other["diversity"]["ttr"] > one["diversity"]["ttr"]
+        assert one.pool == other.pool
+        assert one.diversity
+        assert other.diversity
+        assert abs(one.diversity.words - other.diversity.words) < 2
+        assert other.diversity.ttr > one.diversity.ttr
     chosen = {"data.creative"} if "cw-diversity_low" in trained else {"data.general.zh", "data.general.en"}
-    assert {source["pool"] for source in low} == chosen
+    assert {source.pool for source in low} == chosen
 
 
 def same_triplets(trained: dict[str, Arm]) -> None:
     assert groups(trained["cw-languages_zh"], "creative") == {"zh": 24}
     assert groups(trained["cw-languages_en"], "creative") == {"en": 24}
     assert groups(trained["cw-languages_zh+en"], "creative") == {"zh": 24, "en": 24}
-    assert {arm.manifest()["training"]["steps"] for arm in trained.values()} == {2}
+    assert {run.steps for arm in trained.values() if (run := arm.manifest().training)} == {2}
 
 
 def unseen_prompts(trained: dict[str, Arm]) -> None:
     for arm in trained.values():
-        asked = {record["query_id"] for record in arm.answers("held_out")}
+        asked = {answer.query_id for answer in arm.answers("held_out")}
         assert len(asked) == 18  # twelve, and the six that no arm of the sample sees
     assert groups(trained["cw"], "creative") == {"zh": 51 - 12}
 
 
 def other_bases(trained: dict[str, Arm]) -> None:
-    assert {arm.manifest()["model"]["name"] for arm in trained.values()} == {"tiny", "tiny_random"}
-    sources = {group["source"] for arm in trained.values() for group in arm.manifest()["data"]["train"]}
+    assert {arm.manifest().model.name for arm in trained.values()} == {"tiny", "tiny_random"}
+    sources = {group.source for arm in trained.values() for group in arm.manifest().data.train}
     assert sources == {"creative", "plain_text_zh", "plain_text_en"}
 
 

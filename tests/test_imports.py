@@ -1,43 +1,100 @@
-"""Imports flow one way: config, study ← data, evaluation ← models ← training, generation ← entry scripts."""
+"""Imports flow one way, as docs/architecture.md lists it, at any depth; files and functions stay short."""
+
+from __future__ import annotations
 
 import ast
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent.parent / "coig"
-LAYERS = [
-    {"ratio", "language", "thinking"},
-    {"fields", "words"},
-    {"schema"},
-    {"config"},
-    {"cli", "tracking", "rows"},
-    {"study"},
-    {"data", "evaluation"},
-    {"models"},
-    {"training", "generation"},
-    {"sample"},
-]
-RANK = {part: rank for rank, layer in enumerate(LAYERS) for part in layer}
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "coig"
+LONGEST_FILE, LONGEST_FUNCTION = 400, 80  # lines
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-def imported_parts(file: Path) -> set[str]:
+def read_floors() -> dict[str, int]:
+    """Return the floor of every room in docs/architecture.md, counted from below within its list."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    floors: dict[str, int] = {}
+    for number, rooms in re.findall(r"^(\d+)\. ([a-z_., ]+)$", page, re.MULTILINE):
+        floors |= dict.fromkeys(rooms.split(", "), int(number))
+    return floors
+
+
+FLOORS = read_floors()
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(file) for file in FILES}
+
+
+def imported_modules(file: Path) -> set[str]:
+    """Return the modules of coig that a file imports, anywhere in it."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    modules = [f"{node.module}.{alias.name}" for node in froms for alias in node.names]
-    modules += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    return {module.split(".")[1] for module in modules if module.startswith("coig.")} & RANK.keys()
+    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                longer = f"{node.module}.{alias.name}"
+                found.add(longer if longer in MODULES else node.module)
+    return found & MODULES
 
 
-def test_no_part_imports_a_higher_or_a_neighbouring_one() -> None:
+def room_of(module: str, beside: str) -> str | None:
+    """Return the room of a module that is listed together with a room of another one, the innermost first."""
+    own, other = module.split(".")[1:], beside.split(".")[1:]
+    shared = 0
+    while shared < min(len(own), len(other)) - 1 and own[shared] == other[shared]:
+        shared += 1
+    room = ".".join(own[: shared + 1])
+    return room if room in FLOORS else None
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES} - {"__init__"}
+    assert rooms == {room for room in FLOORS if "." not in room}
+    wings = {path.parent.name for path in (PACKAGE / "evaluation").glob("*/*.py")} | {"run"}
+    assert wings == {room.partition(".")[2] for room in FLOORS if "." in room}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_no_room_imports_a_higher_or_a_neighbouring_one(file: Path) -> None:
+    module = module_of(file)
     wrong = []
-    for file in PACKAGE.rglob("*.py"):
-        part = file.relative_to(PACKAGE).with_suffix("").parts[0]
-        for other in imported_parts(file) - {part} if part != "__init__" else ():
-            if RANK[other] >= RANK[part]:
-                wrong.append(f"{file.relative_to(PACKAGE)} imports coig.{other}")
+    for other in imported_modules(file):
+        mine, theirs = room_of(module, other), room_of(other, module)
+        if mine and theirs and mine != theirs and FLOORS[theirs] >= FLOORS[mine]:
+            wrong.append(f"{module} imports {other}")
     assert not wrong
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    # a package's own __init__ is its front, which its rooms may be imported past
+    fronts = {module_of(file) for file in FILES if file.name == "__init__.py"}
+    graph = {module_of(file): imported_modules(file) - {module_of(file)} for file in FILES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"{' → '.join(error.args[1])} (fronts: {sorted(fronts & set(error.args[1]))})")
+
+
 def test_evaluation_handles_no_tensors() -> None:
-    for file in (PACKAGE / "evaluation").glob("*.py"):
+    for file in (PACKAGE / "evaluation").rglob("*.py"):
         assert not re.search(r"^\s*(import|from) (torch|transformers|lightning)\b", file.read_text(), re.M), file
+
+
+def test_files_and_functions_are_short() -> None:
+    for file in [*FILES, *sorted((ROOT / "recipes").glob("sample/*.py"))]:
+        text = file.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= LONGEST_FILE, file
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert (node.end_lineno or 0) - node.lineno < LONGEST_FUNCTION, f"{file}: {node.name}"

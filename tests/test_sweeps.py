@@ -13,7 +13,7 @@ import torch
 from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 
-from coig.study import Arm
+from coig.study.arm import Arm
 from tests.conftest import Command, outside
 from tests.forked import Forked
 
@@ -137,7 +137,7 @@ def test_a_search_finds_the_lowest_loss_and_goes_on_where_it_stopped(tmp_path: P
     best = min(losses, key=lambda arm: losses[arm] or 0)
     found: Any = OmegaConf.load(study / "optimization_results.yaml")
     assert found["best_value"] == losses[best]
-    assert Arm(best).settings()["model"]["learning_rate"] == found["best_params"]["model.learning_rate"]
+    assert Arm(best).config().model.learning_rate == found["best_params"]["model.learning_rate"]
 
 
 def test_an_objective_that_was_not_logged(command: Command, tmp_path: Path) -> None:
@@ -178,5 +178,5 @@ def test_an_arm_of_several_processes_that_fails_is_not_the_end(command: Command,
     run = command("train.py", "-m", *TINY, *processes, "model.learning_rate=1e30,1e-3")
     assert run.returncode == 1
     assert "ended with exit code 1; what it said stands above" in run.stderr
-    arms = {arm.name: Arm(arm).manifest()["status"] for arm in (tmp_path / "multirun" / "s").glob("cw*")}
+    arms = {arm.name: Arm(arm).manifest().status for arm in (tmp_path / "multirun" / "s").glob("cw*")}
     assert arms == {"cw-learning_rate_1e+30": "failed", "cw-learning_rate_0.001": "done"}

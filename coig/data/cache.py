@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 from polars.exceptions import PolarsError
 
-from coig.config import DataError
-from coig.study import sha256_of
+from coig.errors import DataError
+from coig.files.atomic import sha256_of
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")

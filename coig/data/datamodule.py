@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from lightning import LightningDataModule
 
-from coig.data.dataset import Encoded
+from coig.config import Trainer
+from coig.data.encoded import Encoded
 from coig.data.steps import StepLoader, Stepper
-from coig.schema import Trainer
 
 
 class MixtureDataModule(LightningDataModule):

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers.decoders import ByteLevel
 
-from coig.config import ConfigError
+from coig.config import Model
 from coig.data.examples import Example
-from coig.schema import Model
-from coig.thinking import reasoning_block
+from coig.errors import ConfigError
+from coig.text.think_tags import reasoning_block
 
 Ids = NDArray[np.int32]
 _NONE: Ids = np.array([], dtype=np.int32)

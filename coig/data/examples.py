@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass
-from typing import Any
 
-from coig.fields import LANGUAGES
-from coig.thinking import REASONING_END
-
-Row = dict[str, Any]
+from coig.config.fields import LANGUAGES
+from coig.text.cleaning import Row, clean_text, content_id, digest_of
+from coig.text.think_tags import REASONING_END
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Example:
     @property
     def digest(self) -> bytes:
         """32 bytes that stand for the texts: two examples with one digest are encoded alike."""
-        return _digest(self.prompt, self.reasoning, self.answer, self.system or "")
+        return digest_of(self.prompt, self.reasoning, self.answer, self.system or "")
 
 
 def example_of(fields: Row, *, source: str, lang: str) -> Example:
@@ -67,37 +62,6 @@ def example_of(fields: Row, *, source: str, lang: str) -> Example:
     )
 
 
-def clean_text(fields: Row, name: str) -> str:
-    """A field's text, NFC (tokenizers normalise to it, so decoded targets stay equal) and without outer white space.
-
-    Raises ValueError with the reason if there is none.
-    """
-    value = fields.get(name)
-    if value is None:
-        raise ValueError(f"{name}: {'empty' if name in fields else 'missing'}")
-    if not isinstance(value, str):
-        raise ValueError(f"{name}: not a text")
-    text = unicodedata.normalize("NFC", value).strip()
-    if not text:
-        raise ValueError(f"{name}: empty")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{name}: damaged characters (not valid UTF-8, or a lone surrogate)") from None
-    return text
-
-
-def content_id(*texts: str) -> str:
-    """What a row is known by that has no id of its own."""
-    return _digest(*texts).hex()[:16]
-
-
-def prompt_key(prompt: str) -> bytes:
-    """16 bytes that are the same for prompts that differ only in case, width, white space and punctuation."""
-    letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", prompt).casefold())
-    return hashlib.sha256((letters or prompt).encode()).digest()[:16]
-
-
 def _optional(fields: Row, name: str) -> str | None:
     value = fields.get(name)
     return None if value is None or value == "" or str(value).isspace() else clean_text(fields, name)
@@ -107,8 +71,3 @@ def _label(fields: Row, name: str) -> str | None:
     """An optional field that may be a number."""
     value = fields.get(name)
     return None if value is None else _optional({name: str(value)}, name)
-
-
-def _digest(*texts: str) -> bytes:
-    lengths = " ".join(str(len(text)) for text in texts)
-    return hashlib.sha256("\0".join((lengths, *texts)).encode()).digest()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from huggingface_hub import hf_hub_download
 
-from coig.config import DataError, first_line
-from coig.fields import matching_files
-from coig.schema import Hub, Source
+from coig.config import Hub, Source
+from coig.config.fields import matching_files
+from coig.errors import DataError, first_line
 
 
 def located(source: Source, key: str) -> list[Path]:
@@ -21,6 +21,12 @@ def located(source: Source, key: str) -> list[Path]:
     """
     if source.path is not None:
         files = matching_files(source.path)
+        if missing := [file for file in files if not file.exists()]:
+            raise DataError(
+                f"{key}.path: {missing[0].absolute()} is no longer there; bring it back, or name another file"
+            )
+        if not files:
+            raise DataError(f"{key}.path={source.path}: no file has a name of this pattern any more")
         if unreadable := [file for file in files if not os.access(file, os.R_OK)]:
             raise DataError(f"{key}: {unreadable[0]} cannot be read; look at its permissions")
         return files

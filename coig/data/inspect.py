@@ -7,22 +7,20 @@ python -m coig.data.inspect data.ratio=1k format=json > examples.jsonl
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from coig.cli import config_of, run_tool, show_messages
-from coig.config import ConfigError
-from coig.data.dataset import Encoded, EncodedSet, encode_mixture
+from coig.config import TrainConfig
+from coig.config.command_line import config_of, run_tool, show_messages
+from coig.data.encoded import Encoded, EncodedSet, encode_mixture
 from coig.data.encoding import Encoder, Segment
 from coig.data.mixture import Mixture, build_mixture, left_out
-from coig.schema import TrainConfig
+from coig.display.terminal import make_console, make_table
+from coig.errors import ConfigError
 
 FORMATS = ("table", "json")
 SHOWN = 2  # examples of each kind and language
@@ -47,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
         for one in encoded:
             print(json.dumps(record(one, tokenizer), ensure_ascii=False))
     else:
-        _show(Console(markup=False, width=None if sys.stdout.isatty() else 120), config, mixture, encoded, tokenizer)
+        _show(make_console(120), config, mixture, encoded, tokenizer)
 
 
 def record(encoded: Encoded, tokenizer: Any) -> dict[str, Any]:
@@ -78,7 +76,7 @@ def coloured(encoded: Encoded, tokenizer: Any) -> Text:
 
 def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: EncodedSet, tokenizer: Any) -> None:
     title = f"{config.arm}, supervision {config.supervision.name}"
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, collapse_padding=True)
+    table = make_table(title)
     for column in encoded.groups[0]:
         heading = "supervised" if column == "supervised_tokens" else column
         is_number = column not in ("kind", "lang", "source")

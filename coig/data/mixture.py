@@ -11,14 +11,15 @@ from typing import Any
 
 import polars as pl
 
-from coig.config import DataError
-from coig.data.examples import Example, prompt_key
+from coig.config import Data, Source
+from coig.config.fields import local_path
+from coig.config.ratio import Ratio
+from coig.data.examples import Example
+from coig.data.filters import Reason, diverse_half, reasons_of
 from coig.data.pools import Pool, open_pool
-from coig.data.queries import read_queries
-from coig.data.selection import Reason, diverse_half, reasons_of
-from coig.fields import local_path
-from coig.ratio import Ratio
-from coig.schema import Data, Source
+from coig.errors import DataError
+from coig.records.query import read_queries
+from coig.text.cleaning import prompt_key
 
 TRIPLET = ["pool", "id"]
 LEAK = ["pool", "id", "place", "place_trained"]

@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from coig.data.examples import Row
-from coig.fields import ExampleField
+from coig.config.fields import ExampleField
+from coig.text.cleaning import Row
 
 FIELDS: tuple[str, ...] = get_args(ExampleField)
 

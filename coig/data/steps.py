@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coig.data.dataset import Encoded
+from coig.config.fields import LANGUAGES
+from coig.data.encoded import Encoded
 from coig.data.encoding import Segment
-from coig.data.layout import layout
-from coig.fields import LANGUAGES
+from coig.data.packing import layout
 
 KINDS = ("creative", "general")
 # whose losses are told apart: kind, language, segment

@@ -6,9 +6,9 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from coig.config import ConfigError, first_line
-from coig.fields import SAMPLE_PREFIX, local_path
-from coig.schema import Model
+from coig.config import Model
+from coig.config.fields import SAMPLE_PREFIX, local_path
+from coig.errors import ConfigError, first_line
 
 REMEDY = (
     "give a hub id that this machine can reach (HF_ENDPOINT, HF_HUB_OFFLINE) or the folder of a downloaded model with "

@@ -9,55 +9,13 @@ power      the chance to find it (0.8)
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from scipy.special import ndtri, stdtrit
-
-from coig.cli import run_tool
-from coig.config import ConfigError, suggestion
-
-MOST = 1_000_000  # prompts
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A study of pairwise verdicts, every rater judging every prompt."""
-
-    effect: float
-    raters: int
-    agreement: float = 0.2
-    taste: float = 0.05
-    power: float = 0.8
-
-    def error(self, prompts: float, raters: int) -> float:
-        """Standard error of a win rate near one half, the raters as they are."""
-        shared = self.agreement + (1 - self.agreement) / raters
-        return math.sqrt(0.25 * shared / prompts)
-
-    def prompts(self, raters: int) -> int:
-        """Prompts to find the effect with these raters, by the normal approximation."""
-        wanted = (self.effect - 0.5) / (ndtri(0.975) + ndtri(self.power))
-        return math.ceil(self.error(1, raters) ** 2 / float(wanted) ** 2)
-
-    def prompts_for_new_raters(self, raters: int) -> int | None:
-        """The same so that it holds for other raters too; None if no number of prompts is enough.
-
-        The raters' tastes add taste² / raters to the variance, and Student's t has raters − 1 degrees of freedom.
-        """
-        if raters < 2:
-            return None
-        wanted = (self.effect - 0.5) / (stdtrit(raters - 1, 0.975) + ndtri(self.power))
-        rest = wanted**2 - self.taste**2 / raters
-        return math.ceil(self.error(1, raters) ** 2 / rest) if rest > self.error(1, raters) ** 2 / MOST else None
-
-    def detectable(self, prompts: int, raters: int) -> float:
-        """The smallest difference from one half that is found with this power, these raters."""
-        return float((ndtri(0.975) + ndtri(self.power)) * self.error(prompts, raters))
+from coig.config.command_line import run_tool
+from coig.display.terminal import make_console, make_table
+from coig.errors import ConfigError, suggestion
+from coig.statistics.power import Plan
 
 
 def plan_of(arguments: Sequence[str]) -> Plan:
@@ -91,9 +49,9 @@ def plan_of(arguments: Sequence[str]) -> Plan:
 def main(arguments: Sequence[str]) -> None:
     """Print the prompts that are needed with one to twice as many raters, and what the paper's sizes could find."""
     plan = plan_of(arguments)
-    console = Console(highlight=False)
+    console = make_console()
     title = f"Prompts to find a win rate of {100 * plan.effect:g} % with {100 * plan.power:g} % power"
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
+    table = make_table(title)
     for heading in ("raters", "these raters, new prompts", "new raters too"):
         table.add_column(heading, justify="right")
     for raters in sorted({1, 2, plan.raters, 2 * plan.raters}):

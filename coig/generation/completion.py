@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from coig.data.queries import Query
-from coig.schema import Limits
-from coig.thinking import REASONING_END, REASONING_START
+from coig.config import Limits
+from coig.records.query import Query
+from coig.text.think_tags import REASONING_END, REASONING_START
 
 
 @dataclass(frozen=True)

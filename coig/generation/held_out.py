@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import polars as pl
-from pydantic import ValidationError
 
-from coig.config import ConfigError
-from coig.data.examples import Example, prompt_key
+from coig.data.examples import Example
 from coig.data.mixture import build_mixture
-from coig.data.queries import Query
-from coig.schema import TrainConfig
-from coig.study import Arm
+from coig.errors import ConfigError, DataError
+from coig.records.query import Query
+from coig.study.arm import Arm
+from coig.text.cleaning import prompt_key
 
 
 def held_out_queries(arm: Arm) -> list[Query]:
@@ -18,16 +17,15 @@ def held_out_queries(arm: Arm) -> list[Query]:
 
     Raises ConfigError if it held no triplet out, or its data are no longer those that it was trained on.
     """
+    config = arm.config()
     try:
-        config = TrainConfig.model_validate(arm.settings())
-    except ValidationError as error:
-        problem = error.errors()[0]
+        mixture = build_mixture(config.data, config.seed)
+    except DataError as error:
         raise ConfigError(
-            f"{arm.folder}: its config holds no more ({'.'.join(map(str, problem['loc']))}: {problem['msg']}); "
-            "bring its files back, or train it anew with overwrite=true"
+            f"{arm.folder}: what it was trained on cannot be read ({error}); bring the files back, or train it "
+            "anew with overwrite=true"
         ) from None
-    mixture = build_mixture(config.data, config.seed)
-    if mixture.fingerprint != arm.manifest()["data"]["fingerprint"]:
+    if mixture.fingerprint != arm.manifest().data.fingerprint:
         raise ConfigError(
             f"{arm.folder}: its data have changed since it was trained (fingerprint), so nobody knows what it did not "
             "see; bring the files back, or train it anew with overwrite=true"
@@ -38,7 +36,7 @@ def held_out_queries(arm: Arm) -> list[Query]:
     for example in sorted(mixture.examples(mixture.validation.filter(creative)), key=lambda one: (one.id, one.lang)):
         if (key := prompt_key(example.prompt)) not in seen:  # another text may have been written to the same prompt
             seen.add(key)
-            queries.append(Query(_id(example), example.lang, example.genre or "none", example.prompt))
+            queries.append(_query(example))
     if not queries:
         raise ConfigError(
             f"{arm.folder}: no triplet was held out of its training; train with data.validation.creative=12, say"
@@ -46,6 +44,9 @@ def held_out_queries(arm: Arm) -> list[Query]:
     return queries
 
 
-def _id(example: Example) -> str:
-    """One that no query of a file has, nor the triplet's version in the other language."""
-    return f"held-{example.id}" if example.lang == "zh" else f"held-{example.id}-{example.lang}"
+def _query(example: Example) -> Query:
+    """Ask an example's prompt, by an id that no query of a file has, nor the triplet in the other language."""
+    name = f"held-{example.id}" if example.lang == "zh" else f"held-{example.id}-{example.lang}"
+    return Query.model_validate(
+        {"id": name, "lang": example.lang, "genre": example.genre or "none", "query": example.prompt}
+    )

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+import transformers
 from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig, LogitsProcessorList
 from transformers.utils.logging import disable_progress_bar
 
-from coig.config import ConfigError
+from coig.config import Sampling
+from coig.errors import ConfigError
 from coig.generation.completion import Answered, Completion, Request, Transcriber
 from coig.generation.sampling import SeededSampling, seed_of
-from coig.schema import Sampling
-from coig.study import Arm
+from coig.study.arm import Arm
 
 STRETCH = 32  # tokens; shorter ones drop ended rows sooner, and start decoding more often
 # tokens per batch: on a CPU more were slower (benchmarks/generation.py), for each step copies the whole cache; on a GPU
@@ -28,6 +29,8 @@ class HuggingFaceEngine:
     Args:
         tokens_per_batch: room for prompts and answers of a batch together; None: what suits the device.
     """
+
+    version = transformers.__version__
 
     def __init__(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int, tokens_per_batch: int | None) -> None:
         if tokens_per_batch is not None and tokens_per_batch < 1:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import openai
 
-from coig.config import ConfigError, first_line
+from coig.config import Sampling
+from coig.errors import ConfigError, first_line
 from coig.generation.completion import Answered, Completion, Request, Transcriber
 from coig.generation.sampling import seed_of
-from coig.schema import Sampling
-from coig.study import Arm
+from coig.study.arm import Arm
 
 TOO_MANY = 8  # errors in a row: then it is not the queries
 
@@ -33,6 +33,8 @@ class OpenAIEngine:
         timeout: seconds for one answer.
         retries: of a refused or failed request, each after a longer wait.
     """
+
+    version = None  # of the server: the protocol does not tell
 
     def __init__(
         self,

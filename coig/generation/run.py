@@ -11,16 +11,20 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import AutoTokenizer
 
-from coig.config import ConfigError, construct
+from coig.config import GenerateConfig
+from coig.config.loading import construct
 from coig.data.encoding import Encoder
-from coig.data.queries import Query, read_queries
+from coig.errors import ConfigError
+from coig.generation.answers_file import answered, make_answer, resolved
 from coig.generation.completion import Answered, Request
 from coig.generation.held_out import held_out_queries
-from coig.generation.records import answered, append, appending, record_of, resolved
-from coig.generation.table import log_table
-from coig.schema import GenerateConfig
-from coig.study import Arm, find_done_arms, find_study
-from coig.tracking import best_effort
+from coig.generation.tracking import log_table
+from coig.records.answer import EngineFacts
+from coig.records.query import Query, read_queries
+from coig.records.record import append_records
+from coig.study.arm import Arm
+from coig.study.find import find_done_arms, find_study
+from coig.study.tracking import best_effort
 
 log = logging.getLogger(__name__)
 
@@ -68,17 +72,16 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
         log.info("%s: %d answers are there already", arm.folder, len(wanted))
         return None
     tokenizer = AutoTokenizer.from_pretrained(arm.model)
-    trained = arm.settings()["model"]
-    encoder = Encoder(tokenizer, trained["system_prompt"], trained["template_arguments"])
+    encoder = Encoder.of(arm.config().model, tokenizer)
     requests = [Request(query, sample, encoder.prompt_ids(query.query)) for query, sample in left]
     engine = construct(config.engine, arm, tokenizer, resolved(config.sampling, arm), config.seed)
     if config.overwrite:
         file.unlink(missing_ok=True)
     errors: list[str] = []
-    with appending(file) as stream:
-        for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
-            append(stream, [record_of(arm, *answer, config.engine.target, settings) for answer in batch])
-            errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
+    facts = EngineFacts(name=config.engine.target, version=engine.version)
+    for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
+        append_records(file, [make_answer(arm, *answer, facts, settings) for answer in batch])
+        errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
     log.info("%s: %d answers in %s", arm.name, len(wanted) - len(errors), file)
     if not errors:
         return []

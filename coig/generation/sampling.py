@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from coig.schema import Sampling
+from coig.config import Sampling
 
 
 class SeededSampling(LogitsProcessor):

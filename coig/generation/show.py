@@ -6,19 +6,19 @@ python -m coig.generation.show query_id=zh-001 study=demo arms=[cw,general] quer
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coig.cli import config_of, run_tool, show_messages
-from coig.config import ConfigError, suggestion
-from coig.schema import GenerateConfig
-from coig.study import find_arms, find_study
+from coig.config import GenerateConfig
+from coig.config.command_line import config_of, run_tool, show_messages
+from coig.display.terminal import make_console
+from coig.errors import ConfigError, suggestion
+from coig.records.answer import Answer
+from coig.study.find import find_arms, find_study
 
 NARROWEST = 36  # columns of the terminal for one arm
 
@@ -30,45 +30,45 @@ def main(arguments: Sequence[str]) -> None:
     config = config_of("generate", GenerateConfig, [a for a in arguments if not a.startswith("query_id=")])
     study = find_study(config.study)
     arms = find_arms(study, config.arms)
-    records = [record for arm in arms for record in arm.answers(config.queries_name)]
-    if not records:
+    answers = [answer for arm in arms for answer in arm.answers(config.queries_name)]
+    if not answers:
         raise ConfigError(f"no arm of {study} has generations/{config.queries_name}.jsonl: run generate.py first")
-    known = sorted({record["query_id"] for record in records})
+    known = sorted({answer.query_id for answer in answers})
     if len(ids) != 1 or ids[0] not in known:
         wrong = f"query_id={ids[0]}: not answered in {study}" if ids else "query_id: not given"
         near = suggestion(ids[0] if ids else "", known)
         raise ConfigError(
             wrong + near if len(near) < 400 else f"{wrong}; there are {known[0]}, {known[1]} … {known[-1]}"
         )
-    chosen = [record for record in records if record["query_id"] == ids[0]]
-    _show(Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 160), chosen)
+    chosen = [answer for answer in answers if answer.query_id == ids[0]]
+    _show(make_console(160), chosen)
 
 
-def _show(console: Console, records: list[dict[str, Any]]) -> None:
-    """As many answers beside each other as the terminal has room for."""
-    first = records[0]
-    console.print(Text.assemble((f"{first['query_id']} ", "bold"), f"({first['lang']}, {first['genre']})"))
-    console.print(first["query"], "")
+def _show(console: Console, answers: list[Answer]) -> None:
+    """Print as many answers beside each other as the terminal has room for."""
+    first = answers[0]
+    console.print(Text.assemble((f"{first.query_id} ", "bold"), f"({first.lang}, {first.genre})"))
+    console.print(first.query, "")
     per_row = max(1, console.width // NARROWEST)
-    for start in range(0, len(records), per_row):
-        row = records[start : start + per_row]
+    for start in range(0, len(answers), per_row):
+        row = answers[start : start + per_row]
         table = Table(box=SIMPLE_HEAD, expand=True, padding=(0, 1), show_footer=True)
-        for record in row:
-            sample = f" #{record['sample']}" if record["sample"] else ""
-            table.add_column(record["arm"] + sample, _ending(record), overflow="fold", ratio=1, footer_style="dim")
-        table.add_row(*(_content(record) for record in row))
+        for answer in row:
+            sample = f" #{answer.sample}" if answer.sample else ""
+            table.add_column(answer.arm + sample, _ending(answer), overflow="fold", ratio=1, footer_style="dim")
+        table.add_row(*(_content(answer) for answer in row))
         console.print(table)
 
 
-def _content(record: dict[str, Any]) -> Text:
-    if record["finish_reason"] == "error":
-        return Text(str(record.get("error")), "red")
-    reasoning = Text(record["reasoning"] + "\n\n", "dim") if record["reasoning"] else Text()
-    return reasoning + (Text(record["answer"]) if record["answer"] else Text("(no answer)", "red"))
+def _content(answer: Answer) -> Text:
+    if answer.failed:
+        return Text(str(answer.error), "red")
+    reasoning = Text(answer.reasoning + "\n\n", "dim") if answer.reasoning else Text()
+    return reasoning + (Text(answer.answer) if answer.answer else Text("(no answer)", "red"))
 
 
-def _ending(record: dict[str, Any]) -> str:
-    return f"{record['reasoning_tokens']} + {record['answer_tokens']} tokens, {record['finish_reason']}"
+def _ending(answer: Answer) -> str:
+    return f"{answer.reasoning_tokens} + {answer.answer_tokens} tokens, {answer.finish_reason}"
 
 
 if __name__ == "__main__":

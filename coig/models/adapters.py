@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from coig.config import ConfigError, first_line
-from coig.schema import Lora
+from coig.config import Lora
+from coig.errors import ConfigError, first_line
 
 
 def add_adapters(lm: Any, lora: Lora) -> Any:

@@ -16,7 +16,7 @@ from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from coig.config import ConfigError
+from coig.errors import ConfigError
 
 try:
     from flash_attn import flash_attn_varlen_func

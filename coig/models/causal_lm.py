@@ -12,12 +12,12 @@ from torch.utils.checkpoint import checkpoint
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from coig.config import ConfigError, first_line
+from coig.config import Model
 from coig.data.steps import MicroBatch
 from coig.data.tokenizer import REMEDY, location
+from coig.errors import ConfigError, first_line
 from coig.models.attention import PACKED
 from coig.models.loss import linear_nll
-from coig.schema import Model
 
 
 class CausalLM(nn.Module):

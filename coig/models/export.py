@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
+from coig.config import Lora
+from coig.files.atomic import atomic_folder
 from coig.models.adapters import add_adapters
-from coig.schema import Lora
-from coig.study import atomic_folder
 
 
 def export(lm: Any, weights: dict[str, Tensor], lora: Lora | None, tokenizer: Any, end_id: int, folder: Path) -> None:

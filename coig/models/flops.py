@@ -43,7 +43,7 @@ class TrainingFlops:
 
     @property
     def attention_cost(self) -> float:
-        """What a squared token costs beside a token, as `coig.data.layout` balances them."""
+        """What a squared token costs beside a token, as `coig.data.packing` balances them."""
         return self.per_square / self.per_token
 
     def of(self, lengths: Sequence[int], supervised_tokens: int) -> int:

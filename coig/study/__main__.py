@@ -9,20 +9,23 @@ python -m coig.study rm STUDY [ARM …]         # delete, after a question
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coig.cli import run_tool, show_messages
-from coig.config import ConfigError, suggestion
-from coig.study import MULTIRUN, Arm, find_arms, find_study, leaves, read_jsonl
+from coig.config.command_line import run_tool, show_messages
+from coig.config.differences import flatten
+from coig.config.fields import MULTIRUN
+from coig.config.stored import dump_config
+from coig.display.terminal import make_console, make_table
+from coig.errors import ConfigError, suggestion
+from coig.files.atomic import read_jsonl
+from coig.study.arm import Arm
+from coig.study.find import find_arms, find_study
+from coig.study.manifest import Manifest
 
 COLOURS = {"done": "green", "running": "yellow", "failed": "red"}
 
@@ -52,7 +55,7 @@ def _list(_: Sequence[str]) -> None:
     for study in studies:
         for place, arm in enumerate(find_arms(study, None)):
             manifest = arm.manifest()
-            examples = sum(group["examples"] for group in manifest["data"]["train"])
+            examples = sum(group.examples for group in manifest.data.train)
             table.add_row(
                 study.name if place == 0 else "",
                 arm.name,
@@ -60,9 +63,9 @@ def _list(_: Sequence[str]) -> None:
                 f"{examples:,}",
                 _hours(manifest),
                 _answers(arm),
-                str(manifest["times"].get("ended") or "–").replace("T", " ")[:16],
+                (manifest.times.ended or "–").replace("T", " ")[:16],
             )
-    _console().print(table)
+    make_console().print(table)
 
 
 def _show(names: Sequence[str]) -> None:
@@ -73,27 +76,25 @@ def _show(names: Sequence[str]) -> None:
     table.add_column("revision")
     for arm in arms:
         manifest = arm.manifest()
-        groups, git = manifest["data"]["train"], manifest.get("git") or {}
-        counts = [sum(g["examples"] for g in groups if g["kind"] == kind) for kind in ("creative", "general")]
-        totals = [sum(group[key] for group in groups) for key in ("supervised_tokens", "truncated")]
+        data, git = manifest.data, manifest.git
+        counts = [data.examples("creative"), data.examples("general")]
+        totals = [data.supervised_tokens, sum(group.truncated for group in data.train)]
         losses = [_loss(arm.last_metric(key)) for key in ("train/loss", "validation/loss")]
-        revision = f"{git.get('revision', '–')[:8]}{' +' if git.get('dirty') else ''}"
+        revision = f"{git.revision[:8]}{' +' if git.dirty else ''}" if git else "–"
         figures = [f"{figure:,}" for figure in (*counts, *totals)]
-        model = str(manifest["model"]["name"])
-        table.add_row(
-            arm.name, _status(manifest), *figures, model, *losses, str(manifest["seed"]), _hours(manifest), revision
-        )
-    console = _console()
+        told = manifest.model.name, *losses, str(manifest.seed), _hours(manifest), revision
+        table.add_row(arm.name, _status(manifest), *figures, *told)
+    console = make_console()
     console.print(Text(str(study.absolute()), "dim"))
     console.print(table)
     for arm in arms:
-        if error := arm.manifest().get("error"):
+        if error := arm.manifest().error:
             console.print(Text.assemble((f"{arm.name}: ", "red"), str(error)))
 
 
 def _compare(names: Sequence[str]) -> None:
     _, arms = _chosen(names)
-    settings = {arm.name: leaves(arm.settings()) for arm in arms}
+    settings = {arm.name: flatten(dump_config(arm.config())) for arm in arms}
     every = {key for own in settings.values() for key in own}
     keys = sorted(key for key in every if key != "arm" and not key.startswith("logger"))
     differing = [key for key in keys if len({str(own.get(key, "–")) for own in settings.values()}) > 1]
@@ -103,7 +104,7 @@ def _compare(names: Sequence[str]) -> None:
     table = _table("setting", others=tuple(settings))
     for key in differing:
         table.add_row(key, *(str(own.get(key, "–")) for own in settings.values()))
-    _console().print(table)
+    make_console().print(table)
 
 
 def _remove(names: Sequence[str]) -> None:
@@ -142,13 +143,12 @@ def _last_change(study: Path) -> float:
     return max(file.stat().st_mtime for file in study.glob("*/manifest.json"))
 
 
-def _status(manifest: dict[str, Any]) -> Text:
-    status = str(manifest["status"])
-    return Text(status, COLOURS.get(status, ""))
+def _status(manifest: Manifest) -> Text:
+    return Text(manifest.status, COLOURS[manifest.status])
 
 
-def _hours(manifest: dict[str, Any]) -> str:
-    seconds = manifest["times"].get("seconds")
+def _hours(manifest: Manifest) -> str:
+    seconds = manifest.times.seconds
     return "–" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
@@ -163,14 +163,10 @@ def _loss(value: float | None) -> str:
 
 
 def _table(*words: str, numbers: Sequence[str] = (), others: Sequence[str] = ()) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = make_table()
     for heading in (*words, *numbers, *others):
         table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
     return table
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 140)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from coig.schema.nodes import PASSWORD_IN_URL, SECRET_NAME
+from coig.config.nodes import PASSWORD_IN_URL, SECRET_NAME
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGES = (

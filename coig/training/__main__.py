@@ -10,9 +10,9 @@ import threading
 import time
 from pathlib import Path
 
-from coig.cli import show_messages
-from coig.config import ConfigError
-from coig.schema import TrainConfig
+from coig.config import TrainConfig
+from coig.config.command_line import show_messages
+from coig.errors import ConfigError
 from coig.training import ranks
 from coig.training.run import train
 

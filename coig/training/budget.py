@@ -8,9 +8,9 @@ from itertools import accumulate, count, islice
 
 import numpy as np
 
-from coig.data.dataset import EncodedSet
+from coig.config import TrainConfig
+from coig.data.encoded import EncodedSet
 from coig.data.steps import epoch_order
-from coig.schema import TrainConfig
 
 
 def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> TrainConfig:

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from coig.study import Arm
+from coig.study.arm import Arm
 from coig.training.failures import check_weights
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from coig.config import ConfigError
 from coig.data.steps import Step
+from coig.errors import ConfigError
 
 LOWER = "The last checkpoint stays as it is. Lower model.learning_rate and start anew with overwrite=true"
 OUT_OF_CPU_MEMORY = "can't allocate memory"  # a RuntimeError without a class of its own

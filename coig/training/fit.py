@@ -12,27 +12,28 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from transformers.utils.logging import disable_progress_bar
 
-from coig.config import ConfigError, construct
+from coig.config import SPLIT, TrainConfig
+from coig.config.loading import construct
 from coig.data.datamodule import MixtureDataModule
-from coig.data.dataset import encode_mixture
+from coig.data.encoded import encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import Mixture
 from coig.data.tokenizer import load_tokenizer
+from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
 from coig.models.attention import PATHS, attention_path
 from coig.models.causal_lm import CausalLM, load_model
 from coig.models.export import export
 from coig.models.flops import TrainingFlops
-from coig.schema import SPLIT, TrainConfig
-from coig.study import Arm
+from coig.study.arm import Arm
 from coig.training import ranks
 from coig.training.budget import budgeted
 from coig.training.checkpoints import Checkpoints, DirectIO
+from coig.training.loggers import log_model, tracking
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
 from coig.training.sharding import whole_weights
 from coig.training.throughput import ProgressBar, Throughput
-from coig.training.tracking import log_model, tracking
 
 log = logging.getLogger(__name__)
 

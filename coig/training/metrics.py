@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from coig.study import read_jsonl, write_atomic
+from coig.files.atomic import read_jsonl, write_atomic
 
 
 class MetricsFile(Logger):

@@ -13,10 +13,10 @@ from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from transformers import get_scheduler
 
-from coig.config import construct
+from coig.config import TrainConfig
+from coig.config.loading import construct
 from coig.data.steps import GROUPS, MicroBatch, Step
 from coig.models.causal_lm import CausalLM
-from coig.schema import TrainConfig
 from coig.training.failures import check_finite, check_validation, memory_for
 from coig.training.sharding import shard
 

@@ -8,20 +8,15 @@ torchrun starts them; both set the same environment variables.
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import os
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeVar
 
-from coig.config import ConfigError
-from coig.schema import TrainConfig, Trainer
-from coig.study import settings_of
+from coig.config import Trainer
+from coig.errors import ConfigError
 
 Result = TypeVar("Result")
 PATIENCE = timedelta(hours=3)  # with the first rank, which may have to download a model
@@ -46,46 +41,6 @@ def check_devices(trainer: Trainer) -> None:
 
     if (there := torch.cuda.device_count()) < trainer.devices:
         raise ConfigError(f"trainer.devices={trainer.devices}: this machine has {there} GPUs; lower it, or trainer=cpu")
-
-
-def launch(config: TrainConfig) -> None:
-    """Train the arm in `trainer.devices` processes of this node.
-
-    Raises ConfigError if one of them fails, so that a sweep goes on with its next arm, and SystemExit where a signal is
-    to end everything.
-    """
-    if config.trainer.num_nodes > 1:
-        raise ConfigError(
-            f"trainer.num_nodes={config.trainer.num_nodes}: start the command on each node with torchrun --nnodes="
-            f"{config.trainer.num_nodes} --nproc-per-node={config.trainer.devices} … train.py …, one arm a command"
-        )
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the rank has said what is wrong
-    agent = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=config.trainer.devices,
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        max_restarts=0,
-        run_id=config.arm,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "config.json"
-        file.write_text(json.dumps(settings_of(config)), encoding="utf-8")
-        try:
-            elastic_launch(agent, sys.executable)("-m", "coig.training", str(file))
-        except ChildFailedError as error:
-            rank, failure = error.get_first_failure()
-            raise ConfigError(
-                f"{config.arm}: process {rank} of {config.trainer.devices} ended with exit code {failure.exitcode}; "
-                "what it said stands above"
-            ) from None
-        except SignalException as error:  # it has stopped them
-            raise SystemExit(128 + error.sigval) from None
 
 
 @contextmanager

@@ -9,14 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
-from coig.data.dataset import EncodedSet
+from coig.config import TrainConfig, Trainer
+from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture
-from coig.schema import TrainConfig, Trainer
-from coig.study import Arm, now, write_atomic
+from coig.files.atomic import write_atomic
+from coig.study.arm import Arm
+from coig.study.manifest import Manifest, Status, Times
 from coig.study.provenance import provenance
 from coig.training import ranks
 from coig.training.budget import supervised_tokens
@@ -36,30 +39,36 @@ class Prepared:
     steps: int
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 @contextmanager
 def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[None]:
     """Keep the arm's folder true while the block trains: its manifest says running, then done or failed."""
     if not ranks.is_first():
         yield
         return
+    earlier = arm.manifest() if arm.is_known and not anew else None
     if anew:
         arm.clear()
     # answers of a model that is about to change would pass for the new one's
     shutil.rmtree(arm.generations("").parent, ignore_errors=True)
     if rows := b"".join(pool.quarantine.read_bytes() for pool in prepared.mixture.pools.values()):
         write_atomic(arm.folder / "quarantine.jsonl", rows)
-    manifest = _manifest(config, arm, prepared)
+    manifest = _describe(config, prepared, earlier)
     with _status_kept(arm, manifest):
         # after the manifest says "running": a kill in between must not leave a finished arm with settings it never had
-        arm.write_settings(config)
+        arm.write_config(config)
         yield
 
 
 @contextmanager
-def _status_kept(arm: Arm, manifest: dict[str, Any]) -> Iterator[None]:
+def _status_kept(arm: Arm, manifest: Manifest) -> Iterator[None]:
     started = time.monotonic()
-    arm.write_manifest(manifest | {"status": "running"})
-    status, error = "failed", None
+    arm.write_manifest(manifest)
+    status: Status = "failed"
+    error = None
     try:
         yield
         status = "done"
@@ -74,23 +83,23 @@ def _status_kept(arm: Arm, manifest: dict[str, Any]) -> Iterator[None]:
         log.error("%s: failed, %s", arm.folder, error)
         raise
     finally:
-        seconds = manifest["times"]["seconds"] + round(time.monotonic() - started, 1)
-        times = {"started": manifest["times"]["started"], "ended": now(), "seconds": seconds}
-        arm.write_manifest(manifest | {"status": status, "error": error, "times": times})
+        seconds = (manifest.times.seconds or 0.0) + round(time.monotonic() - started, 1)
+        times = Times(started=manifest.times.started, ended=_now(), seconds=seconds)
+        arm.write_manifest(manifest.model_copy(update={"status": status, "error": error, "times": times}))
     log.info("%s: done in %.0f s, model in %s", arm.name, seconds, arm.model)
 
 
-def _manifest(config: TrainConfig, arm: Arm, prepared: Prepared) -> dict[str, Any]:
-    earlier = arm.manifest()
+def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None) -> Manifest:
+    """Say what the arm is, as it begins to train; of an earlier run it keeps the W&B id and the times."""
     lm, mixture, train, validation = prepared.lm, prepared.mixture, prepared.train, prepared.validation
-    return {
+    facts = {
         "study": config.study,
         "arm": config.arm,
         "status": "running",
         "seed": config.seed,
         "model": {
             "name": config.model.name,
-            "commit": getattr(lm.config, "_commit_hash", None),  # of the hub's repository
+            "commit": getattr(lm.config, "_commit_hash", None),
             "parameters": sum(p.numel() for p in lm.parameters()),
             "trained_parameters": sum(p.numel() for p in lm.parameters() if p.requires_grad),
         },
@@ -111,9 +120,10 @@ def _manifest(config: TrainConfig, arm: Arm, prepared: Prepared) -> dict[str, An
             "like": prepared.like and prepared.like.fingerprint,
         },
         **provenance(_devices(config.trainer)),
-        "wandb_run": earlier.get("wandb_run") or secrets.token_hex(4),
-        "times": earlier.get("times") or {"started": now(), "ended": None, "seconds": 0.0},
+        "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),
+        "times": earlier.times if earlier else Times(started=_now(), seconds=0.0),
     }
+    return Manifest.model_validate(facts)
 
 
 def _devices(trainer: Trainer) -> dict[str, Any]:

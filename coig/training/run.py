@@ -9,11 +9,14 @@ import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from coig.config import ConfigError
+from coig.config import TrainConfig
+from coig.config.fields import MULTIRUN
 from coig.data.mixture import Mixture, build_mixture
-from coig.schema import TrainConfig
-from coig.study import MULTIRUN, Arm
+from coig.errors import ConfigError
+from coig.study.arm import Arm
 from coig.training import ranks
+from coig.training.launch import launch
+from coig.training.state import decide_state
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +32,7 @@ def train(config: TrainConfig) -> float | None:
     try:
         ranks.check_devices(config.trainer)
         if config.trainer.ranks > 1 and not ranks.is_rank():
-            ranks.launch(config)
+            launch(config)
         else:
             with ranks.joined(config.trainer):
                 _train(config, _arm(config))
@@ -51,17 +54,24 @@ def _train(config: TrainConfig, arm: Arm) -> None:
                 raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
             _check_objective(config, mixture)
             like = ranks.first_before_others(lambda: _like(config))
-            state = ranks.first_decides(lambda: arm.state(config, fingerprint, _fingerprint(like)))
+            state = ranks.first_decides(lambda: decide_state(arm, config, fingerprint, _fingerprint(like)))
             if state == "done":
                 log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
                 if ranks.is_first() and config.question:
-                    arm.ask(config.question.model_dump())
+                    _ask(arm, config)
                 return
             _fit()(config, arm, mixture, like, anew=state == "new")
         except ConfigError:
             if ranks.is_first():
                 arm.discard_if_empty()
             raise
+
+
+def _ask(arm: Arm, config: TrainConfig) -> None:
+    """Have the report answer another question about an arm that is trained."""
+    trained = arm.config()
+    if trained.question != config.question:
+        arm.write_config(trained.model_copy(update={"question": config.question}))
 
 
 def _fit() -> Callable[..., None]:
@@ -128,7 +138,7 @@ def check(config: TrainConfig) -> None:
     """Raise the ConfigError that `train` would meet in the data or in the arm's folder; writes nothing."""
     mixture, like = build_mixture(config.data, config.seed), _like(config)
     _check_objective(config, mixture)
-    _arm(config).state(config, mixture.fingerprint, _fingerprint(like))
+    decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like))
 
 
 def _like(config: TrainConfig) -> Mixture | None:

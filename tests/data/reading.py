@@ -7,11 +7,11 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from coig.cli import CONF
-from coig.config import load_config
+from coig.config import Data, Source
+from coig.config.command_line import CONF
+from coig.config.loading import load_config
 from coig.data.examples import Example
 from coig.data.pools import Pool, open_pool
-from coig.schema import Data, Source
 
 
 def data_config(**changes: Any) -> Data:

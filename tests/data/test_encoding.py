@@ -15,10 +15,10 @@ from tokenizers.normalizers import Replace
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from coig.config import ConfigError
 from coig.data.encoding import Encoder, Tokens
 from coig.data.examples import Example
-from coig.thinking import split_completion
+from coig.errors import ConfigError
+from coig.text.think_tags import split_completion
 from tests.conftest import ROOT, SHARED
 from tests.data.reading import read
 

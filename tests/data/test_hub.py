@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from coig.config import DataError
 from coig.data.files import located
 from coig.data.mixture import build_mixture
+from coig.errors import DataError
 from tests.conftest import ROOT
 from tests.data.reading import data_config
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from coig.config import ConfigError
 from coig.data.inspect import main
+from coig.errors import ConfigError
 from tests.conftest import ROOT
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coig.config import ConfigError, DataError
 from coig.data.mixture import Mixture, build_mixture, order_of
+from coig.errors import ConfigError, DataError
 from tests.data.reading import data_config
 
 QUERY = {"id": "q", "lang": "en", "genre": "poetry", "query": "Write a poem!"}

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coig.config import DataError
+from coig.errors import DataError
 from tests.conftest import ROOT
 from tests.data.reading import pool, read
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from coig.data import sources
-from coig.data.examples import Example, Row, example_of
+from coig.data.examples import Example, example_of
+from coig.text.cleaning import Row
 from tests.conftest import SHARED
 from tests.data.reading import read
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from coig.data.dataset import Encoded
+from coig.data.encoded import Encoded
 from coig.data.steps import GROUPS, Step, StepLoader, Stepper
 
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from coig.evaluation.results import Evaluation
+from coig.evaluation.report.results import COLUMNS, Evaluation
+from coig.study.manifest import Manifest
+from tests.studies import make_group, make_manifest, roster_of
 
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
+ROSTER = roster_of(ARMS)
 GENRES = {"zh": ["poetry", "武侠小说", "everyday story", "广告文案"], "en": ["poetry", "wuxia", "fiction", "slogan"]}
 # the paper's win rates over `general`, whose odds order all pairs here
 OVER_GENERAL = {
@@ -24,9 +27,7 @@ BEHAVIOURS = {"normal writing": 0.55, "deep reasoning": 0.2, "self-exploration":
 
 def evaluation(answers_per_arm: int = 6, length: int = 60, **changes: Any) -> Evaluation:
     """Everything measured; `changes` replaces or, with None, leaves out."""
-    fields: dict[str, Any] = {
-        "study": "synthetic",
-        "arms": ARMS,
+    tables: dict[str, pl.DataFrame | None] = {
         "automatic": automatic(),
         "answers": answers(answers_per_arm, length),
         "comparisons": comparisons(),
@@ -41,6 +42,12 @@ def evaluation(answers_per_arm: int = 6, length: int = 60, **changes: Any) -> Ev
         "behaviour": behaviour(),
         "behaviour_shares": behaviour().filter(decile=4).drop("decile"),
         "transitions": transitions(),
+    }
+    tables |= {name: changes.pop(name) for name in list(changes) if name in COLUMNS}
+    fields: dict[str, Any] = {
+        "study": "synthetic",
+        "roster": ROSTER,
+        "tables": {name: frame for name, frame in tables.items() if frame is not None},
         "notes": ("general has answered 350 of 353 queries.",),
         "manifests": manifests(),
     }
@@ -278,16 +285,17 @@ def transitions() -> pl.DataFrame:
     )
 
 
-def manifests() -> list[dict[str, Any]]:
+def manifests() -> list[Manifest]:
     return [
-        {
-            **{"arm": arm, "seed": 0, "times": {"seconds": 90.0}},
-            "data": {
+        make_manifest(
+            arm,
+            times={"seconds": 90.0},
+            data={
                 "train": [
-                    {"kind": "creative", "examples": 0 if arm == "general" else 1665, "supervised_tokens": 100_000},
-                    {"kind": "general", "examples": general, "supervised_tokens": 200_000},
+                    make_group(examples=0 if arm == "general" else 1665, supervised_tokens=100_000),
+                    make_group("general", examples=general, supervised_tokens=200_000),
                 ]
             },
-        }
+        )
         for arm, general in zip(ARMS, (0, 2000, 10_000, 20_000, 20_000), strict=True)
     ]

@@ -7,11 +7,11 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from coig.config import Sampling
 from coig.data.encoding import Encoder
-from coig.data.queries import Query
 from coig.generation.completion import Completion, Request
-from coig.schema import Sampling
-from coig.study import Arm
+from coig.records.query import Query
+from coig.study.arm import Arm
 
 SYSTEM = "Be kind."
 GREEDY = Sampling(

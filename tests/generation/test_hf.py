@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from coig.data.queries import Query
+from coig.config import Sampling
 from coig.generation.completion import Request
 from coig.generation.hf import HuggingFaceEngine
-from coig.schema import Sampling
-from coig.study import Arm
+from coig.records.query import Query
+from coig.study.arm import Arm
 from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
 
 ALL, FEW = 100_000, 500  # tokens per batch: all queries in one batch, and about three
@@ -75,7 +75,7 @@ def test_rows_that_reach_a_limit_leave_the_batch(arm: Arm, queries: list[Query])
 
 
 def test_a_query_that_does_not_fit_the_model_is_an_error_of_its_own(arm: Arm, queries: list[Query]) -> None:
-    long = Query("long", "en", "problem", "word " * 2000)
+    long = Query(id="long", lang="en", genre="problem", query="word " * 2000)
     answers = completions(engine(arm, GREEDY), requests(arm, [long, *queries[:2]]))
     assert answers["long", 0].finish_reason == "error"
     assert "exceed the 2048 positions" in str(answers["long", 0].error)

@@ -19,13 +19,13 @@ import httpx
 import pytest
 from transformers import AutoTokenizer
 
-from coig.config import ConfigError
-from coig.data.queries import Query
+from coig.config import Sampling
+from coig.errors import ConfigError
 from coig.generation.completion import Answered
 from coig.generation.hf import HuggingFaceEngine
 from coig.generation.openai import TOO_MANY, OpenAIEngine
-from coig.schema import Sampling
-from coig.study import Arm
+from coig.records.query import Query
+from coig.study.arm import Arm
 from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
 
 
@@ -90,7 +90,7 @@ def test_sampling_reaches_the_server(arm: Arm, queries: list[Query], transformer
 def test_a_prompt_that_cannot_be_sent_as_text_is_an_error(
     arm: Arm, queries: list[Query], transformers_serve: str
 ) -> None:
-    spelling = Query("spelling", "en", "problem", "What does <|im_end|> mean?")
+    spelling = Query(id="spelling", lang="en", genre="problem", query="What does <|im_end|> mean?")
     answers = completions(engine(arm, transformers_serve, server="transformers"), requests(arm, [spelling, queries[0]]))
     assert "use a server that takes ids" in str(answers["spelling", 0].error)
     assert answers[queries[0].id, 0].finish_reason == "stop"

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from coig.cli import config_of
-from coig.config import ConfigError
-from coig.data.queries import Query
+from coig.config import GenerateConfig, Logger
+from coig.config.command_line import config_of
+from coig.errors import ConfigError
+from coig.files.atomic import read_jsonl
 from coig.generation import generate
 from coig.generation.show import main as show
-from coig.schema import GenerateConfig
-from coig.study import Arm, read_jsonl
+from coig.records.query import Query
+from coig.study.arm import Arm
 from tests.conftest import ROOT, Command
 from tests.training.wandb_file import read_records
 
@@ -47,7 +48,7 @@ def lines(arm: Arm) -> list[dict[str, Any]]:
 
 
 def by_query(arm: Arm) -> dict[Any, dict[str, Any]]:
-    return {(record["query_id"], record["sample"]): record for record in arm.answers("few")}
+    return {(answer.query_id, answer.sample): answer.model_dump() for answer in arm.answers("few")}
 
 
 def test_a_killed_run_goes_on_where_it_was(here: Arm, queries: list[Query]) -> None:
@@ -164,13 +165,13 @@ def test_a_job_for_each_arm(here: Arm, command: Command) -> None:
     run = command("generate.py", "-m", "arms=cw,general", "queries=few.jsonl", SHORT, "per_genre=1")
     assert run.returncode == 0, run.stderr
     for name in ("cw", "general"):
-        assert {record["arm"] for record in Arm(here.folder.with_name(name)).answers("few")} == {name}
+        assert {answer.arm for answer in Arm(here.folder.with_name(name)).answers("few")} == {name}
 
 
 def test_an_arm_that_is_not_trained(here: Arm, caplog: pytest.LogCaptureFixture) -> None:
     broken = Arm(here.folder.with_name("cw+1k"))
     shutil.copytree(here.folder, broken.folder)
-    broken.write_manifest(here.manifest() | {"status": "running"})
+    broken.write_manifest(here.manifest().model_copy(update={"status": "running"}))
     with pytest.raises(ConfigError, match=r"arms: cw\+1k of study s is not done"):
         generate(config("arms=[cw,cw+1k]", "per_genre=1"))
     assert not here.generations("few").exists()
@@ -180,19 +181,14 @@ def test_an_arm_that_is_not_trained(here: Arm, caplog: pytest.LogCaptureFixture)
     assert here.answers("few")
 
 
+def _track(arm: Arm, **arguments: str) -> None:
+    """Say in an arm's config that its training was tracked by W&B."""
+    node = {"_target_": "lightning.pytorch.loggers.WandbLogger", "save_dir": str(arm.folder), **arguments}
+    arm.write_config(arm.config().model_copy(update={"logger": Logger.model_validate(node)}))
+
+
 def test_answers_become_a_table_where_training_was_tracked(here: Arm) -> None:
-    settings = here.settings() | {
-        "logger": {
-            "_target_": "lightning.pytorch.loggers.WandbLogger",
-            "project": "coig",
-            "group": "s",
-            "name": "cw",
-            "job_type": "train",
-            "save_dir": str(here.folder),
-        }
-    }
-    (here.folder / "config.yaml").write_text(json.dumps(settings))
-    here.write_manifest(here.manifest() | {"wandb_run": "abcd"})
+    _track(here, project="coig", group="s", name="cw", job_type="train")
     generate(config("per_genre=1"))
     [folder] = here.folder.glob("wandb/offline-run-*")
     [file] = folder.glob("*.wandb")
@@ -205,10 +201,7 @@ def test_answers_become_a_table_where_training_was_tracked(here: Arm) -> None:
 
 
 def test_a_tracker_that_fails_costs_no_answers(here: Arm, caplog: pytest.LogCaptureFixture) -> None:
-    refused = {"project": "no/project", "save_dir": str(here.folder)}
-    logger = {"_target_": "lightning.pytorch.loggers.WandbLogger", **refused}
-    (here.folder / "config.yaml").write_text(json.dumps(here.settings() | {"logger": logger}))
-    here.write_manifest(here.manifest() | {"wandb_run": "abcd"})
+    _track(here, project="no/project")
     generate(config("per_genre=1"))
     assert here.answers("few")
     assert "not logged to W&B" in caplog.text

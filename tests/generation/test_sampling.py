@@ -1,7 +1,7 @@
 import torch
 
+from coig.config import Sampling
 from coig.generation.sampling import SeededSampling, seed_of
-from coig.schema import Sampling
 from tests.generation.asking import GREEDY
 
 LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0, -5.0])

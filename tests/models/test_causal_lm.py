@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from transformers import Gemma2Config, Gemma2ForCausalLM, MistralConfig, MistralForCausalLM
 
-from coig.config import ConfigError
-from coig.data.dataset import Encoded
+from coig.config import Model
+from coig.data.encoded import Encoded
 from coig.data.steps import Step, Stepper
 from coig.data.tokenizer import load_tokenizer
+from coig.errors import ConfigError
 from coig.models.causal_lm import CausalLM, load_model
-from coig.schema import Model
 
 TINY = Model(
     name="tiny",

@@ -8,13 +8,13 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from coig.config import ConfigError
+from coig.config import Lora
 from coig.data.encoding import Encoder
 from coig.data.tokenizer import load_tokenizer
+from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
 from coig.models.causal_lm import load_model
 from coig.models.export import export
-from coig.schema import Lora
 from tests.models.test_causal_lm import TINY
 
 LORA = Lora(rank=4, alpha=8, dropout=0.1, targets="all-linear")

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from transformers import AutoModelForCausalLM
 
-from coig.data.queries import read_queries
-from coig.fields import SAMPLE
-from coig.sample.bits import gzip_bits, model_bits
-from coig.sample.build_tiny import build_tokenizer
-from coig.sample.card import write_card
-from coig.sample.corpus import documents, write_texts
-from coig.sample.general import general_examples
-from coig.sample.stories import write_chats
-from coig.study import Arm
+from coig.config.fields import SAMPLE
+from coig.records.query import read_queries
+from coig.study.arm import Arm
+from recipes.sample.bits import gzip_bits, model_bits
+from recipes.sample.build_tiny import CONF, build_tokenizer
+from recipes.sample.card import write_card
+from recipes.sample.corpus import documents, write_texts
+from recipes.sample.general import general_examples
+from recipes.sample.stories import write_chats
 from tests.conftest import SHARED, Command
 from tests.data.reading import read
 
@@ -95,7 +95,7 @@ def test_the_model_is_small_and_has_read_both_languages(tokenizer: Any) -> None:
 
 
 def test_both_stages_and_the_card(command: Command, tmp_path: Path) -> None:
-    """As coig.sample.build_tiny runs them, on a few texts and for a few steps."""
+    """As recipes.sample.build_tiny runs them, on a few texts and for a few steps."""
     corpus, texts = tmp_path / "corpus", tmp_path / "multirun" / "texts"
     corpus.mkdir()
     for lang, line in {
@@ -105,15 +105,16 @@ def test_both_stages_and_the_card(command: Command, tmp_path: Path) -> None:
         rows = [{"id": f"{lang}/{number}", "text": f"{number} {line}" * 50} for number in range(50)]
         (corpus / f"{lang}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     write_texts(corpus, texts)
+    configs = ("--config-dir", str(CONF))
     short = ("data.scale=0.03", "data.validation.general=100", "trainer.max_steps=2", "logger=none")
-    assert command("train.py", "experiment=pretrain_tiny", *short).returncode == 0
+    assert command("train.py", *configs, "experiment=pretrain_tiny", *short).returncode == 0
     base, tuned = (tmp_path / "multirun" / arm for arm in ("pretrain_tiny/general-text", "instruct_tiny/general"))
     with contextlib.chdir(tmp_path):
         trained, held_out = documents(Arm(base))
         write_chats(trained, texts)
     assert trained
     assert not {one.answer for one in trained} & {one.answer for one in held_out}
-    assert command("train.py", "experiment=instruct_tiny", *short).returncode == 0
+    assert command("train.py", *configs, "experiment=instruct_tiny", *short).returncode == 0
     with contextlib.chdir(tmp_path):
         write_card(Arm(base), Arm(tuned), tuned / "model")
     card = (tuned / "model" / "README.md").read_text(encoding="utf-8")

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from hydra import initialize_config_dir
 
-from coig.cli import CONF, compose_job
-from coig.config import ConfigError, load_config
-from coig.data.dataset import EncodedSet, encode_mixture
+from coig.config import TrainConfig
+from coig.config.command_line import CONF, compose_job
+from coig.config.loading import load_config
+from coig.data.encoded import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import build_mixture
-from coig.schema import TrainConfig
+from coig.errors import ConfigError
 from coig.training.budget import budgeted, supervised_tokens
 from tests.conftest import ROOT, Command
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from coig.models.causal_lm import load_model
-from coig.study import Arm
+from coig.study.arm import Arm
 from tests.conftest import ROOT, Command, outside
 from tests.forked import PATIENCE
 from tests.models.test_causal_lm import TINY
@@ -83,7 +83,7 @@ def test_a_sweep_under_torchrun(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     for arm in ("cw", "cw-s1"):
-        assert Arm(tmp_path / "multirun" / "sweep" / arm).manifest()["status"] == "done"
+        assert Arm(tmp_path / "multirun" / "sweep" / arm).manifest().status == "done"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from coig.study import LOCK
+from coig.study.arm import LOCK
 from tests.conftest import outside
 from tests.forked import Forked
 

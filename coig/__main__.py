@@ -1,0 +1,105 @@
+"""The command `coig`: every stage and tool by one name, from any folder.
+
+coig train -m data.ratio=0,1k,5k,10k,general    as python train.py …     coig train --help says more
+coig generate study=ablation                    as python generate.py …
+coig evaluate study=ablation                    as python evaluate.py …
+coig study list                                 studies and arms; also show, compare, rm
+coig inspect data.ratio=1k                      what a model would be trained on
+coig show query_id=zh-001                       the arms' answers side by side
+coig power effect=0.6 raters=4                  how many prompts and raters a study needs
+
+Configs of your own: coig train --config-dir my_configs experiment=mine
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig
+
+from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
+from coig.config.command_line import check_command_line, run_hydra, run_tool
+from coig.config.loading import load_config
+from coig.errors import suggestion
+
+
+def train(cfg: DictConfig) -> float | None:
+    """Train the arm of a composed config; return what a search is to lower, if it asks for something."""
+    from coig.training import train
+
+    return train(load_config(cfg, TrainConfig))
+
+
+def generate(cfg: DictConfig) -> None:
+    """Let the arms of a study answer its queries."""
+    config = load_config(cfg, GenerateConfig)
+    from coig.generation import generate  # heavy imports only once the config is sound
+
+    generate(config)
+
+
+def evaluate(cfg: DictConfig) -> None:
+    """Measure and compare the answers of a study."""
+    config = load_config(cfg, EvaluateConfig)
+    from coig.evaluation import evaluate
+
+    evaluate(config)
+
+
+def check_training(config: TrainConfig) -> None:
+    """Raise the ConfigError that training an arm would meet in its data or its folder."""
+    from coig.training import check
+
+    check(config)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What runs a stage, the schema of its config, and what checks each job of a sweep before the first one starts."""
+
+    run: Callable[[DictConfig], Any]
+    schema: type[Node]
+    check: Callable[[Any], None] | None = None
+
+
+STAGES = {
+    "train": Stage(train, TrainConfig, check_training),
+    "generate": Stage(generate, GenerateConfig),
+    "evaluate": Stage(evaluate, EvaluateConfig),
+}
+TOOLS = {
+    "study": "coig.study.__main__",
+    "inspect": "coig.data.inspect",
+    "show": "coig.generation.show",
+    "power": "coig.evaluation.power",
+}
+
+
+def run_stage(name: str) -> None:
+    """Run the stage of that name with the command line's arguments, as the entry scripts do."""
+    stage = STAGES[name]
+    check_command_line(name, stage.schema, stage.check)
+    run_hydra(name, stage.run)
+
+
+def main() -> None:
+    """Run the stage or tool that the first argument names, with the other arguments."""
+    name, *rest = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help"):
+        print(__doc__)
+        return
+    sys.argv = [f"coig {name}", *rest]
+    if name in STAGES:
+        run_stage(name)
+    elif name in TOOLS:
+        run_tool(importlib.import_module(TOOLS[name]).main)
+    else:
+        sys.exit(f"coig {name}: no such command{suggestion(name, [*STAGES, *TOOLS])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""What each node of a configuration may hold, as frozen pydantic models.
+
+Nodes with a `_target_` construct something (an optimizer, the shape of a data source) and are checked here but
+instantiated where they are used.
+"""
+
+from coig.config.data import LOCAL, Creative, Data, Filters, Hub, Source, Validation
+from coig.config.nodes import Constructor, Logger, Node
+from coig.config.stages import EvaluateConfig, GenerateConfig, Limits, Sampling, SamplingChoice
+from coig.config.training import (
+    SPLIT,
+    Budget,
+    Lora,
+    Model,
+    Question,
+    Scheduler,
+    Supervision,
+    TrainConfig,
+    Trainer,
+    Weights,
+)
+
+__all__ = [
+    "LOCAL",
+    "SPLIT",
+    "Budget",
+    "Constructor",
+    "Creative",
+    "Data",
+    "EvaluateConfig",
+    "Filters",
+    "GenerateConfig",
+    "Hub",
+    "Limits",
+    "Logger",
+    "Lora",
+    "Model",
+    "Node",
+    "Question",
+    "Sampling",
+    "SamplingChoice",
+    "Scheduler",
+    "Source",
+    "Supervision",
+    "TrainConfig",
+    "Trainer",
+    "Validation",
+    "Weights",
+]

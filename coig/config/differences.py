@@ -1,0 +1,46 @@
+"""Tell in which settings two configs differ, as far as it bears on results."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+# what may change between two runs of one arm without changing its results
+RUN_ONLY = (
+    *("resume", "overwrite", "logger", "vary", "question", "objective", "data.cache", "data.max_quarantined"),
+    *(
+        f"trainer.{key}"
+        for key in ("tokens_per_micro_batch", "activation_checkpointing", "compile", "checkpoint_every")
+    ),
+    *(f"trainer.{key}" for key in ("devices", "num_nodes", "enable_progress_bar", "log_every_n_steps")),
+)
+PLACE_OF_DATA = re.compile(r"(budget\.like\.)?data\.((.+\.)?path|queries)")
+
+
+def list_differences(old: dict[str, Any], new: dict[str, Any], *, same_data: bool = False) -> list[str]:
+    """Return `key: old → new` for every leaf of two plain configs that differs and bears on results.
+
+    Args:
+        same_data: both have read the very same examples, so that it does not matter where these lay.
+    """
+    before, after = flatten(old), flatten(new)
+    return [
+        f"{key}: {before.get(key, '(absent)')} → {after.get(key, '(absent)')}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+        and bears_on_results(key)
+        and not (same_data and PLACE_OF_DATA.fullmatch(key))
+    ]
+
+
+def bears_on_results(key: str) -> bool:
+    """Tell whether two runs that differ in this dotted key may come to different results."""
+    return not {key, key.partition(".")[0]} & set(RUN_ONLY)
+
+
+def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Return a nested config's values by dotted key."""
+    if not isinstance(node, dict):
+        return {prefix: node}
+    children = [flatten(child, f"{prefix}.{key}" if prefix else str(key)) for key, child in node.items()]
+    return {key: value for own in children for key, value in own.items()}

@@ -1,0 +1,130 @@
+"""What single values of a configuration may be: paths, names, languages.
+
+That a file exists and a package is installed is checked for a command's own config only (context `HERE`). A config that
+an arm keeps stays readable on any machine; there, what is missing is said where it is used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from coig.config.ratio import Ratio
+
+MULTIRUN = Path("multirun")  # where studies lie, in the folder one works in
+SAMPLE = Path(__file__).parents[1] / "sample"
+SAMPLE_PREFIX = "sample:"
+SAMPLE_QUERIES = "sample:queries.jsonl"
+HERE = {"here": True}  # the context of a validation on the machine where the config will be used
+HELD_OUT = "held_out"  # queries: the prompts of the triplets that an arm was not trained on
+
+
+def local_path(text: str) -> Path:
+    """A path as configs write it: `sample:NAME` lies in the embedded sample, `~` is the home folder."""
+    if text.startswith(SAMPLE_PREFIX):
+        return SAMPLE / text.removeprefix(SAMPLE_PREFIX)
+    return Path(text).expanduser()
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a path stands for several files."""
+    return any(character in text for character in "*?[") and not local_path(text).exists()
+
+
+def matching_files(text: str) -> list[Path]:
+    """The files of a path or pattern, sorted by name."""
+    if not is_pattern(text):
+        return [local_path(text)]
+    path = local_path(text).absolute()
+    return sorted(file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if file.is_file())
+
+
+def _is_here(info: ValidationInfo) -> bool:
+    return info.context == HERE
+
+
+def _existing(text: str, info: ValidationInfo) -> str:
+    if _is_here(info) and not local_path(text).exists():
+        raise ValueError(f"no such file or folder (looked in {local_path(text).absolute().parent})")
+    return text
+
+
+def _file(text: str, info: ValidationInfo) -> str:
+    if local_path(_existing(text, info)).is_dir() and _is_here(info):
+        raise ValueError("is a folder; name a file in it")
+    return text
+
+
+def _queries(text: str, info: ValidationInfo) -> str:
+    return text if text in ("sample", HELD_OUT) else _file(text, info)
+
+
+def _file_pattern(text: str, info: ValidationInfo) -> str:
+    if not is_pattern(text):
+        return _file(text, info)
+    if _is_here(info) and not matching_files(text):
+        raise ValueError("no file has a name of this pattern")
+    return text
+
+
+def _model_path(text: str, info: ValidationInfo) -> str:
+    if not text:
+        raise ValueError("is empty; give a hub id or a folder")
+    looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
+    return _existing(text, info) if looks_local else text
+
+
+def _ratio(text: str) -> str:
+    return Ratio.parse(text).text
+
+
+def _plain_name(text: str) -> str:
+    if not text or text in {".", ".."} or "/" in text or "\\" in text or len(text) > 100:
+        raise ValueError("is used as a folder's name: no slashes, not empty, at most 100 characters")
+    return text
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _any_number(value: Any) -> Any:
+    return [] if value is None else _one_or_more(value)
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _stem(value: Any) -> Any:
+    return Path(value).stem if isinstance(value, str) and value.endswith(".jsonl") else value
+
+
+def _known_target(text: str, info: ValidationInfo) -> str:
+    package = text.partition(".")[0]
+    if "." not in text or (_is_here(info) and importlib.util.find_spec(package) is None):
+        raise ValueError(f"package '{package}' is not installed, or this is no dotted path")
+    return text
+
+
+ExistingFile = Annotated[str, AfterValidator(_file)]
+ExistingFiles = Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]
+ModelPath = Annotated[str, AfterValidator(_model_path)]  # hub id or folder
+RatioText = Annotated[str, AfterValidator(_ratio)]
+Target = Annotated[str, AfterValidator(_known_target)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+QueriesFile = Annotated[str, AfterValidator(_queries)]
+FilePattern = Annotated[str, AfterValidator(_file_pattern)]
+FolderName = Annotated[str, AfterValidator(_plain_name)]
+QueriesName = Annotated[FolderName, BeforeValidator(_stem)]
+QueriesNames = Annotated[
+    tuple[QueriesName, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once), Field(min_length=1)
+]
+ArmNames = Annotated[Words, Field(min_length=1)]
+Language = Literal["zh", "en"]
+Half = Literal["low", "high"]
+LANGUAGES: tuple[str, ...] = get_args(Language)
+ExampleField = Literal["id", "lang", "genre", "prompt", "reasoning", "answer", "system", "score"]

@@ -1,0 +1,134 @@
+"""Loading a configuration: one error that lists every problem.
+
+Hydra composes YAML from `conf/`; `load_config` turns the result into the models of `schema`. Nothing on this path
+imports torch, so a typo is answered in about a second.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from typing import Any, TypeVar, overload
+
+from hydra.utils import get_method, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+
+from coig.config import Constructor, Node, TrainConfig
+from coig.config.fields import HERE
+from coig.config.names import arm_name
+from coig.config.nodes import node_in
+from coig.errors import ConfigError, first_line, suggestion
+
+Schema = TypeVar("Schema", bound=Node)
+
+
+@overload
+def load_config(cfg: DictConfig) -> TrainConfig: ...
+@overload
+def load_config(cfg: DictConfig, schema: type[Schema]) -> Schema: ...
+def load_config(cfg: DictConfig, schema: type[Node] = TrainConfig) -> Node:
+    """Check a composed config. Raises one ConfigError that lists every problem with key, value and remedy."""
+    problems = config_problems(cfg, schema)
+    if problems:
+        raise ConfigError(render_problems(problems))
+    return schema.model_validate(_resolved(cfg), context=HERE)
+
+
+def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
+    """Every problem of a composed config, one line each; empty when it is sound."""
+    try:
+        plain = _resolved(cfg)
+        named = [("vary", key) for key in plain.get("vary", ())]
+        question = plain.get("question")
+        if isinstance(question, dict) and isinstance(question.get("compare"), str):
+            named.append(("question.compare", question["compare"]))
+        unknown = [(at, key) for at, key in named if not _holds(plain, key.rpartition("@")[2].replace("/", "."))]
+        problems = [f"{at}: {key} is no key of this config" for at, key in unknown]
+        schema.model_validate(plain, context=HERE)
+    except OmegaConfBaseException as error:
+        return [str(error).splitlines()[0]]
+    except ValidationError as error:
+        problems += [describe_problem(problem, schema) for problem in error.errors()]
+    return problems
+
+
+def render_problems(problems: list[str]) -> str:
+    head = (
+        "The configuration has a problem:" if len(problems) == 1 else f"The configuration has {len(problems)} problems:"
+    )
+    return "\n  - ".join([head, *problems])
+
+
+def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
+    """Call a node's constructor with further arguments. Whatever it objects to is a ConfigError that names it."""
+    try:
+        return instantiate(node.arguments(), _partial_=True, _convert_="all")(*args, **kwargs)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{node.target}: {error}; change or remove that argument") from error
+
+
+def function_of(node: Constructor) -> partial[Any]:
+    """A node's function with its arguments, to be called many times. Raises ConfigError if there is none."""
+    arguments = node.model_extra or {}
+    try:
+        function = get_method(node.target)
+        inspect.signature(function).bind_partial(**arguments)
+        inspect.getsourcefile(function)  # what it makes is kept as long as its code is the same
+    except Exception as error:
+        raise ConfigError(
+            f"_target_={node.target}: {first_line(error)}; name a Python function and arguments it takes"
+        ) from error
+    return partial(function, **arguments)
+
+
+def _resolved(cfg: DictConfig) -> Any:
+    return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
+
+
+def _holds(node: Any, key: str) -> bool:
+    """Whether nested dicts hold a dotted key, be its value null."""
+    for name in key.split("."):
+        if not isinstance(node, dict) or name not in node:
+            return False
+        node = node[name]
+    return True
+
+
+def describe_problem(problem: Any, schema: type[Node]) -> str:
+    """One line for a pydantic problem: key, value, remedy."""
+    *parents, last = [str(part) for part in problem["loc"] if part != "[key]"] or [""]
+    key, value = ".".join([*parents, last]), problem["input"]
+    if value == "???":
+        return f"{key}: not set; give {key}=<value>"
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{key}: unknown key" + suggestion(last, _fields_at(schema, parents))
+        case "missing" if last == "_target_":
+            return f"{key}: missing; name the constructor's dotted path"
+        case "missing":
+            return f"{key}: missing; give {key}=<value>"
+        case "literal_error":
+            return f"{key}={value!r}: choose from {problem['ctx']['expected']}"
+        case "value_error" if not key:
+            return str(problem["ctx"]["error"])
+        case "value_error" if isinstance(value, dict):
+            return f"{key}: {problem['ctx']['error']}"
+        case "value_error":
+            return f"{key}={value!r}: {problem['ctx']['error']}"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{key}={value!r}: {message}"
+
+
+def _fields_at(schema: type[Node], parents: list[str]) -> list[str]:
+    """The known keys of the node at `parents`."""
+    for name in parents:
+        if name in schema.model_fields:  # else one of several nodes, such as data.general.zh
+            schema = node_in(schema.model_fields[name].annotation) or schema
+    return [field.alias or name for name, field in schema.model_fields.items()]
+
+
+OmegaConf.register_new_resolver("arm", arm_name)

@@ -1,0 +1,86 @@
+"""What all nodes have in common; and nodes with a `_target_`, which keep no secrets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from coig.config.fields import Target
+
+SECRET_NAME = re.compile(
+    r"(^|[_-])(secret|password|passwd|passphrase|credentials?|authorization|((api|access|secret|private)[_-]?key)"
+    r"|((api|auth|access|bearer|refresh|hf|wandb)[_-]?token))$|^token$",
+    re.IGNORECASE,
+)
+PASSWORD_IN_URL = re.compile(r"://[^/?#\s]*:[^/?#\s]+@")
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Marks a key that was added later: what it means that a config stored before lacks it.
+
+    `aligned: Annotated[bool, Absent(False)]`
+    """
+
+    value: Any
+
+
+class Node(BaseModel):
+    """A node of ours: every key is known, nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+def node_in(annotation: Any) -> type[Node] | None:
+    """Return the node that a field holds: `Node`, `Node | None` or `dict[…, Node]`."""
+    candidates = [annotation, *get_args(annotation)]
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, Node)), None)
+
+
+class Constructor(Node):
+    """A `_target_` node; the other keys are the constructor's arguments."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    target: Target = Field(alias="_target_")
+
+    def arguments(self) -> dict[str, Any]:
+        """The node as `hydra.utils.instantiate` takes it."""
+        return self.model_dump(by_alias=True)
+
+    @model_validator(mode="after")
+    def _no_secrets(self) -> Constructor:
+        _refuse_secrets(self.model_extra or {})
+        return self
+
+
+def _refuse_secrets(value: Any, key: str = "") -> None:
+    """Raise ValueError, without the value, where nested arguments hold what config files and logs must not keep."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            _refuse_secrets(child, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list | tuple):
+        for child in value:
+            _refuse_secrets(child, key)
+    elif (SECRET_NAME.search(key.rpartition(".")[2]) and value not in (None, "", False, True)) or (
+        PASSWORD_IN_URL.search(str(value))
+    ):
+        raise ValueError(
+            f"{key} holds a secret, which would stand in config files and logs; set it in the environment instead "
+            "(OPENAI_API_KEY for an engine, WANDB_API_KEY or `wandb login` for W&B, HF_TOKEN for the hub)"
+        )
+
+
+class Logger(Constructor):
+    """Where metrics go besides metrics.jsonl."""
+
+    @model_validator(mode="after")
+    def _wandb_can_do_it(self) -> Logger:
+        given = self.model_extra or {}
+        if not isinstance(log_model := given.get("log_model", False), bool):
+            raise ValueError(f"log_model={log_model}: true, for the trained model as an artifact, or false")
+        if too_long := [tag for tag in given.get("tags") or () if not 0 < len(str(tag)) <= 64]:
+            raise ValueError(f"tags: W&B takes 1 to 64 characters, which '{too_long[0]}' has not; give logger.tags=[…]")
+        return self

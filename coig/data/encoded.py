@@ -1,0 +1,264 @@
+"""A mixture as tokens: encoded once, kept in memory-mapped files that all arms of all studies share.
+
+    <cache>/encoded/<key>/<shard>/ids.npy        the ids of many examples, end to end
+                                  index.parquet  where each of them stands, by the digest of its texts
+
+`key` stands for tokenizer, template and what the target holds; length limit and loss weights are applied on reading.
+A shard is never changed; its name is made of the sha256 of its files, so that a damaged one is found and made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from coig.config import TrainConfig, Weights
+from coig.config.fields import local_path
+from coig.data.cache import batched, building, key_of
+from coig.data.encoding import Encoder, Ids, Segment, Tokens
+from coig.data.examples import Example
+from coig.data.mixture import Mixture
+from coig.errors import DataError
+from coig.files.atomic import atomic_folder
+from coig.text.think_tags import reasoning_block
+
+log = logging.getLogger(__name__)
+WORTH_A_LINE = 1000  # examples whose encoding takes long enough to say so
+SHARD_TOKENS = 1 << 24  # 64 MiB of ids
+BATCH_CHARACTERS = 1 << 20  # tokenized at once
+SEGMENTS = [segment.name.lower() for segment in Segment]
+INDEX = {"digest": pl.Binary, "start": pl.Int64, **dict.fromkeys(SEGMENTS, pl.Int32)}
+FILES = ("ids.npy", "index.parquet")  # of a shard, whose name is made of their sha256
+PLACES = {**INDEX, "shard": pl.String}
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example as T tokens, in the segments prompt, reasoning and answer.
+
+    input_ids: (T,) int32, a view of a file; lengths: the segments', in tokens; segment_weights: the segments' loss
+    weights.
+    """
+
+    id: str
+    kind: str
+    lang: str
+    input_ids: Ids
+    lengths: tuple[int, ...]
+    segment_weights: tuple[float, ...]
+
+    @property
+    def segments(self) -> NDArray[np.int64]:
+        """(T,), each token's `Segment`."""
+        return np.repeat(np.arange(len(Segment)), self.lengths)
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """(T,), each token's loss weight; 0: no loss."""
+        return np.repeat(np.array(self.segment_weights, dtype=np.float32), self.lengths)
+
+
+class EncodedSet(Sequence[Encoded]):
+    """The examples of a mixture that are trained on or validated with.
+
+    groups: per (kind, lang, source) the examples, tokens, supervised tokens, and how many were truncated and dropped.
+    supervised: (examples,) int64, how many tokens of each bear loss.
+
+    Args:
+        lines: frame of id, kind, lang, source, place (shard, start), tokens of each segment, supervised tokens, and
+            whether the example was truncated and dropped.
+        shards: the ids of many examples each, by name.
+    """
+
+    def __init__(self, lines: pl.DataFrame, shards: Mapping[str, Ids], weights: Weights) -> None:
+        self.groups = _groups(lines)
+        kept = lines.filter(~pl.col("dropped"))
+        self.supervised: NDArray[np.int64] = kept["supervised"].cast(pl.Int64).to_numpy()
+        self._names = kept.select("id", "kind", "lang", "shard").rows()
+        self._places = kept.select("start", *SEGMENTS).to_numpy()
+        self._shards = shards
+        self._weights = weights.prompt, weights.reasoning, weights.answer
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many examples were truncated and dropped in all."""
+        return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, number: int) -> Encoded:  # type: ignore[override]
+        name, kind, lang, shard = self._names[number]
+        start, *lengths = self._places[number].tolist()
+        ids = self._shards[shard][start : start + sum(lengths)]
+        return Encoded(name, kind, lang, ids, tuple(lengths), self._weights)
+
+
+def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> tuple[EncodedSet, EncodedSet]:
+    """The encoded training and validation examples, in the mixture's order, over-long ones settled.
+
+    `data.overlong=truncate` cuts the end of the answer, so no end token is learned there; an example left without a
+    supervised token is dropped. Raises DataError on `error`, and if nothing is left of a pool that is trained on.
+    """
+    parts = mixture.train, mixture.validation
+    places, shards = _encoded(pl.concat(parts), mixture, config, encoder)
+    located = (part.join(places, on="digest", how="left", maintain_order="left") for part in parts)
+    train, validation = (_settled(lines, config) for lines in located)
+    _check_pools(train, config)
+    weights = config.supervision.weights
+    return EncodedSet(train, shards, weights), EncodedSet(validation, shards, weights)
+
+
+def _encoded(
+    lines: pl.DataFrame, mixture: Mixture, config: TrainConfig, encoder: Encoder
+) -> tuple[pl.DataFrame, dict[str, Ids]]:
+    """Where every line stands in which shard, after encoding those that stood in none; and the shards."""
+    with_reasoning = config.supervision.with_reasoning
+    key = key_of([encoder.settings, with_reasoning], Encoder, reasoning_block, _write)
+    folder = local_path(config.data.cache).absolute() / "encoded" / key
+    digests = lines.select("digest").unique()
+    places = _places(folder, digests)
+    if len(places) < len(digests) or not all(_is_sound(folder / shard, *FILES) for shard in places["shard"].unique()):
+        with building(folder):
+            _remove_damaged(folder)
+            missing = lines.unique("digest", maintain_order=True).join(
+                _places(folder, digests), on="digest", how="anti"
+            )
+            if len(missing) > WORTH_A_LINE:
+                log.info("encoding %s examples, once", f"{len(missing):,}")
+            for shard in _shards(mixture.examples(missing), encoder, with_reasoning):
+                _write(folder, shard)
+        places = _places(folder, digests)
+        if len(places) < len(digests):
+            raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
+    return places, {shard: np.load(folder / shard / "ids.npy", mmap_mode="r") for shard in places["shard"].unique()}
+
+
+def _shards(
+    examples: Iterable[Example], encoder: Encoder, with_reasoning: bool
+) -> Iterator[list[tuple[bytes, Tokens]]]:
+    """Digests and tokens of the examples, so many at a time that a shard stays small."""
+    encoded = (
+        (example.digest, tokens)
+        for batch in batched(examples, lambda example: example.characters, BATCH_CHARACTERS)
+        for example, tokens in zip(batch, encoder.encode(batch, with_reasoning=with_reasoning), strict=True)
+    )
+    return batched(encoded, lambda pair: len(pair[1].ids), SHARD_TOKENS)
+
+
+def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
+    sizes = [len(tokens.ids) for _, tokens in shard]
+    lengths = zip(*(tokens.lengths for _, tokens in shard), strict=True)
+    index = pl.DataFrame(
+        {
+            "digest": [digest for digest, _ in shard],
+            "start": np.cumsum([0, *sizes[:-1]]),
+            **dict(zip(SEGMENTS, lengths, strict=True)),
+        },
+        schema=INDEX,
+    )
+    ids, table = io.BytesIO(), io.BytesIO()
+    np.save(ids, np.concatenate([tokens.ids for _, tokens in shard]))
+    index.write_parquet(table)
+    contents = ids.getbuffer(), table.getbuffer()
+    with atomic_folder(folder / "-".join(map(_short_sha256, contents))) as unfinished:
+        for file, content in zip(FILES, contents, strict=True):
+            (unfinished / file).write_bytes(content)
+
+
+def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
+    """Where those of the examples stand that were encoded before."""
+    tables = [pl.DataFrame(schema=PLACES)]
+    for shard in sorted(folder.glob("[!.]*/")):
+        if _is_sound(shard, "index.parquet"):
+            table = pl.read_parquet(shard / "index.parquet").with_columns(shard=pl.lit(shard.name))
+            tables.append(table.join(digests, on="digest", how="semi"))
+    return pl.concat(tables).unique("digest", keep="first", maintain_order=True)
+
+
+def _is_sound(shard: Path, *files: str) -> bool:
+    """Whether the files hold what the shard's name says."""
+    expected = dict(zip(FILES, shard.name.split("-"), strict=False))
+    try:
+        return all(_short_sha256((shard / file).read_bytes()) == expected.get(file) for file in files)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise DataError(f"data.cache: {shard} cannot be read ({error}); set data.cache to another folder") from None
+
+
+def _short_sha256(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _remove_damaged(folder: Path) -> None:
+    """Remove what does not hold what its name says, and what a killed process left."""
+    for shard in folder.glob("*/"):
+        if not _is_sound(shard, *FILES):
+            log.info("%s is damaged or unfinished: made anew", shard)
+            shutil.rmtree(shard)
+
+
+def _settled(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
+    """Lines with the segments cut to `model.max_length`, and the columns supervised, truncated and dropped.
+
+    Raises DataError that names the first over-long one if `data.overlong` says so.
+    """
+    limit, weights = config.model.max_length, config.supervision.weights
+    lines = lines.with_columns(long=pl.sum_horizontal(SEGMENTS) > limit)
+    if config.data.overlong == "error" and lines["long"].any():
+        first = lines.filter("long").row(0, named=True)
+        raise DataError(
+            f"{first['place']}: example {first['id']} has {sum(first[name] for name in SEGMENTS)} tokens, over "
+            f"model.max_length={limit}; raise it, or set data.overlong=truncate or drop"
+        )
+    room, cut = pl.lit(limit, pl.Int32), []
+    for name in SEGMENTS:
+        cut.append(pl.min_horizontal(name, room).alias(name))
+        room = room - cut[-1]
+    # a prompt's first token, or a document's, has nothing before it to be predicted from
+    first_weight = pl.when(pl.col("prompt") > 0).then(weights.prompt).otherwise(weights.answer)
+    supervised = pl.sum_horizontal(name for name in SEGMENTS if getattr(weights, name) > 0) - (first_weight > 0)
+    hopeless = pl.col("long") if config.data.overlong == "drop" else pl.lit(False)
+    return (
+        lines.with_columns(cut)
+        .with_columns(supervised=supervised)
+        .with_columns(dropped=(pl.col("supervised") <= 0) | hopeless)
+        .with_columns(truncated=pl.col("long") & ~pl.col("dropped"))
+    )
+
+
+def _check_pools(lines: pl.DataFrame, config: TrainConfig) -> None:
+    """Raises DataError if none of a pool's examples is left: the arm would not be what its name says."""
+    for pool, dropped, examples in lines.group_by("pool", maintain_order=True).agg("dropped", pl.len()).iter_rows():
+        if all(dropped):
+            limit = f"model.max_length={config.model.max_length}"
+            cut = f"all are longer than {limit}", f"none has a token that bears loss within {limit}"
+            raise DataError(f"{pool}: of its {examples} examples {cut[config.data.overlong != 'drop']}; raise it")
+
+
+def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:
+    kept = ~pl.col("dropped")
+    return (
+        lines.group_by("kind", "lang", "source")
+        .agg(
+            examples=kept.sum(),
+            tokens=pl.sum_horizontal(SEGMENTS).cast(pl.Int64).filter(kept).sum(),
+            supervised_tokens=pl.col("supervised").cast(pl.Int64).filter(kept).sum(),
+            truncated=pl.col("truncated").sum(),
+            dropped=pl.col("dropped").sum(),
+        )
+        .sort("kind", "lang", "source")
+        .to_dicts()
+    )

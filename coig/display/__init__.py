@@ -1,0 +1,1 @@
+"""One look for everything that is shown: numbers, tables, terminal, LaTeX, figures."""

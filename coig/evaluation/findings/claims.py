@@ -1,0 +1,211 @@
+"""The paper's claims (arXiv 2510.14763), each held against the figures at hand, and its failure signatures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import polars as pl
+
+from coig.config.ratio import Ratio
+from coig.statistics.intervals import wilson_interval
+from coig.study.roster import Roster
+
+LEVEL = 0.05  # of p after Holm's correction
+Status = Literal["supported", "not supported", "underpowered", "not measured"]
+CLAIMS: dict[str, Any] = {
+    **dict.fromkeys(("lang", "claim", "status", "effect"), pl.String),
+    **dict.fromkeys(("low", "high", "low_raters", "high_raters", "p_holm", "mde"), pl.Float64),
+    "why": pl.String,
+}
+SIGNATURES = {**dict.fromkeys(("lang", "arm", "signature"), pl.String), "present": pl.Boolean, "numbers": pl.String}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That an arm beats another, or that it does not; both by their `data.ratio`."""
+
+    lang: str
+    text: str
+    arm: str
+    opponent: str
+    beats: bool = True
+
+
+PREFERENCES = [
+    Claim("zh", "creative data with 10k general examples beats general data alone", "10k", "general"),
+    Claim("zh", "creative data alone loses to general data alone", "general", "0"),
+    Claim("zh", "general data helps: CW+10k beats CW", "10k", "0"),
+    Claim("zh", "general data helps: CW+10k beats CW+1k", "10k", "1k"),
+    Claim("zh", "general data helps: CW+10k beats CW+5k", "10k", "5k"),
+    Claim("en", "the gain does not carry over: CW+10k does not beat general data alone", "10k", "general", False),
+    Claim("en", "creative data alone loses to general data alone", "general", "0"),
+    Claim("en", "creative data with 1k general examples loses to general data alone", "general", "1k"),
+    Claim("en", "creative data with 5k general examples loses to general data alone", "general", "5k"),
+    Claim("en", "general data helps: CW+10k beats CW", "10k", "0"),
+]
+
+
+def claims(
+    roster: Roster,
+    win_rates: pl.DataFrame | None,
+    automatic: pl.DataFrame | None,
+    comparisons: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """One row per claim about a language that was judged or answered.
+
+    A claim that an arm wins is *supported* if it does and p after Holm's correction is below 0.05; *not supported* if
+    it loses so, or if the interval excludes even the smallest difference that would have been found (`mde`); else
+    *underpowered*. For a claim that an arm does not win it is the other way round.
+    """
+    rows = [_paper_claim(claim, roster, win_rates) for claim in PREFERENCES]
+    rows += [_paradox(lang, win_rates, automatic) for lang in ("zh", "en")]
+    rows.append(_contamination(roster, comparisons))
+    seen = {lang for table in (win_rates, automatic) if table is not None for lang in table["lang"]}
+    kept = [{key: row.get(key) for key in CLAIMS} for row in rows if row["lang"] in seen]
+    return pl.DataFrame(sorted(kept, key=lambda row: row["lang"] != "zh"), schema=CLAIMS)
+
+
+def _pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: str) -> dict[str, Any] | None:
+    if win_rates is None:
+        return None
+    of_pair = (pl.col("lang") == lang) & (pl.col("arm") == arm) & (pl.col("opponent") == opponent)
+    rows = win_rates.filter(of_pair & pl.col("genre").is_null()).to_dicts()
+    return rows[0] if rows else None
+
+
+def _paper_claim(claim: Claim, roster: Roster, win_rates: pl.DataFrame | None) -> dict[str, Any]:
+    """Check a claim on the arms that the paper means."""
+    arm, opponent = (roster.find_plain(ratio) or Ratio.parse(ratio).arm for ratio in (claim.arm, claim.opponent))
+    return {"lang": claim.lang, "claim": claim.text} | _preference(claim.lang, arm, opponent, claim.beats, win_rates)
+
+
+def _preference(lang: str, arm: str, opponent: str, beats: bool, win_rates: pl.DataFrame | None) -> dict[str, Any]:
+    row = _pair(win_rates, lang, arm, opponent)
+    if row is None:
+        return {"status": "not measured", "why": f"{arm} and {opponent} were not compared"}
+    status, why = verdict(row, beats)
+    effect = f"{100 * row['rate']:.2f} % of {row['verdicts']} verdicts for {arm}"
+    figures = {key: row[key] for key in ("low", "high", "low_raters", "high_raters", "p_holm", "mde")}
+    return figures | {"status": status, "effect": effect, "why": why}
+
+
+def verdict(row: dict[str, Any], beats: bool) -> tuple[Status, str]:
+    """Whether the pair's figures bear a claim out, and why."""
+    sure = row["p_holm"] < LEVEL
+    if sure and row["rate"] > 0.5:
+        raters = ""
+        if row["low_raters"] is None:
+            raters = "; nothing is known of other raters"
+        elif row["low_raters"] <= 0.5:
+            raters = "; with these raters: other raters might not agree"
+        return ("supported" if beats else "not supported"), "it wins more often than not" + raters
+    if sure:
+        return ("not supported" if beats else "supported"), "it loses more often than not"
+    if row["high"] is not None and row["mde"] is not None and row["high"] < 0.5 + row["mde"]:
+        status: Status = "not supported" if beats else "supported"
+        return status, f"the interval excludes the {100 * row['mde']:.1f} points that one test finds 4 times in 5"
+    return "underpowered", "neither a win nor its absence can be told from so few verdicts"
+
+
+def _paradox(lang: str, win_rates: pl.DataFrame | None, automatic: pl.DataFrame | None) -> dict[str, Any]:
+    """That the arm of the highest TTR loses, against the arm that wins most."""
+    stated = {"lang": lang, "claim": "the arm of the highest TTR is not the best"}
+    if win_rates is None or automatic is None or automatic.filter(pl.col("lang") == lang)["ttr_mean"].is_null().all():
+        return stated | {"status": "not measured", "why": "needs both judgments and the answers"}
+    measured = automatic.filter(pl.col("lang") == lang)
+    diverse = measured.sort("ttr_mean", descending=True, nulls_last=True)["arm"][0]
+    pooled = pooled_rates(win_rates, lang)
+    if diverse not in pooled:
+        return stated | {"status": "not measured", "why": f"{diverse} has the highest TTR and was not judged"}
+    best = max(pooled, key=lambda arm: pooled[arm])
+    if best == diverse:
+        return stated | {"status": "not supported", "why": f"{diverse} has the highest TTR and wins most often"}
+    row = stated | _preference(lang, best, diverse, True, win_rates)
+    at_length = measured.sort("mattr_mean", descending=True, nulls_last=True)["arm"][0]
+    return row | {"why": f"highest TTR: {diverse}, highest MATTR: {at_length}; {best} wins most: {row['why']}"}
+
+
+def _contamination(roster: Roster, comparisons: pl.DataFrame | None) -> dict[str, Any]:
+    stated = {"lang": "en", "claim": "creative data alone answers English queries in Chinese"}
+    if comparisons is None:
+        return stated | {"status": "not measured", "why": "needs the answers"}
+    creative, general = roster.find_plain("0"), roster.find_plain("general")
+    of_pair = pl.col("arm").eq_missing(creative) & pl.col("opponent").eq_missing(general) & (pl.col("lang") == "en")
+    rows = comparisons.filter(of_pair & (pl.col("metric") == "contaminated")).to_dicts()
+    if not rows:
+        return stated | {"status": "not measured", "why": "needs answers of both arms, creative and general data alone"}
+    [row] = rows
+    found = row["p_holm"] < LEVEL and row["difference"] > 0
+    excluded = row["high"] is not None and row["high"] < 0.05
+    status: Status = "supported" if found else "not supported" if excluded else "underpowered"
+    why = {
+        "supported": "more often than general data alone does",
+        "not supported": "a surplus of 5 points over general data alone is excluded",
+        "underpowered": "no difference from general data alone was found, nor is one of 5 points excluded",
+    }[status]
+    effect = f"{100 * row['difference']:+.1f} points beside {general}"
+    figures = {key: row[key] for key in ("low", "high", "p_holm")}
+    return stated | figures | {"status": status, "effect": effect, "why": why}
+
+
+def pooled_rates(win_rates: pl.DataFrame, lang: str) -> dict[str, float]:
+    """Each arm's win rate over all opponents together."""
+    whole = win_rates.filter((pl.col("lang") == lang) & pl.col("genre").is_null())
+    scored = (pl.col("wins") + 0.5 * pl.col("ties")).sum() / pl.col("verdicts").sum()
+    return dict(whole.group_by("arm").agg(rate=scored).iter_rows())
+
+
+def signatures(
+    roster: Roster, win_rates: pl.DataFrame | None, automatic: pl.DataFrame | None, ratings: pl.DataFrame | None
+) -> pl.DataFrame:
+    """The paper's four failure signatures, arm by arm; `present` is null where the figures for it are missing."""
+    rows = []
+    tables = (win_rates, automatic, ratings)
+    arms = {pair for table in tables if table is not None for pair in table.select("lang", "arm").iter_rows()}
+    for lang, arm in sorted(arms, key=lambda pair: (pair[0] != "zh", roster.names.index(pair[1]))):
+        measured = None if automatic is None else automatic.filter(pl.col("lang") == lang)
+        own = None if measured is None else next(iter(measured.filter(pl.col("arm") == arm).to_dicts()), None)
+        found = {
+            "diversity hides missing logic": _hidden(win_rates, measured, own, lang, arm),
+            "well-structured but stilted": _gap(ratings, lang, arm, "content quality", "creative merit"),
+            "fluent but incoherent": _gap(ratings, lang, arm, "creative merit", "content quality"),
+            "reasoning of the wrong language": _wrong_language(own),
+        }
+        for signature, (present, numbers) in found.items():
+            rows.append({"lang": lang, "arm": arm, "signature": signature, "present": present, "numbers": numbers})
+    return pl.DataFrame(rows, schema=SIGNATURES)
+
+
+Found = tuple[bool | None, str]
+
+
+def _hidden(
+    win_rates: pl.DataFrame | None, measured: pl.DataFrame | None, own: dict[str, Any] | None, lang: str, arm: str
+) -> Found:
+    """A win rate below 40 % with a TTR above the arms' median."""
+    rate = pooled_rates(win_rates, lang).get(arm) if win_rates is not None else None
+    if rate is None or measured is None or own is None or own["ttr_mean"] is None:
+        return None, "needs both judgments and the answers"
+    middle = float(measured["ttr_mean"].median())  # type: ignore[arg-type]
+    numbers = f"wins {100 * rate:.1f} %, TTR {own['ttr_mean']:.3f} (median of the arms {middle:.3f})"
+    return rate < 0.4 and own["ttr_mean"] > middle, numbers
+
+
+def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str) -> Found:
+    """Half a point or more between the mean ratings of two dimensions."""
+    if ratings is None or not {high, low} <= set(ratings["dimension"]):
+        return None, f"needs ratings of {high} and {low}"
+    own = ratings.filter((pl.col("lang") == lang) & (pl.col("arm") == arm))
+    means = dict(own.group_by("dimension").agg(pl.col("value").mean()).iter_rows())
+    if not {high, low} <= means.keys():
+        return None, "was not rated"
+    return means[high] - means[low] >= 0.5, f"{high} {means[high]:.2f}, {low} {means[low]:.2f}"
+
+
+def _wrong_language(own: dict[str, Any] | None) -> Found:
+    """Surely more than 5 % of the answers in the other language."""
+    if own is None:
+        return None, "needs the answers"
+    low, _ = wilson_interval(own["foreign"], own["queries"])
+    return low > 0.05, f"{own['foreign']} of {own['queries']} answers in the other language"

@@ -1,0 +1,137 @@
+"""The arms' answers as one frame, a row per answer with everything measured on it alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+
+from coig.config.fields import LANGUAGES
+from coig.errors import ConfigError
+from coig.records.answer import Answer
+from coig.study.arm import Arm
+from coig.study.roster import Roster
+from coig.text.diversity import diversity, ttr_of_first
+from coig.text.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
+from coig.text.words import words
+
+log = logging.getLogger(__name__)
+DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
+SCHEMA = {
+    "arm": pl.String,
+    "lang": pl.String,
+    "genre": pl.String,
+    "query_id": pl.String,
+    "queries": pl.String,  # which file of them; null for answers of others
+    "query": pl.String,
+    "reasoning": pl.String,
+    "answer": pl.String,
+    "tokens": pl.Int64,
+    "characters": pl.Int64,
+    "words": pl.Int64,
+    **dict.fromkeys(DIVERSITY, pl.Float64),  # null for an answer too short for the measure
+    "language": pl.String,
+    "zh_share": pl.Float64,  # null for an answer without script
+    "contaminated": pl.Boolean,  # at least four fifths of the script are the other language's
+    "contaminated_any": pl.Boolean,  # or both languages are mixed
+    "foreign_characters": pl.Float64,  # share of the letters, null for an answer without any
+    "foreign_position": pl.Float64,  # 0–1, where the other script begins; null without contamination
+    "finished": pl.Boolean,  # null where nobody recorded it
+}
+EQUAL_LENGTH = 100  # words
+
+
+def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster) -> pl.DataFrame:
+    """Return a row per answer with the columns of SCHEMA: Chinese first, in the arms' order, then by query id.
+
+    Args:
+        answers: each with the name of its file of queries, None for answers of others.
+    """
+    place = {name: number for number, name in enumerate(roster.names)}
+    ordered = sorted(answers, key=lambda pair: (LANGUAGES.index(pair[1].lang), place[pair[1].arm], pair[1].query_id))
+    rows = [_measure_answer(answer, queries) for queries, answer in ordered]
+    return with_contamination(pl.DataFrame(rows, schema_overrides=SCHEMA)).select(list(SCHEMA))
+
+
+def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str, Answer]]:
+    """Return the arms' answers that can be compared, one to each query: further samples are no further evidence.
+
+    Each comes with the name of its file of queries. Raises ConfigError if no arm has any to one of them, a line is
+    damaged, or arms answered other texts or with other settings.
+    """
+    chosen = [(name, answer) for name in queries for answer in _answers_to(name, arms)]
+    _check_comparable([answer for _, answer in chosen])
+    return chosen
+
+
+def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
+    answers = [answer for arm in arms for answer in _first_samples(arm, queries)]
+    if not answers:
+        where = arms[0].folder.parent if arms else "the study"
+        raise ConfigError(f"no arm of {where} has answers in generations/{queries}.jsonl: run generate.py first")
+    return answers
+
+
+def _first_samples(arm: Arm, queries: str) -> list[Answer]:
+    answers = arm.answers(queries)
+    if failed := sum(answer.failed for answer in answers):
+        log.warning("%s: %d answers failed and are left out; generate.py asks for them again", arm.folder, failed)
+    return [answer for answer in answers if not answer.failed and answer.sample == 0]
+
+
+def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
+    """`answers` with the language that each is in, and how much of it is the other one's script, from where on."""
+    text, chinese = pl.col("answer"), pl.col("lang") == "zh"
+    before_latin, before_han = (f"(?s)^([^{letters}]*)" for letters in (LATIN_LETTERS, HAN_LETTERS))
+    counted = answers.with_columns(
+        zh_share=script_share(text),
+        han=text.str.replace_all(f"[^{HAN_LETTERS}]+", "").str.len_chars(),
+        latin=text.str.replace_all(f"[^{LATIN_LETTERS}]+", "").str.len_chars(),
+        begins=text.str.extract(
+            pl.when(chinese).then(pl.lit(before_latin)).otherwise(pl.lit(before_han))
+        ).str.len_chars(),
+    ).with_columns(language=language_of(pl.col("zh_share")))
+    foreign, letters = pl.when(chinese).then("latin").otherwise("han"), pl.col("han") + pl.col("latin")
+    contaminated = pl.col("language") == pl.when(chinese).then(pl.lit("en")).otherwise(pl.lit("zh"))
+    mixed = pl.col("language") == "mixed"
+    return counted.with_columns(
+        contaminated=contaminated,
+        contaminated_any=contaminated | mixed,
+        foreign_characters=pl.when(letters > 0).then(foreign / letters),
+        foreign_position=pl.when(contaminated | mixed).then(pl.col("begins") / text.str.len_chars()),
+    )
+
+
+def _check_comparable(answers: Sequence[Answer]) -> None:
+    """Raise ConfigError if answers were asked for with different settings, or under one id to different queries."""
+    first = answers[0]
+    texts: dict[str, str] = {}
+    for answer in answers:
+        for key in ("seed", "sampling"):
+            if (own := getattr(answer, key)) != (expected := getattr(first, key)):
+                raise ConfigError(
+                    f"{first.arm} was asked with {key} {expected}, {answer.arm} with {own}: "
+                    "not comparable; answer with the same settings (generate.py … overwrite=true), "
+                    "or leave one out with arms=[…]"
+                )
+        if texts.setdefault(answer.query_id, answer.query) != answer.query:
+            raise ConfigError(
+                f"query {answer.query_id} has another text for {answer.arm}: not comparable; answer one file of "
+                "queries with every arm (generate.py … overwrite=true)"
+            )
+
+
+def _measure_answer(answer: Answer, queries: str | None) -> dict[str, Any]:
+    tokens = words(answer.answer)
+    return {
+        **{key: getattr(answer, key) for key in ("arm", "lang", "genre", "query_id", "query", "reasoning", "answer")},
+        "queries": queries,
+        "tokens": answer.answer_tokens,
+        "characters": len(answer.answer),
+        "words": len(tokens),
+        "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH),
+        **diversity(tokens),
+        "finished": answer.finish_reason and answer.finish_reason == "stop" and bool(answer.answer),
+    }

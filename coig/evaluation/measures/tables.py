@@ -1,0 +1,108 @@
+"""Tables of the automatic measures: by arm, by genre, and arms compared query by query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import polars as pl
+
+from coig.evaluation.measures.answers import DIVERSITY
+from coig.statistics.intervals import (
+    RESAMPLES,
+    holm,
+    wilson_interval,
+)
+from coig.statistics.paired import SHARES, paired
+
+METRICS = ("tokens", "characters", *DIVERSITY, *SHARES)
+AUTOMATIC: dict[str, Any] = {
+    **dict.fromkeys(("lang", "arm"), pl.String),
+    **dict.fromkeys(("queries", "empty"), pl.Int64),
+    **dict.fromkeys(("finished", "tokens", "characters", "ttr_median"), pl.Float64),
+    **{f"{measure}_mean": pl.Float64 for measure in DIVERSITY},
+    **{f"{measure}_answers": pl.Int64 for measure in DIVERSITY},  # answers long enough for the measure
+    **dict.fromkeys(("zh", "en", "mixed", "und", "foreign", "foreign_any"), pl.Int64),  # answers in that language
+    **dict.fromkeys(("foreign_characters", "foreign_position", "contaminated", "contaminated_any"), pl.Float64),
+    **dict.fromkeys(("contaminated_low", "contaminated_high"), pl.Float64),
+    **dict.fromkeys(("contaminated_any_low", "contaminated_any_high"), pl.Float64),
+}
+GENRES: dict[str, Any] = {
+    **dict.fromkeys(("lang", "genre", "arm"), pl.String),
+    "queries": pl.Int64,
+    **dict.fromkeys(("tokens", "characters", "ttr", "contaminated", "finished"), pl.Float64),
+}
+COMPARISONS: dict[str, Any] = {
+    **dict.fromkeys(("lang", "metric", "arm", "opponent"), pl.String),
+    "queries": pl.Int64,
+    **dict.fromkeys(("difference", "low", "high", "p", "p_holm"), pl.Float64),
+}
+
+
+def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
+    """Lengths, diversity, contamination and the share of finished answers per (lang, arm), in the arms' order.
+
+    `contaminated`: share of answers in the other language; `contaminated_any`: those that mix both count too; both
+    with 95 % Wilson intervals over all queries. Lengths are means over all answers, diversity over those long enough.
+    `foreign_characters` is the mean share of the other script's letters, `foreign_position` the mean place (0–1) at
+    which it begins in contaminated answers.
+    """
+    table = (
+        answers.group_by("lang", "arm", maintain_order=True)
+        .agg(
+            queries=pl.len(),
+            empty=(pl.col("characters") == 0).sum(),
+            finished=pl.col("finished").mean(),
+            tokens=pl.col("tokens").mean(),
+            characters=pl.col("characters").mean(),
+            ttr_median=pl.col("ttr").median(),
+            **{f"{measure}_mean": pl.col(measure).mean() for measure in DIVERSITY},
+            **{f"{measure}_answers": pl.col(measure).count() for measure in DIVERSITY},
+            **{label: (pl.col("language") == label).sum() for label in ("zh", "en", "mixed", "und")},
+            foreign=pl.col("contaminated").sum(),
+            foreign_any=pl.col("contaminated_any").sum(),
+            foreign_characters=pl.col("foreign_characters").mean(),
+            foreign_position=pl.col("foreign_position").mean(),
+        )
+        .with_columns(
+            contaminated=pl.col("foreign") / pl.col("queries"),
+            contaminated_any=pl.col("foreign_any") / pl.col("queries"),
+        )
+    )
+    for count, rate in (("foreign", "contaminated"), ("foreign_any", "contaminated_any")):
+        limits = [wilson_interval(row[count], row["queries"]) for row in table.iter_rows(named=True)]
+        lows, highs = zip(*limits, strict=True)
+        table = table.with_columns(pl.Series(f"{rate}_low", lows), pl.Series(f"{rate}_high", highs))
+    return table.select(pl.col(name).cast(kind) for name, kind in AUTOMATIC.items())
+
+
+def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
+    """The main measures per (lang, genre, arm)."""
+    means = ("tokens", "characters", "ttr", "contaminated", "finished")
+    grouped = (
+        answers.drop_nulls("genre")
+        .sort("lang", "genre", descending=[True, False], maintain_order=True)
+        .group_by("lang", "genre", "arm", maintain_order=True)
+    )
+    table = grouped.agg(queries=pl.len(), **{name: pl.col(name).mean() for name in means})
+    return table.select(pl.col(name).cast(kind) for name, kind in GENRES.items())
+
+
+def comparisons(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+    """Differences of two arms' means over the queries that both answered, by language and measure.
+
+    95 % intervals over resampled queries; `p` by random flips of signs, `p_holm` corrected for the pairs of arms.
+    """
+    parts = answers.partition_by("lang", maintain_order=True)
+    rows = [row for part in parts for row in _differences(part, seed, resamples)]
+    return pl.DataFrame(rows, schema=COMPARISONS).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict[str, Any]]:
+    arms = part["arm"].unique(maintain_order=True).to_list()
+    pairs = list(combinations(range(len(arms)), 2))
+    for metric in METRICS if pairs else ():
+        shared = [one for one in paired(part, metric, arms, pairs, seed, resamples) if one["queries"]]
+        for found, p in zip(shared, holm([one["p"] for one in shared]), strict=True):
+            yield {"lang": part["lang"][0], "metric": metric} | found | {"p_holm": p}

@@ -1,0 +1,19 @@
+"""What the steps of a reasoning do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from coig.evaluation.reasoning.behaviour import by_position, label_agreement, labelled_steps, shares, transitions
+from coig.records.label import Label
+
+
+def trace(answers: pl.DataFrame, labels: Sequence[Label]) -> dict[str, pl.DataFrame]:
+    """Return the tables of the answers' reasoning by name: behaviour along the chain, and how far labels agree."""
+    steps = labelled_steps(answers)
+    frames = {"behaviour": by_position(steps), "behaviour_shares": shares(steps), "transitions": transitions(steps)}
+    if labels:
+        frames["label_agreement"] = label_agreement(steps, labels)
+    return frames

@@ -1,0 +1,26 @@
+"""Show an evaluation: page, tables, figures, terminal, W&B."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from coig.evaluation.report.files import write_evaluation
+from coig.evaluation.report.results import Evaluation
+from coig.evaluation.report.terminal import print_evaluation
+from coig.evaluation.report.tracking import log_evaluation
+from coig.study.arm import Arm
+from coig.study.tracking import best_effort
+
+__all__ = ["Evaluation", "report"]
+log = logging.getLogger(__name__)
+
+
+def report(evaluation: Evaluation, arms: Sequence[Arm], folder: Path) -> None:
+    """Write an evaluation's files into `folder`, log it where training was tracked, and print its main tables."""
+    figures = write_evaluation(evaluation, folder)
+    with best_effort(folder):
+        log_evaluation(evaluation, list(figures), arms, folder)
+    print_evaluation(evaluation)
+    log.info("Report: %s", (folder / "report.html").absolute())

@@ -1,0 +1,257 @@
+"""Figures of the report, as SVG for the page and PNG for slides. Same input, same bytes.
+
+One figure per language, so that two stand side by side on a screen and below each other on a phone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import matplotlib as mpl
+import numpy as np
+import polars as pl
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from coig.display.figures import (
+    CREATIVE,
+    GENERAL,
+    GRID,
+    INK,
+    SOFT,
+    WIDTH,
+    column_axes,
+    drawing,
+    is_dark,
+    lay_out,
+    row_axes,
+    slant,
+    warn_of_missing_font,
+)
+from coig.display.numbers import LANGUAGE_NAMES, percent
+from coig.evaluation.report.results import (
+    Evaluation,
+    all_genres,
+    by_language,
+    each_pair_once,
+    over_reference,
+    strongest_by_genre,
+)
+from coig.study.roster import Roster
+
+RATES = mpl.colormaps["PuOr"]  # its two ends stay apart for colour-blind readers
+SPREAD = Normalize(0.15, 0.85)  # one scale for every study
+# colours of Okabe and Ito (2008), which colour-blind readers tell apart; dashes for print without colour
+BEHAVIOURS = {
+    "normal writing": ("#0072b2", "-"),
+    "deep reasoning": ("#d55e00", "--"),
+    "self-exploration": ("#009e73", "-."),
+    "self-reflection": ("#cc79a7", ":"),
+}
+
+
+def figures(evaluation: Evaluation) -> dict[str, Figure]:
+    """Every figure that the frames allow, by its file name's stem: `win_rates_zh`, `win_rates_en`, `ratio_zh` …"""
+    drawn = {}
+    with drawing():
+        for name, (source, draw) in FIGURES.items():
+            frame = evaluation.table(source)
+            for lang, part in [] if frame is None else by_language(frame):
+                figure = Figure(figsize=(WIDTH, 2.9), layout="constrained", label=f"{name}_{lang}")
+                draw(figure, part, evaluation.roster)
+                if figure.axes:
+                    figure.suptitle(LANGUAGE_NAMES[lang], x=0.02, ha="left", fontsize=11)
+                    lay_out(figure)
+                    drawn[f"{name}_{lang}"] = figure
+    warn_of_missing_font(drawn.values())
+    return drawn
+
+
+def _matrix(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Win rate of the row's arm over the column's, with its interval; 50 % is white."""
+    overall = all_genres(part)
+    arms = _present(overall, roster)
+    if not arms:
+        return
+    side = max(WIDTH, 0.78 * len(arms))
+    figure.set_size_inches(side, 0.85 * side)
+    axes = figure.subplots()
+    rates = np.full((len(arms), len(arms)), np.nan)
+    for row in overall.iter_rows(named=True):
+        y, x = arms.index(row["arm"]), arms.index(row["opponent"])
+        rates[y, x] = row["rate"]
+        ink = "white" if is_dark(RATES(SPREAD(row["rate"]))) else INK
+        axes.text(x, y - 0.1, percent(row["rate"]), ha="center", va="center", color=ink)
+        if row["low"] is not None:
+            ends = f"{100 * row['low']:.0f}–{100 * row['high']:.0f}"
+            axes.text(x, y + 0.24, ends, ha="center", va="center", color=ink, fontsize=7.5)
+    centres = np.arange(len(arms))
+    axes.pcolormesh(centres, centres, np.ma.masked_invalid(rates), cmap=RATES, norm=SPREAD, ec="white")
+    axes.set(ylim=(len(arms) - 0.5, -0.5), ylabel="win rate of", xlabel="over", aspect="equal")
+    axes.set_xticks(centres, arms, rotation=slant(arms))
+    axes.set_yticks(centres, arms)
+    axes.tick_params(length=0, labelsize=8.5)
+    axes.spines[:].set_visible(False)
+
+
+def _ratio(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Win rate over the reference by growing general data, the reference itself at 50 %."""
+    over = {row["arm"]: row for row in over_reference(all_genres(part), roster).iter_rows(named=True)}
+    shown = [arm for arm in roster.names if arm in over]
+    if not shown:
+        return
+    axes = figure.subplots()
+    rates, low, high, wide_low, wide_high = (
+        _per_cent(pl.Series([over[arm][name] for arm in shown], dtype=pl.Float64))
+        for name in ("rate", "low", "high", "low_raters", "high_raters")
+    )
+    places = np.arange(len(shown))
+    axes.axhline(50, color=SOFT, linewidth=1, linestyle="--")
+    axes.vlines(places, wide_low, wide_high, color=CREATIVE, linewidth=1.2, label="95 %, new raters too")
+    axes.vlines(places, low, high, color=CREATIVE, linewidth=4, alpha=0.55, label="95 %, these raters, new prompts")
+    axes.plot(places, rates, "o-", color=CREATIVE, linewidth=1, markeredgecolor="white", markersize=8)
+    for place, rate in zip(places, rates, strict=True):
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # else a line runs through the figures
+        axes.annotate(f"{rate:.1f}", (place, rate), (9, -3), textcoords="offset points", fontsize=8.5, bbox=box)
+    axes.plot([len(shown)], [50], "D", color=GENERAL, markersize=8)
+    names = [*shown, str(roster.reference)]
+    axes.set_xticks(range(len(names)), names, rotation=slant(names))
+    axes.set(ylim=(0, 100), xlim=(-0.5, len(shown) + 0.5), ylabel=f"win rate over {roster.reference} (%)")
+    axes.grid(axis="y")
+    axes.legend(loc="lower right")
+
+
+def _strengths(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    rows = part.sort("rank", pl.col("arm").replace_strict(_places(roster), default=len(roster.names)))
+    axes = row_axes(figure, rows["arm"].to_list(), 0.42)
+    places = np.arange(len(rows))
+    colours = [_colour(arm, roster) for arm in rows["arm"]]
+    axes.hlines(places, rows["low"].to_numpy(), rows["high"].to_numpy(), color=colours, linewidth=3, alpha=0.55)
+    axes.scatter(rows["strength"].to_numpy(), places, s=52, color=colours, edgecolor="white", zorder=3)
+    for place, row in enumerate(rows.iter_rows(named=True)):
+        known = row["rank_low"] is not None
+        ranks = f"rank {row['rank']}" + (f" ({row['rank_low']}–{row['rank_high']})" if known else "")
+        axes.annotate(ranks, (1, place), (4, 0), ("axes fraction", "data"), "offset points", va="center", fontsize=8.5)
+    axes.set_xlabel("strength (log odds)")
+
+
+def _length_control(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Each pair's win rate as it is and as it would be between answers of one length."""
+    pairs = each_pair_once(part, roster)
+    names = [f"{arm} over {opponent}" for arm, opponent in pairs.select("arm", "opponent").iter_rows()]
+    axes = row_axes(figure, names, 0.3)
+    places = np.arange(len(pairs))
+    raw, equal = _per_cent(pairs["rate"]), _per_cent(pairs["equal_length_rate"])
+    axes.axvline(50, color=SOFT, linewidth=1, linestyle="--")
+    axes.hlines(places, raw, equal, color=GRID, linewidth=3)
+    axes.plot(raw, places, "o", markerfacecolor="white", color=CREATIVE, label="as judged")
+    axes.plot(equal, places, "o", color=CREATIVE, label="at equal length")
+    axes.set(xlabel="win rate (%)", xlim=(0, 100))
+    figure.legend(loc="outside lower center", ncols=2)
+
+
+def _boxes(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster], None]:
+    def draw(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+        arms = _present(part.drop_nulls(column), roster)
+        if not arms:
+            return
+        values = [part.filter(pl.col("arm") == arm)[column].drop_nulls().to_numpy() for arm in arms]
+        axes = column_axes(figure, arms, label)
+        boxes = axes.boxplot(values, positions=range(len(arms)), widths=0.55, patch_artist=True, showfliers=False)
+        for box, arm in zip(boxes["boxes"], arms, strict=True):
+            box.set(facecolor=_colour(arm, roster), alpha=0.75, edgecolor=INK)
+        for median in boxes["medians"]:
+            median.set(color="#111111")
+        axes.set_xticks(range(len(arms)), arms, rotation=slant(arms))
+
+    return draw
+
+
+def _contamination(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    arms = part["arm"].to_list()
+    names = ("contaminated", "contaminated_low", "contaminated_high")
+    rates, lows, highs = (_per_cent(part[name]) for name in names)
+    axes = column_axes(figure, arms, "answers in the other language (%)")
+    axes.bar(range(len(arms)), rates, 0.55, color=[_colour(arm, roster) for arm in arms], alpha=0.85)
+    errors = [(rates - lows).clip(0), (highs - rates).clip(0)]
+    axes.errorbar(range(len(arms)), rates, yerr=errors, fmt="none", ecolor=INK, capsize=3)
+    for place, (rate, high) in enumerate(zip(rates, highs, strict=True)):
+        axes.annotate(
+            f"{rate:.1f}", (place, high), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=8.5
+        )
+    axes.set_ylim(0, 110)  # one scale for every study, room for a bar of 100
+
+
+def _behaviour(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """A panel per arm: the share of each behaviour along the reasoning, with its interval as a band."""
+    arms = _present(part, roster)
+    height = (len(arms) + 2) // 2  # one place is kept for the legend
+    figure.set_size_inches(WIDTH, 0.7 + 1.55 * height)
+    panels = figure.subplots(height, 2, sharex=True, sharey=True, squeeze=False).flatten()
+    for axes, arm in zip(panels, arms, strict=False):
+        for behaviour, (colour, dash) in BEHAVIOURS.items():
+            rows = part.filter(arm=arm, behaviour=behaviour).sort("decile")
+            where = 10 * rows["decile"].to_numpy() + 5
+            low, high = _per_cent(rows["low"]), _per_cent(rows["high"])
+            axes.fill_between(where, low, high, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(where, _per_cent(rows["share"]), color=colour, linestyle=dash, linewidth=1.6, label=behaviour)
+        axes.set_title(arm, fontsize=9.5, loc="left")
+        axes.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 25, 50, 75, 100))
+        axes.grid()
+        axes.tick_params(labelsize=8, labelbottom=True)
+    for axes in panels[len(arms) :]:
+        axes.set_axis_off()
+    panels[len(arms)].legend(*panels[0].get_legend_handles_labels(), loc="upper left")
+    figure.supxlabel("position in the reasoning (%)", fontsize=9.5)
+    figure.supylabel("share of steps (%)", fontsize=9.5)
+
+
+def _genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """A forest plot of the strongest arm with creative data."""
+    rows = strongest_by_genre(part, roster)
+    if rows.is_empty():
+        return
+    names = [f"{row['genre'] or 'all genres'} ({row['prompts']})" for row in rows.iter_rows(named=True)]
+    axes = row_axes(figure, names, 0.22)
+    places = np.arange(len(rows))
+    colours = [CREATIVE] * (len(rows) - 1) + [INK]
+    axes.axvline(50, color=SOFT, linewidth=1, linestyle="--")
+    axes.hlines(places, _per_cent(rows["low_raters"]), _per_cent(rows["high_raters"]), color=colours, linewidth=0.8)
+    axes.hlines(places, _per_cent(rows["low"]), _per_cent(rows["high"]), color=colours, linewidth=3, alpha=0.55)
+    axes.scatter(_per_cent(rows["rate"]), places, s=26, color=colours, edgecolor="white", zorder=3, clip_on=False)
+    axes.set_xlim(0, 100)
+    figure.supxlabel(f"win rate of {rows['arm'][0]} over {roster.reference} (%)", fontsize=10)
+    axes.tick_params(axis="y", labelsize=8.5)
+
+
+# what each figure is drawn from, and how
+FIGURES: dict[str, tuple[str, Callable[[Figure, pl.DataFrame, Roster], None]]] = {
+    "win_rates": ("win_rates", _matrix),
+    "ratio": ("win_rates", _ratio),
+    "strengths": ("strengths", _strengths),
+    "length_control": ("length_control", _length_control),
+    "length": ("answers", _boxes("tokens", "length of the answer (tokens)")),
+    "ttr": ("answers", _boxes("ttr", "type-token ratio")),
+    "mattr": ("answers", _boxes("mattr", "MATTR, windows of 50 words")),
+    "contamination": ("automatic", _contamination),
+    "behaviour": ("behaviour", _behaviour),
+    "genres": ("win_rates", _genres),
+}
+
+
+def _present(part: pl.DataFrame, roster: Roster) -> list[str]:
+    there = set(part["arm"])
+    return [arm for arm in roster.names if arm in there]
+
+
+def _places(roster: Roster) -> dict[str, int]:
+    return {arm: place for place, arm in enumerate(roster.names)}
+
+
+def _per_cent(shares: pl.Series) -> NDArray[np.float64]:
+    return 100 * shares.cast(pl.Float64).to_numpy()
+
+
+def _colour(arm: str, roster: Roster) -> str:
+    return GENERAL if roster.is_general(arm) else CREATIVE

@@ -1,0 +1,204 @@
+"""`report.html`: one file that opens anywhere, and `summary.md` for pasting."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from coig.display.numbers import LANGUAGE_NAMES, NONE, interval, p_value, percent
+from coig.display.tables import Row, markdown
+from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
+from coig.evaluation.report.results import Evaluation, by_language
+from coig.evaluation.report.sections import QUESTION, SECTIONS
+from coig.evaluation.report.tables import arm_table, views_in
+from coig.text.language import HAN
+
+MARKS = {"supported": "✓", "not supported": "✕", "underpowered": "?", "not measured": "–"}
+CAPTIONS = {
+    "win_rates": "Win rate of the row's arm over the column's in per cent, and its 95 % interval for these raters and "
+    "new prompts.",
+    "ratio": "Win rate over the arm with general data alone, by growing general data.",
+    "strengths": "Strength with its 95 % interval; ranks that the bootstrap leaves possible in brackets.",
+    "length_control": "Open: the win rate as judged. Filled: at equal length.",
+    "length": "Length of the answers in the model's tokens, reasoning left out. "
+    "Box: quartiles; whiskers: 1.5 × the distance between them.",
+    "ttr": "Type-token ratio (distinct words / words). It falls with length, "
+    "so it does not compare arms whose answers differ in length.",
+    "mattr": "Moving-average type-token ratio over 50 words (Covington & McFall 2010): it does not fall with length.",
+    "contamination": "Share of answers written in the other language, with 95 % Wilson intervals.",
+    "behaviour": "Share of the steps of each kind along the reasoning, from its start (0 %) to its end (100 %).",
+    "genres": "Win rate of the strongest arm with creative data over the arm without, by genre (prompts in brackets). "
+    "Thick: 95 % for these raters and new prompts; thin: new raters too.",
+}
+NO_CONTRAST = "No two arms here differ in what the question compares alone: train the others of the experiment."
+QUERY = ("query_id", "lang", "genre", "query")
+ANSWER = ("arm", "reasoning", "answer", "tokens", "language", "finished", "contaminated")
+ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def html(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
+    """The page, with the figures of `figures.figures` as SVG; every text of a user or a model is escaped."""
+    environment = Environment(
+        loader=PackageLoader("coig.evaluation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"lang": _lang, "language": LANGUAGE_NAMES.get}
+    return environment.get_template("report.html.j2").render(
+        study=evaluation.study,
+        facts=_facts(evaluation),
+        notes=evaluation.notes,
+        question=_question(evaluation),
+        claims=_claims(evaluation),
+        sections=_sections(evaluation, svgs),
+        arms=arm_table(evaluation.manifests),
+        answers=_answers(evaluation),
+    )
+
+
+def summary(evaluation: Evaluation) -> str:
+    """Return claims, win rates, strengths and the automatic measures in Markdown."""
+    parts = [f"# Study {evaluation.study}", *question_lines(evaluation)]
+    for lang, counts, claims in _claims(evaluation):
+        parts += [f"## {LANGUAGE_NAMES[lang]}: claims ({counts})", "\n".join(map(_item, claims))]
+    for view in views_in("summary"):
+        for lang, cells in view.fill(evaluation):
+            parts += [f"## {LANGUAGE_NAMES[lang]}{view.title}", markdown(cells)]
+    if evaluation.notes:
+        parts.append("\n".join(f"- {note}" for note in evaluation.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def question_lines(evaluation: Evaluation, *, short: bool = False) -> list[str]:
+    """The study's question and its answers as paragraphs of Markdown, in short without the single comparisons; none if
+    it asks none."""
+    if (question := _question(evaluation)) is None:
+        return []
+    told = [
+        "\n".join(
+            [f"{heading}: {answer.short}", *(f"- {item}" for item in answer.best + (() if short else answer.contrasts))]
+        )
+        for heading, answer in question["answers"]
+    ]
+    return [f"**{question['asked']}**", *question["halves"], *(told or [NO_CONTRAST])]
+
+
+def _question(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return what the study was made to answer, (heading, answer) by language, and the tables behind them."""
+    findings = evaluation.findings
+    if findings is None or findings.question is None:
+        return None
+    return {
+        "asked": findings.question,
+        "halves": findings.halves,
+        "answers": [(LANGUAGE_NAMES[answer.lang], answer) for answer in findings.question_answers],
+        "tables": QUESTION.tables(evaluation),
+        "key": QUESTION.key,
+        "none": NO_CONTRAST,
+    }
+
+
+def _facts(evaluation: Evaluation) -> list[str]:
+    """How much the study rests on."""
+    facts = [f"{len(evaluation.arms)} arms: {', '.join(evaluation.arms)}"]
+    if (answers := evaluation.table("answers")) is not None:
+        queries = answers.unique("query_id")
+        parts = [f"{len(part):,} {LANGUAGE_NAMES[lang].split()[0]}" for lang, part in by_language(queries)]
+        facts.append(f"{len(queries):,} queries ({', '.join(parts)}) of {queries['genre'].n_unique()} genres")
+        facts.append(f"{len(answers):,} answers")
+    if (raters := evaluation.table("raters")) is not None:
+        facts.append(f"{raters['judgments'].sum():,} judgments by {raters['rater'].n_unique()} raters")
+    return facts
+
+
+def _sections(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """Those that have something to show."""
+    shown = [
+        {"section": section, "figures": _figures(section.figures, svgs), "tables": section.tables(evaluation)}
+        for section in SECTIONS
+    ]
+    return [part for part in shown if part["figures"] or part["tables"]]
+
+
+def _figures(names: Sequence[str], svgs: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    drawn = {name: [svgs[f"{name}_{lang}"] for lang in LANGUAGE_NAMES if f"{name}_{lang}" in svgs] for name in names}
+    return [
+        {"name": name, "caption": CAPTIONS[name], "svgs": [_inline(svg, CAPTIONS[name]) for svg in found]}
+        for name, found in drawn.items()
+        if found
+    ]
+
+
+def _inline(svg: bytes, caption: str) -> Markup:
+    """The `<svg>` element without its XML prologue and without the ids that every figure has."""
+    text = re.sub(r' id="[A-Za-z][\w.]*_\d{1,4}"', "", svg.decode())
+    opening = Markup('<svg role="img" aria-label="{}"').format(caption)
+    return opening + Markup(text[text.index("<svg") + len("<svg") :])
+
+
+def _claims(evaluation: Evaluation) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """(language, how many of each status, claims)."""
+    frame = evaluation.table("claims")
+    return [
+        (lang, _counts(part["status"]), [_claim(row) for row in part.iter_rows(named=True)])
+        for lang, part in ([] if frame is None else by_language(frame))
+    ]
+
+
+def _counts(statuses: pl.Series) -> str:
+    return ", ".join(f"{count} {status}" for status in MARKS if (count := (statuses == status).sum()))
+
+
+def _claim(row: Row) -> dict[str, Any]:
+    """A claim with its figures as (label, text), none of them if nothing was measured."""
+    facts = [
+        ("effect", row["effect"] or NONE),
+        (f"95 %, {THESE_RATERS}", interval(row["low"], row["high"]) + "\u00a0%"),
+        (f"95 %, {NEW_RATERS}", interval(row["low_raters"], row["high_raters"]) + "\u00a0%"),
+        ("corrected p", p_value(row["p_holm"])),
+        ("minimum detectable effect", percent(row["mde"]) + " points"),
+    ]
+    facts = [(label, NONE if text.startswith(NONE) else text) for label, text in facts]
+    measured = any(text != NONE for _, text in facts)
+    return {
+        **{name: row[name] for name in ("claim", "status", "why")},
+        "mark": MARKS[row["status"]],
+        "facts": facts if measured else [],
+    }
+
+
+def _item(claim: dict[str, Any]) -> str:
+    """A claim as a Markdown item, its figures on one line."""
+    told = "; ".join(f"{label} {text}" for label, text in claim["facts"])
+    stated = f"- {claim['mark']} **{claim['status']}**: {claim['claim']}"
+    return "  \n  ".join([stated, told, claim["why"]]) if told else f"{stated} ({claim['why']})"
+
+
+def _answers(evaluation: Evaluation) -> Markup | None:
+    """The queries with the arms' answers for the reader, as JSON that cannot end the element it stands in."""
+    frame = evaluation.table("answers")
+    if frame is None:
+        return None
+    place = {arm: number for number, arm in enumerate(evaluation.arms)}
+    queries: dict[str, dict[str, Any]] = {}
+    order = pl.col("arm").replace_strict(place, default=len(place))
+    for row in frame.sort(order, maintain_order=True).select(*QUERY, *ANSWER).iter_rows(named=True):
+        query = queries.setdefault(row["query_id"], {**{name: row[name] for name in QUERY}, "answers": []})
+        query["answers"].append({name: row[name] for name in ANSWER})
+    text = json.dumps(list(queries.values()), ensure_ascii=False, separators=(",", ":"))
+    for character, escape in ESCAPES.items():
+        text = text.replace(character, escape)
+    return Markup(text)
+
+
+def _lang(text: str) -> Markup:
+    """The attribute that has a text with Chinese in it shown in Chinese type."""
+    return Markup(' lang="zh-Hans"') if HAN.search(text) else Markup("")

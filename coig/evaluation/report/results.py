@@ -1,0 +1,118 @@
+"""Everything an evaluation found: tables, findings, notes. All presenters read this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from coig.display.numbers import LANGUAGE_NAMES
+from coig.evaluation.findings import Findings
+from coig.evaluation.findings.claims import CLAIMS, SIGNATURES
+from coig.evaluation.findings.contrasts import CONTRASTS
+from coig.evaluation.measures.answers import SCHEMA as ANSWERS
+from coig.evaluation.measures.tables import AUTOMATIC, COMPARISONS, GENRES
+from coig.evaluation.preferences.agreement import AGREEMENT, RATERS, RATINGS
+from coig.evaluation.preferences.strengths import LENGTH_CONTROL, STRENGTHS
+from coig.evaluation.preferences.win_rates import SCHEMA as WIN_RATES
+from coig.evaluation.reasoning.behaviour import BEHAVIOUR, BEHAVIOUR_SHARES, LABEL_AGREEMENT, TRANSITIONS
+from coig.study.manifest import Manifest
+from coig.study.roster import Roster
+
+# every table of an evaluation, in the order in which its files are listed, and where its columns are declared
+COLUMNS: dict[str, Mapping[str, Any]] = {
+    "answers": ANSWERS,
+    "automatic": AUTOMATIC,
+    "comparisons": COMPARISONS,
+    "genres": GENRES,
+    "win_rates": WIN_RATES,
+    "strengths": STRENGTHS,
+    "length_control": LENGTH_CONTROL,
+    "agreement": AGREEMENT,
+    "raters": RATERS,
+    "ratings": RATINGS,
+    "claims": CLAIMS,
+    "contrasts": CONTRASTS,
+    "signatures": SIGNATURES,
+    "behaviour": BEHAVIOUR,
+    "behaviour_shares": BEHAVIOUR_SHARES,
+    "transitions": TRANSITIONS,
+    "label_agreement": LABEL_AGREEMENT,
+}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A study's results. A table that is absent or empty was not measured, and nothing is shown of it.
+
+    Rates and shares are 0–1; `low` and `high` are 95 % intervals for these raters and new prompts, `low_raters` and
+    `high_raters` for new raters too (null with one rater).
+    """
+
+    study: str
+    roster: Roster  # the arms in the order shown
+    tables: Mapping[str, pl.DataFrame]  # by the names of COLUMNS
+    findings: Findings | None = None
+    notes: tuple[str, ...] = ()
+    manifests: Sequence[Manifest] = ()
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        return self.roster.names
+
+    def table(self, name: str) -> pl.DataFrame | None:
+        """Return the table of that name, or None if it is absent or empty."""
+        assert name in COLUMNS, name
+        frame = self.tables.get(name)
+        return frame if frame is not None and len(frame) else None
+
+    def measured(self) -> dict[str, pl.DataFrame]:
+        """Return every table that was measured, by name."""
+        found = {name: self.table(name) for name in COLUMNS}
+        return {name: frame for name, frame in found.items() if frame is not None}
+
+
+def by_language(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """The rows of each language that has any, Chinese first."""
+    parts = [(lang, frame.filter(pl.col("lang") == lang)) for lang in LANGUAGE_NAMES]
+    return [(lang, part) for lang, part in parts if len(part)]
+
+
+def over_reference(win_rates: pl.DataFrame, roster: Roster) -> pl.DataFrame:
+    """The rows whose opponent is the reference; none without one."""
+    return win_rates.filter(opponent=roster.reference) if roster.reference else win_rates.clear()
+
+
+def all_genres(win_rates: pl.DataFrame) -> pl.DataFrame:
+    return win_rates.filter(pl.col("genre").is_null())
+
+
+def each_pair_once(frame: pl.DataFrame, roster: Roster) -> pl.DataFrame:
+    """One row per pair of arms, of its two orders the one that wins; equals stand in the arms' order."""
+    place = {arm: number for number, arm in enumerate(roster.names)}
+    first, second = (pl.col(name).replace_strict(place, default=len(place)) for name in ("arm", "opponent"))
+    pair = [pl.min_horizontal(first, second).alias("nearer"), pl.max_horizontal(first, second).alias("farther")]
+    chosen = frame.with_columns(pair).sort(1 - pl.col("rate"), first, maintain_order=True)
+    chosen = chosen.unique(["nearer", "farther"], keep="first", maintain_order=True)
+    return chosen.sort(first, second).drop("nearer", "farther")
+
+
+def strongest(win_rates: pl.DataFrame, roster: Roster) -> str | None:
+    """The arm with creative data that wins most often over the reference."""
+    over = over_reference(all_genres(win_rates), roster)
+    general = [arm for arm in roster.names if roster.is_general(arm)]
+    ranked = over.filter(~pl.col("arm").is_in(general)).sort("rate", descending=True, maintain_order=True)
+    return None if ranked.is_empty() else str(ranked["arm"][0])
+
+
+def strongest_by_genre(win_rates: pl.DataFrame, roster: Roster) -> pl.DataFrame:
+    """That arm's win rates over the reference: genres, the highest first, then all together.
+
+    Empty if no genre was judged.
+    """
+    arm = strongest(win_rates, roster)
+    over = over_reference(win_rates, roster).filter(pl.col("arm") == pl.lit(arm, pl.String))
+    genres = over.filter(pl.col("genre").is_not_null()).sort("rate", "genre", descending=[True, False])
+    return pl.concat([genres, all_genres(over)]) if len(genres) else genres

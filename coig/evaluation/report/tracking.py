@@ -1,0 +1,50 @@
+"""The evaluation as one run in Weights & Biases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coig.evaluation.report.results import Evaluation
+from coig.evaluation.report.tables import views_in
+from coig.study.arm import Arm
+from coig.study.tracking import finished_run, is_wandb, wandb_options
+
+SCALARS = ("finished", "tokens", "ttr_mean", "mattr_mean", "contaminated")
+
+
+def log_evaluation(evaluation: Evaluation, figures: Sequence[str], arms: Sequence[Arm], folder: Path) -> None:
+    """Log scalars, tables and figures in the study's group; nothing if no arm's training was tracked there."""
+    loggers = [arm.config().logger for arm in arms]
+    tracked = next((logger for logger in loggers if logger and is_wandb(logger)), None)
+    if tracked is None:
+        return
+    where = {key: value for key, value in tracked.arguments().items() if key in ("project", "entity")}
+    first = min(arm.manifest().wandb_run for arm in arms)
+    with finished_run():
+        options = wandb_options(f"{first}-evaluation")
+        import wandb
+
+        about: dict[str, Any] = {"group": evaluation.study, "name": "evaluation", "job_type": "evaluate"}
+        run = wandb.init(**where, **options, **about, dir=folder.absolute(), resume="allow")
+        run.summary.update(_scalars(evaluation))
+        run.log(
+            {name: wandb.Table(columns=frame.columns, data=frame.rows()) for name, frame in _tables(evaluation).items()}
+        )
+        run.log({f"figures/{name}": wandb.Image(str(folder / "figures" / f"{name}.png")) for name in figures})
+
+
+def _tables(evaluation: Evaluation) -> Mapping[str, Any]:
+    frames = {view.frame: evaluation.table(view.frame) for view in views_in("wandb")}
+    return {name: frame for name, frame in frames.items() if frame is not None}
+
+
+def _scalars(evaluation: Evaluation) -> dict[str, float]:
+    """`zh/cw/tokens` and so on, and `zh/cw/strength`."""
+    scalars: dict[str, float] = {}
+    for name, keys in (("automatic", SCALARS), ("strengths", ("strength",))):
+        frame = evaluation.table(name)
+        for row in frame.iter_rows(named=True) if frame is not None else ():
+            scalars |= {f"{row['lang']}/{row['arm']}/{key}": row[key] for key in keys if row[key] is not None}
+    return scalars

@@ -1,0 +1,50 @@
+"""Files and folders that are whole or not there at all, and reading JSON lines."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
+    """(number, line) of every whole line. Texts may hold U+2028 and its like, at which `str.splitlines` would break."""
+    with path.open(encoding="utf-8", newline="\n") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.endswith("\n"):
+                yield number, line[:-1]
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file under a temporary name and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)  # of a full disk, say
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill that takes `path`'s place once the block ends well."""
+    for killed in path.parent.glob(f".{path.name}.*"):
+        shutil.rmtree(killed)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

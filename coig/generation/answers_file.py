@@ -1,0 +1,75 @@
+"""An arm's file of answers: what stands in a line, which are there already, and appending so that none is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coig.config import Sampling, SamplingChoice
+from coig.config.differences import list_differences
+from coig.errors import ConfigError
+from coig.generation.completion import Completion, Request
+from coig.records.answer import Answer, EngineFacts
+from coig.records.query import Query
+from coig.study.arm import Arm
+from coig.text.think_tags import split_completion
+
+LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0}  # transformers' own defaults
+
+
+def resolved(choice: SamplingChoice, arm: Arm) -> Sampling:
+    """What was chosen, the model's own settings in place of nulls; a model that does not say `do_sample` is greedy."""
+    config = arm.generation_config()
+    own = {key: config[key] for key in LIBRARY if config.get(key) is not None}
+    if not config.get("do_sample"):
+        own["temperature"] = 0
+    chosen = {key: value for key, value in choice.model_dump().items() if value is not None or key not in LIBRARY}
+    return Sampling.model_validate(LIBRARY | own | chosen)
+
+
+def answered(arm: Arm, queries: list[Query], name: str, settings: dict[str, Any]) -> set[tuple[str, int]]:
+    """The (query id, sample) answered already, errors not among them; nothing is written, for another process may be
+    at work on the file.
+
+    Raises ConfigError for answers with other settings or to other queries.
+    """
+    file = arm.generations(name)
+    texts = {query.id: query.query for query in queries}
+    answers = arm.answers(name)
+    for answer in answers:
+        if changed := list_differences({key: getattr(answer, key) for key in settings}, settings):
+            raise ConfigError(
+                f"{file}: answered with other settings:\n  - " + "\n  - ".join(changed) + "\n"
+                "ask with the same, or overwrite=true deletes these answers and starts anew"
+            )
+        if answer.query != texts.get(answer.query_id):
+            raise ConfigError(
+                f"{file}: holds an answer to another query '{answer.query_id}'; name the file of queries otherwise, "
+                "or start anew with overwrite=true"
+            )
+    return {(answer.query_id, answer.sample) for answer in answers if not answer.failed}
+
+
+def make_answer(
+    arm: Arm, request: Request, completion: Completion, engine: EngineFacts, settings: dict[str, Any]
+) -> Answer:
+    """Return the record of what an arm wrote for a request."""
+    query = request.query
+    reasoning, answer = split_completion(completion.text)
+    return Answer(
+        query_id=query.id,
+        lang=query.lang,
+        genre=query.genre,
+        query=query.query,
+        arm=arm.name,
+        sample=request.sample,
+        reasoning=reasoning,
+        answer=answer,
+        raw=completion.text,
+        prompt_tokens=len(request.prompt),
+        reasoning_tokens=completion.reasoning_tokens,
+        answer_tokens=completion.answer_tokens,
+        finish_reason=completion.finish_reason,
+        error=completion.error,
+        engine=engine,
+        **settings,
+    )

@@ -1,0 +1,29 @@
+"""The answers of an arm as a table in Weights & Biases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coig.config.loading import construct
+from coig.study.arm import Arm
+from coig.study.tracking import finished_run, is_wandb, wandb_options
+
+COLUMNS = ("query_id", "lang", "genre", "sample", "query", "reasoning", "answer", "answer_tokens", "finish_reason")
+
+
+def log_table(arm: Arm, queries: str) -> None:
+    """Log the arm's answers, in a run of their own beside the arm's training; nothing if that went elsewhere."""
+    logger = arm.config().logger
+    if logger is None or not is_wandb(logger):
+        return
+    answers = arm.answers(queries)
+    with finished_run():
+        options: dict[str, Any] = wandb_options(f"{arm.manifest().wandb_run}-{queries}")
+        import wandb
+
+        run = construct(logger, **options, job_type="generate").experiment
+        settings = {"queries": queries, "seed": answers[0].seed, "sampling": answers[0].sampling}
+        run.config.update(settings, allow_val_change=True)  # overwrite=true answers anew in the same run
+        rows = [[getattr(answer, key) for key in COLUMNS] for answer in answers]
+        table = wandb.Table(columns=list(COLUMNS), data=rows)
+        run.log({"answers": table})

@@ -1,0 +1,89 @@
+"""What an arm wrote for a query: lines of `generations/<queries>.jsonl`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError, field_validator
+
+from coig.config.fields import Language
+from coig.errors import ConfigError
+from coig.files.atomic import read_jsonl
+from coig.records.record import Record, describe_error
+
+
+class EngineFacts(Record):
+    """What decoded an answer."""
+
+    name: str  # dotted path of the engine
+    version: str | None = None
+    not_obeyed: tuple[str, ...] = ()  # sampling settings that it could not follow
+
+
+class Answer(Record):
+    """One answer. What nobody recorded of other people's answers is None."""
+
+    query_id: str
+    lang: Language
+    genre: str | None
+    query: str
+    arm: str
+    sample: int = 0  # which of several answers to the query
+    reasoning: str
+    answer: str
+    raw: str = ""  # what the model wrote, uncut
+    prompt_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    answer_tokens: int | None
+    finish_reason: Literal["stop", "length", "error"] | None
+    error: str | None = None  # why there is no answer
+    seed: int | None
+    sampling: dict[str, Any] | None
+    engine: EngineFacts | None = None
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _name_is_an_engine(cls, value: Any) -> Any:
+        """Read a bare name, which is what the first versions wrote."""
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def failed(self) -> bool:
+        return self.finish_reason == "error"
+
+
+RECORDED = ("genre", "answer_tokens", "finish_reason", "seed", "sampling")  # of every answer of our own
+
+
+def read_answers(file: Path, arm: str) -> list[Answer]:
+    """Return an arm's answers, one for each sample of each query; none if there is no file.
+
+    An error gives way to the answer of a later try. Raises ConfigError that names a damaged line.
+    """
+    answers: dict[tuple[str, int], Answer] = {}
+    for number, line in read_jsonl(file) if file.exists() else ():
+        try:
+            answer = Answer.model_validate(json.loads(line))
+            wrong = _find_fault(answer, arm, answers)
+        except ValidationError as error:
+            wrong = describe_error(error)
+        except ValueError as error:
+            wrong = f"{type(error).__name__}: {error}"
+        if wrong:
+            raise ConfigError(f"{file}:{number}: damaged ({wrong}); remove the line and run generate.py again")
+        answers[answer.query_id, answer.sample] = answer
+    return list(answers.values())
+
+
+def _find_fault(answer: Answer, arm: str, earlier: dict[tuple[str, int], Answer]) -> str | None:
+    """Say what keeps a line from being an answer of this arm, if anything does."""
+    if missing := [key for key in RECORDED if getattr(answer, key) is None]:
+        return f"{missing[0]}: missing"
+    if answer.arm != arm:
+        return f"arm: {answer.arm}, in the folder of {arm}"
+    before = earlier.get((answer.query_id, answer.sample))
+    if before and not before.failed:
+        return f"query {answer.query_id} is answered twice"
+    return None

@@ -1,0 +1,167 @@
+"""What raters say of answers: rankings, verdicts on pairs, ratings, abstentions.
+
+Three shapes are read: this project's own lines; verdicts on pairs, `{query_id, lang, arm_a, arm_b, winner: a|b|tie,
+rater}`; and the ranking export of COIG-Writer's authors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError, model_validator
+
+from coig.config.fields import Language
+from coig.errors import DataError
+from coig.files.rows import Damaged, read_rows
+from coig.records.authors import read_ranking
+from coig.records.record import Record, Text, describe_error, text_of
+
+WINNERS = ("a", "b", "tie")
+LARGEST_RATING = 3
+NO_JUDGMENT = (
+    "is no judgment: give kind (ranking, pairwise or rating), arms and value; or arm_a, arm_b and winner; "
+    "or the authors' ranked_responses"
+)
+Kind = Literal["ranking", "pairwise", "rating", "abstention"]
+
+
+class JudgeFacts(Record):
+    """The model that judged, and how it was asked."""
+
+    model: str
+    prompt: str | None = None
+    sampling: dict[str, Any] | None = None
+
+
+class Judgment(Record):
+    """What one rater said of arms' answers to one query.
+
+    `value` depends on `kind`: a rank of each arm from 1, the best, on, where equal ranks are ties; `a`, `b` or `tie`
+    for the first or second of two arms; ratings of one arm by dimension, 0 to 3; the reason of an abstention.
+    """
+
+    id: str | None = None  # a second line with one id is the same judgment
+    supersedes: str | None = None  # id of the judgment that this one takes back
+    study: str | None = None
+    query_id: Text
+    lang: Language
+    genre: str | None = None
+    kind: Kind
+    arms: tuple[str, ...]
+    value: list[float] | str | dict[str, float]
+    rater: Text
+    source: Literal["human", "judge"] = "human"
+    order: tuple[str, ...] | None = None  # arms as they stood on the page, first to last
+    seconds: float | None = None
+    created_at: str | None = None
+    good: bool | dict[str, bool] | None = None  # whether the answers are good enough at all
+    read: dict[str, float] | None = None  # share of each arm's answer that was seen
+    probability: float | None = None  # of this query and these arms being drawn
+    check: Literal["repeat", "identical", "shuffled", "halved", "repeated_text"] | None = None  # of the rater's care
+    judge: JudgeFacts | None = None
+    soft: float | None = None  # a judge's probability that the first arm wins
+    failure: str | None = None  # why a judge gave no verdict
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether it says something about the arms: neither a check, nor an abstention, nor a failure."""
+        return self.check is None and self.failure is None and self.kind != "abstention"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_any_shape(cls, row: Any) -> Any:
+        """Bring verdicts on pairs into the shape of all judgments, and check what the fields' types cannot."""
+        if not isinstance(row, dict):
+            return row
+        if missing := [key for key in ("query_id", "rater") if key not in row]:
+            raise ValueError(f"{missing[0]}: missing")
+        if "winner" in row:
+            arms = [text_of(row, key) for key in ("arm_a", "arm_b")]
+            row = {**row, "kind": "pairwise", "arms": arms, "value": row["winner"]}
+        if not isinstance(row.get("kind"), str) or row["kind"] not in VALUES:
+            raise ValueError(NO_JUDGMENT)
+        arms = _check_arms(row.get("arms"))
+        if row.get("failure") is None:
+            row = {**row, "value": VALUES[row["kind"]](arms, row.get("value"))}
+        genre = row.get("genre") if isinstance(row.get("genre"), str) else None
+        return {**row, "genre": genre}
+
+
+def _check_arms(arms: Any) -> list[str]:
+    if not isinstance(arms, list | tuple) or not arms or not all(isinstance(arm, str) and arm for arm in arms):
+        raise ValueError("arms: must be a list of names")
+    if twice := [arm for arm in arms if list(arms).count(arm) > 1]:
+        raise ValueError(f"names arm '{twice[0]}' twice; a judgment names an arm once")
+    return list(arms)
+
+
+def _check_ranks(arms: list[str], value: Any) -> list[float]:
+    if len(arms) < 2:
+        raise ValueError("arms: a ranking needs at least two")
+    ranks = value if isinstance(value, list | tuple) else []
+    if len(ranks) != len(arms) or not all(_is_number(rank) and rank >= 1 for rank in ranks):
+        raise ValueError(f"value: must be a rank from 1 on for each of the {len(arms)} arms; equal ranks are ties")
+    return [float(rank) for rank in ranks]
+
+
+def _check_winner(arms: list[str], value: Any) -> str:
+    if len(arms) != 2:
+        raise ValueError(f"arms: a verdict on a pair is about two, not {len(arms)}")
+    if not isinstance(value, str) or value not in WINNERS:
+        raise ValueError(f"winner: {value!r} is none of {', '.join(WINNERS)}")
+    return value
+
+
+def _check_ratings(arms: list[str], value: Any) -> dict[str, float]:
+    if len(arms) != 1:
+        raise ValueError(f"arms: a rating is about one, not {len(arms)}")
+    ratings = value if isinstance(value, dict) else {"overall preference": value}
+    if not ratings:
+        raise ValueError("value: holds no rating")
+    for dimension, rating in ratings.items():
+        if not _is_number(rating) or not 0 <= rating <= LARGEST_RATING:
+            raise ValueError(f"value: {dimension} is {rating!r}; ratings are 0 to {LARGEST_RATING}")
+    return {dimension: float(rating) for dimension, rating in ratings.items()}
+
+
+def _check_reason(arms: list[str], value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("value: an abstention needs its reason")
+    return value
+
+
+VALUES: dict[str, Callable[[list[str], Any], Any]] = {
+    "ranking": _check_ranks,
+    "pairwise": _check_winner,
+    "rating": _check_ratings,
+    "abstention": _check_reason,
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
+    """Yield (place, judgment) of every line of a file, `file:line` being the place.
+
+    Raises DataError that names the place, what is wrong and how to mend it; a judgment of another study is wrong.
+    """
+    for place, row in read_rows(file):
+        if isinstance(row, Damaged):
+            raise DataError(f"{place}: {row.reason}; mend or remove the line")
+        try:
+            own = read_ranking(row, rater=file.stem) if isinstance(row, dict) and "ranked_responses" in row else row
+            judgment = Judgment.model_validate(own if isinstance(own, dict) else {})
+        except ValidationError as error:
+            raise DataError(f"{place}: {describe_error(error)}") from None
+        except ValueError as error:
+            raise DataError(f"{place}: {error}") from None
+        if judgment.study not in (None, study):
+            raise DataError(
+                f"{place}: is of study {judgment.study}, not {study}; name its file in that study's evaluation"
+            )
+        yield place, judgment

@@ -1,0 +1,68 @@
+"""People's and models' labels of reasoning steps: JSONL of {arm, query_id, step, label, labeller}."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, ValidationInfo, model_validator
+
+from coig.errors import DataError, suggestion
+from coig.records.record import Record, read_records
+
+Behaviour = Literal["normal writing", "deep reasoning", "self-exploration", "self-reflection"]
+BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)  # in the order in which the paper names them
+
+
+def _name(value: Any, info: ValidationInfo) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError(f"{info.field_name}: {value!r} is no name; write a text")
+    return value
+
+
+def _step(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"step: {value!r} is no step; count them from 0")
+    return value
+
+
+def _behaviour(value: Any) -> Any:
+    if value not in BEHAVIOURS:
+        raise ValueError(f"label: {value!r} is no behaviour" + suggestion(str(value), list(BEHAVIOURS)))
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+
+
+class Label(Record):
+    """What a labeller says a step of an arm's reasoning does; steps are counted from 0."""
+
+    arm: Name
+    query_id: Name
+    step: Annotated[int, BeforeValidator(_step)]
+    label: Annotated[Behaviour, BeforeValidator(_behaviour)]
+    labeller: Name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_all_keys(cls, row: Any) -> Any:
+        if isinstance(row, dict) and (missing := [key for key in cls.model_fields if key not in row]):
+            lacks = f" without {missing[0]}" if row else ""
+            raise ValueError(f"is no label{lacks}; write {{{', '.join(cls.model_fields)}}}")
+        return row
+
+
+def read_labels(file: Path) -> list[Label]:
+    """Return the labels of a file, in order.
+
+    Raises DataError with file, line and remedy for a line that is no label, and for a second label by one labeller.
+    """
+    places: dict[tuple[Any, ...], str] = {}
+    labels = []
+    for place, label in read_records(file, Label):
+        first = places.setdefault((label.arm, label.query_id, label.step, label.labeller), place)
+        if first != place:
+            raise DataError(f"{place}: {label.labeller} has labelled this step at {first} already; remove one line")
+        labels.append(label)
+    return labels

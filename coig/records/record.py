@@ -1,0 +1,96 @@
+"""Read and append lines of JSON that one stage hands to another, as typed records."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
+
+from coig.errors import DataError
+from coig.files.atomic import write_atomic
+from coig.files.rows import Damaged, read_rows
+
+
+class Record(BaseModel):
+    """A line that one stage writes and another reads; keys that it does not know are left out."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+One = TypeVar("One", bound=Record)
+
+
+def text_of(row: dict[str, Any], key: str) -> str:
+    """Return a row's text, or a whole number as other people's ids are. Raises ValueError if there is none."""
+    value = row.get(key)
+    if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
+        raise ValueError(f"{key}: {'missing' if key not in row else 'empty or no text'}")
+    return str(value)
+
+
+def _text(value: Any, info: ValidationInfo) -> str:
+    return text_of({str(info.field_name): value}, str(info.field_name))
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+
+
+def read_records(path: Path, record: type[One]) -> Iterator[tuple[str, One]]:
+    """Yield (place, record) of every row of a file, `file:line` being the place.
+
+    Raises DataError that names the place and the field of the first row that is no such record.
+    """
+    for place, row in read_rows(path):
+        if isinstance(row, Damaged):
+            raise DataError(f"{place}: {row.reason}; mend or remove the line")
+        try:
+            yield place, record.model_validate(row if isinstance(row, dict) else {})
+        except ValidationError as error:
+            raise DataError(f"{place}: {describe_error(error)}") from None
+
+
+def append_records(path: Path, records: Iterable[Record]) -> None:
+    """Append records to a file, made if it is not there; once this returns they survive a power cut.
+
+    A piece of a line that a killed process left at the end is removed first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        _remove_torn_line(path)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(record.model_dump(), ensure_ascii=False) + "\n" for record in records)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _remove_torn_line(path: Path) -> None:
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - 1))
+        is_whole = size == 0 or stream.read(1) == b"\n"
+    if not is_whole:
+        content = path.read_bytes()
+        write_atomic(path, content[: content.rfind(b"\n") + 1])
+
+
+def describe_error(error: ValidationError) -> str:
+    """Say in one line what is wrong with the first wrong field."""
+    problem = error.errors()[0]
+    where = ".".join(map(str, problem["loc"]))
+    match problem["type"]:
+        case "missing":
+            return f"{where}: missing"
+        case "literal_error":
+            return f"{where}: {problem['input']!r} is none of {_choices(problem['ctx']['expected'])}"
+        case "value_error":  # the validator's own words
+            return str(problem["ctx"]["error"])
+    return f"{where}: {problem['msg']}"
+
+
+def _choices(expected: str) -> str:
+    """Turn pydantic's "'zh' or 'en'" into a list."""
+    return expected.replace("'", "").replace(" or ", ", ")

@@ -1,1 +1,0 @@
-"""The embedded default: data, queries, tokenizer and a tiny model, all original work of this project."""

@@ -1,0 +1,62 @@
+"""Rates of verdicts that cluster in prompts and in raters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
+
+from coig.statistics.intervals import (
+    FEWEST,
+    Floats,
+)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """One pair's verdicts as arrays of N: the first arm's score, and which prompt and which rater it is of."""
+
+    scores: Floats
+    prompts: NDArray[np.intp]
+    raters: NDArray[np.intp]
+
+    @property
+    def rate(self) -> float:
+        return float(self.scores.mean())
+
+    def by_prompt(self) -> Floats:
+        """(Q,) Σ (score − ½) of each prompt."""
+        return np.bincount(self.prompts, self.scores - 0.5).astype(np.float64)
+
+
+def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | None]:
+    """95 % limits of the rate, and p of one half, when raters are drawn at random as prompts are; None for one rater.
+
+    Two-way cluster-robust variance, prompts × raters (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat. 29:238), not
+    below either one-way variance; Student's t with Satterthwaite's degrees of freedom (1946, Biometrics 2:110).
+    """
+    raters = int(verdicts.raters.max()) + 1
+    prompts = int(verdicts.prompts.max()) + 1
+    if raters < 2 or prompts < FEWEST:
+        return None, None, None
+    residuals = verdicts.scores - verdicts.rate
+    cells = np.unique(verdicts.prompts * raters + verdicts.raters, return_inverse=True)[1]
+    of_prompts, of_raters, of_cells = (
+        _clustered_variance(residuals, clusters) for clusters in (verdicts.prompts, verdicts.raters, cells)
+    )
+    variance = max(of_prompts + of_raters - of_cells, of_prompts, of_raters)
+    if variance == 0:
+        return None, None, None
+    freedom = variance**2 / (of_prompts**2 / (prompts - 1) + of_raters**2 / (raters - 1))
+    error = variance**0.5
+    half = stdtrit(freedom, 0.975) * error
+    p = 2 * stdtr(freedom, -abs(verdicts.rate - 0.5) / error)
+    return max(0.0, verdicts.rate - half), min(1.0, verdicts.rate + half), float(p)
+
+
+def _clustered_variance(residuals: Floats, clusters: NDArray[np.intp]) -> float:
+    """Of a mean of N whose residuals hang together within clusters."""
+    sums = np.bincount(clusters, residuals)
+    return float((sums**2).sum() * len(sums) / (len(sums) - 1) / len(residuals) ** 2)

@@ -1,0 +1,54 @@
+"""Find studies and their arms under `multirun/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from coig.config.fields import MULTIRUN
+from coig.config.names import is_plain
+from coig.errors import ConfigError, suggestion
+from coig.study.arm import Arm
+from coig.study.roster import Contestant, Roster
+
+
+def find_study(name: str | None) -> Path:
+    """The folder of a study; without a name, of the one whose arms were written last."""
+    trained = {manifest.parent.parent for manifest in MULTIRUN.glob("*/*/manifest.json")}
+    if not trained:
+        raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
+    if name is None:
+        return max(trained, key=lambda folder: max(m.stat().st_mtime for m in folder.glob("*/manifest.json")))
+    if MULTIRUN / name not in trained:
+        raise ConfigError(f"study={name}: no such study" + suggestion(name, sorted(s.name for s in trained)))
+    return MULTIRUN / name
+
+
+def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
+    """Return a study's arms by growing general data, or those asked for.
+
+    Raises ConfigError for one that is not there.
+    """
+    arms = [Arm(file.parent) for file in study.glob("*/manifest.json")]
+    arms.sort(key=lambda arm: Contestant(arm.name, arm.manifest().ratio).order)
+    known = [arm.name for arm in arms]
+    if unknown := [name for name in names or () if name not in known]:
+        raise ConfigError(f"arms: {unknown[0]} is no arm of study {study.name}" + suggestion(unknown[0], known))
+    return [arm for arm in arms if names is None or arm.name in names]
+
+
+def find_done_arms(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm], list[str]]:
+    """The arms that are trained, and the names of those that are not.
+
+    Raises ConfigError if none is, or one that was asked for is not.
+    """
+    arms = find_arms(study, names)
+    untrained = [arm.name for arm in arms if arm.manifest().status != "done"]
+    if untrained and (names or len(untrained) == len(arms)):
+        raise ConfigError(f"arms: {untrained[0]} of study {study.name} is not done; train it first, or leave it out")
+    return [arm for arm in arms if arm.name not in untrained], untrained
+
+
+def make_roster(arms: Iterable[Arm]) -> Roster:
+    """Return the roster of a study's arms, each as its manifest and config say."""
+    return Roster.of(Contestant(arm.name, arm.manifest().ratio, is_plain(arm.config())) for arm in arms)

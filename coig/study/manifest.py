@@ -1,0 +1,144 @@
+"""`manifest.json`: what an arm is, what it was trained on, and how its run went.
+
+Whatever asks what an arm is asks its manifest, never its name. Facts that earlier versions did not record are None.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coig.config.ratio import Ratio
+from coig.errors import ConfigError
+from coig.files.atomic import write_atomic
+
+Status = Literal["running", "done", "failed"]
+
+
+class Facts(BaseModel):
+    """Part of a manifest; what a later version adds is kept as it is."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class ModelFacts(Facts):
+    name: str
+    commit: str | None = None  # of the hub's repository
+    parameters: int
+    trained_parameters: int | None = None
+
+
+class Group(Facts):
+    """The examples of one kind, language and source."""
+
+    kind: Literal["creative", "general"]
+    lang: str
+    source: str
+    examples: int
+    tokens: int
+    supervised_tokens: int
+    truncated: int = 0
+    dropped: int = 0
+
+
+class HalfMeans(Facts):
+    """What the texts of a half of a pool (filter `diversity`) are like on the mean."""
+
+    words: float
+    ttr: float
+
+
+class SourceUse(Facts):
+    """What became of the rows of one pool."""
+
+    pool: str  # its key in the config: data.creative, data.general.zh …
+    files: tuple[dict[str, Any], ...] = ()
+    rows: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    removed: dict[str, int] = {}  # by the filter that removed them
+    usable: int = 0
+    also_queries: int | None = None  # creative prompts that are test queries too
+    diversity: HalfMeans | None = None
+
+
+class DataFacts(Facts):
+    name: str
+    ratio: str
+    fingerprint: str  # sha256 over all examples in order: arms that share it saw the same data
+    sources: tuple[SourceUse, ...] = ()
+    left_out: dict[str, int] = {}  # rows, by reason
+    truncated: int = 0  # training examples, by length
+    dropped: int = 0
+    validation_truncated: int = 0
+    validation_dropped: int = 0
+    train: tuple[Group, ...]
+    validation: tuple[Group, ...] = ()
+
+    def examples(self, kind: Literal["creative", "general"]) -> int:
+        """Count the training examples of a kind."""
+        return sum(group.examples for group in self.train if group.kind == kind)
+
+    @property
+    def supervised_tokens(self) -> int:
+        """Tokens that bear loss, each training example counted once."""
+        return sum(group.supervised_tokens for group in self.train)
+
+
+class TrainingFacts(Facts):
+    steps: int
+    epochs: float
+    supervised_tokens: int  # over all steps
+    like: str | None = None  # fingerprint of the data of the arm whose budget this one copies
+
+
+class Git(Facts):
+    revision: str
+    dirty: bool
+    diff: str | dict[str, Any] | None = None
+    untracked: tuple[str, ...] = ()
+
+
+class Times(Facts):
+    started: str | None = None  # ISO 8601, UTC
+    ended: str | None = None
+    seconds: float | None = None  # of all runs together
+
+
+class Manifest(Facts):
+    study: str
+    arm: str
+    status: Status
+    error: str | None = None
+    seed: int
+    model: ModelFacts
+    data: DataFacts
+    training: TrainingFacts | None = None
+    git: Git | None = None
+    versions: dict[str, str | None] = {}
+    machine: dict[str, Any] = {}
+    wandb_run: str = Field(min_length=1)  # id of the run in Weights & Biases
+    times: Times
+
+    @property
+    def ratio(self) -> Ratio:
+        return Ratio.parse(self.data.ratio)
+
+
+def read_manifest(file: Path) -> Manifest:
+    """Read a manifest. Raises ConfigError if it is missing or damaged."""
+    try:
+        return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "JSON"
+        raise ConfigError(f"{file}: damaged ({where}: {first['msg']}); overwrite=true trains this arm anew") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: missing or damaged ({error}); overwrite=true trains this arm anew") from None
+
+
+def write_manifest(file: Path, manifest: Manifest) -> None:
+    """Write a manifest, whole or not at all."""
+    write_atomic(file, manifest.model_dump_json(indent=2) + "\n")

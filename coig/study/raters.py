@@ -1,0 +1,35 @@
+"""Pseudonyms of raters: stable within a study, and not to be guessed from outside it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from coig.files.atomic import write_atomic
+from coig.records.judgment import Judgment
+
+KEY = ".raters"  # in the study's folder, which stays with its makers; what is published is `evaluation/`
+
+
+def make_pseudonym(rater: str, study: Path) -> str:
+    """Return the name by which a rater appears in what a study shows, such as `rater 3f9c2a`."""
+    file = study / KEY
+    if not file.exists():
+        write_atomic(file, secrets.token_hex(16))
+    digest = hmac.new(file.read_bytes(), rater.encode(), hashlib.sha256).hexdigest()
+    return f"rater {digest[:6]}"
+
+
+def name_raters(table: pl.DataFrame, judgments: Iterable[Judgment], study: Path) -> pl.DataFrame:
+    """Return a table with its people by pseudonym in the column `rater`, sorted by language and rater.
+
+    Judge models keep their names.
+    """
+    people = {one.rater for one in judgments if one.source == "human"}
+    pseudonyms = {rater: make_pseudonym(rater, study) for rater in people}
+    return table.with_columns(pl.col("rater").replace(pseudonyms)).sort("lang", "rater", descending=[True, False])

@@ -1,0 +1,67 @@
+"""Decide what is to be done about an arm, by what its folder holds."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+from coig.config import TrainConfig
+from coig.config.differences import list_differences
+from coig.config.stored import dump_config
+from coig.errors import ConfigError
+from coig.study.arm import Arm
+
+State = Literal["new", "unfinished", "done"]
+
+
+def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | None = None) -> State:
+    """Decide whether to train an arm from scratch, to resume it or to skip it.
+
+    Args:
+        fingerprint: identifies the data that `config` asks for.
+        like: identifies the data of the arm whose budget this one copies; None for a budget of its own.
+
+    Raises ConfigError if the folder holds another configuration or other data: `resume` accepts more epochs,
+    `overwrite` anything.
+    """
+    if config.overwrite:
+        return "new"
+    manifest = arm.manifest() if arm.is_known else None
+    checkpoint = arm.checkpoint
+    if not manifest and (arm.model.exists() or checkpoint):
+        raise ConfigError(f"{arm.folder}: holds a model without manifest.json; overwrite=true trains it anew")
+    if not manifest or (manifest.status != "done" and not checkpoint):
+        return "new"
+    trained = arm.config()
+    same_data = manifest.data.fingerprint == fingerprint
+    same_like = (manifest.training.like if manifest.training else None) == like
+    changed = list_differences(dump_config(trained), dump_config(config), same_data=same_data and same_like)
+    if not same_data:
+        changed.append("the data themselves (fingerprint)")
+    if not same_like:
+        changed.append("the data of the arm that budget.like names (fingerprint)")
+    longer = config.trainer.max_epochs > trained.trainer.max_epochs
+    only_epochs = all(line.startswith("trainer.max_epochs:") for line in changed)
+    if changed and not (config.resume and only_epochs and longer):
+        raise ConfigError(
+            f"{arm.folder} holds an arm with other settings:\n  - " + "\n  - ".join(changed) + "\n"
+            "give this run a place of its own (study=… or arm=…), or start anew with overwrite=true; "
+            "resume=true continues with more epochs only"
+        )
+    if manifest.status == "done" and arm.model.exists() and not changed:
+        return "done"
+    if checkpoint and not _is_sound(checkpoint):
+        raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
+    return "unfinished"
+
+
+def _is_sound(checkpoint: Path) -> bool:
+    """Tell whether a checkpoint is whole: torch writes zip files with checksums, and a folder's own index last."""
+    if checkpoint.is_dir():
+        return (checkpoint / ".metadata").exists()
+    try:
+        with zipfile.ZipFile(checkpoint) as parts:
+            return parts.testzip() is None
+    except zipfile.BadZipFile:
+        return False

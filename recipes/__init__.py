@@ -1,0 +1,1 @@
+"""How what is embedded was made, by hand; not part of the installed package."""

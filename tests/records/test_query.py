@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from coig.errors import DataError
+from coig.records.query import read_queries
+
+GOOD = '{"id": "q1", "lang": "en", "genre": "poetry", "query": "Write."}\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (GOOD, r"q\.jsonl:2: id 'q1' stands twice"),
+        (GOOD.replace("q1", "q2").replace('"en"', '"fr"'), r"q\.jsonl:2: lang: 'fr' is none of zh, en"),
+        ('{"id": "q2", "lang": "en"}\n', r"q\.jsonl:2: genre: missing; a query needs id, lang, genre and query"),
+        ('{"id": \n', r"q\.jsonl:2: no JSON"),
+    ],
+)
+def test_bad_queries_are_named(tmp_path: Path, line: str, message: str) -> None:
+    file = tmp_path / "q.jsonl"
+    file.write_text(GOOD + line)
+    with pytest.raises(DataError, match=message):
+        read_queries(file)

@@ -1,0 +1,54 @@
+"""Studies that nobody had to train: arms' folders with a real config and a real manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+
+from coig.config import TrainConfig
+from coig.config.command_line import CONF
+from coig.config.loading import load_config
+from coig.study.arm import Arm
+from coig.study.manifest import Manifest
+from coig.study.roster import Roster, contestant_of_stranger
+
+
+@cache
+def compose_config(*overrides: str) -> TrainConfig:
+    """Return what train.py would train with these overrides, without a logger unless they name one."""
+    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+        return load_config(compose("train", overrides=["logger=none", *overrides]))
+
+
+def make_group(kind: str = "creative", examples: int = 3, **facts: Any) -> dict[str, Any]:
+    """Return a group of examples as a manifest has it."""
+    about = {"kind": kind, "lang": "zh", "source": "made up", "examples": examples, "tokens": 10 * examples}
+    return about | {"supervised_tokens": 10 * examples} | facts
+
+
+def make_manifest(arm: str, ratio: str = "0", **facts: Any) -> Manifest:
+    """Return a manifest of a trained arm; facts replace whole entries, those of `data` are merged."""
+    data = {"name": "sample", "ratio": ratio, "fingerprint": "f", "train": [make_group()]} | facts.pop("data", {})
+    about = {
+        **{"study": "s", "arm": arm, "status": "done", "seed": 0, "wandb_run": "abcd"},
+        "model": {"name": "tiny", "parameters": 5_050_624},
+        "times": {"seconds": 60.0},
+    }
+    return Manifest.model_validate(about | facts | {"data": data})
+
+
+def make_arm(folder: Path, *overrides: str, ratio: str = "0", **facts: Any) -> Arm:
+    """Write an arm's config, composed of overrides, and its manifest."""
+    arm = Arm(folder)
+    arm.write_config(compose_config(f"arm='{arm.name}'", f"data.ratio='{ratio}'", *overrides))
+    arm.write_manifest(make_manifest(arm.name, ratio, **facts))
+    return arm
+
+
+def roster_of(names: Sequence[str]) -> Roster:
+    """Return the roster of arms of which only the names are known."""
+    return Roster.of(map(contestant_of_stranger, names))

@@ -1,0 +1,73 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coig.errors import ConfigError
+from coig.files.atomic import atomic_folder, write_atomic
+from coig.study.arm import Arm
+from coig.study.find import find_arms, find_done_arms, find_study
+from tests.studies import make_arm
+
+
+def test_one_process_per_arm(tmp_path: Path) -> None:
+    first, second = Arm(tmp_path / "cw"), Arm(tmp_path / "cw")
+    with first.locked(), pytest.raises(ConfigError, match="another process is at work on this arm"), second.locked():
+        pass
+    with Arm(tmp_path / "cw").locked():  # free again
+        pass
+
+
+def test_arms_come_in_the_papers_order(tmp_path: Path) -> None:
+    ratios = {"general": "general", "cw+1to12": "1:12", "cw+1to2": "1:2", "cw+10k": "10k", "cw": "0", "cw+5k": "5k"}
+    ratios |= {"cw+10k-outcome": "10k", "cw+500": "500", "cw+1k": "1k"}
+    for name, ratio in ratios.items():
+        make_arm(tmp_path / name, ratio=ratio)
+    names = [arm.name for arm in find_arms(tmp_path, None)]
+    assert names == ["cw", "cw+500", "cw+1k", "cw+5k", "cw+10k", "cw+10k-outcome", "cw+1to2", "cw+1to12", "general"]
+    assert [arm.name for arm in find_arms(tmp_path, ("general", "cw"))] == ["cw", "general"]
+    with pytest.raises(ConfigError, match=r"arms: cw\+2k is no arm of study .*; did you mean"):
+        find_arms(tmp_path, ("cw+2k",))
+
+
+def test_an_arm_that_is_not_trained_is_left_out_or_refused(tmp_path: Path) -> None:
+    for name, status in {"cw": "done", "general": "failed"}.items():
+        make_arm(tmp_path / name, status=status)
+    arms, untrained = find_done_arms(tmp_path, None)
+    assert ([arm.name for arm in arms], untrained) == (["cw"], ["general"])
+    with pytest.raises(ConfigError, match=r"arms: general of study .* is not done"):
+        find_done_arms(tmp_path, ("general",))
+    make_arm(tmp_path / "cw", status="running")
+    with pytest.raises(ConfigError, match=r"arms: cw of study .* is not done"):
+        find_done_arms(tmp_path, None)
+
+
+def test_the_latest_study_is_taken_and_an_unknown_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"train one first, python train\.py"):
+        find_study(None)
+    for age, name in enumerate(["new", "old"]):
+        make_arm(Path("multirun") / name / "cw")
+        os.utime(Path("multirun") / name / "cw" / "manifest.json", (1e9 - age, 1e9 - age))
+    assert find_study(None).name == "new"
+    assert find_study("old").name == "old"
+    with pytest.raises(ConfigError, match="study=odl: no such study; did you mean 'old'"):
+        find_study("odl")
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_text("old")
+
+    def fail() -> Any:
+        with atomic_folder(tmp_path / "model") as partial:
+            (partial / "weights").write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
+    assert (tmp_path / "model" / "weights").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    write_atomic(tmp_path / "a" / "b.txt", "whole")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]

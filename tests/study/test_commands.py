@@ -1,0 +1,90 @@
+"""python -m coig.study: studies at a glance, and gone after a question only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from coig.errors import ConfigError
+from coig.study.__main__ import main
+from coig.study.arm import LOCK
+from tests.studies import make_arm, make_group
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    for name, status, ratio in (("cw", "done", "0"), ("cw+1k", "failed", "1k")):
+        times = {"ended": "2026-11-22T23:09:36+00:00", "seconds": 3723.4} if status == "done" else {}
+        arm = make_arm(
+            Path("multirun") / "mine" / name,
+            ratio=ratio,
+            **{
+                "status": status,
+                "times": times,
+                "error": "training loss nan at step 3" if status == "failed" else None,
+            },
+            data={"train": [make_group(examples=1665, supervised_tokens=2_500_000, truncated=3)]},
+        )
+        (arm.folder / "metrics.jsonl").write_text(json.dumps({"train/loss": 1.23456}) + "\n")
+    return Path("multirun") / "mine"
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    main(arguments)
+    return capsys.readouterr().out
+
+
+def test_the_list(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = [line.split() for line in printed(capsys, "list").splitlines()]
+    assert ["mine", "cw", "done", "1,665", "1:02:03", "–", "2026-11-22", "23:09"] in shown
+    assert ["cw+1k", "failed", "1,665", "–", "–", "–"] in shown
+
+
+def test_one_study(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed(capsys, "show", "mine")
+    assert "2,500,000" in shown
+    assert "1.235" in shown
+    assert "cw+1k: training loss nan at step 3" in shown
+
+
+def test_what_arms_differ_in(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [line.split() for line in printed(capsys, "compare", "mine").splitlines() if line.strip()]
+    assert rows[-1] == ["data.ratio", "0", "1k"]
+    assert len(rows) == 3
+    assert "do not differ" in printed(capsys, "compare", "mine", "cw")
+
+
+def test_an_arm_is_deleted_after_a_yes_only(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+    with pytest.raises(ConfigError, match="nothing deleted"):
+        main(["rm", "mine", "cw"])
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    with FileLock(study / "cw" / LOCK), pytest.raises(ConfigError, match="another process is at work"):
+        main(["rm", "mine"])
+    assert (study / "cw" / "manifest.json").exists()
+    main(["rm", "mine", "cw"])
+    assert [folder.name for folder in study.iterdir()] == ["cw+1k"]
+    main(["rm", "mine"])
+    assert not study.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lsit"], "lsit: no such command; did you mean 'list'"),
+        (["show"], "of which study"),
+        (["show", "mien"], "no such study; did you mean 'mine'"),
+        (["show", "mine", "cw+1"], r"arms: cw\+1 is no arm of study mine"),
+        (["list", "mine"], "show mine shows one study"),
+    ],
+)
+def test_what_it_does_not_know(study: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        main(arguments)

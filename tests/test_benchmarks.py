@@ -1,0 +1,42 @@
+"""The benchmarks run at all; how fast they find us is for whoever runs them by hand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.measuring import CORPUS, TOKENIZER
+from tests.conftest import outside
+from tests.forked import PATIENCE, ROOT
+
+INPUTS = {  # what each reads that is not in the repository
+    "data": (TOKENIZER, CORPUS),
+    "training": (TOKENIZER, CORPUS),
+    "generation": (),
+    "evaluation": (CORPUS,),
+    "sweep": (),
+    "gpu": (),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_smallest_run_of_a_benchmark_ends_with_its_figures(name: str, tmp_path: Path) -> None:
+    if absent := [path for path in INPUTS[name] if not (ROOT / path).is_dir()]:
+        pytest.skip(f"the benchmark needs {absent[0]} beside the repository")
+    run = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", "--smallest"],
+        cwd=ROOT,
+        env=outside() | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    figures = json.loads(run.stdout.splitlines()[-1])
+    assert isinstance(figures, dict)
+    assert figures

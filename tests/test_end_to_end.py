@@ -148,7 +148,8 @@ def test_a_failing_arm_is_recorded_and_the_rest_go_on(command: Command, tmp_path
     assert "is not done" in refused.stderr
 
 
-@pytest.mark.parametrize("launcher", ["submitit_local", pytest.param("joblib", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["submitit_local", "joblib"])
 def test_arms_by_a_launcher(command: Command, tmp_path: Path, launcher: str) -> None:
     sweep = ("-m", f"launcher={launcher}", "study=s", "data.ratio=0,general", "logger=none", *SHORT)
     succeeded(command("train.py", *sweep, fresh=True))

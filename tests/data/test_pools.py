@@ -217,6 +217,7 @@ print(opened.about["rows"], len(some), resource.getrusage(resource.RUSAGE_SELF).
 """
 
 
+@pytest.mark.slow
 def test_a_gigabyte_is_read_in_little_memory(tmp_path: Path) -> None:
     row = {"reasoning_content": "想一想。" * 1200, "content": "答案" * 1000, "repo_name": "x/y", "score": 9}
     lines = [json.dumps(row | {"input": f"第{n}题"}, ensure_ascii=False) + "\n" for n in range(1000)]

@@ -147,7 +147,7 @@ def test_an_answer_takes_the_place_of_an_error(here: Arm) -> None:
             '{"id": "general-zh-0001", "lang": "zh", "genre": "g", "query": "q"}',
             "few.jsonl:17: id 'general-zh-0001' stands",
         ),
-        ('{"id": "x", "lang": "fr", "genre": "g", "query": "q"}', "few.jsonl:17: lang 'fr' is none of zh, en"),
+        ('{"id": "x", "lang": "fr", "genre": "g", "query": "q"}', "few.jsonl:17: lang: 'fr' is none of zh, en"),
         ('{"id": "x", "lang": "zh", "genre": "g"}', "few.jsonl:17: query: missing"),
         ("so much for JSON", "few.jsonl:17: "),
     ],

@@ -108,6 +108,7 @@ def test_computing_activations_twice_changes_nothing(model: CausalLM, layers: in
     assert torch.equal(of_steps(model, step)[1], expected)
 
 
+@pytest.mark.slow
 def test_compiled_layers_compute_the_same_under_the_same_names(model: CausalLM) -> None:
     names = list(model.state_dict())
     steps = [Stepper(budget).step(examples()) for budget in (10_000, 64)]

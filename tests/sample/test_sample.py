@@ -94,6 +94,7 @@ def test_the_model_is_small_and_has_read_both_languages(tokenizer: Any) -> None:
         assert model_bits(lm, ids, characters=sum(map(len, unread))) < gzip_bits(unread), lang
 
 
+@pytest.mark.slow
 def test_both_stages_and_the_card(command: Command, tmp_path: Path) -> None:
     """As recipes.sample.build_tiny runs them, on a few texts and for a few steps."""
     corpus, texts = tmp_path / "corpus", tmp_path / "multirun" / "texts"

@@ -74,6 +74,7 @@ def test_a_sweep_of_sharded_arms(command: Command, tmp_path: Path) -> None:
     succeeded(command("train.py", *settings, "trainer.max_steps=1"))
 
 
+@pytest.mark.slow
 def test_a_sweep_under_torchrun(tmp_path: Path) -> None:
     """Its ranks outlive an arm, and so does the store by which they find each other."""
     settings = (*SETTINGS, *RANKS["ddp"], "study=sweep", "seed=0,1", "trainer.max_steps=1")

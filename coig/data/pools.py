@@ -30,6 +30,7 @@ from coig.data.files import located
 from coig.errors import DataError
 from coig.files.atomic import atomic_folder
 from coig.files.rows import read_rows
+from coig.text.cleaning import clean_text
 from coig.text.language import script_share
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
         "name": source.name,
         "lang": lang,
     }
-    return key_of(known, convert, example_of, read_rows, script_share, sources.local, shape.func)
+    return key_of(known, convert, example_of, clean_text, read_rows, script_share, sources.local, shape.func)
 
 
 def _checked(folder: Path) -> dict[str, Any] | None:

@@ -1,0 +1,74 @@
+"""Judgments as the page and the judges will write them: which of them count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from coig.evaluation.preferences import weigh
+from coig.evaluation.preferences.judgments import collect_judgments, tabulate_judgments
+from coig.records.judgment import Judgment
+from coig.records.record import append_records
+from coig.study.find import find_arms, make_roster
+from coig.study.raters import name_raters
+from tests.studies import make_arm
+
+
+def judged(number: int, **fields: Any) -> Judgment:
+    about = {"id": f"j{number}", "query_id": f"q{number}", "lang": "zh", "rater": "Ann", "study": "s"}
+    ranking = {"kind": "ranking", "arms": ["cw", "general"], "value": [1, 2]}
+    return Judgment.model_validate(about | ranking | fields)
+
+
+def test_rankings_of_a_study_become_win_rates(tmp_path: Path) -> None:
+    """All that a later part needs: write rankings, read win rates."""
+    for name, ratio in {"cw": "0", "general": "general"}.items():
+        make_arm(tmp_path / "s" / name, ratio=ratio)
+    file = tmp_path / "s" / "judgments" / "judge.jsonl"
+    append_records(file, [judged(number) for number in range(8)])
+    arms = make_roster(find_arms(tmp_path / "s", None)).names
+    judgments = tabulate_judgments(collect_judgments([file], "s", set(arms), {}), arms, {})
+    [row, _] = weigh(judgments, None, arms)["win_rates"].to_dicts()
+    assert (row["arm"], row["opponent"], row["rate"], row["verdicts"]) == ("cw", "general", 1.0, 8)
+
+
+def test_what_does_not_count(tmp_path: Path) -> None:
+    file = tmp_path / "judgments.jsonl"
+    abstention = {"kind": "abstention", "value": "both answers are empty"}
+    append_records(
+        file,
+        [
+            judged(1),
+            judged(1),  # the same id
+            judged(2),
+            judged(3, query_id="q2", supersedes="j2", value=[2, 1]),
+            judged(4, check="repeat"),
+            judged(5, **abstention),
+            judged(6, failure="the reply was no ranking", value=""),
+            judged(7),
+            judged(8, query_id="q7", supersedes="j7", **abstention),  # taken back, and nothing in its place
+        ],
+    )
+    counted = collect_judgments([file], "s", None, {})
+    assert [(one.id, one.value) for one in counted] == [("j1", [1.0, 2.0]), ("j3", [2.0, 1.0])]
+
+
+def test_a_torn_line_is_removed_before_the_next_one_is_written(tmp_path: Path) -> None:
+    file = tmp_path / "judgments.jsonl"
+    append_records(file, [judged(1)])
+    file.write_bytes(file.read_bytes() + b'{"id": "j2", "que')
+    append_records(file, [judged(3)])
+    assert [one.id for one in collect_judgments([file], "s", None, {})] == ["j1", "j3"]
+
+
+def test_people_go_by_pseudonyms_that_stay(tmp_path: Path) -> None:
+    people, judge = [judged(1), judged(2, rater="Bob")], judged(3, rater="gpt-5", source="judge")
+    table = weigh(tabulate_judgments([*people, judge], ("cw", "general"), {}), None, ("cw", "general"))["raters"]
+    shown = name_raters(table, [*people, judge], tmp_path)
+    assert "gpt-5" in shown["rater"].to_list()
+    assert not {"Ann", "Bob"} & set(shown["rater"])
+    assert shown["rater"].n_unique() == 3
+    assert name_raters(table, [*people, judge], tmp_path).equals(shown)
+    (tmp_path / "other").mkdir()
+    elsewhere = name_raters(table, people, tmp_path / "other")["rater"]
+    assert set(elsewhere) & set(shown["rater"]) == {"gpt-5"}

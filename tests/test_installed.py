@@ -32,13 +32,14 @@ def coig(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(coig: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"HOME": str(folder), "COLUMNS": "120"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment |= {"HOME": str(folder), "COLUMNS": "120"}
     return subprocess.run([coig, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_an_arm_from_any_folder(coig: Path, tmp_path: Path) -> None:
-    where = "import coig; print(coig.__file__)"
-    found = subprocess.run([coig.with_name("python"), "-c", where], cwd=tmp_path, capture_output=True, text=True)
+    where = [coig.with_name("python"), "-I", "-c", "import coig; print(coig.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True)
     assert str(coig.parents[1]) in found.stdout  # not the repository
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     experiment = "# @package _global_\nstudy: mine\ndata:\n  ratio: 0\n"

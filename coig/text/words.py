@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import rjieba
 from jieba import finalseg
 
 from coig.text.language import HAN
 
+CHINESE = re.compile(r"[\u4e00-\u9fd5]+")  # what jieba's model segments
+START = tuple(finalseg.start_P[state] for state in "BMES")
+TO_BEGIN, TO_MIDDLE, TO_END, TO_SINGLE = (
+    {before: finalseg.trans_P[before][state] for before in finalseg.PrevStatus[state]} for state in "BMES"
+)
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 SINGLE = frozenset("+#&._%-") | {chr(code) for code in range(0x4E00, 0x9FD6)}  # what jieba's model may segment
 
@@ -44,5 +49,46 @@ def segmented(text: str) -> list[str]:
 
 @lru_cache(maxsize=1 << 17)  # the same few come again and again
 def _unknown_words(run: str) -> tuple[str, ...]:
-    """The words of what stands between two words of the dictionary, by jieba's hidden Markov model."""
-    return tuple(run) if len(run) == 1 or rjieba.has_word(run) else tuple(finalseg.cut(run))
+    """Return the words of what stands between two words of the dictionary, by jieba's hidden Markov model."""
+    if len(run) == 1 or rjieba.has_word(run):
+        return tuple(run)
+    return _most_likely_words(run) if CHINESE.fullmatch(run) else tuple(finalseg.cut(run))
+
+
+def _most_likely_words(run: str) -> tuple[str, ...]:
+    """Return what `finalseg.cut` makes of a text of Chinese characters only: the same sums in the same order, unrolled.
+
+    A character begins a word, lies in its middle, ends it, or is one by itself (B, M, E, S); of equally likely ways to
+    a state the one from the later letter is taken, as there.
+    """
+    begin, middle, end, single = map(sum, zip(_emissions(run[0]), START, strict=True))
+    came_from: list[tuple[str, str, str, str]] = []
+    for character in run[1:]:
+        of_begin, of_middle, of_end, of_single = _emissions(character)
+        e_b, s_b = end + TO_BEGIN["E"] + of_begin, single + TO_BEGIN["S"] + of_begin
+        b_m, m_m = begin + TO_MIDDLE["B"] + of_middle, middle + TO_MIDDLE["M"] + of_middle
+        b_e, m_e = begin + TO_END["B"] + of_end, middle + TO_END["M"] + of_end
+        e_s, s_s = end + TO_SINGLE["E"] + of_single, single + TO_SINGLE["S"] + of_single
+        came_from.append(
+            (
+                "S" if s_b >= e_b else "E",
+                "M" if m_m >= b_m else "B",
+                "M" if m_e >= b_e else "B",
+                "S" if s_s >= e_s else "E",
+            )
+        )
+        begin, middle, end, single = max(e_b, s_b), max(b_m, m_m), max(b_e, m_e), max(e_s, s_s)
+    state, words, stop = "S" if single >= end else "E", [], len(run)
+    for place in range(len(run) - 1, -1, -1):
+        if state in "BS":
+            words.append(run[place:stop])
+            stop = place
+        if place:
+            state = came_from[place - 1]["BMES".index(state)]
+    return tuple(reversed(words))
+
+
+@cache
+def _emissions(character: str) -> tuple[float, ...]:
+    """Return the log-probabilities of a character in the states B, M, E and S."""
+    return tuple(finalseg.emit_P[state].get(character, finalseg.MIN_FLOAT) for state in "BMES")

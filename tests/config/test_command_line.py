@@ -53,6 +53,7 @@ from tests.conftest import ROOT, Command
             ["source@data.general.en=gsm"],
             ["source@data.general.en=gsm: no such choice; choose from coig_writer"],
         ),
+        (["+data.general.zh.filters.foo=1"], ["data.general.zh.filters.foo: unknown key; known here: min_score"]),
         (["source=gsm8k"], ["Could not override 'source'", "source@data.creative, source@data.general.en"]),
         (["data=null"], ["data=None: no such choice; choose from coig_writer, local, sample"]),
         (

@@ -185,7 +185,7 @@ def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
 
 
 def ours(job: Job, sizes: list[Step]) -> Run:
-    """What train.py runs, watched from outside."""
+    """Run what train.py runs, and measure it from outside."""
     import torch
 
     from coig.training import train
@@ -248,7 +248,7 @@ def trl(job: Job, setting: dict[str, Any]) -> Run:
 
 
 def _like_ours(job: Job) -> dict[str, Any]:
-    """What ours is configured to, in SFTConfig's words."""
+    """Translate our settings into SFTConfig's."""
     config = job.config()
     adamw = config.optimizer.arguments()
     return {

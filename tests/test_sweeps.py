@@ -61,7 +61,7 @@ def test_no_arm_stays_in_memory(command: Command, tmp_path: Path) -> None:
 
 
 def results(arm: Path) -> dict[str, Any]:
-    """What has to be the same however an arm was trained."""
+    """Return what has to be the same however an arm was trained."""
     metrics = [json.loads(line) for line in (arm / "metrics.jsonl").read_text().splitlines()]
     manifest = json.loads((arm / "manifest.json").read_text())
     return {

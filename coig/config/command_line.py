@@ -155,7 +155,7 @@ class _Command(Generic[Schema]):
         return replace(self, overrides=sound, swept=swept, naming=self.naming if swept == self.swept else [])
 
     def jobs(self) -> Iterator[tuple[str, DictConfig]]:
-        """What is swept, and the composed config, of every job."""
+        """Yield the swept values and the composed config of every job."""
         fixed = [o.input_line or "" for o in self.overrides if o not in self.swept]
         choices = [[f"{o.get_key_element()}={value}" for value in _candidates(o)] for o in self.swept]
         for values in itertools.product(*choices):
@@ -163,7 +163,7 @@ class _Command(Generic[Schema]):
 
 
 def _candidates(override: Override) -> list[str]:
-    """What is swept; of the interval of a search, its ends."""
+    """Return the values that an override sweeps; of a search's interval, its two ends."""
     if override.is_interval_sweep():
         interval: Any = override.value()
         return [str(interval.start), str(interval.end)]
@@ -171,7 +171,7 @@ def _candidates(override: Override) -> list[str]:
 
 
 def _with_own_sweep(config_name: str, overrides: list[Override]) -> list[Override]:
-    """What an experiment sweeps by itself (`hydra.sweeper.params`), then the command line, which replaces its keys."""
+    """Put an experiment's own sweep (`hydra.sweeper.params`) before the command line, which replaces its keys."""
     fixed = [o.input_line or "" for o in overrides if not o.is_sweep_override()]
     try:
         cfg = compose(config_name, overrides=fixed, return_hydra_config=True)
@@ -183,7 +183,7 @@ def _with_own_sweep(config_name: str, overrides: list[Override]) -> list[Overrid
 
 
 def _key(override: Override) -> str:
-    """What is overridden: a key, a group, or a group's choice for one place (`source@data.general.en`)."""
+    """Return what an override names: a key, a group, or a group's choice for one place (`source@data.general.en`)."""
     return f"{override.key_or_group}@{override.package}" if override.package else override.key_or_group
 
 
@@ -211,7 +211,7 @@ def _quoted(line: str) -> str:
 
 
 def _checked(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
-    """What is wrong with the overrides themselves, and with the jobs that the sound ones make; and the sound jobs."""
+    """Return the problems of the overrides and of the jobs that the sound ones make, and the sound jobs' configs."""
     ours = [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
     groups = {_key(o): o for o in ours if _choices(o.key_or_group)}
     wrong = {key: _choice_problems(override) for key, override in groups.items()}
@@ -226,7 +226,7 @@ def _checked(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
 
 
 def _search_problems(config: Node) -> list[str]:
-    """What a search would meet after training, or in a traceback."""
+    """Return the problems that a search would meet only after training, or in a traceback."""
     trials = HydraConfig.get().sweeper.get("n_trials")  # of the job that was composed last
     if trials is None or not isinstance(config, TrainConfig):
         return []
@@ -253,7 +253,7 @@ def _choice_problems(override: Override) -> list[str]:
 
 
 def _key_problems(known: Any, key: str) -> list[str]:
-    """What is wrong with overriding `key` in the composed config `known` (plain dicts)."""
+    """Return why `key` cannot be overridden in the composed config `known` (plain dicts); nothing if it can."""
     parents: list[str] = []
     for name in key.split("."):
         if isinstance(known, list):

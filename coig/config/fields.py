@@ -30,7 +30,7 @@ def local_path(text: str) -> Path:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a path stands for several files."""
+    """Tell whether a path is a pattern of several files."""
     return any(character in text for character in "*?[") and not local_path(text).exists()
 
 

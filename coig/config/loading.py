@@ -90,7 +90,7 @@ def _resolved(cfg: DictConfig) -> Any:
 
 
 def _holds(node: Any, key: str) -> bool:
-    """Whether nested dicts hold a dotted key, be its value null."""
+    """Tell whether nested dicts have a dotted key; its value may be null."""
     for name in key.split("."):
         if not isinstance(node, dict) or name not in node:
             return False

@@ -129,7 +129,7 @@ def _written(part: Sequence[Row], path: Path) -> dict[str, Any]:
 
 
 def _described(path: Path) -> dict[str, Any]:
-    """What a manifest says about a file; of the hub's, the commit that was downloaded."""
+    """Describe a file for the manifest; a file of the hub by its commit too."""
     parents = [parent.name for parent in path.parents]
     commit = parents[parents.index("snapshots") - 1] if "snapshots" in parents else None
     described = {"path": str(path), "sha256": content_sha256(path)}

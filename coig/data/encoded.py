@@ -92,7 +92,7 @@ class EncodedSet(Sequence[Encoded]):
 
     @property
     def counts(self) -> Counter[str]:
-        """How many examples were truncated and dropped in all."""
+        """Count the examples that were truncated and dropped in all."""
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> t
 def _encoded(
     lines: pl.DataFrame, mixture: Mixture, config: TrainConfig, encoder: Encoder
 ) -> tuple[pl.DataFrame, dict[str, Ids]]:
-    """Where every line stands in which shard, after encoding those that stood in none; and the shards."""
+    """Encode the examples that are not cached; return each example's shard and offset, and the open shards."""
     with_reasoning = config.supervision.with_reasoning
     key = key_of([encoder.settings, with_reasoning], Encoder, reasoning_block, _write)
     folder = local_path(config.data.cache).absolute() / "encoded" / key
@@ -178,7 +178,7 @@ def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
 
 
 def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
-    """Where those of the examples stand that were encoded before."""
+    """Look up the shard and offset of the examples that were encoded before."""
     tables = [pl.DataFrame(schema=PLACES)]
     for shard in sorted(folder.glob("[!.]*/")):
         if _is_sound(shard, "index.parquet"):
@@ -188,7 +188,7 @@ def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_sound(shard: Path, *files: str) -> bool:
-    """Whether the files hold what the shard's name says."""
+    """Tell whether the files' content matches the shard's name."""
     expected = dict(zip(FILES, shard.name.split("-"), strict=False))
     try:
         return all(_short_sha256((shard / file).read_bytes()) == expected.get(file) for file in files)

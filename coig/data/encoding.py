@@ -139,7 +139,7 @@ class Encoder:
         return [np.concatenate([_NONE, *islice(ids, len(text))]) for text in texts]
 
     def _tokens_before_answer(self, target: _Target, ids: Ids) -> int:
-        """How many of the target's tokens start before its answer."""
+        """Count the target's tokens that start before its answer."""
         if target.border == 0:
             return 0
         text = "".join(target.pieces)

@@ -25,7 +25,7 @@ HALVES = {"row": pl.UInt32, "half": pl.String, "words": pl.Int64, "ttr": pl.Floa
 
 
 def reasons_of(filters: Filters) -> list[Reason]:
-    """What makes a row unfit for use; what a filter asks for must be known of the row."""
+    """Return the reasons for which rows are removed; a row that lacks what a filter asks about is removed too."""
     of_own_script = pl.when(pl.col("lang") == "zh").then("script_share").otherwise(1 - pl.col("script_share"))
     asked: list[tuple[str, Any, Callable[[Any], pl.Expr]]] = [
         ("score", filters.min_score, lambda least: pl.col("score").is_null() | (pl.col("score") < least)),
@@ -46,7 +46,7 @@ def reasons_of(filters: Filters) -> list[Reason]:
 
 
 def _topic_is_one_of(patterns: Sequence[str]) -> pl.Expr:
-    """Whether the genre is like one of the shell patterns; a row without a genre is like none."""
+    """Tell whether the genre matches one of the shell patterns; a row without a genre matches none."""
     matches = [pl.col("genre").str.contains(_regex(pattern)) for pattern in patterns]
     return pl.any_horizontal(pl.lit(False), *matches).fill_null(value=False)
 

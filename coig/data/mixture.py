@@ -50,7 +50,7 @@ class Mixture:
 
     @property
     def left_out(self) -> Counter[str]:
-        """How many rows of the sources are not used, by reason."""
+        """Count the rows of the sources that are not used, by reason."""
         total: Counter[str] = Counter()
         for source in self.sources:
             total.update(quarantined=source["quarantined"], duplicates=source["duplicates"], **source["removed"])
@@ -194,6 +194,6 @@ def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFra
 
 
 def left_out(about: Mapping[str, Any]) -> str:
-    """Why how many of a pool's rows are not used, in words; empty for none."""
+    """Say how many of a pool's rows are not used, by reason; empty if all are."""
     counts = {"quarantined": about["quarantined"], "duplicates": about["duplicates"], **about["removed"]}
     return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)

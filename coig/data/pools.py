@@ -137,7 +137,7 @@ def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
 
 
 def _checked(folder: Path) -> dict[str, Any] | None:
-    """What `about.json` says if the folder is whole and undamaged."""
+    """Return the content of `about.json`, or None if the folder is incomplete or damaged."""
     try:
         about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         _ = about["files"], about["rows"], about["quarantined"]

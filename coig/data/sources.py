@@ -115,7 +115,7 @@ def _renamed(row: Row, **columns: str) -> Row:
 
 
 def _tagged(text: str, start: str, end: str) -> tuple[str, str]:
-    """What stands between the tags, and what behind them."""
+    """Return the text between the tags and the text after them."""
     before, opened, rest = text.partition(start)
     inside, closed, behind = rest.partition(end)
     if not (opened and closed) or before.strip():

@@ -28,5 +28,5 @@ def load_tokenizer(model: Model) -> Any:
 
 
 def location(path: str) -> str:
-    """What transformers takes for `model.path`."""
+    """Turn `model.path` into the hub id or folder that transformers takes."""
     return str(local_path(path)) if path.startswith((SAMPLE_PREFIX, "~")) else path

@@ -44,7 +44,7 @@ def yes_or_no(value: bool | None) -> str:
 
 
 def decimals_of(value: float) -> int:
-    """How many decimals show three figures of a value, at most three; none of a whole number."""
+    """Return the decimals that show three figures of a value, at most three; 0 for a whole number."""
     if isinstance(value, int) or abs(value) >= 100:
         return 0
     return 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3

@@ -17,7 +17,7 @@ LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 
 
 
 def resolved(choice: SamplingChoice, arm: Arm) -> Sampling:
-    """What was chosen, the model's own settings in place of nulls; a model that does not say `do_sample` is greedy."""
+    """Replace nulls by the model's own settings; a model that does not say `do_sample` is greedy."""
     config = arm.generation_config()
     own = {key: config[key] for key in LIBRARY if config.get(key) is not None}
     if not config.get("do_sample"):

@@ -50,13 +50,13 @@ class Transcriber:
         self.tokenizer, self.ends, self.limits = tokenizer, set(ends), limits
 
     def is_over(self, ids: Sequence[int]) -> bool:
-        """Whether the end or a limit has been reached."""
+        """Tell whether the end or a limit has been reached."""
         if len(ids) >= self.limits.max_new_tokens or not self.ends.isdisjoint(ids):
             return True
         return self._allowed(ids) < len(ids)
 
     def completion(self, ids: Sequence[int]) -> Completion:
-        """Of all that was written, the end token with it if it came; what lies beyond a limit is cut off."""
+        """Make a completion of all ids that were written, an end token included; what is beyond a limit is cut off."""
         stop = next((place for place, token in enumerate(ids) if token in self.ends), None)
         ids = ids[:stop]
         allowed = min(self._allowed(ids), self.limits.max_new_tokens)
@@ -67,7 +67,7 @@ class Transcriber:
         return Completion(text, reasoning, len(ids) - reasoning, "stop" if is_whole else "length")
 
     def _allowed(self, ids: Sequence[int]) -> int:
-        """How many of the ids the limits of reasoning and answer leave."""
+        """Count the ids that the limits of reasoning and answer leave."""
         most_reasoning, most_answer = self.limits.max_reasoning_tokens, self.limits.max_answer_tokens
         if most_reasoning is None and most_answer is None:
             return len(ids)
@@ -77,7 +77,7 @@ class Transcriber:
         return len(ids) if most_answer is None else min(len(ids), reasoning + most_answer)
 
     def _reasoning_tokens(self, ids: Sequence[int]) -> int:
-        """How many tokens stand up to the end of the reasoning, all if it never ends."""
+        """Count the tokens up to the end of the reasoning, all of them if it never ends."""
         if not self.tokenizer.decode(ids[:16]).lstrip().startswith(REASONING_START.rstrip()):
             return 0
         lengths = range(len(ids))

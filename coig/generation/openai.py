@@ -156,7 +156,7 @@ def _read(reply: Any) -> tuple[str, bool]:
 
 
 def _described(error: Exception) -> str:
-    """What a client of OpenAI's says went wrong: the server's own words, or what lies behind a failed connection."""
+    """Describe an error of OpenAI's client: the server's own words, or the cause of a failed connection."""
     said = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, openai.APIStatusError):
         said += f" {' '.join(error.response.text.split())}"

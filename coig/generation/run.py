@@ -113,5 +113,5 @@ def _first_of_each_genre(queries: list[Query], count: int | None) -> list[Query]
 
 
 def _settings(config: GenerateConfig, arm: Arm) -> dict[str, Any]:
-    """What answers must share to be compared."""
+    """Return the settings that answers must share to be compared."""
     return {"seed": config.seed, "sampling": resolved(config.sampling, arm).model_dump()}

@@ -34,7 +34,7 @@ VARLEN_KNOWS_GQA = "enable_gqa" in inspect.signature(varlen_attn).parameters
 
 
 def attention_path(device: torch.device, dtype: torch.dtype) -> str:
-    """Which of PATHS serves this device and dtype."""
+    """Choose the one of PATHS that serves this device and dtype."""
     if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
         return "documents"
     return "flash" if flash_attn_varlen_func else "varlen"

@@ -104,7 +104,7 @@ def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:
 
 
 def _unsupported(lm: Any) -> str | None:
-    """What would make the loss another one than the library's: found on two documents, packed and by themselves."""
+    """Return why the loss would not be the library's, tried on two documents packed and apart; else None."""
     head = lm.get_output_embeddings()
     if type(head) is not nn.Linear or head.bias is not None:
         return "has an output head that is more than one matrix"

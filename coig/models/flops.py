@@ -43,11 +43,11 @@ class TrainingFlops:
 
     @property
     def attention_cost(self) -> float:
-        """What a squared token costs beside a token, as `coig.data.packing` balances them."""
+        """Return the cost of a squared token in tokens, by which `coig.data.packing` balances micro-batches."""
         return self.per_square / self.per_token
 
     def of(self, lengths: Sequence[int], supervised_tokens: int) -> int:
-        """Of documents of these lengths in tokens."""
+        """Count the FLOPs of documents of these lengths in tokens."""
         squares = sum(length**2 for length in lengths)
         return self.per_token * sum(lengths) + self.per_square * squares + self.per_supervised_token * supervised_tokens
 

@@ -76,7 +76,7 @@ def _derivatives(
 
 
 def is_connected(arms: Sequence[str], pairs: Sequence[tuple[str, str]], counts: Floats) -> bool:
-    """Whether each arm has at least tied with each other one, directly or by way of others; counts: (P, 3)."""
+    """Tell whether each arm has at least tied with each other one, directly or through others; counts: (P, 3)."""
     held = np.zeros((len(arms), len(arms)), dtype=bool)
     for (arm, opponent), (wins, ties, losses) in zip(pairs, counts, strict=True):
         first, second = arms.index(arm), arms.index(opponent)

@@ -57,6 +57,6 @@ def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | 
 
 
 def _clustered_variance(residuals: Floats, clusters: NDArray[np.intp]) -> float:
-    """Of a mean of N whose residuals hang together within clusters."""
+    """Return the variance of a mean of N whose residuals are correlated within clusters."""
     sums = np.bincount(clusters, residuals)
     return float((sums**2).sum() * len(sums) / (len(sums) - 1) / len(residuals) ** 2)

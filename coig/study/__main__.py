@@ -153,7 +153,7 @@ def _hours(manifest: Manifest) -> str:
 
 
 def _answers(arm: Arm) -> str:
-    """How many lines of answers there are, over all files of queries."""
+    """Count the lines of answers over all files of queries."""
     lines = sum(1 for file in arm.folder.glob("generations/*.jsonl") for _ in read_jsonl(file))
     return f"{lines:,}" if lines else "–"
 

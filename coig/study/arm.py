@@ -53,7 +53,7 @@ class Arm:
         return self.folder / "metrics.jsonl"
 
     def last_metric(self, name: str) -> float | None:
-        """What was logged last under that name."""
+        """Return the last value that was logged under that name."""
         lines = read_jsonl(self.metrics) if self.metrics.exists() else ()
         values = [line[name] for _, text in lines if name in (line := json.loads(text))]
         return float(values[-1]) if values else None
@@ -83,7 +83,7 @@ class Arm:
         write_config(self.folder / "config.yaml", config)
 
     def generation_config(self) -> dict[str, Any]:
-        """How the exported model says it is to be used: its end tokens, and sampling if the base named any."""
+        """Read the exported model's generation config: its end tokens, and sampling if the base named any."""
         file = self.model / "generation_config.json"
         try:
             loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

@@ -76,7 +76,7 @@ def _git(checkout: Path) -> dict[str, Any] | None:
 
 
 def _shown(diff: bytes) -> str | dict[str, Any] | None:
-    """What `git apply` takes, but for secrets; of one that is too long for a manifest, what it is recognised by."""
+    """Return a diff as `git apply` takes it, without secrets; of one too long for a manifest, its sha256 and size."""
     if len(diff) > MAX_DIFF:
         return {"sha256": hashlib.sha256(diff).hexdigest(), "bytes": len(diff)}
     return _without_secrets(diff.decode(errors="replace")) or None

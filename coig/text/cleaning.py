@@ -31,7 +31,7 @@ def clean_text(fields: Row, name: str) -> str:
 
 
 def content_id(*texts: str) -> str:
-    """What a row is known by that has no id of its own."""
+    """Return an id made of a row's texts, for a row without one."""
     return digest_of(*texts).hex()[:16]
 
 

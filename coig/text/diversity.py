@@ -74,7 +74,7 @@ def mtld(tokens: Sequence[str], threshold: float = 0.72) -> float | None:
 
 
 def _factors(tokens: Sequence[str], threshold: float) -> float:
-    """How often TTR falls to the threshold, with the last, partial factor; 1 for a text that never repeats a word."""
+    """Count how often TTR falls to the threshold, plus the last, partial factor; 1 for a text without repetition."""
     factors, length = 0, 0
     types: set[str] = set()
     for token in tokens:

@@ -7,7 +7,7 @@ REASONING_END = "</think>"
 
 
 def reasoning_block(reasoning: str) -> str:
-    """What stands before the answer in a target that holds the reasoning."""
+    """Return the reasoning between its tags, as it precedes the answer in a target."""
     return f"{REASONING_START}{reasoning}\n{REASONING_END}\n\n"
 
 

@@ -31,7 +31,7 @@ def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) 
 
 
 def supervised_tokens(config: TrainConfig, train: EncodedSet, steps: int) -> int:
-    """How many tokens bear loss in an arm's first steps."""
+    """Count the tokens that bear loss in an arm's first steps."""
     return sum(islice(_tokens_of_steps(config, train), steps))
 
 

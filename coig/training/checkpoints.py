@@ -73,7 +73,7 @@ def _remove(path: Path) -> None:
 
 
 def _to_disk(path: Path) -> None:
-    """What a power cut would otherwise lose after the rename."""
+    """Force a file or folder to the disk; a power cut after the rename would lose it otherwise."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

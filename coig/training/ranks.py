@@ -24,12 +24,12 @@ GROUPS = itertools.count()  # that this process has been in
 
 
 def is_rank() -> bool:
-    """Whether torchrun, or `launch`, started this process."""
+    """Tell whether torchrun, or `launch`, started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes; the only one is."""
+    """Tell whether this is the process that writes: the first rank, or the only process."""
     return not is_rank() or os.environ["RANK"] == "0"
 
 
@@ -73,7 +73,7 @@ def joined(trainer: Trainer) -> Iterator[None]:
 
 
 def first_decides(decide: Callable[[], Result]) -> Result:
-    """What `decide` says on the first rank, on all of them; its ConfigError is raised on all."""
+    """Call `decide` on the first rank and return its answer on all of them; its ConfigError is raised on all."""
     if not is_rank():
         return decide()
     import torch.distributed as dist
@@ -91,7 +91,7 @@ def first_decides(decide: Callable[[], Result]) -> Result:
 
 
 def first_before_others(make: Callable[[], Result]) -> Result:
-    """What `make` returns, made on the first rank before the others, which then find its files in the cache."""
+    """Call `make` on the first rank before the others, which then find its files in the cache; return its result."""
     made: list[Result] = []
     first_decides(lambda: made.append(make()))
     return made[0] if made else make()

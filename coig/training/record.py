@@ -127,7 +127,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
 
 
 def _devices(trainer: Trainer) -> dict[str, Any]:
-    """What torch computes on and with, on this node; other GPUs of the machine are left alone."""
+    """Describe the devices that torch uses on this node; other GPUs of the machine are left alone."""
     used = range(trainer.devices) if trainer.accelerator == "gpu" else ()
     gpus = [torch.cuda.get_device_properties(number) for number in used]
     return {

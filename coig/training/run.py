@@ -107,7 +107,7 @@ def _check_objective(config: TrainConfig, mixture: Mixture) -> None:
 
 
 def _objective(config: TrainConfig) -> float | None:
-    """What a search is to lower."""
+    """Read the last value of the loss that a search lowers; None without an objective."""
     if config.objective is None:
         return None
     value = _arm(config).last_metric(config.objective)
@@ -142,7 +142,7 @@ def check(config: TrainConfig) -> None:
 
 
 def _like(config: TrainConfig) -> Mixture | None:
-    """What the arm whose budget is this one's would be trained on, if there is one."""
+    """Build the mixture of the arm whose budget this one copies; None if its budget is its own."""
     if config.budget.name == "epochs":
         return None
     try:

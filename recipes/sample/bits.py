@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 
 def unigram_bits(known: Sequence[str], texts: Sequence[str]) -> float:
-    """Of `texts` under the frequencies of single characters in `known`, each counted once more (Laplace)."""
+    """Return the bits per character of `texts` by the character frequencies of `known`, plus one each (Laplace)."""
     counts, wanted = Counter("".join(known)), Counter("".join(texts))
     total = counts.total() + len(counts | wanted)
     bits = -sum(times * math.log2((counts[character] + 1) / total) for character, times in wanted.items())
@@ -21,14 +21,14 @@ def unigram_bits(known: Sequence[str], texts: Sequence[str]) -> float:
 
 
 def gzip_bits(texts: Sequence[str]) -> float:
-    """Of `texts`, one after the other, as gzip packs them by themselves."""
+    """Return the bits per character of `texts`, joined and packed by gzip."""
     text = "\n".join(texts)
     return 8 * len(gzip.compress(text.encode(), compresslevel=9)) / len(text)
 
 
 @torch.inference_mode()
 def model_bits(lm: Any, documents: Sequence[Sequence[int]], characters: int) -> float:
-    """Of documents of so many characters in all, under a causal LM.
+    """Return the bits per character of documents under a causal LM; `characters` in all.
 
     documents: token ids, the end token included. A first token, which nothing stands before, costs log2(vocabulary).
     """

@@ -46,7 +46,7 @@ CHAT_TEMPLATE = """\
 
 
 def texts(folder: Path) -> Iterator[str]:
-    """What the tokenizer is trained on: both languages alike, and the sample's modern Chinese, rare in novels."""
+    """Yield what the tokenizer is trained on: both languages alike, and the sample's modern Chinese, rare in novels."""
     sample = [SAMPLE / f"{name}.jsonl" for name in ("creative", "general_en", "general_zh", "queries", "validation")]
     for file, times in [(folder / "zh.jsonl", 1), (folder / "en.jsonl", 2), *((file, 4) for file in sample)]:
         for line in file.read_text(encoding="utf-8").splitlines():

@@ -102,7 +102,7 @@ def _predictions(base: Arm, encoder: Encoder, lm: Any) -> list[Prediction]:
 
 @torch.inference_mode()
 def _written(lm: Any, encoder: Encoder, prompt: list[int], name: str) -> str:
-    """What the model writes behind a prompt, on one line; `name` seeds the sampling."""
+    """Let the model continue a prompt, and return that as one line; `name` seeds the sampling."""
     how = {"logits_processor": LogitsProcessorList([SeededSampling(SAMPLING, [seed_of(0, name)])])}
     ids = torch.tensor([prompt])
     output = lm.generate(

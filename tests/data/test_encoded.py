@@ -238,7 +238,7 @@ INSPECT = [sys.executable, "-m", "coig.data.inspect", "data.ratio=10k", "format=
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What INSPECT prints with an empty cache and nothing in its way."""
+    """Return what INSPECT prints with an empty cache and nothing in its way."""
     environment = os.environ | {"COIG_CACHE": str(tmp_path_factory.mktemp("undisturbed"))}
     run = subprocess.run(INSPECT, cwd=ROOT, env=environment, capture_output=True)
     assert run.returncode == 0, run.stderr.decode()

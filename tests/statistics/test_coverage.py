@@ -20,7 +20,7 @@ RATERS = 4
 
 
 def studies(prompts: int, effect: float, taste: float) -> tuple[int, int]:
-    """How many of the studies' intervals hold the rate of these raters on new prompts, and that of new raters too."""
+    """Count the intervals that hold the rate of these raters on new prompts, and that of new raters too."""
     draw = np.random.default_rng(0)
     of_prompts = of_raters = 0
     names = [f"q{query}" for query in range(prompts) for _ in range(RATERS)]

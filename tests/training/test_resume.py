@@ -80,7 +80,7 @@ def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> N
 
 
 def test_a_checkpoint_that_a_kill_cut_off_is_not_used(tmp_path: Path) -> None:
-    """What a kill leaves of a checkpoint in the making lies under another name and goes with the next one."""
+    """A checkpoint that a kill cut off lies under another name and is removed with the next one."""
     run = start(tmp_path, "cut")
     arm = tmp_path / "multirun" / "killed" / "cut"
     kill_after(run, arm / "metrics.jsonl", 5)

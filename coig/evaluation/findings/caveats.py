@@ -13,7 +13,7 @@ from coig.statistics.intervals import FEWEST
 
 
 def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[str]:
-    """What a reader must know before comparing arms, whose seeds are given by name."""
+    """Return notes on what makes arms' answers hard to compare; `seeds` are the arms' own, by name."""
     answered = {arm: set(part["query_id"]) for (arm,), part in answers.group_by("arm")}
     others = set(answers.filter(pl.col("queries").ne_missing(HELD_OUT))["query_id"])
     of_seeds = answers.filter(queries=HELD_OUT).group_by(pl.col("arm").replace_strict(seeds, return_dtype=pl.Int64))
@@ -34,7 +34,7 @@ def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[st
 
 
 def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> list[str]:
-    """What makes the win rates less than they look."""
+    """Return notes on what makes the win rates weaker than they look."""
     notes = []
     judged = set(judgments.comparisons["query_id"]) | set(judgments.ratings["query_id"])
     if answers is not None and (strange := judged - set(answers["query_id"])):

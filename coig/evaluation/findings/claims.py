@@ -91,7 +91,7 @@ def _preference(lang: str, arm: str, opponent: str, beats: bool, win_rates: pl.D
 
 
 def verdict(row: dict[str, Any], beats: bool) -> tuple[Status, str]:
-    """Whether the pair's figures bear a claim out, and why."""
+    """Decide whether a pair's figures support a claim, and say why."""
     sure = row["p_holm"] < LEVEL
     if sure and row["rate"] > 0.5:
         raters = ""

@@ -152,8 +152,8 @@ def _held_out_losses(arm: Arm) -> dict[str, float]:
 
 
 def _conditions(arm: Arm) -> str:
-    """What two arms must share for their held-out losses to be of the same triplets in the same tokens. The held-out
-    general examples are no part of it: they differ where the general data are what is compared."""
+    """Return, as text, what two arms must share for their held-out losses to be comparable: the same triplets in the
+    same tokens. Held-out general examples are left out: they differ where the general data are what is compared."""
     config, groups = arm.config(), arm.manifest().data.validation
     return json.dumps(
         [

@@ -37,8 +37,8 @@ class QuestionAnswer:
 
 
 def answers_in_words(question: Question, table: pl.DataFrame) -> list[QuestionAnswer]:
-    """What the contrasts say, Chinese queries first. Where several files of queries were answered, each is a setting of
-    its own."""
+    """Put the contrasts into words, Chinese queries first. Where several files of queries were answered, each is a
+    setting of its own."""
     if table["queries"].drop_nulls().n_unique() > 1:  # null: a loss
         parts = pl.col("setting").replace("", None), "queries " + pl.col("queries")
         table = table.with_columns(setting=pl.concat_str(parts, separator=", ", ignore_nulls=True))
@@ -54,7 +54,7 @@ def answers_in_words(question: Question, table: pl.DataFrame) -> list[QuestionAn
 
 
 def _short(question: Question, told: Sequence[Sequence[Row]]) -> str:
-    """How many contrasts ended how."""
+    """Say in one sentence how many contrasts had which result."""
     preferences = [row for rows in told for row in rows if row["measure"] == PREFERRED]
     what = f"{question.compare} against {question.baseline}"
     if preferences:
@@ -76,7 +76,7 @@ def _comparisons(count: int) -> str:
 
 
 def _sentence(rows: Sequence[Row]) -> str:
-    """What is known of one contrast."""
+    """Say all that is known of one contrast."""
     parts = [_preference(row) for row in rows if row["measure"] == PREFERRED]
     counted = [row for row in rows if row["measure"] in NAMES]
     differing = [_difference(row) for row in counted if row["p_holm"] < LEVEL]
@@ -117,7 +117,7 @@ def _loss(row: Row) -> str:
 
 
 def _best(question: Question, rows: Sequence[Row]) -> Iterator[str]:
-    """Where several values or settings are compared: which value comes out first in each setting, and how far."""
+    """Yield a sentence for each measure: the best value in each setting, and its lead; none for a single pair."""
     settings = list(dict.fromkeys(row["setting"] for row in rows))
     if len({row["value"] for row in rows}) < 2 and len(settings) < 2:
         return
@@ -145,7 +145,7 @@ class First:
 
 
 def _first(question: Question, rows: Sequence[Row]) -> First | None:
-    """Of one measure in one setting, None if all values are alike. The baseline may be the first."""
+    """Find the best value of one measure in one setting; None if all are alike. It may be the baseline."""
     measure, base = rows[0]["measure"], question.baseline
     _, largest = RANKED[measure]
     of_value = {row["value"]: row for row in rows if row["value"] != base}
@@ -168,7 +168,7 @@ def _first(question: Question, rows: Sequence[Row]) -> First | None:
 
 
 def _how_sure(firsts: Sequence[First | None]) -> str:
-    """What the figures say of all settings together."""
+    """Say whether the best value is certain, and the same in all settings."""
     if not all(first and first.certain for first in firsts):
         what = "it is the same in all settings" if len(firsts) > 1 else "that is more than chance"
         return f"Whether {what} cannot be told from these figures."

@@ -103,8 +103,11 @@ def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
 
 
 def raters(judgments: Judgments) -> pl.DataFrame:
-    """Of each rater: how many judgments, how much lower than the others' the ratings of the same answers are, and the
-    share of ties. Severity is null without ratings by two raters: rankings do not show it."""
+    """Return each rater's number of judgments, severity and share of ties.
+
+    Severity: how much lower the rater rates the same answers than the others do; null without ratings by two raters,
+    for rankings do not show it.
+    """
     ratings, comparisons = judgments.ratings, judgments.comparisons
     shared = ratings.filter(pl.len().over("query_id", "arm", "dimension") > 1)
     others = (pl.col("value").sum() - pl.col("value")) / (pl.len() - 1)

@@ -31,7 +31,7 @@ class Judgments:
     ratings: pl.DataFrame
 
     def of(self, arms: Collection[str]) -> Judgments:
-        """What is about these arms only."""
+        """Keep what is about these arms only."""
         among = pl.col("arm").is_in(list(arms))
         pairs = self.comparisons.filter(among & pl.col("opponent").is_in(list(arms)))
         return Judgments(pairs, self.ranks.filter(among), self.ratings.filter(among))

@@ -49,7 +49,7 @@ LABEL_AGREEMENT = {
 
 
 def classify(step: str) -> Behaviour:
-    """What a step does, by the cues of `cues.py`."""
+    """Tell what a step does, by the cues of `cues.py`."""
     behaviour: Behaviour = pl.select(behaviour_of(pl.lit(step))).item()
     return behaviour
 
@@ -100,7 +100,7 @@ def shares(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl
 
 
 def transitions(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
-    """What follows what: a row per (lang, arm, from, to) with `count` of the `transitions` out of `from`.
+    """Count what follows what: a row per (lang, arm, from, to) with `count` of the `transitions` out of `from`.
 
     Shares and limits as in `by_position`; a chain's last step leads nowhere.
     """
@@ -169,7 +169,7 @@ def _counts(events: pl.DataFrame, cells: pl.DataFrame, cell: Sequence[str], outc
 
 
 def label_agreement(steps: pl.DataFrame, labels: Sequence[Label]) -> pl.DataFrame:
-    """How far the rule and each labeller agree, by language, then in the order in which labellers come.
+    """Measure how far the rule and each labeller agree, by language, labellers in the order of the labels.
 
     `labels` of steps that there are, with the share that is `equal` and Cohen's `kappa` (1960, Educational and
     Psychological Measurement 20:37; null where both know one behaviour only); `unmatched` labels of other steps.

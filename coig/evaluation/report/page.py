@@ -107,7 +107,7 @@ def _question(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _facts(evaluation: Evaluation) -> list[str]:
-    """How much the study rests on."""
+    """List the study's arms and its numbers of queries, answers and judgments."""
     facts = [f"{len(evaluation.arms)} arms: {', '.join(evaluation.arms)}"]
     if (answers := evaluation.table("answers")) is not None:
         queries = answers.unique("query_id")

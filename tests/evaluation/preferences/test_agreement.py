@@ -14,7 +14,7 @@ NONE = Judgments(pl.DataFrame(schema=COMPARISON), pl.DataFrame(schema=RANK), pl.
 
 
 def ratings(table: list[list[float | None]]) -> Judgments:
-    """Of (raters, answers), every answer of a query of its own."""
+    """Return a table of (raters, answers) as ratings, every answer of a query of its own."""
     rows = [
         (f"q{answer}", "zh", f"r{rater}", "cw", "overall", value)
         for rater, values in enumerate(table)

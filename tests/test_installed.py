@@ -38,7 +38,7 @@ def run(coig: Path, folder: Path, *arguments: str) -> subprocess.CompletedProces
 
 
 def test_an_arm_from_any_folder(coig: Path, tmp_path: Path) -> None:
-    where = [coig.with_name("python"), "-I", "-c", "import coig; print(coig.__file__)"]
+    where = [str(coig.with_name("python")), "-I", "-c", "import coig; print(coig.__file__)"]
     found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True)
     assert str(coig.parents[1]) in found.stdout  # not the repository
     (tmp_path / "mine" / "experiment").mkdir(parents=True)

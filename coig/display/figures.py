@@ -12,6 +12,8 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -27,20 +29,28 @@ CJK_FONTS = (
 
 
 def lay_out(figure: Figure) -> None:
-    """Once, not once per file."""
+    """Place a figure's parts for good: its files then need not do it again."""
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)
     figure.set_layout_engine("none")
 
 
-def rendered(figure: Figure, kind: str) -> bytes:
-    """A figure's file, `svg` or `png`, without a date in it."""
+def render_svg(figure: Figure) -> bytes:
+    """Return a figure as SVG. Equal figures give equal bytes: no date, and ids drawn from the figure's label."""
     buffer = io.BytesIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type") if kind == "svg" else ("Software",))
-    # ids in the SVG are random without a salt, and would meet each other on the page with one salt for all
+    # with one salt for all figures, ids of two figures on one page would be the same
     with drawing({"svg.hashsalt": str(figure.get_label())}):
-        figure.savefig(buffer, format=kind, dpi=160, metadata=nothing)
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return buffer.getvalue()
+
+
+def render_png(figure: Figure) -> bytes:
+    """Return a figure as PNG of 160 dots per inch, without a date or a program's name."""
+    buffer = io.BytesIO()
+    figure.set_dpi(160)
+    with drawing():
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from coig.display.figures import rendered
+from coig.display.figures import render_png, render_svg
 from coig.evaluation.report.figures import figures
 from coig.evaluation.report.latex import write_latex
 from coig.evaluation.report.page import html, summary
@@ -22,9 +22,9 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
         files |= {f"{name}.csv": frame.write_csv(), f"{name}.parquet": buffer.getvalue()}
     files |= {f"latex/{name}.tex": source for name, source in write_latex(evaluation).items()}
     drawn = figures(evaluation)
-    svgs = {name: rendered(figure, "svg") for name, figure in drawn.items()}
+    svgs = {name: render_svg(figure) for name, figure in drawn.items()}
     files |= {f"figures/{name}.svg": svg for name, svg in svgs.items()}
-    files |= {f"figures/{name}.png": rendered(figure, "png") for name, figure in drawn.items()}
+    files |= {f"figures/{name}.png": render_png(figure) for name, figure in drawn.items()}
     files |= {"summary.md": summary(evaluation), "report.html": html(evaluation, svgs)}
     for name, content in files.items():
         write_atomic(folder / name, content)

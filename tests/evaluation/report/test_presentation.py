@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coig.display.figures import rendered
+from coig.display.figures import render_png, render_svg
 from coig.display.latex import escaped, latex
 from coig.display.numbers import interval, number, p_value, percent, signed
 from coig.evaluation.report.figures import figures
@@ -67,7 +67,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def svgs() -> dict[str, bytes]:
-    return {name: rendered(figure, "svg") for name, figure in figures(evaluation()).items()}
+    return {name: render_svg(figure) for name, figure in figures(evaluation()).items()}
 
 
 def test_numbers_read_as_people_write_them() -> None:
@@ -111,9 +111,9 @@ def test_figures_show_the_rates_with_intervals_and_chinese_genres(svgs: dict[str
 
 
 def test_figures_are_the_same_bytes_and_warn_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    def files() -> dict[tuple[str, str], bytes]:
+    def files() -> dict[str, tuple[bytes, bytes]]:
         part = evaluation(win_rates=win_rates().filter(lang="zh"), behaviour=None, answers=None)
-        return {(name, kind): rendered(f, kind) for name, f in figures(part).items() for kind in ("svg", "png")}
+        return {name: (render_svg(f), render_png(f)) for name, f in figures(part).items()}
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -127,7 +127,7 @@ def test_where_no_font_has_chinese_one_line_says_so(
     monkeypatch.setattr("coig.display.figures._chinese_font", list)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        rendered(figures(evaluation())["genres_zh"], "png")
+        render_png(figures(evaluation())["genres_zh"])
         figures(evaluation(win_rates=win_rates().filter(lang="en")))  # nothing in Chinese to be told of
     assert len(caplog.records) == 1
     assert "boxes for Chinese characters" in caplog.text
@@ -137,7 +137,7 @@ def test_where_no_font_has_chinese_one_line_says_so(
 def test_unknown_intervals_leave_their_marks_out() -> None:
     unknown = win_rates().with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("low", "high", "low_raters"))
     drawn = figures(Evaluation("s", ROSTER, {"win_rates": unknown}))
-    assert ">62.7</text>" in rendered(drawn["win_rates_zh"], "svg").decode()
+    assert ">62.7</text>" in render_svg(drawn["win_rates_zh"]).decode()
     assert set(drawn) == {f"{name}_{lang}" for name in ("win_rates", "ratio", "genres") for lang in ("zh", "en")}
 
 

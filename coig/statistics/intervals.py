@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,13 @@ def wilson_interval(successes: float, trials: int, z: float = Z95) -> tuple[floa
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+@lru_cache(maxsize=8)  # many tables resample the same prompts
 def bootstrap_weights(clusters: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """(resamples, clusters), how often each cluster is drawn (Efron & Tibshirani 1993)."""
+    """Return (resamples, clusters) how often each cluster is drawn, read-only (Efron & Tibshirani 1993)."""
     rng = np.random.default_rng(seed)
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
+    weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
+    weights.setflags(write=False)
+    return weights
 
 
 def percentile_interval(estimates: Floats) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from coig.statistics.clustered import Verdicts, new_raters
 from coig.statistics.intervals import (
@@ -80,16 +81,24 @@ def with_clean_rates(rates: pl.DataFrame, comparisons: pl.DataFrame, answers: pl
 
 
 def verdicts_by_pair(comparisons: pl.DataFrame, arms: Sequence[str]) -> dict[tuple[str, str], Verdicts]:
-    """Every pair that was compared, in the arms' order."""
+    """Return the verdicts on every pair of `arms` that was compared, in the arms' order."""
+    scores = comparisons["score"].to_numpy()
+    prompts, raters = (
+        comparisons[key].cast(pl.Categorical).to_physical().to_numpy() for key in ("query_id", "rater")
+    )
+    first, second = (_places(comparisons[key], arms) for key in ("arm", "opponent"))
     pairs = {}
-    parts = comparisons.partition_by("arm", "opponent", as_dict=True)
-    for pair in combinations(arms, 2):
-        if pair in parts:
-            part = parts[pair]
-            prompts, raters = (part[key].cast(pl.Categorical).to_physical().to_numpy() for key in ("query_id", "rater"))
-            dense = [np.unique(codes, return_inverse=True)[1] for codes in (prompts, raters)]
-            pairs[pair] = Verdicts(part["score"].to_numpy(), *dense)
+    for (place, arm), (other, opponent) in combinations(enumerate(arms), 2):
+        rows = (first == place) & (second == other)
+        if rows.any():
+            dense = [np.unique(codes[rows], return_inverse=True)[1] for codes in (prompts, raters)]
+            pairs[arm, opponent] = Verdicts(scores[rows], *dense)
     return pairs
+
+
+def _places(names: pl.Series, arms: Sequence[str]) -> NDArray[np.int64]:
+    """Return (rows,) each name's place among `arms`, −1 for another name."""
+    return names.replace_strict(arms, range(len(arms)), default=-1, return_dtype=pl.Int64).to_numpy()
 
 
 def _rows(comparisons: pl.DataFrame, arms: Sequence[str], seed: int, resamples: int) -> Iterator[dict[str, Any]]:

@@ -14,9 +14,9 @@ from coig.config import Question
 from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell, averaged, verdicts_between
 from coig.evaluation.findings.claims import LEVEL, verdict
+from coig.evaluation.measures.tables import compare_arms
 from coig.evaluation.preferences.win_rates import win_rates
 from coig.statistics.intervals import holm
-from coig.statistics.paired import paired
 from coig.study.arm import Arm
 
 PREFERRED, LOSS = "win rate", "held-out loss"
@@ -116,14 +116,16 @@ def _finding(rate: dict[str, Any]) -> str:
 
 def _counts(contrasts: Sequence[Contrast], part: pl.DataFrame) -> list[dict[str, Any]]:
     """Differences in everything counted, over the queries that both cells answered."""
-    names = part["arm"].unique(maintain_order=True).to_list()
-    answered = [one for one in contrasts if {one.arm.name, one.opponent.name} <= set(names)]
-    pairs = [(names.index(one.arm.name), names.index(one.opponent.name)) for one in answered]
+    names = set(part["arm"])
+    answered = [one for one in contrasts if {one.arm.name, one.opponent.name} <= names]
+    pairs = [(one.arm.name, one.opponent.name) for one in answered]
     rows = []
     for measure in COUNTED if pairs else ():
-        for one, found in zip(answered, paired(part, measure, names, pairs), strict=True):
-            if shared := found.pop("queries"):
-                rows.append(found | _about(one) | {"measure": measure, "n": shared})
+        for one, found in zip(answered, compare_arms(part, measure, pairs), strict=True):
+            if found.n:
+                means = {"n": found.n, "of_arm": found.first, "of_opponent": found.second}
+                tested = {"difference": found.difference, "low": found.low, "high": found.high, "p": found.p}
+                rows.append(_about(one) | {"measure": measure} | means | tested)
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         way = "higher" if row["difference"] > 0 else "lower"
         row |= {"p_holm": p, "finding": way if p < LEVEL else "no difference found"}

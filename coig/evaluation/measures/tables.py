@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
 import polars as pl
 
 from coig.evaluation.measures.answers import DIVERSITY
-from coig.statistics.intervals import (
-    RESAMPLES,
-    holm,
-    wilson_interval,
-)
-from coig.statistics.paired import SHARES, paired
+from coig.statistics.intervals import RESAMPLES, holm, wilson_interval
+from coig.statistics.paired import PairedDifference, paired_differences
 
+SHARES = ("contaminated", "contaminated_any", "finished")  # of an answer 0 or 1
 METRICS = ("tokens", "characters", *DIVERSITY, *SHARES)
 AUTOMATIC: dict[str, Any] = {
     **dict.fromkeys(("lang", "arm"), pl.String),
@@ -101,8 +98,30 @@ def comparisons(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES
 
 def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict[str, Any]]:
     arms = part["arm"].unique(maintain_order=True).to_list()
-    pairs = list(combinations(range(len(arms)), 2))
+    pairs = list(combinations(arms, 2))
     for metric in METRICS if pairs else ():
-        shared = [one for one in paired(part, metric, arms, pairs, seed, resamples) if one["queries"]]
-        for found, p in zip(shared, holm([one["p"] for one in shared]), strict=True):
-            yield {"lang": part["lang"][0], "metric": metric} | found | {"p_holm": p}
+        compared = zip(pairs, compare_arms(part, metric, pairs, seed, resamples), strict=True)
+        shared = [(pair, found) for pair, found in compared if found.n]
+        for ((arm, opponent), found), p in zip(shared, holm([found.p for _, found in shared]), strict=True):
+            yield {
+                **{"lang": part["lang"][0], "metric": metric, "arm": arm, "opponent": opponent, "queries": found.n},
+                **{"difference": found.difference, "low": found.low, "high": found.high, "p": found.p, "p_holm": p},
+            }
+
+
+def compare_arms(
+    answers: pl.DataFrame,
+    metric: str,
+    pairs: Sequence[tuple[str, str]],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> list[PairedDifference]:
+    """Compare arms pair by pair in one measure, over the queries where both have it.
+
+    Args:
+        answers: a row per arm and query.
+    """
+    wide = answers.with_columns(pl.col(metric).cast(pl.Float64)).pivot(on="arm", index="query_id", values=metric)
+    arms = wide.columns[1:]
+    places = [(arms.index(arm), arms.index(opponent)) for arm, opponent in pairs]
+    return paired_differences(wide.drop("query_id").to_numpy(), places, metric in SHARES, seed, resamples)

@@ -83,9 +83,7 @@ def with_clean_rates(rates: pl.DataFrame, comparisons: pl.DataFrame, answers: pl
 def verdicts_by_pair(comparisons: pl.DataFrame, arms: Sequence[str]) -> dict[tuple[str, str], Verdicts]:
     """Return the verdicts on every pair of `arms` that was compared, in the arms' order."""
     scores = comparisons["score"].to_numpy()
-    prompts, raters = (
-        comparisons[key].cast(pl.Categorical).to_physical().to_numpy() for key in ("query_id", "rater")
-    )
+    prompts, raters = (comparisons[key].cast(pl.Categorical).to_physical().to_numpy() for key in ("query_id", "rater"))
     first, second = (_places(comparisons[key], arms) for key in ("arm", "opponent"))
     pairs = {}
     for (place, arm), (other, opponent) in combinations(enumerate(arms), 2):

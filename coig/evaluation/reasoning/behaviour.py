@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from coig.evaluation.reasoning.cues import FALSE_FRIEND, NORMAL, PATTERNS
 from coig.evaluation.reasoning.steps import steps
 from coig.records.label import BEHAVIOURS, Behaviour, Label
+from coig.statistics.agreement import cohen_kappa
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
 
 DECILES = 10
@@ -171,8 +172,8 @@ def _counts(events: pl.DataFrame, cells: pl.DataFrame, cell: Sequence[str], outc
 def label_agreement(steps: pl.DataFrame, labels: Sequence[Label]) -> pl.DataFrame:
     """Measure how far the rule and each labeller agree, by language, labellers in the order of the labels.
 
-    `labels` of steps that there are, with the share that is `equal` and Cohen's `kappa` (1960, Educational and
-    Psychological Measurement 20:37; null where both know one behaviour only); `unmatched` labels of other steps.
+    `labels` of steps that there are, with the share that is `equal` and Cohen's `kappa` (null where both know one
+    behaviour only); `unmatched` labels of other steps.
     """
     place = ["arm", "query_id", "step"]
     said = pl.DataFrame([label.model_dump() for label in labels], schema=LABELS)
@@ -187,11 +188,9 @@ def label_agreement(steps: pl.DataFrame, labels: Sequence[Label]) -> pl.DataFram
 
 
 def _agreement(both: pl.DataFrame) -> tuple[int, float | None, float | None]:
-    """Labels, equal and kappa."""
-    total = len(both)
-    table = np.zeros((len(BEHAVIOURS), len(BEHAVIOURS)), dtype=np.int64)
+    """Return the number of labels, the share that is equal, and κ."""
+    counts = np.zeros((len(BEHAVIOURS), len(BEHAVIOURS)), dtype=np.int64)
     for label, behaviour in both.select("label", "behaviour").iter_rows():
-        table[BEHAVIOURS.index(label), BEHAVIOURS.index(behaviour)] += 1
-    equal, by_chance = int(np.trace(table)), int(table.sum(axis=0) @ table.sum(axis=1))  # in total and in total² pairs
-    kappa = (total * equal - by_chance) / (total**2 - by_chance) if by_chance < total**2 else None
-    return total, equal / total if total else None, kappa
+        counts[BEHAVIOURS.index(label), BEHAVIOURS.index(behaviour)] += 1
+    total = len(both)
+    return total, int(np.trace(counts)) / total if total else None, cohen_kappa(counts)

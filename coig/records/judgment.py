@@ -146,7 +146,9 @@ def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
     mend it; a judgment of another study is wrong.
     """
     changes: Counter[str] = Counter()
+    rows = 0
     for place, row in read_rows(file):
+        rows += 1
         if isinstance(row, Damaged):
             raise DataError(f"{place}: {row.reason}; mend or remove the line")
         try:
@@ -164,4 +166,4 @@ def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
             )
         yield place, judgment
     for change, count in changes.items():
-        log.warning("%s: %d rows: %s", file, count, change)
+        log.warning("%s: in %d of %d rows %s", file, count, rows, change)

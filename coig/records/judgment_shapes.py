@@ -25,11 +25,11 @@ from coig.records.record import text_of
 Row = dict[str, Any]
 NAMES = ("id", "supersedes", "study", "query_id", "lang", "genre", "kind", "arm", "arm_a", "arm_b", "rater")
 WINNERS = ("a", "b", "tie")
-BLANKS = "names have blanks around them, which are left out"
-WHOLE_NUMBERS = "ids are whole numbers with a decimal point and are read without it, 7.0 as 7"
+BLANKS = "a name has blanks around it and is read without them"
+WHOLE_NUMBERS = "an id is a whole number with a decimal point and is read without it, 7.0 as 7"
 SHARES = "winner is a number from 1 to 2: below 1.5 is read as arm_a, 1.5 as a tie, above as arm_b"
-NOT_JUDGED = "hold no judgment (null) and are left out"
-PARTLY_RATED = "leave a dimension unrated (null)"
+NOT_JUDGED = "a judgment is null and is left out"
+PARTLY_RATED = "a dimension is null, and counts as not rated"
 
 
 def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:

@@ -183,6 +183,15 @@ def test_a_partial_and_a_full_export_are_one_raters(tmp_path: Path, partial: str
     assert agreement(judgments)["alpha"].is_null().all()
 
 
+def test_copies_under_two_names_are_suspected(tmp_path: Path) -> None:
+    many = {question: RANKED[question % 3 + 1] for question in range(7)}
+    ann, bob = export(tmp_path / "ann.json", many), export(tmp_path / "bob.json", many)
+    [row] = agreement(frames(ann, bob)).to_dicts()
+    assert (row["alpha"], row["note"]) == (1.0, "two raters agree on all their 21 items: are they one person?")
+    [row] = agreement(frames(ann, export(bob, many | {6: RANKED[2]}))).to_dicts()
+    assert row["note"] == ""
+
+
 def test_exports_of_one_name_in_two_folders_are_two_raters(tmp_path: Path) -> None:
     files = [export(tmp_path / rater / "ranked_results_all.json", RANKED) for rater in ("ann", "bob")]
     assert set(frames(*files).ranks["rater"]) == {"ann", "bob"}
@@ -202,10 +211,10 @@ def test_what_other_tools_write_is_read_and_said(tmp_path: Path, caplog: pytest.
         ("1", "cw", "general", "eve", 1.0),
     ]
     for said in (
-        "3 rows: winner is a number from 1 to 2",
-        "2 rows: names have blanks around them",
-        "1 rows: ids are whole numbers with a decimal point",
-        "1 rows: hold no judgment (null)",
+        "in 3 of 4 rows winner is a number from 1 to 2",
+        "in 2 of 4 rows a name has blanks around it",
+        "in 1 of 4 rows an id is a whole number with a decimal point",
+        "in 1 of 4 rows a judgment is null",
     ):
         assert said in caplog.text
 

@@ -20,7 +20,7 @@ from coig.text.think_tags import split_completion
 
 log = logging.getLogger(__name__)
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-COPY = re.compile(r"[ _-]*(?:\(\d+\)|\bcopy|副本)$", re.IGNORECASE)
+COPY = re.compile(r"(?:[ _-]*\(\d+\)|[ _-]+copy(?: \d+)?|[ _-]*副本(?: \d+)?)$", re.IGNORECASE)
 PAGE_NAME = re.compile(r"ranked_results_(?:all|partial_\d+_items)", re.IGNORECASE)
 
 

@@ -53,7 +53,7 @@ def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:
         row = _convert_rating(row, found)
     elif row.get("kind") == "ranking" and "value" in row:
         row["value"] = _parse_json(row["value"])
-    if "value" in row and row["value"] is None and row.get("failure") is None:
+    if "value" in row and row["value"] is None and row.get("failure") is None and row.get("supersedes") is None:
         found.add(NOT_JUDGED)
     changes.update(found)
     return None if NOT_JUDGED in found else row

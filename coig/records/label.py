@@ -64,8 +64,11 @@ def read_labels(*files: Path) -> list[Label]:
     labels = []
     each_once = {file.resolve(): file for file in files}.values()
     for place, label in (pair for file in each_once for pair in read_records(file, Label)):
-        first = places.setdefault((label.arm, label.query_id, label.step, label.labeller), place)
-        if first != place:
-            raise DataError(f"{place}: {label.labeller} has labelled this step at {first} already; remove one line")
+        step = label.arm, label.query_id, label.step, label.labeller
+        if step in places:
+            raise DataError(
+                f"{place}: {label.labeller} has labelled this step at {places[step]} already; remove one line"
+            )
+        places[step] = place
         labels.append(label)
     return labels

@@ -90,7 +90,7 @@ def _content(one: Judgment) -> Any:
     """Return what was said, of what and by whom, to tell whether two judgments are the same."""
     said: Any = one.arms, one.value
     if isinstance(one.value, list):
-        said = frozenset(zip(one.arms, one.value, strict=True))
+        said = frozenset(zip(one.arms, one.value, strict=False))  # of a failure, any length
     elif isinstance(one.value, dict):
         said = one.arms, frozenset(one.value.items())
     return one.id, one.query_id, one.lang, one.rater, one.kind, said, one.check, one.supersedes
@@ -154,12 +154,13 @@ def _check(
         if isinstance(one.value, dict):
             _check_scale(place, one.value, scale)
         for about in _subjects(one):
-            first = places.setdefault((one.query_id, one.rater, about), place)
-            if first != place:
+            key = one.query_id, one.rater, about
+            if key in places:
                 raise DataError(
-                    f"{place}: rater {one.rater} has judged {one.query_id} at {first} already; remove one of them "
-                    "(in the authors' exports the rater is the file's name)"
+                    f"{place}: rater {one.rater} has judged {one.query_id} at {places[key]} already; remove one of "
+                    "them (in the authors' exports the rater is the file's name)"
                 )
+            places[key] = place
 
 
 def _check_scale(place: str, ratings: Mapping[str, float], scale: tuple[float, float]) -> None:

@@ -121,6 +121,18 @@ def test_what_cannot_be_used(tmp_path: Path, rows: list[Any], message: str) -> N
         read(tmp_path, *rows, known={"cw", "general"})
 
 
+def test_a_second_word_in_one_line_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "verdicts.json"
+    file.write_text(json.dumps([PAIR, PAIR]))
+    with pytest.raises(DataError, match="rater ann has judged e at"):
+        frames(file)
+
+
+def test_what_a_null_takes_back_is_not_counted_again(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="winner: None is none of"):
+        read(tmp_path, PAIR | {"id": "1"}, PAIR | {"id": "2", "supersedes": "1", "winner": None})
+
+
 def test_an_arm_ranked_in_two_lines(tmp_path: Path) -> None:
     first, second = ({"arms": ["cw", other], "value": [1, 2]} for other in ("general", "cw+1k"))
     with pytest.raises(DataError, match="rater ann has judged q at"):
@@ -173,6 +185,7 @@ RANKED = {1: ("origin", "1k", "baseline"), 2: ("1k", "origin", "baseline"), 3: (
         ("ann_ranked_results_partial_2_items.json", "ann_ranked_results_all.json"),
         ("ann.json", "ann (1).json"),
         ("ann.json", "ann_副本.json"),
+        ("ann.json", "ann copy 2.json"),
     ],
 )
 def test_a_partial_and_a_full_export_are_one_raters(tmp_path: Path, partial: str, full: str) -> None:

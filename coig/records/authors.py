@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,13 @@ def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
     """
     answers = []
     for file in {file.resolve(): file for file in files}.values():
-        arm, lang, found = _read_file(file)
+        with _naming(file):
+            arm = arm_of_file(file.name)
+        lang, found = _read_file(file)
         given = {question: fields for question, fields in found.items() if fields["my_response"] is not None}
         if missing := len(found) - len(given):
             log.warning("%s: %d of %d answers are missing (null)", file, missing, len(found))
-        if damaged := sum("\ufffd" in fields["my_response"] for fields in given.values()):
+        if damaged := sum(LONE_SURROGATE.search(fields["my_response"]) is not None for fields in given.values()):
             log.warning("%s: %d of %d answers hold damaged characters, shown as \ufffd", file, damaged, len(found))
         answers += [_answer(arm, lang, question, fields) for question, fields in given.items()]
     if not answers:
@@ -51,9 +54,10 @@ def read_authors_prompts(file: Path) -> list[dict[str, Any]]:
 
     Raises DataError that names the file.
     """
-    _, lang, found = _read_file(file)
+    lang, found = _read_file(file)
     return [
-        {"id": query_id(lang, question), "lang": lang, "query": fields["prompt"]} for question, fields in found.items()
+        {"id": query_id(lang, question), "lang": lang, "query": _whole(fields["prompt"])}
+        for question, fields in found.items()
     ]
 
 
@@ -70,14 +74,20 @@ def _load(file: Path) -> Any:
     return json.loads(file.read_text(encoding="utf-8-sig"))
 
 
-def _read_file(file: Path) -> tuple[str, str, dict[str, dict[str, Any]]]:
-    """Return arm, language and {question id: {prompt, my_response}} of a file of answers."""
-    try:
-        found = _load(file)
-        arm, lang = arm_of_file(file.name), lang_of_file(file.name)
+def _read_file(file: Path) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return language and {question id: {prompt, my_response}} of a file of answers."""
+    with _naming(file):
+        found, lang = _load(file), lang_of_file(file.name)
         if not found:
             raise ValueError("no answers in the file")
-        return arm, lang, {question: _fields(fields) for question, fields in found.items()}
+        return lang, {question: _check_fields(fields) for question, fields in found.items()}
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into a DataError that names it and says what it should hold."""
+    try:
+        yield
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise DataError(
             f"{file}: no answers of the authors' shape ({error}); it is an object of "
@@ -85,11 +95,10 @@ def _read_file(file: Path) -> tuple[str, str, dict[str, dict[str, Any]]]:
         ) from None
 
 
-def _fields(fields: dict[str, Any]) -> dict[str, Any]:
-    prompt, response = fields["prompt"], fields["my_response"]
-    if not isinstance(prompt, str) or not isinstance(response, str | None):
+def _check_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(fields["prompt"], str) or not isinstance(fields["my_response"], str | None):
         raise TypeError("prompt and my_response must be texts")
-    return {"prompt": _whole(prompt), "my_response": None if response is None else _whole(response)}
+    return fields
 
 
 def _whole(text: str) -> str:
@@ -98,9 +107,9 @@ def _whole(text: str) -> str:
 
 
 def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answer:
-    reasoning, answer = split_completion(fields["my_response"])
+    reasoning, answer = split_completion(_whole(fields["my_response"]))
     unknown = dict.fromkeys(("genre", "answer_tokens", "finish_reason", "seed", "sampling"))
-    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": fields["prompt"]}
+    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": _whole(fields["prompt"])}
     return Answer.model_validate(known | unknown | {"reasoning": reasoning, "answer": answer})
 
 

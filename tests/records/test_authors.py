@@ -31,10 +31,11 @@ def test_null_is_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_a_lone_surrogate_is_replaced_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file = written(tmp_path / ORIGIN, '{"1": {"prompt": "a\\ud800", "my_response": "\\ud83d\\ude00 \\udc00"}}')
-    [one] = read_authors_answers([file])
+    broken = '"1": {"prompt": "a\\ud800", "my_response": "\\ud83d\\ude00 \\udc00"}'
+    file = written(tmp_path / ORIGIN, f'{{{broken}, "2": {{"prompt": "b", "my_response": "\ufffd"}}}}')
+    one, _ = read_authors_answers([file])
     assert (one.query, one.answer) == ("a\ufffd", "😀 \ufffd")
-    assert "1 of 1 answers hold damaged characters" in caplog.text
+    assert "1 of 2 answers hold damaged characters" in caplog.text
 
 
 def test_a_byte_order_mark_and_a_file_named_twice(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_what_is_no_file_of_answers(tmp_path: Path, content: Any, message: str) 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_their_prompts_are_queries(tmp_path: Path, indent: int | None) -> None:
     content = json.dumps({"7": answer("雨"), "8": answer(None, "写一篇散文\n")}, indent=indent)
-    queries = read_queries(written(tmp_path / ORIGIN, content, "utf-8-sig"))
+    queries = read_queries(written(tmp_path / "prompts_zh.json", content, "utf-8-sig"))
     assert [(one.id, one.lang, one.genre, one.query) for one in queries] == [
         ("zh-7", "zh", "none", "写诗"),
         ("zh-8", "zh", "none", "写一篇散文"),

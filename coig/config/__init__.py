@@ -6,7 +6,7 @@ instantiated where they are used.
 
 from coig.config.data import LOCAL, Creative, Data, Filters, Hub, Source, Validation
 from coig.config.nodes import Constructor, Logger, Node
-from coig.config.stages import EvaluateConfig, GenerateConfig, Limits, Sampling, SamplingChoice
+from coig.config.stages import EvaluateConfig, GenerateConfig, Limits, Rating, Sampling, SamplingChoice
 from coig.config.training import (
     SPLIT,
     Budget,
@@ -37,6 +37,7 @@ __all__ = [
     "Model",
     "Node",
     "Question",
+    "Rating",
     "Sampling",
     "SamplingChoice",
     "Scheduler",

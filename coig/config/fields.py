@@ -7,6 +7,7 @@ an arm keeps stays readable on any machine; there, what is missing is said where
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -19,6 +20,7 @@ SAMPLE = Path(__file__).parents[1] / "sample"
 SAMPLE_PREFIX = "sample:"
 SAMPLE_QUERIES = "sample:queries.jsonl"
 HERE = {"here": True}  # the context of a validation on the machine where the config will be used
+ROW_FILES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")  # what a file of queries may be
 HELD_OUT = "held_out"  # queries: the prompts of the triplets that an arm was not trained on
 
 
@@ -40,6 +42,11 @@ def matching_files(text: str) -> list[Path]:
         return [local_path(text)]
     path = local_path(text).absolute()
     return sorted(file for file in Path(path.anchor).glob(str(path.relative_to(path.anchor))) if file.is_file())
+
+
+def files_of(texts: Iterable[str]) -> list[Path]:
+    """Return the files of several paths and patterns, in their order."""
+    return [file for text in texts for file in matching_files(text)]
 
 
 def _is_here(info: ValidationInfo) -> bool:
@@ -100,7 +107,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _stem(value: Any) -> Any:
-    return Path(value).stem if isinstance(value, str) and value.endswith(".jsonl") else value
+    return Path(value).stem if isinstance(value, str) and value.endswith(ROW_FILES) else value
 
 
 def _known_target(text: str, info: ValidationInfo) -> str:
@@ -118,6 +125,7 @@ Target = Annotated[str, AfterValidator(_known_target)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 QueriesFile = Annotated[str, AfterValidator(_queries)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
+FilePatterns = Annotated[tuple[FilePattern, ...], BeforeValidator(_any_number)]
 FolderName = Annotated[str, AfterValidator(_plain_name)]
 QueriesName = Annotated[FolderName, BeforeValidator(_stem)]
 QueriesNames = Annotated[

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from coig.config.fields import (
     HELD_OUT,
     SAMPLE_QUERIES,
     ArmNames,
-    ExistingFiles,
+    FilePatterns,
     FolderName,
     QueriesFile,
     QueriesNames,
@@ -76,12 +76,25 @@ class GenerateConfig(Node):
         return Path(self.queries).stem
 
 
+class Rating(Node):
+    """How raters rate."""
+
+    scale: tuple[float, float]  # lowest and highest rating
+
+    @model_validator(mode="after")
+    def _grows(self) -> Rating:
+        if not self.scale[0] < self.scale[1]:
+            raise ValueError("scale: give the lowest rating first, then the highest, such as scale=[1,10]")
+        return self
+
+
 class EvaluateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
-    judgments: ExistingFiles  # verdicts of people and judges
-    answers: ExistingFiles  # of the authors' shape, instead of ours
-    labels: ExistingFiles  # people's or models', of reasoning steps
+    judgments: FilePatterns  # verdicts of people and judges
+    answers: FilePatterns  # of the authors' shape, instead of ours
+    labels: FilePatterns  # people's or models', of reasoning steps
     # as in generations/<queries>.jsonl: sample, held_out, or the stem of the queries' file; one or several
     queries: QueriesNames
+    rating: Rating
     real_names: bool  # of raters; else by pseudonym

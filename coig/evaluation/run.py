@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from coig.config import EvaluateConfig
-from coig.config.fields import MULTIRUN, local_path
+from coig.config.fields import MULTIRUN, files_of
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.findings import interpret
 from coig.evaluation.measures import measure
@@ -35,7 +35,7 @@ def evaluate(config: EvaluateConfig) -> None:
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     judged = _read_judgments(config, study.name, arms, written)
-    labels = [label for file in config.labels for label in read_labels(local_path(file))]
+    labels = read_labels(*files_of(config.labels))
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
     judgments = _tabulate(config, judged, roster, written)
@@ -72,7 +72,7 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
 def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str | None, Answer]] | None:
     """Return the answers, each with the name of its file of queries; None where judgments are enough."""
     if config.answers:
-        return [(None, answer) for answer in read_authors_answers([local_path(file) for file in config.answers])]
+        return [(None, answer) for answer in read_authors_answers(files_of(config.answers))]
     there = {file.stem for arm in arms for file in arm.folder.glob("generations/*.jsonl")}
     if there and (missing := [name for name in config.queries if name not in there]):
         raise ConfigError(
@@ -91,7 +91,7 @@ def _read_judgments(
         return None
     known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
-    return collect_judgments([local_path(file) for file in config.judgments], study, known, langs)
+    return collect_judgments(files_of(config.judgments), study, known, langs, config.rating.scale)
 
 
 def _make_roster(
@@ -116,7 +116,7 @@ def _tabulate(
     if judged is None:
         return None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}
-    judgments = tabulate_judgments(judged, roster.names, genres)
+    judgments = tabulate_judgments(judged, roster.names, genres, config.rating.scale)
     if config.arms is None:
         return judgments
     known = {name for one in judged for name in one.arms}

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, TextIO
 import polars as pl
 
 from coig.errors import DataError, first_line
+from coig.files.tables import SUFFIXES as TABLE_SUFFIXES
+from coig.files.tables import read_csv
 
 PIECE = 1 << 20  # characters of a JSON array read at once
 LARGEST_ROW = 1 << 26
@@ -26,16 +28,17 @@ END = object()
 
 
 class Damaged(NamedTuple):
-    """A line that is no JSON."""
+    """A line that is no JSON, or no row of its table."""
 
     reason: str
     text: str
 
 
 def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """(place, row) of every row of a parquet file, a JSON array or JSONL, gzipped or not, told by the first bytes.
+    """(place, row) of every row of a parquet file, a JSON array or JSONL, gzipped or not, told by the first bytes, and
+    of CSV, told by the file's name.
 
-    A line of JSONL that is no JSON is yielded as Damaged, for the caller to report with the others.
+    A line of JSONL or CSV that is no row is yielded as Damaged, for the caller to report with the others.
     Raises DataError if the file cannot be read to its end.
     """
     try:
@@ -43,7 +46,12 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
             magic = stream.read(4)
         if magic.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise DataError(f"{file}: is UTF-16; write it as UTF-8")
-        rows = _parquet_rows(file) if magic == b"PAR1" else _json_rows(file, gzipped=magic.startswith(b"\x1f\x8b"))
+        if magic == b"PAR1":
+            rows = _parquet_rows(file)
+        elif file.suffix.lower() in TABLE_SUFFIXES:
+            rows = _table_rows(file)
+        else:
+            rows = _json_rows(file, gzipped=magic.startswith(b"\x1f\x8b"))
         for number, row in rows:
             yield f"{file}:{number}", row
     except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
@@ -56,6 +64,11 @@ def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
         for row in batch.iter_rows(named=True):
             number += 1
             yield number, row
+
+
+def _table_rows(file: Path) -> Iterator[tuple[int, Any]]:
+    for number, row in read_csv(file):
+        yield number, Damaged(row, row) if isinstance(row, str) else row
 
 
 def _json_rows(file: Path, *, gzipped: bool) -> Iterator[tuple[int, Any]]:

@@ -7,7 +7,7 @@ import polars as pl
 from coig.data.examples import Example
 from coig.data.mixture import build_mixture
 from coig.errors import ConfigError, DataError
-from coig.records.query import Query
+from coig.records.query import NO_GENRE, Query
 from coig.study.arm import Arm
 from coig.text.cleaning import prompt_key
 
@@ -48,5 +48,5 @@ def _query(example: Example) -> Query:
     """Ask an example's prompt, by an id that no query of a file has, nor the triplet in the other language."""
     name = f"held-{example.id}" if example.lang == "zh" else f"held-{example.id}-{example.lang}"
     return Query.model_validate(
-        {"id": name, "lang": example.lang, "genre": example.genre or "none", "query": example.prompt}
+        {"id": name, "lang": example.lang, "genre": example.genre or NO_GENRE, "query": example.prompt}
     )

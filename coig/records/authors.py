@@ -7,8 +7,10 @@ name as the source of an answer.
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +19,97 @@ from coig.records.answer import Answer
 from coig.records.record import text_of
 from coig.text.think_tags import split_completion
 
+log = logging.getLogger(__name__)
+LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
+COPY = re.compile(r"(?:[ _-]*\(\d+\)|[ _-]+copy(?: \d+)?|[ _-]*副本(?: \d+)?)$", re.IGNORECASE)
+PAGE_NAME = re.compile(r"ranked_results_(?:all|partial_\d+_items)", re.IGNORECASE)
+
 
 def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
     """Return the answers of the authors' files; what nobody recorded (tokens, how an answer ended) is None.
 
-    Raises DataError that names the file.
+    An answer that is null is missing: it is left out, and logged. Raises DataError that names the file.
     """
     answers = []
-    for file in files:
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-            arm, lang = arm_of_file(file.name), lang_of_file(file.name)
-            answers += [_answer(arm, lang, str(question), fields) for question, fields in found.items()]
-        except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{file}: no answers of the authors' shape ({error}); it is an object of "
-                '{question id: {"prompt": …, "my_response": …}}, arm and language in its name'
-            ) from None
+    for file in {file.resolve(): file for file in files}.values():
+        with _naming(file):
+            arm = arm_of_file(file.name)
+        lang, found = _read_file(file)
+        given = {question: fields for question, fields in found.items() if fields["my_response"] is not None}
+        if missing := len(found) - len(given):
+            log.warning("%s: %d of %d answers are missing (null)", file, missing, len(found))
+        if damaged := sum(LONE_SURROGATE.search(fields["my_response"]) is not None for fields in given.values()):
+            log.warning("%s: %d of %d answers hold damaged characters, shown as \ufffd", file, damaged, len(found))
+        answers += [_answer(arm, lang, question, fields) for question, fields in given.items()]
+    if not answers:
+        raise DataError(f"{', '.join(map(str, files))}: no answers in the file; every one is null")
     seen = [(answer.arm, answer.query_id) for answer in answers]
     if len(set(seen)) < len(seen):
         raise DataError(f"answers: {files[0]} and others answer a query with one arm twice; name a file once")
     return answers
 
 
+def read_authors_prompts(file: Path) -> list[dict[str, Any]]:
+    """Return the prompts that a file of the authors answers, as rows of queries without a genre.
+
+    Raises DataError that names the file.
+    """
+    lang, found = _read_file(file)
+    return [
+        {"id": query_id(lang, question), "lang": lang, "query": _whole(fields["prompt"])}
+        for question, fields in found.items()
+    ]
+
+
+def is_authors_file(file: Path) -> bool:
+    """Tell whether a file is one JSON object that holds objects with a prompt, as the authors' answers are."""
+    try:
+        found = _load(file)
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and any(isinstance(one, dict) and "prompt" in one for one in found.values())
+
+
+def _load(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8-sig"))
+
+
+def _read_file(file: Path) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return language and {question id: {prompt, my_response}} of a file of answers."""
+    with _naming(file):
+        found, lang = _load(file), lang_of_file(file.name)
+        if not found:
+            raise ValueError("no answers in the file")
+        return lang, {question: _check_fields(fields) for question, fields in found.items()}
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into a DataError that names it and says what it should hold."""
+    try:
+        yield
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{file}: no answers of the authors' shape ({error}); it is an object of "
+            '{question id: {"prompt": …, "my_response": …}}, arm and language in its name'
+        ) from None
+
+
+def _check_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(fields["prompt"], str) or not isinstance(fields["my_response"], str | None):
+        raise TypeError("prompt and my_response must be texts")
+    return fields
+
+
+def _whole(text: str) -> str:
+    """Put a replacement character for each lone surrogate, which no file could hold."""
+    return LONE_SURROGATE.sub("\ufffd", text)
+
+
 def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answer:
-    reasoning, answer = split_completion(str(fields["my_response"]))
+    reasoning, answer = split_completion(_whole(fields["my_response"]))
     unknown = dict.fromkeys(("genre", "answer_tokens", "finish_reason", "seed", "sampling"))
-    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": str(fields["prompt"])}
+    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": _whole(fields["prompt"])}
     return Answer.model_validate(known | unknown | {"reasoning": reasoning, "answer": answer})
 
 
@@ -61,6 +127,15 @@ def read_ranking(row: dict[str, Any], rater: str) -> dict[str, Any]:
         **{"query_id": query_id(lang, text_of(row, "question_id")), "lang": lang, "rater": rater},
         **{"kind": "ranking", "arms": arms, "value": [one.get("rank") for one in ranked]},
     }
+
+
+def rater_of_file(file: Path) -> str:
+    """Return who ranked, by the name of an export, where copies and partial exports are the same rater's.
+
+    The page names every export alike; if the name holds nothing else, the rater is the folder.
+    """
+    name = PAGE_NAME.sub("", COPY.sub("", file.stem)).strip(" _-.")
+    return name or file.absolute().parent.name
 
 
 def query_id(lang: str, question: str) -> str:

@@ -1,12 +1,10 @@
-"""What raters say of answers: rankings, verdicts on pairs, ratings, abstentions.
-
-Three shapes are read: this project's own lines; verdicts on pairs, `{query_id, lang, arm_a, arm_b, winner: a|b|tie,
-rater}`; and the ranking export of COIG-Writer's authors.
-"""
+"""What raters say of answers: rankings, verdicts on pairs, ratings, abstentions."""
 
 from __future__ import annotations
 
+import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -16,14 +14,13 @@ from pydantic import ValidationError, model_validator
 from coig.config.fields import Language
 from coig.errors import DataError
 from coig.files.rows import Damaged, read_rows
-from coig.records.authors import read_ranking
-from coig.records.record import Record, Text, describe_error, text_of
+from coig.records.judgment_shapes import WINNERS, convert_row
+from coig.records.record import Record, Text, describe_error
 
-WINNERS = ("a", "b", "tie")
-LARGEST_RATING = 3
+log = logging.getLogger(__name__)
 NO_JUDGMENT = (
     "is no judgment: give kind (ranking, pairwise or rating), arms and value; or arm_a, arm_b and winner; "
-    "or the authors' ranked_responses"
+    "or arm and value; or the authors' ranked_responses"
 )
 Kind = Literal["ranking", "pairwise", "rating", "abstention"]
 
@@ -40,7 +37,7 @@ class Judgment(Record):
     """What one rater said of arms' answers to one query.
 
     `value` depends on `kind`: a rank of each arm from 1, the best, on, where equal ranks are ties; `a`, `b` or `tie`
-    for the first or second of two arms; ratings of one arm by dimension, 0 to 3; the reason of an abstention.
+    for the first or second of two arms; ratings of one arm by dimension; the reason of an abstention.
     """
 
     id: str | None = None  # a second line with one id is the same judgment
@@ -72,22 +69,19 @@ class Judgment(Record):
 
     @model_validator(mode="before")
     @classmethod
-    def _take_any_shape(cls, row: Any) -> Any:
-        """Bring verdicts on pairs into the shape of all judgments, and check what the fields' types cannot."""
+    def _check_value(cls, row: Any) -> Any:
+        """Check what the types of the fields cannot: that the value is of its kind and fits the arms."""
         if not isinstance(row, dict):
             return row
         if missing := [key for key in ("query_id", "rater") if key not in row]:
             raise ValueError(f"{missing[0]}: missing")
-        if "winner" in row:
-            arms = [text_of(row, key) for key in ("arm_a", "arm_b")]
-            row = {**row, "kind": "pairwise", "arms": arms, "value": row["winner"]}
         if not isinstance(row.get("kind"), str) or row["kind"] not in VALUES:
             raise ValueError(NO_JUDGMENT)
         arms = _check_arms(row.get("arms"))
         if row.get("failure") is None:
             row = {**row, "value": VALUES[row["kind"]](arms, row.get("value"))}
         genre = row.get("genre") if isinstance(row.get("genre"), str) else None
-        return {**row, "genre": genre}
+        return {**row, "genre": genre or None}
 
 
 def _check_arms(arms: Any) -> list[str]:
@@ -122,8 +116,8 @@ def _check_ratings(arms: list[str], value: Any) -> dict[str, float]:
     if not ratings:
         raise ValueError("value: holds no rating")
     for dimension, rating in ratings.items():
-        if not _is_number(rating) or not 0 <= rating <= LARGEST_RATING:
-            raise ValueError(f"value: {dimension} is {rating!r}; ratings are 0 to {LARGEST_RATING}")
+        if not _is_number(rating):
+            raise ValueError(f"value: {dimension} is {rating!r}, no number")
     return {dimension: float(rating) for dimension, rating in ratings.items()}
 
 
@@ -146,22 +140,30 @@ def _is_number(value: Any) -> bool:
 
 
 def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
-    """Yield (place, judgment) of every line of a file, `file:line` being the place.
+    """Yield (place, judgment) of every row of a file, `file:line` being the place.
 
-    Raises DataError that names the place, what is wrong and how to mend it; a judgment of another study is wrong.
+    Logs what was read otherwise than it is written. Raises DataError that names the place, what is wrong and how to
+    mend it; a judgment of another study is wrong.
     """
+    changes: Counter[str] = Counter()
+    rows = 0
     for place, row in read_rows(file):
+        rows += 1
         if isinstance(row, Damaged):
             raise DataError(f"{place}: {row.reason}; mend or remove the line")
         try:
-            own = read_ranking(row, rater=file.stem) if isinstance(row, dict) and "ranked_responses" in row else row
-            judgment = Judgment.model_validate(own if isinstance(own, dict) else {})
+            own = convert_row(row if isinstance(row, dict) else {}, file, changes)
+            judgment = None if own is None else Judgment.model_validate(own)
         except ValidationError as error:
             raise DataError(f"{place}: {describe_error(error)}") from None
         except ValueError as error:
             raise DataError(f"{place}: {error}") from None
+        if judgment is None:
+            continue
         if judgment.study not in (None, study):
             raise DataError(
                 f"{place}: is of study {judgment.study}, not {study}; name its file in that study's evaluation"
             )
         yield place, judgment
+    for change, count in changes.items():
+        log.warning("%s: in %d of %d rows %s", file, count, rows, change)

@@ -1,4 +1,4 @@
-"""People's and models' labels of reasoning steps: JSONL of {arm, query_id, step, label, labeller}."""
+"""People's and models' labels of reasoning steps: rows of {arm, query_id, step, label, labeller}."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, ValidationInfo, model_validator
 
 from coig.errors import DataError, suggestion
-from coig.records.record import Record, read_records
+from coig.records.record import Record, Text, read_records
 
 Behaviour = Literal["normal writing", "deep reasoning", "self-exploration", "self-reflection"]
 BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)  # in the order in which the paper names them
 
 
 def _name(value: Any, info: ValidationInfo) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ValueError(f"{info.field_name}: {value!r} is no name; write a text")
-    return value
+    return value.strip()
 
 
 def _step(value: Any) -> int:
+    if isinstance(value, str) and value.strip().isdecimal():  # a cell of a table
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"step: {value!r} is no step; count them from 0")
     return value
@@ -39,7 +41,7 @@ class Label(Record):
     """What a labeller says a step of an arm's reasoning does; steps are counted from 0."""
 
     arm: Name
-    query_id: Name
+    query_id: Text
     step: Annotated[int, BeforeValidator(_step)]
     label: Annotated[Behaviour, BeforeValidator(_behaviour)]
     labeller: Name
@@ -53,16 +55,20 @@ class Label(Record):
         return row
 
 
-def read_labels(file: Path) -> list[Label]:
-    """Return the labels of a file, in order.
+def read_labels(*files: Path) -> list[Label]:
+    """Return the labels of files, in order; those of a file that is named twice, once.
 
     Raises DataError with file, line and remedy for a line that is no label, and for a second label by one labeller.
     """
     places: dict[tuple[Any, ...], str] = {}
     labels = []
-    for place, label in read_records(file, Label):
-        first = places.setdefault((label.arm, label.query_id, label.step, label.labeller), place)
-        if first != place:
-            raise DataError(f"{place}: {label.labeller} has labelled this step at {first} already; remove one line")
+    each_once = {file.resolve(): file for file in files}.values()
+    for place, label in (pair for file in each_once for pair in read_records(file, Label)):
+        step = label.arm, label.query_id, label.step, label.labeller
+        if step in places:
+            raise DataError(
+                f"{place}: {label.labeller} has labelled this step at {places[step]} already; remove one line"
+            )
+        places[step] = place
         labels.append(label)
     return labels

@@ -1,7 +1,8 @@
-"""Test queries: JSONL of {id, lang, genre, query}."""
+"""Test queries: rows of {id, lang, genre, query}, or the prompts that a file of the authors' answers holds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,8 @@ from pydantic import BeforeValidator, ValidationInfo, model_validator
 
 from coig.config.fields import Language
 from coig.errors import DataError
-from coig.records.record import Record, read_records
+from coig.records.authors import is_authors_file, read_authors_prompts
+from coig.records.record import Record, make_record, read_records, text_of
 from coig.text.cleaning import clean_text
 
 
@@ -20,6 +22,14 @@ def _clean(value: Any, info: ValidationInfo) -> str:
         raise ValueError(f"{error}{NEEDS}") from None
 
 
+def _id(value: Any) -> str:
+    try:
+        return text_of({"id": value}, "id")
+    except ValueError as error:
+        raise ValueError(f"{error}{NEEDS}") from None
+
+
+NO_GENRE = "none"  # of a query whose genre nobody recorded
 NEEDS = "; a query needs id, lang, genre and query, each a text"
 CleanText = Annotated[str, BeforeValidator(_clean)]
 
@@ -27,7 +37,7 @@ CleanText = Annotated[str, BeforeValidator(_clean)]
 class Query(Record):
     """A prompt that every arm answers."""
 
-    id: CleanText
+    id: Annotated[CleanText, BeforeValidator(_id)]
     lang: Annotated[Language, BeforeValidator(_clean)]
     genre: CleanText
     query: CleanText
@@ -43,10 +53,16 @@ class Query(Record):
 def read_queries(file: Path) -> list[Query]:
     """Return the queries of a file, in order. Raises DataError that names the first bad line."""
     queries: dict[str, Query] = {}
-    for place, query in read_records(file, Query):
+    for place, query in _authors_queries(file) if is_authors_file(file) else read_records(file, Query):
         if query.id in queries:
             raise DataError(f"{place}: id '{query.id}' stands twice; ids must be unique")
         queries[query.id] = query
     if not queries:
         raise DataError(f"{file}: holds no queries")
     return list(queries.values())
+
+
+def _authors_queries(file: Path) -> Iterator[tuple[str, Query]]:
+    for row in read_authors_prompts(file):
+        place = f"{file}: {row['id']}"
+        yield place, make_record(place, {"genre": NO_GENRE, **row}, Query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -25,11 +26,16 @@ One = TypeVar("One", bound=Record)
 
 
 def text_of(row: dict[str, Any], key: str) -> str:
-    """Return a row's text, or a whole number as other people's ids are. Raises ValueError if there is none."""
+    """Return a row's name or id, in NFC and without blanks around it; a whole number, 7 or 7.0, by its digits.
+
+    Raises ValueError if there is none.
+    """
     value = row.get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if not isinstance(value, str | int) or isinstance(value, bool) or not str(value).strip():
         raise ValueError(f"{key}: {'missing' if key not in row else 'empty or no text'}")
-    return str(value)
+    return unicodedata.normalize("NFC", str(value)).strip()
 
 
 def _text(value: Any, info: ValidationInfo) -> str:
@@ -47,10 +53,15 @@ def read_records(path: Path, record: type[One]) -> Iterator[tuple[str, One]]:
     for place, row in read_rows(path):
         if isinstance(row, Damaged):
             raise DataError(f"{place}: {row.reason}; mend or remove the line")
-        try:
-            yield place, record.model_validate(row if isinstance(row, dict) else {})
-        except ValidationError as error:
-            raise DataError(f"{place}: {describe_error(error)}") from None
+        yield place, make_record(place, row, record)
+
+
+def make_record(place: str, row: Any, record: type[One]) -> One:
+    """Return a row as a record. Raises DataError that names the place and the field if it is none."""
+    try:
+        return record.model_validate(row if isinstance(row, dict) else {})
+    except ValidationError as error:
+        raise DataError(f"{place}: {describe_error(error)}") from None
 
 
 def append_records(path: Path, records: Iterable[Record]) -> None:

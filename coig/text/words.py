@@ -1,4 +1,4 @@
-"""The words of a text in either language: Chinese is segmented as jieba does it."""
+"""Cut a text of either language into words; Chinese is segmented as jieba does it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,25 @@ SINGLE = frozenset("+#&._%-") | {chr(code) for code in range(0x4E00, 0x9FD6)}  #
 
 
 def words(text: str) -> list[str]:
-    """The lower-cased words of a text; one with Chinese is segmented as jieba does it, punctuation is left out."""
+    """Return the lower-cased words of a text, without punctuation.
+
+    Chinese words are those that jieba finds. Whatever stands between them is cut like English, so that a Han character
+    in an English text changes no other word.
+    """
+    text = text.lower()
     if not HAN.search(text):
-        return WORD.findall(text.lower())
-    return [word for word in segmented(text.lower()) if word[0].isalnum()]
+        return WORD.findall(text)
+    found: list[str] = []
+    between = ""
+    for word in segmented(text):
+        if HAN.search(word):
+            if between:
+                found += WORD.findall(between)
+                between = ""
+            found.append(word)
+        elif between or word[0].isalnum():  # no word begins with punctuation
+            between += word
+    return found + WORD.findall(between)
 
 
 def segmented(text: str) -> list[str]:

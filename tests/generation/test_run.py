@@ -160,6 +160,15 @@ def test_a_bad_line_of_queries(here: Arm, tmp_path: Path, line: str, message: st
     assert not here.generations("few").exists()
 
 
+def test_the_prompts_of_the_authors_answers(here: Arm, tmp_path: Path, queries: list[Query]) -> None:
+    name = "wirting_zh_pair_merge_origin_3epoch"
+    theirs = {"7": {"prompt": queries[0].query, "my_response": "…"}}
+    (tmp_path / f"{name}.json").write_text(json.dumps(theirs, indent=1), encoding="utf-8-sig")
+    generate(config(f"queries={name}.json"))
+    [answer] = here.answers(name)
+    assert (answer.query_id, answer.lang, answer.query) == ("zh-7", "zh", queries[0].query)
+
+
 def test_a_job_for_each_arm(here: Arm, command: Command) -> None:
     shutil.copytree(here.folder, here.folder.with_name("general"))
     run = command("generate.py", "-m", "arms=cw,general", "queries=few.jsonl", SHORT, "per_genre=1")

@@ -22,3 +22,12 @@ def test_bad_queries_are_named(tmp_path: Path, line: str, message: str) -> None:
     file.write_text(GOOD + line)
     with pytest.raises(DataError, match=message):
         read_queries(file)
+
+
+def test_ids_may_be_numbers_and_queries_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "q.jsonl"
+    file.write_text(GOOD.replace('"q1"', "7.0") + GOOD.replace('"q1"', "8"))
+    assert [query.id for query in read_queries(file)] == ["7", "8"]
+    table = tmp_path / "q.csv"
+    table.write_text("id,lang,genre,query\n007,en,poetry,Write.\n", encoding="utf-8-sig")
+    assert [query.id for query in read_queries(table)] == ["007"]

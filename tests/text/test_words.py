@@ -37,6 +37,20 @@ def test_mixed_text() -> None:
     assert words("今天用 Python 写诗") == ["今天", "用", "python", "写诗"]
 
 
+@pytest.mark.parametrize(
+    "english", ["don't", "well-known", "it’s", "café", "naïve", "1,000.5", "at&t", "snake_case", "2024-05-06", "мир"]
+)
+def test_a_chinese_character_changes_no_english_word(english: str) -> None:
+    alone = words(f"He {english} she")
+    assert words(f"He {english} she 雄") == [*alone, "雄"]
+    assert words(f"雄 he {english}, she") == ["雄", *alone]
+    assert words(f"北京{english}北京") == ["北京", *words(english), "北京"]
+
+
+def test_words_of_two_scripts_stay_whole() -> None:
+    assert words("去4S店，don't") == ["去", "4s店", "don't"]
+
+
 @pytest.mark.parametrize("text", LIKE_JIEBA)
 def test_segments_as_jieba_does(text: str) -> None:
     assert segmented(text) == jieba.lcut(text)

@@ -50,7 +50,7 @@ def interpret(
     """Hold the paper's claims and the study's question against its tables, and say what a reader must know."""
     cells = group_by_seed(arms)
     pooled = _pool_seeds(cells, answers, judgments, tables) if _has_seeds(cells) else None
-    ratings = judgments.ratings if judgments else None
+    rated = (judgments.ratings, judgments.scale) if judgments else (None,)
     of_claims = pooled or (roster, tables.get("win_rates"), tables.get("automatic"), tables.get("comparisons"))
     question = _choose_question(arms)
     contrasts = pl.DataFrame(schema=CONTRASTS)
@@ -58,7 +58,7 @@ def interpret(
         contrasts = _contrast(question, cells, arms, answers, judgments)
     return Findings(
         claims=claims(*of_claims),
-        signatures=signatures(roster, tables.get("win_rates"), tables.get("automatic"), ratings),
+        signatures=signatures(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
         contrasts=contrasts,
         question=question.ask if question else None,
         question_answers=tuple(answers_in_words(question, contrasts)) if question else (),

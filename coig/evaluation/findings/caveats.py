@@ -41,6 +41,9 @@ def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> li
         notes.append(
             f"{len(strange)} of {len(judged)} judged queries have no answers here: {min(strange)}, for example."
         )
+    if not judgments.ratings.is_empty():
+        low, high = judgments.scale
+        notes.append(f"Ratings go from {low:g} to {high:g}.")
     for (lang,), part in judgments.comparisons.group_by("lang", maintain_order=True):
         where = LANGUAGE_NAMES[str(lang)]
         if part["rater"].n_unique() == 1:

@@ -157,10 +157,18 @@ def pooled_rates(win_rates: pl.DataFrame, lang: str) -> dict[str, float]:
 
 
 def signatures(
-    roster: Roster, win_rates: pl.DataFrame | None, automatic: pl.DataFrame | None, ratings: pl.DataFrame | None
+    roster: Roster,
+    win_rates: pl.DataFrame | None,
+    automatic: pl.DataFrame | None,
+    ratings: pl.DataFrame | None,
+    scale: tuple[float, float] = (0, 3),
 ) -> pl.DataFrame:
-    """The paper's four failure signatures, arm by arm; `present` is null where the figures for it are missing."""
+    """The paper's four failure signatures, arm by arm; `present` is null where the figures for it are missing.
+
+    scale: the lowest and the highest rating. Two dimensions differ from a sixth of it on, half a point of 0 to 3.
+    """
     rows = []
+    least_gap = (scale[1] - scale[0]) / 6
     tables = (win_rates, automatic, ratings)
     arms = {pair for table in tables if table is not None for pair in table.select("lang", "arm").iter_rows()}
     for lang, arm in sorted(arms, key=lambda pair: (pair[0] != "zh", roster.names.index(pair[1]))):
@@ -168,8 +176,8 @@ def signatures(
         own = None if measured is None else next(iter(measured.filter(pl.col("arm") == arm).to_dicts()), None)
         found = {
             "diversity hides missing logic": _hidden(win_rates, measured, own, lang, arm),
-            "well-structured but stilted": _gap(ratings, lang, arm, "content quality", "creative merit"),
-            "fluent but incoherent": _gap(ratings, lang, arm, "creative merit", "content quality"),
+            "well-structured but stilted": _gap(ratings, lang, arm, "content quality", "creative merit", least_gap),
+            "fluent but incoherent": _gap(ratings, lang, arm, "creative merit", "content quality", least_gap),
             "reasoning of the wrong language": _wrong_language(own),
         }
         for signature, (present, numbers) in found.items():
@@ -192,15 +200,15 @@ def _hidden(
     return rate < 0.4 and own["ttr_mean"] > middle, numbers
 
 
-def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str) -> Found:
-    """Half a point or more between the mean ratings of two dimensions."""
+def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str, least: float) -> Found:
+    """`least` or more between the mean ratings of two dimensions."""
     if ratings is None or not {high, low} <= set(ratings["dimension"]):
         return None, f"needs ratings of {high} and {low}"
     own = ratings.filter((pl.col("lang") == lang) & (pl.col("arm") == arm))
     means = dict(own.group_by("dimension").agg(pl.col("value").mean()).iter_rows())
     if not {high, low} <= means.keys():
         return None, "was not rated"
-    return means[high] - means[low] >= 0.5, f"{high} {means[high]:.2f}, {low} {means[low]:.2f}"
+    return means[high] - means[low] >= least, f"{high} {means[high]:.2f}, {low} {means[low]:.2f}"
 
 
 def _wrong_language(own: dict[str, Any] | None) -> Found:

@@ -18,6 +18,7 @@ AGREEMENT: dict[str, Any] = {
     **dict.fromkeys(("alpha", "alpha_low", "alpha_high", "kendall_w", "mean_spearman"), pl.Float64),
     "note": pl.String,
 }
+SUSPICIOUS = 20  # items that two people hardly ever judge all alike
 RATINGS: dict[str, Any] = {
     **dict.fromkeys(("lang", "dimension", "arm"), pl.String),
     **dict.fromkeys(("mean", "low", "high"), pl.Float64),
@@ -68,9 +69,20 @@ def _agreement(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -> di
     if len(coincidences) < FEWEST:
         low = high = None
     found = {"alpha": float(alpha(coincidences.sum(axis=0)[None])[0]), "alpha_low": low, "alpha_high": high}
-    lacking = kind == "ranking" and w is None
-    note = "no prompt whose raters ranked the same arms in different ways" if lacking else ""
-    return row | found | {"kendall_w": w, "mean_spearman": rho, "note": note}
+    notes = []
+    if kind == "ranking" and w is None:
+        notes.append("no prompt whose raters ranked the same arms in different ways")
+    if alike := _most_alike(shared):
+        notes.append(f"two raters agree on all their {alike} items: are they one person?")
+    return row | found | {"kendall_w": w, "mean_spearman": rho, "note": "; ".join(notes)}
+
+
+def _most_alike(shared: pl.DataFrame) -> int:
+    """Return the most items that two raters share and judge all alike; 0 where chance may explain it."""
+    both = shared.join(shared, on=["query_id", "item"], suffix="_other").filter(pl.col("rater") < pl.col("rater_other"))
+    alike = (pl.col("value") == pl.col("value_other")).all()
+    pairs = both.group_by("rater", "rater_other").agg(items=pl.len(), alike=alike)
+    return max(pairs.filter("alike", pl.col("items") >= SUSPICIOUS)["items"], default=0)
 
 
 def _coincidences(shared: pl.DataFrame) -> Floats:

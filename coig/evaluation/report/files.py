@@ -11,6 +11,7 @@ from coig.evaluation.report.latex import write_latex
 from coig.evaluation.report.page import html, summary
 from coig.evaluation.report.results import Evaluation
 from coig.files.atomic import write_atomic
+from coig.files.tables import write_csv
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
@@ -19,7 +20,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
     for name, frame in evaluation.measured().items():
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
-        files |= {f"{name}.csv": frame.write_csv(), f"{name}.parquet": buffer.getvalue()}
+        files |= {f"{name}.csv": write_csv(frame), f"{name}.parquet": buffer.getvalue()}
     files |= {f"latex/{name}.tex": source for name, source in write_latex(evaluation).items()}
     drawn = figures(evaluation)
     svgs = {name: render_svg(figure) for name, figure in drawn.items()}

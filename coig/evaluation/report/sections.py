@@ -76,7 +76,7 @@ SECTIONS = (
     Section(
         "ratings",
         "Ratings",
-        "Means of the ratings from 0 to 3, with 95 % bootstrap intervals over prompts.",
+        "Means of the ratings, with 95 % bootstrap intervals over prompts.",
         views=(tables.RATINGS,),
     ),
     Section(

@@ -97,6 +97,8 @@ def test_failure_signatures(paper: pl.DataFrame) -> None:
         "well-structured but stilted": "general",
         "reasoning of the wrong language": "cw",
     }
+    wide = signatures(ROSTER, paper, measured, rated, scale=(0, 10)).filter(pl.col("lang") == "zh")
+    assert wide.filter(signature="fluent but incoherent", arm="cw")["present"].to_list() == [False]  # 1 of 10 points
     unknown = signatures(ROSTER, paper, None, None)
     assert unknown["present"].is_null().all()
 

@@ -343,6 +343,13 @@ def test_a_line_that_is_no_label_is_refused(tmp_path: Path, row: Any, message: s
         read_labels(written(tmp_path / "labels.jsonl", label(), row))
 
 
+def test_labels_of_a_table_count_once(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("arm,query_id,step,label,labeller\ncw ,007,0,normal writing,ann\n", encoding="utf-8-sig")
+    [one] = read_labels(file, file)
+    assert (one.arm, one.query_id, one.step) == ("cw", "007", 0)
+
+
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text('{"arm": ', encoding="utf-8")
     with pytest.raises(DataError, match=r"labels\.jsonl:1: no JSON .*; mend or remove the line"):

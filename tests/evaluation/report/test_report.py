@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from matplotlib.patches import Rectangle
 
-from coig.config import EvaluateConfig, Logger
+from coig.config import EvaluateConfig, Logger, Rating
+from coig.config.command_line import config_of
 from coig.errors import ConfigError
 from coig.evaluation.measures.answers import choose_answers, measure_answers
 from coig.evaluation.measures.tables import METRICS, automatic_table, comparisons
@@ -23,7 +24,14 @@ from tests.studies import make_arm, roster_of
 from tests.training.wandb_file import read_records
 
 CONFIG = EvaluateConfig(
-    study="s", arms=None, queries=("queries",), judgments=(), answers=(), labels=(), real_names=False
+    study="s",
+    arms=None,
+    queries=("queries",),
+    judgments=(),
+    answers=(),
+    labels=(),
+    rating=Rating(scale=(0, 3)),
+    real_names=False,
 )
 
 
@@ -259,6 +267,26 @@ def test_judgments_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     folder = tmp_path / "multirun" / "theirs" / "evaluation"
     assert {"win_rates.csv", "strengths.csv", "claims.csv", "report.html"} <= {file.name for file in folder.iterdir()}
     assert not (folder / "automatic.csv").exists()
+
+
+def test_patterns_and_a_scale_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raters").mkdir()
+    for rater in ("ann", "bob"):
+        rows = [f"{query},en,cw,{rating},{rater}" for query, rating in enumerate((2, 10, 4))]
+        table = "\n".join(["query_id,lang,arm,value,rater", *rows])
+        (tmp_path / "raters" / f"{rater}.csv").write_text(table, encoding="utf-8-sig")
+    command = ["study=theirs", "judgments=raters/*.csv"]
+    with pytest.raises(ConfigError, match=r"ann.csv:3: overall preference is 10, .* rating.scale=\[1,10\]"):
+        evaluate(config_of("evaluate", EvaluateConfig, command))
+    evaluate(config_of("evaluate", EvaluateConfig, [*command, "rating.scale=[1,10]"]))
+    folder = tmp_path / "multirun" / "theirs" / "evaluation"
+    assert pl.read_csv(folder / "ratings.csv").select("mean", "ratings").rows() == [(16 / 3, 6)]
+    assert "Ratings go from 1 to 10." in (folder / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"scale: give the lowest rating first"):
+        config_of("evaluate", EvaluateConfig, ["rating.scale=[10,1]"])
+    with pytest.raises(ConfigError, match=r"no file has a name of this pattern"):
+        config_of("evaluate", EvaluateConfig, ["judgments=raters/*.jsonl"])
 
 
 def test_ties_alone_are_said(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

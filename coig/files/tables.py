@@ -1,0 +1,62 @@
+"""Tables as spreadsheets read and write them: CSV with a byte order mark, in which no text is run as a formula."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from coig.errors import DataError
+
+SUFFIXES = (".csv", ".tsv")
+# what spreadsheets take for a formula (OWASP, "CSV Injection"), unless it is a number
+FORMULA = r"[=+\-@\t\r\n\x00＝＋－＠]"
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+TO_ESCAPE = rf"^('*{FORMULA})"
+ESCAPED = re.compile(rf"'('*{FORMULA})")
+
+
+def write_csv(frame: pl.DataFrame) -> str:
+    """Return a frame as CSV that Excel opens as UTF-8.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front, which `read_csv` takes away again.
+    """
+    text = pl.col(pl.String)
+    escaped = text.str.replace(TO_ESCAPE, "'$1")
+    is_number = text.str.contains(f"^{NUMBER}$")
+    return frame.with_columns(pl.when(is_number).then(text).otherwise(escaped)).write_csv(include_bom=True)
+
+
+def read_csv(file: Path) -> Iterator[tuple[int, dict[str, str | None] | str]]:
+    """Yield (line, row) of a table with a header; all cells are texts, an empty one is None.
+
+    The separator is the one of comma, semicolon and tab that the header holds most often. A row of another length than
+    the header is yielded as the text that says so. Raises DataError if the file is no table in UTF-8.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            header_line = stream.readline()
+            stream.seek(0)
+            separator = max(",;\t", key=header_line.count)
+            rows = csv.reader(stream, delimiter=separator, strict=True)
+            header = [name.strip() for name in next(rows, [])]
+            if twice := [name for name in header if header.count(name) > 1]:
+                raise DataError(f"{file}:1: two columns are called '{twice[0]}'; rename one")
+            line = rows.line_num + 1
+            for cells in rows:
+                if len(cells) == len(header):
+                    yield line, dict(zip(header, map(_read_cell, cells), strict=True))
+                elif cells:
+                    yield line, f"{len(cells)} cells below a header of {len(header)}"
+                line = rows.line_num + 1
+    except UnicodeDecodeError:
+        raise DataError(f'{file}: is not UTF-8; in Excel save it as "CSV UTF-8"') from None
+    except csv.Error as error:
+        raise DataError(f"{file}:{rows.line_num}: no CSV ({error})") from None
+
+
+def _read_cell(cell: str) -> str | None:
+    return ESCAPED.sub(r"\1", cell, count=1) if ESCAPED.match(cell) else cell or None

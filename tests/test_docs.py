@@ -25,7 +25,7 @@ from tests.conftest import ROOT
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "benchmarks/README.md", ROOT / "coig/sample/tiny/README.md"]
-SHELL = {"for", "done", "until", "sleep", "curl", "kill", "wait", "source", "wandb", "vllm", "touch", "server=$!"}
+SHELL = {"for", "done", "until", "sleep", "curl", "kill", "wait", "source", "wandb", "vllm", "pre-commit", "server=$!"}
 OWN_KEYS = {  # the first part of keys that train.py does not have
     "generate": {"engine", "sampling", "samples", "queries", "per_genre"},
     "evaluate": {"judgments", "answers", "labels", "real_names"},
@@ -185,7 +185,16 @@ def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
         if not target.startswith("https://"):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+            name, _, heading = target.partition("#")
+            assert (page.parent / name).exists(), f"{page.name}: {target}"
+            if heading:
+                assert heading in headings(page.parent / name), f"{page.name}: {target}"
+
+
+def headings(page: Path) -> set[str]:
+    """Return the names by which GitHub links to a page's headings."""
+    found = re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

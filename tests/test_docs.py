@@ -5,6 +5,7 @@ A command, or an override in a sentence, is checked as the entry script itself c
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -17,8 +18,11 @@ import pytest
 from coig.__main__ import STAGES, TOOLS
 from coig.config import GenerateConfig, TrainConfig
 from coig.config.command_line import check_command_line, config_of
+from coig.data.sources import local
 from coig.errors import ConfigError
 from coig.evaluation.power import plan_of
+from coig.evaluation.preferences.judgments import collect_judgments
+from coig.records.label import read_labels
 from coig.study.__main__ import COMMANDS
 from tests.conftest import ROOT
 
@@ -179,6 +183,24 @@ def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert [script for script, *_ in stages] == ["train.py", "generate.py", "evaluate.py"]
     for script, *arguments in stages:
         check_stage(script.removesuffix(".py"), arguments, monkeypatch)
+
+
+def test_example_records_are_read(tmp_path: Path) -> None:
+    lines = [
+        line
+        for page in PAGES
+        for language, block in FENCE.findall(text_of(page))
+        if language == "json"
+        for line in block.splitlines()
+    ]
+    kinds = {kind: [line for line in lines if f'"{kind}": ' in line] for kind in ("rater", "labeller", "prompt")}
+    assert sorted(lines) == sorted(line for of_kind in kinds.values() for line in of_kind)
+    for kind, of_kind in kinds.items():
+        (tmp_path / f"{kind}.jsonl").write_text("\n".join(of_kind), encoding="utf-8")
+    judgments = collect_judgments([tmp_path / "rater.jsonl"], "study", None, {})
+    assert [one.kind for one in judgments] == ["pairwise", "ranking", "rating"]  # an abstention counts for nothing
+    assert len(read_labels(tmp_path / "labeller.jsonl")) == 1
+    assert set(local(json.loads(kinds["prompt"][0]))) >= {"prompt", "reasoning", "answer"}
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))

@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STUDY := demo
 
-.PHONY: demo test check clean
+.PHONY: demo test check pictures clean
 
 demo: $(VENV)/installed
 	$(RUN) train.py -m experiment=ratio_ablation length=demo study=$(STUDY)
@@ -19,6 +19,10 @@ check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+
+# docs/pictures/, of the demo's report; needs Debian's chromium and fonts-noto-cjk
+pictures: demo
+	$(RUN) -m recipes.pictures
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -160,7 +160,7 @@ def test_arms_by_a_launcher(command: Command, tmp_path: Path, launcher: str) -> 
 
 
 def test_real_input(command: Command, tmp_path: Path) -> None:
-    """COIG-Writer's published shape beside GSM8K's published file, as the README says."""
+    """COIG-Writer's published shape beside GSM8K's published file, as docs/data.md says."""
     general = SHARED / "general" / "gsm8k_train.jsonl"
     if not general.exists():
         pytest.skip("../shared/general is not beside this checkout")

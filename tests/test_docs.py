@@ -1,0 +1,230 @@
+"""README.md and docs/: every command composes, every link leads somewhere, every named file is there.
+
+A command, or an override in a sentence, is checked as the entry script itself checks it before it runs anything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from coig.__main__ import STAGES, TOOLS
+from coig.config import GenerateConfig, TrainConfig
+from coig.config.command_line import check_command_line, config_of
+from coig.data.sources import local
+from coig.errors import ConfigError
+from coig.evaluation.power import plan_of
+from coig.evaluation.preferences.judgments import collect_judgments
+from coig.records.label import read_labels
+from coig.study.__main__ import COMMANDS
+from tests.conftest import ROOT
+
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+LINKED = [*PAGES, ROOT / "benchmarks/README.md", ROOT / "coig/sample/tiny/README.md"]
+SHELL = {"for", "done", "until", "sleep", "curl", "kill", "wait", "source", "wandb", "vllm", "pre-commit", "server=$!"}
+OWN_KEYS = {  # the first part of keys that train.py does not have
+    "generate": {"engine", "sampling", "samples", "queries", "per_genre"},
+    "evaluate": {"judgments", "answers", "labels", "real_names"},
+    "power": {"effect", "raters", "agreement", "taste", "power"},
+}
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+OVERRIDES = re.compile(r"(-m )?'?[+~]?[a-z][\w.@/]*=[^ =…<]\S*.*")
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def spans(page: Path) -> list[str]:
+    """Return the code in a page's sentences and tables."""
+    return re.findall(r"`([^`\n]+)`", FENCE.sub("", text_of(page)))
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Yield the commands of a page, each as a list of words; a shell's own words are left out."""
+    blocks = [block for language, block in FENCE.findall(text_of(page)) if language == "bash"]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines += [span for span in spans(page) if re.match(r"(python|pip|make|coig|torchrun) \S", span)]
+    for line in lines:
+        yield from split(line)
+
+
+def split(line: str) -> Iterator[list[str]]:
+    """Split a line of shell at `&&`, `&` and `;` into commands."""
+    lexer = shlex.shlex(line.replace("$arm", "cw"), posix=True, punctuation_chars=";&")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if set(word) <= set(";&"):
+            if words:
+                yield words
+            words = []
+        elif word != "do":
+            words.append(word)
+
+
+def check(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raise ConfigError, SystemExit or an AssertionError for a command that would be refused."""
+    match words:
+        case ["python", "-m", module, *arguments] if module in TOOLS.values() or module == "coig.study":
+            check_tool(module.split(".")[-1], arguments)
+        case ["python", script, *arguments] if script.endswith(".py"):
+            assert (ROOT / script).is_file()
+            check_stage(script.removesuffix(".py"), arguments, monkeypatch)
+        case ["coig", name]:
+            assert name in {*STAGES, *TOOLS}
+        case ["coig", name, *arguments] if name in STAGES:
+            check_stage(name, arguments, monkeypatch)
+        case ["torchrun", *rest]:
+            check_stage("train", rest[rest.index("train.py") + 1 :], monkeypatch)
+        case ["make", target]:
+            assert re.search(rf"^{target}:", text_of(ROOT / "Makefile"), re.MULTILINE)
+        case ["pip", "install", *what]:
+            extras = re.findall(r"\[(\w+)\]", what[-1])
+            assert all(re.search(rf"^{extra} = ", text_of(ROOT / "pyproject.toml"), re.MULTILINE) for extra in extras)
+        case [program, *_]:
+            assert program in SHELL, f"{program}: teach this test what it is"
+
+
+def check_stage(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check a stage's command line; with `--cfg job` Hydra would only show it."""
+    shown = " ".join(arguments).replace("--cfg job", "").split()
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *(shown if "--cfg" in arguments else arguments)])
+    check_command_line(name, STAGES[name].schema)
+
+
+def check_tool(name: str, arguments: list[str]) -> None:
+    own = ("query_id=", "format=")
+    overrides = [argument for argument in arguments if not argument.startswith(own)]
+    if name == "power":
+        plan_of(overrides)
+    elif name == "study":
+        assert arguments[0] in COMMANDS
+    elif name == "inspect":
+        config_of("train", TrainConfig, overrides)
+    else:
+        config_of("generate", GenerateConfig, overrides)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a user who has all the files and folders that the pages name."""
+    monkeypatch.chdir(tmp_path)
+    pages = "".join(map(text_of, PAGES))
+    for name in re.findall(r"(?<![\w/<>])[\w*-][\w*/-]*\.(?:jsonl|json|parquet)\b", pages):
+        file = tmp_path / name.replace("*", "a")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}\n")
+    for name in re.findall(r"=\./([\w./-]+)", pages):
+        (tmp_path / name).mkdir(parents=True)
+    own = tmp_path / "mine" / "experiment" / "my_ablation.yaml"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("# @package _global_\nstudy: mine\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_commands_compose(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in commands(page):
+        try:
+            check(words, monkeypatch)
+        except (ConfigError, SystemExit) as error:
+            pytest.fail(f"{page.name}: {shlex.join(words)}: {error}")
+
+
+def batches(overrides: list[str]) -> list[list[str]]:
+    """Put overrides of keys that do not bear on one another together, for composing takes its time."""
+    several = [words for one in overrides if len(words := shlex.split(one)) > 1]
+    together: list[dict[str, str]] = []
+    for (one,) in (words for one in overrides if len(words := shlex.split(one)) == 1):
+        key = one.partition("=")[0].lstrip("+~").removeprefix("source@") + "."
+        free = (batch for batch in together if not any(key.startswith(k) or k.startswith(key) for k in batch))
+        batch = next(free, None)
+        if batch is None:
+            together.append(batch := {})
+        batch[key] = one
+    return [*several, *([*batch.values()] for batch in together)]
+
+
+def test_overrides_compose(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`data.creative.size=100` in a sentence is an override of some stage, and its value is sound."""
+    of_stage: dict[str, list[str]] = {}
+    for span in dict.fromkeys(span for page in PAGES for span in spans(page) if OVERRIDES.fullmatch(span)):
+        key = re.split(r"[.=]", span.strip("'"))[0]
+        of_stage.setdefault(next((stage for stage, keys in OWN_KEYS.items() if key in keys), "train"), []).append(span)
+    plan_of(["effect=0.6", "raters=4", *of_stage.pop("power")])
+    problems = []
+    for stage, overrides in of_stage.items():
+        for words in batches(overrides):
+            try:
+                check_stage(stage, ["-m", *(word for word in words if word != "-m")], monkeypatch)
+            except (ConfigError, SystemExit) as error:
+                problems.append(f"{shlex.join(words)}: {error}")
+    assert not problems, "\n".join(problems)
+
+
+def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = subprocess.run(
+        ["make", "--dry-run", "--file", str(ROOT / "Makefile"), "--old-file", "pyproject.toml", "demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    stages = [line.split()[1:] for line in printed.replace("\\\n", " ").splitlines() if re.search(r"\w+\.py ", line)]
+    assert [script for script, *_ in stages] == ["train.py", "generate.py", "evaluate.py"]
+    for script, *arguments in stages:
+        check_stage(script.removesuffix(".py"), arguments, monkeypatch)
+
+
+def test_example_records_are_read(tmp_path: Path) -> None:
+    lines = [
+        line
+        for page in PAGES
+        for language, block in FENCE.findall(text_of(page))
+        if language == "json"
+        for line in block.splitlines()
+    ]
+    kinds = {kind: [line for line in lines if f'"{kind}": ' in line] for kind in ("rater", "labeller", "prompt")}
+    assert sorted(lines) == sorted(line for of_kind in kinds.values() for line in of_kind)
+    for kind, of_kind in kinds.items():
+        (tmp_path / f"{kind}.jsonl").write_text("\n".join(of_kind), encoding="utf-8")
+    judgments = collect_judgments([tmp_path / "rater.jsonl"], "study", None, {})
+    assert [one.kind for one in judgments] == ["pairwise", "ranking", "rating"]  # an abstention counts for nothing
+    assert len(read_labels(tmp_path / "labeller.jsonl")) == 1
+    assert set(local(json.loads(kinds["prompt"][0]))) >= {"prompt", "reasoning", "answer"}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if not target.startswith("https://"):
+            name, _, heading = target.partition("#")
+            assert (page.parent / name).exists(), f"{page.name}: {target}"
+            if heading:
+                assert heading in headings(page.parent / name), f"{page.name}: {target}"
+
+
+def headings(page: Path) -> set[str]:
+    """Return the names by which GitHub links to a page's headings."""
+    found = re.findall(r"^#+ (.+)$", FENCE.sub("", text_of(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_named_files_are_there(page: Path) -> None:
+    for span in spans(page):
+        if re.fullmatch(r"(coig|conf|docs|recipes|tests|benchmarks)/[\w./]+", span):
+            assert (ROOT / span).exists(), f"{page.name}: {span}"
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(text_of(README).splitlines()) <= 120

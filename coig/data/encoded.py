@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from coig.config import TrainConfig, Weights
 from coig.config.fields import local_path
 from coig.data.cache import batched, building, key_of
-from coig.data.encoding import Encoder, Ids, Segment, Tokens
+from coig.data.chat_template import ChatTemplate
+from coig.data.encoding import Encoder, ExampleError, Ids, Segment, Tokens
 from coig.data.examples import Example
 from coig.data.mixture import Mixture
 from coig.errors import DataError
@@ -125,7 +126,7 @@ def _encoded(
 ) -> tuple[pl.DataFrame, dict[str, Ids]]:
     """Encode the examples that are not cached; return each example's shard and offset, and the open shards."""
     with_reasoning = config.supervision.with_reasoning
-    key = key_of([encoder.settings, with_reasoning], Encoder, reasoning_block, _write)
+    key = key_of([encoder.settings, with_reasoning], Encoder, ChatTemplate, reasoning_block, _write)
     folder = local_path(config.data.cache).absolute() / "encoded" / key
     digests = lines.select("digest").unique()
     places = _places(folder, digests)
@@ -137,8 +138,12 @@ def _encoded(
             )
             if len(missing) > WORTH_A_LINE:
                 log.info("encoding %s examples, once", f"{len(missing):,}")
-            for shard in _shards(mixture.examples(missing), encoder, with_reasoning):
-                _write(folder, shard)
+            try:
+                for shard in _shards(mixture.examples(missing), encoder, with_reasoning):
+                    _write(folder, shard)
+            except ExampleError as error:
+                place = missing.row(by_predicate=pl.col("digest") == error.digest, named=True)["place"]
+                raise DataError(f"{place}: {error}") from None
         places = _places(folder, digests)
         if len(places) < len(digests):
             raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")

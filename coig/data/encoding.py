@@ -77,7 +77,7 @@ class Encoder:
         self._control = self.template.control_tokens
         self._spelling = re.compile(f"(?=({'|'.join(map(re.escape, self._control))}))")  # finds overlapping ones too
         begins = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
-        self._document_start = np.array(begins, dtype=np.int32)
+        self.document_start = np.array(begins, dtype=np.int32)
         self._token_bytes = _bytes_of_tokens(tokenizer)
         self.end_id, self.document_end_id = (
             int(tokenizer.convert_tokens_to_ids(token))
@@ -95,7 +95,7 @@ class Encoder:
         return [
             self._backend.to_str(),
             {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()},
-            self._document_start.tolist(),
+            self.document_start.tolist(),
             self.end_id,
             self.document_end_id,
             self.tokenizer.chat_template,
@@ -129,7 +129,7 @@ class Encoder:
         completions = self._tokenized([target.pieces for target in targets])
         encoded = []
         for one, prompt, target, completion in zip(examples, prompts, targets, completions, strict=True):
-            start, end = (self._document_start, self.document_end_id) if one.is_document else (prompt, self.end_id)
+            start, end = (self.document_start, self.document_end_id) if one.is_document else (prompt, self.end_id)
             reasoning = self._tokens_before_answer(target, completion)
             lengths = len(start), reasoning, len(completion) - reasoning + 1
             encoded.append(Tokens(np.concatenate([start, completion, np.array([end], np.int32)]), lengths))

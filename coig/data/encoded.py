@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from coig.config import TrainConfig, Weights
 from coig.config.fields import local_path
 from coig.data.cache import batched, building, key_of
-from coig.data.encoding import Encoder, Ids, Segment, Tokens
+from coig.data.chat_template import ChatTemplate
+from coig.data.encoding import Encoder, ExampleError, Ids, Segment, Tokens
 from coig.data.examples import Example
 from coig.data.mixture import Mixture
 from coig.errors import DataError
@@ -72,12 +73,13 @@ class Encoded:
 class EncodedSet(Sequence[Encoded]):
     """The examples of a mixture that are trained on or validated with.
 
-    groups: per (kind, lang, source) the examples, tokens, supervised tokens, and how many were truncated and dropped.
+    groups: per (kind, lang, source) the examples, how many of them are documents split into pieces, tokens, supervised
+        tokens, and how many examples were truncated and dropped.
     supervised: (examples,) int64, how many tokens of each bear loss.
 
     Args:
         lines: frame of id, kind, lang, source, place (shard, start), tokens of each segment, supervised tokens, and
-            whether the example was truncated and dropped.
+            whether the example was truncated and dropped; a long document has a line for each of its pieces.
         shards: the ids of many examples each, by name.
     """
 
@@ -108,13 +110,14 @@ class EncodedSet(Sequence[Encoded]):
 def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> tuple[EncodedSet, EncodedSet]:
     """The encoded training and validation examples, in the mixture's order, over-long ones settled.
 
+    A document that is longer than `model.max_length` becomes several, of which nothing is lost. Of other examples
     `data.overlong=truncate` cuts the end of the answer, so no end token is learned there; an example left without a
     supervised token is dropped. Raises DataError on `error`, and if nothing is left of a pool that is trained on.
     """
     parts = mixture.train, mixture.validation
     places, shards = _encoded(pl.concat(parts), mixture, config, encoder)
     located = (part.join(places, on="digest", how="left", maintain_order="left") for part in parts)
-    train, validation = (_settled(lines, config) for lines in located)
+    train, validation = (_settled(_in_pieces(lines, config.model.max_length, encoder), config) for lines in located)
     _check_pools(train, config)
     weights = config.supervision.weights
     return EncodedSet(train, shards, weights), EncodedSet(validation, shards, weights)
@@ -125,7 +128,7 @@ def _encoded(
 ) -> tuple[pl.DataFrame, dict[str, Ids]]:
     """Encode the examples that are not cached; return each example's shard and offset, and the open shards."""
     with_reasoning = config.supervision.with_reasoning
-    key = key_of([encoder.settings, with_reasoning], Encoder, reasoning_block, _write)
+    key = key_of([encoder.settings, with_reasoning], Encoder, ChatTemplate, reasoning_block, _write)
     folder = local_path(config.data.cache).absolute() / "encoded" / key
     digests = lines.select("digest").unique()
     places = _places(folder, digests)
@@ -137,8 +140,12 @@ def _encoded(
             )
             if len(missing) > WORTH_A_LINE:
                 log.info("encoding %s examples, once", f"{len(missing):,}")
-            for shard in _shards(mixture.examples(missing), encoder, with_reasoning):
-                _write(folder, shard)
+            try:
+                for shard in _shards(mixture.examples(missing), encoder, with_reasoning):
+                    _write(folder, shard)
+            except ExampleError as error:
+                place = missing.row(by_predicate=pl.col("digest") == error.digest, named=True)["place"]
+                raise DataError(f"{place}: {error}") from None
         places = _places(folder, digests)
         if len(places) < len(digests):
             raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
@@ -210,6 +217,29 @@ def _remove_damaged(folder: Path) -> None:
             shutil.rmtree(shard)
 
 
+def _in_pieces(lines: pl.DataFrame, limit: int, encoder: Encoder) -> pl.DataFrame:
+    """Split each document of more than `limit` tokens into as few pieces as fit, of about equal length.
+
+    Adds the columns `piece`, counted from 0, and `pieces`. Only the first piece begins as a document does, and only the
+    last one ends so.
+    """
+    size, piece, pieces = pl.sum_horizontal(SEGMENTS).cast(pl.Int64), pl.col("piece"), pl.col("pieces")
+    is_document = (pl.col("prompt") <= len(encoder.document_start)) & (pl.col("reasoning") == 0)
+    begin, end = piece * size // pieces, (piece + 1) * size // pieces
+    prompt = pl.min_horizontal("prompt", end) - pl.min_horizontal("prompt", begin)
+    return (
+        lines.with_columns(pieces=pl.when(is_document).then((size + limit - 1) // limit).otherwise(1))
+        .with_columns(piece=pl.int_ranges("pieces"))
+        .explode("piece")
+        .with_columns(
+            id=pl.when(pieces > 1).then(pl.format("{}/{}", "id", piece + 1)).otherwise("id"),
+            start=pl.col("start") + begin,
+            prompt=prompt.cast(pl.Int32),
+            answer=(end - begin - prompt - pl.col("reasoning")).cast(pl.Int32),
+        )
+    )
+
+
 def _settled(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
     """Lines with the segments cut to `model.max_length`, and the columns supervised, truncated and dropped.
 
@@ -253,7 +283,8 @@ def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:
     return (
         lines.group_by("kind", "lang", "source")
         .agg(
-            examples=kept.sum(),
+            examples=(kept & (pl.col("piece") == 0)).sum(),
+            split=(kept & (pl.col("piece") == 0) & (pl.col("pieces") > 1)).sum(),
             tokens=pl.sum_horizontal(SEGMENTS).cast(pl.Int64).filter(kept).sum(),
             supervised_tokens=pl.col("supervised").cast(pl.Int64).filter(kept).sum(),
             truncated=pl.col("truncated").sum(),

@@ -3,7 +3,7 @@
 The prompt with its generation header and the completion are tokenized apart, as at inference; the border between
 reasoning and answer is found inside the completion from the tokens' offsets. Text that users wrote never becomes a
 control token: wherever it spells one (`<|im_end|>`), the spelling is cut in two before tokenizing, which leaves the
-decoded text as it was.
+decoded text as it was. All else is tokenized as the model's own tokenizer does it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from tokenizers.decoders import ByteLevel
 
 from coig.config import Model
+from coig.data.chat_template import ChatTemplate
 from coig.data.examples import Example
 from coig.errors import ConfigError
 from coig.text.think_tags import reasoning_block
 
 Ids = NDArray[np.int32]
 _NONE: Ids = np.array([], dtype=np.int32)
-DATE = {"date_string": "26 Jul 2024"}  # for templates that would write today's; this is the default of Llama 3.2's
 
 
 class Segment(IntEnum):
@@ -47,6 +47,14 @@ class Tokens:
     lengths: tuple[int, int, int]
 
 
+class ExampleError(ConfigError):
+    """Says why the chat template cannot render an example."""
+
+    def __init__(self, example: Example, problem: ConfigError) -> None:
+        super().__init__(f"example {example.id}: {problem}")
+        self.digest = example.digest
+
+
 class Encoder:
     """Renders prompts and targets with a model's own chat template.
 
@@ -62,17 +70,20 @@ class Encoder:
         _check(tokenizer)
         self.tokenizer = tokenizer
         self.system_prompt = system_prompt
-        self.template_arguments = DATE | dict(template_arguments or {})
+        self.template = ChatTemplate(tokenizer, template_arguments or {})
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
-        self._added = sorted(tokenizer.get_added_vocab(), key=len, reverse=True)
-        self._spelling = re.compile(f"(?=({'|'.join(map(re.escape, self._added))}))")  # finds overlapping ones too
+        self._control = self.template.control_tokens
+        self._spelling = re.compile(f"(?=({'|'.join(map(re.escape, self._control))}))")  # finds overlapping ones too
         begins = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
-        self._document_start = np.array(begins, dtype=np.int32)
+        self.document_start = np.array(begins, dtype=np.int32)
         self._token_bytes = _bytes_of_tokens(tokenizer)
-        self.end_id = self._end_of_turn()
-        self._end = np.array([self.end_id], dtype=np.int32)
+        self.end_id, self.document_end_id = (
+            int(tokenizer.convert_tokens_to_ids(token))
+            for token in (self.template.end_of_turn, self.template.end_of_text)
+        )
+        self._prompt("", None, with_reasoning=True)  # fails if the template takes no system prompt
 
     @classmethod
     def of(cls, model: Model, tokenizer: Any) -> Encoder:
@@ -84,50 +95,72 @@ class Encoder:
         return [
             self._backend.to_str(),
             {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()},
-            self._document_start.tolist(),
+            self.document_start.tolist(),
             self.end_id,
+            self.document_end_id,
             self.tokenizer.chat_template,
             self.system_prompt,
-            self.template_arguments,
+            self.template.arguments,
             [version(library) for library in ("tokenizers", "transformers")],
         ]
 
-    def prompt_ids(self, prompt: str, system: str | None = None) -> list[int]:
+    def opening(self, *, with_reasoning: bool = True) -> str:
+        """Return the think block that a prompt ends with and its completion goes on with; empty if there is none."""
+        return self.template.thinking if with_reasoning and self.template.leaves_thinking_open else ""
+
+    def prompt_ids(self, prompt: str, system: str | None = None, *, with_reasoning: bool = True) -> list[int]:
         """The ids of a prompt with its generation header: what training conditions on and generation is fed."""
-        [ids] = self._tokenized([self._prompt(prompt, system)])
+        [ids] = self._tokenized([self._prompt(prompt, system, with_reasoning=with_reasoning)])
         return [int(token) for token in ids]
 
     def encode(self, examples: Sequence[Example], *, with_reasoning: bool) -> list[Tokens]:
-        """Ids and segments of whole examples, end token included; `with_reasoning` puts it into the target."""
-        prompts = self._tokenized([[] if one.is_document else self._prompt(one.prompt, one.system) for one in examples])
+        """Ids and segments of whole examples, end token included; `with_reasoning` puts it into the target.
+
+        Raises ExampleError if the chat template refuses an example's texts or leaves one out, and ConfigError if it
+        leaves no place for the reasoning.
+        """
+        if with_reasoning and self.template.writes_whole_block:
+            raise ConfigError(
+                "model.template_arguments: the chat template ends a prompt with an empty think block, so no reasoning "
+                "can follow; let it think (for Qwen3 enable_thinking: true), or train without it, supervision=outcome"
+            )
+        prompts = self._tokenized([self._prompt_of(one, with_reasoning) for one in examples])
         targets = [self._target(one, with_reasoning and not one.is_document) for one in examples]
         completions = self._tokenized([target.pieces for target in targets])
         encoded = []
         for one, prompt, target, completion in zip(examples, prompts, targets, completions, strict=True):
-            start = self._document_start if one.is_document else prompt
+            start, end = (self.document_start, self.document_end_id) if one.is_document else (prompt, self.end_id)
             reasoning = self._tokens_before_answer(target, completion)
             lengths = len(start), reasoning, len(completion) - reasoning + 1
-            encoded.append(Tokens(np.concatenate([start, completion, self._end]), lengths))
+            encoded.append(Tokens(np.concatenate([start, completion, np.array([end], np.int32)]), lengths))
         return encoded
 
-    def _prompt(self, prompt: str, system: str | None) -> list[str]:
+    def _prompt_of(self, example: Example, with_reasoning: bool) -> list[str]:
+        if example.is_document:
+            return []
+        try:
+            return self._prompt(example.prompt, example.system, with_reasoning=with_reasoning)
+        except ConfigError as problem:
+            raise ExampleError(example, problem) from None
+
+    def _prompt(self, prompt: str, system: str | None, *, with_reasoning: bool) -> list[str]:
         """The rendered prompt in pieces that are tokenized apart."""
         system = system or self.system_prompt
         mark = _unused_character(prompt + (system or ""))
-        messages = [{"role": "user", "content": self._marked(prompt, mark)}]
-        if system:
-            messages.insert(0, {"role": "system", "content": self._marked(system, mark)})
-        return self._rendered(messages, add_generation_prompt=True).split(mark)
+        system = self._marked(system, mark) if system else None
+        return self.template.prompt(self._marked(prompt, mark), system, with_reasoning=with_reasoning).split(mark)
 
     def _target(self, example: Example, with_reasoning: bool) -> _Target:
         mark = _unused_character(example.reasoning + example.answer)
-        block = reasoning_block(self._marked(example.reasoning, mark)) if with_reasoning else ""
+        block = ""
+        if with_reasoning:
+            block = self.template.continued(reasoning_block(self._marked(example.reasoning, mark)))
         border = len(block) - block.count(mark)
         return _Target((block + self._marked(example.answer, mark)).split(mark), border)
 
     def _marked(self, text: str, mark: str) -> str:
         """Put `mark` behind the first character of every control token that `text` spells."""
-        if not any(token in text for token in self._added):
+        if not any(token in text for token in self._control):
             return text
         cuts = [match.start() + 1 for match in self._spelling.finditer(text)]
         return mark.join(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
@@ -157,22 +190,6 @@ class Encoder:
             count += sum(start + first < target.border for first, _ in offsets)
             start += len(piece)
         return count
-
-    def _rendered(self, messages: list[dict[str, str]], **how: Any) -> str:
-        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, **self.template_arguments, **how)
-        return text
-
-    def _end_of_turn(self) -> int:
-        """The control token that the template puts behind an assistant's message."""
-        content = "\ue000"
-        messages = [{"role": "user", "content": "u"}, {"role": "assistant", "content": content}]
-        tail = self._rendered(messages).rpartition(content)[2].lstrip()
-        for token in self._added:
-            if tail.startswith(token):
-                return int(self.tokenizer.convert_tokens_to_ids(token))
-        raise ConfigError(
-            f"model.path: the chat template of {self.tokenizer.name_or_path} ends no turn with a control token"
-        )
 
 
 @dataclass(frozen=True)

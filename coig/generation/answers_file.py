@@ -54,7 +54,7 @@ def make_answer(
 ) -> Answer:
     """Return the record of what an arm wrote for a request."""
     query = request.query
-    reasoning, answer = split_completion(completion.text)
+    reasoning, answer = split_completion(request.opening + completion.text)
     return Answer(
         query_id=query.id,
         lang=query.lang,

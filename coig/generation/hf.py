@@ -111,10 +111,11 @@ class HuggingFaceEngine:
                 logits_processor=LogitsProcessorList([sampler] if self.sampling.temperature else []),
             )
             rows = list(zip(batch, ids[:, width:].tolist(), strict=True))
-            going = [place for place, (_, written) in enumerate(rows) if not self.transcriber.is_over(written)]
+            is_over = [self.transcriber.is_over(written, request.opening) for request, written in rows]
+            going = [place for place, over in enumerate(is_over) if not over]
             if len(going) < len(batch):
                 ended = sorted(set(range(len(batch))) - set(going))
-                yield [(rows[place][0], self.transcriber.completion(rows[place][1])) for place in ended]
+                yield [(r, self.transcriber.completion(text, r.opening)) for r, text in map(rows.__getitem__, ended)]
                 kept = torch.tensor(going, dtype=torch.long, device=self.device)
                 cache.batch_select_indices(kept)
                 ids, mask, batch = ids[kept], mask[kept], [batch[place] for place in going]

@@ -126,7 +126,7 @@ class OpenAIEngine:
             raise openai.OpenAIError(f"the reply cannot be read ({first_line(error)})") from None
         text, ended = _read(reply)
         ids = self.tokenizer(text, add_special_tokens=False).input_ids
-        return self.transcriber.completion(ids + self.ends[:1] if ended else ids)
+        return self.transcriber.completion(ids + self.ends[:1] if ended else ids, request.opening)
 
     def _settings(self, request: Request) -> dict[str, Any]:
         """All that bears on the answer, for a server fills in the model's own settings for what is left open."""

@@ -72,8 +72,13 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
         log.info("%s: %d answers are there already", arm.folder, len(wanted))
         return None
     tokenizer = AutoTokenizer.from_pretrained(arm.model)
-    encoder = Encoder.of(arm.config().model, tokenizer)
-    requests = [Request(query, sample, encoder.prompt_ids(query.query)) for query, sample in left]
+    trained = arm.config()
+    encoder, reasons = Encoder.of(trained.model, tokenizer), trained.supervision.with_reasoning
+    opening = encoder.opening(with_reasoning=reasons)
+    requests = [
+        Request(query, sample, encoder.prompt_ids(query.query, with_reasoning=reasons), opening)
+        for query, sample in left
+    ]
     engine = construct(config.engine, arm, tokenizer, resolved(config.sampling, arm), config.seed)
     if config.overwrite:
         file.unlink(missing_ok=True)

@@ -39,6 +39,7 @@ class Group(Facts):
     examples: int
     tokens: int
     supervised_tokens: int
+    split: int = 0  # documents, into pieces of at most model.max_length tokens
     truncated: int = 0
     dropped: int = 0
 

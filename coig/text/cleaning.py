@@ -13,6 +13,7 @@ Row = dict[str, Any]
 def clean_text(fields: Row, name: str) -> str:
     """A field's text, NFC (tokenizers normalise to it, so decoded targets stay equal) and without outer white space.
 
+    An answer's first line keeps its indentation.
     Raises ValueError with the reason if there is none.
     """
     value = fields.get(name)
@@ -20,7 +21,8 @@ def clean_text(fields: Row, name: str) -> str:
         raise ValueError(f"{name}: {'empty' if name in fields else 'missing'}")
     if not isinstance(value, str):
         raise ValueError(f"{name}: not a text")
-    text = unicodedata.normalize("NFC", value).strip()
+    text = unicodedata.normalize("NFC", value)
+    text = trim_lines(text) if name == "answer" else text.strip()
     if not text:
         raise ValueError(f"{name}: empty")
     try:
@@ -28,6 +30,14 @@ def clean_text(fields: Row, name: str) -> str:
     except UnicodeEncodeError:
         raise ValueError(f"{name}: damaged characters (not valid UTF-8, or a lone surrogate)") from None
     return text
+
+
+def trim_lines(text: str) -> str:
+    """Remove blank lines before a text and all white space behind it; the first line keeps its indentation.
+
+    A single space is none: completions in the style of early language models begin with one.
+    """
+    return re.sub(r"\A(?:[^\S\n]*\n)*(?: (?!\s))?", "", text.rstrip())
 
 
 def content_id(*texts: str) -> str:

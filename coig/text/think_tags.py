@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-REASONING_START = "<think>\n"
+from coig.text.cleaning import trim_lines
+
+OPENING = "<think>"
+REASONING_START = f"{OPENING}\n"
 REASONING_END = "</think>"
 
 
@@ -12,13 +15,15 @@ def reasoning_block(reasoning: str) -> str:
 
 
 def split_completion(text: str) -> tuple[str, str]:
-    """Reasoning and answer of a generated completion; the inverse of a target's `reasoning_block` + answer.
+    """Split a generated completion into reasoning and answer, the inverse of a target's `reasoning_block` + answer.
 
-    Reasoning that never ended is all reasoning: nothing of it is an answer. Text without reasoning is all answer.
+    Reasoning that never ended is all reasoning: nothing of it is an answer. Text without reasoning is all answer. Blank
+    lines around both are left out; an answer's first line keeps its indentation.
     """
-    opening = REASONING_START.rstrip()
-    stripped = text.strip()
-    if not stripped.startswith(opening):
-        return "", stripped
-    reasoning, _, answer = stripped.removeprefix(opening).partition(REASONING_END)
-    return reasoning.strip(), answer.strip()
+    reasoning = text.lstrip()
+    if not reasoning.startswith(OPENING):
+        return "", trim_lines(text)
+    while reasoning.startswith(OPENING):  # twice where a model repeats the one that its prompt ends with
+        reasoning = reasoning.removeprefix(OPENING).lstrip()
+    reasoning, _, answer = reasoning.partition(REASONING_END)
+    return reasoning.strip(), trim_lines(answer)

@@ -135,10 +135,23 @@ def _free_memory() -> None:
 
 
 def check(config: TrainConfig) -> None:
-    """Raise the ConfigError that `train` would meet in the data or in the arm's folder; writes nothing."""
+    """Raise the ConfigError that `train` would meet in the data, their encoding or the arm's folder.
+
+    Nothing is written but the cache of what is encoded.
+    """
     mixture, like = build_mixture(config.data, config.seed), _like(config)
     _check_objective(config, mixture)
-    decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like))
+    if decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like)) != "done":
+        _encode(config, mixture)
+
+
+def _encode(config: TrainConfig, mixture: Mixture) -> None:
+    """Encode the mixture, which training then finds in the cache, to meet what the chat template refuses."""
+    from coig.data.encoded import encode_mixture
+    from coig.data.encoding import Encoder
+    from coig.data.tokenizer import load_tokenizer
+
+    encode_mixture(mixture, config, Encoder.of(config.model, load_tokenizer(config.model)))
 
 
 def _like(config: TrainConfig) -> Mixture | None:

@@ -182,6 +182,42 @@ def test_documents_are_learned_whole(tmp_path: Path) -> None:
     assert all(one.lengths[0] == one.lengths[1] == 0 and one.weights.min() == 1 for one in documents)
 
 
+def test_a_long_document_is_split_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
+    sentences = "".join(f"第{n}句话。" for n in range(200))
+    texts = written(tmp_path / "texts.jsonl", f'{{"id": "long", "text": "{sentences}"}}', '{"text": "短。"}')
+    train, _ = encode(
+        "data=local",
+        f"data.creative.path={written(tmp_path / 'creative.jsonl', SHORT)}",
+        "data.ratio=2",
+        "source@data.general.zh=plain_text",
+        f"data.general.zh.path={texts}",
+        "model.max_length=100",
+    )
+    tokenizer = load_tokenizer(train_config("model=tiny").model)
+    pieces = [one for one in train if one.id.startswith("long")]
+    assert [one.id for one in pieces] == [f"long/{n}" for n in range(1, len(pieces) + 1)]
+    assert len(pieces) > 2
+    assert "".join(tokenizer.decode(one.input_ids) for one in pieces) == sentences + "<|endoftext|>"
+    sizes = [len(one.input_ids) for one in pieces]
+    assert max(sizes) <= 100 < 2 * min(sizes)
+    [group] = [group for group in train.groups if group["kind"] == "general"]
+    assert (group["examples"], group["split"], group["truncated"], group["dropped"]) == (2, 1, 0, 0)
+    assert group["tokens"] == sum(len(one.input_ids) for one in train if one.kind == "general")
+
+
+OWN_SYSTEM = '{"id": "own", "prompt": "问", "reasoning": "想", "answer": "答", "system": "Be brief."}'
+DROPS_SYSTEM = "{% for m in messages if m.role != 'system' %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
+
+
+def test_a_rows_own_system_message_that_the_template_drops_is_refused(tmp_path: Path) -> None:
+    file = written(tmp_path / "rows.jsonl", OWN_SYSTEM)
+    config = train_config(f"data.creative.path={file}", *ALONE, "model.system_prompt=null")
+    tokenizer = load_tokenizer(config.model)
+    tokenizer.chat_template = DROPS_SYSTEM
+    with pytest.raises(DataError, match=r"rows.jsonl:1: example own: .*leaves out the system message"):
+        encode_mixture(build_mixture(config.data, config.seed), config, Encoder.of(config.model, tokenizer))
+
+
 # --- the cache ---------------------------------------------------------------------------------------------------
 
 
@@ -295,7 +331,9 @@ def test_a_cache_deleted_while_it_is_written_is_no_smaller_mixture(
 
 def test_counts_of_many_tokens_do_not_overflow() -> None:
     line = {"id": "a", "kind": "general", "lang": "zh", "source": "s", "supervised": 2**30, "truncated": False}
-    lines = pl.DataFrame([line | {"dropped": False, "prompt": 0, "reasoning": 0, "answer": 2**30}] * 4)
+    lines = pl.DataFrame(
+        [line | {"dropped": False, "prompt": 0, "reasoning": 0, "answer": 2**30, "piece": 0, "pieces": 1}] * 4
+    )
     small = pl.col("prompt", "reasoning", "answer", "supervised").cast(pl.Int32)
     [group] = dataset._groups(lines.with_columns(small))
     assert (group["tokens"], group["supervised_tokens"]) == (2**32, 2**32)

@@ -139,7 +139,7 @@ def test_an_examples_own_system_prompt_wins(encoder: Encoder) -> None:
 def test_a_document_is_all_answer(encoder: Encoder) -> None:
     tokens = encoded(encoder, example("", "", "一段<|im_start|>文字"))
     assert tokens.lengths == (0, 0, len(tokens.ids))
-    assert encoder.tokenizer.decode(tokens.ids) == "一段<|im_start|>文字<|im_end|>"
+    assert encoder.tokenizer.decode(tokens.ids) == "一段<|im_start|>文字<|endoftext|>"
     assert encoder.tokenizer.convert_tokens_to_ids("<|im_start|>") not in tokens.ids
 
 
@@ -237,6 +237,10 @@ def test_template_arguments_reach_the_template(tokenizer: Any) -> None:
         ("只有答", ("", "只有答")),
         ("<think>\n想\n</think>\n\n答里有</think>", ("想", "答里有</think>")),
         ("", ("", "")),
+        ("\n\n　　一\n　　二\n", ("", "　　一\n　　二")),
+        ("<think>\n想\n</think>\n\n    leaf\nfalls", ("想", "    leaf\nfalls")),
+        (" Once", ("", "Once")),  # one space is no indentation
+        ("<think>\n<think>\n想</think>答", ("想", "答")),  # a model that repeats what its prompt ends with
     ],
 )
 def test_split_of_a_completion(text: str, expected: tuple[str, str]) -> None:

@@ -1,0 +1,143 @@
+"""A model's own chat template: what it renders, and what that says about the model's control tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateSyntaxError
+
+from coig.errors import ConfigError, first_line
+from coig.text.think_tags import OPENING, REASONING_END, REASONING_START, reasoning_block
+
+DATE = {"date_string": "26 Jul 2024"}  # for templates that would write today's; this is the default of Llama 3.2's
+PROBE = "\ue000"  # a message that no template holds itself
+ENDS_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<eos>", "</s>")
+Messages = list[dict[str, str]]
+
+
+class ChatTemplate:
+    """Renders messages with a tokenizer's chat template.
+
+    control_tokens: the added tokens that structure a conversation, longest first. These are the special ones, those
+    that the template writes or mentions, and the think tags; some models mark `<｜User｜>` as ordinary.
+    All other added tokens (runs of blank lines, HTML tags) are ordinary text.
+    thinking: the think block that the generation prompt ends with, as far as the template writes it; else empty.
+
+    Args:
+        tokenizer: a tokenizer with a chat template.
+        arguments: what the template is given besides the messages.
+
+    Raises ConfigError if the template cannot be rendered or leaves out what a user says.
+    """
+
+    def __init__(self, tokenizer: Any, arguments: Mapping[str, Any]) -> None:
+        self._tokenizer = tokenizer
+        self.arguments = DATE | dict(arguments)
+        self.source = str(tokenizer.chat_template)
+        self._user = [{"role": "user", "content": PROBE}]
+        conversation = self.render([*self._user, {"role": "assistant", "content": PROBE}])
+        self._check_user_text(PROBE, conversation)
+        header = self.render(self._user, add_generation_prompt=True).rpartition(PROBE)[2]
+        self.thinking = OPENING + header.rpartition(OPENING)[2] if OPENING in header else ""
+        self.control_tokens = _control_tokens(tokenizer, self.source + conversation + header)
+        self.end_of_turn = self._token_at_start(conversation.rpartition(PROBE)[2])
+
+    @property
+    def name(self) -> str:
+        return str(self._tokenizer.name_or_path)
+
+    @property
+    def end_of_text(self) -> str:
+        """The token that ends a plain document: an instruct model's `eos_token` is often the end of a turn."""
+        end = self._tokenizer.eos_token
+        if end and end != self.end_of_turn:
+            return str(end)
+        return next((token for token in ENDS_OF_TEXT if token in self.control_tokens), self.end_of_turn)
+
+    @property
+    def leaves_thinking_open(self) -> bool:
+        """Tell whether a completion begins inside of a think block."""
+        return bool(self.thinking) and REASONING_END not in self.thinking
+
+    @property
+    def writes_whole_block(self) -> bool:
+        """Tell whether the generation prompt ends with an empty think block, so that a completion is an answer."""
+        return REASONING_END in self.thinking
+
+    def continued(self, block: str) -> str:
+        """Return what is left of a think block behind a prompt that has opened it."""
+        return block[min(len(self.thinking), len(REASONING_START)) :] if self.leaves_thinking_open else block
+
+    def prompt(self, user: str, system: str | None, *, with_reasoning: bool) -> str:
+        """Render a prompt with its generation header.
+
+        A think block that the template opens is closed if the target has no reasoning. Raises ConfigError if what is
+        rendered does not hold both texts.
+        """
+        messages = [{"role": "user", "content": user}]
+        if system:
+            messages.insert(0, {"role": "system", "content": system})
+        text = self.render(messages, add_generation_prompt=True)
+        if system and system.strip() not in text:
+            raise ConfigError(
+                f"model.path: the chat template of {self.name} leaves out the system message; set "
+                "model.system_prompt=null, and remove those of rows"
+            )
+        self._check_user_text(user, text)
+        if self.leaves_thinking_open and not with_reasoning:
+            text += self.continued(reasoning_block(""))
+        return text
+
+    def render(self, messages: Messages, *, add_generation_prompt: bool = False) -> str:
+        """Render messages as text. Raises ConfigError with the template's own words if it refuses them."""
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=add_generation_prompt, **self.arguments
+            )
+        except TemplateSyntaxError as error:
+            raise ConfigError(
+                f"model.path: {self._place}:{error.lineno}: the chat template has a syntax error ({error.message})"
+            ) from None
+        except Exception as error:  # a template fails in its own way, with any exception of Python's
+            raise ConfigError(self._refusal(messages, error)) from None
+        return text
+
+    def _check_user_text(self, user: str, rendered: str) -> None:
+        """Raise ConfigError if what was rendered does not hold what a user said."""
+        if user.strip() not in rendered:
+            raise ConfigError(
+                f"model.path: the chat template of {self.name} leaves out or changes what the user says (it may expect "
+                "a list of parts in place of a text); take another model, or mend the chat_template.jinja of a "
+                "downloaded one"
+            )
+
+    def _refusal(self, messages: Messages, error: Exception) -> str:
+        said = f"the chat template of {self.name} fails: {first_line(error)}"
+        if messages[0]["role"] == "system":
+            return f"model.path: with a system message, {said}; set model.system_prompt=null, and remove those of rows"
+        return f"model.path: {said}; take another model"
+
+    @property
+    def _place(self) -> str:
+        """The file that the template stands in, as far as it is known."""
+        file = Path(self.name) / "chat_template.jinja"
+        return str(file) if file.exists() else f"{self.name} (tokenizer_config.json)"
+
+    def _token_at_start(self, tail: str) -> str:
+        """Return the control token that begins what the template writes behind an assistant's message."""
+        for token in self.control_tokens:
+            if tail.lstrip().startswith(token):
+                return token
+        raise ConfigError(f"model.path: the chat template of {self.name} ends no turn with a control token")
+
+
+def _control_tokens(tokenizer: Any, written: str) -> list[str]:
+    """Return the added tokens that text of users must not become, longest first."""
+    added = {str(token): token.special for token in tokenizer.added_tokens_decoder.values()}
+    special = {token for token, is_special in added.items() if is_special} | set(tokenizer.all_special_tokens)
+    tags = {OPENING, REASONING_END}
+    # words and white space occur in every template, which says nothing about them
+    named = {token for token in added if token in written and not token.isspace() and not token.isalnum()}
+    return sorted((special | named | tags) & added.keys(), key=lambda token: (-len(token), token))

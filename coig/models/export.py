@@ -1,4 +1,4 @@
-"""A trained model as a folder that plain transformers loads."""
+"""A trained model as a folder that plain transformers loads, 4 or 5."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from coig.config import Lora
 from coig.files.atomic import atomic_folder
 from coig.models.adapters import add_adapters
+from coig.models.legacy import add_legacy_names
 
 
 def export(lm: Any, weights: dict[str, Tensor], lora: Lora | None, tokenizer: Any, end_id: int, folder: Path) -> None:
@@ -38,3 +39,4 @@ def export(lm: Any, weights: dict[str, Tensor], lora: Lora | None, tokenizer: An
     with atomic_folder(folder) as partial:
         plain.to(lm.published_dtype).save_pretrained(partial)
         tokenizer.save_pretrained(partial)
+        add_legacy_names(partial)

@@ -24,7 +24,7 @@ def _change(file: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> N
 
 
 def _with_legacy_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a model's config, that of its text decoder included where it is one inside, with the keys of transformers 4 added."""
+    """Return a config with the keys of transformers 4 added, also to the `text_config` of a multimodal model."""
     config = {key: _with_legacy_keys(value) if key == "text_config" else value for key, value in config.items()}
     added: dict[str, Any] = {}
     if "dtype" in config:
@@ -39,7 +39,7 @@ def _with_legacy_keys(config: dict[str, Any]) -> dict[str, Any]:
 
 def _rope_keys(rope: dict[str, Any]) -> dict[str, Any]:
     """Return `rope_theta`, `rope_scaling` and `partial_rotary_factor` for one kind of layers' rotary settings."""
-    keys = {name: rope[name] for name in ("rope_theta", "partial_rotary_factor") if name in rope}
+    keys: dict[str, Any] = {name: rope[name] for name in ("rope_theta", "partial_rotary_factor") if name in rope}
     scaling = {name: value for name, value in rope.items() if name not in keys}
     return {**keys, "rope_scaling": scaling if scaling.get("rope_type", "default") != "default" else None}
 

@@ -31,6 +31,7 @@ class HuggingFaceEngine:
     """
 
     version = transformers.__version__
+    not_obeyed: tuple[str, ...] = ()
 
     def __init__(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int, tokens_per_batch: int | None) -> None:
         if tokens_per_batch is not None and tokens_per_batch < 1:

@@ -41,6 +41,7 @@ def generate(config: GenerateConfig) -> None:
     queries = {arm.name: shared or held_out_queries(arm) for arm in arms}
     for name in untrained:
         log.warning("%s: training is not done, left out", study / name)
+    _check_one_model_each(config, arms)
     if not config.overwrite:
         for arm in arms:  # all of them, before one is answered with settings that another one refuses
             answered(arm, queries[arm.name], config.queries_name, _settings(config, arm))
@@ -58,6 +59,18 @@ def generate(config: GenerateConfig) -> None:
                 log_table(arm, config.queries_name)
     if failed:
         raise ConfigError("\n".join([*failed, "the same command asks these queries again"]))
+
+
+def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
+    """Raise ConfigError if one and the same model of a server would answer for several arms."""
+    model = config.engine.arguments().get("model")
+    if len(arms) > 1 and model and "{arm}" not in model:
+        names = ", ".join(arm.name for arm in arms)
+        raise ConfigError(
+            f"engine.model={model}: would answer for {len(arms)} arms ({names}); name the one whose export it is, "
+            f"\"arms=['{arms[0].name}']\", or write {{arm}} where the server's names have the arm's, "
+            "\"engine.model='{arm}'\""
+        )
 
 
 def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str] | None:
@@ -78,7 +91,9 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
     if config.overwrite:
         file.unlink(missing_ok=True)
     errors: list[str] = []
-    facts = EngineFacts(name=config.engine.target, version=engine.version)
+    facts = EngineFacts(name=config.engine.target, version=engine.version, not_obeyed=engine.not_obeyed)
+    for setting in facts.not_obeyed:
+        log.warning("%s: %s does not obey %s; the answers say so", arm.name, config.engine.target, setting)
     for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
         append_records(file, [make_answer(arm, *answer, facts, settings) for answer in batch])
         errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]

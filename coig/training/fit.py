@@ -29,6 +29,7 @@ from coig.study.arm import Arm
 from coig.training import ranks
 from coig.training.budget import budgeted
 from coig.training.checkpoints import Checkpoints, DirectIO
+from coig.training.exported import measure_export
 from coig.training.loggers import log_model, tracking
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
@@ -61,13 +62,15 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     trainer = _trainer(planned, arm, flops, validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
     _log_attention(config)
-    with recorded(config, arm, prepared, anew=anew), tracking(config, arm) as loggers:
+    with recorded(config, arm, prepared, anew=anew) as found, tracking(config, arm) as loggers:
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
         weights = whole_weights(module.model)
         if ranks.is_first():
-            export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model)
+            dtype = torch.float32 if config.model.export_dtype == "float32" else lm.published_dtype
+            export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model, dtype)
+            found["export"] = measure_export(config, arm, dtype, validation)
             log_model(config, arm)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 
 from coig.config import Sampling
@@ -64,7 +63,7 @@ class OpenAIEngine:
         self.client = openai.AsyncOpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=retries)
         with openai.OpenAI(base_url=base_url, api_key=key, timeout=min(timeout, 30), max_retries=0) as client:
             self._check_server(client, arm)
-            self.version = self._version()
+            self.version = self._version(client)
             self.not_obeyed = self._not_obeyed(client)
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
@@ -125,15 +124,16 @@ class OpenAIEngine:
                 f"{arm.name}; serve {arm.model.absolute()}"
             )
 
-    def _version(self) -> str:
+    def _version(self, client: openai.OpenAI) -> str:
         """Return the kind of server and, where it tells, its version."""
         if self.kind.version is None:
             return self.server
         path, key = self.kind.version
-        root = self.base_url.rstrip("/").removesuffix("/v1")
+        root = client.with_options(base_url=self.base_url.rstrip("/").removesuffix("/v1"))
         try:
-            return f"{self.server} {httpx.get(f'{root}/{path}', timeout=10).raise_for_status().json()[key]}"
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            facts: Any = root.get(f"/{path}", cast_to=object)
+            return f"{self.server} {facts[key]}"
+        except (openai.OpenAIError, ValueError, KeyError, TypeError):
             return self.server
 
     def _not_obeyed(self, client: openai.OpenAI) -> tuple[str, ...]:

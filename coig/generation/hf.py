@@ -43,7 +43,7 @@ class HuggingFaceEngine:
         self.sampling, self.seed = sampling, seed
         self.tokens_per_batch = tokens_per_batch or BUDGET[self.device]
         self.model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto").to(self.device).eval()
-        self.context = self.model.config.max_position_embeddings
+        self.context = self.model.config.get_text_config().max_position_embeddings
         own = self.model.generation_config
         self.transcriber = Transcriber(tokenizer, own.eos_token_id, sampling)
         # in place of the model's own, which would fill in whatever a call leaves open

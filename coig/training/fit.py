@@ -22,7 +22,7 @@ from coig.data.tokenizer import load_tokenizer
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
 from coig.models.attention import PATHS, attention_path
-from coig.models.causal_lm import CausalLM, load_model
+from coig.models.causal_lm import CausalLM, freeze_unused, load_model
 from coig.models.export import export
 from coig.models.flops import TrainingFlops
 from coig.study.arm import Arm
@@ -81,6 +81,7 @@ def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
         if config.trainer.precision == "bf16-mixed" and lm.published_dtype == torch.bfloat16:  # loses nothing
             for weight in lm.parameters():
                 weight.data = weight.data if weight.requires_grad else weight.data.bfloat16()
+    freeze_unused(lm)
     model, recomputed = CausalLM(lm), config.trainer.activation_checkpointing
     if recomputed > (layers := len(model.layers)):
         raise ConfigError(f"trainer.activation_checkpointing={recomputed}: the model has {layers} layers that can")

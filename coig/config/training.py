@@ -212,7 +212,7 @@ class TrainConfig(Node):
 
     @model_validator(mode="after")
     def _split_weights_are_bf16(self) -> TrainConfig:
-        if self.optimizer.target == SPLIT and self.model.export_dtype == "float32":
+        if self.optimizer.target == SPLIT and self.model.export_dtype == "float32" and not self.model.lora:
             raise ValueError(
                 "model.export_dtype=float32: optimizer=adamw_split trains weights that are bf16 to the model, so there "
                 "is nothing more to export; leave it out, or take optimizer=adamw"

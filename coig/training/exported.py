@@ -19,18 +19,24 @@ log = logging.getLogger(__name__)
 TOLERATED = 0.01  # share of what was gained that rounding may cost without a warning
 
 
-def measure_export(config: TrainConfig, arm: Arm, dtype: torch.dtype, validation: Sequence[Encoded]) -> ExportFacts:
+def measure_export(
+    config: TrainConfig, arm: Arm, dtype: torch.dtype, validation: Sequence[Encoded], *, is_changed: bool
+) -> ExportFacts:
     """Return the losses of the exported, the trained and the base model on the validation set, in nats.
 
-    Where no weight can have changed the exported model's loss is the trained one's, and the base is not asked. Warns
-    of an export that lost more than `TOLERATED` of what training gained.
+    Warns of an export that lost more than `TOLERATED` of what training gained.
+
+    Args:
+        dtype: of the exported weights.
+        is_changed: whether the exported weights are others than the trained ones, rounded or merged with adapters;
+            else their loss is the same and nothing is computed.
     """
     facts = ExportFacts(dtype=str(dtype).removeprefix("torch."))
     trained = arm.last_metric("validation/loss") if len(validation) else None
     if trained is None:
         return facts
     exported, base = trained, None
-    if dtype != torch.float32 or config.model.lora:
+    if is_changed:
         own = config.model.model_copy(update={"path": str(arm.model), "revision": None, "weights": "pretrained"})
         try:
             exported = _loss(own, config, validation)

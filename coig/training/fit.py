@@ -70,7 +70,8 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
         if ranks.is_first():
             dtype = torch.float32 if config.model.export_dtype == "float32" else lm.published_dtype
             export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model, dtype)
-            found["export"] = measure_export(config, arm, dtype, validation)
+            is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
+            found["export"] = measure_export(config, arm, dtype, validation, is_changed=is_changed)
             log_model(config, arm)
 
 

@@ -71,7 +71,7 @@ def measured(
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": loss_of(lm)}) + "\n")
     tokenizer = load_tokenizer(config.model)
     export(lm, lm.state_dict(), config.model.lora, tokenizer, tokenizer.eos_token_id, arm.model, dtype)
-    return measure_export(config, arm, dtype, validation)
+    return measure_export(config, arm, dtype, validation, is_changed=True)
 
 
 def test_a_short_run_loses_much_of_what_it_learned(
@@ -119,7 +119,7 @@ def test_float32_exports_all_that_was_learned(config: TrainConfig, tmp_path: Pat
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": trained}) + "\n")
     tokenizer = load_tokenizer(config.model)
     export(lm, lm.state_dict(), lora, tokenizer, tokenizer.eos_token_id, arm.model, torch.float32)
-    facts = measure_export(config, arm, torch.float32, VALIDATION)
+    facts = measure_export(config, arm, torch.float32, VALIDATION, is_changed=True)
     assert facts.validation_loss == pytest.approx(trained, rel=1e-6)
     assert facts.dtype == "float32"
 
@@ -132,3 +132,4 @@ def test_without_a_validation_set_only_the_dtype_is_known(config: TrainConfig, t
 def test_split_weights_have_nothing_more_to_export() -> None:
     with pytest.raises(ConfigError, match="optimizer=adamw_split trains weights that are bf16"):
         compose_config("optimizer=adamw_split", "model.export_dtype=float32")
+    compose_config("optimizer=adamw_split", "model.export_dtype=float32", "model/lora=rank16")  # which are merged

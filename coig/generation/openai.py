@@ -30,7 +30,7 @@ class OpenAIEngine:
 
     Args:
         base_url: of the server, `/v1` included.
-        server: one of SERVERS, whose names for the settings are known; `other` is tried with one of the prompts.
+        server: one of SERVERS, whose names for the settings are known; what `other` obeys is tried with a short prompt.
         model: what the server calls it, `{arm}` for the arm's name; None: the absolute path of the arm's export.
         names: what a server of kind `other` calls `top_k` and `repetition_penalty`, if it has them.
         concurrency: how many requests are under way at a time.

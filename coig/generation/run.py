@@ -63,12 +63,11 @@ def generate(config: GenerateConfig) -> None:
 
 def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
     """Raise ConfigError if one and the same model of a server would answer for several arms."""
-    model = config.engine.arguments().get("model")
-    if len(arms) > 1 and model and "{arm}" not in model:
+    if len(arms) > 1 and config.one_model:
         names = ", ".join(arm.name for arm in arms)
         raise ConfigError(
-            f"engine.model={model}: would answer for {len(arms)} arms ({names}); name the one whose export it is, "
-            f"\"arms=['{arms[0].name}']\", or write {{arm}} where the server's names have the arm's, "
+            f"engine.model={config.one_model}: would answer for {len(arms)} arms ({names}); name the one whose export it "
+            f"is, \"arms=['{arms[0].name}']\", or write {{arm}} where the server's names have the arm's, "
             "\"engine.model='{arm}'\""
         )
 

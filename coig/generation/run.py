@@ -15,7 +15,7 @@ from coig.config import GenerateConfig
 from coig.config.loading import construct
 from coig.data.encoding import Encoder
 from coig.errors import ConfigError
-from coig.generation.answers_file import answered, make_answer, resolved
+from coig.generation.answers_file import answered, make_answer, resolved, unknown_settings
 from coig.generation.completion import Answered, Request
 from coig.generation.held_out import held_out_queries
 from coig.generation.tracking import log_table
@@ -66,8 +66,8 @@ def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
     if len(arms) > 1 and config.one_model:
         names = ", ".join(arm.name for arm in arms)
         raise ConfigError(
-            f"engine.model={config.one_model}: would answer for {len(arms)} arms ({names}); name the one whose export it "
-            f"is, \"arms=['{arms[0].name}']\", or write {{arm}} where the server's names have the arm's, "
+            f"engine.model={config.one_model}: would answer for {len(arms)} arms ({names}); name the one that it is, "
+            f"\"arms=['{arms[0].name}']\", or write {{arm}} where the server's names have the arm's, "
             "\"engine.model='{arm}'\""
         )
 
@@ -90,9 +90,10 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
     if config.overwrite:
         file.unlink(missing_ok=True)
     errors: list[str] = []
-    facts = EngineFacts(name=config.engine.target, version=engine.version, not_obeyed=engine.not_obeyed)
-    for setting in facts.not_obeyed:
-        log.warning("%s: %s does not obey %s; the answers say so", arm.name, config.engine.target, setting)
+    not_obeyed = (*engine.not_obeyed, *unknown_settings(config.sampling, arm))
+    facts = EngineFacts(name=config.engine.target, version=engine.version, not_obeyed=not_obeyed)
+    for setting in not_obeyed:
+        log.warning("%s: not obeyed, which its answers say too: %s", arm.name, setting)
     for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
         append_records(file, [make_answer(arm, *answer, facts, settings) for answer in batch])
         errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]

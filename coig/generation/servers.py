@@ -1,9 +1,9 @@
 """What each server of OpenAI's protocol calls the settings of sampling, and which of them it does not follow.
 
-The protocol itself knows `temperature`, `top_p`, `max_tokens` and `seed`; all else has another name on every server,
-and a name that a server does not know is ignored without a word. The names below were read in the servers' sources:
-vLLM 0.22 (entrypoints/openai/completion/protocol.py), SGLang (srt/entrypoints/openai/protocol.py), llama.cpp
-(tools/server/server-schema.cpp) and transformers 5.24 (cli/serving/completion.py), in 2026.
+The protocol knows `temperature`, `top_p`, `max_tokens` and `seed`. Each server has names of its own for all else,
+and ignores a name that it does not know without a word. The names below were read in the servers' sources of 2026: vLLM
+(entrypoints/openai/completion/protocol.py), SGLang (srt/entrypoints/openai/protocol.py), llama.cpp
+(tools/server/server-schema.cpp) and transformers (cli/serving/completion.py).
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from typing import Any
 
 from coig.config import Sampling
 
-MODELS_OWN = {"min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}  # which a server would fill in
+# settings that we lack, which a server would take from the model's own generation config
+NONE = {"min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
 @dataclass(frozen=True)
 class Server:
     """How a server is asked.
 
-    Args:
+    Attributes:
         takes_ids: whether a prompt can be sent as token ids; else as text.
         owner: what it says of itself as `owned_by` in its list of models, if anything.
         version: where it tells its version: a path and the key of the reply.
-        settings: (sampling, tokens of the prompt, end tokens) → the body's keys beyond the protocol's.
-        not_obeyed: (sampling) → the settings that it does not follow, each with the reason.
+        settings: returns what a request holds beyond the protocol's settings, from sampling, the number of the
+            prompt's tokens and the end tokens.
+        not_obeyed: returns the settings of sampling that it does not follow, each with the reason.
     """
 
     takes_ids: bool
@@ -38,7 +40,7 @@ class Server:
 
 
 def _vllm(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
-    return MODELS_OWN | {
+    return NONE | {
         "top_k": sampling.top_k or -1,
         "repetition_penalty": sampling.repetition_penalty,
         "stop_token_ids": list(ends),

@@ -39,7 +39,7 @@ def unknown_settings(choice: SamplingChoice, arm: Arm) -> tuple[str, ...]:
 
 
 def answered(arm: Arm, queries: list[Query], name: str, settings: dict[str, Any]) -> set[tuple[str, int]]:
-    """The (query id, sample) answered already, errors not among them; nothing is written, for another process may be
+    """Return the (query id, sample) answered already, without errors; nothing is written, for another process may be
     at work on the file.
 
     Raises ConfigError for answers with other settings or to other queries.

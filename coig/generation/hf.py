@@ -55,7 +55,7 @@ class HuggingFaceEngine:
         )
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """The completions of all requests in no set order, some at a time, as soon as they have ended."""
+        """Yield the completions of all requests in no set order, some at a time, as soon as they have ended."""
         fitting = []
         for request in requests:
             if problem := self._too_long(request):
@@ -81,7 +81,7 @@ class HuggingFaceEngine:
         )
 
     def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
-        """Requests of like length together, as many as the budget holds and at least one."""
+        """Yield requests of like length together, as many as the budget holds and at least one."""
         batch: list[Request] = []
         for request in sorted(requests, key=lambda request: len(request.prompt)):
             width = len(request.prompt) + self.sampling.max_new_tokens
@@ -94,7 +94,7 @@ class HuggingFaceEngine:
 
     @torch.inference_mode()
     def _decoded(self, batch: list[Request]) -> Iterator[list[Answered]]:
-        """The batch is decoded `STRETCH` tokens at a time; between two stretches the rows that have ended leave it."""
+        """Decode the batch `STRETCH` tokens at a time; between two stretches the rows that have ended leave it."""
         width = max(len(request.prompt) for request in batch)
         # in front of a shorter prompt stands its own first token, masked: a penalty for repetition sees no other
         before = [width - len(request.prompt) for request in batch]

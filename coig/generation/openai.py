@@ -67,7 +67,7 @@ class OpenAIEngine:
             self.not_obeyed = self._not_obeyed(client)
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """The completions as they come. Raises ConfigError, after these, once nothing but errors comes."""
+        """Yield the completions as they come. Raises ConfigError, after these, once nothing but errors comes."""
         loop = asyncio.new_event_loop()
         free = asyncio.Semaphore(self.concurrency)
         tasks = {loop.create_task(self._completion(request, free)): request for request in requests}
@@ -156,7 +156,7 @@ class OpenAIEngine:
             ) from None
 
     async def _completion(self, request: Request, free: asyncio.Semaphore) -> Completion:
-        """An answer, or why this query has none. Raises OpenAIError for what is the server's fault."""
+        """Return an answer, or why this query has none. Raises OpenAIError for what is the server's fault."""
         prompt = request.prompt if self.kind.takes_ids else self._as_text(request.prompt)
         if prompt is None:
             return Completion.failed("as text its prompt is not that of training; use a server that takes ids")
@@ -215,7 +215,7 @@ def _other_arm(arm: Arm, root: str | None) -> str | None:
 
 
 def _read(reply: Any) -> tuple[str, bool]:
-    """The text of a reply, and whether it came to its end. Raises OpenAIError if it is no completion."""
+    """Return the text of a reply, and whether it came to its end. Raises OpenAIError if it is no completion."""
     choices = getattr(reply, "choices", None) or [None]
     text, reason = getattr(choices[0], "text", None), getattr(choices[0], "finish_reason", None)
     if not isinstance(text, str) or reason not in ("stop", "length"):

@@ -104,7 +104,7 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
 
 
 def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
-    """The batches, shown as done once the next one is asked for."""
+    """Yield the batches, each shown as done once the next one is asked for."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}")
     tokens, start = 0, time.monotonic()
     with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as progress:
@@ -117,7 +117,7 @@ def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, lef
 
 
 def _first_of_each_genre(queries: list[Query], count: int | None) -> list[Query]:
-    """The first `count` queries of each genre in each language; None: all."""
+    """Return the first `count` queries of each genre in each language; None: all."""
     earlier: Counter[tuple[str, str]] = Counter()
     first = []
     for query in queries:

@@ -146,7 +146,7 @@ def _left_out_by_length(train: EncodedSet, validation: EncodedSet) -> dict[str, 
 
 
 def headline(config: TrainConfig, prepared: Prepared) -> str:
-    """The arm's size in one line, with what was left out."""
+    """Describe the arm's size in one line, with what was left out."""
     mixture, train = prepared.mixture, prepared.train
     examples = {kind: sum(g["examples"] for g in train.groups if g["kind"] == kind) for kind in ("creative", "general")}
     supervised = sum(group["supervised_tokens"] for group in train.groups)

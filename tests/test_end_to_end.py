@@ -56,7 +56,9 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
         assert sum(g["examples"] for g in manifest["data"]["train"]) == sum(groups.values())
         metrics = read_lines(study / arm / "metrics.jsonl")
         assert sum("train/loss" in line for line in metrics) == {"cw": 8, "general": 4}[arm]
-        assert sum("validation/loss" in line for line in metrics) == 2
+        losses = [line["validation/loss"] for line in metrics if "validation/loss" in line]
+        assert len(losses) == 2
+        assert (manifest["export"]["dtype"], manifest["export"]["validation_loss"]) == ("float32", losses[-1])
         assert exit_code(study / arm) == 0
 
     succeeded(command("generate.py", *answer))  # the latest study

@@ -29,7 +29,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from coig.config import Node, TrainConfig
+from coig.config import GenerateConfig, Node, TrainConfig
 from coig.config.fields import MULTIRUN
 from coig.config.loading import Schema, config_problems, load_config, render_problems
 from coig.config.names import NAMED_ALWAYS
@@ -221,7 +221,7 @@ def _checked(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     sound = command.without({key for key, problems in wrong.items() if problems})
     problems, configs = _checked_jobs(sound)
     if command.swept and configs:
-        problems += _search_problems(configs[0])
+        problems += _search_problems(configs[0]) + _one_model_problems(command, configs[0])
     return [problem for problems in wrong.values() for problem in problems] + problems, configs
 
 
@@ -236,6 +236,16 @@ def _search_problems(config: Node) -> list[str]:
     if trials < 1:
         problems.append(f"hydra.sweeper.n_trials={trials}: must be at least 1")
     return problems
+
+
+def _one_model_problems(command: _Command[Schema], config: Node) -> list[str]:
+    """Return the problem of one and the same model of a server that would answer for all arms of a sweep."""
+    if not isinstance(config, GenerateConfig) or not config.one_model or "arms" not in map(_key, command.swept):
+        return []
+    return [
+        f"engine.model={config.one_model}: would answer for every arm of the sweep; run the command once for each arm, "
+        "or write {arm} where the server's names have the arm's: \"engine.model='{arm}'\""
+    ]
 
 
 def _choice_problems(override: Override) -> list[str]:

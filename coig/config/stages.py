@@ -64,6 +64,12 @@ class GenerateConfig(Node):
     engine: Constructor
 
     @property
+    def one_model(self) -> str | None:
+        """The model of a server that would answer for every arm; None: each arm has a model of its own."""
+        model = self.engine.arguments().get("model")
+        return model if model and "{arm}" not in model else None
+
+    @property
     def queries_file(self) -> Path | None:
         """None: each arm's own held-out prompts."""
         if self.queries == HELD_OUT:

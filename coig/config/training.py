@@ -53,6 +53,8 @@ class Model(Node):
     revision: str | None = None
     weights: Literal["pretrained", "random"] = "pretrained"  # random: architecture and tokenizer of `path` only
     lora: Lora | None = None
+    # of the exported weights, which are fp32 as they are trained; published: as the model came
+    export_dtype: Annotated[Literal["published", "float32"], Absent("published")] = "published"
     max_length: int = Field(gt=0)  # tokens of one example, prompt and completion
     learning_rate: float = Field(gt=0)
     system_prompt: str | None  # null: none, or the template's own
@@ -206,6 +208,15 @@ class TrainConfig(Node):
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise ValueError(f"budget.like: {where}={first['input']!r}: {first['msg']}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _split_weights_are_bf16(self) -> TrainConfig:
+        if self.optimizer.target == SPLIT and self.model.export_dtype == "float32" and not self.model.lora:
+            raise ValueError(
+                "model.export_dtype=float32: optimizer=adamw_split trains weights that are bf16 to the model, so there "
+                "is nothing more to export; leave it out, or take optimizer=adamw"
+            )
         return self
 
     @model_validator(mode="after")

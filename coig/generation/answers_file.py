@@ -13,6 +13,7 @@ from coig.records.query import Query
 from coig.study.arm import Arm
 from coig.text.think_tags import split_completion
 
+UNKNOWN = {"min_p": 0.0, "typical_p": 1.0, "no_repeat_ngram_size": 0}  # settings we lack, and what each is when unset
 LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0}  # transformers' own defaults
 
 
@@ -26,8 +27,19 @@ def resolved(choice: SamplingChoice, arm: Arm) -> Sampling:
     return Sampling.model_validate(LIBRARY | own | chosen)
 
 
+def unknown_settings(choice: SamplingChoice, arm: Arm) -> tuple[str, ...]:
+    """Return the settings of the model's own generation config that `sampling=model` does not know, each explained."""
+    if all(getattr(choice, key) is not None for key in LIBRARY):
+        return ()
+    config = arm.generation_config()
+    set_otherwise = {key: config[key] for key, none in UNKNOWN.items() if config.get(key) not in (None, none)}
+    return tuple(
+        f"{key}: the model's own is {value}, and sampling has no such key" for key, value in set_otherwise.items()
+    )
+
+
 def answered(arm: Arm, queries: list[Query], name: str, settings: dict[str, Any]) -> set[tuple[str, int]]:
-    """The (query id, sample) answered already, errors not among them; nothing is written, for another process may be
+    """Return the (query id, sample) answered already, without errors; nothing is written, for another process may be
     at work on the file.
 
     Raises ConfigError for answers with other settings or to other queries.

@@ -31,6 +31,7 @@ class HuggingFaceEngine:
     """
 
     version = transformers.__version__
+    not_obeyed: tuple[str, ...] = ()
 
     def __init__(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int, tokens_per_batch: int | None) -> None:
         if tokens_per_batch is not None and tokens_per_batch < 1:
@@ -42,7 +43,7 @@ class HuggingFaceEngine:
         self.sampling, self.seed = sampling, seed
         self.tokens_per_batch = tokens_per_batch or BUDGET[self.device]
         self.model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto").to(self.device).eval()
-        self.context = self.model.config.max_position_embeddings
+        self.context = self.model.config.get_text_config().max_position_embeddings
         own = self.model.generation_config
         self.transcriber = Transcriber(tokenizer, own.eos_token_id, sampling)
         # in place of the model's own, which would fill in whatever a call leaves open
@@ -54,7 +55,7 @@ class HuggingFaceEngine:
         )
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """The completions of all requests in no set order, some at a time, as soon as they have ended."""
+        """Yield the completions of all requests in no set order, some at a time, as soon as they have ended."""
         fitting = []
         for request in requests:
             if problem := self._too_long(request):
@@ -80,7 +81,7 @@ class HuggingFaceEngine:
         )
 
     def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
-        """Requests of like length together, as many as the budget holds and at least one."""
+        """Yield requests of like length together, as many as the budget holds and at least one."""
         batch: list[Request] = []
         for request in sorted(requests, key=lambda request: len(request.prompt)):
             width = len(request.prompt) + self.sampling.max_new_tokens
@@ -93,7 +94,7 @@ class HuggingFaceEngine:
 
     @torch.inference_mode()
     def _decoded(self, batch: list[Request]) -> Iterator[list[Answered]]:
-        """The batch is decoded `STRETCH` tokens at a time; between two stretches the rows that have ended leave it."""
+        """Decode the batch `STRETCH` tokens at a time; between two stretches the rows that have ended leave it."""
         width = max(len(request.prompt) for request in batch)
         # in front of a shorter prompt stands its own first token, masked: a penalty for repetition sees no other
         before = [width - len(request.prompt) for request in batch]

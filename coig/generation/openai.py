@@ -1,12 +1,12 @@
-"""`engine=openai`: any server that speaks OpenAI's protocol: vLLM, SGLang, `transformers serve`."""
+"""`engine=openai`: any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, `transformers serve`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import openai
 
@@ -14,8 +14,11 @@ from coig.config import Sampling
 from coig.errors import ConfigError, first_line
 from coig.generation.completion import Answered, Completion, Request, Transcriber
 from coig.generation.sampling import seed_of
+from coig.generation.servers import SERVERS
+from coig.generation.trials import NAMED, try_settings
 from coig.study.arm import Arm
 
+TRIAL = "1 2 3 1 2 3 1 2"  # a prompt to try settings with, whose continuation repeats itself
 TOO_MANY = 8  # errors in a row: then it is not the queries
 
 
@@ -27,14 +30,13 @@ class OpenAIEngine:
 
     Args:
         base_url: of the server, `/v1` included.
-        server: `vllm` is sent the ids of a prompt, which cannot be misread; `transformers` takes only text.
-        model: what the server calls it; None: the absolute path of the arm's export.
+        server: one of SERVERS, whose names for the settings are known; what `other` obeys is tried with a short prompt.
+        model: what the server calls it, `{arm}` for the arm's name; None: the absolute path of the arm's export.
+        names: what a server of kind `other` calls `top_k` and `repetition_penalty`, if it has them.
         concurrency: how many requests are under way at a time.
         timeout: seconds for one answer.
         retries: of a refused or failed request, each after a longer wait.
     """
-
-    version = None  # of the server: the protocol does not tell
 
     def __init__(
         self,
@@ -43,28 +45,29 @@ class OpenAIEngine:
         sampling: Sampling,
         seed: int,
         base_url: str,
-        server: Literal["vllm", "transformers"],
+        server: str,
         model: str | None,
         concurrency: int,
         timeout: float,
         retries: int,
+        names: Mapping[str, str] | None = None,
     ) -> None:
-        if server not in ("vllm", "transformers"):
-            raise ConfigError(f"engine.server={server}: choose from vllm, transformers")
-        if concurrency < 1 or timeout <= 0 or retries < 0:
-            raise ConfigError("engine: concurrency and timeout must be more than 0, retries at least 0")
+        _check_options(server, names or {}, concurrency, timeout, retries)
         self.tokenizer, self.sampling, self.seed = tokenizer, sampling, seed
         self.base_url, self.server, self.concurrency = base_url, server, concurrency
-        self.model = model or str(arm.model.absolute())
-        own = arm.generation_config()
-        self.ends, self.pad = own["eos_token_id"], own["pad_token_id"]
+        self.kind, self.names = SERVERS[server], names or {}
+        self.model = model.replace("{arm}", arm.name) if model else str(arm.model.absolute())
+        self.ends = arm.generation_config()["eos_token_id"]
         self.transcriber = Transcriber(tokenizer, self.ends, sampling)
         key = os.environ.get("OPENAI_API_KEY", "none")
         self.client = openai.AsyncOpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=retries)
-        self._check_server(openai.OpenAI(base_url=base_url, api_key=key, timeout=min(timeout, 30), max_retries=0))
+        with openai.OpenAI(base_url=base_url, api_key=key, timeout=min(timeout, 30), max_retries=0) as client:
+            self._check_server(client, arm)
+            self.version = self._version(client)
+            self.not_obeyed = self._not_obeyed(client)
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """The completions as they come. Raises ConfigError, after these, once nothing but errors comes."""
+        """Yield the completions as they come. Raises ConfigError, after these, once nothing but errors comes."""
         loop = asyncio.new_event_loop()
         free = asyncio.Semaphore(self.concurrency)
         tasks = {loop.create_task(self._completion(request, free)): request for request in requests}
@@ -94,29 +97,69 @@ class OpenAIEngine:
             loop.run_until_complete(self.client.close())
             loop.close()
 
-    def _check_server(self, client: openai.OpenAI) -> None:
-        """Raises ConfigError if no server answers, or one that serves another model."""
+    def _check_server(self, client: openai.OpenAI, arm: Arm) -> None:
+        """Raise ConfigError if no server answers, or another kind of server, or one that serves another model."""
         try:
-            with client:
-                served = [model.id for model in client.models.list()]
+            served = {model.id: model for model in client.models.list()}
         except (openai.OpenAIError, ValueError, AttributeError) as error:
             raise ConfigError(
                 f"engine.base_url={self.base_url}: no server that speaks OpenAI's protocol answers there "
                 f"({_described(error)}); start one, for example: vllm serve {self.model}"
             ) from None
-        if self.server == "vllm" and self.model not in served:
+        owners = {getattr(model, "owned_by", None) for model in served.values()}
+        kinds = [name for name, kind in SERVERS.items() if kind.owner and kind.owner in owners]
+        if kinds and self.server not in kinds:
+            raise ConfigError(
+                f"engine.server={self.server}: a server of {kinds[0]} answers at {self.base_url}, which names the "
+                f"settings of sampling otherwise; give engine.server={kinds[0]}"
+            )
+        if self.server != "transformers" and self.model not in served:  # it loads whatever it is asked for
             raise ConfigError(
                 f"engine.base_url={self.base_url}: serves {', '.join(served) or 'no model'}, not {self.model}; serve "
                 "this arm's export, and if the server has a name of its own for it, give engine.model=<name>"
             )
+        if other := _other_arm(arm, getattr(served.get(self.model), "root", None)):
+            raise ConfigError(
+                f"engine.base_url={self.base_url}: what it serves as {self.model} is the export of {other}, not of "
+                f"{arm.name}; serve {arm.model.absolute()}"
+            )
+
+    def _version(self, client: openai.OpenAI) -> str:
+        """Return the kind of server and, where it tells, its version."""
+        if self.kind.version is None:
+            return self.server
+        path, key = self.kind.version
+        root = client.with_options(base_url=self.base_url.rstrip("/").removesuffix("/v1"))
+        try:
+            facts: Any = root.get(f"/{path}", cast_to=object)
+            return f"{self.server} {facts[key]}"
+        except (openai.OpenAIError, ValueError, KeyError, TypeError):
+            return self.server
+
+    def _not_obeyed(self, client: openai.OpenAI) -> tuple[str, ...]:
+        """Return the settings that the server does not follow: known of its kind, or tried."""
+        if self.server != "other":
+            return self.kind.not_obeyed(self.sampling)
+        named = set(self.names.values())
+
+        def write(settings: dict[str, Any]) -> str:
+            extra = {name: value for name, value in settings.items() if name in named}
+            plain = {name: value for name, value in settings.items() if name not in named}
+            return _read(client.completions.create(model=self.model, prompt=TRIAL, **plain, extra_body=extra))[0]
+
+        try:
+            return try_settings(write, self.sampling, self.names)
+        except (openai.OpenAIError, ValueError) as error:
+            raise ConfigError(
+                f"engine.base_url={self.base_url}: trying its settings failed ({_described(error)}); look at the "
+                "server, or at engine.names"
+            ) from None
 
     async def _completion(self, request: Request, free: asyncio.Semaphore) -> Completion:
-        """An answer, or why this query has none. Raises OpenAIError for what is the server's fault."""
-        prompt: Any = request.prompt
-        if self.server == "transformers":
-            prompt = self.tokenizer.decode(request.prompt)
-            if self.tokenizer(prompt).input_ids != request.prompt:  # it spells a control token, which would become one
-                return Completion.failed("as text its prompt is not that of training; use a server that takes ids")
+        """Return an answer, or why this query has none. Raises OpenAIError for what is the server's fault."""
+        prompt = request.prompt if self.kind.takes_ids else self._as_text(request.prompt)
+        if prompt is None:
+            return Completion.failed("as text its prompt is not that of training; use a server that takes ids")
         try:
             async with free:
                 reply = await self.client.completions.create(model=self.model, prompt=prompt, **self._settings(request))
@@ -128,26 +171,51 @@ class OpenAIEngine:
         ids = self.tokenizer(text, add_special_tokens=False).input_ids
         return self.transcriber.completion(ids + self.ends[:1] if ended else ids, request.opening)
 
+    def _as_text(self, ids: list[int]) -> str | None:
+        """Return the text that the server's tokenizer makes these ids of, where there is one.
+
+        There is none where a prompt spells a control token, which would become one. The first token is left out where
+        the tokenizer itself puts it in front of every text.
+        """
+        for start in (0, 1):
+            text: str = self.tokenizer.decode(ids[start:], clean_up_tokenization_spaces=False)
+            if self.tokenizer(text).input_ids == ids:
+                return text
+        return None
+
     def _settings(self, request: Request) -> dict[str, Any]:
-        """All that bears on the answer, for a server fills in the model's own settings for what is left open."""
+        """Return all that bears on the answer, for a server fills in the model's own settings for what is left open."""
         sampling = self.sampling
-        beyond: dict[str, Any] = {"top_k": sampling.top_k, "repetition_penalty": sampling.repetition_penalty}
-        if self.server == "transformers":
-            how = {"do_sample": bool(sampling.temperature), "eos_token_id": self.ends, "pad_token_id": self.pad}
-            extra = {"generation_config": json.dumps(beyond | how)}
-        else:
-            extra = beyond | {"top_k": sampling.top_k or -1, "skip_special_tokens": False}
+        extra = self.kind.settings(sampling, len(request.prompt), self.ends)
         return {
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": seed_of(self.seed, request.query.id, request.sample) % 2**31,
-            "extra_body": extra,
+            "extra_body": extra | {name: getattr(sampling, key) for key, name in self.names.items()},
         }
 
 
+def _check_options(server: str, names: Mapping[str, str], concurrency: int, timeout: float, retries: int) -> None:
+    """Raise ConfigError for options that mean nothing."""
+    if server not in SERVERS:
+        raise ConfigError(f"engine.server={server}: choose from {', '.join(SERVERS)}")
+    if unknown := sorted(names.keys() - set(NAMED)):
+        raise ConfigError(f"engine.names.{unknown[0]}: no such setting; names are given to {' and '.join(NAMED)}")
+    if names and server != "other":
+        raise ConfigError(f"engine.names: the names of engine.server={server} are known; leave engine.names out")
+    if concurrency < 1 or timeout <= 0 or retries < 0:
+        raise ConfigError("engine: concurrency and timeout must be more than 0, retries at least 0")
+
+
+def _other_arm(arm: Arm, root: str | None) -> str | None:
+    """Return the name of another arm of the study if `root`, the place of a server's model, is that arm's export."""
+    study, name, folder = ("", "", "", *Path(root or "").parts)[-3:]
+    return name if (study, folder) == (arm.study, arm.model.name) and name != arm.name else None
+
+
 def _read(reply: Any) -> tuple[str, bool]:
-    """The text of a reply, and whether it came to its end. Raises OpenAIError if it is no completion."""
+    """Return the text of a reply, and whether it came to its end. Raises OpenAIError if it is no completion."""
     choices = getattr(reply, "choices", None) or [None]
     text, reason = getattr(choices[0], "text", None), getattr(choices[0], "finish_reason", None)
     if not isinstance(text, str) or reason not in ("stop", "length"):

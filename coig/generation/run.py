@@ -15,7 +15,7 @@ from coig.config import GenerateConfig
 from coig.config.loading import construct
 from coig.data.encoding import Encoder
 from coig.errors import ConfigError
-from coig.generation.answers_file import answered, make_answer, resolved
+from coig.generation.answers_file import answered, make_answer, resolved, unknown_settings
 from coig.generation.completion import Answered, Request
 from coig.generation.held_out import held_out_queries
 from coig.generation.tracking import log_table
@@ -41,6 +41,7 @@ def generate(config: GenerateConfig) -> None:
     queries = {arm.name: shared or held_out_queries(arm) for arm in arms}
     for name in untrained:
         log.warning("%s: training is not done, left out", study / name)
+    _check_one_model_each(config, arms)
     if not config.overwrite:
         for arm in arms:  # all of them, before one is answered with settings that another one refuses
             answered(arm, queries[arm.name], config.queries_name, _settings(config, arm))
@@ -58,6 +59,17 @@ def generate(config: GenerateConfig) -> None:
                 log_table(arm, config.queries_name)
     if failed:
         raise ConfigError("\n".join([*failed, "the same command asks these queries again"]))
+
+
+def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
+    """Raise ConfigError if one and the same model of a server would answer for several arms."""
+    if len(arms) > 1 and config.one_model:
+        names = ", ".join(arm.name for arm in arms)
+        raise ConfigError(
+            f"engine.model={config.one_model}: would answer for {len(arms)} arms ({names}); name the one that it is, "
+            f"\"arms=['{arms[0].name}']\", or write {{arm}} where the server's names have the arm's, "
+            "\"engine.model='{arm}'\""
+        )
 
 
 def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str] | None:
@@ -83,7 +95,10 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
     if config.overwrite:
         file.unlink(missing_ok=True)
     errors: list[str] = []
-    facts = EngineFacts(name=config.engine.target, version=engine.version)
+    not_obeyed = (*engine.not_obeyed, *unknown_settings(config.sampling, arm))
+    facts = EngineFacts(name=config.engine.target, version=engine.version, not_obeyed=not_obeyed)
+    for setting in not_obeyed:
+        log.warning("%s: not obeyed, which its answers say too: %s", arm.name, setting)
     for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
         append_records(file, [make_answer(arm, *answer, facts, settings) for answer in batch])
         errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
@@ -94,7 +109,7 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
 
 
 def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
-    """The batches, shown as done once the next one is asked for."""
+    """Yield the batches, each shown as done once the next one is asked for."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}")
     tokens, start = 0, time.monotonic()
     with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as progress:
@@ -107,7 +122,7 @@ def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, lef
 
 
 def _first_of_each_genre(queries: list[Query], count: int | None) -> list[Query]:
-    """The first `count` queries of each genre in each language; None: all."""
+    """Return the first `count` queries of each genre in each language; None: all."""
     earlier: Counter[tuple[str, str]] = Counter()
     first = []
     for query in queries:

@@ -27,11 +27,15 @@ class SeededSampling(LogitsProcessor):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with some rows of the batch only."""
+        """Keep some rows of the batch only."""
         self.generators = [self.generators[row] for row in rows]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """scores: (B, vocabulary) logits of the next token; returns noisy ones, −inf where sampling never goes."""
+        """Return the noisy logits of the next token, −inf where sampling never goes.
+
+        Args:
+            scores: (B, vocabulary) logits.
+        """
         temperature, top_k, top_p = self.sampling.temperature, self.sampling.top_k, self.sampling.top_p
         size = min(top_k or scores.shape[-1], scores.shape[-1])
         values, tokens = (scores.float() / temperature).topk(size)
@@ -43,6 +47,6 @@ class SeededSampling(LogitsProcessor):
 
 
 def seed_of(seed: int, query_id: str, sample: int = 0) -> int:
-    """56 bits from the run's seed, the query and which of its samples it is."""
+    """Return 56 bits made of the run's seed, the query and which of its samples it is."""
     which = f"{seed}+{sample}" if sample else str(seed)
     return int.from_bytes(hashlib.sha256(f"{which}:{query_id}".encode()).digest()[:7], "big")

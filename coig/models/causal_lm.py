@@ -41,7 +41,7 @@ class CausalLM(nn.Module):
     @property
     def layers(self) -> list[Any]:
         """The decoder's layers, in order."""
-        return [module for module in self.lm.modules() if isinstance(module, GradientCheckpointingLayer)]
+        return [module for module in self.lm.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
 
     def checkpoint_activations(self, count: int) -> None:
         """Let the first `count` layers compute their activations again in the backward pass instead of keeping them."""
@@ -94,6 +94,14 @@ def load_model(model: Model, seed: int) -> Any:
         raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
     lm.published_dtype = published or torch.float32
     return lm.train()
+
+
+def freeze_unused(lm: Any) -> None:
+    """Freeze, in place, the weights that no text passes through, such as the vision tower of a multimodal model."""
+    used = {id(weight) for part in (lm.get_decoder(), lm.get_output_embeddings()) for weight in part.parameters()}
+    for weight in lm.parameters():
+        if id(weight) not in used:
+            weight.requires_grad_(False)
 
 
 def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:

@@ -35,7 +35,8 @@ class TrainingFlops:
     def __init__(self, lm: Any) -> None:
         config = lm.config.get_text_config()
         embedding, head = lm.get_input_embeddings().weight, lm.get_output_embeddings().weight
-        self.per_token: int = sum(_per_token(p) for p in lm.parameters() if p is not embedding and p is not head)
+        decoder = lm.get_decoder().parameters()
+        self.per_token: int = sum(_per_token(p) for p in decoder if p is not embedding and p is not head)
         self.per_supervised_token = _per_token(head)
         heads = config.num_attention_heads
         head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads

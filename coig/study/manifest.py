@@ -95,6 +95,15 @@ class TrainingFacts(Facts):
     like: str | None = None  # fingerprint of the data of the arm whose budget this one copies
 
 
+class ExportFacts(Facts):
+    """The exported model and its loss on the validation set, in nats, beside those of the models that it came from."""
+
+    dtype: str  # of its weights
+    validation_loss: float | None = None
+    trained_loss: float | None = None  # before its weights were rounded, or adapters merged into them
+    base_loss: float | None = None  # before training; measured where the export lost something
+
+
 class Git(Facts):
     revision: str
     dirty: bool
@@ -117,6 +126,7 @@ class Manifest(Facts):
     model: ModelFacts
     data: DataFacts
     training: TrainingFacts | None = None
+    export: ExportFacts | None = None
     git: Git | None = None
     versions: dict[str, str | None] = {}
     machine: dict[str, Any] = {}

@@ -22,13 +22,14 @@ from coig.data.tokenizer import load_tokenizer
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
 from coig.models.attention import PATHS, attention_path
-from coig.models.causal_lm import CausalLM, load_model
+from coig.models.causal_lm import CausalLM, freeze_unused, load_model
 from coig.models.export import export
 from coig.models.flops import TrainingFlops
 from coig.study.arm import Arm
 from coig.training import ranks
 from coig.training.budget import budgeted
 from coig.training.checkpoints import Checkpoints, DirectIO
+from coig.training.exported import measure_export
 from coig.training.loggers import log_model, tracking
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
@@ -61,13 +62,16 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     trainer = _trainer(planned, arm, flops, validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
     _log_attention(config)
-    with recorded(config, arm, prepared, anew=anew), tracking(config, arm) as loggers:
+    with recorded(config, arm, prepared, anew=anew) as found, tracking(config, arm) as loggers:
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
         weights = whole_weights(module.model)
         if ranks.is_first():
-            export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model)
+            dtype = torch.float32 if config.model.export_dtype == "float32" else lm.published_dtype
+            export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model, dtype)
+            is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
+            found["export"] = measure_export(config, arm, dtype, validation, is_changed=is_changed)
             log_model(config, arm)
 
 
@@ -78,6 +82,7 @@ def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
         if config.trainer.precision == "bf16-mixed" and lm.published_dtype == torch.bfloat16:  # loses nothing
             for weight in lm.parameters():
                 weight.data = weight.data if weight.requires_grad else weight.data.bfloat16()
+    freeze_unused(lm)
     model, recomputed = CausalLM(lm), config.trainer.activation_checkpointing
     if recomputed > (layers := len(model.layers)):
         raise ConfigError(f"trainer.activation_checkpointing={recomputed}: the model has {layers} layers that can")

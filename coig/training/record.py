@@ -44,10 +44,14 @@ def _now() -> str:
 
 
 @contextmanager
-def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[None]:
-    """Keep the arm's folder true while the block trains: its manifest says running, then done or failed."""
+def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[dict[str, Any]]:
+    """Keep the arm's folder true while the block trains: its manifest says running, then done or failed.
+
+    Entries that the block puts into the yielded dict stand in the manifest too.
+    """
+    found: dict[str, Any] = {}
     if not ranks.is_first():
-        yield
+        yield found
         return
     earlier = arm.manifest() if arm.is_known and not anew else None
     if anew:
@@ -57,14 +61,14 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
     if rows := b"".join(pool.quarantine.read_bytes() for pool in prepared.mixture.pools.values()):
         write_atomic(arm.folder / "quarantine.jsonl", rows)
     manifest = _describe(config, prepared, earlier)
-    with _status_kept(arm, manifest):
+    with _status_kept(arm, manifest, found):
         # after the manifest says "running": a kill in between must not leave a finished arm with settings it never had
         arm.write_config(config)
-        yield
+        yield found
 
 
 @contextmanager
-def _status_kept(arm: Arm, manifest: Manifest) -> Iterator[None]:
+def _status_kept(arm: Arm, manifest: Manifest, found: dict[str, Any]) -> Iterator[None]:
     started = time.monotonic()
     arm.write_manifest(manifest)
     status: Status = "failed"
@@ -85,7 +89,7 @@ def _status_kept(arm: Arm, manifest: Manifest) -> Iterator[None]:
     finally:
         seconds = (manifest.times.seconds or 0.0) + round(time.monotonic() - started, 1)
         times = Times(started=manifest.times.started, ended=_now(), seconds=seconds)
-        arm.write_manifest(manifest.model_copy(update={"status": status, "error": error, "times": times}))
+        arm.write_manifest(manifest.model_copy(update={"status": status, "error": error, "times": times, **found}))
     log.info("%s: done in %.0f s, model in %s", arm.name, seconds, arm.model)
 
 
@@ -142,7 +146,7 @@ def _left_out_by_length(train: EncodedSet, validation: EncodedSet) -> dict[str, 
 
 
 def headline(config: TrainConfig, prepared: Prepared) -> str:
-    """The arm's size in one line, with what was left out."""
+    """Describe the arm's size in one line, with what was left out."""
     mixture, train = prepared.mixture, prepared.train
     examples = {kind: sum(g["examples"] for g in train.groups if g["kind"] == kind) for kind in ("creative", "general")}
     supervised = sum(group["supervised_tokens"] for group in train.groups)

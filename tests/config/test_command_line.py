@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from coig.config import GenerateConfig
+from coig.config.command_line import check_command_line
 from tests.conftest import ROOT, Command
 
 
@@ -98,6 +100,19 @@ def test_a_later_stage_without_a_study(command: Command, script: str) -> None:
     assert run.returncode == 1
     assert "train one first, python train.py" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "refused"), [("mine", True), ("'mine-{arm}'", False), ("null", False)], ids=["one", "named", "none"]
+)
+def test_a_sweep_of_arms_asks_each_its_own_model(monkeypatch: pytest.MonkeyPatch, model: str, refused: bool) -> None:
+    command = ["generate.py", "-m", "arms=cw,general", "engine=openai", f"engine.model={model}"]
+    monkeypatch.setattr(sys, "argv", command)
+    if refused:
+        with pytest.raises(SystemExit, match=r"engine.model=mine: would answer for every arm of the sweep"):
+            check_command_line("generate", GenerateConfig)
+    else:
+        check_command_line("generate", GenerateConfig)
 
 
 def test_no_torch_on_the_way_to_an_answer(tmp_path: Path) -> None:

@@ -17,11 +17,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
 
 from coig.config import Sampling
 from coig.errors import ConfigError
-from coig.generation.completion import Answered
+from coig.generation.completion import Answered, Request
 from coig.generation.hf import HuggingFaceEngine
 from coig.generation.openai import TOO_MANY, OpenAIEngine
 from coig.records.query import Query
@@ -100,12 +101,12 @@ Reply = Callable[[dict[str, Any]], tuple[int, str]]
 
 
 @contextmanager
-def server(models: list[str], reply: Reply) -> Iterator[str]:
-    """A server on loopback that lists `models` and answers completions with (status, body)."""
+def server(models: list[str], reply: Reply, **facts: str) -> Iterator[str]:
+    """A server on loopback that lists `models`, with `facts` of each, and answers completions with (status, body)."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send(200, json.dumps({"object": "list", "data": [{"id": model} for model in models]}))
+            self.send(200, json.dumps({"object": "list", "data": [{"id": model} | facts for model in models]}))
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -157,7 +158,11 @@ def test_what_a_server_like_vllm_is_sent(arm: Arm, queries: list[Query]) -> None
             "temperature": 0.7,
             "top_p": 0.8,
             "top_k": 20,
+            "min_p": 0.0,
             "repetition_penalty": 1.05,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "stop_token_ids": arm.generation_config()["eos_token_id"],
             "skip_special_tokens": False,
         }
     ]
@@ -165,6 +170,128 @@ def test_what_a_server_like_vllm_is_sent(arm: Arm, queries: list[Query]) -> None
     [answer] = answers.values()
     assert (answer.text, answer.finish_reason) == ("<think>\nWhy not.\n</think>\n\nYes.", "stop")
     assert answer.reasoning_tokens > answer.answer_tokens > 0
+
+
+def test_what_llama_cpp_is_sent(arm: Arm, queries: list[Query]) -> None:
+    bodies = []
+
+    def reply(body: dict[str, Any]) -> tuple[int, str]:
+        bodies.append(body)
+        return completion("Yes.")
+
+    [asked] = requests(arm, queries[:1])
+    with server(["tiny"], reply, owned_by="llamacpp") as url:
+        asks = engine(arm, url, NUCLEUS, server="llama.cpp", model="tiny")
+        completions(asks, [asked])
+    assert asks.not_obeyed == ()
+    assert bodies[0]["prompt"] == asked.prompt
+    assert bodies[0]["repeat_penalty"] == 1.05
+    assert bodies[0]["repeat_last_n"] == len(asked.prompt) + 100
+    assert bodies[0]["samplers"] == ["penalties", "temperature", "top_k", "top_p"]  # no min_p
+    assert "repetition_penalty" not in bodies[0]
+
+
+def test_what_a_known_server_does_not_obey_is_recorded(arm: Arm) -> None:
+    with server(["tiny"], stalling, owned_by="sglang") as url:
+        sampled = engine(arm, url, NUCLEUS, server="sglang", model="tiny").not_obeyed
+        assert [reason.partition(":")[0] for reason in sampled] == ["seed", "repetition_penalty"]
+        assert engine(arm, url, GREEDY, server="sglang", model="tiny").not_obeyed == ()
+
+
+@pytest.mark.parametrize("kind", ["vllm", "transformers", "other"])
+def test_a_server_of_another_kind_is_refused_by_its_name(arm: Arm, kind: str) -> None:
+    with (
+        server(["tiny"], stalling, owned_by="llamacpp") as url,
+        pytest.raises(ConfigError, match=r"engine.server=llama.cpp$"),
+    ):
+        engine(arm, url, server=kind, model="tiny")
+
+
+def test_the_export_of_another_arm_is_refused(arm: Arm) -> None:
+    root = f"/elsewhere/multirun/{arm.study}"
+    with (
+        server(["name"], stalling, owned_by="vllm", root=f"{root}/general/model") as url,
+        pytest.raises(ConfigError, match=r"serves as name is the export of general, not of cw"),
+    ):
+        engine(arm, url, model="name")
+    with server(["name-cw"], stalling, owned_by="vllm", root=f"{root}/cw/model") as url:
+        assert engine(arm, url, model="name-{arm}").model == "name-cw"
+
+
+def sampler(body: dict[str, Any], **obeyed: str) -> str:
+    """What a toy server writes, which obeys the settings of `obeyed`, each by the name that it gives it there."""
+    told = {key: body.get(name) for key, name in obeyed.items()}
+    hot = body["temperature"] and told.get("top_k") != 1
+    text = f"{told.get('seed') or time.monotonic_ns()}" if hot else "1 2 3"
+    return text + (" 4" if (told.get("repetition_penalty") or 1) > 1 else "")
+
+
+NAMES = {"top_k": "top_k", "repetition_penalty": "repeat_penalty"}
+
+
+@pytest.mark.parametrize(
+    ("obeyed", "names", "expected"),
+    [
+        (NAMES | {"seed": "seed"}, NAMES, []),
+        (NAMES | {"seed": "seed"}, {}, ["top_k: not sent", "repetition_penalty: not sent"]),
+        (NAMES, NAMES, ["seed: two answers"]),
+        ({"seed": "seed"}, NAMES, ["top_k: sent as top_k, and", "repetition_penalty: sent as repeat_penalty, and"]),
+    ],
+    ids=["all obeyed", "no names", "no seed", "other names"],
+)
+def test_an_unknown_server_is_tried(
+    arm: Arm, queries: list[Query], obeyed: dict[str, str], names: dict[str, str], expected: list[str]
+) -> None:
+    bodies = []
+
+    def reply(body: dict[str, Any]) -> tuple[int, str]:
+        bodies.append(body)
+        return completion(sampler(body, **obeyed))
+
+    with server(["tiny"], reply) as url:
+        asks = engine(arm, url, NUCLEUS, server="other", model="tiny", names=names)
+        completions(asks, requests(arm, queries[:1]))
+    assert len(asks.not_obeyed) == len(expected)
+    assert all(said.startswith(start) for said, start in zip(asks.not_obeyed, expected, strict=True))
+    assert {name: bodies[-1].get(name) for name in names.values()} == {
+        name: {"top_k": 20, "repetition_penalty": 1.05}[key] for key, name in names.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"server": "ollama"}, "engine.server=ollama: choose from vllm, sglang, llama.cpp, transformers, other"),
+        ({"server": "other", "names": {"min_p": "min_p"}}, "engine.names.min_p: no such setting"),
+        ({"names": NAMES}, "the names of engine.server=vllm are known"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(arm: Arm, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        engine(arm, "http://127.0.0.1:9/v1", **options)
+
+
+def test_a_prompt_as_text_begins_once(arm: Arm, queries: list[Query], tmp_path: Path) -> None:
+    """The tokenizer of many models puts a first token in front of every text, and the chat template has it too."""
+    tokenizer = AutoTokenizer.from_pretrained(arm.model)
+    first = tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", first)]
+    )
+    [asked] = requests(arm, queries[:1])
+    begun = Request(asked.query, 0, [first, *asked.prompt])
+    texts = []
+
+    def reply(body: dict[str, Any]) -> tuple[int, str]:
+        texts.append(body["prompt"])
+        return completion("Yes.")
+
+    given: dict[str, Any] = {"model": None, "concurrency": 1, "timeout": 60, "retries": 0}
+    with server([], reply) as url:
+        asks = OpenAIEngine(arm, tokenizer, GREEDY, 0, base_url=url, server="transformers", **given)
+        [answer] = completions(asks, [begun]).values()
+    assert answer.error is None
+    assert tokenizer(texts[0]).input_ids == begun.prompt
 
 
 def test_one_refused_query_leaves_the_others(arm: Arm, queries: list[Query]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -229,3 +230,26 @@ def test_the_reader(here: Arm, capsys: pytest.CaptureFixture[str]) -> None:
         show(["query_id=general-zh-001", "queries=few.jsonl"])
     with pytest.raises(ConfigError, match="query_id: not given"):
         show(["queries=few.jsonl"])
+
+
+def test_one_model_of_a_server_does_not_answer_for_several_arms(here: Arm) -> None:
+    shutil.copytree(here.folder, here.folder.with_name("general"))
+    manifest = here.manifest()
+    Arm(here.folder.with_name("general")).write_manifest(manifest.model_copy(update={"arm": "general"}))
+    with pytest.raises(ConfigError, match=r"would answer for 2 arms \(cw, general\)") as caught:
+        generate(config("engine=openai", "engine.model=mine"))
+    remedies = re.findall(r'"([^"]+)"', str(caught.value))
+    assert remedies == ["arms=['cw']", "engine.model='{arm}'"]
+    for remedy in remedies:  # goes on to the server, which is not there
+        with pytest.raises(ConfigError, match="no server that speaks"):
+            generate(config("engine=openai", "engine.model=mine", remedy, "engine.base_url=http://127.0.0.1:9/v1"))
+
+
+def test_settings_of_the_models_own_that_nobody_follows_are_recorded(here: Arm) -> None:
+    file = here.model / "generation_config.json"
+    file.write_text(json.dumps(here.generation_config() | {"min_p": 0.15, "typical_p": 1.0}))
+    generate(config("sampling=model", "per_genre=1"))
+    [reason] = here.answers("few")[0].engine.not_obeyed  # type: ignore[union-attr]
+    assert reason.startswith("min_p: the model's own is 0.15")
+    generate(config("per_genre=1", "overwrite=true"))  # with settings of its own for all
+    assert here.answers("few")[0].engine.not_obeyed == ()  # type: ignore[union-attr]

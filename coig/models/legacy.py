@@ -1,0 +1,54 @@
+"""The settings of an export under the names that readers built on transformers 4 know, beside those of transformers 5.
+
+transformers 5 writes a model's rotary settings as `rope_parameters` and its dtype as `dtype`. A reader that knows only
+`rope_theta` and `torch_dtype` (transformers 4, vLLM before 0.24) takes a base of 10,000 and other logits, silently.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def add_legacy_names(folder: Path) -> None:
+    """Add to an exported model's configs what transformers 4 reads; transformers 5 reads them as before."""
+    _change(folder / "config.json", _with_legacy_keys)
+    _change(folder / "tokenizer_config.json", _with_legacy_tokenizer)
+
+
+def _change(file: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(change(settings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _with_legacy_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with the keys of transformers 4 added, also to the `text_config` of a multimodal model."""
+    config = {key: _with_legacy_keys(value) if key == "text_config" else value for key, value in config.items()}
+    added: dict[str, Any] = {}
+    if "dtype" in config:
+        added["torch_dtype"] = config["dtype"]
+    if rope := config.get("rope_parameters"):
+        by_layer = {kind: one for kind, one in rope.items() if isinstance(one, dict)}
+        added |= _rope_keys(by_layer.get("full_attention", {}) if by_layer else rope)
+        if local := by_layer.get("sliding_attention"):
+            added["rope_local_base_freq"] = local["rope_theta"]
+    return added | config
+
+
+def _rope_keys(rope: dict[str, Any]) -> dict[str, Any]:
+    """Return `rope_theta`, `rope_scaling` and `partial_rotary_factor` for one kind of layers' rotary settings."""
+    keys: dict[str, Any] = {name: rope[name] for name in ("rope_theta", "partial_rotary_factor") if name in rope}
+    scaling = {name: value for name, value in rope.items() if name not in keys}
+    return {**keys, "rope_scaling": scaling if scaling.get("rope_type", "default") != "default" else None}
+
+
+def _with_legacy_tokenizer(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a tokenizer's config with a class and a list of special tokens that transformers 4 knows too."""
+    config = dict(config)
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if isinstance(config.get("extra_special_tokens"), list):  # transformers 4 takes a dict there
+        config["additional_special_tokens"] = config.pop("extra_special_tokens")
+    return config

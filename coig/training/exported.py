@@ -1,0 +1,68 @@
+"""What an arm lost by being exported: trained weights are fp32, and most models are published in bf16."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import torch
+from lightning.pytorch.utilities import move_data_to_device
+
+from coig.config import Model, TrainConfig
+from coig.data.encoded import Encoded
+from coig.data.steps import StepLoader, Stepper
+from coig.models.causal_lm import CausalLM, load_model
+from coig.study.arm import Arm
+from coig.study.manifest import ExportFacts
+
+log = logging.getLogger(__name__)
+TOLERATED = 0.01  # share of what was gained that rounding may cost without a warning
+
+
+def measure_export(
+    config: TrainConfig, arm: Arm, dtype: torch.dtype, validation: Sequence[Encoded], *, is_changed: bool
+) -> ExportFacts:
+    """Return the losses of the exported, the trained and the base model on the validation set, in nats.
+
+    Warns of an export that lost more than `TOLERATED` of what training gained.
+
+    Args:
+        dtype: of the exported weights.
+        is_changed: whether the exported weights are others than the trained ones, rounded or merged with adapters;
+            else their loss is the same and nothing is computed.
+    """
+    facts = ExportFacts(dtype=str(dtype).removeprefix("torch."))
+    trained = arm.last_metric("validation/loss") if len(validation) else None
+    if trained is None:
+        return facts
+    exported, base = trained, None
+    if is_changed:
+        own = config.model.model_copy(update={"path": str(arm.model), "revision": None, "weights": "pretrained"})
+        try:
+            exported = _loss(own, config, validation)
+            base = _loss(config.model, config, validation) if exported > trained else None
+        except torch.OutOfMemoryError:
+            log.warning("%s: no memory to measure the exported model's loss", arm.folder)
+            return facts.model_copy(update={"trained_loss": trained})
+    if base is not None and exported - trained > TOLERATED * (base - trained):
+        log.warning(
+            "%s: training took the validation loss from %.4f to %.4f, and rounding the export to %s back to %.4f; "
+            "train longer, or export all of it with model.export_dtype=float32",
+            *(arm.name, base, trained, facts.dtype, exported),
+        )
+    return facts.model_copy(update={"validation_loss": exported, "trained_loss": trained, "base_loss": base})
+
+
+def _loss(model: Model, config: TrainConfig, validation: Sequence[Encoded]) -> float:
+    """Return a stored model's loss on the validation set, computed as training validates, on one device."""
+    device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
+    lm = CausalLM(load_model(model, config.seed)).eval().to(device)
+    loader = StepLoader(validation, config.trainer.global_batch_size, Stepper(config.trainer.tokens_per_micro_batch))
+    loss, weight = 0.0, 0.0
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=config.trainer.precision == "bf16-mixed")
+    with torch.no_grad(), mixed:
+        for step in loader:
+            batches = move_data_to_device(step.micro_batches, device)
+            loss += sum(float(lm(batch, 1.0)[0]) for batch in batches)
+            weight += step.total_weight
+    return loss / weight

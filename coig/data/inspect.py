@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     if output not in FORMATS:
         raise ConfigError(f"format={output}: choose from {', '.join(FORMATS)}")
     config = config_of("train", TrainConfig, [argument for argument in arguments if argument not in options])
-    mixture = build_mixture(config.data, config.seed)
+    mixture = build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
     from coig.data.tokenizer import load_tokenizer  # imports torch: only once the data are sound
 
     tokenizer = load_tokenizer(config.model)

@@ -11,7 +11,9 @@ Row = dict[str, Any]
 
 
 def clean_text(fields: Row, name: str) -> str:
-    """A field's text, NFC (tokenizers normalise to it, so decoded targets stay equal) and without outer white space.
+    """Return a field's text in NFC, its lines ended by `\\n`, without outer white space.
+
+    Tokenizers normalise to NFC, so decoded targets stay equal.
 
     Raises ValueError with the reason if there is none.
     """
@@ -20,7 +22,7 @@ def clean_text(fields: Row, name: str) -> str:
         raise ValueError(f"{name}: {'empty' if name in fields else 'missing'}")
     if not isinstance(value, str):
         raise ValueError(f"{name}: not a text")
-    text = unicodedata.normalize("NFC", value).strip()
+    text = unicodedata.normalize("NFC", re.sub("\r\n?", "\n", value)).strip()
     if not text:
         raise ValueError(f"{name}: empty")
     try:

@@ -18,7 +18,7 @@ from coig.config import TrainConfig
 from coig.config.command_line import config_of, run_tool, show_messages
 from coig.data.encoded import Encoded, EncodedSet, encode_mixture
 from coig.data.encoding import Encoder, Segment
-from coig.data.mixture import Mixture, build_mixture, left_out
+from coig.data.mixture import Mixture, build_mixture, left_out, remarks
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError
 
@@ -85,11 +85,10 @@ def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: Enco
         table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in group.values()))
     console.print(table)
     for source in mixture.sources:
+        said = "".join(f"; {remark}" for remark in remarks(source))
         without = f" (left out: {reasons})" if (reasons := left_out(source)) else ""
-        if tested := source.get("also_queries"):
-            without += f"; {tested} of the prompts are test queries too"
         console.print(
-            f"{source['pool']}: {source['usable']:,} of {source['rows']:,} rows usable{without}", highlight=False
+            f"{source['pool']}: {source['usable']:,} of {source['rows']:,} rows usable{without}{said}", highlight=False
         )
     console.print(Text.assemble(*((f"{s.name.lower()} ", COLOURS[s]) for s in Segment), ("bears loss", "underline")))
     shown: Counter[tuple[str, str]] = Counter()

@@ -23,6 +23,12 @@ from coig.text.cleaning import prompt_key
 
 TRIPLET = ["pool", "id"]
 LEAK = ["pool", "id", "place", "place_trained"]
+REMARKS = {
+    "split": "answers held a think block, now their reasoning",
+    "without_reasoning": "rows without reasoning",
+    "renamed": "ids restarted in another file and got its name",
+    "also_queries": "of the prompts are test queries too",
+}
 LINE = ["pool", "row", "place", "id", "kind", "lang", "source", "digest"]
 
 
@@ -218,6 +224,11 @@ def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFra
             f"{pool}: {place}: example {name}, held out, is also trained on, or another text to its prompt, from "
             f"{trained}; remove one of them"
         )
+
+
+def remarks(about: Mapping[str, Any]) -> list[str]:
+    """Say what else is to be known of a pool's rows that are used, each with its count."""
+    return [f"{about[key]:,} {text}" for key, text in REMARKS.items() if about.get(key)]
 
 
 def left_out(about: Mapping[str, Any]) -> str:

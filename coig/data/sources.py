@@ -24,7 +24,7 @@ def local(row: Row) -> Row:
     Columns of our own optional fields are used whatever the shape. Raises ValueError if a column that belongs to the
     prompt would be lost.
     """
-    row = {name: value for name, value in row.items() if value is not None}
+    row = {name: value for name, value in row.items() if value is not None and value != []}
     fields = _shape_of(row)(row)
     if "reasoning" not in fields:
         fields |= {"reasoning": next((row[name] for name in REASONINGS if row.get(name)), "")}

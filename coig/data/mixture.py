@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 from coig.config import Data, Source
-from coig.config.fields import local_path
+from coig.config.fields import LANGUAGES, local_path
 from coig.config.ratio import Ratio
 from coig.data.examples import Example
 from coig.data.filters import Reason, diverse_half, reasons_of
@@ -20,7 +22,10 @@ from coig.data.pools import Pool, open_pool
 from coig.errors import DataError
 from coig.records.query import read_queries
 from coig.text.cleaning import prompt_key
+from coig.text.language import language_of
 
+log = logging.getLogger(__name__)
+FOREIGN = 0.1  # share of rows in another script from which it is worth a warning
 TRIPLET = ["pool", "id"]
 LEAK = ["pool", "id", "place", "place_trained"]
 REMARKS = {
@@ -187,6 +192,7 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, 
     if len(twice := kept.filter(pl.struct("id", "lang").is_duplicated()).sort("id", "row")):
         name, places = twice["id"][0], " and ".join(twice["place"][:2])
         raise DataError(f"{pool.key}: id '{name}' stands for different rows, {places}; make ids unique")
+    _warn_of_another_script(pool, kept)
     duplicates = len(usable) - len(kept)
     removed = dict(rows["removed"].drop_nulls().value_counts().sort("removed").iter_rows())
     about: dict[str, Any] = {}
@@ -210,6 +216,26 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, 
         "renamed": pool.about["renamed"],
     }
     return _Ordered(pool, train, last, about)
+
+
+def _warn_of_another_script(pool: Pool, kept: pl.DataFrame) -> None:
+    """Say so if many rows are written in another language than they are read as."""
+    written = language_of(pl.col("script_share"))
+    foreign = kept.filter(written.is_in(LANGUAGES), written != pl.col("lang"))
+    if len(foreign) > FOREIGN * len(kept):
+        lang, other = foreign.select("lang", written.alias("written")).row(0)
+        mend = f"data.general.{other}.path" if pool.kind == "general" else f"{pool.key}.lang={other}"
+        _warn_once(
+            f"{pool.key}: {len(foreign):,} of {len(kept):,} rows are read as {lang} but written in the script of "
+            f"{other}, such as {foreign['place'][0]}; give the file as {mend}, or leave such rows out with "
+            f"{pool.key}.filters.min_language_share=0.5"
+        )
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Warn in the first arm of a sweep only."""
+    log.warning(text)
 
 
 def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFrame]) -> None:

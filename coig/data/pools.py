@@ -32,7 +32,7 @@ from coig.data.files import located
 from coig.errors import DataError
 from coig.files.atomic import atomic_folder
 from coig.files.rows import read_rows
-from coig.text.cleaning import clean_text
+from coig.text.cleaning import SIMPLIFIED, clean_text
 from coig.text.language import script_share
 from coig.text.think_tags import split_completion
 
@@ -152,6 +152,7 @@ def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
         "shape": [source.target, shape.keywords, source.columns],
         "name": source.name,
         "lang": lang,
+        "simplified": content_sha256(SIMPLIFIED),
     }
     code = convert, example_of, one_turn, clean_text, split_completion, read_rows, script_share, sources.local
     return key_of(known, *code, shape.func)

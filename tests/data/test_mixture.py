@@ -349,3 +349,29 @@ def test_think_blocks_in_answers_are_counted(tmp_path: Path) -> None:
     mixture = build_mixture(local("3", general__zh__path=path), seed=0)
     assert about(mixture, "data.general.zh")["split"] == 1
     assert {one.answer for one in mixture.examples(mixture.train.filter(pl.col("kind") == "general"))} == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("node", "lang", "text", "mend"),
+    [
+        ("general__en", "en", "一共有二十四个面包", "give the file as data.general.zh.path"),
+        ("general__zh", "zh", "There are twenty four rolls", "give the file as data.general.en.path"),
+        ("creative", "zh", "There are twenty four rolls", "give the file as data.creative.lang=en"),
+    ],
+)
+def test_a_file_in_another_script_than_its_pools_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, node: str, lang: str, text: str, mend: str
+) -> None:
+    path = written(
+        tmp_path / "rows.jsonl", [{"prompt": f"{text} {n}", "reasoning": text, "answer": text} for n in range(5)]
+    )
+    data = {"ratio": "2" if "general" in node else "0", "scale": 1, "validation__general": 0}
+    build_mixture(data_config(**data, **{f"{node}__path": path}), seed=0)
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"data.{node.replace('__', '.')}: 5 of 5 rows are read as {lang}" in warning
+    assert mend in warning
+
+
+def test_the_samples_own_pools_are_in_their_own_script(caplog: pytest.LogCaptureFixture) -> None:
+    build_mixture(data_config(ratio="10k", creative__path="sample:creative*.jsonl"), seed=0)
+    assert not caplog.records

@@ -149,11 +149,13 @@ def _numbers(lines: pl.DataFrame) -> pl.Series:
 
 
 def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the lines to train on, and the last `held_out` ids' lines.
+    """Return the lines to train on, and the last `held_out` ids' lines, those of one prompt taken together.
 
     A line that shares its prompt with a held-out one is in neither, nor are its versions in other languages.
     """
-    last = lines.filter(_numbers(lines) >= lines["id"].n_unique() - held_out)
+    by_prompt = lines.with_columns(number=_numbers(lines)).with_columns(last=pl.col("number").max().over("prompt_key"))
+    ids = by_prompt.group_by("id").agg(pl.col("last", "number").max()).sort("last", "number").select("id")
+    last = lines.join(ids.tail(held_out), on="id", how="semi", maintain_order="left")
     same_prompt = lines.join(last, on="prompt_key", how="semi").select("id").unique()
     return lines.join(same_prompt, on="id", how="anti", maintain_order="left"), last
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ from coig.errors import ConfigError, suggestion
 
 PACKAGE = Path(__file__).parents[1]
 CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())  # a wheel, a checkout
+UNQUOTED = r"""(?<=[:\s])[^\s:,{}\[\]'"][^:,{}\[\]'"]*(?=[,}])"""  # a value of a dict on the command line
 OF_A_SWEEP = {"study", "experiment", "length", "sweeper", "launcher"}  # the same for all its arms
 
 
@@ -203,10 +205,12 @@ def _parsed(lines: list[str]) -> list[Override]:
 
 
 def _quoted(line: str) -> str:
-    """The override with quotes around its value, in a list around each item."""
+    """Return the override with quotes around its value; in a list or a dict, around each value in it."""
     key, equals, value = line.partition("=")
     if value.startswith("[") and value.endswith("]"):
         return f"{key}=[{','.join(repr(item) for item in value[1:-1].split(','))}]"
+    if value.startswith("{") and value.endswith("}"):
+        return f"{key}=" + re.sub(UNQUOTED, lambda found: f"'{found[0].rstrip()}'", value)
     return f"{key}='{value}'" if equals else f"{line}=…"
 
 

@@ -87,6 +87,9 @@ class Data(Node):
     # test queries: general examples with one of these prompts are left out
     queries: ExistingFiles
     max_quarantined: float = Field(ge=0, lt=1)  # share of a source's rows that may be damaged
+    # rows with a prompt but no reasoning: leave them out as damaged, or learn an empty think block; null: leave them
+    # out where the supervision needs reasoning, use them where it does not
+    no_reasoning: Annotated[Literal["quarantine", "empty"] | None, Absent(None)]
     overlong: Literal["truncate", "drop", "error"]  # examples of more than model.max_length tokens
     cache: Annotated[str, Field(min_length=1)]  # folder of converted sources and encoded examples
 

@@ -31,6 +31,11 @@ class Supervision(Node):
     with_reasoning: bool  # whether the target holds the reasoning at all
     weights: Weights
 
+    @property
+    def needs_reasoning(self) -> bool:
+        """Tell whether rows without reasoning are of no use; where every token is learned, they are plain text."""
+        return self.with_reasoning and self.weights.prompt == 0
+
     @model_validator(mode="after")
     def _something_to_learn(self) -> Supervision:
         if self.weights.answer == 0 and not (self.with_reasoning and self.weights.reasoning):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -22,6 +24,7 @@ from coig.files.atomic import sha256_of
 from coig.files.rows import Damaged, read_rows
 from coig.text.cleaning import Row, content_id, prompt_key
 from coig.text.language import script_share
+from coig.text.think_tags import REASONING_END
 
 PART_CHARACTERS = 1 << 23  # of one parquet file; bounds what is held in memory
 TEXTS = {"prompt": pl.String, "reasoning": pl.String, "answer": pl.String, "system": pl.String}
@@ -37,6 +40,7 @@ INDEX = {
     "score": pl.Float64,
     "script_share": pl.Float64,
     "characters": pl.Int64,
+    "has_reasoning": pl.Boolean,  # of a document, true: it needs none
 }
 SCHEMA = INDEX | TEXTS
 
@@ -45,18 +49,22 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
     """Write the sound rows to parquet, part by part, and the damaged ones to the quarantine."""
     shape = partial(sources.by_columns, columns=source.columns) if source.columns else function_of(source.shape)
     contents = {path: content_sha256(path) for path in paths}
-    rows = quarantined = 0
+    unique = _UniqueIds(paths)
+    counts: Counter[str] = Counter(rows=0, quarantined=0, split=0, without_reasoning=0, renamed=0)
 
     def sound() -> Iterator[Row]:
-        nonlocal rows, quarantined
         for path in paths:
             for place, row in read_rows(path):
-                rows += 1
+                counts["rows"] += 1
                 try:
-                    yield {"place": place, **_record(row, shape, source.name or path.stem, lang)}
+                    record, split = _record(row, shape, source.name or path.stem, lang)
                 except ValueError as error:
-                    quarantined += 1
+                    counts["quarantined"] += 1
                     _quarantine(quarantine, place, str(error), row)
+                    continue
+                name = unique.name(path, record)
+                counts.update(split=split, without_reasoning=not record["has_reasoning"], renamed=name != record["id"])
+                yield record | {"place": place, "id": name}
 
     # polars writes one part on the other cores while the next is read
     with (folder / "quarantine.jsonl").open("w", encoding="utf-8") as quarantine, ThreadPoolExecutor(1) as writer:
@@ -69,16 +77,40 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
         raise DataError(f"{', '.join(map(str, paths))}: changed while it was read; run again")
     about = {
         "files": [_described(path) for path in paths],
-        "rows": rows,
-        "quarantined": quarantined,
+        **counts,
         "quarantine": sha256_of(folder / "quarantine.jsonl"),
         "parts": [written.result() for written in parts],
     }
     (folder / "about.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
 
 
-def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> Row:
-    """A row of the parquet file. Raises ValueError with the reason if the row cannot be used."""
+class _UniqueIds:
+    """Makes ids that restart in each file of a source unique by the file's name.
+
+    The versions of a text in several languages keep one id, and so do copies of a row.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        absolute = [path.absolute() for path in paths]
+        common = Path(os.path.commonpath([path.parent for path in absolute]))
+        names = [str(path.relative_to(common).with_suffix("")) for path in absolute]
+        self._names = dict(zip(paths, names, strict=True))
+        self._first: dict[tuple[str, str], tuple[Path, bytes]] = {}  # who had an id, by language and id
+
+    def name(self, path: Path, record: Row) -> str:
+        """Return the id under which a row of a file is kept."""
+        name = str(record["id"])
+        if len(self._names) == 1:
+            return name
+        first, digest = self._first.setdefault((record["lang"], name), (path, record["digest"]))
+        return name if path == first or record["digest"] == digest else f"{self._names[path]}:{name}"
+
+
+def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> tuple[Row, bool]:
+    """Return a row of the parquet file, and whether a think block was split off its answer.
+
+    Raises ValueError with the reason if the row cannot be used.
+    """
     if isinstance(row, Damaged):
         raise ValueError(row.reason)
     if not isinstance(row, dict):
@@ -92,7 +124,7 @@ def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> Ro
     if not isinstance(fields, dict):
         raise ValueError(f"the source's function returned {type(fields).__name__}, no fields")
     example = example_of(fields, source=source, lang=lang)
-    return {
+    record = {
         **{name: getattr(example, name) for name in TEXTS},
         "id": example.id,
         "content": content_id(example.prompt, example.answer),
@@ -103,7 +135,9 @@ def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> Ro
         "genre": example.genre,
         "score": _number(fields.get("score")),
         "characters": example.characters,
+        "has_reasoning": bool(example.reasoning) or example.is_document,
     }
+    return record, not example.is_document and REASONING_END in str(fields["answer"])
 
 
 def _number(value: Any) -> float | None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coig.config.fields import LANGUAGES
+from coig.data.chats import joined_parts
 from coig.text.cleaning import Row, clean_text, content_id, digest_of
-from coig.text.think_tags import REASONING_END
+from coig.text.language import language_code
+from coig.text.think_tags import REASONING_END, REASONING_START
+
+OPENING = REASONING_START.rstrip()
+TEXTS = ("prompt", "reasoning", "answer", "system")
 
 
 @dataclass(frozen=True)
@@ -37,18 +42,20 @@ class Example:
 
 
 def example_of(fields: Row, *, source: str, lang: str) -> Example:
-    """An example of a row's fields, its texts cleaned. Raises ValueError with the reason if it cannot be used.
+    """Return the example of a row's fields, its texts cleaned, its reasoning without think tags.
 
-    A row that names neither prompt nor reasoning is a document.
+    A row that names neither prompt nor reasoning is a document. A think block in an answer is split off; a row without
+    reasoning has an empty one. Raises ValueError with the reason if the row cannot be used.
     """
-    document = "prompt" not in fields and "reasoning" not in fields
-    prompt, reasoning = ("", "") if document else (clean_text(fields, "prompt"), clean_text(fields, "reasoning"))
+    fields = fields | {name: joined_parts(name, fields[name]) for name in TEXTS if name in fields}
     answer = clean_text(fields, "answer")
-    if REASONING_END in reasoning:
-        raise ValueError(f"reasoning: holds '{REASONING_END}', which would end it early")
-    language = fields.get("lang") or lang
+    prompt, reasoning = "", ""
+    if "prompt" in fields or "reasoning" in fields:
+        prompt = clean_text(fields, "prompt")
+        reasoning, answer = _without_tags(_optional(fields, "reasoning") or "", answer)
+    language = language_code(fields.get("lang") or lang)
     if language not in LANGUAGES:
-        raise ValueError(f"lang: '{language}' is none of {', '.join(LANGUAGES)}")
+        raise ValueError(f"lang: '{fields['lang']}' is none of {', '.join(LANGUAGES)}")
     system = _optional(fields, "system")
     return Example(
         id=_label(fields, "id") or content_id(prompt, reasoning, answer, *([system] if system else [])),
@@ -60,6 +67,29 @@ def example_of(fields: Row, *, source: str, lang: str) -> Example:
         answer=answer,
         system=system,
     )
+
+
+def _without_tags(reasoning: str, answer: str) -> tuple[str, str]:
+    """Return reasoning and answer without think tags; the block that begins an answer is its reasoning.
+
+    R1's own form has no `<think>`, so all text before `</think>` is such a block. Raises ValueError if a target would
+    hold two blocks, or a block without an end.
+    """
+    reasoning = reasoning.removeprefix(OPENING).removesuffix(REASONING_END).strip()
+    if REASONING_END in reasoning:
+        raise ValueError(f"reasoning: holds '{REASONING_END}', which would end it early")
+    block, end, behind = answer.removeprefix(OPENING).partition(REASONING_END)
+    if not end:
+        if answer.startswith(OPENING):
+            raise ValueError(f"answer: its '{OPENING}' has no '{REASONING_END}'")
+        return reasoning, answer
+    if OPENING in block or REASONING_END in behind or behind.lstrip().startswith(OPENING):
+        raise ValueError("answer: a think block that is not at its beginning, or a second one")
+    if not behind.strip():
+        raise ValueError("answer: empty behind its think block")
+    if reasoning and block.split() != reasoning.split():
+        raise ValueError("answer: its think block is another text than the reasoning")
+    return reasoning or block.strip(), behind.strip()
 
 
 def _optional(fields: Row, name: str) -> str | None:

@@ -18,7 +18,7 @@ from coig.config import TrainConfig
 from coig.config.command_line import config_of, run_tool, show_messages
 from coig.data.encoded import Encoded, EncodedSet, encode_mixture
 from coig.data.encoding import Encoder, Segment
-from coig.data.mixture import Mixture, build_mixture, left_out
+from coig.data.mixture import Mixture, build_mixture, left_out, remarks
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> None:
     if output not in FORMATS:
         raise ConfigError(f"format={output}: choose from {', '.join(FORMATS)}")
     config = config_of("train", TrainConfig, [argument for argument in arguments if argument not in options])
-    mixture = build_mixture(config.data, config.seed)
+    mixture = build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
     from coig.data.tokenizer import load_tokenizer  # imports torch: only once the data are sound
 
     tokenizer = load_tokenizer(config.model)
@@ -85,11 +85,10 @@ def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: Enco
         table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in group.values()))
     console.print(table)
     for source in mixture.sources:
+        said = "".join(f"; {remark}" for remark in remarks(source))
         without = f" (left out: {reasons})" if (reasons := left_out(source)) else ""
-        if tested := source.get("also_queries"):
-            without += f"; {tested} of the prompts are test queries too"
         console.print(
-            f"{source['pool']}: {source['usable']:,} of {source['rows']:,} rows usable{without}", highlight=False
+            f"{source['pool']}: {source['usable']:,} of {source['rows']:,} rows usable{without}{said}", highlight=False
         )
     console.print(Text.assemble(*((f"{s.name.lower()} ", COLOURS[s]) for s in Segment), ("bears loss", "underline")))
     shown: Counter[tuple[str, str]] = Counter()

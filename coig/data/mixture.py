@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 from coig.config import Data, Source
-from coig.config.fields import local_path
+from coig.config.fields import LANGUAGES, local_path
 from coig.config.ratio import Ratio
 from coig.data.examples import Example
 from coig.data.filters import Reason, diverse_half, reasons_of
@@ -20,9 +22,18 @@ from coig.data.pools import Pool, open_pool
 from coig.errors import DataError
 from coig.records.query import read_queries
 from coig.text.cleaning import prompt_key
+from coig.text.language import language_of
 
+log = logging.getLogger(__name__)
+FOREIGN = 0.1  # share of rows in another script from which it is worth a warning
 TRIPLET = ["pool", "id"]
 LEAK = ["pool", "id", "place", "place_trained"]
+REMARKS = {
+    "split": "answers held a think block, now their reasoning",
+    "without_reasoning": "rows without reasoning",
+    "renamed": "ids restarted in another file and got its name",
+    "also_queries": "of the prompts are test queries too",
+}
 LINE = ["pool", "row", "place", "id", "kind", "lang", "source", "digest"]
 
 
@@ -62,31 +73,34 @@ class Mixture:
             yield from pool.examples(lines.filter(pl.col("pool") == key)["row"])
 
 
-def build_mixture(data: Data, seed: int) -> Mixture:
+def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixture:
     """Draw the mixture that `data.ratio` asks for.
 
     Under one seed the general examples of a smaller count are a prefix of those of a larger one, the creative ones of
-    a smaller `creative.size` too, and what is held out comes from the other end of the order. Raises DataError if a
-    pool cannot serve both.
+    a smaller `creative.size` too, and what is held out comes from the other end of the order; other texts to a held-out
+    prompt are not trained on. `needs_reasoning` says what becomes of rows without reasoning, where `data.no_reasoning`
+    does not. Raises DataError if a pool cannot serve both.
     """
+    policy = data.no_reasoning or ("quarantine" if needs_reasoning else "empty")
+    data = data.model_copy(update={"no_reasoning": policy})
     ratio, validation = Ratio.parse(data.ratio), data.validation
     tested = {prompt_key(query.query) for file in data.queries for query in read_queries(local_path(file))}
-    creative = _creative(data.creative, "data.creative", data, seed, tested)
-    stories = creative.first(data.creative.size, validation.creative)
+    creative = _creative(data.creative, "data.creative", data, seed, tested, validation.creative)
+    stories = creative.first(data.creative.size)
     counts = data.general_counts(len(stories))
     if ratio.count != 0 and not any(counts.values()):
         raise DataError(f"data.ratio={ratio.text}: leaves no general example beside {len(stories)} creative; raise it")
     pools = [creative]
     train = [stories] if ratio.has_creative else []
-    held_out = [creative.last(validation.creative)]
+    held_out = [creative.held_out]
     if validation.source and validation.source.is_given:
-        pools.append(_creative(validation.source, "data.validation.source", data, seed, tested))
+        pools.append(_creative(validation.source, "data.validation.source", data, seed, tested, held_out=0))
         held_out.append(pools[-1].lines)
     for lang, source in data.pools.items() if any(counts.values()) or validation.general else ():
-        taken = tested.union(*(pool.lines["prompt_key"] for pool in pools))
+        taken = tested.union(*(pool.prompts for pool in pools))
         pools.append(_general(source, lang, data, seed, taken))
-        train.append(pools[-1].first(counts[lang], validation.general))
-        held_out.append(pools[-1].last(validation.general))
+        train.append(pools[-1].first(counts[lang]))
+        held_out.append(pools[-1].held_out)
     _check_held_out(train, held_out)
     return Mixture(
         pl.concat([lines.select(LINE) for lines in train]),
@@ -103,43 +117,53 @@ def order_of(ids: Sequence[str], seed: int) -> list[int]:
 
 @dataclass(frozen=True)
 class _Ordered:
-    """A pool's usable rows in the seed's order, and what is to be said about the pool."""
+    """A pool's usable rows in the seed's order, those to train on and the held-out, and what is to be said about it."""
 
     pool: Pool
     lines: pl.DataFrame
+    held_out: pl.DataFrame
     about: dict[str, Any]
 
     @property
-    def numbers(self) -> pl.Series:
-        """Each line's number, from 0; a triplet's lines in several languages, which have one id, share theirs."""
-        return self.lines["id"].rle_id()
+    def prompts(self) -> set[bytes]:
+        return {*self.lines["prompt_key"], *self.held_out["prompt_key"]}
 
-    @property
-    def size(self) -> int:
-        return self.lines["id"].n_unique()
-
-    def first(self, wanted: int | None, held_out: int) -> pl.DataFrame:
-        """The first `wanted` of them (None: all but the held-out)."""
-        left = self.size - held_out
+    def first(self, wanted: int | None) -> pl.DataFrame:
+        """Return the first `wanted` of the lines to train on (None: all)."""
+        left, held_out = self.lines["id"].n_unique(), self.held_out["id"].n_unique()
         if left < (1 if wanted is None else wanted):
             removed = sum(self.about["removed"].values()) + self.about["quarantined"] + self.about["duplicates"]
             raise DataError(
                 f"pool {self.pool.key.removeprefix('data.')} is too small: {wanted or 1} to train on and {held_out} "
-                f"held out, but it has {self.size}"
+                f"held out, but it has {left + held_out}"
                 + (f" ({removed} rows were left out: {left_out(self.about)})" if removed else "")
                 + "; lower data.ratio, data.scale or data.creative.size, hold out fewer (data.validation), loosen the "
                 "source's filters, or give a larger file"
             )
-        return self.lines.filter(self.numbers < (left if wanted is None else wanted))
-
-    def last(self, held_out: int) -> pl.DataFrame:
-        return self.lines.filter(self.numbers >= self.size - held_out)
+        return self.lines if wanted is None else self.lines.filter(_numbers(self.lines) < wanted)
 
 
-def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes]) -> _Ordered:
+def _numbers(lines: pl.DataFrame) -> pl.Series:
+    """Number lines from 0; a triplet's lines in several languages, which have one id, share their number."""
+    return lines["id"].rle_id()
+
+
+def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the lines to train on, and the last `held_out` ids' lines, those of one prompt taken together.
+
+    A line that shares its prompt with a held-out one is in neither, nor are its versions in other languages.
+    """
+    by_prompt = lines.with_columns(number=_numbers(lines)).with_columns(last=pl.col("number").max().over("prompt_key"))
+    ids = by_prompt.group_by("id").agg(pl.col("last", "number").max()).sort("last", "number").select("id")
+    last = lines.join(ids.tail(held_out), on="id", how="semi", maintain_order="left")
+    same_prompt = lines.join(last, on="prompt_key", how="semi").select("id").unique()
+    return lines.join(same_prompt, on="id", how="anti", maintain_order="left"), last
+
+
+def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes], held_out: int) -> _Ordered:
     """A creative source's rows; those that are test queries too are only counted."""
-    ordered = _ordered(open_pool(source, "creative", "zh", key, data), source, [], "digest", seed)
-    also_queries = ordered.lines["prompt_key"].is_in(list(tested)).sum()
+    ordered = _ordered(open_pool(source, "creative", "zh", key, data), source, [], data, seed, held_out)
+    also_queries = sum(lines["prompt_key"].is_in(list(tested)).sum() for lines in (ordered.lines, ordered.held_out))
     return replace(ordered, about=ordered.about | {"also_queries": also_queries})
 
 
@@ -148,12 +172,20 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
     pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
     of_another_language = ("language", pl.col("lang") != lang)
     overlapping = ("overlap", pl.col("prompt_key").is_in(list(taken)))
-    return _ordered(pool, source, [of_another_language, overlapping], "content", seed)
+    return _ordered(pool, source, [of_another_language, overlapping], data, seed, data.validation.general)
 
 
-def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], unique: str, seed: int) -> _Ordered:
-    """A pool's rows, each value of `unique` once, without those that a reason or filter holds for, counted under the
-    first one's name."""
+def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, seed: int, held_out: int) -> _Ordered:
+    """A pool's rows, each text once (of general ones, each prompt with one answer), without those that a reason or
+    filter holds for, counted under the first one's name."""
+    if pool.about["renamed"] and source.filters.aligned:
+        raise DataError(
+            f"{pool.key}: ids restart in the files {pool.names}, so nothing says which rows are versions of one text "
+            f"({pool.key}.filters.aligned=true); make ids unique"
+        )
+    if data.no_reasoning == "quarantine":
+        reasons = [*reasons, ("no_reasoning", ~pl.col("has_reasoning"))]
+    unique = "digest" if pool.kind == "creative" else "content"
     holding = [pl.when(holds).then(pl.lit(name)) for name, holds in [*reasons, *reasons_of(source.filters)]]
     rows = pool.index().with_columns(removed=pl.coalesce([*holding, pl.lit(None, pl.String)]))
     usable = rows.filter(pl.col("removed").is_null())
@@ -162,6 +194,7 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], unique: str,
     if len(twice := kept.filter(pl.struct("id", "lang").is_duplicated()).sort("id", "row")):
         name, places = twice["id"][0], " and ".join(twice["place"][:2])
         raise DataError(f"{pool.key}: id '{name}' stands for different rows, {places}; make ids unique")
+    _warn_of_another_script(pool, kept)
     duplicates = len(usable) - len(kept)
     removed = dict(rows["removed"].drop_nulls().value_counts().sort("removed").iter_rows())
     about: dict[str, Any] = {}
@@ -169,6 +202,9 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], unique: str,
         chosen, about["diversity"] = diverse_half(pool, kept, half)
         removed["diversity"], kept = len(kept) - len(chosen), chosen
     lines = kept[order_of(kept["id"].to_list(), seed)].with_columns(pool=pl.lit(pool.key), kind=pl.lit(pool.kind))
+    train, last = _split(lines, held_out)
+    if same_prompt := len(lines) - len(train) - len(last):
+        removed["held_out_prompt"] = same_prompt
     about |= {
         "pool": pool.key,
         "files": pool.about["files"],
@@ -176,21 +212,51 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], unique: str,
         "quarantined": pool.quarantined,
         "duplicates": duplicates,
         "removed": removed,
-        "usable": len(kept),
+        "usable": len(train) + len(last),
+        "split": pool.about["split"],
+        "without_reasoning": 0 if data.no_reasoning == "quarantine" else pool.about["without_reasoning"],
+        "renamed": pool.about["renamed"],
     }
-    return _Ordered(pool, lines, about)
+    return _Ordered(pool, train, last, about)
+
+
+def _warn_of_another_script(pool: Pool, kept: pl.DataFrame) -> None:
+    """Say so if many rows are written in another language than they are read as."""
+    written = language_of(pl.col("script_share"))
+    foreign = kept.filter(written.is_in(LANGUAGES), written != pl.col("lang"))
+    if len(foreign) > FOREIGN * len(kept):
+        lang, other = foreign.select("lang", written.alias("written")).row(0)
+        mend = f"data.general.{other}.path" if pool.kind == "general" else f"{pool.key}.lang={other}"
+        _warn_once(
+            f"{pool.key}: {len(foreign):,} of {len(kept):,} rows are read as {lang} but written in the script of "
+            f"{other}, such as {foreign['place'][0]}; give the file as {mend}, or leave such rows out with "
+            f"{pool.key}.filters.min_language_share=0.5"
+        )
+
+
+@cache
+def _warn_once(text: str) -> None:
+    """Warn in the first arm of a sweep only."""
+    log.warning(text)
 
 
 def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFrame]) -> None:
-    """Raises DataError if a prompt with the same answer is both trained on and held out."""
+    """Raise DataError if a prompt, or a triplet in another language, is both trained on and held out."""
     both = pl.concat(held_out), pl.concat(train)
-    # the same text, or the same triplet in another language
-    leaked = pl.concat([both[0].join(both[1], on=key, suffix="_trained").select(LEAK) for key in ("content", TRIPLET)])
+    leaked = pl.concat(
+        [both[0].join(both[1], on=key, suffix="_trained").select(LEAK) for key in ("prompt_key", TRIPLET)]
+    )
     if len(leaked):
         pool, name, place, trained = leaked.row(0)
         raise DataError(
-            f"{pool}: {place}: example {name}, held out, is also trained on, from {trained}; remove one of them"
+            f"{pool}: {place}: example {name}, held out, is also trained on, or another text to its prompt, from "
+            f"{trained}; remove one of them"
         )
+
+
+def remarks(about: Mapping[str, Any]) -> list[str]:
+    """Say what else is to be known of a pool's rows that are used, each with its count."""
+    return [f"{about[key]:,} {text}" for key, text in REMARKS.items() if about.get(key)]
 
 
 def left_out(about: Mapping[str, Any]) -> str:

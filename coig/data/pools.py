@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,14 +25,16 @@ from coig.config.fields import local_path
 from coig.config.loading import function_of
 from coig.data import sources
 from coig.data.cache import building, content_sha256, key_of
+from coig.data.chats import one_turn
 from coig.data.conversion import INDEX, TEXTS, convert
 from coig.data.examples import Example, example_of
 from coig.data.files import located
 from coig.errors import DataError
 from coig.files.atomic import atomic_folder
 from coig.files.rows import read_rows
-from coig.text.cleaning import clean_text
+from coig.text.cleaning import SIMPLIFIED, clean_text
 from coig.text.language import script_share
+from coig.text.think_tags import split_completion
 
 log = logging.getLogger(__name__)
 Kind = Literal["creative", "general"]
@@ -103,12 +106,13 @@ def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Po
     if about is None:
         raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
     pool = Pool(key, kind, folder, about)
-    _check_quarantine(pool, data.max_quarantined)
+    _check_quarantine(pool, data)
     return pool
 
 
-def _check_quarantine(pool: Pool, limit: float) -> None:
-    rows, quarantined = pool.about["rows"], pool.quarantined
+def _check_quarantine(pool: Pool, data: Data) -> None:
+    """Raise DataError if too many rows are damaged, or lack the reasoning that they need."""
+    rows, quarantined, limit = pool.about["rows"], pool.quarantined, data.max_quarantined
     if quarantined > limit * rows:
         damaged = [json.loads(line) for line in pool.quarantine.read_text(encoding="utf-8").split("\n")[:SHOWN] if line]
         shown = [f"{row['place']}: {row['reason']}" for row in damaged]
@@ -122,6 +126,22 @@ def _check_quarantine(pool: Pool, limit: float) -> None:
         )
     if rows == quarantined:
         raise DataError(f"{pool.key}: {pool.names} holds no examples")
+    without = pool.about["without_reasoning"] if data.no_reasoning == "quarantine" else 0
+    if quarantined + without > limit * rows:
+        _refuse_without_reasoning(pool, without)
+
+
+def _refuse_without_reasoning(pool: Pool, without: int) -> None:
+    places = pool.index().filter(~pl.col("has_reasoning"))["place"].head(SHOWN)
+    rows, share = pool.about["rows"], (without + pool.quarantined) / pool.about["rows"]
+    leave_out = (
+        f", or leave them out with data.max_quarantined={math.ceil(100 * share) / 100:g}" if share < 0.99 else ""
+    )
+    raise DataError(
+        f"{pool.key}: {without} of {rows} rows of {pool.names} have no reasoning; if that is meant, give "
+        f"data.no_reasoning=empty (learn an empty think block), or supervision=outcome (learn answers only)"
+        f"{leave_out}\n  " + "\n  ".join(f"{place}: reasoning: empty" for place in places)
+    )
 
 
 def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
@@ -132,8 +152,10 @@ def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
         "shape": [source.target, shape.keywords, source.columns],
         "name": source.name,
         "lang": lang,
+        "simplified": content_sha256(SIMPLIFIED),
     }
-    return key_of(known, convert, example_of, clean_text, read_rows, script_share, sources.local, shape.func)
+    code = convert, example_of, one_turn, clean_text, split_completion, read_rows, script_share, sources.local
+    return key_of(known, *code, shape.func)
 
 
 def _checked(folder: Path) -> dict[str, Any] | None:

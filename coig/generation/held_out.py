@@ -19,7 +19,7 @@ def held_out_queries(arm: Arm) -> list[Query]:
     """
     config = arm.config()
     try:
-        mixture = build_mixture(config.data, config.seed)
+        mixture = build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
     except DataError as error:
         raise ConfigError(
             f"{arm.folder}: what it was trained on cannot be read ({error}); bring the files back, or train it "
@@ -31,10 +31,10 @@ def held_out_queries(arm: Arm) -> list[Query]:
             "see; bring the files back, or train it anew with overwrite=true"
         )
     creative = pl.col("kind") == "creative"
-    seen = {prompt_key(example.prompt) for example in mixture.examples(mixture.train.filter(creative))}
+    seen: set[bytes] = set()
     queries = []
     for example in sorted(mixture.examples(mixture.validation.filter(creative)), key=lambda one: (one.id, one.lang)):
-        if (key := prompt_key(example.prompt)) not in seen:  # another text may have been written to the same prompt
+        if (key := prompt_key(example.prompt)) not in seen:  # several texts may have been written to one prompt
             seen.add(key)
             queries.append(_query(example))
     if not queries:

@@ -61,6 +61,9 @@ class SourceUse(Facts):
     duplicates: int = 0
     removed: dict[str, int] = {}  # by the filter that removed them
     usable: int = 0
+    split: int = 0  # answers that held a think block, now their reasoning
+    without_reasoning: int = 0  # rows that are used without
+    renamed: int = 0  # ids that restarted in another file of the source
     also_queries: int | None = None  # creative prompts that are test queries too
     diversity: HalfMeans | None = None
 

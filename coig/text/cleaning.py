@@ -5,13 +5,22 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+# all but letters, digits and signs of arithmetic; of these, `-*` count beside a digit and `.:` between two
+PUNCTUATION = re.compile(
+    r"[-*]{2,}|(?<!\d)[-*](?!\d)|(?<!\d)[.:]|[.:](?!\d)|[^\w+=<>^%/×÷±√\u2190-\u21ff\u2200-\u22ff.:*-]"
+)
+SIMPLIFIED = Path(__file__).with_name("simplified.txt")  # traditional characters, and below them the simplified ones
 
 
 def clean_text(fields: Row, name: str) -> str:
-    """A field's text, NFC (tokenizers normalise to it, so decoded targets stay equal) and without outer white space.
+    """Return a field's text in NFC, its lines ended by `\\n`, without outer white space.
+
+    Tokenizers normalise to NFC, so decoded targets stay equal.
 
     An answer's first line keeps its indentation.
     Raises ValueError with the reason if there is none.
@@ -21,7 +30,7 @@ def clean_text(fields: Row, name: str) -> str:
         raise ValueError(f"{name}: {'empty' if name in fields else 'missing'}")
     if not isinstance(value, str):
         raise ValueError(f"{name}: not a text")
-    text = unicodedata.normalize("NFC", value)
+    text = unicodedata.normalize("NFC", re.sub("\r\n?", "\n", value))
     text = trim_lines(text) if name == "answer" else text.strip()
     if not text:
         raise ValueError(f"{name}: empty")
@@ -46,9 +55,20 @@ def content_id(*texts: str) -> str:
 
 
 def prompt_key(prompt: str) -> bytes:
-    """16 bytes that are the same for prompts that differ only in case, width, white space and punctuation."""
-    letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", prompt).casefold())
+    """Return 16 bytes that are the same for prompts that differ in case, width, white space and punctuation only.
+
+    Traditional characters count as the simplified ones. Signs of arithmetic are no punctuation: `3+4` is not `3*4`.
+    """
+    text = re.sub(r"[\s_]+", "", unicodedata.normalize("NFKC", prompt).casefold())
+    letters = PUNCTUATION.sub("", text).translate(_simplified())
     return hashlib.sha256((letters or prompt).encode()).digest()[:16]
+
+
+@cache
+def _simplified() -> dict[int, int]:
+    """Return the simplified of each traditional character, from OpenCC 1.4.2's TSCharacters (Apache-2.0)."""
+    traditional, simplified = SIMPLIFIED.read_text(encoding="utf-8").splitlines()
+    return str.maketrans(traditional, simplified)
 
 
 def digest_of(*texts: str) -> bytes:

@@ -16,7 +16,7 @@ import torch
 
 from coig.config import TrainConfig, Trainer
 from coig.data.encoded import EncodedSet
-from coig.data.mixture import Mixture
+from coig.data.mixture import Mixture, remarks
 from coig.files.atomic import write_atomic
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest, Status, Times
@@ -158,11 +158,7 @@ def headline(config: TrainConfig, prepared: Prepared) -> str:
         _parameters(prepared.lm),
         *(f"{count} {name.replace('_', ' ')}" for name, count in by_length.items() if count),
         *(f"{count} rows left out ({reason})" for reason, count in mixture.left_out.items() if count),
-        *(
-            f"{count} creative prompts are test queries too"
-            for s in mixture.sources
-            if (count := s.get("also_queries"))
-        ),
+        *(f"{source['pool']}: {remark}" for source in mixture.sources for remark in remarks(source)),
     ]
     return f"{config.arm}: " + ", ".join(facts)
 

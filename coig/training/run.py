@@ -48,7 +48,9 @@ def _train(config: TrainConfig, arm: Arm) -> None:
     """On every rank; what is written, the first one writes."""
     with arm.locked() if ranks.is_first() else nullcontext():
         try:
-            mixture = ranks.first_before_others(lambda: build_mixture(config.data, config.seed))
+            mixture = ranks.first_before_others(
+                lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
+            )
             fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
             if mixture.fingerprint != fingerprint:
                 raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
@@ -139,7 +141,7 @@ def check(config: TrainConfig) -> None:
 
     Nothing is written but the cache of what is encoded.
     """
-    mixture, like = build_mixture(config.data, config.seed), _like(config)
+    mixture, like = build_mixture(config.data, config.seed, config.supervision.needs_reasoning), _like(config)
     _check_objective(config, mixture)
     if decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like)) != "done":
         _encode(config, mixture)
@@ -159,7 +161,8 @@ def _like(config: TrainConfig) -> Mixture | None:
     if config.budget.name == "epochs":
         return None
     try:
-        return build_mixture(config.like.data, config.like.seed)
+        like = config.like
+        return build_mixture(like.data, like.seed, like.supervision.needs_reasoning)
     except ConfigError as error:
         raise ConfigError(f"budget.like={config.budget.like}: {error}") from None
 

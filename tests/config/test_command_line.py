@@ -47,6 +47,10 @@ from tests.conftest import ROOT, Command
             ["trainer.max_epoch=1"],
             ["did you mean 'max_epochs'?", "lightning.Trainer takes besides is added with +trainer."],
         ),
+        (
+            ["data.general.en.columns={prompt: 问题, answer: 答案}"],
+            ["\"data.general.en.columns={prompt: '问题', answer: '答案'}\""],
+        ),
         (["data.ratio=[1"], ["data.ratio=[1: cannot be read (no viable alternative", "\"data.ratio='[1'\""]),
         (["experiment=null"], ["experiment=None: no such choice", "~experiment"]),
         (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches is not used"]),

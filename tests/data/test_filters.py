@@ -26,9 +26,11 @@ def triplets(mixture: Mixture) -> set[tuple[str, str]]:
 @pytest.fixture
 def aligned(tmp_path: Path) -> str:
     """Ten triplets in Chinese, of which the even ones are in English too."""
-    fields = {"prompt": "p", "reasoning": "r"}
-    chinese = [{"id": str(n), "answer": f"第{n}个"} | fields for n in range(10)]
-    english = [{"id": str(n), "lang": "en", "answer": f"number {n}"} | fields for n in range(0, 10, 2)]
+    chinese = [{"id": str(n), "prompt": f"问{n}", "reasoning": "r", "answer": f"第{n}个"} for n in range(10)]
+    english = [
+        {"id": str(n), "lang": "en", "prompt": f"q{n}", "reasoning": "r", "answer": f"number {n}"}
+        for n in range(0, 10, 2)
+    ]
     return written(tmp_path / "triplets.jsonl", [*chinese, *english])
 
 

@@ -271,3 +271,107 @@ def test_a_prompt_with_one_answer_is_never_both_general_and_held_out(tmp_path: P
         assert about(mixture, "data.general.zh")["duplicates"] == 2
     creative = build_mixture(data_config(creative__path=path, ratio="0"), seed=0)
     assert counts(creative)[0] == 4
+
+
+def local(ratio: str, **changes: Any) -> Any:
+    """Return the config of a general pool of one's own beside the sample's creative set."""
+    return data_config(**{"ratio": ratio, "scale": 1, "validation__general": 0, "general__en__path": None, **changes})
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_other_answers_to_a_held_out_prompt_are_not_trained_on(tmp_path: Path, seed: int) -> None:
+    several = [row | {"answer": f"a{n}"} for row in rows(6) for n in range(4)]
+    path = written(tmp_path / "general.jsonl", several)
+    mixture = build_mixture(local("8", general__zh__path=path, validation__general=3), seed)
+    general = pl.col("kind") == "general"
+    trained, held_out = (
+        {one.prompt for one in mixture.examples(lines.filter(general))} for lines in (mixture.train, mixture.validation)
+    )
+    assert len(trained) > 1
+    assert not trained & held_out
+    use = about(mixture, "data.general.zh")
+    assert use["removed"]["held_out_prompt"] == 4 * len(held_out) - 3
+    assert use["usable"] == 24 - use["removed"]["held_out_prompt"]
+
+
+def test_creative_texts_to_a_held_out_prompt_are_not_trained_on(tmp_path: Path) -> None:
+    several = [row | {"id": f"{row['prompt']}-{n}", "answer": f"a{n}"} for row in rows(6) for n in range(2)]
+    several += [row | {"lang": "en", "prompt": f"in English {n}"} for n, row in enumerate(several)]
+    path = written(tmp_path / "creative.jsonl", several)
+    alone = {"validation__general": 0, "validation__source__path": None}
+    for seed in range(5):
+        data = data_config(creative__path=path, ratio="0", validation__creative=1, **alone)
+        mixture = build_mixture(data, seed)
+        assert (counts(mixture)[0] * 2, len(mixture.validation)) == (20, 2)  # the other text's two versions went too
+        data = data_config(creative__path=path, ratio="0", validation__source__path=path)
+        with pytest.raises(DataError, match="held out, is also trained on"):
+            build_mixture(data, seed)
+
+
+def test_rows_without_reasoning_where_it_is_needed_and_where_not(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "general.jsonl",
+        [*rows(3), *(row | {"prompt": f"b{n}", "reasoning": None} for n, row in enumerate(rows(2)))],
+    )
+    with pytest.raises(
+        DataError, match=r"2 of 5 rows of .* no reasoning; .*data.no_reasoning=empty(.|\n)*jsonl:4: reasoning: empty"
+    ):
+        build_mixture(local("3", general__zh__path=path), seed=0)
+    left_out = build_mixture(local("3", general__zh__path=path, max_quarantined=0.4), seed=0)
+    assert about(left_out, "data.general.zh")["removed"] == {"no_reasoning": 2}
+    assert left_out.left_out["no_reasoning"] == 2
+    for used in (
+        build_mixture(local("5", general__zh__path=path, no_reasoning="empty"), seed=0),
+        build_mixture(local("5", general__zh__path=path), seed=0, needs_reasoning=False),
+    ):
+        assert about(used, "data.general.zh")["without_reasoning"] == 2
+        assert sum(not one.reasoning for one in used.examples(used.train)) == 2
+    with pytest.raises(DataError, match="no reasoning"):  # the same examples in arms with and without reasoning
+        build_mixture(local("3", general__zh__path=path, no_reasoning="quarantine"), seed=0, needs_reasoning=False)
+
+
+def test_ids_that_restart_in_each_file(tmp_path: Path) -> None:
+    for shard in range(2):
+        numbered = [row | {"id": n, "prompt": f"{shard}-{n}"} for n, row in enumerate(rows(3))]
+        written(tmp_path / f"g-{shard}.jsonl", [*numbered, *rows(1, id="same", prompt="the same row")])
+    path = str(tmp_path / "g-*.jsonl")
+    mixture = build_mixture(local("7", general__zh__path=path), seed=0)
+    use = about(mixture, "data.general.zh")
+    assert (use["usable"], use["duplicates"], use["renamed"]) == (7, 1, 3)
+    names = set(mixture.train.filter(pl.col("kind") == "general")["id"])
+    assert names == {"0", "1", "2", "same", "g-1:0", "g-1:1", "g-1:2"}
+    with pytest.raises(DataError, match=r"ids restart in the files .*g-0.jsonl, .*filters.aligned=true"):
+        build_mixture(local("7", general__zh__path=path, general__zh__filters__aligned=True), seed=0)
+
+
+def test_think_blocks_in_answers_are_counted(tmp_path: Path) -> None:
+    path = written(tmp_path / "general.jsonl", [*rows(2), *rows(1, prompt="b", answer="<think>\nr\n</think>\n\na")])
+    mixture = build_mixture(local("3", general__zh__path=path), seed=0)
+    assert about(mixture, "data.general.zh")["split"] == 1
+    assert {one.answer for one in mixture.examples(mixture.train.filter(pl.col("kind") == "general"))} == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("node", "lang", "text", "mend"),
+    [
+        ("general__en", "en", "一共有二十四个面包", "give the file as data.general.zh.path"),
+        ("general__zh", "zh", "There are twenty four rolls", "give the file as data.general.en.path"),
+        ("creative", "zh", "There are twenty four rolls", "give the file as data.creative.lang=en"),
+    ],
+)
+def test_a_file_in_another_script_than_its_pools_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, node: str, lang: str, text: str, mend: str
+) -> None:
+    path = written(
+        tmp_path / "rows.jsonl", [{"prompt": f"{text} {n}", "reasoning": text, "answer": text} for n in range(5)]
+    )
+    data = {"ratio": "2" if "general" in node else "0", "scale": 1, "validation__general": 0}
+    build_mixture(data_config(**data, **{f"{node}__path": path}), seed=0)
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"data.{node.replace('__', '.')}: 5 of 5 rows are read as {lang}" in warning
+    assert mend in warning
+
+
+def test_the_samples_own_pools_are_in_their_own_script(caplog: pytest.LogCaptureFixture) -> None:
+    build_mixture(data_config(ratio="10k", creative__path="sample:creative*.jsonl"), seed=0)
+    assert not caplog.records

@@ -62,11 +62,12 @@ def test_columns_of_parquet(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         ('{"query": "q", "thought": "t"', "no JSON"),
-        ('{"query": "q", "answer": "a"}', "missing thought"),
-        ('{"query": "q", "thought": "", "answer": "a"}', "reasoning: empty"),
+        ('{"query": "q", "thought": "t"}', "missing answer"),
+        ('{"query": "q", "thought": "t", "answer": ""}', "answer: empty"),
         ('{"query": "q", "thought": "t", "answer": "\\ud83d"}', "answer: damaged characters"),
         ("[1]", "not an object but list"),
-        ("9" * 5000, "JSON that cannot be read"),
+        ("9" * 5000, "not an object but str"),
+        ("[" * 100_000, "JSON that cannot be read"),
     ],
 )
 def test_a_damaged_row_is_named(tmp_path: Path, line: str, reason: str) -> None:

@@ -1,6 +1,8 @@
+import bz2
 import gzip
 import io
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,12 @@ ROWS = [{"n": number, "text": f"第{number}行 \u2028 {{[,]}}\\"} for number in 
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
 
 
+def zstd(content: bytes) -> bytes:
+    """Pack some bytes as one raw block in a frame of zstd (RFC 8878)."""
+    assert len(content) < 256
+    return b"\x28\xb5\x2f\xfd" + bytes([0x20, len(content)]) + (len(content) << 3 | 1).to_bytes(3, "little") + content
+
+
 def lines_of(file: Path) -> list[str]:
     return [place.rpartition(":")[2] for place, _ in read_rows(file)]
 
@@ -27,6 +35,12 @@ def lines_of(file: Path) -> list[str]:
         ("windows.jsonl", ("\ufeff" + LINES.replace("\n", "\r\n")).encode(), "123"),
         ("no newline at the end.jsonl", ("\n" + LINES.rstrip()).encode(), "234"),
         ("rows.jsonl.gz", gzip.compress(LINES.encode(), mtime=0), "123"),
+        ("rows.jsonl.bz2", bz2.compress(LINES.encode()), "123"),
+        ("rows.jsonl.xz", lzma.compress(LINES.encode()), "123"),
+        ("rows.jsonl.zst", zstd(LINES.encode()), "123"),
+        ("array.json.xz", lzma.compress(json.dumps(ROWS, indent=1).encode()), "26a"),
+        ("object.json", json.dumps({"version": 1, "data": ROWS}).encode(), "111"),
+        ("pretty object.json", json.dumps({"data": ROWS, "more": {"n": 1}}, indent=1).encode(), "37b"),
         ("array.json", json.dumps(ROWS).encode(), "111"),
         ("pretty.json", ("\ufeff \n" + json.dumps(ROWS, indent=1)).encode(), "37b"),
     ],
@@ -60,13 +74,14 @@ def test_an_array_larger_than_what_is_read_at_once(tmp_path: Path) -> None:
         ('[{"a": 1},\n\n{"b" 2}, {"c": 3}]', 3),
         ('[{"a": 1}\n{"b": 2}]', 1),
         ('[{"a": 1},\n,{"b": 2}]', 2),
+        ('[{"a": 1},\n{"b": 2},\n]', 3),
         ("[", 1),
     ],
 )
 def test_a_damaged_array(tmp_path: Path, content: str, line: int) -> None:
     file = tmp_path / "rows.json"
     file.write_text(content)
-    with pytest.raises(DataError, match=rf"rows.json:{line}: damaged JSON array .*; download it again"):
+    with pytest.raises(DataError, match=rf"rows.json:{line}: damaged JSON array .*; mend it there"):
         list(read_rows(file))
 
 
@@ -117,5 +132,47 @@ def test_a_damaged_download(tmp_path: Path, name: str) -> None:
         content[20] ^= 255
     file = tmp_path / name
     file.write_bytes(content)
-    with pytest.raises(DataError, match=rf"{name}: cannot be read \(.*\); download it again"):
+    with pytest.raises(DataError, match=rf"{name}: cannot be read to its end \(.*\); bring the whole file again"):
         list(read_rows(file))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (LINES.encode("utf-16"), "is UTF-16; write it as UTF-8"),
+        (LINES.encode("utf-16-le"), "is UTF-16; write it as UTF-8"),
+        (LINES.encode("utf-32"), "is UTF-32; write it as UTF-8"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+            "is a Git LFS pointer, .*`git lfs pull`",
+        ),
+        (b"\n<!DOCTYPE html>", "is a page of HTML"),
+        (b"PK\x03\x04", "is a ZIP archive or a spreadsheet"),
+        (zstd(b'[{"a": 1}]'), "is a JSON array packed by zstd"),
+        (b'{"data": [{"a": 1}]', "text behind the end of the JSON array"),
+    ],
+)
+def test_files_of_another_kind_are_named(tmp_path: Path, content: bytes, what: str) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=rf"rows.jsonl(:1)?: {what}"):
+        list(read_rows(file))
+
+
+def test_rows_that_hold_a_list_under_data_are_rows(tmp_path: Path) -> None:
+    rows = [{"data": [{"a": 1}]}, {"data": [{"a": 2}]}]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [row for _, row in read_rows(file)] == rows
+
+
+def test_nan_is_missing_and_a_huge_number_is_text(tmp_path: Path) -> None:
+    file, array, table = (tmp_path / name for name in ("rows.jsonl", "rows.json", "rows.parquet"))
+    row = '{"a": NaN, "b": [NaN, Infinity], "c": ' + "9" * 5000 + ', "d": 12345678901234567890123}'
+    file.write_text(row)
+    array.write_text(f"[{row}]")
+    expected = {"a": None, "b": [None, float("inf")], "c": "9" * 5000, "d": 12345678901234567890123}
+    for written in (file, array):
+        assert [read for _, read in read_rows(written)] == [expected]
+    pl.DataFrame({"a": [float("nan"), 1.0]}).write_parquet(table)
+    assert [read for _, read in read_rows(table)] == [{"a": None}, {"a": 1.0}]

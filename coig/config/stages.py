@@ -76,6 +76,14 @@ class GenerateConfig(Node):
         return Path(self.queries).stem
 
 
+class Claims(Node):
+    """What a claim is held against."""
+
+    margin: float = Field(
+        gt=0, lt=50
+    )  # points: the advantage in win rate that matters, fixed before judgments are seen
+
+
 class EvaluateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
@@ -84,4 +92,5 @@ class EvaluateConfig(Node):
     labels: ExistingFiles  # people's or models', of reasoning steps
     # as in generations/<queries>.jsonl: sample, held_out, or the stem of the queries' file; one or several
     queries: QueriesNames
+    claims: Claims
     real_names: bool  # of raters; else by pseudonym

@@ -28,12 +28,14 @@ log = logging.getLogger(__name__)
 class Findings:
     """What a study says.
 
-    question: what it was made to answer. halves: a sentence on each pool of which a half is used.
+    margin: the advantage that matters, as a share. question: what it was made to answer. halves: a sentence on each
+    pool of which a half is used.
     """
 
     claims: pl.DataFrame
     signatures: pl.DataFrame
     contrasts: pl.DataFrame
+    margin: float
     question: str | None
     question_answers: tuple[QuestionAnswer, ...]
     halves: tuple[str, ...]
@@ -46,8 +48,12 @@ def interpret(
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
+    margin: float,
 ) -> Findings:
-    """Hold the paper's claims and the study's question against its tables, and say what a reader must know."""
+    """Hold the paper's claims and the study's question against its tables, and say what a reader must know.
+
+    `margin`: the advantage that matters, as a share.
+    """
     cells = group_by_seed(arms)
     pooled = _pool_seeds(cells, answers, judgments, tables) if _has_seeds(cells) else None
     ratings = judgments.ratings if judgments else None
@@ -55,13 +61,14 @@ def interpret(
     question = _choose_question(arms)
     contrasts = pl.DataFrame(schema=CONTRASTS)
     if question:
-        contrasts = _contrast(question, cells, arms, answers, judgments)
+        contrasts = _contrast(question, cells, arms, answers, judgments, margin)
     return Findings(
-        claims=claims(*of_claims),
+        claims=claims(*of_claims, margin),
         signatures=signatures(roster, tables.get("win_rates"), tables.get("automatic"), ratings),
         contrasts=contrasts,
+        margin=margin,
         question=question.ask if question else None,
-        question_answers=tuple(answers_in_words(question, contrasts)) if question else (),
+        question_answers=tuple(answers_in_words(question, contrasts, margin)) if question else (),
         halves=halves_in_words(arms),
         notes=tuple(_notes(arms, answers, judgments, tables)),
     )
@@ -95,6 +102,7 @@ def _contrast(
     arms: Sequence[Arm],
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
+    margin: float,
 ) -> pl.DataFrame:
     contrasts = contrasts_of(question, cells)
     if not contrasts:
@@ -102,7 +110,7 @@ def _contrast(
         base = f"{question.compare}={question.baseline}"
         log.warning("nothing to hold against %s among the arms: there are %s", base, ", ".join(values))
     order = Roster.of(cell.contestant for cell in cells).names
-    return contrast_table(contrasts, answers, judgments.comparisons if judgments else None, arms, order)
+    return contrast_table(contrasts, answers, judgments.comparisons if judgments else None, arms, order, margin)
 
 
 def _has_seeds(cells: Sequence[Cell]) -> bool:

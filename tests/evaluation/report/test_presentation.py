@@ -183,7 +183,7 @@ def test_judgments_alone_and_answers_alone_are_enough() -> None:
 def test_a_claim_says_its_status_in_words_and_labels_both_intervals() -> None:
     page = html(evaluation(), {})
     cards = re.findall(r'<article class="claim ([a-z-]+)">(.*?)</article>', page, re.DOTALL)
-    assert [status for status, _ in cards] == 2 * ["supported", "not-supported", "underpowered"]
+    assert [status for status, _ in cards] == 2 * ["supported", "not-supported", "inconclusive"]
     supported = cards[0][1]
     assert '<span aria-hidden="true">✓</span> supported' in supported
     facts = dict(re.findall(r"<dt>(.*?)</dt><dd.*?>(.*?)</dd>", supported))
@@ -192,7 +192,7 @@ def test_a_claim_says_its_status_in_words_and_labels_both_intervals() -> None:
         "95 %, these raters, new prompts": "[56.0, 69.0]\u00a0%",
         "95 %, new raters too": "[53.0, 72.0]\u00a0%",
         "corrected p": "&lt; 0.001",
-        "minimum detectable effect": "9.8 points",
+        "advantage excluded": "22.0 points or more",
     }
     assert "<summary>1 not measured</summary>" in page
     assert "<li>A claim without judgments: Nobody judged it.</li>" in page
@@ -221,7 +221,7 @@ def test_the_reader_holds_each_query_once_with_the_arms_in_order() -> None:
 
 def test_the_summary_pastes_as_markdown() -> None:
     text = summary(evaluation())
-    assert "## Chinese queries: claims (1 supported, 1 not supported, 1 underpowered, 1 not measured)" in text
+    assert "## Chinese queries: claims (1 supported, 1 not supported, 1 inconclusive, 1 not measured)" in text
     assert "- ✓ **supported**: The paper's claim no. 0." in text
     assert "| cw+10k | 75.1 | 69.8 | 62.7 | – | 62.7 |" in text
     assert "| cw+10k | +0.51 | [+0.21, +0.81] | 1 | 1–2 | – |" in text

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from coig.config import EvaluateConfig, Logger
+from coig.config.stages import Claims
 from coig.errors import ConfigError
 from coig.evaluation.measures.answers import choose_answers, measure_answers
 from coig.evaluation.measures.tables import METRICS, automatic_table, comparisons
@@ -23,7 +24,8 @@ from tests.studies import make_arm, roster_of
 from tests.training.wandb_file import read_records
 
 CONFIG = EvaluateConfig(
-    study="s", arms=None, queries=("queries",), judgments=(), answers=(), labels=(), real_names=False
+    **{"study": "s", "arms": None, "queries": ("queries",), "judgments": (), "answers": (), "labels": ()},
+    **{"claims": Claims(margin=10), "real_names": False},
 )
 
 

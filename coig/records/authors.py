@@ -26,7 +26,9 @@ def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
     answers = []
     for file in files:
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
+            found = json.loads(file.read_text(encoding="utf-8-sig"))
+            if not found:
+                raise ValueError("it holds none")
             arm, lang = arm_of_file(file.name), lang_of_file(file.name)
             answers += [_answer(arm, lang, str(question), fields) for question, fields in found.items()]
         except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
@@ -41,10 +43,15 @@ def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
 
 
 def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answer:
-    reasoning, answer = split_completion(str(fields["my_response"]))
+    reasoning, answer = split_completion(_whole(fields["my_response"]))
     unknown = dict.fromkeys(("genre", "answer_tokens", "finish_reason", "seed", "sampling"))
-    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": str(fields["prompt"])}
+    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": _whole(fields["prompt"])}
     return Answer.model_validate(known | unknown | {"reasoning": reasoning, "answer": answer})
+
+
+def _whole(text: Any) -> str:
+    """Return a text that can be written: half of a character's two code units becomes the replacement character."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", str(text))
 
 
 def read_ranking(row: dict[str, Any], rater: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from coig.config import Question
-from coig.evaluation.findings.caveats import notes_on_answers, notes_on_judgments, notes_on_strengths
+from coig.evaluation.findings.caveats import notes_on_answers, notes_on_failures, notes_on_judgments, notes_on_strengths
 from coig.evaluation.findings.cells import Cell, averaged, group_by_seed, verdicts_between
 from coig.evaluation.findings.claims import claims, signatures
 from coig.evaluation.findings.contrasts import CONTRASTS, contrast_table, contrasts_of
@@ -83,9 +83,22 @@ def _notes(
     notes = []
     if answers is not None:
         notes += notes_on_answers(answers, {arm.name: arm.config().seed for arm in arms})
+        notes += notes_on_failures(_failed_queries(arms, answers["queries"].drop_nulls().unique(maintain_order=True)))
     if judgments is not None:
         notes += notes_on_judgments(judgments, answers) + notes_on_strengths(tables["strengths"])
     return notes
+
+
+def _failed_queries(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str, set[str]]]:
+    """Return by file of queries and arm the ids of the queries whose answer failed; of arms that were asked them."""
+    return {
+        queries: {
+            arm.name: {answer.query_id for answer in arm.answers(queries) if answer.failed and answer.sample == 0}
+            for arm in arms
+            if arm.generations(queries).exists()
+        }
+        for queries in files
+    }
 
 
 def _choose_question(arms: Sequence[Arm]) -> Question | None:

@@ -10,6 +10,7 @@ from coig.evaluation.report.figures import figures
 from coig.evaluation.report.latex import write_latex
 from coig.evaluation.report.page import html, summary
 from coig.evaluation.report.results import Evaluation
+from coig.evaluation.report.short_names import shorten_names
 from coig.files.atomic import write_atomic
 
 
@@ -20,6 +21,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
         files |= {f"{name}.csv": frame.write_csv(), f"{name}.parquet": buffer.getvalue()}
+    evaluation = shorten_names(evaluation)
     files |= {f"latex/{name}.tex": source for name, source in write_latex(evaluation).items()}
     drawn = figures(evaluation)
     svgs = {name: rendered(figure, "svg") for name, figure in drawn.items()}

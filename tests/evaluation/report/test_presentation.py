@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -13,14 +14,17 @@ from typing import Any
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from coig.display.figures import rendered
 from coig.display.latex import escaped, latex
 from coig.display.numbers import interval, number, p_value, percent, signed
+from coig.display.terminal import print_table
 from coig.evaluation.report.figures import figures
 from coig.evaluation.report.latex import write_latex
 from coig.evaluation.report.page import html, summary
 from coig.evaluation.report.results import Evaluation, each_pair_once, strongest
+from coig.evaluation.report.short_names import short_names, shorten_names
 from coig.evaluation.report.tables import win_rate_matrix
 from tests.evaluation.synthetic_frames import ARMS, ROSTER, evaluation, win_rates
 from tests.studies import roster_of
@@ -314,3 +318,40 @@ def test_a_click_on_a_heading_sorts_numbers_as_numbers(tmp_path: Path) -> None:
     )
     assert "<title>0 2,000 10,000 20,000 20,000 | 20,000 20,000 10,000 2,000 0 | 1:1.2 1:6.0 1:12.0 – –</title>" in dom
     assert 'aria-sort="ascending"' in dom
+
+
+def test_a_dollar_and_brackets_in_names_are_text() -> None:
+    genre = pl.when(pl.col("genre").is_not_null()).then(pl.lit("$\\frac$ [/b]"))
+    drawn = figures(evaluation(win_rates=win_rates().with_columns(genre=genre)))["genres_en"]
+    assert ">$\\frac$ [/b] (" in rendered(drawn, "svg").decode()
+    assert rendered(drawn, "png")
+
+
+def test_a_table_too_wide_for_the_terminal_is_printed_in_parts_that_keep_the_rows_names() -> None:
+    names = [f"cw+10k-seed{n:02}" for n in range(15)]
+    rows = [{"genre": None, "arm": a, "opponent": b, "rate": 0.5} for a in names for b in names if a != b]
+    matrix = win_rate_matrix(pl.DataFrame(rows, schema_overrides={"genre": pl.String}), roster_of(names))
+    assert matrix.headings[1:] == tuple(str(n) for n in range(1, 16))
+    for width, parts in ((80, 2), (120, 1)):
+        console = Console(width=width, file=io.StringIO(), markup=False)
+        print_table(console, matrix)
+        printed = console.file.getvalue()  # type: ignore[attr-defined]
+        assert [printed.count(f"{n} {name} ") for n, name in enumerate(names, 1)] == [parts] * 15
+        assert "…" not in printed
+
+
+def test_long_names_are_shortened_alike_and_told_in_full_once() -> None:
+    long = {"cw": "x" * 100 + "a" * 20, "cw+1k": "x" * 90 + "y" * 10 + "a" * 20, "cw+5k": "cw+5k"}
+    assert list(short_names(long.values()).values()) == [
+        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa",
+        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa #2",
+        "cw+5k",
+    ]
+    rates = win_rates().with_columns(pl.col("arm", "opponent").replace(long))
+    shown = shorten_names(Evaluation("s", roster_of(tuple(long.values())), {"win_rates": rates}, notes=(long["cw"],)))
+    assert set(shown.tables["win_rates"]["arm"]) > {"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa"}
+    assert shown.notes == (
+        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa",
+        f"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa: {long['cw']}",
+        f"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa #2: {long['cw+1k']}",
+    )

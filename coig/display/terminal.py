@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from rich.box import SIMPLE_HEAD
@@ -17,7 +18,12 @@ WIDTH_IN_A_FILE = 140  # columns, where the output is no terminal
 
 
 def make_console(width: int = WIDTH_IN_A_FILE) -> Console:
-    """Return a console that prints texts as they are; `width` columns where the output is no terminal."""
+    """Return a console that prints texts as they are; `width` columns where the output is no terminal.
+
+    A character that the terminal's encoding lacks is written as its escape, `\\u6625`.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else width)
 
 

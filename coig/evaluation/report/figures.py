@@ -222,8 +222,9 @@ def _genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     axes.hlines(places, _per_cent(rows["low"]), _per_cent(rows["high"]), color=colours, linewidth=3, alpha=0.55)
     axes.scatter(_per_cent(rows["rate"]), places, s=26, color=colours, edgecolor="white", zorder=3, clip_on=False)
     axes.set_xlim(0, 100)
-    names = f"{rows['arm'][0]}", f"over {roster.reference} (%)"
-    figure.supxlabel("win rate of " + ("\n" if sum(map(len, names)) > 30 else " ").join(names), fontsize=10)
+    of_arm, over = f"win rate of {rows['arm'][0]}", f"over {roster.reference} (%)"
+    between = "\n" if len(of_arm + over) > 42 else " "
+    figure.supxlabel(f"{of_arm}{between}{over}", fontsize=10)
     axes.tick_params(axis="y", labelsize=8.5)
 
 

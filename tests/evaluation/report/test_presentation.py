@@ -19,7 +19,8 @@ from rich.console import Console
 from coig.display.figures import rendered
 from coig.display.latex import escaped, latex
 from coig.display.numbers import interval, number, p_value, percent, signed
-from coig.display.terminal import print_table
+from coig.display.tables import Table
+from coig.display.terminal import make_console, print_table
 from coig.evaluation.report.figures import figures
 from coig.evaluation.report.latex import write_latex
 from coig.evaluation.report.page import html, summary
@@ -355,3 +356,12 @@ def test_long_names_are_shortened_alike_and_told_in_full_once() -> None:
         f"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa: {long['cw']}",
         f"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa #2: {long['cw+1k']}",
     )
+
+
+def test_a_terminal_without_chinese_shows_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    terminal = io.TextIOWrapper(written, encoding="ascii")
+    monkeypatch.setattr("sys.stdout", terminal)
+    print_table(make_console(), Table(("arm",), (True,), (("武侠 [/b]",),)))
+    terminal.flush()
+    assert rb"\u6b66\u4fa0 [/b]" in written.getvalue()

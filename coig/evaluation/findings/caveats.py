@@ -76,7 +76,7 @@ def notes_on_failures(failed: Mapping[str, Mapping[str, set[str]]]) -> list[str]
     """
     notes = []
     for queries, by_arm in failed.items():
-        if everywhere := set.intersection(*by_arm.values()):
+        if by_arm and (everywhere := set.intersection(*by_arm.values())):
             notes.append(
                 f"{len(everywhere)} queries of {queries} failed in every arm and are left out, {min(everywhere)} for "
                 "example: generate.py asks for them again."

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from coig.display.numbers import number
-from coig.statistics.intervals import wilson_interval
+from coig.statistics.intervals import exact_upper_limit
 from coig.statistics.power import prompts_to_find
 
 LEVEL = 0.05  # of p after Holm's correction
@@ -83,13 +83,14 @@ def excluded_in_words(excluded: float | None) -> str | None:
 def _excluded(rate: Mapping[str, Any]) -> float | None:
     """Return the advantage at the upper end of the 95 % interval: of new raters too, where there are several.
 
-    Of one rater it is Wilson's over prompts. The bootstrap's is too narrow for few prompts: it would deny a true 60 %
-    in 6 to 10 % of the studies of 7 or 12 prompts.
+    Of one rater it is the exact one over prompts. The bootstrap's is too narrow for few prompts: it would deny a true
+    60 % in 6 to 10 % of the studies of 7 or 12 prompts.
     """
     if rate["high"] is None:
         return None
-    _, wilson = wilson_interval(rate["rate"] * rate["prompts"], rate["prompts"])
-    return (wilson if rate["high_raters"] is None else float(rate["high_raters"])) - 0.5
+    if rate["high_raters"] is not None:
+        return float(rate["high_raters"]) - 0.5
+    return exact_upper_limit(rate["rate"] * rate["prompts"], rate["prompts"]) - 0.5
 
 
 def _of_other_raters(rate: Mapping[str, Any]) -> str:

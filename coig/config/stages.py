@@ -94,6 +94,13 @@ class Rating(Node):
         return self
 
 
+class Claims(Node):
+    """When a claim is supported, not supported or inconclusive."""
+
+    # points: the advantage in win rate that matters, fixed before judgments are seen
+    margin: float = Field(gt=0, lt=50)
+
+
 class EvaluateConfig(Node):
     study: FolderName | None
     arms: ArmNames | None
@@ -103,4 +110,5 @@ class EvaluateConfig(Node):
     # as in generations/<queries>.jsonl: sample, held_out, or the stem of the queries' file; one or several
     queries: QueriesNames
     rating: Rating
+    claims: Claims
     real_names: bool  # of raters; else by pseudonym

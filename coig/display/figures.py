@@ -60,6 +60,7 @@ def drawing(settings: dict[Any, Any] | None = None) -> Iterator[None]:
     """In the report's style; matplotlib would warn of each character that no font has, at each text."""
     style = {
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a $ in a name is a dollar
         "font.family": ["DejaVu Sans", *_chinese_font()],
         "font.size": 10,
         "axes.spines.top": False,
@@ -94,20 +95,32 @@ def warn_of_missing_font(drawn: Iterable[Figure]) -> None:
 def column_axes(figure: Figure, arms: Sequence[str], label: str) -> Any:
     """Axes with the arms along x."""
     axes = figure.subplots()
-    axes.set_xticks(range(len(arms)), arms, rotation=slant(arms))
+    label_columns(figure, axes, arms)
     axes.set_ylabel(label)
     axes.grid(axis="y")
     return axes
 
 
+def label_columns(figure: Figure, axes: Any, names: Sequence[str]) -> None:
+    """Write a name below each column, and widen the figure so that many have room."""
+    figure.set_size_inches(max(WIDTH, 0.42 * len(names) + 0.8), figure.get_figheight())
+    slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slant(names) else {}
+    axes.set_xticks(range(len(names)), names, **slanted)
+
+
 def row_axes(figure: Figure, names: Sequence[str], height: float) -> Any:
     """Axes with a name per row, the first on top, `height` inches each."""
-    figure.set_size_inches(WIDTH, 1.1 + height * len(names))
+    figure.set_size_inches(width_beside(names), 1.1 + height * len(names))
     axes = figure.subplots()
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x")
     return axes
+
+
+def width_beside(names: Sequence[str]) -> float:
+    """Return the inches of a figure that has room for a plot beside names."""
+    return max(WIDTH, 2.0 + 0.085 * max(map(len, names)))
 
 
 def slant(names: Sequence[str]) -> int:

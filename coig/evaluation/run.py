@@ -44,7 +44,7 @@ def evaluate(config: EvaluateConfig) -> None:
         tables |= {"answers": answers} | measure(answers) | trace(answers, labels)
     if judgments is not None:
         tables |= weigh(judgments, answers, roster.names)
-    findings = interpret(arms, roster, answers, judgments, tables)
+    findings = interpret(arms, roster, answers, judgments, tables, config.claims.margin / 100)
     tables |= {"claims": findings.claims, "contrasts": findings.contrasts, "signatures": findings.signatures}
     if "raters" in tables and not config.real_names:
         tables["raters"] = name_raters(tables["raters"], judged or (), study)

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 Floats = NDArray[np.float64]
 Z95 = 1.959964  # of the normal distribution, two-sided 95 %
@@ -22,6 +23,11 @@ def wilson_interval(successes: float, trials: int, z: float = Z95) -> tuple[floa
     centre = (rate + square / 2) / (1 + square)
     half = z * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials)) / (1 + square)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def exact_upper_limit(successes: float, trials: int) -> float:
+    """Return the upper end of the exact 95 % interval of a proportion (Clopper & Pearson 1934, Biometrika 26:404)."""
+    return 1.0 if successes >= trials else float(betaincinv(successes + 1, trials - successes, 0.975))
 
 
 @lru_cache(maxsize=8)  # many tables resample the same prompts

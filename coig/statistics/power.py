@@ -44,3 +44,14 @@ class Plan:
     def detectable(self, prompts: int, raters: int) -> float:
         """The smallest difference from one half that is found with this power, these raters."""
         return float((ndtri(0.975) + ndtri(self.power)) * self.error(prompts, raters))
+
+
+def prompts_to_find(effect: float, prompts: int, detectable: float | None) -> int:
+    """Return how many prompts find a difference of `effect` from one half, where so many find one of `detectable`.
+
+    What is found falls with the square root of the number. None: not known, and verdicts are taken to vary as much as
+    they can.
+    """
+    if detectable is None:
+        return Plan(0.5 + effect, raters=1).prompts(1)
+    return math.ceil(prompts * (detectable / effect) ** 2)

@@ -215,7 +215,7 @@ def raters() -> pl.DataFrame:
 
 
 def claims() -> pl.DataFrame:
-    statuses = ("supported", "not supported", "underpowered", "not measured")
+    statuses = ("supported", "not supported", "inconclusive", "not measured")
     return pl.DataFrame(
         [
             {
@@ -226,7 +226,12 @@ def claims() -> pl.DataFrame:
                     "effect": f"{60 + n}.0 % of 204",
                 },
                 **dict(zip(("low", "high", "low_raters", "high_raters"), (0.56, 0.69, 0.53, 0.72), strict=True)),
-                **{"p_holm": 0.0001, "mde": 0.098, "why": "Both intervals lie above 50 %."},
+                **{
+                    "p_holm": 0.0001,
+                    "excluded": 0.22,
+                    "prompts_needed": 400 if n == 2 else None,
+                    "why": "Both intervals lie above 50 %.",
+                },
             }
             if status != "not measured"
             else {"lang": lang, "claim": "A claim without judgments", "status": status, "why": "Nobody judged it."}

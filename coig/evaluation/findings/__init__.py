@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from coig.config import Question
-from coig.evaluation.findings.caveats import notes_on_answers, notes_on_judgments, notes_on_strengths
+from coig.evaluation.findings.caveats import notes_on_answers, notes_on_failures, notes_on_judgments, notes_on_strengths
 from coig.evaluation.findings.cells import Cell, averaged, group_by_seed, verdicts_between
 from coig.evaluation.findings.claims import claims, signatures
 from coig.evaluation.findings.contrasts import CONTRASTS, contrast_table, contrasts_of
@@ -28,12 +28,14 @@ log = logging.getLogger(__name__)
 class Findings:
     """What a study says.
 
-    question: what it was made to answer. halves: a sentence on each pool of which a half is used.
+    margin: the advantage that matters, as a share. question: what it was made to answer. halves: a sentence on each
+    pool of which a half is used.
     """
 
     claims: pl.DataFrame
     signatures: pl.DataFrame
     contrasts: pl.DataFrame
+    margin: float
     question: str | None
     question_answers: tuple[QuestionAnswer, ...]
     halves: tuple[str, ...]
@@ -46,8 +48,12 @@ def interpret(
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
+    margin: float,
 ) -> Findings:
-    """Hold the paper's claims and the study's question against its tables, and say what a reader must know."""
+    """Hold the paper's claims and the study's question against its tables, and say what a reader must know.
+
+    `margin`: the advantage that matters, as a share.
+    """
     cells = group_by_seed(arms)
     pooled = _pool_seeds(cells, answers, judgments, tables) if _has_seeds(cells) else None
     rated = (judgments.ratings, judgments.scale) if judgments else (None,)
@@ -55,13 +61,14 @@ def interpret(
     question = _choose_question(arms)
     contrasts = pl.DataFrame(schema=CONTRASTS)
     if question:
-        contrasts = _contrast(question, cells, arms, answers, judgments)
+        contrasts = _contrast(question, cells, arms, answers, judgments, margin)
     return Findings(
-        claims=claims(*of_claims),
+        claims=claims(*of_claims, margin),
         signatures=signatures(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
         contrasts=contrasts,
+        margin=margin,
         question=question.ask if question else None,
-        question_answers=tuple(answers_in_words(question, contrasts)) if question else (),
+        question_answers=tuple(answers_in_words(question, contrasts, margin)) if question else (),
         halves=halves_in_words(arms),
         notes=tuple(_notes(arms, answers, judgments, tables)),
     )
@@ -76,9 +83,22 @@ def _notes(
     notes = []
     if answers is not None:
         notes += notes_on_answers(answers, {arm.name: arm.config().seed for arm in arms})
+        notes += notes_on_failures(_failed_queries(arms, answers["queries"].drop_nulls().unique(maintain_order=True)))
     if judgments is not None:
         notes += notes_on_judgments(judgments, answers) + notes_on_strengths(tables["strengths"])
     return notes
+
+
+def _failed_queries(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str, set[str]]]:
+    """Return by file of queries and arm the ids of the queries whose answer failed; of arms that were asked them."""
+    return {
+        queries: {
+            arm.name: {answer.query_id for answer in arm.answers(queries) if answer.failed and answer.sample == 0}
+            for arm in arms
+            if arm.generations(queries).exists()
+        }
+        for queries in files
+    }
 
 
 def _choose_question(arms: Sequence[Arm]) -> Question | None:
@@ -95,6 +115,7 @@ def _contrast(
     arms: Sequence[Arm],
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
+    margin: float,
 ) -> pl.DataFrame:
     contrasts = contrasts_of(question, cells)
     if not contrasts:
@@ -102,7 +123,7 @@ def _contrast(
         base = f"{question.compare}={question.baseline}"
         log.warning("nothing to hold against %s among the arms: there are %s", base, ", ".join(values))
     order = Roster.of(cell.contestant for cell in cells).names
-    return contrast_table(contrasts, answers, judgments.comparisons if judgments else None, arms, order)
+    return contrast_table(contrasts, answers, judgments.comparisons if judgments else None, arms, order, margin)
 
 
 def _has_seeds(cells: Sequence[Cell]) -> bool:

@@ -19,8 +19,8 @@ def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[st
     of_seeds = answers.filter(queries=HELD_OUT).group_by(pl.col("arm").replace_strict(seeds, return_dtype=pl.Int64))
     held_out = {seed: set(part["query_id"]) for (seed,), part in of_seeds}
     notes = [f"{arm} has no answers and is left out." for arm in seeds if arm not in answered]
-    for arm, seed in seeds.items():
-        asked = others | held_out.get(seed, set())  # each seed holds out its own triplets
+    for arm in [*seeds, *sorted(answered.keys() - seeds.keys())]:
+        asked = others | held_out.get(seeds.get(arm), set())  # each seed holds out its own triplets
         if answered.get(arm, asked) < asked:
             count = f"{len(answered[arm])} of {len(asked)}"
             notes.append(f"{arm} has answered {count} queries: its figures are not comparable with the others'.")
@@ -50,11 +50,40 @@ def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> li
             notes.append(f"{where}: one rater only. How others would judge cannot be told.")
         if (part["score"] == 0.5).all():
             notes.append(f"{where}: all verdicts are ties. No arm can be told from another.")
-        prompts = part.group_by("arm", "opponent").agg(pl.col("query_id").n_unique())
-        most = part["query_id"].n_unique()
-        for arm, opponent, count in prompts.sort("arm", "opponent").iter_rows():
-            if count < most:
-                notes.append(f"{where}: {arm} and {opponent} were compared on {count} of {most} prompts.")
+        notes += [f"{where}: {note}" for note in _incomplete_pairs(part)]
+    return notes
+
+
+def _incomplete_pairs(comparisons: pl.DataFrame) -> list[str]:
+    """Return one note if pairs were compared on fewer than all prompts, with the fewest and the most of them."""
+    most = comparisons["query_id"].n_unique()
+    prompts = comparisons.group_by("arm", "opponent").agg(count=pl.col("query_id").n_unique())
+    pairs = prompts.filter(pl.col("count") < most).sort("count", "arm", "opponent").rows()
+    if not pairs:
+        return []
+    (arm, opponent, fewest), (*_, largest) = pairs[0], pairs[-1]
+    if len(pairs) == 1:
+        return [f"{arm} and {opponent} were compared on {fewest} of {most} prompts."]
+    counts = f"{fewest}" if fewest == largest else f"{fewest} to {largest}"
+    return [
+        f"{len(pairs)} of {len(prompts)} pairs of arms were compared on fewer than all {most} prompts: on {counts}, "
+        f"{arm} and {opponent} on {fewest}."
+    ]
+
+
+def notes_on_failures(failed: Mapping[str, Mapping[str, set[str]]]) -> list[str]:
+    """Return a note on each file of queries of which some failed in every arm.
+
+    Args:
+        failed: by file of queries and arm, the ids of the queries whose answers failed.
+    """
+    notes = []
+    for queries, by_arm in failed.items():
+        if by_arm and (everywhere := set.intersection(*by_arm.values())):
+            notes.append(
+                f"{len(everywhere)} queries of {queries} failed in every arm and are left out, {min(everywhere)} for "
+                "example: generate.py asks for them again."
+            )
     return notes
 
 

@@ -8,14 +8,16 @@ from typing import Any, Literal
 import polars as pl
 
 from coig.config.ratio import Ratio
+from coig.evaluation.findings.rule import LEVEL, Finding, decide
 from coig.statistics.intervals import wilson_interval
 from coig.study.roster import Roster
 
-LEVEL = 0.05  # of p after Holm's correction
-Status = Literal["supported", "not supported", "underpowered", "not measured"]
+Status = Literal["supported", "not supported", "inconclusive", "not measured"]
+SURPLUS = 0.05  # of answers in the other language, beside the arm that it is held against: less does not count
 CLAIMS: dict[str, Any] = {
     **dict.fromkeys(("lang", "claim", "status", "effect"), pl.String),
-    **dict.fromkeys(("low", "high", "low_raters", "high_raters", "p_holm", "mde"), pl.Float64),
+    **dict.fromkeys(("low", "high", "low_raters", "high_raters", "p_holm", "excluded"), pl.Float64),
+    "prompts_needed": pl.Int64,
     "why": pl.String,
 }
 SIGNATURES = {**dict.fromkeys(("lang", "arm", "signature"), pl.String), "present": pl.Boolean, "numbers": pl.String}
@@ -51,15 +53,16 @@ def claims(
     win_rates: pl.DataFrame | None,
     automatic: pl.DataFrame | None,
     comparisons: pl.DataFrame | None,
+    margin: float,
 ) -> pl.DataFrame:
-    """One row per claim about a language that was judged or answered.
+    """Return a row per claim about a language that was judged or answered.
 
-    A claim that an arm wins is *supported* if it does and p after Holm's correction is below 0.05; *not supported* if
-    it loses so, or if the interval excludes even the smallest difference that would have been found (`mde`); else
-    *underpowered*. For a claim that an arm does not win it is the other way round.
+    A claim that an arm wins is *supported* if it does beyond chance; *not supported* if it loses so, or if an advantage
+    of `margin` (a share) or more is excluded; else *inconclusive*. For a claim that an arm does not win it is the other
+    way round. `excluded`: the arm's advantages from this share on are excluded.
     """
-    rows = [_paper_claim(claim, roster, win_rates) for claim in PREFERENCES]
-    rows += [_paradox(lang, win_rates, automatic) for lang in ("zh", "en")]
+    rows = [_paper_claim(claim, roster, win_rates, margin) for claim in PREFERENCES]
+    rows += [_paradox(lang, win_rates, automatic, margin) for lang in ("zh", "en")]
     rows.append(_contamination(roster, comparisons))
     seen = {lang for table in (win_rates, automatic) if table is not None for lang in table["lang"]}
     kept = [{key: row.get(key) for key in CLAIMS} for row in rows if row["lang"] in seen]
@@ -74,42 +77,40 @@ def _pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: str) ->
     return rows[0] if rows else None
 
 
-def _paper_claim(claim: Claim, roster: Roster, win_rates: pl.DataFrame | None) -> dict[str, Any]:
+def _paper_claim(claim: Claim, roster: Roster, win_rates: pl.DataFrame | None, margin: float) -> dict[str, Any]:
     """Check a claim on the arms that the paper means."""
     arm, opponent = (roster.find_plain(ratio) or Ratio.parse(ratio).arm for ratio in (claim.arm, claim.opponent))
-    return {"lang": claim.lang, "claim": claim.text} | _preference(claim.lang, arm, opponent, claim.beats, win_rates)
+    found = _preference(_pair(win_rates, claim.lang, arm, opponent), arm, opponent, margin, claim.beats)
+    return {"lang": claim.lang, "claim": claim.text} | found
 
 
-def _preference(lang: str, arm: str, opponent: str, beats: bool, win_rates: pl.DataFrame | None) -> dict[str, Any]:
-    row = _pair(win_rates, lang, arm, opponent)
+def _preference(
+    row: dict[str, Any] | None, arm: str, opponent: str, margin: float, beats: bool = True
+) -> dict[str, Any]:
+    """Hold that an arm beats another, or that it does not, against the pair's win rate."""
     if row is None:
         return {"status": "not measured", "why": f"{arm} and {opponent} were not compared"}
-    status, why = verdict(row, beats)
-    effect = f"{100 * row['rate']:.2f} % of {row['verdicts']} verdicts for {arm}"
-    figures = {key: row[key] for key in ("low", "high", "low_raters", "high_raters", "p_holm", "mde")}
-    return figures | {"status": status, "effect": effect, "why": why}
+    decision = decide(row, margin)
+    return {
+        **{key: row[key] for key in ("low", "high", "low_raters", "high_raters", "p_holm")},
+        "status": _status(decision.finding, beats),
+        "effect": f"{100 * row['rate']:.2f} % of {row['verdicts']} verdicts for {arm}",
+        "excluded": decision.excluded,
+        "prompts_needed": decision.prompts_needed,
+        "why": decision.why,
+    }
 
 
-def verdict(row: dict[str, Any], beats: bool) -> tuple[Status, str]:
-    """Decide whether a pair's figures support a claim, and say why."""
-    sure = row["p_holm"] < LEVEL
-    if sure and row["rate"] > 0.5:
-        raters = ""
-        if row["low_raters"] is None:
-            raters = "; nothing is known of other raters"
-        elif row["low_raters"] <= 0.5:
-            raters = "; with these raters: other raters might not agree"
-        return ("supported" if beats else "not supported"), "it wins more often than not" + raters
-    if sure:
-        return ("not supported" if beats else "supported"), "it loses more often than not"
-    if row["high"] is not None and row["mde"] is not None and row["high"] < 0.5 + row["mde"]:
-        status: Status = "not supported" if beats else "supported"
-        return status, f"the interval excludes the {100 * row['mde']:.1f} points that one test finds 4 times in 5"
-    return "underpowered", "neither a win nor its absence can be told from so few verdicts"
+def _status(finding: Finding, beats: bool) -> Status:
+    if finding == "inconclusive":
+        return "inconclusive"
+    return "supported" if (finding == "better") == beats else "not supported"
 
 
-def _paradox(lang: str, win_rates: pl.DataFrame | None, automatic: pl.DataFrame | None) -> dict[str, Any]:
-    """That the arm of the highest TTR loses, against the arm that wins most."""
+def _paradox(
+    lang: str, win_rates: pl.DataFrame | None, automatic: pl.DataFrame | None, margin: float
+) -> dict[str, Any]:
+    """Hold that the arm of the highest TTR loses against the arm that wins most."""
     stated = {"lang": lang, "claim": "the arm of the highest TTR is not the best"}
     if win_rates is None or automatic is None or automatic.filter(pl.col("lang") == lang)["ttr_mean"].is_null().all():
         return stated | {"status": "not measured", "why": "needs both judgments and the answers"}
@@ -121,7 +122,7 @@ def _paradox(lang: str, win_rates: pl.DataFrame | None, automatic: pl.DataFrame 
     best = max(pooled, key=lambda arm: pooled[arm])
     if best == diverse:
         return stated | {"status": "not supported", "why": f"{diverse} has the highest TTR and wins most often"}
-    row = stated | _preference(lang, best, diverse, True, win_rates)
+    row = stated | _preference(_pair(win_rates, lang, best, diverse), best, diverse, margin)
     at_length = measured.sort("mattr_mean", descending=True, nulls_last=True)["arm"][0]
     return row | {"why": f"highest TTR: {diverse}, highest MATTR: {at_length}; {best} wins most: {row['why']}"}
 
@@ -137,12 +138,12 @@ def _contamination(roster: Roster, comparisons: pl.DataFrame | None) -> dict[str
         return stated | {"status": "not measured", "why": "needs answers of both arms, creative and general data alone"}
     [row] = rows
     found = row["p_holm"] < LEVEL and row["difference"] > 0
-    excluded = row["high"] is not None and row["high"] < 0.05
-    status: Status = "supported" if found else "not supported" if excluded else "underpowered"
+    excluded = row["high"] is not None and row["high"] < SURPLUS
+    status: Status = "supported" if found else "not supported" if excluded else "inconclusive"
     why = {
         "supported": "more often than general data alone does",
-        "not supported": "a surplus of 5 points over general data alone is excluded",
-        "underpowered": "no difference from general data alone was found, nor is one of 5 points excluded",
+        "not supported": "a surplus of 5 points or more over general data alone is excluded",
+        "inconclusive": "not beyond chance, nor is a surplus of 5 points or more over general data alone excluded",
     }[status]
     effect = f"{100 * row['difference']:+.1f} points beside {general}"
     figures = {key: row[key] for key in ("low", "high", "p_holm")}

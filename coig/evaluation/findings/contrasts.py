@@ -13,7 +13,7 @@ import polars as pl
 from coig.config import Question
 from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell, averaged, verdicts_between
-from coig.evaluation.findings.claims import LEVEL, verdict
+from coig.evaluation.findings.rule import LEVEL, decide
 from coig.evaluation.measures.tables import compare_arms
 from coig.evaluation.preferences.win_rates import win_rates
 from coig.statistics.intervals import holm
@@ -24,7 +24,8 @@ COUNTED = ("finished", "characters", "ttr_100", "mattr", "contaminated")
 CONTRASTS: dict[str, Any] = {
     **dict.fromkeys(("lang", "queries", "setting", "value", "arm", "opponent", "measure"), pl.String),
     "n": pl.Int64,  # verdicts or queries
-    **dict.fromkeys(("of_arm", "of_opponent", "difference", "low", "high", "p", "p_holm"), pl.Float64),
+    **dict.fromkeys(("of_arm", "of_opponent", "difference", "low", "high", "p", "p_holm", "excluded"), pl.Float64),
+    "prompts_needed": pl.Int64,
     "finding": pl.String,
 }
 
@@ -59,8 +60,11 @@ def contrast_table(
     comparisons: pl.DataFrame | None,
     arms: Sequence[Arm],
     order: Sequence[str],
+    margin: float,
 ) -> pl.DataFrame:
-    """A row per language, file of queries, contrast and measure.
+    """Return a row per language, file of queries, contrast and measure.
+
+    Of the win rates, an advantage of `margin` or more (a share) is what would matter: see `rule.decide`.
 
     A cell's answers to a query are averaged over its seeds. p is corrected (Holm) over all contrasts and measures of
     one language and file of queries; win rates among themselves, for they alone tell which is better.
@@ -70,7 +74,7 @@ def contrast_table(
     names = {arm: cell.name for one in contrasts for cell in (one.arm, one.opponent) for arm in cell.arms}
     rows: list[dict[str, Any]] = []
     if comparisons is not None:
-        rows += _preferences(contrasts, verdicts_between(comparisons, names, order), answers, order)
+        rows += _preferences(contrasts, verdicts_between(comparisons, names, order), answers, order, margin)
     if answers is not None:
         for (lang, queries), part in averaged(answers, names).group_by("lang", "queries", maintain_order=True):
             rows += [{"lang": lang, "queries": queries} | row for row in _counts(contrasts, part)]
@@ -85,7 +89,11 @@ def _about(contrast: Contrast) -> dict[str, Any]:
 
 
 def _preferences(
-    contrasts: Sequence[Contrast], comparisons: pl.DataFrame, answers: pl.DataFrame | None, order: Sequence[str]
+    contrasts: Sequence[Contrast],
+    comparisons: pl.DataFrame,
+    answers: pl.DataFrame | None,
+    order: Sequence[str],
+    margin: float,
 ) -> Iterator[dict[str, Any]]:
     """Win rates of those contrasts that were judged."""
     queries = {} if answers is None else dict(answers.select("query_id", "queries").unique().iter_rows())
@@ -97,21 +105,14 @@ def _preferences(
         rates = {(row["arm"], row["opponent"]): row for row in win_rates(part.drop("queries"), order).to_dicts()}
         judged = [(one, rates[pair]) for one in contrasts if (pair := (one.arm.name, one.opponent.name)) in rates]
         for (one, rate), p in zip(judged, holm([rate["p"] for _, rate in judged]), strict=True):
+            decision = decide(rate | {"p_holm": p}, margin)
             yield _about(one) | {
                 **{"lang": lang, "queries": name, "measure": PREFERRED, "n": rate["verdicts"]},
                 **{"of_arm": rate["rate"], "of_opponent": 1 - rate["rate"], "difference": rate["rate"] - 0.5},
                 **{end: None if rate[end] is None else rate[end] - 0.5 for end in ("low", "high")},
-                **{"p": rate["p"], "p_holm": p, "finding": _finding(rate | {"p_holm": p})},
+                **{"p": rate["p"], "p_holm": p, "finding": decision.finding},
+                **{"excluded": decision.excluded, "prompts_needed": decision.prompts_needed},
             }
-
-
-def _finding(rate: dict[str, Any]) -> str:
-    status, _ = verdict(rate, beats=True)
-    if status == "supported":
-        return "better"
-    if status == "underpowered":
-        return "cannot be told"
-    return "worse" if rate["p_holm"] < LEVEL else "no better"
 
 
 def _counts(contrasts: Sequence[Contrast], part: pl.DataFrame) -> list[dict[str, Any]]:

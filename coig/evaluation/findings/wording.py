@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import polars as pl
 
 from coig.config import Question
 from coig.config.fields import LANGUAGES
 from coig.display.numbers import interval, number, p_value, percent, signed
-from coig.evaluation.findings.claims import LEVEL
 from coig.evaluation.findings.contrasts import LOSS, PREFERRED
+from coig.evaluation.findings.rule import LEVEL, Finding, excluded_in_words, in_points
 
 SHARES = {"finished": "ended", "contaminated": "foreign"}
 NAMES = {**SHARES, "characters": "characters", "ttr_100": "TTR of 100 words", "mattr": "MATTR"}
-FINDINGS = ("better", "worse", "no better", "cannot be told")
 RANKED = {  # measures by which a value can be the best: their names, and whether more is better
     PREFERRED: ("win rate", True),
     LOSS: ("held-out loss in nats a token", False),
     "finished": ("share of answers that ended", True),
 }
 ALIKE = "all alike"
+NOT_BY_MARGIN: Finding = "not better by the margin"
 Row = dict[str, Any]
 
 
@@ -36,9 +36,9 @@ class QuestionAnswer:
     contrasts: tuple[str, ...]
 
 
-def answers_in_words(question: Question, table: pl.DataFrame) -> list[QuestionAnswer]:
+def answers_in_words(question: Question, table: pl.DataFrame, margin: float) -> list[QuestionAnswer]:
     """Put the contrasts into words, Chinese queries first. Where several files of queries were answered, each is a
-    setting of its own."""
+    setting of its own. `margin`: the advantage that matters, as a share."""
     if table["queries"].drop_nulls().n_unique() > 1:  # null: a loss
         parts = pl.col("setting").replace("", None), "queries " + pl.col("queries")
         table = table.with_columns(setting=pl.concat_str(parts, separator=", ", ignore_nulls=True))
@@ -48,19 +48,21 @@ def answers_in_words(question: Question, table: pl.DataFrame) -> list[QuestionAn
         pairs = dict.fromkeys((row["setting"], row["arm"], row["opponent"]) for row in rows)
         told = [[row for row in rows if (row["setting"], row["arm"], row["opponent"]) == pair] for pair in pairs]
         if any(row["measure"] != LOSS for row in rows):
-            short, best = _short(question, told), tuple(_best(question, rows))
+            short, best = _short(question, told, margin), tuple(_best(question, rows))
             found.append(QuestionAnswer(lang, short, best, tuple(map(_sentence, told))))
     return found
 
 
-def _short(question: Question, told: Sequence[Sequence[Row]]) -> str:
+def _short(question: Question, told: Sequence[Sequence[Row]], margin: float) -> str:
     """Say in one sentence how many contrasts had which result."""
     preferences = [row for rows in told for row in rows if row["measure"] == PREFERRED]
     what = f"{question.compare} against {question.baseline}"
     if preferences:
-        counts = {finding: sum(row["finding"] == finding for row in preferences) for finding in FINDINGS}
+        counts = {finding: sum(row["finding"] == finding for row in preferences) for finding in get_args(Finding)}
         ended = ", ".join(f"{finding} in {count}" for finding, count in counts.items() if count)
-        return f"Of {_comparisons(len(preferences))} of {what} that were judged: {ended}."
+        points = in_points(margin)
+        meaning = f" The margin: an advantage of {points} points or more is excluded." * (NOT_BY_MARGIN in ended)
+        return f"Of {_comparisons(len(preferences))} of {what} that were judged: {ended}.{meaning}"
     counted = [[row["p_holm"] for row in rows if row["measure"] != LOSS] for rows in told]
     differing = sum(any(p < LEVEL for p in corrected) for corrected in counted)
     compared = _comparisons(sum(map(bool, counted)))
@@ -89,10 +91,15 @@ def _sentence(rows: Sequence[Row]) -> str:
 
 def _preference(row: Row) -> str:
     low, high = (None if row[end] is None else row[end] + 0.5 for end in ("low", "high"))
-    return (
+    told = [
         f"{row['finding']}, preferred in {percent(row['of_arm'])} % of {row['n']:,} verdicts {interval(low, high)}, "
         f"corrected p {p_value(row['p_holm'])}"
-    )
+    ]
+    if excluded := excluded_in_words(row["excluded"]):
+        told.append(f"advantage excluded: {excluded}")
+    if row["prompts_needed"]:
+        told.append(f"prompts needed: about {row['prompts_needed']:,}")
+    return ", ".join(told)
 
 
 def _difference(row: Row) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from coig.evaluation.report.files import write_evaluation
 from coig.evaluation.report.results import Evaluation
+from coig.evaluation.report.short_names import shorten_names
 from coig.evaluation.report.terminal import print_evaluation
 from coig.evaluation.report.tracking import log_evaluation
 from coig.study.arm import Arm
@@ -22,5 +23,5 @@ def report(evaluation: Evaluation, arms: Sequence[Arm], folder: Path) -> None:
     figures = write_evaluation(evaluation, folder)
     with best_effort(folder):
         log_evaluation(evaluation, list(figures), arms, folder)
-    print_evaluation(evaluation)
+    print_evaluation(shorten_names(evaluation))
     log.info("Report: %s", (folder / "report.html").absolute())

@@ -215,6 +215,8 @@ CONTRASTS = (
     shown("difference", signed, "difference"),
     shown("95 %", _difference, "difference", "low", "high"),
     shown("p (Holm)", p_value, "p_holm"),
+    shown("excluded from, points", percent, "excluded"),
+    shown("prompts needed", number, "prompts_needed"),
     words("finding", "finding"),
 )
 SIGNATURES = (
@@ -230,6 +232,7 @@ CLAIMS = (
     shown(THESE_RATERS, interval, "low", "high"),
     shown(NEW_RATERS, interval, "low_raters", "high_raters"),
     shown("p (Holm)", p_value, "p_holm"),
-    shown("MDE, points", percent, "mde"),
+    shown("excluded from, points", percent, "excluded"),
+    shown("prompts needed", number, "prompts_needed"),
     words("why", "why"),
 )

@@ -24,10 +24,11 @@ from coig.display.figures import (
     column_axes,
     drawing,
     is_dark,
+    label_columns,
     lay_out,
     row_axes,
-    slant,
     warn_of_missing_font,
+    width_beside,
 )
 from coig.display.numbers import LANGUAGE_NAMES, percent
 from coig.evaluation.report.results import (
@@ -74,8 +75,6 @@ def _matrix(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     arms = _present(overall, roster)
     if not arms:
         return
-    side = max(WIDTH, 0.78 * len(arms))
-    figure.set_size_inches(side, 0.85 * side)
     axes = figure.subplots()
     rates = np.full((len(arms), len(arms)), np.nan)
     for row in overall.iter_rows(named=True):
@@ -89,7 +88,9 @@ def _matrix(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     centres = np.arange(len(arms))
     axes.pcolormesh(centres, centres, np.ma.masked_invalid(rates), cmap=RATES, norm=SPREAD, ec="white")
     axes.set(ylim=(len(arms) - 0.5, -0.5), ylabel="win rate of", xlabel="over", aspect="equal")
-    axes.set_xticks(centres, arms, rotation=slant(arms))
+    label_columns(figure, axes, arms)
+    side = max(width_beside(arms), 0.78 * len(arms))
+    figure.set_size_inches(side, 0.85 * side)
     axes.set_yticks(centres, arms)
     axes.tick_params(length=0, labelsize=8.5)
     axes.spines[:].set_visible(False)
@@ -116,7 +117,7 @@ def _ratio(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
         axes.annotate(f"{rate:.1f}", (place, rate), (9, -3), textcoords="offset points", fontsize=8.5, bbox=box)
     axes.plot([len(shown)], [50], "D", color=GENERAL, markersize=8)
     names = [*shown, str(roster.reference)]
-    axes.set_xticks(range(len(names)), names, rotation=slant(names))
+    label_columns(figure, axes, names)
     axes.set(ylim=(0, 100), xlim=(-0.5, len(shown) + 0.5), ylabel=f"win rate over {roster.reference} (%)")
     axes.grid(axis="y")
     axes.legend(loc="lower right")
@@ -163,7 +164,7 @@ def _boxes(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster], 
             box.set(facecolor=_colour(arm, roster), alpha=0.75, edgecolor=INK)
         for median in boxes["medians"]:
             median.set(color="#111111")
-        axes.set_xticks(range(len(arms)), arms, rotation=slant(arms))
+        label_columns(figure, axes, arms)
 
     return draw
 
@@ -221,7 +222,9 @@ def _genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     axes.hlines(places, _per_cent(rows["low"]), _per_cent(rows["high"]), color=colours, linewidth=3, alpha=0.55)
     axes.scatter(_per_cent(rows["rate"]), places, s=26, color=colours, edgecolor="white", zorder=3, clip_on=False)
     axes.set_xlim(0, 100)
-    figure.supxlabel(f"win rate of {rows['arm'][0]} over {roster.reference} (%)", fontsize=10)
+    of_arm, over = f"win rate of {rows['arm'][0]}", f"over {roster.reference} (%)"
+    between = "\n" if len(of_arm + over) > 42 else " "
+    figure.supxlabel(f"{of_arm}{between}{over}", fontsize=10)
     axes.tick_params(axis="y", labelsize=8.5)
 
 

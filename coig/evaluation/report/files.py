@@ -10,6 +10,7 @@ from coig.evaluation.report.figures import figures
 from coig.evaluation.report.latex import write_latex
 from coig.evaluation.report.page import html, summary
 from coig.evaluation.report.results import Evaluation
+from coig.evaluation.report.short_names import shorten_names
 from coig.files.atomic import write_atomic
 from coig.files.tables import write_csv
 
@@ -21,6 +22,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
         files |= {f"{name}.csv": write_csv(frame), f"{name}.parquet": buffer.getvalue()}
+    evaluation = shorten_names(evaluation)
     files |= {f"latex/{name}.tex": source for name, source in write_latex(evaluation).items()}
     drawn = figures(evaluation)
     svgs = {name: render_svg(figure) for name, figure in drawn.items()}

@@ -11,15 +11,16 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from coig.display.numbers import LANGUAGE_NAMES, NONE, interval, p_value, percent
+from coig.display.numbers import LANGUAGE_NAMES, NONE, interval, number, p_value
 from coig.display.tables import Row, markdown
+from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
 from coig.evaluation.report.results import Evaluation, by_language
 from coig.evaluation.report.sections import QUESTION, SECTIONS
 from coig.evaluation.report.tables import arm_table, views_in
 from coig.text.language import HAN
 
-MARKS = {"supported": "✓", "not supported": "✕", "underpowered": "?", "not measured": "–"}
+MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not measured": "–"}
 CAPTIONS = {
     "win_rates": "Win rate of the row's arm over the column's in per cent, and its 95 % interval for these raters and "
     "new prompts.",
@@ -58,6 +59,7 @@ def html(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         notes=evaluation.notes,
         question=_question(evaluation),
         claims=_claims(evaluation),
+        rule=_rule(evaluation),
         sections=_sections(evaluation, svgs),
         arms=arm_table(evaluation.manifests),
         answers=_answers(evaluation),
@@ -67,7 +69,9 @@ def html(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
 def summary(evaluation: Evaluation) -> str:
     """Return claims, win rates, strengths and the automatic measures in Markdown."""
     parts = [f"# Study {evaluation.study}", *question_lines(evaluation)]
-    for lang, counts, claims in _claims(evaluation):
+    if checked := _claims(evaluation):
+        parts.append(_rule(evaluation))
+    for lang, counts, claims in checked:
         parts += [f"## {LANGUAGE_NAMES[lang]}: claims ({counts})", "\n".join(map(_item, claims))]
     for view in views_in("summary"):
         for lang, cells in view.fill(evaluation):
@@ -153,6 +157,11 @@ def _claims(evaluation: Evaluation) -> list[tuple[str, str, list[dict[str, Any]]
     ]
 
 
+def _rule(evaluation: Evaluation) -> str:
+    """Return what decides a claim; nothing where none was checked."""
+    return rule_in_words(evaluation.findings.margin) if evaluation.findings else ""
+
+
 def _counts(statuses: pl.Series) -> str:
     return ", ".join(f"{count} {status}" for status in MARKS if (count := (statuses == status).sum()))
 
@@ -164,8 +173,10 @@ def _claim(row: Row) -> dict[str, Any]:
         (f"95 %, {THESE_RATERS}", interval(row["low"], row["high"]) + "\u00a0%"),
         (f"95 %, {NEW_RATERS}", interval(row["low_raters"], row["high_raters"]) + "\u00a0%"),
         ("corrected p", p_value(row["p_holm"])),
-        ("minimum detectable effect", percent(row["mde"]) + " points"),
+        ("advantage excluded", excluded_in_words(row["excluded"]) or NONE),
     ]
+    if row["prompts_needed"]:
+        facts.append(("prompts needed, about", number(row["prompts_needed"])))
     facts = [(label, NONE if text.startswith(NONE) else text) for label, text in facts]
     measured = any(text != NONE for _, text in facts)
     return {

@@ -18,6 +18,7 @@ from coig.evaluation.report.results import Evaluation, all_genres, by_language, 
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster
 
+WIDEST_HEADINGS = 40  # characters; arms with longer names together stand over their columns as numbers
 Place = Literal["terminal", "summary", "latex", "wandb"]
 
 
@@ -51,11 +52,20 @@ def _show(
 
 
 def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
-    """Return one language's win rates of the row's arm over the column's, in per cent."""
+    """Return one language's win rates of the row's arm over the column's, in per cent.
+
+    Where the names are too long for headings, the arms are numbered.
+    """
     rates = {(row["arm"], row["opponent"]): row["rate"] for row in all_genres(win_rates).iter_rows(named=True)}
     names = [arm for arm in roster.names if any(arm in pair for pair in rates)]
-    rows = tuple((arm, *(percent(rates.get((arm, other))) for other in names)) for arm in names)
-    return Table(("win % of row over column", *names), (True, *[False] * len(names)), rows)
+    numbered = sum(map(len, names)) > WIDEST_HEADINGS
+    headings = [str(place) for place in range(1, len(names) + 1)] if numbered else names
+    of_rows = [f"{place} {arm}" for place, arm in zip(headings, names, strict=True)] if numbered else names
+    rows = tuple(
+        (heading, *(percent(rates.get((arm, other))) for other in names))
+        for heading, arm in zip(of_rows, names, strict=True)
+    )
+    return Table(("win % of row over column", *headings), (True, *[False] * len(names)), rows)
 
 
 def _strongest_first(part: pl.DataFrame, roster: Roster) -> pl.DataFrame:

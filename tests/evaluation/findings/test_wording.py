@@ -77,8 +77,8 @@ def verdicts(wins: dict[tuple[str, str], int]) -> pl.DataFrame:
 
 def told_of(arms: list[Arm], comparisons: pl.DataFrame | None) -> tuple[pl.DataFrame, QuestionAnswer]:
     contrasts = contrasts_of(QUESTION, group_by_seed(arms))
-    table = contrast_table(contrasts, answers(arms), comparisons, arms, make_roster(arms).names)
-    [answer] = answers_in_words(QUESTION, table)
+    table = contrast_table(contrasts, answers(arms), comparisons, arms, make_roster(arms).names, 0.1)
+    [answer] = answers_in_words(QUESTION, table, 0.1)
     return table, answer
 
 
@@ -129,12 +129,12 @@ def test_verdicts_answer_it(arms: list[Arm]) -> None:
     pairs = {("cw", "cw-outcome"): 10, ("cw+10k", "cw+10k-outcome"): 20, ("cw+10k-s1", "cw+10k-outcome-s1"): 18}
     table, answer = told_of(arms, verdicts(pairs))
     preferred = {row["arm"]: row for row in table.filter(measure=PREFERRED).to_dicts()}
-    assert (preferred["cw"]["of_arm"], preferred["cw"]["n"], preferred["cw"]["finding"]) == (0.5, 40, "no better")
+    assert (preferred["cw"]["of_arm"], preferred["cw"]["n"], preferred["cw"]["finding"]) == (0.5, 40, "inconclusive")
     pooled = preferred["cw+10k"]
     assert (pooled["of_arm"], pooled["n"], pooled["finding"]) == (0.95, 80, "better")  # of both seeds
     assert pooled["p_holm"] < 0.001
     assert answer.short == (
-        "Of 2 comparisons of supervision against outcome that were judged: better in 1, no better in 1."
+        "Of 2 comparisons of supervision against outcome that were judged: better in 1, inconclusive in 1."
     )
     assert "better, preferred in 95.0 % of 80 verdicts [" in answer.contrasts[1]
     assert answer.best[0] == (
@@ -171,9 +171,9 @@ def test_the_best_of_several_is_not_told_from_the_next(tmp_path: Path) -> None:
     question = Question(ask="Does general data help?", compare="data.ratio", baseline="0")
     judged = verdicts({("cw", "cw+1k"): 2, ("cw", "cw+10k"): 1})
     table = contrast_table(
-        contrasts_of(question, group_by_seed(made)), answers(made), judged, made, make_roster(made).names
+        contrasts_of(question, group_by_seed(made)), answers(made), judged, made, make_roster(made).names, 0.1
     )
-    [answer] = answers_in_words(question, table)
+    [answer] = answers_in_words(question, table, 0.1)
     assert answer.best == (
         "Best data.ratio by win rate: 10k with 95.0 % against 0, 5.0 points ahead of 1k. "
         "Whether that is more than chance cannot be told from these figures.",
@@ -235,7 +235,7 @@ def test_claims_are_about_all_seeds_together(tmp_path: Path) -> None:
 def claims_of(arms: list[Arm], answered: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
     judgments = Judgments(comparisons, pl.DataFrame(), pl.DataFrame(schema=RATING))
     tables = measure(answered) | {"strengths": strengths(comparisons, make_roster(arms).names)}
-    return interpret(arms, make_roster(arms), answered, judgments, tables).claims
+    return interpret(arms, make_roster(arms), answered, judgments, tables, 0.1).claims
 
 
 def test_a_sweep_of_lists_and_groups(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -13,14 +14,18 @@ from typing import Any
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from coig.display.figures import render_png, render_svg
 from coig.display.latex import escaped, latex
 from coig.display.numbers import interval, number, p_value, percent, signed
+from coig.display.tables import Table
+from coig.display.terminal import make_console, print_table
 from coig.evaluation.report.figures import figures
 from coig.evaluation.report.latex import write_latex
 from coig.evaluation.report.page import html, summary
 from coig.evaluation.report.results import Evaluation, each_pair_once, strongest
+from coig.evaluation.report.short_names import short_names, shorten_names
 from coig.evaluation.report.tables import win_rate_matrix
 from tests.evaluation.synthetic_frames import ARMS, ROSTER, evaluation, win_rates
 from tests.studies import roster_of
@@ -183,7 +188,7 @@ def test_judgments_alone_and_answers_alone_are_enough() -> None:
 def test_a_claim_says_its_status_in_words_and_labels_both_intervals() -> None:
     page = html(evaluation(), {})
     cards = re.findall(r'<article class="claim ([a-z-]+)">(.*?)</article>', page, re.DOTALL)
-    assert [status for status, _ in cards] == 2 * ["supported", "not-supported", "underpowered"]
+    assert [status for status, _ in cards] == 2 * ["supported", "not-supported", "inconclusive"]
     supported = cards[0][1]
     assert '<span aria-hidden="true">✓</span> supported' in supported
     facts = dict(re.findall(r"<dt>(.*?)</dt><dd.*?>(.*?)</dd>", supported))
@@ -192,7 +197,7 @@ def test_a_claim_says_its_status_in_words_and_labels_both_intervals() -> None:
         "95 %, these raters, new prompts": "[56.0, 69.0]\u00a0%",
         "95 %, new raters too": "[53.0, 72.0]\u00a0%",
         "corrected p": "&lt; 0.001",
-        "minimum detectable effect": "9.8 points",
+        "advantage excluded": "22.0 points or more",
     }
     assert "<summary>1 not measured</summary>" in page
     assert "<li>A claim without judgments: Nobody judged it.</li>" in page
@@ -221,7 +226,7 @@ def test_the_reader_holds_each_query_once_with_the_arms_in_order() -> None:
 
 def test_the_summary_pastes_as_markdown() -> None:
     text = summary(evaluation())
-    assert "## Chinese queries: claims (1 supported, 1 not supported, 1 underpowered, 1 not measured)" in text
+    assert "## Chinese queries: claims (1 supported, 1 not supported, 1 inconclusive, 1 not measured)" in text
     assert "- ✓ **supported**: The paper's claim no. 0." in text
     assert "| cw+10k | 75.1 | 69.8 | 62.7 | – | 62.7 |" in text
     assert "| cw+10k | +0.51 | [+0.21, +0.81] | 1 | 1–2 | – |" in text
@@ -314,3 +319,49 @@ def test_a_click_on_a_heading_sorts_numbers_as_numbers(tmp_path: Path) -> None:
     )
     assert "<title>0 2,000 10,000 20,000 20,000 | 20,000 20,000 10,000 2,000 0 | 1:1.2 1:6.0 1:12.0 – –</title>" in dom
     assert 'aria-sort="ascending"' in dom
+
+
+def test_a_dollar_and_brackets_in_names_are_text() -> None:
+    genre = pl.when(pl.col("genre").is_not_null()).then(pl.lit("$\\frac$ [/b]"))
+    drawn = figures(evaluation(win_rates=win_rates().with_columns(genre=genre)))["genres_en"]
+    assert ">$\\frac$ [/b] (" in rendered(drawn, "svg").decode()
+    assert rendered(drawn, "png")
+
+
+def test_a_table_too_wide_for_the_terminal_is_printed_in_parts_that_keep_the_rows_names() -> None:
+    names = [f"cw+10k-seed{n:02}" for n in range(15)]
+    rows = [{"genre": None, "arm": a, "opponent": b, "rate": 0.5} for a in names for b in names if a != b]
+    matrix = win_rate_matrix(pl.DataFrame(rows, schema_overrides={"genre": pl.String}), roster_of(names))
+    assert matrix.headings[1:] == tuple(str(n) for n in range(1, 16))
+    for width, parts in ((80, 2), (120, 1)):
+        console = Console(width=width, file=io.StringIO(), markup=False)
+        print_table(console, matrix)
+        printed = console.file.getvalue()  # type: ignore[attr-defined]
+        assert [printed.count(f"{n} {name} ") for n, name in enumerate(names, 1)] == [parts] * 15
+        assert "…" not in printed
+
+
+def test_long_names_are_shortened_alike_and_told_in_full_once() -> None:
+    long = {"cw": "x" * 100 + "a" * 20, "cw+1k": "x" * 90 + "y" * 10 + "a" * 20, "cw+5k": "cw+5k"}
+    assert list(short_names(long.values()).values()) == [
+        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa",
+        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa #2",
+        "cw+5k",
+    ]
+    rates = win_rates().with_columns(pl.col("arm", "opponent").replace(long))
+    shown = shorten_names(Evaluation("s", roster_of(tuple(long.values())), {"win_rates": rates}, notes=(long["cw"],)))
+    assert set(shown.tables["win_rates"]["arm"]) > {"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa"}
+    assert shown.notes == (
+        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa",
+        f"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa: {long['cw']}",
+        f"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa #2: {long['cw+1k']}",
+    )
+
+
+def test_a_terminal_without_chinese_shows_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    terminal = io.TextIOWrapper(written, encoding="ascii")
+    monkeypatch.setattr("sys.stdout", terminal)
+    print_table(make_console(), Table(("arm",), (True,), (("武侠 [/b]",),)))
+    terminal.flush()
+    assert rb"\u6b66\u4fa0 [/b]" in written.getvalue()

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from coig.config import EvaluateConfig, Logger, Rating
 from coig.config.command_line import config_of
+from coig.config.stages import Claims
 from coig.errors import ConfigError
 from coig.evaluation.measures.answers import choose_answers, measure_answers
 from coig.evaluation.measures.tables import METRICS, automatic_table, comparisons
@@ -31,6 +32,7 @@ CONFIG = EvaluateConfig(
     answers=(),
     labels=(),
     rating=Rating(scale=(0, 3)),
+    claims=Claims(margin=10),
     real_names=False,
 )
 

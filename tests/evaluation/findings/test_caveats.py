@@ -1,0 +1,55 @@
+"""What a reader is told of missing answers and of incomplete designs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from coig.errors import DataError
+from coig.evaluation.findings.caveats import notes_on_answers, notes_on_failures, notes_on_judgments
+from coig.evaluation.preferences.judgments import COMPARISON, RATING, Judgments
+from coig.records.authors import read_authors_answers
+
+
+def test_missing_answers_are_said_of_arms_of_others_too() -> None:
+    rows = [("cw", "1"), ("cw", "2"), ("theirs", "1")]
+    answers = pl.DataFrame(rows, schema=["arm", "query_id"], orient="row")
+    answers = answers.with_columns(queries=pl.lit(None, pl.String))
+    expected = ["theirs has answered 1 of 2 queries: its figures are not comparable with the others'."]
+    assert notes_on_answers(answers, {}) == expected
+    assert notes_on_answers(answers, {"cw": 0}) == expected
+
+
+def test_queries_that_failed_in_every_arm_are_said() -> None:
+    assert notes_on_failures({"sample": {"cw": {"a", "b", "c"}, "general": {"b", "c"}}, "held_out": {"cw": set()}}) == [
+        "2 queries of sample failed in every arm and are left out, b for example: generate.py asks for them again."
+    ]
+
+
+def test_an_incomplete_design_is_one_note() -> None:
+    rows = [
+        (f"q{query}", "zh", None, arm, "general", rater, 1.0)
+        for arm, judged in (("a", 2), ("b", 5), ("c", 9))
+        for query in range(judged)
+        for rater in ("ann", "bob")
+    ]
+    judgments = Judgments(
+        pl.DataFrame(rows, schema=COMPARISON, orient="row"), pl.DataFrame(), pl.DataFrame(schema=RATING)
+    )
+    assert notes_on_judgments(judgments, None) == [
+        "Chinese queries: 2 of 3 pairs of arms were compared on fewer than all 9 prompts: "
+        "on 2 to 5, a and general on 2."
+    ]
+
+
+def test_authors_answers_with_a_mark_of_byte_order_or_half_a_character(tmp_path: Path) -> None:
+    file = tmp_path / "x_en_origin.json"
+    file.write_text(json.dumps({"1": {"prompt": "p", "my_response": "a\ud83d b"}}), encoding="utf-8-sig")
+    [answer] = read_authors_answers([file])
+    assert answer.answer == "a\ufffd b"
+    file.write_text("{}")
+    with pytest.raises(DataError, match="it holds none"):
+        read_authors_answers([file])

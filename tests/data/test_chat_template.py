@@ -10,9 +10,12 @@ from tokenizers import AddedToken, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from coig.config import Limits
 from coig.data.encoding import Encoder, ExampleError
 from coig.data.examples import Example
 from coig.errors import ConfigError
+from coig.generation.completion import Transcriber
+from coig.text.think_tags import split_completion
 
 LOOP = "{% for m in messages %}"
 GEMMA = (
@@ -170,6 +173,17 @@ def test_a_whole_empty_block_in_the_prompt_leaves_no_place_for_reasoning(tokeniz
     assert encoder.opening() == ""
     with pytest.raises(ConfigError, match=r"model\.template_arguments: .* supervision=outcome"):
         encoder.encode([example("问")], with_reasoning=True)
+
+
+def test_a_completion_goes_on_with_the_block_that_its_prompt_opens(tokenizer: Any) -> None:
+    limits = Limits(max_new_tokens=50, max_reasoning_tokens=None, max_answer_tokens=None)
+    transcriber = Transcriber(tokenizer, [tokenizer.eos_token_id], limits)
+    reasoning, answer = tokenizer("想\n</think>").input_ids, tokenizer("\n\n答").input_ids
+    ids = [*reasoning, *answer, tokenizer.eos_token_id]
+    opened = transcriber.completion(ids, "<think>\n")
+    assert (opened.reasoning_tokens, opened.answer_tokens) == (len(reasoning), len(answer))
+    assert split_completion("<think>\n" + opened.text) == ("想", "答")
+    assert transcriber.completion(ids).reasoning_tokens == 0
 
 
 # --- templates that cannot be used ---------------------------------------------------------------------------------

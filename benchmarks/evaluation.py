@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.measuring import CORPUS, goal_states, in_own_process, machine, parse_arguments, print_goals, say
-from coig.config import EvaluateConfig, Rating, TrainConfig
+from coig.config import EvaluateConfig, TrainConfig
 from coig.config.command_line import config_of
 from coig.files.atomic import read_jsonl
 from coig.study.arm import Arm
@@ -109,19 +109,8 @@ def evaluated(folder: Path) -> float:
     start = time.perf_counter()
     from coig.evaluation import evaluate
 
-    rankings = str(folder / "rankings.jsonl")
-    evaluate(
-        EvaluateConfig(
-            study="bench",
-            arms=None,
-            queries=("sample",),
-            judgments=(rankings,),
-            answers=(),
-            labels=(),
-            rating=Rating(scale=(0, 3)),
-            real_names=False,
-        )
-    )
+    overrides = ["study=bench", f"judgments=[{folder / 'rankings.jsonl'}]"]
+    evaluate(config_of("evaluate", EvaluateConfig, overrides))
     return time.perf_counter() - start
 
 

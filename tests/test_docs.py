@@ -32,7 +32,7 @@ LINKED = [*PAGES, ROOT / "benchmarks/README.md", ROOT / "coig/sample/tiny/README
 SHELL = {"for", "done", "until", "sleep", "curl", "kill", "wait", "source", "wandb", "vllm", "pre-commit", "server=$!"}
 OWN_KEYS = {  # the first part of keys that train.py does not have
     "generate": {"engine", "sampling", "samples", "queries", "per_genre"},
-    "evaluate": {"judgments", "answers", "labels", "real_names"},
+    "evaluate": {"judgments", "answers", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power"},
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -119,7 +119,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a user who has all the files and folders that the pages name."""
     monkeypatch.chdir(tmp_path)
     pages = "".join(map(text_of, PAGES))
-    for name in re.findall(r"(?<![\w/<>])[\w*-][\w*/-]*\.(?:jsonl|json|parquet)\b", pages):
+    for name in re.findall(r"(?<![\w/<>])[\w*-][\w*/-]*\.(?:jsonl|json|parquet|csv)\b", pages):
         file = tmp_path / name.replace("*", "a")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("{}\n")

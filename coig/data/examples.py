@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from coig.config.fields import LANGUAGES
 from coig.data.chats import joined_parts
-from coig.text.cleaning import Row, clean_text, content_id, digest_of
+from coig.text.cleaning import Row, clean_text, content_id, digest_of, trim_lines
 from coig.text.language import language_code
-from coig.text.think_tags import REASONING_END, REASONING_START
+from coig.text.think_tags import OPENING, REASONING_END
 
-OPENING = REASONING_START.rstrip()
 TEXTS = ("prompt", "reasoning", "answer", "system")
 
 
@@ -78,9 +77,10 @@ def _without_tags(reasoning: str, answer: str) -> tuple[str, str]:
     reasoning = reasoning.removeprefix(OPENING).removesuffix(REASONING_END).strip()
     if REASONING_END in reasoning:
         raise ValueError(f"reasoning: holds '{REASONING_END}', which would end it early")
-    block, end, behind = answer.removeprefix(OPENING).partition(REASONING_END)
+    is_opened = answer.lstrip().startswith(OPENING)
+    block, end, behind = answer.lstrip().removeprefix(OPENING).partition(REASONING_END)
     if not end:
-        if answer.startswith(OPENING):
+        if is_opened:
             raise ValueError(f"answer: its '{OPENING}' has no '{REASONING_END}'")
         return reasoning, answer
     if OPENING in block or REASONING_END in behind or behind.lstrip().startswith(OPENING):
@@ -89,7 +89,7 @@ def _without_tags(reasoning: str, answer: str) -> tuple[str, str]:
         raise ValueError("answer: empty behind its think block")
     if reasoning and block.split() != reasoning.split():
         raise ValueError("answer: its think block is another text than the reasoning")
-    return reasoning or block.strip(), behind.strip()
+    return reasoning or block.strip(), trim_lines(behind)
 
 
 def _optional(fields: Row, name: str) -> str | None:

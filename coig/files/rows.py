@@ -62,7 +62,7 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
         if magic.startswith(b"PAR1"):
             rows = _parquet_rows(file)
         elif file.suffix.lower() in TABLE_SUFFIXES:
-            rows = _table_rows(file)
+            rows = _table_rows(file, magic)
         else:
             rows = _json_rows(file, magic)
         for number, row in rows:
@@ -80,7 +80,8 @@ def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
             yield number, row
 
 
-def _table_rows(file: Path) -> Iterator[tuple[int, Any]]:
+def _table_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
+    _check_encoding(file, magic)
     for number, row in read_csv(file):
         yield number, Damaged(row, row) if isinstance(row, str) else row
 
@@ -94,8 +95,8 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
                 yield number, _parsed(line)
         return
     opened = next((opener for start, opener in OPENERS.items() if magic.startswith(start)), open)
-    if opened is open and not (encoding := json.detect_encoding(magic).upper()).startswith("UTF-8"):
-        raise DataError(f"{file}: is {encoding[:6]}; write it as UTF-8")
+    if opened is open:
+        _check_encoding(file, magic)
     with opened(file, "rt", encoding="utf-8-sig", errors="surrogateescape") as stream:
         start = stream.read(PIECE)
         if kind := next((kind for begin, kind in NO_DATA.items() if start.lstrip().startswith(begin)), None):
@@ -109,6 +110,13 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
         for number, line in enumerate(stream, 1):
             if line.strip():
                 yield number, _parsed(line.rstrip("\r\n"))
+
+
+def _check_encoding(file: Path, magic: bytes) -> None:
+    """Raise DataError if the first bytes of a text file are UTF-16 or UTF-32."""
+    encoding = json.detect_encoding(magic).upper()
+    if not encoding.startswith("UTF-8"):
+        raise DataError(f"{file}: is {encoding[:6]}; write it as UTF-8")
 
 
 def _zstd_lines(file: Path) -> Iterator[str]:

@@ -113,11 +113,6 @@ def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answe
     return Answer.model_validate(known | unknown | {"reasoning": reasoning, "answer": answer})
 
 
-def _whole(text: Any) -> str:
-    """Return a text that can be written: half of a character's two code units becomes the replacement character."""
-    return re.sub("[\ud800-\udfff]", "\ufffd", str(text))
-
-
 def read_ranking(row: dict[str, Any], rater: str) -> dict[str, Any]:
     """Return a row of the authors' page in the shape of our own judgments. Raises ValueError with what is wrong."""
     ranked = row["ranked_responses"]

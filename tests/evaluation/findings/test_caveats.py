@@ -51,5 +51,5 @@ def test_authors_answers_with_a_mark_of_byte_order_or_half_a_character(tmp_path:
     [answer] = read_authors_answers([file])
     assert answer.answer == "a\ufffd b"
     file.write_text("{}")
-    with pytest.raises(DataError, match="it holds none"):
+    with pytest.raises(DataError, match="no answers in the file"):
         read_authors_answers([file])

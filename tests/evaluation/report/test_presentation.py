@@ -324,8 +324,8 @@ def test_a_click_on_a_heading_sorts_numbers_as_numbers(tmp_path: Path) -> None:
 def test_a_dollar_and_brackets_in_names_are_text() -> None:
     genre = pl.when(pl.col("genre").is_not_null()).then(pl.lit("$\\frac$ [/b]"))
     drawn = figures(evaluation(win_rates=win_rates().with_columns(genre=genre)))["genres_en"]
-    assert ">$\\frac$ [/b] (" in rendered(drawn, "svg").decode()
-    assert rendered(drawn, "png")
+    assert ">$\\frac$ [/b] (" in render_svg(drawn).decode()
+    assert render_png(drawn)
 
 
 def test_a_table_too_wide_for_the_terminal_is_printed_in_parts_that_keep_the_rows_names() -> None:

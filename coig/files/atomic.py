@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,8 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name and rename it."""
+    """Write a file under a temporary name and rename it; where `path` is a link, write the file that it names."""
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -31,7 +32,9 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A folder to fill that takes `path`'s place once the block ends well."""
+    """Yield a folder to fill that takes the place of `path`, or of the folder that it links to, once the block ends
+    well."""
+    path = path.resolve()
     for killed in path.parent.glob(f".{path.name}.*"):
         shutil.rmtree(killed)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -43,6 +46,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Delete files, links, and folders that are empty by then."""
+    for path in paths:
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+        elif not any(path.iterdir()):
+            path.rmdir()
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder; of a link, both the link and the folder that it names."""
+    if path.exists():
+        shutil.rmtree(path.resolve())
+    if path.is_symlink():
+        path.unlink()
 
 
 def sha256_of(path: Path) -> str:

@@ -71,5 +71,6 @@ def make_answer(
         finish_reason=completion.finish_reason,
         error=completion.error,
         engine=engine,
+        model=arm.manifest().model.sha256,
         **settings,
     )

@@ -28,6 +28,7 @@ class ModelFacts(Facts):
     commit: str | None = None  # of the hub's repository
     parameters: int
     trained_parameters: int | None = None
+    sha256: str | None = None  # of the exported weights: answers of these weights name it
 
 
 class Group(Facts):

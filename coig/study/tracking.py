@@ -11,13 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from coig.config import Constructor
-from coig.errors import first_line
+from coig.errors import ConfigError, first_line
 
 log = logging.getLogger(__name__)
 
 
 def is_wandb(node: Constructor) -> bool:
     return node.target.endswith("WandbLogger")
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn a logger's refusal to start into a ConfigError with the ways on."""
+    try:
+        yield
+    except (ConfigError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"logger: cannot be started ({type(error).__name__}: {first_line(error)}); WANDB_MODE=offline keeps a W&B "
+            "run on this machine, logger=csv or none does without"
+        ) from error
 
 
 def wandb_options(run_id: str) -> dict[str, Any]:

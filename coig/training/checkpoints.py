@@ -18,7 +18,8 @@ from coig.training.failures import check_weights
 class Checkpoints(Checkpoint):
     """Saves all that a run needs to go on, every `every` optimizer steps and at the end of each epoch; keeps the last.
 
-    A kill at any moment leaves the last one or the one before it.
+    A kill at any moment leaves the last one or the one before it. That of the last step is saved after the validation,
+    which a run that goes on from there would not make up for.
     """
 
     def __init__(self, arm: Arm, every: int) -> None:
@@ -27,7 +28,8 @@ class Checkpoints(Checkpoint):
         self.last_saved = -1
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        if trainer.global_step % self.every == 0 and not trainer.is_last_batch:
+        ends = trainer.is_last_batch or trainer.global_step == module.total_steps
+        if trainer.global_step % self.every == 0 and not ends:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:

@@ -30,6 +30,7 @@ from coig.training import ranks
 from coig.training.budget import budgeted
 from coig.training.checkpoints import Checkpoints, DirectIO
 from coig.training.loggers import log_model, tracking
+from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
 from coig.training.sharding import whole_weights
@@ -61,14 +62,16 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     trainer = _trainer(planned, arm, flops, validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
     _log_attention(config)
-    with recorded(config, arm, prepared, anew=anew), tracking(config, arm) as loggers:
+    with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
+        if record:
+            record.begin()
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
         weights = whole_weights(module.model)
-        if ranks.is_first():
+        if record:
             export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model)
-            log_model(config, arm)
+            log_model(config, arm, record.manifest)
 
 
 def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
@@ -89,7 +92,7 @@ def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
 
 def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: bool) -> Any:
     throughput = Throughput(flops)
-    callbacks: list[Callback] = [throughput, Checkpoints(arm, config.trainer.checkpoint_every)]
+    callbacks: list[Callback] = [throughput, StepFigures(), Checkpoints(arm, config.trainer.checkpoint_every)]
     if config.trainer.arguments().get("enable_progress_bar", True):
         callbacks.append(ProgressBar(throughput))
     sharded = config.trainer.strategy == "fsdp"

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from coig.errors import ConfigError
+from coig.files.lock import locked
 from coig.study.__main__ import main
 from coig.study.arm import LOCK
 from tests.studies import make_arm, make_group
@@ -66,7 +66,7 @@ def test_an_arm_is_deleted_after_a_yes_only(
     with pytest.raises(ConfigError, match="nothing deleted"):
         main(["rm", "mine", "cw"])
     monkeypatch.setattr("builtins.input", lambda _: "y")
-    with FileLock(study / "cw" / LOCK), pytest.raises(ConfigError, match="another process is at work"):
+    with locked(study / "cw" / LOCK), pytest.raises(ConfigError, match="another process is at work"):
         main(["rm", "mine"])
     assert (study / "cw" / "manifest.json").exists()
     main(["rm", "mine", "cw"])

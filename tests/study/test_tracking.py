@@ -21,6 +21,7 @@ from coig.study.arm import Arm
 from coig.training.loggers import log_model
 from tests.conftest import outside
 from tests.forked import Forked
+from tests.studies import make_manifest
 from tests.training.wandb_file import RunFile, runs_of
 
 SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "trainer.global_batch_size=16")
@@ -111,7 +112,7 @@ def test_the_model_is_an_artifact_that_lies_where_it_was_exported(swept: tuple[P
 def test_a_model_that_cannot_be_logged_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     arm = Arm(tmp_path / "cw")
     with caplog.at_level(logging.WARNING):
-        log_model(config_of("train", "logger.log_model=true"), arm)
+        log_model(config_of("train", "logger.log_model=true"), arm, make_manifest("cw"))
     assert "model: not logged to W&B" in caplog.text
 
 

@@ -71,6 +71,6 @@ def make_answer(
         finish_reason=completion.finish_reason,
         error=completion.error,
         engine=engine,
-        model=arm.manifest().model.sha256,
+        model=arm.manifest().model_sha256,
         **settings,
     )

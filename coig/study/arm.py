@@ -98,10 +98,10 @@ class Arm:
         Raises ConfigError if another model wrote them.
         """
         answers = read_answers(self.generations(queries), self.name)
-        if any(answer.model != self.manifest().model.sha256 for answer in answers):
+        if any(answer.model != self.manifest().model_sha256 for answer in answers):
             raise ConfigError(
-                f"{self.generations(queries)}: holds answers of another model than {self.model} (manifest.json, "
-                "model.sha256); move the file away, or overwrite=true of generate.py deletes it and asks again"
+                f"{self.generations(queries)}: holds answers of another model than {self.model} (manifest.json: "
+                "model_sha256); move the file away, or overwrite=true of generate.py deletes it and asks again"
             )
         return answers
 

@@ -28,7 +28,6 @@ class ModelFacts(Facts):
     commit: str | None = None  # of the hub's repository
     parameters: int
     trained_parameters: int | None = None
-    sha256: str | None = None  # of the exported weights: answers of these weights name it
 
 
 class Group(Facts):
@@ -120,6 +119,7 @@ class Manifest(Facts):
     git: Git | None = None
     versions: dict[str, str | None] = {}
     machine: dict[str, Any] = {}
+    model_sha256: str | None = None  # of the exported weights; answers name the weights that wrote them
     wandb_run: str = Field(min_length=1)  # id of the run in Weights & Biases
     times: Times
 

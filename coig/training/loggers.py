@@ -26,7 +26,8 @@ from coig.training.record import Record
 
 log = logging.getLogger(__name__)
 
-OF_ONE_MOMENT = {"status", "error", "times"}  # what a manifest says of a run's course, which W&B tells by itself
+# what a manifest says of a run's course, which W&B tells by itself, and of its end
+OF_ONE_MOMENT = {"status", "error", "times", "model_sha256"}
 
 
 @contextmanager

@@ -100,13 +100,9 @@ class Record:
             return
         seconds = (self.manifest.times.seconds or 0.0) + round(time.monotonic() - self.started, 1)
         times = Times(started=self.manifest.times.started, ended=_now(), seconds=seconds)
-        model = self.manifest.model
+        ended = self.manifest.model_copy(update={"status": status, "error": error, "times": times})
         if status == "done":
-            model = model.model_copy(update={"sha256": self.arm.weights_sha256()})
-        facts = {"status": status, "error": error, "times": times, "model": model}
-        ended = self.manifest.model_copy(update=facts)
-        if status == "done":
-            self.arm.write_manifest(ended)
+            self.arm.write_manifest(ended.model_copy(update={"model_sha256": self.arm.weights_sha256()}))
             log.info("%s: done in %.0f s, model in %s", self.arm.name, seconds, self.arm.model)
             return
         if error == "interrupted":

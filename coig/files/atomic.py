@@ -24,10 +24,21 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
-        partial.replace(path)
+        with naming(path):
+            partial.write_bytes(content.encode() if isinstance(content, str) else content)
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)  # of a full disk, say
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in an error that the block meets: of a write that fails the system does not."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 @contextmanager

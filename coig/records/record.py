@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 
 from coig.errors import DataError
-from coig.files.atomic import write_atomic
+from coig.files.atomic import naming, write_atomic
 from coig.files.rows import Damaged, read_rows
 
 
@@ -61,7 +61,7 @@ def append_records(path: Path, records: Iterable[Record]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         _remove_torn_line(path)
-    with path.open("a", encoding="utf-8") as stream:
+    with naming(path), path.open("a", encoding="utf-8") as stream:
         stream.writelines(json.dumps(record.model_dump(), ensure_ascii=False) + "\n" for record in records)
         stream.flush()
         os.fsync(stream.fileno())

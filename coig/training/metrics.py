@@ -10,7 +10,7 @@ from lightning import Callback
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from coig.files.atomic import read_jsonl, write_atomic
+from coig.files.atomic import naming, read_jsonl, write_atomic
 
 
 class MetricsFile(Logger):
@@ -50,7 +50,7 @@ class MetricsFile(Logger):
             kept = [line for line in self.earlier if json.loads(line)["step"] < (step or 0)]
             write_atomic(self.path, "".join(f"{line}\n" for line in kept))
             self.earlier = []
-        with self.path.open("a", encoding="utf-8") as file:
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")
 
 

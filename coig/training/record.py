@@ -16,6 +16,7 @@ import torch
 from coig.config import TrainConfig, Trainer
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture
+from coig.errors import disk_problem
 from coig.files.atomic import remove, write_atomic
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest, Status, Times
@@ -60,7 +61,7 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
         record.end("failed", "interrupted")
         raise SystemExit(_exit_code(stop)) from None
     except BaseException as problem:
-        record.end("failed", f"{type(problem).__name__}: {problem}")
+        record.end("failed", disk_problem(problem) or f"{type(problem).__name__}: {problem}")
         raise
 
 

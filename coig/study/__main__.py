@@ -52,8 +52,14 @@ def _list(_: Sequence[str]) -> None:
     if not studies:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
     table = _table("study", "arm", "status", numbers=("examples", "hours", "answers"), others=("ended",))
+    damaged = []
     for study in studies:
-        for place, arm in enumerate(find_arms(study, None)):
+        try:
+            arms = find_arms(study, None)
+        except ConfigError as error:  # of one study, which must not hide the others
+            damaged.append(str(error))
+            continue
+        for place, arm in enumerate(arms):
             manifest = arm.manifest()
             examples = sum(group.examples for group in manifest.data.train)
             table.add_row(
@@ -65,7 +71,10 @@ def _list(_: Sequence[str]) -> None:
                 _answers(arm),
                 (manifest.times.ended or "–").replace("T", " ")[:16],
             )
-    make_console().print(table)
+    console = make_console()
+    console.print(table)
+    for problem in damaged:
+        console.print(Text(problem, "red"))
 
 
 def _show(names: Sequence[str]) -> None:

@@ -23,6 +23,10 @@ LOCK = ".lock"
 MOVABLE = ("adapter", "checkpoints", "generations", "model", "wandb")  # folders that may be links to another disk
 
 
+class ArmBusyError(ConfigError):
+    """Another process is at work on an arm."""
+
+
 @dataclass(frozen=True)
 class Arm:
     """One trained configuration's folder."""
@@ -112,13 +116,13 @@ class Arm:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from this arm; a killed one leaves no lock. Raises ConfigError if one is at work."""
+        """Keep other processes from this arm; a killed one leaves no lock. Raises ArmBusyError if one is at work."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with locked(self.folder / LOCK):
                 yield
         except LockHeldError as error:
-            raise ConfigError(
+            raise ArmBusyError(
                 f"{self.folder}: another process is at work on this arm ({error}); wait for it or stop it. If it has "
                 f"ended, delete {self.folder / LOCK}"
             ) from None

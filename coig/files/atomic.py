@@ -9,13 +9,23 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from coig.errors import DataError
+
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
-    """(number, line) of every whole line. Texts may hold U+2028 and its like, at which `str.splitlines` would break."""
-    with path.open(encoding="utf-8", newline="\n") as stream:
+    """Yield (number, line) of every whole line; a piece at the end, which a kill may leave, is not one.
+
+    Texts may hold U+2028 and its like, at which `str.splitlines` would break. Raises DataError for a line that is no
+    UTF-8.
+    """
+    with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
-            if line.endswith("\n"):
-                yield number, line[:-1]
+            if not line.endswith(b"\n"):
+                continue
+            try:
+                yield number, line[:-1].decode()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{path}:{number}: is no UTF-8 ({error}); mend or remove the line") from None
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

@@ -56,9 +56,7 @@ def check_command_line(
         sys.exit(f"--cfg {arguments.cfg}: shows the config of one job; leave out -m, and give each key one value")
     if any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)):
         return  # Hydra only shows something
-    root = MULTIRUN if MULTIRUN.exists() else Path()
-    if not (root.is_dir() and os.access(root, os.W_OK)):
-        sys.exit(f"{root.absolute()}: cannot be written to; run the command from a folder of your own")
+    _check_writable(MULTIRUN if MULTIRUN.exists() else Path())
     try:
         with _composing(arguments.config_dir):
             name = arguments.config_name or config_name
@@ -70,8 +68,17 @@ def check_command_line(
         problems = [str(error)]
     if problems:
         sys.exit(render_problems(problems))
+    for study in {MULTIRUN / config.study for config in configs if isinstance(config, TrainConfig)}:
+        if study.exists():
+            _check_writable(study)  # before Hydra makes the arm's folder
     if command.naming:
         sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.naming)
+
+
+def _check_writable(folder: Path) -> None:
+    """Exit with a message if nothing can be written into a folder."""
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        sys.exit(f"{folder.absolute()}: cannot be written to; run the command from a folder of your own")
 
 
 @contextmanager

@@ -47,10 +47,10 @@ def train(config: TrainConfig) -> float | None:
 
 def _train(config: TrainConfig, arm: Arm) -> None:
     """On every rank; what is written, the first one writes."""
-    if ranks.is_first():
-        _prepare_logger(config)
     with arm.locked() if ranks.is_first() else nullcontext():
         try:
+            if ranks.is_first():
+                _prepare_logger(config)
             mixture = ranks.first_before_others(lambda: build_mixture(config.data, config.seed))
             fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
             if mixture.fingerprint != fingerprint:

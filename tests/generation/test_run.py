@@ -220,6 +220,21 @@ def test_answers_of_another_model_are_not_this_arm_s(here: Arm) -> None:
     assert {record["model"] for record in lines(here)} == {"0" * 64}
 
 
+def test_a_damaged_model_is_named(here: Arm) -> None:
+    [weights] = here.model.glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ConfigError, match=r"s/cw/model: missing or damaged \(.*; train\.py with overwrite=true"):
+        generate(config("per_genre=1"))
+
+
+def test_a_line_that_is_no_utf8_is_named(here: Arm) -> None:
+    generate(config("per_genre=1"))
+    with here.generations("few").open("ab") as stream:
+        stream.write("写".encode()[:2] + b"\n")
+    with pytest.raises(ConfigError, match=r"few\.jsonl:\d+: is no UTF-8 .*; mend or remove the line"):
+        here.answers("few")
+
+
 def test_a_renamed_arm_is_told_from_a_damaged_one(here: Arm) -> None:
     generate(config("per_genre=1"))
     renamed = Arm(here.folder.rename(here.folder.with_name("base")))

@@ -176,6 +176,32 @@ def test_what_wandb_does_not_take_is_refused(override: str, message: str) -> Non
         config_of("train", override)
 
 
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        (("WANDB_MODE", "ofline"), "WANDB_MODE=ofline: input should be 'online', 'offline', "),
+        (("WANDB_BASE_URL", "nowhere"), "WANDB_BASE_URL=nowhere: "),
+    ],
+)
+def test_a_wrong_setting_of_wandb_is_known_first(variable: tuple[str, str], message: str, tmp_path: Path) -> None:
+    environment = outside() | dict([variable])
+    run = Forked("train.py", ["data.ratio=0", "study=s"], tmp_path, environment).wait()
+    assert run.returncode == 1
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not list(tmp_path.glob("multirun/*"))
+
+
+def test_a_server_out_of_reach_is_said_once_and_runs_stay_offline(tmp_path: Path) -> None:
+    online = {"WANDB_MODE": "online", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": SECRET[:40]}
+    sweep = ("-m", "study=s", "data.ratio=0", "seed=0,1", "data.creative.size=8", "trainer.max_steps=1", *SHORT[2:3])
+    run = Forked("train.py", sweep, tmp_path, outside() | online).wait()
+    assert run.returncode == 0, run.stderr
+    assert (run.stdout + run.stderr).count("http://127.0.0.1:9 cannot be reached") == 1
+    for arm in ("cw", "cw-s1"):
+        assert len(runs_of(tmp_path / "multirun" / "s" / arm)) == 1
+
+
 def test_a_run_that_was_stopped_after_its_last_step_keeps_its_history(tmp_path: Path) -> None:
     command = ("study=s", "data.ratio=0", "data.creative.size=8", "trainer.max_steps=1", "model.max_length=160")
     arm = tmp_path / "multirun" / "s" / "cw"

@@ -24,9 +24,11 @@ from omegaconf import DictConfig
 from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
 from coig.config.command_line import check_command_line, run_hydra, run_tool
 from coig.config.loading import load_config
+from coig.config.process import guarded, job
 from coig.errors import suggestion
 
 
+@job
 def train(cfg: DictConfig) -> float | None:
     """Train the arm of a composed config; return what a search is to lower, if it asks for something."""
     from coig.training import train
@@ -34,6 +36,7 @@ def train(cfg: DictConfig) -> float | None:
     return train(load_config(cfg, TrainConfig))
 
 
+@job
 def generate(cfg: DictConfig) -> None:
     """Let the arms of a study answer its queries."""
     config = load_config(cfg, GenerateConfig)
@@ -42,6 +45,7 @@ def generate(cfg: DictConfig) -> None:
     generate(config)
 
 
+@job
 def evaluate(cfg: DictConfig) -> None:
     """Measure and compare the answers of a study."""
     config = load_config(cfg, EvaluateConfig)
@@ -82,8 +86,9 @@ TOOLS = {
 def run_stage(name: str) -> None:
     """Run the stage of that name with the command line's arguments, as the entry scripts do."""
     stage = STAGES[name]
-    check_command_line(name, stage.schema, stage.check)
-    run_hydra(name, stage.run)
+    with guarded():
+        check_command_line(name, stage.schema, stage.check)
+        run_hydra(name, stage.run)
 
 
 def main() -> None:

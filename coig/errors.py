@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import re
 
 from hydra.errors import CompactHydraException
+
+FULL = "make room there and run the same command again, which goes on from what is finished"
+DENIED = "choose another folder, or make this one writable"
+GONE = "it was deleted or moved while it was needed; run the command again"
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), FULL),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), DENIED),
+    **dict.fromkeys((errno.ENOENT, errno.ESTALE), GONE),
+    errno.EIO: "the disk fails; look at it before you go on",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENOTDIR: "a file lies where a folder belongs; move it away",
+    errno.EISDIR: "a folder lies where a file belongs; move it away",
+}
+# of torch's and Rust's writers, whose errors are no OSError
+LIBRARY_OUT_OF_DISK = re.compile(r"\(os error (\d+)\)|PytorchStreamWriter failed writing|unexpected pos \d+ vs")
 
 
 class ConfigError(CompactHydraException):
@@ -18,6 +36,17 @@ class DataError(ConfigError):
 def first_line(error: Exception) -> str:
     """A library's message without its advice."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def disk_problem(error: BaseException) -> str | None:
+    """Say in one line what keeps a file from being written or read, and what helps; None if the error is another."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (found := LIBRARY_OUT_OF_DISK.search(str(error))):
+        number = int(found[1] or errno.ENOSPC)
+    if number not in REMEDIES:
+        return None
+    file = getattr(error, "filename", None)
+    return f"{f'{file}: ' if file else ''}{os.strerror(number)}; {REMEDIES[number]}"
 
 
 def suggestion(word: str, known: list[str]) -> str:

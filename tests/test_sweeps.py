@@ -110,7 +110,7 @@ def test_a_killed_sweep_ends_as_a_whole_one(whole: dict[str, dict[str, Any]], tm
     arms = {arm: tmp_path / "killed" / "multirun" / "s" / arm for arm in ARMS}
     assert 0 < logged_steps(arms[ARMS[2]]) < STEPS[ARMS[2]]
     assert not arms[ARMS[3]].exists()
-    done = [path for arm in ARMS[:2] for path in arms[arm].rglob("*") if path.is_file()]
+    done = [path for arm in ARMS[:2] for path in arms[arm].rglob("[!.]*") if path.is_file()]  # no .lock
     before = [path.stat().st_mtime_ns for path in done]
     printed = run_in(tmp_path / "killed", *SWEEP)
     assert printed.count("done already, skipped") == 2

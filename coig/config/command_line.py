@@ -34,6 +34,7 @@ from coig.config import GenerateConfig, Node, TrainConfig
 from coig.config.fields import MULTIRUN
 from coig.config.loading import Schema, config_problems, load_config, render_problems
 from coig.config.names import NAMED_ALWAYS
+from coig.config.process import guarded
 from coig.errors import ConfigError, suggestion
 
 PACKAGE = Path(__file__).parents[1]
@@ -53,11 +54,11 @@ def check_command_line(
     arguments = get_args_parser().parse_args()
     if arguments.config_path:
         sys.exit("--config-path: would leave coig's own configs out; give a folder of yours with --config-dir")
+    if arguments.cfg and arguments.multirun:
+        sys.exit(f"--cfg {arguments.cfg}: shows the config of one job; leave out -m, and give each key one value")
     if any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)):
         return  # Hydra only shows something
-    root = MULTIRUN if MULTIRUN.exists() else Path()
-    if not (root.is_dir() and os.access(root, os.W_OK)):
-        sys.exit(f"{root.absolute()}: cannot be written to; run the command from a folder of your own")
+    _check_writable(MULTIRUN if MULTIRUN.exists() else Path())
     try:
         with _composing(arguments.config_dir):
             name = arguments.config_name or config_name
@@ -69,8 +70,17 @@ def check_command_line(
         problems = [str(error)]
     if problems:
         sys.exit(render_problems(problems))
+    for study in {MULTIRUN / config.study for config in configs if isinstance(config, TrainConfig)}:
+        if study.exists():
+            _check_writable(study)  # before Hydra makes the arm's folder
     if command.naming:
         sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.naming)
+
+
+def _check_writable(folder: Path) -> None:
+    """Exit with a message if nothing can be written into a folder."""
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        sys.exit(f"{folder.absolute()}: cannot be written to; run the command from a folder of your own")
 
 
 @contextmanager
@@ -105,13 +115,9 @@ def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
 
 
 def run_tool(main: Callable[[Sequence[str]], None]) -> None:
-    """Run a tool beside the entry scripts: an error is one message, and a reader that stops early is none."""
-    try:
+    """Run a tool beside the entry scripts."""
+    with guarded():
         main(sys.argv[1:])
-    except ConfigError as error:
-        sys.exit(str(error))
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:
@@ -224,6 +230,8 @@ def _checked(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     wrong |= {key: _key_problems(known, key) for o in ours if (key := _key(o)) not in groups}
     sound = command.without({key for key, problems in wrong.items() if problems})
     problems, configs = _checked_jobs(sound)
+    if configs and HydraConfig.get().job.chdir:  # of the job that was composed last
+        problems.append("hydra.job.chdir=true: studies lie in multirun/ of the folder you start in; leave it out")
     if command.swept and configs:
         problems += _search_problems(configs[0]) + _one_model_problems(command, configs[0])
     return [problem for problems in wrong.values() for problem in problems] + problems, configs

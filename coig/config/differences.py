@@ -7,7 +7,18 @@ from typing import Any
 
 # what may change between two runs of one arm without changing its results
 RUN_ONLY = (
-    *("resume", "overwrite", "logger", "vary", "question", "objective", "data.cache", "data.max_quarantined"),
+    *(
+        "study",
+        "arm",
+        "resume",
+        "overwrite",
+        "logger",
+        "vary",
+        "question",
+        "objective",
+        "data.cache",
+        "data.max_quarantined",
+    ),
     *(
         f"trainer.{key}"
         for key in ("tokens_per_micro_batch", "activation_checkpointing", "compile", "checkpoint_every")

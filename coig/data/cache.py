@@ -8,20 +8,19 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
 from polars.exceptions import PolarsError
 
 from coig.errors import DataError
 from coig.files.atomic import sha256_of
+from coig.files.lock import LockHeldError, locked
 
-log = logging.getLogger(__name__)
+PATIENCE = 3 * 3600  # seconds for another process that prepares the same data
 Item = TypeVar("Item")
 
 
@@ -61,19 +60,16 @@ def batched(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> I
 def building(folder: Path) -> Iterator[None]:
     """Keep other processes from building `folder`; a killed one leaves no lock.
 
-    Raises DataError if the cache cannot be written.
+    Raises DataError if the cache cannot be written, or another process builds this folder for hours.
     """
-    lock = FileLock(folder.with_suffix(".lock"))
+    lock = folder.with_suffix(".lock")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("waiting for another process that prepares the same data (%s)", folder)
-            lock.acquire()
-        try:
+        with locked(lock, PATIENCE):
             yield
-        finally:
-            lock.release()
+    except LockHeldError as error:
+        raise DataError(
+            f"data.cache: {folder} is being prepared by {error}; if that has ended, delete {lock}"
+        ) from None
     except (OSError, PolarsError) as error:
         raise DataError(f"data.cache: {folder} cannot be written ({error}); set data.cache to another folder") from None

@@ -83,5 +83,6 @@ def make_answer(
         finish_reason=completion.finish_reason,
         error=completion.error,
         engine=engine,
+        model=arm.manifest().model_sha256,
         **settings,
     )

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig, LogitsProcessorList
 from transformers.utils.logging import disable_progress_bar
 
 from coig.config import Sampling
-from coig.errors import ConfigError
+from coig.errors import ConfigError, first_line
 from coig.generation.completion import Answered, Completion, Request, Transcriber
 from coig.generation.sampling import SeededSampling, seed_of
 from coig.study.arm import Arm
@@ -42,7 +43,13 @@ class HuggingFaceEngine:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.sampling, self.seed = sampling, seed
         self.tokens_per_batch = tokens_per_batch or BUDGET[self.device]
-        self.model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto").to(self.device).eval()
+        try:
+            model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto")
+        except (OSError, SafetensorError) as error:
+            raise ConfigError(
+                f"{arm.model}: missing or damaged ({first_line(error)}); train.py with overwrite=true trains it anew"
+            ) from None
+        self.model = model.to(self.device).eval()
         self.context = self.model.config.get_text_config().max_position_embeddings
         own = self.model.generation_config
         self.transcriber = Transcriber(tokenizer, own.eos_token_id, sampling)

@@ -22,7 +22,7 @@ from coig.generation.tracking import log_table
 from coig.records.answer import EngineFacts
 from coig.records.query import Query, read_queries
 from coig.records.record import append_records
-from coig.study.arm import Arm
+from coig.study.arm import Arm, ArmBusyError
 from coig.study.find import find_done_arms, find_study
 from coig.study.tracking import best_effort
 
@@ -50,6 +50,9 @@ def generate(config: GenerateConfig) -> None:
         try:
             with arm.locked():
                 problems = _answer(arm, queries[arm.name], config)
+        except ArmBusyError as error:
+            failed.append(str(error))
+            continue
         except KeyboardInterrupt:
             log.error("%s: interrupted; the same command continues with the queries that are left", arm.folder)
             raise SystemExit(130) from None
@@ -58,7 +61,7 @@ def generate(config: GenerateConfig) -> None:
             with best_effort(arm.folder):
                 log_table(arm, config.queries_name)
     if failed:
-        raise ConfigError("\n".join([*failed, "the same command asks these queries again"]))
+        raise ConfigError("\n".join([*failed, "the same command asks what is left"]))
 
 
 def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:

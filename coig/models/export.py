@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def export(
     weights: dict[str, Tensor],
     lora: Lora | None,
     tokenizer: Any,
-    end_id: int,
+    end_ids: Collection[int],
     folder: Path,
     dtype: torch.dtype | None = None,
 ) -> None:
@@ -30,6 +31,7 @@ def export(
     Args:
         lm: the trained model; its own weights may be sharded.
         weights: all of its weights in whole tensors on the CPU, by name.
+        end_ids: tokens that end what the model was trained to write, beside the tokenizer's own.
         dtype: to round them to; None: the dtype the model came in.
     """
     with torch.device("meta"):
@@ -44,7 +46,7 @@ def export(
             adapted.save_pretrained(partial)
         plain = adapted.merge_and_unload()
     plain.generation_config = deepcopy(lm.generation_config)  # what the base says of sampling stays
-    plain.generation_config.eos_token_id = sorted({end_id, tokenizer.eos_token_id} - {None})
+    plain.generation_config.eos_token_id = sorted({*end_ids, tokenizer.eos_token_id} - {None})
     plain.generation_config.pad_token_id = tokenizer.pad_token_id
     with atomic_folder(folder) as partial:
         plain.to(dtype or lm.published_dtype).save_pretrained(partial)

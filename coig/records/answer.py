@@ -42,6 +42,7 @@ class Answer(Record):
     seed: int | None
     sampling: dict[str, Any] | None
     engine: EngineFacts | None = None
+    model: str | None = None  # sha256 of the weights that wrote it; None: an earlier version did not record it
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -66,23 +67,26 @@ def read_answers(file: Path, arm: str) -> list[Answer]:
     for number, line in read_jsonl(file) if file.exists() else ():
         try:
             answer = Answer.model_validate(json.loads(line))
-            wrong = _find_fault(answer, arm, answers)
+            wrong = _find_fault(answer, answers)
         except ValidationError as error:
             wrong = describe_error(error)
         except ValueError as error:
             wrong = f"{type(error).__name__}: {error}"
+        if not wrong and answer.arm != arm:
+            raise ConfigError(
+                f"{file}:{number}: is an answer of arm {answer.arm}, in the folder of arm {arm}; if the folder was "
+                f"renamed, name it {answer.arm} again"
+            )
         if wrong:
             raise ConfigError(f"{file}:{number}: damaged ({wrong}); remove the line and run generate.py again")
         answers[answer.query_id, answer.sample] = answer
     return list(answers.values())
 
 
-def _find_fault(answer: Answer, arm: str, earlier: dict[tuple[str, int], Answer]) -> str | None:
-    """Say what keeps a line from being an answer of this arm, if anything does."""
+def _find_fault(answer: Answer, earlier: dict[tuple[str, int], Answer]) -> str | None:
+    """Say what keeps a line from being an answer of our own, if anything does."""
     if missing := [key for key in RECORDED if getattr(answer, key) is None]:
         return f"{missing[0]}: missing"
-    if answer.arm != arm:
-        return f"arm: {answer.arm}, in the folder of {arm}"
     before = earlier.get((answer.query_id, answer.sample))
     if before and not before.failed:
         return f"query {answer.query_id} is answered twice"

@@ -6,13 +6,14 @@ import json
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
+from io import RawIOBase
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 
 from coig.errors import DataError
-from coig.files.atomic import write_atomic
+from coig.files.atomic import naming, write_atomic
 from coig.files.rows import Damaged, read_rows
 
 
@@ -72,10 +73,21 @@ def append_records(path: Path, records: Iterable[Record]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         _remove_torn_line(path)
-    with path.open("a", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(record.model_dump(), ensure_ascii=False) + "\n" for record in records)
-        stream.flush()
+    lines = "".join(json.dumps(record.model_dump(), ensure_ascii=False) + "\n" for record in records)
+    with naming(path), path.open("ab", buffering=0) as stream:
+        before = stream.tell()
+        try:
+            _write(stream, lines.encode())
+        except OSError:
+            stream.truncate(before)  # no piece of a line is left on a full disk
+            raise
         os.fsync(stream.fileno())
+
+
+def _write(stream: RawIOBase, content: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part before it refuses."""
+    while content:
+        content = content[stream.write(content) :]
 
 
 def _remove_torn_line(path: Path) -> None:

@@ -8,8 +8,8 @@ python -m coig.study rm STUDY [ARM …]         # delete, after a question
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from coig.config.fields import MULTIRUN
 from coig.config.stored import dump_config
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError, suggestion
-from coig.files.atomic import read_jsonl
-from coig.study.arm import Arm
+from coig.files.atomic import read_jsonl, remove_folder
+from coig.study.arm import LOCK, Arm
 from coig.study.find import find_arms, find_study
 from coig.study.manifest import Manifest
 
@@ -52,8 +52,14 @@ def _list(_: Sequence[str]) -> None:
     if not studies:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
     table = _table("study", "arm", "status", numbers=("examples", "hours", "answers"), others=("ended",))
+    damaged = []
     for study in studies:
-        for place, arm in enumerate(find_arms(study, None)):
+        try:
+            arms = find_arms(study, None)
+        except ConfigError as error:  # of one study, which must not hide the others
+            damaged.append(str(error))
+            continue
+        for place, arm in enumerate(arms):
             manifest = arm.manifest()
             examples = sum(group.examples for group in manifest.data.train)
             table.add_row(
@@ -65,7 +71,10 @@ def _list(_: Sequence[str]) -> None:
                 _answers(arm),
                 (manifest.times.ended or "–").replace("T", " ")[:16],
             )
-    make_console().print(table)
+    console = make_console()
+    console.print(table)
+    for problem in damaged:
+        console.print(Text(problem, "red"))
 
 
 def _show(names: Sequence[str]) -> None:
@@ -118,11 +127,18 @@ def _remove(names: Sequence[str]) -> None:
         agreed = ""
     if agreed.strip().lower() not in ("y", "yes"):
         raise ConfigError("nothing deleted")
-    for arm in arms:
-        with arm.locked():  # another process at work on any of them keeps them all
-            pass
-    for folder in folders:
-        shutil.rmtree(folder)
+    if len(names) == 1:  # also an arm without a manifest, which a process may be preparing
+        arms = [
+            Arm(folder)
+            for folder in sorted({path.parent for name in (LOCK, "manifest.json") for path in study.glob(f"*/{name}")})
+        ]
+    with ExitStack() as held:
+        for arm in arms:
+            held.enter_context(arm.locked())  # another process at work on any of them keeps them all
+        for arm in arms:
+            arm.remove()
+        if len(names) == 1:
+            remove_folder(study)
     print(f"deleted {what}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,16 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from coig.config import TrainConfig
 from coig.config.stored import read_config, write_config
 from coig.errors import ConfigError
-from coig.files.atomic import read_jsonl
+from coig.files.atomic import read_jsonl, remove_folder, sha256_of
+from coig.files.lock import LockHeldError, locked
 from coig.records.answer import Answer, read_answers
 from coig.study.manifest import Manifest, read_manifest, write_manifest
 
 LOCK = ".lock"
+MOVABLE = ("adapter", "checkpoints", "generations", "model", "wandb")  # folders that may be links to another disk
+
+
+class ArmBusyError(ConfigError):
+    """Another process is at work on an arm."""
 
 
 @dataclass(frozen=True)
@@ -92,28 +97,49 @@ class Arm:
         return loaded
 
     def answers(self, queries: str) -> list[Answer]:
-        """Read the arm's answers to a file of queries, none if there are none; see `read_answers`."""
-        return read_answers(self.generations(queries), self.name)
+        """Read the arm's answers to a file of queries, none if there are none; see `read_answers`.
+
+        Raises ConfigError if another model wrote them.
+        """
+        answers = read_answers(self.generations(queries), self.name)
+        if any(answer.model != self.manifest().model_sha256 for answer in answers):
+            raise ConfigError(
+                f"{self.generations(queries)}: holds answers of another model than {self.model} (manifest.json: "
+                "model_sha256); move the file away, or overwrite=true of generate.py deletes it and asks again"
+            )
+        return answers
+
+    def weights_sha256(self) -> str:
+        """Return what identifies the exported weights: the sha256 of their files' sha256."""
+        hashes = [sha256_of(file) for file in sorted(self.model.glob("*.safetensors"))]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from this arm; a killed one leaves no lock. Raises ConfigError if one is at work."""
+        """Keep other processes from this arm; a killed one leaves no lock. Raises ArmBusyError if one is at work."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.folder / LOCK, timeout=0):
+            with locked(self.folder / LOCK):
                 yield
-        except Timeout:
-            raise ConfigError(
-                f"{self.folder}: another process is at work on this arm; wait for it or stop it"
+        except LockHeldError as error:
+            raise ArmBusyError(
+                f"{self.folder}: another process is at work on this arm ({error}); wait for it or stop it. If it has "
+                f"ended, delete {self.folder / LOCK}"
             ) from None
 
-    def clear(self) -> None:
-        """Delete everything that an earlier run left here."""
-        for path in self.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != LOCK:
-                path.unlink()
+    def contents(self) -> list[Path]:
+        """Return all that is in the folder besides manifest and lock, what lies deeper first, also behind links."""
+        links = [link for name in MOVABLE if (link := self.folder / name).is_symlink()]
+        paths = [path for root in (self.folder, *links) for path in root.rglob("*") if path not in links]
+        kept = (self.folder / LOCK, self.folder / "manifest.json")
+        return sorted((path for path in paths if path not in kept), key=lambda path: -len(path.parts))
+
+    def remove(self) -> None:
+        """Delete the arm's folder, also what lies on another disk."""
+        for link in (self.folder / name for name in MOVABLE):
+            if link.is_symlink():
+                remove_folder(link)
+        remove_folder(self.folder)
 
     def discard_if_empty(self) -> None:
         """Hydra makes folders before we have looked at the data; leave none behind when they are bad."""

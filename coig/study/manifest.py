@@ -133,6 +133,7 @@ class Manifest(Facts):
     git: Git | None = None
     versions: dict[str, str | None] = {}
     machine: dict[str, Any] = {}
+    model_sha256: str | None = None  # of the exported weights; answers name the weights that wrote them
     wandb_run: str = Field(min_length=1)  # id of the run in Weights & Biases
     times: Times
 

@@ -5,34 +5,97 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from coig.config import Constructor
-from coig.errors import first_line
+from coig.errors import ConfigError, first_line
 
 log = logging.getLogger(__name__)
+
+REACHED_WITHIN = 10  # seconds
 
 
 def is_wandb(node: Constructor) -> bool:
     return node.target.endswith("WandbLogger")
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn a logger's refusal to start into a ConfigError with the ways on."""
+    try:
+        yield
+    except (ConfigError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"logger: cannot be started ({type(error).__name__}: {first_line(error)}); WANDB_MODE=offline keeps a W&B "
+            "run on this machine, logger=csv or none does without"
+        ) from error
+
+
 def wandb_options(run_id: str) -> dict[str, Any]:
-    """A run's id, always the same for the same work, so that it is continued; offline where nobody is logged in."""
+    """Return a run's id, always the same for the same work, so that it is continued, and the mode it is kept in."""
+    return {"id": run_id, **prepare_wandb()}
+
+
+@cache  # said once, and waited for once, before the first arm of a sweep
+def prepare_wandb() -> dict[str, str]:
+    """Return the mode of all runs: offline where nobody is logged in or the server is out of reach.
+
+    Raises ConfigError if W&B's settings in the environment are wrong.
+    """
     os.environ.setdefault("WANDB_SILENT", "true")  # its summary of each run would bury a sweep's own lines
     # it would record the repository of the folder one works in, with a token in its remote's address; the manifest has
     # coig's own revision
     os.environ.setdefault("WANDB_DISABLE_GIT", "true")
+    if not _has_home():  # its service would log to the terminal
+        os.environ.setdefault("WANDB_CACHE_DIR", tempfile.mkdtemp(prefix="wandb-"))
     import wandb
 
-    wandb.setup()  # silent from here on, not only once a run has started
-    if "WANDB_MODE" in os.environ or wandb.login(prompt=False, verify=False):
-        return {"id": run_id}
-    log.info("W&B: not logged in, runs stay offline (`wandb login` changes that, `wandb sync` uploads them later)")
-    return {"id": run_id, "mode": "offline"}
+    try:
+        settings = wandb.setup().settings  # silent from here on, not only once a run has started
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = f"WANDB_{'_'.join(map(str, problem['loc'])).upper()}"
+        raise ConfigError(f"{name}={problem['input']}: {problem['msg'].lower()}") from None
+    mode = settings.mode or "online"
+    if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False, verify=False):
+        log.info("W&B: not logged in, runs stay offline (`wandb login` changes that, `wandb sync` uploads them later)")
+        return {"mode": "offline"}
+    if mode in ("online", "run", "shared") and (reason := _unreachable(settings.base_url)):
+        log.warning(
+            "W&B: %s cannot be reached (%s), runs stay offline (`wandb sync` uploads them later)",
+            settings.base_url,
+            reason,
+        )
+        return {"mode": "offline"}
+    return {}
+
+
+def _unreachable(address: str) -> str | None:
+    """Say why a server does not answer, whatever it would answer; None if it does."""
+    try:
+        urllib.request.urlopen(address, timeout=REACHED_WITHIN).close()
+    except urllib.error.HTTPError:
+        return None
+    except (OSError, ValueError) as error:
+        return first_line(error)
+    return None
+
+
+def _has_home() -> bool:
+    """Tell whether W&B's service finds a folder of the user's to write its own log in."""
+    home = os.environ.get("HOME")
+    return home is not None and os.access(home, os.W_OK)
 
 
 @contextmanager

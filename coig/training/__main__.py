@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
-import threading
 import time
 from pathlib import Path
 
 from coig.config import TrainConfig
 from coig.config.command_line import show_messages
+from coig.config.process import end_with_parent, shield_output
 from coig.errors import ConfigError
 from coig.training import ranks
 from coig.training.run import train
@@ -19,20 +18,9 @@ from coig.training.run import train
 GRACE = 5  # seconds in which torchrun stops the other ranks of one that failed
 
 
-def end_with_the_launcher() -> None:
-    """A launcher that is killed cannot stop its ranks; they would train on and keep the arm from everybody else."""
-    launcher = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == launcher:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 if __name__ == "__main__":
-    end_with_the_launcher()
+    end_with_parent()
+    shield_output()
     logging.basicConfig(format="%(message)s", stream=sys.stdout)  # as Hydra's own
     show_messages()
     try:

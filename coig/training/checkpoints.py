@@ -18,7 +18,8 @@ from coig.training.failures import check_weights
 class Checkpoints(Checkpoint):
     """Saves all that a run needs to go on, every `every` optimizer steps and at the end of each epoch; keeps the last.
 
-    A kill at any moment leaves the last one or the one before it.
+    A kill at any moment leaves the last one or the one before it. That of the last step is saved after the validation,
+    which a run that goes on from there would not make up for.
     """
 
     def __init__(self, arm: Arm, every: int) -> None:
@@ -26,8 +27,12 @@ class Checkpoints(Checkpoint):
         self.every = every
         self.last_saved = -1
 
+    def on_fit_start(self, trainer: Any, module: Any) -> None:
+        self.arm.checkpoint_of(0).parent.mkdir(exist_ok=True)  # never later: a folder that is deleted stays so
+
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        if trainer.global_step % self.every == 0 and not trainer.is_last_batch:
+        ends = trainer.is_last_batch or trainer.global_step == module.total_steps
+        if trainer.global_step % self.every == 0 and not ends:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
@@ -39,10 +44,14 @@ class Checkpoints(Checkpoint):
         check_weights(trainer.lightning_module, trainer.global_step)
         final = self.arm.checkpoint_of(trainer.global_step)
         partial = final.with_name(f".{final.name}.partial")
-        if trainer.is_global_zero and partial.exists():  # of a killed run
-            _remove(partial)
+        if trainer.is_global_zero:
+            _remove(partial)  # of a killed run
         trainer.strategy.barrier()
-        trainer.save_checkpoint(partial)
+        try:
+            trainer.save_checkpoint(partial)
+        except BaseException:
+            _remove(partial)  # it would keep a full disk full
+            raise
         trainer.strategy.barrier()
         if trainer.is_global_zero:
             for file in [partial, *partial.rglob("*")]:
@@ -60,7 +69,6 @@ class DirectIO(TorchCheckpointIO):
     """Straight from and to the file: Lightning's own makes a copy of the whole checkpoint in memory first."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         torch.save(checkpoint, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
@@ -69,7 +77,7 @@ class DirectIO(TorchCheckpointIO):
 
 
 def _remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:

@@ -31,6 +31,7 @@ from coig.training.budget import budgeted
 from coig.training.checkpoints import Checkpoints, DirectIO
 from coig.training.exported import measure_export
 from coig.training.loggers import log_model, tracking
+from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
 from coig.training.sharding import whole_weights
@@ -62,17 +63,20 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     trainer = _trainer(planned, arm, flops, validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
     _log_attention(config)
-    with recorded(config, arm, prepared, anew=anew) as found, tracking(config, arm) as loggers:
+    with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
+        if record:
+            record.begin()
         trainer.loggers = loggers
         trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
         weights = whole_weights(module.model)
-        if ranks.is_first():
+        if record:
             dtype = torch.float32 if config.model.export_dtype == "float32" else lm.published_dtype
-            export(lm, weights, config.model.lora, tokenizer, encoder.end_id, arm.model, dtype)
+            ends = {encoder.end_id, encoder.document_end_id}
+            export(lm, weights, config.model.lora, tokenizer, ends, arm.model, dtype)
             is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
-            found["export"] = measure_export(config, arm, dtype, validation, is_changed=is_changed)
-            log_model(config, arm)
+            record.exported = measure_export(config, arm, dtype, validation, is_changed=is_changed)
+            log_model(config, arm, record.manifest)
 
 
 def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
@@ -94,7 +98,7 @@ def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
 
 def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: bool) -> Any:
     throughput = Throughput(flops)
-    callbacks: list[Callback] = [throughput, Checkpoints(arm, config.trainer.checkpoint_every)]
+    callbacks: list[Callback] = [throughput, StepFigures(), Checkpoints(arm, config.trainer.checkpoint_every)]
     if config.trainer.arguments().get("enable_progress_bar", True):
         callbacks.append(ProgressBar(throughput))
     sharded = config.trainer.strategy == "fsdp"

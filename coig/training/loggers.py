@@ -14,42 +14,53 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from coig.config import Logger as LoggerNode
 from coig.config import TrainConfig
 from coig.config.loading import construct
 from coig.config.stored import dump_config
 from coig.study.arm import Arm
-from coig.study.tracking import best_effort, finished_run, is_wandb, wandb_options
-from coig.training import ranks
+from coig.study.manifest import Manifest
+from coig.study.tracking import best_effort, explained, finished_run, is_wandb, wandb_options
 from coig.training.metrics import MetricsFile
+from coig.training.record import Record
 
 log = logging.getLogger(__name__)
 
-OF_ONE_MOMENT = {"status", "error", "times"}  # what a manifest says of a run's course, which W&B tells by itself
+# what a manifest says of a run's course, which W&B tells by itself, and of its end
+OF_ONE_MOMENT = {"status", "error", "times", "model_sha256"}
 
 
 @contextmanager
-def tracking(config: TrainConfig, arm: Arm) -> Iterator[list[Logger]]:
-    """The arm's loggers, closed at the end with the exit code that tells a failed arm from a finished one; none but on
-    the first rank."""
-    if not ranks.is_first():
+def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[list[Logger]]:
+    """Yield the arm's loggers, none but on the first rank. At the end they are closed with the exit code that tells a
+    failed arm from a finished one.
+
+    Raises ConfigError if one cannot be started.
+    """
+    if record is None:
         yield []
         return
     with finished_run():
-        metrics = MetricsFile(arm.metrics)
+        metrics = MetricsFile(arm.metrics, anew=record.anew)
         loggers: list[Logger] = [metrics]
-        if config.logger and is_wandb(config.logger):
-            run_id = arm.manifest().wandb_run
-            logger = construct(config.logger, **wandb_options(run_id))
-            earlier = [json.loads(line) for line in metrics.earlier]
-            loggers.append(Continued(logger, earlier, run_id) if earlier else logger)
-        elif config.logger:
-            loggers.append(construct(config.logger))
-        facts = arm.manifest().model_dump(exclude=OF_ONE_MOMENT)
-        for logger in loggers:
-            if url := getattr(logger.experiment, "url", None):
-                log.info("W&B: %s", url)
-            logger.log_hyperparams({**dump_config(config), "manifest": facts})
+        facts = record.manifest.model_dump(exclude=OF_ONE_MOMENT)
+        with explained():
+            if config.logger:
+                loggers.append(_chosen(config.logger, record.manifest.wandb_run, metrics.earlier))
+            for logger in loggers:
+                if url := getattr(logger.experiment, "url", None):
+                    log.info("W&B: %s", url)
+                logger.log_hyperparams({**dump_config(config), "manifest": facts})
         yield loggers
+
+
+def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[str]) -> Logger:
+    """Return the logger that `logger=` chose, which for W&B goes on after the earlier lines of metrics.jsonl."""
+    if not is_wandb(node):
+        chosen: Logger = construct(node)
+        return chosen
+    logger = construct(node, **wandb_options(run_id))
+    return Continued(logger, [json.loads(line) for line in earlier], run_id) if earlier else logger
 
 
 class Continued(Logger):
@@ -66,10 +77,10 @@ class Continued(Logger):
         folders = list(Path(logger.save_dir).glob(f"wandb/*run-*-{run_id}"))
         offline = [f for f in folders if f.name.startswith("offline") and not any(f.glob("*.synced"))]
         uploaded = len(folders) > len(offline)
+        run = logger.experiment
         for folder in () if uploaded else offline:
             shutil.rmtree(folder)
         # W&B's steps count rows, but offline it does not know how many it was sent
-        run = logger.experiment
         self.known: int = run.starting_step if not run.offline else len(earlier) if uploaded else 0
 
     @property
@@ -111,14 +122,13 @@ class Continued(Logger):
         return len(earlier)
 
 
-def log_model(config: TrainConfig, arm: Arm) -> None:
+def log_model(config: TrainConfig, arm: Arm, manifest: Manifest) -> None:
     """The exported model as an artifact of the arm's W&B run, if `logger.log_model` asks for it."""
     if not (config.logger and is_wandb(config.logger) and config.logger.arguments().get("log_model")):
         return
     with best_effort(arm.model):
         import wandb
 
-        manifest = arm.manifest()
         facts = manifest.model_dump(include={"study", "arm", "seed", "model", "versions"})
         facts["data"] = manifest.data.model_dump(include={"name", "ratio", "fingerprint"})
         facts["revision"] = manifest.git.revision if manifest.git else None

@@ -36,7 +36,7 @@ class CausalLMModule(LightningModule):
         self.strict_loading = config.model.lora is None or config.trainer.strategy == "fsdp"
         self.model = model
         self.config = config
-        self.logged: set[str] = set()  # groups that an earlier step had
+        self.figures: dict[str, float] = {}  # of the last step, by name in metrics.jsonl
         # now, so that a wrong argument is known before anything is written; again where weights are sharded
         self.optimizer: Optimizer = construct(config.optimizer, [p for p in model.parameters() if p.requires_grad])
 
@@ -99,12 +99,9 @@ class CausalLMModule(LightningModule):
         optimizer.zero_grad()
         schedule.step()
         self.log("loss", loss, prog_bar=True, logger=False)
-        facts = {"loss": loss, "grad_norm": norm, "lr": rate, "supervised_tokens": float(sum(step.group_tokens))}
-        self.log_dict({f"train/{name}": fact for name, fact in facts.items()})
-        # of a group that this step lacks Lightning would log the last value once more
-        absent = dict.fromkeys(self.logged - losses.keys(), math.nan)
-        self.logged |= losses.keys()
-        self.log_dict({f"train/loss/{group}": loss for group, loss in (losses | absent).items()})
+        facts = {"loss": loss, "grad_norm": float(norm), "lr": rate, "supervised_tokens": sum(step.group_tokens)}
+        facts |= {f"loss/{group}": loss for group, loss in losses.items()}
+        self.figures = {f"train/{name}": float(fact) for name, fact in facts.items()}
 
     def _exchange(self, *, now: bool) -> AbstractContextManager[Any]:
         """Under ddp, gradients travel once a step; fsdp must scatter them after each micro-batch to have room."""

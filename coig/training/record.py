@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,9 +16,10 @@ import torch
 from coig.config import TrainConfig, Trainer
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
-from coig.files.atomic import write_atomic
+from coig.errors import disk_problem
+from coig.files.atomic import remove, write_atomic
 from coig.study.arm import Arm
-from coig.study.manifest import Manifest, Status, Times
+from coig.study.manifest import ExportFacts, Manifest, Status, Times
 from coig.study.provenance import provenance
 from coig.training import ranks
 from coig.training.budget import supervised_tokens
@@ -44,53 +44,85 @@ def _now() -> str:
 
 
 @contextmanager
-def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[dict[str, Any]]:
-    """Keep the arm's folder true while the block trains: its manifest says running, then done or failed.
+def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[Record | None]:
+    """Yield the arm's record, None but on the first rank; it says done or failed once the block has ended.
 
-    Entries that the block puts into the yielded dict stand in the manifest too.
+    Nothing is written or deleted until the block calls `begin`: whatever can fail before the first step comes first.
     """
-    found: dict[str, Any] = {}
     if not ranks.is_first():
-        yield found
+        yield None
         return
     earlier = arm.manifest() if arm.is_known and not anew else None
-    if anew:
-        arm.clear()
-    # answers of a model that is about to change would pass for the new one's
-    shutil.rmtree(arm.generations("").parent, ignore_errors=True)
-    if rows := b"".join(pool.quarantine.read_bytes() for pool in prepared.mixture.pools.values()):
-        write_atomic(arm.folder / "quarantine.jsonl", rows)
-    manifest = _describe(config, prepared, earlier)
-    with _status_kept(arm, manifest, found):
-        # after the manifest says "running": a kill in between must not leave a finished arm with settings it never had
-        arm.write_config(config)
-        yield found
-
-
-@contextmanager
-def _status_kept(arm: Arm, manifest: Manifest, found: dict[str, Any]) -> Iterator[None]:
-    started = time.monotonic()
-    arm.write_manifest(manifest)
-    status: Status = "failed"
-    error = None
+    record = Record(config, arm, prepared, _describe(config, prepared, earlier), anew)
     try:
-        yield
-        status = "done"
-    except (KeyboardInterrupt, SystemExit) as stop:  # Lightning turns the first into the second
-        error = "interrupted"
-        log.error("%s: interrupted; the same command continues from the last checkpoint", arm.folder)
-        if isinstance(stop, SystemExit) and not stop.code:  # SIGTERM: what comes after in a script must not go on
-            raise SystemExit(143) from None
-        raise
+        yield record
+        record.end("done")
+    except (KeyboardInterrupt, SystemExit) as stop:
+        record.end("failed", "interrupted")
+        raise SystemExit(_exit_code(stop)) from None
     except BaseException as problem:
-        error = f"{type(problem).__name__}: {problem}"
-        log.error("%s: failed, %s", arm.folder, error)
+        record.end("failed", disk_problem(problem) or f"{type(problem).__name__}: {problem}")
         raise
-    finally:
-        seconds = (manifest.times.seconds or 0.0) + round(time.monotonic() - started, 1)
-        times = Times(started=manifest.times.started, ended=_now(), seconds=seconds)
-        arm.write_manifest(manifest.model_copy(update={"status": status, "error": error, "times": times, **found}))
-    log.info("%s: done in %.0f s, model in %s", arm.name, seconds, arm.model)
+
+
+@dataclass
+class Record:
+    """What an arm's folder says of its run.
+
+    Args:
+        manifest: as the run begins.
+        anew: what an earlier run left is not continued.
+        exported: the exported model, once there is one.
+    """
+
+    config: TrainConfig
+    arm: Arm
+    prepared: Prepared
+    manifest: Manifest
+    anew: bool
+    started: float | None = None
+    exported: ExportFacts | None = None
+
+    def __post_init__(self) -> None:
+        self.old = self.arm.contents() if self.anew else []  # now: loggers will add files of their own
+
+    def begin(self) -> None:
+        """Say that the arm is being trained, and only then delete what is no longer true."""
+        self.started = time.monotonic()
+        self.arm.write_manifest(self.manifest)
+        # answers of a model that is about to change would pass for the new one's
+        remove([*self.old, *self.arm.generations("").parent.glob("*")])
+        # after the manifest says "running": a kill in between must not leave a finished arm with settings it never had
+        self.arm.write_config(self.config)
+        if rows := b"".join(pool.quarantine.read_bytes() for pool in self.prepared.mixture.pools.values()):
+            write_atomic(self.arm.folder / "quarantine.jsonl", rows)
+
+    def end(self, status: Status, error: str | None = None) -> None:
+        """Say how the run ended; "done" is the last thing written, when all that it promises is there."""
+        if self.started is None:
+            return
+        seconds = (self.manifest.times.seconds or 0.0) + round(time.monotonic() - self.started, 1)
+        times = Times(started=self.manifest.times.started, ended=_now(), seconds=seconds)
+        ended = self.manifest.model_copy(update={"status": status, "error": error, "times": times})
+        if status == "done":
+            model = {"model_sha256": self.arm.weights_sha256(), "export": self.exported}
+            self.arm.write_manifest(ended.model_copy(update=model))
+            log.info("%s: done in %.0f s, model in %s", self.arm.name, seconds, self.arm.model)
+            return
+        if error == "interrupted":
+            error = "interrupted; the same command continues from the last checkpoint"
+        log.error("%s: %s", self.arm.folder, error)
+        if self.arm.is_known:  # or its folder was deleted, and stays so
+            with suppress(OSError):  # the disk that ended the run
+                self.arm.write_manifest(ended)
+
+
+def _exit_code(stop: BaseException) -> int | str:
+    """Return the exit code that a shell expects of a process that a signal ended."""
+    if isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt):  # Lightning's own exit
+        return 130
+    code = stop.code if isinstance(stop, SystemExit) else None
+    return code or 143  # none: Lightning has seen SIGTERM, and what comes after in a script must not go on
 
 
 def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None) -> Manifest:

@@ -14,6 +14,7 @@ from coig.config.fields import MULTIRUN
 from coig.data.mixture import Mixture, build_mixture
 from coig.errors import ConfigError
 from coig.study.arm import Arm
+from coig.study.tracking import is_wandb, prepare_wandb
 from coig.training import ranks
 from coig.training.launch import launch
 from coig.training.state import decide_state
@@ -48,6 +49,8 @@ def _train(config: TrainConfig, arm: Arm) -> None:
     """On every rank; what is written, the first one writes."""
     with arm.locked() if ranks.is_first() else nullcontext():
         try:
+            if ranks.is_first():
+                _prepare_logger(config)
             mixture = ranks.first_before_others(
                 lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
             )
@@ -63,7 +66,7 @@ def _train(config: TrainConfig, arm: Arm) -> None:
                     _ask(arm, config)
                 return
             _fit()(config, arm, mixture, like, anew=state == "new")
-        except ConfigError:
+        except BaseException:  # Ctrl-C while libraries are loaded, too
             if ranks.is_first():
                 arm.discard_if_empty()
             raise
@@ -136,11 +139,17 @@ def _free_memory() -> None:
         torch.cuda.empty_cache()  # does nothing where no GPU was used
 
 
+def _prepare_logger(config: TrainConfig) -> None:
+    if config.logger and is_wandb(config.logger):
+        prepare_wandb()
+
+
 def check(config: TrainConfig) -> None:
-    """Raise the ConfigError that `train` would meet in the data, their encoding or the arm's folder.
+    """Raise the ConfigError that `train` would meet in the data, their encoding, the logger or the arm's folder.
 
     Nothing is written but the cache of what is encoded.
     """
+    _prepare_logger(config)
     mixture, like = build_mixture(config.data, config.seed, config.supervision.needs_reasoning), _like(config)
     _check_objective(config, mixture)
     if decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like)) != "done":

@@ -18,7 +18,7 @@ SMOOTHING = 0.9  # of the seconds a step takes, for the time left
 
 
 class Throughput(Callback):
-    """Logs the figures of every step, without an extra pass and without waiting for the device once more."""
+    """Measures every step, without an extra pass and without waiting for the device once more."""
 
     def __init__(self, flops: TrainingFlops) -> None:
         self.flops = flops
@@ -46,7 +46,7 @@ class Throughput(Callback):
         }
         if peak := peak_flops(module.device):
             figures["mfu"] = self.flops.of(step.lengths, supervised) / seconds / (peak * trainer.world_size)
-        module.log_dict({f"perf/{name}": float(figure) for name, figure in figures.items()})
+        module.figures |= {f"perf/{name}": float(figure) for name, figure in figures.items()}
         module.log("tokens/s", tokens / seconds, prog_bar=True, logger=False)
 
     def time_left(self, trainer: Any) -> str:

@@ -217,6 +217,50 @@ def test_a_tracker_that_fails_costs_no_answers(here: Arm, caplog: pytest.LogCapt
     assert "not logged to W&B" in caplog.text
 
 
+def test_answers_of_another_model_are_not_this_arm_s(here: Arm) -> None:
+    here.write_manifest(here.manifest().model_copy(update={"model_sha256": here.weights_sha256()}))
+    generate(config("per_genre=1"))
+    assert {record["model"] for record in lines(here)} == {here.weights_sha256()}
+    here.write_manifest(here.manifest().model_copy(update={"model_sha256": "0" * 64}))  # as a longer training leaves it
+    with pytest.raises(ConfigError, match=r"few\.jsonl: holds answers of another model than .*overwrite=true"):
+        generate(config("per_genre=1"))
+    with pytest.raises(ConfigError, match="holds answers of another model"):
+        show(["query_id=general-zh-0001", "queries=few.jsonl"])
+    generate(config("per_genre=1", "overwrite=true"))
+    assert {record["model"] for record in lines(here)} == {"0" * 64}
+
+
+def test_a_damaged_model_is_named(here: Arm) -> None:
+    [weights] = here.model.glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ConfigError, match=r"s/cw/model: missing or damaged \(.*; train\.py with overwrite=true"):
+        generate(config("per_genre=1"))
+
+
+def test_a_line_that_is_no_utf8_is_named(here: Arm) -> None:
+    generate(config("per_genre=1"))
+    with here.generations("few").open("ab") as stream:
+        stream.write("写".encode()[:2] + b"\n")
+    with pytest.raises(ConfigError, match=r"few\.jsonl:\d+: is no UTF-8 .*; mend or remove the line"):
+        here.answers("few")
+
+
+def test_a_renamed_arm_is_told_from_a_damaged_one(here: Arm) -> None:
+    generate(config("per_genre=1"))
+    renamed = Arm(here.folder.rename(here.folder.with_name("base")))
+    with pytest.raises(ConfigError, match=r"is an answer of arm cw, in the folder of arm base; if .* renamed, name it"):
+        renamed.answers("few")
+
+
+def test_a_busy_arm_does_not_keep_the_others_waiting(here: Arm) -> None:
+    other = Arm(here.folder.with_name("general"))
+    shutil.copytree(here.folder, other.folder)
+    with here.locked(), pytest.raises(ConfigError, match=r"s/cw: another process is at work on this arm \(process "):
+        generate(config("per_genre=1"))
+    assert other.answers("few")
+    assert not here.generations("few").exists()
+
+
 def test_the_reader(here: Arm, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(here.folder, here.folder.with_name("general"))
     generate(config("per_genre=1"))

@@ -23,7 +23,7 @@ IDS = torch.arange(3, 40)[None]
 
 def exported(lm: Any, lora: Lora | None, folder: Path) -> Path:
     tokenizer = load_tokenizer(TINY)
-    export(lm, lm.state_dict(), lora, tokenizer, Encoder(tokenizer, None).end_id, folder / "model")
+    export(lm, lm.state_dict(), lora, tokenizer, {Encoder(tokenizer, None).end_id}, folder / "model")
     return folder / "model"
 
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from coig.errors import ConfigError
+from coig.files.lock import locked
 from coig.study.__main__ import main
 from coig.study.arm import LOCK
 from tests.studies import make_arm, make_group
@@ -66,7 +66,7 @@ def test_an_arm_is_deleted_after_a_yes_only(
     with pytest.raises(ConfigError, match="nothing deleted"):
         main(["rm", "mine", "cw"])
     monkeypatch.setattr("builtins.input", lambda _: "y")
-    with FileLock(study / "cw" / LOCK), pytest.raises(ConfigError, match="another process is at work"):
+    with locked(study / "cw" / LOCK), pytest.raises(ConfigError, match="another process is at work"):
         main(["rm", "mine"])
     assert (study / "cw" / "manifest.json").exists()
     main(["rm", "mine", "cw"])
@@ -88,3 +88,32 @@ def test_an_arm_is_deleted_after_a_yes_only(
 def test_what_it_does_not_know(study: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         main(arguments)
+
+
+def test_an_arm_that_is_being_prepared_keeps_its_study(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no manifest yet."""
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    (study / "cw+5k").mkdir()
+    with locked(study / "cw+5k" / LOCK), pytest.raises(ConfigError, match=r"cw\+5k: another process is at work"):
+        main(["rm", "mine"])
+    assert {folder.name for folder in study.iterdir()} == {"cw", "cw+1k", "cw+5k"}
+
+
+def test_what_lies_on_another_disk_is_deleted_too(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "generations").mkdir(parents=True)
+    (study / "cw" / "generations").symlink_to(elsewhere / "generations")
+    study.rename(elsewhere / "mine")
+    study.symlink_to(elsewhere / "mine")
+    main(["rm", "mine"])
+    assert list(elsewhere.iterdir()) == []
+    assert list(study.parent.iterdir()) == []
+
+
+def test_a_damaged_manifest_hides_no_other_study(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (study.with_name("broken") / "cw").mkdir(parents=True)
+    (study.with_name("broken") / "cw" / "manifest.json").touch()
+    shown = printed(capsys, "list")
+    assert "mine" in shown
+    assert "multirun/broken/cw/manifest.json: damaged" in shown

@@ -21,6 +21,7 @@ from coig.study.arm import Arm
 from coig.training.loggers import log_model
 from tests.conftest import outside
 from tests.forked import Forked
+from tests.studies import make_manifest
 from tests.training.wandb_file import RunFile, runs_of
 
 SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "trainer.global_batch_size=16")
@@ -73,7 +74,7 @@ def test_a_run_is_found_by_study_arm_and_tags(swept: tuple[Path, str]) -> None:
 def test_a_run_has_config_and_manifest(swept: tuple[Path, str]) -> None:
     _, manifest, run = arm_of(swept[0], "0.001")
     assert (run.config["seed"], run.config["data"]["ratio"], run.config["model"]["learning_rate"]) == (0, "1k", 0.001)
-    of_one_moment = {"status", "error", "times"}
+    of_one_moment = {"status", "error", "times", "model_sha256"}
     assert run.config["manifest"] == {key: fact for key, fact in manifest.items() if key not in of_one_moment}
     assert run.config["manifest"]["machine"]["torch_threads"] > 0
 
@@ -111,7 +112,7 @@ def test_the_model_is_an_artifact_that_lies_where_it_was_exported(swept: tuple[P
 def test_a_model_that_cannot_be_logged_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     arm = Arm(tmp_path / "cw")
     with caplog.at_level(logging.WARNING):
-        log_model(config_of("train", "logger.log_model=true"), arm)
+        log_model(config_of("train", "logger.log_model=true"), arm, make_manifest("cw"))
     assert "model: not logged to W&B" in caplog.text
 
 
@@ -173,6 +174,32 @@ def test_the_command_refuses_a_secret_before_anything_is_written(tmp_path: Path)
 def test_what_wandb_does_not_take_is_refused(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config_of("train", override)
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        (("WANDB_MODE", "ofline"), "WANDB_MODE=ofline: input should be 'online', 'offline', "),
+        (("WANDB_BASE_URL", "nowhere"), "WANDB_BASE_URL=nowhere: "),
+    ],
+)
+def test_a_wrong_setting_of_wandb_is_known_first(variable: tuple[str, str], message: str, tmp_path: Path) -> None:
+    environment = outside() | dict([variable])
+    run = Forked("train.py", ["data.ratio=0", "study=s"], tmp_path, environment).wait()
+    assert run.returncode == 1
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not list(tmp_path.glob("multirun/*"))
+
+
+def test_a_server_out_of_reach_is_said_once_and_runs_stay_offline(tmp_path: Path) -> None:
+    online = {"WANDB_MODE": "online", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": SECRET[:40]}
+    sweep = ("-m", "study=s", "data.ratio=0", "seed=0,1", "data.creative.size=8", "trainer.max_steps=1", *SHORT[2:3])
+    run = Forked("train.py", sweep, tmp_path, outside() | online).wait()
+    assert run.returncode == 0, run.stderr
+    assert (run.stdout + run.stderr).count("http://127.0.0.1:9 cannot be reached") == 1
+    for arm in ("cw", "cw-s1"):
+        assert len(runs_of(tmp_path / "multirun" / "s" / arm)) == 1
 
 
 def test_a_run_that_was_stopped_after_its_last_step_keeps_its_history(tmp_path: Path) -> None:

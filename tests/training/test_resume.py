@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 from safetensors.torch import load_file
 
+from coig.files.lock import locked
 from coig.study.arm import LOCK
 from tests.conftest import outside
 from tests.forked import Forked
@@ -49,7 +49,7 @@ def kill_after(process: Forked, metrics: Path, count: int) -> None:
         time.sleep(0.005)
     process.kill()
     process.wait()
-    with FileLock(metrics.with_name(LOCK), timeout=30):  # its ranks have ended too
+    with locked(metrics.with_name(LOCK), patience=30):  # its ranks have ended too
         pass
 
 

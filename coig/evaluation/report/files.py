@@ -32,7 +32,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
     for name, content in files.items():
         write_atomic(folder / name, content)
     for part in (folder, folder / "latex", folder / "figures"):
-        for file in part.glob("*.*"):
+        for file in part.glob("[!.]*.*"):  # not what another evaluation is writing
             if file.is_file() and str(file.relative_to(folder)) not in files:
-                file.unlink()
+                file.unlink(missing_ok=True)
     return svgs

@@ -1,0 +1,158 @@
+"""One process at a time: a lock file that says who holds it.
+
+The operating system keeps the lock (flock), so a killed process leaves none. Some network file systems have no flock;
+there the record in the file is the lock, and a dead owner's is taken over.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+POLL = 0.2  # seconds
+NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class LockHeldError(Exception):
+    """Another process holds the lock; the message says which, if it left its name."""
+
+
+@contextmanager
+def locked(file: Path, patience: float = 0) -> Iterator[None]:
+    """Hold the lock while the block runs.
+
+    Args:
+        patience: seconds to wait for another process that holds it.
+
+    Raises LockHeldError if that process holds it still.
+    """
+    descriptor = _wait(file, patience)
+    try:
+        yield
+    finally:
+        os.truncate(descriptor, 0)  # no name: nobody holds it
+        os.close(descriptor)
+
+
+def _wait(file: Path, patience: float) -> int:
+    end, told = time.monotonic() + patience, False
+    while True:
+        try:
+            return _acquire(file)
+        except LockHeldError as error:
+            if time.monotonic() >= end:
+                raise
+            if not told:
+                log.info("waiting for %s (%s)", error, file)
+                told = True
+            time.sleep(POLL)
+
+
+def _acquire(file: Path) -> int:
+    """Return the open lock file, which holds this process's name."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_same(descriptor, file):
+                with suppress(OSError):  # a full disk: flock is the lock, the name only tells others
+                    os.truncate(descriptor, 0)
+                    os.write(descriptor, _name())
+                return descriptor
+            os.close(descriptor)  # deleted by the one that held it
+        except BlockingIOError:
+            os.close(descriptor)
+            raise LockHeldError(_describe(_read(file))) from None
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno not in NO_FLOCK:
+                raise
+            return _claim(file)
+
+
+def _is_same(descriptor: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), file.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _claim(file: Path) -> int:
+    """Take the lock by a file that holds a name: put in place whole, and only where no living owner's stands."""
+    own = file.with_name(f"{file.name}.{socket.gethostname()}.{os.getpid()}")
+    own.write_bytes(_name())
+    try:
+        while True:
+            with suppress(FileExistsError):
+                os.link(own, file)
+                return os.open(file, os.O_RDWR)
+            owner = _read(file)
+            if owner and not _is_dead(owner):
+                raise LockHeldError(_describe(owner))
+            aside = own.with_name(f"{own.name}.old")
+            with suppress(FileNotFoundError):
+                file.replace(aside)
+                if _read(aside) != owner:  # another process was quicker, and this is its claim
+                    os.link(aside, file)
+                aside.unlink()
+    finally:
+        own.unlink(missing_ok=True)
+
+
+def _name() -> bytes:
+    """Return what tells this process from every other: host, process, and when that process started."""
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return json.dumps(
+        {"host": socket.gethostname(), "process": os.getpid(), "started": _started(os.getpid()), "since": since}
+    ).encode()
+
+
+def _read(file: Path) -> dict[str, object]:
+    """Return the name in a lock file; empty where there is none."""
+    try:
+        name = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return name if isinstance(name, dict) else {}
+
+
+def _is_dead(owner: dict[str, object]) -> bool:
+    """Tell whether a process of this host has ended; of another host nobody knows."""
+    process = owner.get("process")
+    return (
+        owner.get("host") == socket.gethostname()
+        and isinstance(process, int)
+        and _started(process) != owner.get("started")
+    )
+
+
+def _started(process: int) -> str | None:
+    """Return when a process started, in the kernel's ticks; None if there is no such process."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "unknown"  # a system without /proc
+
+
+def _describe(owner: dict[str, object]) -> str:
+    if not owner:
+        return "another process"
+    return f"process {owner.get('process')} on {owner.get('host')}, since {owner.get('since')}"

@@ -1,0 +1,128 @@
+"""Full disks, deleted folders and signals: what happened is said in one line, and nothing is lost or left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coig.study.arm import Arm
+from tests.conftest import ROOT, Command, outside
+from tests.forked import Forked
+
+SMALL = ("data.ratio=0", "data.creative.size=24", "model.max_length=160", "trainer.global_batch_size=4", "study=s")
+TINY = (*SMALL, "trainer.max_epochs=1", "logger=none")
+LIMIT = 1_000_000  # bytes of a file
+
+
+def python(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+
+
+@pytest.fixture
+def no_large_files() -> Any:
+    """Let no process that starts from here write more than LIMIT bytes into one file."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_leaves_no_piece_of_a_record(tmp_path: Path) -> None:
+    program = (
+        "import resource\n"
+        "from pathlib import Path\n"
+        "from coig.records.query import Query\n"
+        "from coig.records.record import append_records\n"
+        "queries = [Query(id='q', lang='zh', genre='g', query='写一首诗' * 100)]\n"
+        "append_records(Path('queries.jsonl'), queries)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, -1))\n"
+        "append_records(Path('queries.jsonl'), queries)\n"
+    )
+    run = python(program, tmp_path)
+    assert "File too large: 'queries.jsonl'" in run.stderr
+    [line] = (tmp_path / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["id"] == "q"
+
+
+def test_output_that_cannot_be_written_is_dropped(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from coig.config.process import shield_output\n"
+        "shield_output()\n"
+        "print('\u2022', flush=True)\n"  # which ASCII lacks
+        "os.dup2(os.open('/dev/full', os.O_WRONLY), 1)\n"
+        "print('lost', flush=True)\n"
+        "print('lost, too')\n"
+        "sys.stderr.write('at the end')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=100)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "?\n", "at the end")
+
+
+def started(folder: Path, *overrides: str) -> tuple[Forked, Arm]:
+    """train.py, once it has saved a checkpoint."""
+    run = Forked("train.py", [*TINY, "trainer.checkpoint_every=2", *overrides], folder, outside())
+    arm = Arm(folder / "multirun" / "s" / "cw")
+    while arm.checkpoint is None:
+        assert run.poll() is None, run.wait().stderr
+        time.sleep(0.005)
+    return run, arm
+
+
+def test_ctrl_c_ends_with_the_exit_code_of_shells(tmp_path: Path) -> None:
+    run, arm = started(tmp_path, "trainer.max_epochs=20")
+    run.kill(signal.SIGINT)
+    ended = run.wait()
+    assert ended.returncode == 130, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert (arm.manifest().status, arm.manifest().error) == ("failed", "interrupted")
+
+
+def test_a_study_that_is_deleted_stays_so(tmp_path: Path) -> None:
+    run, arm = started(tmp_path, "trainer.max_epochs=20")
+    arm.remove()
+    ended = run.wait()
+    assert ended.returncode == 1
+    assert "it was deleted or moved while it was needed" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not arm.folder.exists()
+
+
+def test_a_logger_that_cannot_start_costs_nothing(command: Command, tmp_path: Path) -> None:
+    """What an earlier run left is deleted only when everything else stands; and its lines are all there."""
+    assert command("train.py", *TINY, "trainer.max_steps=4", "trainer.checkpoint_every=4").returncode == 0
+    arm = Arm(tmp_path / "multirun" / "s" / "cw")
+    lines = [json.loads(line) for line in arm.metrics.read_text().splitlines()]
+    assert [line["step"] for line in lines if "train/loss" in line] == [0, 1, 2, 3]
+    arm.generations("few").parent.mkdir()
+    arm.generations("few").touch()
+    before = {path: path.stat().st_mtime_ns for path in arm.folder.rglob("*") if path.name != ".lock"}
+    csv = ("logger=csv", "logger.save_dir=/dev/null/nowhere")
+    for change in (("overwrite=true",), ("resume=true", "trainer.max_epochs=3", "trainer.max_steps=-1")):
+        failed = command("train.py", *TINY, *csv, *change)
+        assert failed.returncode == 1
+        assert "/dev/null/nowhere" in failed.stderr
+        assert "Traceback" not in failed.stderr
+        assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_checkpoint_that_does_not_fit(command: Command, tmp_path: Path, no_large_files: None) -> None:
+    failed = command("train.py", *TINY, fresh=True)
+    assert failed.returncode == 1
+    assert "make room there and run the same command again" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    arm = Arm(tmp_path / "multirun" / "s" / "cw")
+    assert (arm.manifest().status, "make room there" in str(arm.manifest().error)) == ("failed", True)
+    assert list((arm.folder / "checkpoints").iterdir()) == []

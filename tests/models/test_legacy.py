@@ -92,7 +92,7 @@ def exported(name: str, folder: Path) -> tuple[Path, torch.Tensor]:
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, eos_token="<|im_end|>", additional_special_tokens=["<|im_start|>"]
     )
-    export(lm, lm.state_dict(), None, tokenizer, int(tokenizer.eos_token_id or 0), folder / name)
+    export(lm, lm.state_dict(), None, tokenizer, {int(tokenizer.eos_token_id or 0)}, folder / name)
     with torch.no_grad():
         return folder / name, lm(IDS).logits
 

@@ -11,9 +11,10 @@ Row = dict[str, Any]
 
 
 def clean_text(fields: Row, name: str) -> str:
-    """A field's text, NFC (tokenizers normalise to it, so decoded targets stay equal) and without outer white space.
+    """Return the text of a row's field, NFC-normalised and stripped of outer white space.
 
-    Raises ValueError with the reason if there is none.
+    Tokenizers normalise to NFC too, so decoded targets equal the text. Raises ValueError with the reason if the field
+    holds no usable text.
     """
     value = fields.get(name)
     if value is None:
@@ -31,16 +32,17 @@ def clean_text(fields: Row, name: str) -> str:
 
 
 def content_id(*texts: str) -> str:
-    """Return an id made of a row's texts, for a row without one."""
+    """Return an id of 16 hex digits, hashed from a row's texts, for a row that has no id."""
     return digest_of(*texts).hex()[:16]
 
 
 def prompt_key(prompt: str) -> bytes:
-    """16 bytes that are the same for prompts that differ only in case, width, white space and punctuation."""
+    """Return a 16-byte hash that ignores a prompt's case, character width, white space and punctuation."""
     letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", prompt).casefold())
     return hashlib.sha256((letters or prompt).encode()).digest()[:16]
 
 
 def digest_of(*texts: str) -> bytes:
+    """Return the sha256 digest of several texts; moving a boundary between two texts changes it."""
     lengths = " ".join(str(len(text)) for text in texts)
     return hashlib.sha256("\0".join((lengths, *texts)).encode()).digest()

@@ -192,7 +192,11 @@ def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
 
 
 def ours(job: Job, sizes: list[Step]) -> Run:
-    """Train as train.py does, and time each step of the Lightning module."""
+    """Train as train.py does, and return each step's time, loss and size.
+
+    Args:
+        sizes: the steps' tokens, from `prepare`.
+    """
     import torch
 
     from coig.training import train

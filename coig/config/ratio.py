@@ -27,7 +27,7 @@ class Ratio:
 
     @classmethod
     def parse(cls, text: str) -> Ratio:
-        """Parse a ratio in one of the four forms above; raises ValueError with the remedy for others."""
+        """Parse `N`, `Nk`, `1:R` or `general`; raises ValueError with the remedy for other texts."""
         text = text.strip()
         if text == GENERAL:
             return cls(GENERAL, count=GENERAL_COUNT)

@@ -14,7 +14,9 @@ from coig.data.steps import epoch_order
 
 
 def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> TrainConfig:
-    """Return the config with the epochs and steps that its budget allows.
+    """Set max_epochs and max_steps so that an arm trains as long as another; return the new config.
+
+    The budget `steps` matches the other arm's number of steps, `supervised_tokens` its number of supervised tokens.
 
     Args:
         train: the arm's training examples.

@@ -163,7 +163,10 @@ def _shares_of_language(
 
 
 def _cells(events: pl.DataFrame, cell: Sequence[str]) -> pl.DataFrame:
-    """Return the cells that have events, sorted: arms by first appearance, deciles ascending, behaviours as listed."""
+    """Return the distinct values of `lang` and the columns `cell`, a row each, sorted.
+
+    Arms are sorted by first appearance, deciles ascending, behaviours as in BEHAVIOURS.
+    """
     arms = events["arm"].unique(maintain_order=True).to_list()
     order = {"arm": arms, "decile": list(range(DECILES)), "from": list(BEHAVIOURS)}
     ranks = [pl.col(name).replace_strict(order[name], range(len(order[name]))) for name in cell]

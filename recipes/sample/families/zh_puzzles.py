@@ -186,7 +186,7 @@ def rule(rng: Random) -> list[list[str]]:
 
 
 def truth_tellers(rng: Random) -> list[list[str]]:
-    """Draw a problem about two speakers, each a truth-teller or a liar."""
+    """Draw a riddle: find from two claims which of the two speakers are truth-tellers and which are liars."""
     x, y = rng.sample(NAMES, 2)
     riddle = rng.choice(RIDDLES)
     says, replies = CLAIMS[riddle[0]].format(y), CLAIMS[riddle[1]].format(x)

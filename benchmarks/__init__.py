@@ -1,1 +1,1 @@
-"""Measured comparisons with peers, run by hand from the repository root: python -m benchmarks.data, or .training."""
+"""Benchmarks against other libraries, run by hand from the repository root: python -m benchmarks.data, or .training."""

@@ -1,6 +1,6 @@
-"""What benchmarks/training.py measures: the same training, done by ours and by TRL's SFTTrainer, step by step.
+"""Run one training with coig and with TRL's SFTTrainer, for benchmarks/training.py to compare.
 
-Both begin with the same weights and take optimizer steps of the same 32 examples in the same order, token for token.
+Both start from the same weights. Each optimizer step has the same 32 examples with the same tokens.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ QWEN2 = {  # 4.9 M parameters, nearly all of them the embeddings of Qwen2.5's vo
     "num_key_value_heads": 2,
     "tie_word_embeddings": True,
 }
-# SFTConfig's own defaults but for the device, the order, what it writes, and fp32: ours computes in fp32 on a CPU, and
-# bf16 is slower there (`8x bf16`)
+# SFTConfig's defaults, except for the device, the order of examples, what is written, and fp32: coig computes in fp32
+# on a CPU, and bf16 is slower there (`8x bf16`)
 TRL: dict[str, Any] = {
     "use_cpu": True,
     "bf16": False,
@@ -51,25 +51,25 @@ TRL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Job:
-    """What a measuring process needs to know."""
+    """The inputs of one measuring process."""
 
     files: Files
     tokenizer: str
-    steps: int  # the one that warms up included
-    scale: float  # how long the texts are, as part of the paper's
+    steps: int  # optimizer steps, with the one that warms up
+    scale: float  # length of the texts and of model.max_length, relative to the paper's
 
     @property
     def model(self) -> Path:
-        """The weights that every training starts from, with the tokenizer."""
+        """The folder of the weights that every training starts from, and of the tokenizer."""
         return self.files.folder / "model"
 
     @property
     def examples(self) -> Path:
-        """Parquet of the examples of all steps, in order, as SFTTrainer takes them: input_ids, labels."""
+        """The Parquet file of all steps' examples in order, in SFTTrainer's columns: input_ids, labels."""
         return self.files.folder / "examples.parquet"
 
     def config(self) -> TrainConfig:
-        """Ours, on the command line of train.py."""
+        """Return coig's config of the training, as train.py's command line would give it."""
         from coig.config.command_line import config_of
 
         texts = {
@@ -99,9 +99,10 @@ class Job:
 
 @dataclass
 class Step:
-    """An optimizer step: its loss, its tokens, those that bear loss, all positions that were computed, when it ended.
+    """The loss and size of one optimizer step, and the time at which it ended.
 
-    Ends are in seconds of the clock, and of all cores together as far as they worked for this process.
+    supervised: tokens that bear loss. positions: tokens and padding that the model computed. end: wall time in seconds.
+    cpu_end: this process's CPU time in seconds, over all cores.
     """
 
     loss: float = 0.0
@@ -114,18 +115,19 @@ class Step:
 
 @dataclass
 class Run:
-    """One training; its first step warms up and is not timed."""
+    """The measured steps of one training; the first step warms up and is not timed."""
 
     steps: list[Step] = field(default_factory=list)
     peak_gb: float = 0.0
     open: Step = field(default_factory=Step)
 
     def note(self, **amounts: float) -> None:
-        """Add to the step that is under way."""
+        """Add amounts to fields of the current step."""
         for name, amount in amounts.items():
             setattr(self.open, name, getattr(self.open, name) + amount)
 
     def end_step(self) -> None:
+        """Record the end of the current step, and begin the next."""
         self.open.end, self.open.cpu_end = perf_counter(), process_time()
         self.steps.append(self.open)
         self.open = Step()
@@ -133,23 +135,28 @@ class Run:
 
     @property
     def seconds(self) -> float:
+        """Wall time of the timed steps."""
         return self.steps[-1].end - self.steps[0].end
 
     @property
     def cpu_seconds(self) -> float:
-        """Suffer less than `seconds` from what others do on the machine."""
+        """CPU time of the timed steps, which other processes of the machine disturb less than `seconds`."""
         return self.steps[-1].cpu_end - self.steps[0].cpu_end
 
     def timed(self, name: str) -> int:
-        """The tokens, supervised ones or positions of those seconds."""
+        """Sum a field (`tokens`, `supervised` or `positions`) over the timed steps."""
         return sum(getattr(step, name) for step in self.steps[1:])
 
     def rate(self, name: str) -> float:
+        """Return the same sum per second of wall time."""
         return self.timed(name) / self.seconds
 
 
 def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
-    """Write data, weights, and the examples in the order of our steps; returns statistics and the steps' sizes."""
+    """Write the data, the initial weights and the examples in the order of coig's steps.
+
+    Returns statistics of the data, and each step's number of tokens and supervised tokens.
+    """
     import torch
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
@@ -167,7 +174,7 @@ def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
     config = job.config()
     mixture = build_mixture(config.data, config.seed)
     encoded, _ = encode_mixture(mixture, config, Encoder.of(config.model, load_tokenizer(config.model)))
-    # the order of the engine's first epoch; another one would show in the sizes of its steps
+    # coig's order of the first epoch; the check of step sizes would reveal another order
     order = torch.randperm(len(encoded), generator=torch.Generator().manual_seed(config.seed * 1_000_003)).tolist()
     steps = [[encoded[n] for n in order[first : first + STEP]] for first in range(0, STEP * job.steps, STEP)]
     rows = [(one.input_ids, np.where(one.weights > 0, one.input_ids, -100)) for step in steps for one in step]
@@ -185,7 +192,11 @@ def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
 
 
 def ours(job: Job, sizes: list[Step]) -> Run:
-    """Run what train.py runs, and measure it from outside."""
+    """Train as train.py does, and return each step's time, loss and size.
+
+    Args:
+        sizes: the steps' tokens, from `prepare`.
+    """
     import torch
 
     from coig.training import train
@@ -207,12 +218,16 @@ def ours(job: Job, sizes: list[Step]) -> Run:
     metrics = [line for line in map(json.loads, lines) if "train/loss" in line]
     for step, size, line in zip(run.steps, sizes, metrics, strict=True):
         step.loss, step.supervised = line["train/loss"], int(line["train/supervised_tokens"])
-        step.tokens = min(size.tokens, step.positions)  # fewer positions than tokens: it left some out
+        step.tokens = min(size.tokens, step.positions)  # fewer positions than tokens: some tokens were left out
     return run
 
 
 def trl(job: Job, setting: dict[str, Any]) -> Run:
-    """SFTTrainer on the same ids, with the same AdamW and schedule; `setting`: of SETTINGS."""
+    """Train with SFTTrainer on the same tokens, with the same AdamW and schedule, and time each step.
+
+    Args:
+        setting: arguments of SFTConfig, a value of `benchmarks.training.SETTINGS`.
+    """
     from datasets import Dataset
     from transformers import AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
@@ -222,7 +237,7 @@ def trl(job: Job, setting: dict[str, Any]) -> Run:
     class WatchedTrainer(SFTTrainer):
         def _get_train_sampler(self, *args: Any) -> Any:
             sampler = super()._get_train_sampler(*args)
-            sampler.shuffle = False  # batch_rebalance would, and so take steps of other examples
+            sampler.shuffle = False  # batch_rebalance would shuffle, and steps would have other examples
             return sampler
 
         def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any:
@@ -248,7 +263,7 @@ def trl(job: Job, setting: dict[str, Any]) -> Run:
 
 
 def _like_ours(job: Job) -> dict[str, Any]:
-    """Translate our settings into SFTConfig's."""
+    """Return the arguments of SFTConfig that equal coig's settings."""
     config = job.config()
     adamw = config.optimizer.arguments()
     return {

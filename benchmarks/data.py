@@ -1,13 +1,13 @@
-"""How fast the paper's largest arm becomes tokens: ours, cold and from the cache, beside TRL and the bare tokenizer.
+"""Measure how fast the paper's largest arm is tokenized: by coig, uncached and cached, by TRL and by the tokenizer.
 
 python -m benchmarks.data                                  # needs pip install -e '.[benchmarks]'
 python -m benchmarks.data --scale 0.05 --without-trl       # a quick look
-python -m benchmarks.data --smallest                       # that it runs
+python -m benchmarks.data --smallest                       # a test that it runs
 
-Every measurement runs in a fresh process, so that its imports and its peak memory are its own; the clock covers the
-work alone. They take turns, in the opposite order every other round. Ours is timed from the overrides of the command
-line until every example was handed out once, reading the published files included; TRL from a loaded dataset, in its
-trainer's own preparation; the tokenizer in its `encode_batch` calls only. The last line of stdout is one JSON object.
+Each measurement runs in a fresh process, so imports and peak memory are not shared; imports are not timed. Contestants
+take turns, in reverse order every other round. coig is timed from the command line's overrides until every example was
+read once, including reading the published files. TRL is timed in its trainer's data preparation, from a loaded dataset.
+The tokenizer is timed in its `encode_batch` calls only. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from benchmarks.synthetic import Files
 from coig.errors import ConfigError
 
 MAX_LENGTH = 8192  # tokens, as in the paper
-BATCH = 512  # texts of one encode_batch call: keeps what it returns small
+BATCH = 512  # texts of one encode_batch call; more would take more memory
 PARTS = ("config", "tokenizer", "mixture", "encode", "read")
 TRL_SETTINGS = {"max_length": MAX_LENGTH, "completion_only_loss": True, "packing": False}
 TINY_QWEN2 = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -65,16 +65,16 @@ GOALS = {
 
 @dataclass(frozen=True)
 class Job:
-    """What a measuring process needs to know."""
+    """The inputs of one measuring process."""
 
     files: Files
     tokenizer: str
-    general: int  # examples per language
-    cache: Path  # ours; empty before the cold measurement
+    general: int  # general examples per language
+    cache: Path  # folder of coig's cache; empty before the cold measurement
 
 
 def encode_batch(job: Job) -> Measured:
-    """Measure the tokenizer alone: rendered prompts and targets, whose ids are counted and thrown away."""
+    """Measure the tokenizer alone on rendered prompts and targets; token ids are counted and discarded."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
@@ -92,7 +92,7 @@ def encode_batch(job: Job) -> Measured:
 
 
 def ours(job: Job) -> Measured:
-    """Measure from the overrides of a command line to the last example's ids; `job.cache` makes it cold or not."""
+    """Measure coig from the command line's overrides to the last example's ids; uncached if `job.cache` is empty."""
     from coig.config import TrainConfig
     from coig.config.command_line import config_of
     from coig.data.encoded import encode_mixture
@@ -126,7 +126,11 @@ def ours(job: Job) -> Measured:
 
 
 def trl(job: Job, processes: int | None = None) -> Measured:
-    """Measure TRL's own preparation, as its trainer's constructor calls it. `processes`: its dataset_num_proc."""
+    """Measure the data preparation that the constructor of TRL's SFTTrainer runs.
+
+    Args:
+        processes: SFTConfig's dataset_num_proc.
+    """
     from datasets import Dataset
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
     from trl import SFTConfig, SFTTrainer
@@ -142,7 +146,7 @@ def trl(job: Job, processes: int | None = None) -> Measured:
 
     tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
     model = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), num_key_value_heads=2, **TINY_QWEN2))
-    # datasets keeps what it maps beside what it loaded: a folder of its own, or the next measurement would find it
+    # datasets caches mapped data beside the loaded data: without a new folder the next measurement would reuse it
     with tempfile.TemporaryDirectory(dir=job.files.folder) as scratch:
         dataset = Dataset.from_parquet(str(job.files.conversations), cache_dir=scratch)
         settings = SFTConfig(
@@ -155,12 +159,12 @@ def trl(job: Job, processes: int | None = None) -> Measured:
 
 
 def trl_parallel(job: Job) -> Measured:
-    """Measure TRL with a process for every core, which is not its default."""
+    """Measure TRL with one process per core; its default is one process."""
     return trl(job, os.cpu_count())
 
 
 def measure_in_turns(files: Files, examples: int, arguments: argparse.Namespace) -> dict[str, list[Measured]]:
-    """Return all measurements of all rounds, by name. Exits if one of them lost examples."""
+    """Return the measurements of all rounds by contestant; exit if one prepared another number of examples."""
     turns: list[dict[str, Callable[[Job], Measured]]] = [{"encode_batch": encode_batch}, {"cold": ours, "cached": ours}]
     if not arguments.without_trl:
         turns += [{"trl": trl}, {"trl_parallel": trl_parallel}]
@@ -179,7 +183,7 @@ def measure_in_turns(files: Files, examples: int, arguments: argparse.Namespace)
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """Print times, memory and ratios, then the goals."""
+    """Print times, memory, ratios and goals."""
     print(f"{'':13}{'seconds':>9}{'peak GB':>9}{'/ encode_batch':>16}{'/ cold':>8}{'M tokens':>10}  rounds")
     for name, row in report["measurements"].items():
         over = [report["ratios"].get(f"{name} / {under}", 1.0) for under in ("encode_batch", "cold")]
@@ -196,7 +200,7 @@ def print_table(report: dict[str, Any]) -> None:
 def report_of(
     arguments: argparse.Namespace, data: dict[str, Any], measured: dict[str, list[Measured]]
 ) -> dict[str, Any]:
-    """Return all figures, ready for JSON."""
+    """Return the report's figures as JSON types."""
     measurements = {name: summary(rounds) for name, rounds in measured.items()}
     pairs = [(name, under) for name in measured for under in ("encode_batch", "cold") if name != under]
     ratios = {f"{over} / {under}": ratio(measured, over, under) for over, under in pairs}
@@ -214,11 +218,12 @@ def report_of(
         "trl_left_out": arguments.without_trl,
         "trl_settings": {**TRL_SETTINGS, "dataset_num_proc": processes},
         **machine(libraries),
-        "load_before": arguments.load_before,  # other people's work makes ratios worthless
+        "load_before": arguments.load_before,  # with other processes running, ratios mean little
     }
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     arguments = _arguments()
     _check(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -240,12 +245,14 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--scale", type=float, default=1.0, help="part of the paper's largest arm (default: all of it)")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="fraction of the paper's largest arm (default: all of it)"
+    )
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="where the synthetic files go (default: temporary, deleted)")
+    parser.add_argument("--folder", type=Path, help="folder for the synthetic files (default: a temporary one)")
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER)
-    parser.add_argument("--corpus", type=Path, default=CORPUS, help="of zh.jsonl and en.jsonl")
-    parser.add_argument("--without-trl", action="store_const", const="not wanted", help="measure no peer")
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder with zh.jsonl and en.jsonl")
+    parser.add_argument("--without-trl", action="store_const", const="not wanted", help="do not measure TRL")
     arguments = parse_arguments(parser, SMALLEST | {"without_trl": missing_trl()})
     if arguments.scale < 0.01 or arguments.rounds < 1:
         parser.error("--scale is at least 0.01 (fewer examples cannot have the paper's mean lengths), --rounds 1")
@@ -255,7 +262,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Exit with what is missing and how to mend it."""
+    """Exit with a message if inputs are missing."""
     missing = missing_inputs(arguments.tokenizer, arguments.corpus)
     if not arguments.without_trl and (reason := missing_trl()):
         missing.append(f"{reason}, or measure --without-trl")

@@ -1,11 +1,11 @@
-"""How long an evaluation takes at the paper's size, and how long words take beside plain jieba.
+"""Measure how long an evaluation of the paper's size takes, and word segmentation compared with plain jieba.
 
 python -m benchmarks.evaluation
-python -m benchmarks.evaluation --smallest      # that it runs
+python -m benchmarks.evaluation --smallest      # a test that it runs
 
-557 queries answered by five arms at the paper's lengths, texts cut from public-domain novels, ranked by four raters;
-all measures, 2,000 bootstraps, figures, tables and the report are made and written. Every measurement is a fresh
-process, in turns A B A B. The last line of stdout is one JSON object.
+Five arms answer 557 queries at the paper's lengths, with texts cut from public-domain novels; four raters rank them.
+The evaluation computes all measures with 2,000 resamples, and writes figures, tables and report. Each measurement runs
+in a fresh process; contestants take turns. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GOALS = {"seconds": ("<=", 20.0)}
 
 
 def prepare(folder: Path, corpus: Path, scale: float) -> None:
-    """Write a study's folder with answers, and a file of rankings beside it."""
+    """Write a study's folder with answers, and a file of rankings next to it."""
     draw = random.Random(0)
     texts = {lang: "\n".join(_texts(corpus / f"{lang}.jsonl")) for lang in QUERIES}
     numbered = [(lang, number) for lang, count in QUERIES.items() for number in range(round(count * scale))]
@@ -74,7 +74,7 @@ def _manifest(arm: str, ratio: str) -> Manifest:
 
 
 def _rankings(draw: random.Random, asked: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
-    """Let every rater rank the arms for every query, with errors."""
+    """Make up each rater's ranking of the arms for each query, with random errors."""
     strength = dict(zip(ARMS, (0.0, 0.4, 0.9, 1.2, 0.8), strict=True))
     rankings = []
     for lang, query, genre in asked:
@@ -104,7 +104,7 @@ def _record(
 
 
 def evaluated(folder: Path) -> float:
-    """Return the seconds of a whole `evaluate.py`, its imports included."""
+    """Run what `evaluate.py` runs, and return its seconds, with imports."""
     os.chdir(folder)
     start = time.perf_counter()
     from coig.evaluation import evaluate
@@ -120,14 +120,14 @@ def _answers(folder: Path) -> list[str]:
 
 
 def our_words(folder: Path) -> float:
-    """Return the seconds of our words of all answers."""
+    """Return the seconds that coig's word segmentation takes for all answers."""
     from coig.text.words import words
 
     return _seconds(words, folder)
 
 
 def plain_jieba(folder: Path) -> float:
-    """Return the seconds of jieba's words of all answers."""
+    """Return the seconds that jieba's word segmentation takes for all answers."""
     import jieba
 
     return _seconds(jieba.lcut, folder)
@@ -146,7 +146,7 @@ CONTESTANTS: dict[str, Callable[[Path], float]] = {"evaluate": evaluated, "words
 
 
 def measure_in_turns(folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Return the seconds of all rounds, by contestant."""
+    """Return the seconds of each round by contestant."""
     seconds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     for number in range(rounds):
         for name, function in CONTESTANTS.items():
@@ -156,7 +156,7 @@ def measure_in_turns(folder: Path, rounds: int) -> dict[str, list[float]]:
 
 
 def report_of(scale: float, seconds: dict[str, list[float]]) -> dict[str, Any]:
-    """Return all figures, ready for JSON."""
+    """Return the report's figures as JSON types."""
     figures = {
         "seconds": round(median(seconds["evaluate"]), 2),
         "jieba / words": round(median(b / a for a, b in zip(seconds["words"], seconds["jieba"], strict=True)), 2),
@@ -171,6 +171,7 @@ def report_of(scale: float, seconds: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -184,8 +185,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     description = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation", description=description)
-    parser.add_argument("--corpus", type=Path, default=CORPUS, help="of zh.jsonl and en.jsonl")
-    parser.add_argument("--scale", type=float, default=1.0, help="part of the paper's queries (default: all of them)")
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder with zh.jsonl and en.jsonl")
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the paper's queries (default: all)")
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parse_arguments(parser, SMALLEST)
     if not 0.01 <= arguments.scale <= 1 or arguments.rounds < 1:

@@ -1,12 +1,12 @@
-"""How fast an arm answers queries: engine=hf beside plain `model.generate`, at equal greedy answers.
+"""Measure how fast an arm answers queries with engine=hf and with plain `model.generate`, at equal greedy answers.
 
 python -m benchmarks.generation
-python -m benchmarks.generation --smallest      # that it runs
+python -m benchmarks.generation --smallest      # a test that it runs
 
-The embedded model answers problems, one to eight in a prompt, so that prompts and answers differ much in length.
-Plain generate takes padded batches in the order of arrival, as most scripts do, or sorted by the prompts' length. Every
-contestant answers all queries in a fresh process, in turns A B C A B C; loading is not timed. The last line of stdout
-is one JSON object.
+The embedded model answers prompts of one to eight problems, so prompts and answers differ widely in length. Plain
+generate takes padded batches, in the order of the queries, as most scripts do, or sorted by the prompts' length. Each
+contestant answers all queries in a fresh process, and contestants take turns; loading is not timed. The last line of
+stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Run:
-    """One contestant's answers: the ids of each without its end token, in the order of the queries."""
+    """One contestant's time and answers: token ids without the end token, in the order of the queries."""
 
     seconds: float
     answers: list[list[int]]
 
 
 def prepare(job: Job) -> None:
-    """Export the embedded model as an arm's."""
+    """Export the embedded model into the arm's folder."""
     from coig.config import Model
     from coig.data.tokenizer import load_tokenizer
     from coig.models.causal_lm import load_model
@@ -70,7 +70,7 @@ def prepare(job: Job) -> None:
 
 
 def requests(job: Job, tokenizer: Any) -> list[Request]:
-    """Return problems of the sample in a shuffled order, mostly one, at times up to eight of them in a prompt."""
+    """Return requests made of the sample's shuffled problems: mostly one per prompt, sometimes up to eight."""
     from coig.data.encoding import Encoder
 
     rows = [json.loads(line) for lang in ("zh", "en") for _, line in read_jsonl(SAMPLE / f"general_{lang}.jsonl")]
@@ -87,7 +87,7 @@ def requests(job: Job, tokenizer: Any) -> list[Request]:
 
 
 def ours(job: Job) -> Run:
-    """Answer with engine=hf."""
+    """Answer all requests with engine=hf, and time it."""
     from transformers import AutoTokenizer
 
     from coig.generation.hf import HuggingFaceEngine
@@ -114,7 +114,11 @@ def ours(job: Job) -> Run:
 
 
 def plain(job: Job, by_length: bool) -> Run:
-    """Answer with `model.generate` on left-padded batches of 32."""
+    """Answer all requests with `model.generate` on left-padded batches of 32, and time it.
+
+    Args:
+        by_length: sort the prompts by length first.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -129,16 +133,16 @@ def plain(job: Job, by_length: bool) -> Run:
         with torch.inference_mode():
             output = lm.generate(**inputs, max_new_tokens=job.max_new_tokens, do_sample=False)
         for row in output[:, inputs["input_ids"].shape[1] :].tolist():
-            yield row[: next((place for place, token in enumerate(row) if token in ends), None)]
+            yield row[: next((index for index, token in enumerate(row) if token in ends), None)]
 
     list(answered(asked[:2]))  # to warm up
-    order = sorted(range(len(asked)), key=lambda place: len(asked[place]) if by_length else place)
+    order = sorted(range(len(asked)), key=lambda number: len(asked[number]) if by_length else number)
     answers: list[list[int]] = [[] for _ in asked]
     start = time.perf_counter()
     for first in range(0, len(order), BATCH):
-        places = order[first : first + BATCH]
-        for place, ids in zip(places, answered([asked[place] for place in places]), strict=True):
-            answers[place] = ids
+        batch = order[first : first + BATCH]
+        for number, ids in zip(batch, answered([asked[number] for number in batch]), strict=True):
+            answers[number] = ids
     seconds = time.perf_counter() - start
     texts = [tokenizer.decode(ids, skip_special_tokens=False) for ids in answers]
     return Run(seconds, [tokenizer(text, add_special_tokens=False).input_ids for text in texts])
@@ -152,7 +156,7 @@ CONTESTANTS: dict[str, Callable[[Job], Run]] = {
 
 
 def measure_in_turns(job: Job, rounds: int) -> dict[str, list[Run]]:
-    """Return the runs of all rounds, by contestant."""
+    """Return the runs of all rounds by contestant."""
     runs: dict[str, list[Run]] = {name: [] for name in CONTESTANTS}
     for number in range(rounds):
         for name, function in CONTESTANTS.items():
@@ -163,7 +167,7 @@ def measure_in_turns(job: Job, rounds: int) -> dict[str, list[Run]]:
 
 
 def report_of(job: Job, runs: dict[str, list[Run]]) -> dict[str, Any]:
-    """Return all figures, ready for JSON."""
+    """Return the report's figures as JSON types."""
     first = runs[OURS][0].answers
     equal = {name: sum(a == b for a, b in zip(first, run[0].answers, strict=True)) for name, run in runs.items()}
     ratios = {
@@ -187,7 +191,7 @@ def report_of(job: Job, runs: dict[str, list[Run]]) -> dict[str, Any]:
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """Print speeds, ratios and equal answers, then the goals."""
+    """Print speeds, ratios, shares of equal answers, and goals."""
     print(f"{'':10}  queries/s  ours /  answers equal to ours")
     for name, speed in report["queries_per_second"].items():
         over = report["ratios"].get(f"ours / {name}", 1.0)
@@ -196,6 +200,7 @@ def print_table(report: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.generation", description=(__doc__ or "").partition("\n")[0]
     )

@@ -1,12 +1,12 @@
-"""How fast one GPU trains Qwen2.5-7B: tokens a second, MFU and memory, for what a user can choose.
+"""Measure how fast one GPU trains Qwen2.5-7B with different settings: tokens per second, MFU and memory.
 
-python -m benchmarks.gpu                    # where a GPU is; minutes
-python -m benchmarks.gpu --rehearse         # a tiny model on the CPU: that every variant runs, not how fast
-python -m benchmarks.gpu --smallest         # a rehearsal of one step each, nothing compiled
+python -m benchmarks.gpu                    # needs a GPU; takes minutes
+python -m benchmarks.gpu --rehearse         # a tiny model on the CPU, to test that every variant runs
+python -m benchmarks.gpu --smallest         # the same with one step each, and nothing compiled
 
-Random weights of the architecture, steps of 32 documents as in training (layout, loss, optimizer are the project's), a
-fresh process for each variant (but one for all when rehearsing), all variants in turns. The ceiling for MFU is a matrix
-product measured in the same run, beside the data sheet's peak. The last line of stdout is one JSON object.
+The model has random weights. A step has 32 documents and uses coig's packing, loss and optimizer. Variants take turns,
+each in a fresh process; a rehearsal runs them all in one. MFU is relative to a matrix product measured in the same run,
+and to the data sheet's peak. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from benchmarks.measuring import Result, goal_states, in_own_process, machine, p
 EXAMPLES = 32
 MAX_LENGTH = 8192
 TOKENS_PER_CHARACTER = 0.6  # of Qwen2.5's tokenizer on Chinese
-SUPERVISED = 0.9  # of a document's tokens: a prompt stands before its reasoning and answer
+SUPERVISED = 0.9  # share of a document's tokens; the prompt is not supervised
 QWEN2_7B = {
     "vocab_size": 152_064,
     "hidden_size": 3584,
@@ -54,9 +54,9 @@ LIBRARIES = ("torch", "transformers", "lightning")
 
 @dataclass(frozen=True)
 class Variant:
-    """One thing to measure; the fields are what a user sets, but for the attention path."""
+    """Settings to measure; users can set all of them but the attention path."""
 
-    documents: str = "2k"  # 2k, 8k, or the paper's distribution
+    documents: str = "2k"  # lengths: 2k or 8k tokens each, or the paper's distribution
     tokens_per_micro_batch: int = 8192
     checkpointed_layers: int = 0
     chunk_rows: int = 2048
@@ -83,17 +83,17 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one process measured."""
+    """The figures that one process measured."""
 
     tokens_per_second: float
     seconds_per_step: float
-    optimizer_seconds: float  # of those
+    optimizer_seconds: float  # part of seconds_per_step
     flops_per_second: float
     peak_gb: float
 
 
 def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
-    """Train `steps` steps after one that warms up."""
+    """Train one step to warm up, then `steps` timed ones, and return their figures."""
     import torch
 
     from coig.data.steps import Step, Stepper
@@ -136,7 +136,7 @@ def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
 
 
 def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
-    """Make random bf16 weights where they are used."""
+    """Return a model with random bf16 weights, created on the device."""
     import torch
     from transformers import AttentionInterface, Qwen2Config, Qwen2ForCausalLM
 
@@ -156,7 +156,7 @@ def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
 
 
 def _examples(documents: str, rehearse: bool) -> list[Any]:
-    """Make documents of random ids, a tenth of each a prompt."""
+    """Return examples of random token ids, whose first tenth is the prompt."""
     from coig.data.encoded import Encoded
 
     rng = np.random.default_rng(synthetic.SEED)
@@ -175,7 +175,7 @@ def _examples(documents: str, rehearse: bool) -> list[Any]:
 
 
 def ceiling(rehearse: bool) -> dict[str, Any]:
-    """Return bf16 FLOP/s of a large matrix product, the data sheet's peak, and the device."""
+    """Measure the bf16 FLOP/s of a large matrix product; return it with the data sheet's peak and the device's name."""
     import torch
 
     from coig.models.flops import peak_flops
@@ -196,7 +196,7 @@ def ceiling(rehearse: bool) -> dict[str, Any]:
 def report_of(
     outcomes: dict[str, list[Outcome]], failures: dict[str, str], measured: dict[str, Any], rehearse: bool
 ) -> dict[str, Any]:
-    """Return all figures, ready for JSON."""
+    """Return the report's figures as JSON types."""
     rows = {}
     for name, rounds in outcomes.items():
         middle = sorted(rounds, key=lambda one: one.tokens_per_second)[len(rounds) // 2]
@@ -220,7 +220,7 @@ def report_of(
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """Print speed, MFU and memory of each variant."""
+    """Print each variant's speed, MFU and memory, and the goals."""
     print(f"{report['device']}: matmul {report['matmul_flops'] / 1e12:.1f} TFLOP/s in bf16")
     print(f"{'':28}{'tokens/s':>10}{'s/step':>9}{'update s':>10}{'MFU':>8}{'peak GB':>9}")
     for name, row in report["outcomes"].items():
@@ -232,7 +232,7 @@ def print_table(report: dict[str, Any]) -> None:
 
 
 def measure_in_turns(arguments: argparse.Namespace) -> tuple[dict[str, list[Outcome]], dict[str, str]]:
-    """Return the outcomes of all rounds, by variant, and why other variants do not run here."""
+    """Return the outcomes of all rounds by variant, and for variants that failed the error."""
     outcomes: dict[str, list[Outcome]] = {}
     failures: dict[str, str] = {}
     compiling_takes_too_long = arguments.smallest  # most of a minute
@@ -253,16 +253,17 @@ def measure_in_turns(arguments: argparse.Namespace) -> tuple[dict[str, list[Outc
 
 
 def rehearsed(variant: Variant) -> Variant:
-    """Return what of a variant a CPU and a model of two layers can do."""
+    """Return the variant changed to run on a CPU with a model of two layers."""
     return replace(variant, attention="documents", checkpointed_layers=min(1, variant.checkpointed_layers))
 
 
 def _run(function: Callable[..., Result], rehearse: bool, *arguments: Any) -> Result:
-    """Call it in a process of its own, but here when rehearsing, where speed and memory mean nothing."""
+    """Call a function in a fresh process; in a rehearsal, in this one, as its speed and memory do not matter."""
     return function(*arguments) if rehearse else in_own_process(function, *arguments)
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     arguments = _arguments()
     measured = _run(ceiling, arguments.rehearse, arguments.rehearse)
     outcomes, failures = measure_in_turns(arguments)
@@ -274,8 +275,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     description = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=description)
-    parser.add_argument("--rehearse", action="store_true", help="a tiny model on the CPU; its figures mean nothing")
-    parser.add_argument("--steps", type=int, default=3, help="timed, after one that is not")
+    parser.add_argument("--rehearse", action="store_true", help="a tiny model on the CPU; its figures are meaningless")
+    parser.add_argument("--steps", type=int, default=3, help="timed optimizer steps, after one that warms up")
     parser.add_argument("--rounds", type=int, default=1)
     arguments = parse_arguments(parser, SMALLEST)
     if arguments.steps < 1 or arguments.rounds < 1:

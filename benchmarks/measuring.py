@@ -1,4 +1,4 @@
-"""What every benchmark needs: a process per measurement, its time and memory, ratios of turns, goals."""
+"""Helpers of all benchmarks: fresh processes, time and memory, ratios between contestants, goals."""
 
 from __future__ import annotations
 
@@ -24,52 +24,58 @@ CORPUS = Path("../shared/corpus")
 
 @dataclass(frozen=True)
 class Measured:
-    """One measurement; `tokens` are those of all examples."""
+    """One measurement of a contestant; `tokens` counts those of all examples."""
 
     seconds: float
     peak_gb: float
     worker_peak_gb: float  # of the largest child process
     examples: int
     tokens: int
-    parts: dict[str, float]  # what the seconds consist of
+    parts: dict[str, float]  # seconds of each part of the work
 
 
 def parse_arguments(parser: ArgumentParser, smallest: Mapping[str, Any]) -> Namespace:
-    """Parse the command line; with `--smallest` the defaults are these, and options given beside it still count."""
-    parser.add_argument("--smallest", action="store_true", help="everything once and tiny: that it runs, not how fast")
+    """Parse the command line; `--smallest` replaces the defaults by these, and other options still override them."""
+    parser.add_argument("--smallest", action="store_true", help="test that everything runs; figures are meaningless")
     if parser.parse_known_args()[0].smallest:
         parser.set_defaults(**smallest)
-        say("the smallest run: its figures mean nothing, nor do the goals beside them")
+        say("the smallest run: its figures and goals are meaningless")
     return parser.parse_args()
 
 
 def missing_trl() -> str | None:
-    """Say why TRL cannot be measured, if it cannot."""
+    """Return why TRL cannot be measured, or None if it is installed."""
     return None if importlib.util.find_spec("trl") else "trl is not installed: pip install -e '.[benchmarks]'"
 
 
 def in_own_process(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Run it in a fresh process. This one stays small, for on Linux a child's peak starts at its parent's memory."""
+    """Call a function in a fresh process and return its result.
+
+    The calling process should use little memory: on Linux a child's peak memory starts at its parent's.
+    """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def peaks_gb() -> tuple[float, float]:
-    """Return the most memory that this process, and any one of its children, ever held; mapped files count."""
+    """Return the peak memory in GB of this process and of its largest child, with mapped files."""
     unit = 1 if sys.platform == "darwin" else 1024
     who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
-    own, child = (resource.getrusage(one).ru_maxrss * unit / 1e9 for one in who)
-    return own, child
+    this, child = (resource.getrusage(one).ru_maxrss * unit / 1e9 for one in who)
+    return this, child
 
 
 def ratio(measured: dict[str, list[Measured]], over: str, under: str) -> float:
-    """Return the median of the rounds' own ratios: a machine's speed drifts from round to round."""
+    """Return how many times as many seconds `over` takes as `under`: the median of each round's ratio.
+
+    Ratios are taken within rounds because a machine's speed drifts between them.
+    """
     pairs = zip(measured[over], measured[under], strict=True)
     return round(median(one.seconds / other.seconds for one, other in pairs), 3)
 
 
 def summary(rounds: list[Measured]) -> dict[str, Any]:
-    """Sum up one measurement's rounds: medians of times, maxima of memory."""
+    """Summarise a contestant's rounds: medians of times, maxima of memory."""
     parts = {part: round(median(one.parts[part] for one in rounds), 3) for part in rounds[0].parts}
     return {
         "seconds": round(median(one.seconds for one in rounds), 3),
@@ -83,7 +89,11 @@ def summary(rounds: list[Measured]) -> dict[str, Any]:
 
 
 def goal_states(figures: Mapping[str, float], goals: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
-    """Return the figure, the bound and whether it is met, for every goal that was measured."""
+    """Return value, bound and whether it is met for each goal whose figure was measured.
+
+    Args:
+        goals: a comparison (`<=` or `>=`) and a bound by the figure's name.
+    """
     states = {}
     for goal, (sign, bound) in goals.items():
         if goal in figures:
@@ -99,7 +109,7 @@ def print_goals(states: Mapping[str, Any]) -> None:
 
 
 def machine(libraries: Iterable[str]) -> dict[str, Any]:
-    """Tell what the figures were measured on and with."""
+    """Return the versions of libraries and Python, and the number of CPUs."""
     return {
         "versions": {name: version(name) for name in libraries} | {"python": platform.python_version()},
         "cpu_count": os.cpu_count(),
@@ -107,7 +117,7 @@ def machine(libraries: Iterable[str]) -> dict[str, Any]:
 
 
 def missing_inputs(tokenizer: Path, corpus: Path) -> list[str]:
-    """List what of a benchmark's inputs is missing, and how to mend it."""
+    """Return a message for each missing input file that says how to provide it."""
     missing = []
     if not (tokenizer / "tokenizer_config.json").is_file():
         missing.append(f"--tokenizer {tokenizer}: no tokenizer there; give the folder of Qwen2.5's")
@@ -118,5 +128,5 @@ def missing_inputs(tokenizer: Path, corpus: Path) -> list[str]:
 
 
 def say(text: str) -> None:
-    """Print progress, apart from what a benchmark prints as its result."""
+    """Print progress to stderr; results go to stdout."""
     print(text, file=sys.stderr, flush=True)

@@ -1,12 +1,12 @@
-"""What a sweep costs beside training: all arms in one process, or the usual shell loop with a process for each.
+"""Measure a sweep's overhead over training, in one process for all arms and in a shell loop with a process for each.
 
 python -m benchmarks.sweep
-python -m benchmarks.sweep --smallest       # that it runs
+python -m benchmarks.sweep --smallest       # a test that it runs
 
-The same arms, ratios × seeds of the sample at 160 tokens, one epoch, W&B offline, are trained by `train.py -m` and by
-`for … do train.py …; done`, in turns. Training is what the steps themselves took (`perf/seconds` of metrics.jsonl). The
-rest is overhead, an arm's but for what the process does once: its start, and its imports. Where it goes is sampled from
-the sweep's stack. The last line of stdout is one JSON object.
+The same arms (ratios × seeds of the sample, 160 tokens, one epoch, W&B offline) are trained in turns by `train.py -m`
+and by `for … do train.py …; done`. Training time is that of the steps (`perf/seconds` in metrics.jsonl). The rest is
+overhead: the process's start and imports, paid once, and each arm's. Samples of the sweep's call stack show its parts.
+The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SMALLEST = {"seeds": 1, "rounds": 1, "scale": 0.2}
 GOALS = {"overhead per arm": ("<=", 2.0)}
 SAMPLES_A_SECOND = 50
 IMPORTS = "imports, once"
-# what the outermost of these on the stack is about: (end of the file's name, function or ""), part
+# names of a sweep's parts by ((end of a file's name, function or "" for any), name); the outermost call decides
 PARTS = (
     (("coig/data/mixture.py", ""), "data"),
     (("coig/data/encoded.py", "encode_mixture"), "data"),
@@ -61,7 +61,7 @@ PARTS = (
 
 
 class Clock(Callback):
-    """For Hydra: when the first arm of a sweep began, and the seconds of each part of the arms, in `clock.json`."""
+    """A Hydra callback that writes `clock.json`: when a sweep's first arm began, and the seconds of each of PARTS."""
 
     def __init__(self) -> None:
         self.began: float | None = None
@@ -70,20 +70,22 @@ class Clock(Callback):
         self.main = threading.get_ident()
 
     def on_job_start(self, config: Any, **_: Any) -> None:
+        """Start sampling when the first arm begins."""
         if self.began is None:
             self.began = time.time()
             self.sampler = threading.Thread(target=self._sample)
             self.sampler.start()
 
     def on_multirun_end(self, config: Any, **_: Any) -> None:
+        """Stop sampling and write `clock.json`."""
         self.ended.set()
         self.sampler.join()
         Path("clock.json").write_text(json.dumps({"began": self.began, "parts": self.parts}), encoding="utf-8")
 
     def _sample(self) -> None:
-        """Note what the main thread is at, again and again.
+        """Sample the main thread's stack until the sweep ends, and add the time since the last sample to its part.
 
-        A call that keeps Python's lock delays a sample, which then counts for more.
+        A call that holds the GIL delays a sample, which then counts for more.
         """
         last = time.perf_counter()
         while not self.ended.wait(1 / SAMPLES_A_SECOND):
@@ -93,6 +95,7 @@ class Clock(Callback):
 
 
 def _part(frame: FrameType | None) -> str:
+    """Return the part of the sweep to which a stack belongs, by its outermost call in PARTS."""
     stack = []
     while frame:
         stack.append((frame.f_code.co_filename, frame.f_code.co_name))
@@ -110,42 +113,45 @@ def _part(frame: FrameType | None) -> str:
 
 @dataclass(frozen=True)
 class Arms:
-    """What is trained: an arm for each ratio and seed, on part of the sample."""
+    """The arms to train: one for each ratio and seed, on a fraction `scale` of the sample."""
 
     seeds: range
     scale: float
 
     @property
     def settings(self) -> tuple[str, ...]:
+        """The overrides that all arms share."""
         return *SETTINGS, f"data.creative.size={round(CREATIVE * self.scale)}", f"data.scale={GENERAL * self.scale}"
 
 
 @dataclass(frozen=True)
 class Run:
-    """All arms once, by one contestant; in seconds."""
+    """The times in seconds of one contestant that trained all arms once."""
 
     wall: float
     training: float
     arms: int
-    start: float = 0.0  # until the first arm begins, of a sweep
-    parts: dict[str, float] = field(default_factory=dict)  # an arm's mean
+    start: float = 0.0  # of a sweep, until its first arm begins
+    parts: dict[str, float] = field(default_factory=dict)  # mean per arm
 
     @property
     def beside_training(self) -> float:
+        """Seconds per arm that are not training."""
         return (self.wall - self.training) / self.arms
 
     @property
     def with_imports(self) -> float:
+        """Seconds per arm that are neither training nor the process's start."""
         return self.beside_training - self.start / self.arms
 
     @property
     def overhead(self) -> float:
-        """Return what each further arm adds: the process starts once, and imports its libraries once."""
+        """Seconds that each further arm adds besides training; start and imports are paid once."""
         return self.with_imports - self.parts[IMPORTS]
 
 
 def swept(folder: Path, arms: Arms) -> Run:
-    """Train all arms in one process."""
+    """Train all arms in one process, and return its times."""
     overrides = (f"data.ratio={','.join(RATIOS)}", f"seed={','.join(map(str, arms.seeds))}")
     began = time.time()
     wall = _seconds(folder, "-m", *overrides, *arms.settings, "+hydra.callbacks.clock._target_=benchmarks.sweep.Clock")
@@ -156,7 +162,7 @@ def swept(folder: Path, arms: Arms) -> Run:
 
 
 def looped(folder: Path, arms: Arms) -> Run:
-    """Train each arm in a process of its own."""
+    """Train each arm in a separate process, and return the times in all."""
     each = [(f"data.ratio={ratio}", f"seed={seed}") for ratio in RATIOS for seed in arms.seeds]
     wall = sum(_seconds(folder, *overrides, *arms.settings) for overrides in each)
     return Run(wall, *_training(folder))
@@ -172,7 +178,7 @@ def _seconds(folder: Path, *overrides: str) -> float:
 
 
 def _training(folder: Path) -> tuple[float, int]:
-    """Return the seconds of all steps, and the number of arms."""
+    """Return the seconds of all training steps, and the number of arms."""
     files = list(folder.glob("multirun/s/*/metrics.jsonl"))
     lines = (json.loads(line) for file in files for _, line in read_jsonl(file))
     return sum(line.get("perf/seconds", 0.0) for line in lines), len(files)
@@ -182,7 +188,7 @@ CONTESTANTS = {"sweep": swept, "loop": looped}
 
 
 def measure_in_turns(folder: Path, arms: Arms, rounds: int) -> dict[str, list[Run]]:
-    """Return the runs of all rounds, by contestant."""
+    """Return the runs of all rounds by contestant."""
     runs: dict[str, list[Run]] = {name: [] for name in CONTESTANTS}
     for number in range(rounds):
         for name, function in CONTESTANTS.items():
@@ -194,7 +200,7 @@ def measure_in_turns(folder: Path, arms: Arms, rounds: int) -> dict[str, list[Ru
 
 
 def report_of(runs: dict[str, list[Run]]) -> dict[str, Any]:
-    """Return all figures, ready for JSON."""
+    """Return the report's figures as JSON types."""
     sweeps = runs["sweep"]
     figures = {
         "overhead per arm": _median(run.overhead for run in sweeps),
@@ -229,7 +235,7 @@ def _median(figures: Iterable[float]) -> float:
 
 
 def print_table(report: dict[str, Any]) -> None:
-    """Print the seconds of both, and of the parts of the sweep's arms, then the goals."""
+    """Print both contestants' seconds, those of the sweep's parts per arm, and the goals."""
     print(f"{report['arms']} arms, seconds{'all':>12}{'training':>10}{'the rest, per arm':>20}")
     for name, times in report["contestants"].items():
         print(f"{name:18}{times['seconds']:8.1f}{times['training']:10.1f}{times['beside training, per arm']:20.2f}")
@@ -244,10 +250,11 @@ def print_table(report: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=3, help=f"of each of {len(RATIOS)} ratios")
+    parser.add_argument("--seeds", type=int, default=3, help=f"seeds for each of the {len(RATIOS)} ratios")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--scale", type=float, default=1.0, help="part of the sample (default: all of it)")
+    parser.add_argument("--scale", type=float, default=1.0, help="fraction of the sample (default: all of it)")
     arguments = parse_arguments(parser, SMALLEST)
     arms = Arms(range(arguments.seeds), arguments.scale)
     if min(arguments.seeds, arguments.rounds) < 1:

@@ -1,7 +1,7 @@
-"""Synthetic files of the paper's size and of the published shapes, for the benchmarks to measure with.
+"""Write synthetic data of the paper's size, in the formats of the published data sets, for the benchmarks.
 
-The texts are random cuts of public-domain novels, so that a tokenizer has real Chinese and English to work on; only
-their lengths follow the paper.
+The texts are random cuts of public-domain novels, so tokenizers see real Chinese and English. Only their lengths follow
+the paper.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ Text = dict[str, str]  # prompt, reasoning, answer
 
 @dataclass(frozen=True)
 class Lengths:
-    """Characters of a field: a log-normal of width `spread`, clipped to [low, high] and shifted to hit the mean."""
+    """The distribution of a field's length in characters.
+
+    It is log-normal with standard deviation `spread` of the logarithm, clipped to [low, high], with the mean `mean`.
+    """
 
     low: int
     mean: int
@@ -35,7 +38,7 @@ class Lengths:
     spread: float
 
     def draw(self, count: int, rng: np.random.Generator) -> list[int]:
-        """`count` lengths, the bounds among them, of this very mean (to rounding)."""
+        """Return `count` random lengths that include both bounds and have this mean, up to rounding."""
         normal = rng.standard_normal(count)
         normal[normal.argmin()], normal[normal.argmax()] = -100, 100
         least, most = np.log(self.low) - 10, np.log(self.high)
@@ -46,7 +49,7 @@ class Lengths:
         return [round(float(length)) for length in lengths]
 
     def scaled(self, factor: float) -> Lengths:
-        """The same distribution of texts `factor` times as long."""
+        """Return the distribution of texts `factor` times as long."""
         low, mean, high = (max(1, round(size * factor)) for size in (self.low, self.mean, self.high))
         return Lengths(low, mean, high, self.spread)
 
@@ -67,7 +70,7 @@ GENERAL = {
 
 @dataclass(frozen=True)
 class Files:
-    """Where the files of one folder are."""
+    """The paths of the synthetic files in one folder."""
 
     folder: Path
 
@@ -88,14 +91,16 @@ class Files:
 
     @property
     def conversations(self) -> Path:
-        """Parquet of all the examples with our targets, as the peers read them: prompt, completion (messages)."""
+        """Parquet of all examples as other libraries read them: prompt and completion, both lists of messages."""
         return self.folder / "conversations.parquet"
 
 
 def write(files: Files, corpus: Path, scale: float, length: float = 1.0) -> dict[str, Any]:
-    """Write the files of an arm of `scale` times the paper's largest, its texts `length` times as long.
+    """Write the data of an arm, and return its counts and length statistics.
 
-    Returns its counts and length statistics.
+    Args:
+        scale: number of examples, relative to the paper's largest arm.
+        length: length of the texts, relative to the paper's.
     """
     rng = np.random.default_rng(SEED)
     creative_count, general_count = round(CREATIVE_EXAMPLES * scale), round(GENERAL_EXAMPLES * scale)
@@ -125,13 +130,13 @@ def write(files: Files, corpus: Path, scale: float, length: float = 1.0) -> dict
 
 
 def _corpus_text(file: Path) -> str:
-    """All of a corpus in one piece, for articles may be longer than its chapters."""
+    """Return all texts of a corpus file as one, as an example may be longer than a chapter."""
     schema = {"id": pl.String, "lang": pl.String, "source": pl.String, "text": pl.String}
     return "\n\n".join(pl.read_ndjson(file, schema=schema)["text"])
 
 
 def _examples(corpus: str, lengths: dict[str, Lengths], count: int, rng: np.random.Generator) -> Iterator[Text]:
-    """Texts with prompts of their own."""
+    """Yield `count` texts cut from the corpus, with fields of random lengths and distinct prompts."""
     prompts: set[str] = set()
     for sizes in zip(*(field.draw(count, rng) for field in lengths.values()), strict=True):
         text = {name: _cut(corpus, size, rng) for name, size in zip(lengths, sizes, strict=True)}
@@ -142,7 +147,7 @@ def _examples(corpus: str, lengths: dict[str, Lengths], count: int, rng: np.rand
 
 
 def _cut(corpus: str, size: int, rng: np.random.Generator) -> str:
-    """A random piece without outer white space, which every preparation would strip differently."""
+    """Return a random piece of `size` characters without outer white space, which libraries strip differently."""
     while True:
         start = int(rng.integers(len(corpus) - size))
         piece = corpus[start : start + size]
@@ -185,7 +190,7 @@ def _parquet(rows: Iterator[dict[str, Any]], schema: dict[str, Any], file: Path)
 
 
 def _statistics(texts: list[Text]) -> dict[str, list[float]]:
-    """[least, mean, most] characters of every field and of whole examples."""
+    """Return [minimum, mean, maximum] of characters for every field and for whole examples."""
     sizes = {name: [len(text[name]) for text in texts] for name in texts[0]}
     sizes["example"] = [sum(len(field) for field in text.values()) for text in texts]
     return {name: [min(of), round(sum(of) / len(of), 1), max(of)] for name, of in sizes.items()}

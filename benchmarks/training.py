@@ -1,14 +1,13 @@
-"""How fast a model learns from the same examples, and whether to the same effect: ours beside TRL's SFTTrainer.
+"""Measure how fast coig and TRL's SFTTrainer train on the same examples, and whether their losses agree.
 
 python -m benchmarks.training --peer trl                   # needs pip install -e '.[benchmarks]'
-python -m benchmarks.training --peer trl --all-settings    # with every setting of TRL's that was tried
-python -m benchmarks.training --smallest                   # that it runs
+python -m benchmarks.training --peer trl --all-settings    # with all of TRL's settings in SETTINGS
+python -m benchmarks.training --smallest                   # a test that it runs
 
-Every training runs in a fresh process, in turns A B C A B C. All start from the same weights and take optimizer steps
-of the same 32 examples in the same order, token for token; so much is checked. The clock covers optimizer steps alone,
-the fetching of their data included: from the end of the first step, which warms up, to the end of the last one. Where
-others use the machine too, threads that wait for one another make wall times worthless: see the CPU seconds beside
-them, and measure with OMP_NUM_THREADS=1. The last line of stdout is one JSON object.
+Each training runs in a fresh process; contestants take turns. All start from the same weights, and each optimizer step
+has the same 32 examples with the same tokens, which is checked. Timed are the optimizer steps after the first, which
+warms up, with the loading of their data. On a machine that others use too, wall times of several threads mean little:
+then compare the CPU seconds, and measure with OMP_NUM_THREADS=1. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -46,15 +45,15 @@ OURS = "ours"
 
 
 def _rows(micro_batch: int, **options: Any) -> dict[str, Any]:
-    """A setting whose steps are STEP examples, so many in a forward pass."""
+    """Return SFTConfig arguments for steps of STEP examples, `micro_batch` of them in a forward pass."""
     return {"per_device_train_batch_size": micro_batch, "gradient_accumulation_steps": STEP // micro_batch, **options}
 
 
-FAST = {"gradient_checkpointing": False}  # computes nothing twice
-PADDING_FREE = {"padding_free": True, "max_length": None}  # the examples are cut already
+FAST = {"gradient_checkpointing": False}  # recomputes no activations
+PADDING_FREE = {"padding_free": True, "max_length": None}  # the examples are already truncated
 EAGER = {"model_init_kwargs": {"attn_implementation": "eager"}}
 BALANCED = {"train_sampling_strategy": "batch_rebalance"}
-# what SFTConfig offers that bears on speed; liger and kernels want a GPU, `packed` makes rows of several examples
+# SFTConfig's options that affect speed; liger and kernels need a GPU, `packed` packs several examples into a row
 SETTINGS: dict[str, dict[str, Any]] = {
     "default": _rows(8),
     "1x": _rows(1),
@@ -74,9 +73,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "liger": _rows(8, use_liger_kernel=True),
     "kernels": _rows(8, model_init_kwargs={"use_kernels": True}),
 }
-# of --all-settings the two fastest on two cores, too close to name one; compiling needs a C++ compiler
+# the two fastest of SETTINGS on two cores, about equally fast; compiling needs a C++ compiler
 BEST = ("1x fast", "1x fast compiled")
-LOSS_GAP = 1e-3  # between first steps of the same work; bf16 keeps within it too
+LOSS_GAP = 1e-3  # largest difference of first losses; bf16 stays within it too
 GOALS = {"ours / default": (">=", 5.0), "ours / best": (">=", 2.0)}
 LIBRARIES = ("torch", "lightning", "transformers")
 PEER_LIBRARIES = ("accelerate", "trl", "datasets")
@@ -86,7 +85,7 @@ SMALLEST = {"steps": 1, "rounds": 1, "scale": MIN_SCALE}
 def measure_in_turns(
     job: Job, sizes: list[Step], arguments: argparse.Namespace
 ) -> tuple[dict[str, list[Run]], dict[str, str]]:
-    """Return the trainings of all rounds, by name, ours first; and why what was only tried does not run here."""
+    """Return the runs of all rounds by contestant, coig first, and the errors of optional settings that failed."""
     names = settings_of(arguments)
     turns: dict[str, Callable[[], Run]] = {OURS: partial(ours, job, sizes)}
     turns |= {name: partial(trl, job, SETTINGS[name]) for name in names}
@@ -109,7 +108,7 @@ def measure_in_turns(
 
 
 def settings_of(arguments: argparse.Namespace) -> list[str]:
-    """Choose TRL's settings to measure."""
+    """Return the names of TRL's settings to measure."""
     if arguments.peer == "none":
         return []
     if arguments.all_settings:
@@ -118,12 +117,12 @@ def settings_of(arguments: argparse.Namespace) -> list[str]:
 
 
 def takes_other_steps(name: str) -> bool:
-    """Tell whether its steps are of so many rows of several examples."""
+    """Tell whether a contestant packs examples, so that its steps have other examples than coig's."""
     return "packing" in SETTINGS.get(name, {})
 
 
 def check_same_work(name: str, run: Run, sizes: list[Step], reference: Run) -> None:
-    """Exit if the steps are not of the tokens that they should be, or begin with another loss than ours."""
+    """Exit if a run's steps have other numbers of tokens than coig's, or its first loss differs from coig's."""
     if takes_other_steps(name):
         return
     for what in ("tokens", "supervised"):
@@ -140,7 +139,7 @@ def check_same_work(name: str, run: Run, sizes: list[Step], reference: Run) -> N
 def report_of(
     arguments: argparse.Namespace, data: dict[str, Any], runs: dict[str, list[Run]], failures: dict[str, str]
 ) -> dict[str, Any]:
-    """Return all figures, ready for JSON."""
+    """Return the report's figures as JSON types."""
     peers = [name for name in runs if name != OURS]
     ratios = {f"ours / {name}": ratio(runs, name, lambda run: run.seconds) for name in peers}
     cpu_ratios = {f"ours / {name}": ratio(runs, name, lambda run: run.cpu_seconds) for name in peers}
@@ -163,19 +162,19 @@ def report_of(
         "threads": data.pop("threads"),
         "settings": {"trl": TRL, **{name: SETTINGS[name] for name in peers}},
         **machine((*LIBRARIES, *PEER_LIBRARIES) if peers else LIBRARIES),
-        "load_before": arguments.load_before,  # other people's work makes ratios worthless
+        "load_before": arguments.load_before,  # with other processes running, ratios mean little
     }
 
 
 def ratio(runs: dict[str, list[Run]], peer: str, seconds: Callable[[Run], float]) -> float:
-    """Return how many times as many tokens ours trains on in the same time: the median of the rounds' own ratios."""
+    """Return how many times as many tokens per second coig trains on as `peer`: the median of each round's ratio."""
     pairs = zip(runs[OURS], runs[peer], strict=True)
     rates = ((a.timed("tokens") / seconds(a), b.timed("tokens") / seconds(b)) for a, b in pairs)
     return round(median(own / other for own, other in rates), 3)
 
 
 def summary(name: str, rounds: list[Run]) -> dict[str, Any]:
-    """Sum up one contestant's rounds: medians of rates and seconds, the maximum of memory, the first round's losses."""
+    """Summarise a contestant's rounds: median rates and seconds, maximum memory, the first round's losses."""
     first = rounds[0]
     return {
         "tokens_per_second": round(median(run.rate("tokens") for run in rounds), 1),
@@ -191,7 +190,7 @@ def summary(name: str, rounds: list[Run]) -> dict[str, Any]:
 
 
 def print_tables(report: dict[str, Any]) -> None:
-    """Print speeds and ratios, then the loss curves beside each other, then the goals."""
+    """Print speeds and ratios, the loss curves side by side, and the goals."""
     heads = "tokens/s", "supervised/s", "/CPU s", "s/step", "padding", "peak GB", "ours /", "by CPU s"
     print(f"{'':21}" + "".join(f"{head:>{len(head) + 2}}" for head in heads) + "  rounds, tokens/s")
     for name, row in report["contestants"].items():
@@ -213,6 +212,7 @@ def print_tables(report: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    """Run the benchmark and print its report."""
     arguments = _arguments()
     _check(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -240,15 +240,15 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=description)
     parser.add_argument("--peer", choices=["trl", "none"], default="trl")
     parser.add_argument(
-        "--all-settings", action="store_true", help="of TRL's: all that were tried, not the default and the best only"
+        "--all-settings", action="store_true", help="measure all of TRL's settings, not only the default and the best"
     )
-    parser.add_argument("--steps", type=int, default=4, help="optimizer steps that are timed, after one that is not")
+    parser.add_argument("--steps", type=int, default=4, help="timed optimizer steps, after one that warms up")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument(
-        "--scale", type=float, default=1 / 16, help="length of texts and model.max_length, of the paper's"
+        "--scale", type=float, default=1 / 16, help="length of texts and model.max_length, relative to the paper's"
     )
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER)
-    parser.add_argument("--corpus", type=Path, default=CORPUS, help="of zh.jsonl and en.jsonl")
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder with zh.jsonl and en.jsonl")
     arguments = parse_arguments(parser, SMALLEST | ({"peer": "none"} if missing_trl() else {}))
     if not 1 <= arguments.steps < MAX_STEPS or arguments.rounds < 1:
         parser.error(f"--steps is 1 to {MAX_STEPS - 1} (there are no more examples), --rounds at least 1")
@@ -260,7 +260,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Exit with what is missing and how to mend it."""
+    """Exit with a message if inputs are missing."""
     missing = missing_inputs(arguments.tokenizer, arguments.corpus)
     if arguments.peer != "none" and (reason := missing_trl()):
         missing.append(f"{reason}, or measure with --peer none")

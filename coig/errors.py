@@ -1,4 +1,4 @@
-"""What is said of bad input: one clear message, with near misses suggested."""
+"""The errors that users see: one clear message that says what is wrong and how to mend it."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ LIBRARY_OUT_OF_DISK = re.compile(r"\(os error (\d+)\)|PytorchStreamWriter failed
 
 
 class ConfigError(CompactHydraException):
-    """Bad input with its remedy. Hydra prints it as it stands, without a traceback, and exits with 1."""
+    """Bad input, with its remedy. Hydra prints the message without a traceback and exits with 1."""
 
 
 class DataError(ConfigError):
-    """Data that cannot be used, with file, line and remedy."""
+    """Unusable data; the message gives file, line and remedy."""
 
 
 def first_line(error: Exception) -> str:
-    """A library's message without its advice."""
+    """Return the first line of a library's error message, without its full stop; the class name if it is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
@@ -50,6 +50,6 @@ def disk_problem(error: BaseException) -> str | None:
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    """`; did you mean 'x'?` for a near miss, else the known words."""
+    """Return `; did you mean 'x'?` if a known word is similar, otherwise a list of the known words."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else f"; known here: {', '.join(known)}"

@@ -1,1 +1,1 @@
-"""How what is embedded was made, by hand; not part of the installed package."""
+"""Scripts that made the files embedded in coig; run by hand, not part of the installed package."""

@@ -177,6 +177,6 @@ def test_an_arm_of_several_processes_that_fails_is_not_the_end(command: Command,
     processes = ("trainer.devices=2", "trainer.strategy=ddp", "trainer.max_steps=1", "data.ratio=0", "logger=none")
     run = command("train.py", "-m", *TINY, *processes, "model.learning_rate=1e30,1e-3")
     assert run.returncode == 1
-    assert "ended with exit code 1; what it said stands above" in run.stderr
+    assert "ended with exit code 1; its message is above" in run.stderr
     arms = {arm.name: Arm(arm).manifest().status for arm in (tmp_path / "multirun" / "s").glob("cw*")}
     assert arms == {"cw-learning_rate_1e+30": "failed", "cw-learning_rate_0.001": "done"}

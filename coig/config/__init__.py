@@ -1,7 +1,6 @@
-"""What each node of a configuration may hold, as frozen pydantic models.
+"""The schemas of all configurations, as frozen pydantic models.
 
-Nodes with a `_target_` construct something (an optimizer, the shape of a data source) and are checked here but
-instantiated where they are used.
+A node with a `_target_` constructs something, such as an optimizer; it is checked here and instantiated by its user.
 """
 
 from coig.config.data import LOCAL, Creative, Data, Filters, Hub, Source, Validation

@@ -1,4 +1,4 @@
-"""`data`: sources, filters, and how many examples of which."""
+"""The config group `data`: sources, filters, and the number of examples from each source."""
 
 from __future__ import annotations
 
@@ -19,41 +19,42 @@ class Hub(Node):
 
     repo: str
     files: Annotated[Words, Field(min_length=1)]
-    revision: str  # a commit; a branch moves, the manifest then says which commit it was
+    revision: str  # a commit or a branch; the manifest records the commit that was read
 
 
 class Filters(Node):
-    """Which rows of a source are used; null asks for nothing."""
+    """Conditions that a source's rows must meet; null is no condition."""
 
-    min_score: Annotated[float, Field(allow_inf_nan=False)] | None  # of a judge, on the source's own scale
-    min_language_share: Annotated[float, Field(ge=0, le=1)] | None  # script of the row's own language, in the whole row
+    min_score: Annotated[float, Field(allow_inf_nan=False)] | None  # a judge's score, on the source's scale
+    min_language_share: Annotated[float, Field(ge=0, le=1)] | None  # share of script in the row's language
     min_characters: Annotated[int, Field(ge=0)] | None  # of prompt, reasoning and answer together
     max_characters: Annotated[int, Field(gt=0)] | None
-    topics: Words | None  # patterns of the genre: exam/*
-    not_topics: Words | None
-    languages: Annotated[Annotated[tuple[Language, ...], Field(min_length=1)] | None, Absent(None)]  # of the rows
-    aligned: Annotated[bool, Absent(False)]  # only what stands in both languages, as rows of one id
-    # of every two texts of like length the one of the higher, or lower, type-token ratio
+    topics: Words | None  # patterns of the genre, such as exam/*; a row must match one
+    not_topics: Words | None  # a row may match none
+    languages: Annotated[Annotated[tuple[Language, ...], Field(min_length=1)] | None, Absent(None)]
+    aligned: Annotated[bool, Absent(False)]  # keep only ids that have a row in both languages
+    # rows are paired by similar length; keep the one with the higher (or lower) type-token ratio of each pair
     diversity: Annotated[Half | None, Absent(None)]
 
 
 class Source(Constructor):
-    """A data source: where its rows are, and by `_target_` the function that makes an example's fields of one."""
+    """A data source: its files, and in `_target_` the function that turns a row into an example's fields."""
 
-    name: FolderName | None  # how manifests and tables call it; null: the file's name
-    path: FilePattern | None  # a file, or a pattern of several; without one the hub's files are used
+    name: FolderName | None  # its name in manifests and tables; null: the file's name
+    path: FilePattern | None  # a file, or a pattern of several; null: the files of `hub`
     hub: Hub | None
-    lang: Language | None  # of rows that do not name their own; null: the pool's
-    columns: dict[ExampleField, str] | None  # for shapes of your own: our name → the file's
+    lang: Language | None  # language of rows that do not name one; null: the pool's language
+    columns: dict[ExampleField, str] | None  # for `local` files: our field name → the file's column name
     filters: Filters
 
     @property
     def is_given(self) -> bool:
+        """Whether the source names any files."""
         return bool(self.path or self.hub)
 
     @property
     def shape(self) -> Constructor:
-        """The function from a row to an example's fields, with the arguments that the node adds."""
+        """The node's function that turns a row into an example's fields, with its extra arguments."""
         return Constructor.model_validate({"_target_": self.target, **(self.model_extra or {})})
 
     @model_validator(mode="after")
@@ -64,38 +65,42 @@ class Source(Constructor):
 
 
 class Creative(Source):
-    size: Annotated[int, Field(gt=0)] | None  # how many are trained on, nested under one seed; null: all
+    """The source of creative examples."""
+
+    size: Annotated[int, Field(gt=0)] | None  # training examples; sets of one seed are nested by size; null: all
 
 
 class Validation(Node):
-    """Held out of training, the same examples in every arm of a seed."""
+    """Numbers of examples held out of training; the same examples in every arm of a seed."""
 
-    creative: int = Field(ge=0)  # examples taken from the end of the creative set's order
-    general: int = Field(ge=0)  # likewise from each language's pool
-    source: Source | None  # creative examples of their own
+    creative: int = Field(ge=0)  # taken from the end of the shuffled creative examples
+    general: int = Field(ge=0)  # taken from the end of each language's shuffled pool
+    source: Source | None  # a separate source of creative validation examples
 
 
 class Data(Node):
+    """The training mixture of an arm."""
+
     name: str
     ratio: RatioText
-    # multiplies N of `ratio`, so that small sets keep the paper's proportions
+    # factor on the N of `ratio`, so that small creative sets keep the paper's proportions
     scale: float = Field(gt=0, allow_inf_nan=False)
     language_weights: dict[Language, Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # 1 unless given
     creative: Creative
     general: dict[Language, Source]
     validation: Validation
-    # test queries: general examples with one of these prompts are left out
+    # files of test queries; general examples with one of their prompts are dropped
     queries: ExistingFiles
     max_quarantined: float = Field(ge=0, lt=1)  # share of a source's rows that may be damaged
     # rows with a prompt but no reasoning: leave them out as damaged, or learn an empty think block; null: leave them
     # out where the supervision needs reasoning, use them where it does not
     no_reasoning: Annotated[Literal["quarantine", "empty"] | None, Absent(None)]
-    overlong: Literal["truncate", "drop", "error"]  # examples of more than model.max_length tokens
+    overlong: Literal["truncate", "drop", "error"]  # what to do with examples of more than model.max_length tokens
     cache: Annotated[str, Field(min_length=1)]  # folder of converted sources and encoded examples
 
     @property
     def pools(self) -> dict[Language, Source]:
-        """The general sources in use, by language."""
+        """The general sources that name files, by language."""
         return {lang: source for lang, source in self.general.items() if source.is_given}
 
     @model_validator(mode="after")
@@ -119,7 +124,7 @@ class Data(Node):
         return self
 
     def general_counts(self, creative: int) -> dict[Language, int]:
-        """General examples to draw from each pool, beside `creative` creative ones."""
+        """Return how many general examples to draw from each language's pool, given the number of creative ones."""
         weights = {lang: self.language_weights.get(lang, 1.0) for lang in self.pools}
         total = Ratio.parse(self.ratio).general_examples(creative, len(weights), self.scale)
         return {lang: math.floor(total * w / sum(weights.values()) + 0.5) for lang, w in weights.items()}

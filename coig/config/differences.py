@@ -1,11 +1,11 @@
-"""Tell in which settings two configs differ, as far as it bears on results."""
+"""Compare two configs: which settings that affect results differ."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-# what may change between two runs of one arm without changing its results
+# keys that may change between two runs of one arm without changing its results
 RUN_ONLY = (
     *(
         "study",
@@ -29,10 +29,10 @@ PLACE_OF_DATA = re.compile(r"(budget\.like\.)?data\.((.+\.)?path|queries)")
 
 
 def list_differences(old: dict[str, Any], new: dict[str, Any], *, same_data: bool = False) -> list[str]:
-    """Return `key: old → new` for every leaf of two plain configs that differs and bears on results.
+    """Return `key: old → new` for every leaf value that differs between two plain configs and affects results.
 
     Args:
-        same_data: both have read the very same examples, so that it does not matter where these lay.
+        same_data: both runs read identical examples, so differing paths of the data are ignored.
     """
     before, after = flatten(old), flatten(new)
     return [
@@ -45,12 +45,12 @@ def list_differences(old: dict[str, Any], new: dict[str, Any], *, same_data: boo
 
 
 def bears_on_results(key: str) -> bool:
-    """Tell whether two runs that differ in this dotted key may come to different results."""
+    """Tell whether a change of this dotted key can change an arm's results."""
     return not {key, key.partition(".")[0]} & set(RUN_ONLY)
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Return a nested config's values by dotted key."""
+    """Return the leaf values of a nested config by dotted key."""
     if not isinstance(node, dict):
         return {prefix: node}
     children = [flatten(child, f"{prefix}.{key}" if prefix else str(key)) for key, child in node.items()]

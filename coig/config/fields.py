@@ -1,7 +1,7 @@
-"""What single values of a configuration may be: paths, names, languages.
+"""Types of single config values that check themselves: paths, names, languages.
 
-That a file exists and a package is installed is checked for a command's own config only (context `HERE`). A config that
-an arm keeps stays readable on any machine; there, what is missing is said where it is used.
+Whether a file exists and a package is installed is checked for a command's own config only (context `HERE`). An arm's
+stored config stays readable on any machine: a missing file is reported where it is used.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from coig.config.ratio import Ratio
 
-MULTIRUN = Path("multirun")  # where studies lie, in the folder one works in
+MULTIRUN = Path("multirun")  # the folder of studies, relative to the working directory
 SAMPLE = Path(__file__).parents[1] / "sample"
 SAMPLE_PREFIX = "sample:"
 SAMPLE_QUERIES = "sample:queries.jsonl"
-HERE = {"here": True}  # the context of a validation on the machine where the config will be used
+HERE = {"here": True}  # the validation context on the machine where the config will be used
 ROW_FILES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")  # what a file of queries may be
-HELD_OUT = "held_out"  # queries: the prompts of the triplets that an arm was not trained on
+HELD_OUT = "held_out"  # value of `queries`: the prompts of the creative examples that an arm was not trained on
 
 
 def local_path(text: str) -> Path:
-    """A path as configs write it: `sample:NAME` lies in the embedded sample, `~` is the home folder."""
+    """Return the local path of a path in a config: `sample:NAME` is in the embedded sample, `~` the home folder."""
     if text.startswith(SAMPLE_PREFIX):
         return SAMPLE / text.removeprefix(SAMPLE_PREFIX)
     return Path(text).expanduser()
 
 
 def is_pattern(text: str) -> bool:
-    """Tell whether a path is a pattern of several files."""
+    """Tell whether a path is a glob pattern; the name of an existing file is not."""
     return any(character in text for character in "*?[") and not local_path(text).exists()
 
 
 def matching_files(text: str) -> list[Path]:
-    """The files of a path or pattern, sorted by name."""
+    """Return the files that a path or glob pattern names, sorted by name."""
     if not is_pattern(text):
         return [local_path(text)]
     path = local_path(text).absolute()

@@ -1,7 +1,7 @@
-"""Loading a configuration: one error that lists every problem.
+"""Load a configuration; one error lists every problem.
 
-Hydra composes YAML from `conf/`; `load_config` turns the result into the models of `schema`. Nothing on this path
-imports torch, so a typo is answered in about a second.
+Hydra composes the YAML of `conf/`; `load_config` checks it against a schema. Nothing here imports torch, so a typo is
+reported in about a second.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ def load_config(cfg: DictConfig) -> TrainConfig: ...
 @overload
 def load_config(cfg: DictConfig, schema: type[Schema]) -> Schema: ...
 def load_config(cfg: DictConfig, schema: type[Node] = TrainConfig) -> Node:
-    """Check a composed config. Raises one ConfigError that lists every problem with key, value and remedy."""
+    """Check a composed config and return it as `schema`.
+
+    Raises one ConfigError that lists every problem with key, value and remedy.
+    """
     problems = config_problems(cfg, schema)
     if problems:
         raise ConfigError(render_problems(problems))
@@ -37,7 +40,7 @@ def load_config(cfg: DictConfig, schema: type[Node] = TrainConfig) -> Node:
 
 
 def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
-    """Every problem of a composed config, one line each; empty when it is sound."""
+    """Return every problem of a composed config, one line each; an empty list if it is valid."""
     try:
         plain = _resolved(cfg)
         named = [("vary", key) for key in plain.get("vary", ())]
@@ -55,6 +58,7 @@ def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
 
 
 def render_problems(problems: list[str]) -> str:
+    """Return one message with a heading and a bullet for each problem."""
     head = (
         "The configuration has a problem:" if len(problems) == 1 else f"The configuration has {len(problems)} problems:"
     )
@@ -62,7 +66,10 @@ def render_problems(problems: list[str]) -> str:
 
 
 def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
-    """Call a node's constructor with further arguments. Whatever it objects to is a ConfigError that names it."""
+    """Call a node's constructor with its own and further arguments, and return the result.
+
+    Raises ConfigError, naming the `_target_`, if the call fails.
+    """
     try:
         return instantiate(node.arguments(), _partial_=True, _convert_="all")(*args, **kwargs)
     except ConfigError:
@@ -72,12 +79,15 @@ def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
 
 
 def function_of(node: Constructor) -> partial[Any]:
-    """A node's function with its arguments, to be called many times. Raises ConfigError if there is none."""
+    """Return a node's function with the node's arguments bound, without calling it.
+
+    Raises ConfigError if it is no Python function or does not take these arguments.
+    """
     arguments = node.model_extra or {}
     try:
         function = get_method(node.target)
         inspect.signature(function).bind_partial(**arguments)
-        inspect.getsourcefile(function)  # what it makes is kept as long as its code is the same
+        inspect.getsourcefile(function)  # the cache key of its results is made from its source code
     except Exception as error:
         raise ConfigError(
             f"_target_={node.target}: {first_line(error)}; name a Python function and arguments it takes"
@@ -99,7 +109,7 @@ def _holds(node: Any, key: str) -> bool:
 
 
 def describe_problem(problem: Any, schema: type[Node]) -> str:
-    """One line for a pydantic problem: key, value, remedy."""
+    """Return one line for a problem that pydantic reports: key, value, remedy."""
     *parents, last = [str(part) for part in problem["loc"] if part != "[key]"] or [""]
     key, value = ".".join([*parents, last]), problem["input"]
     if value == "???":
@@ -124,9 +134,9 @@ def describe_problem(problem: Any, schema: type[Node]) -> str:
 
 
 def _fields_at(schema: type[Node], parents: list[str]) -> list[str]:
-    """The known keys of the node at `parents`."""
+    """Return the known keys of the node at the path `parents`."""
     for name in parents:
-        if name in schema.model_fields:  # else one of several nodes, such as data.general.zh
+        if name in schema.model_fields:  # not the key of a dict of nodes, such as zh in data.general.zh
             schema = node_in(schema.model_fields[name].annotation) or schema
     return [field.alias or name for name, field in schema.model_fields.items()]
 

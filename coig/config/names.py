@@ -1,4 +1,4 @@
-"""An arm's name, made of its ratio and whatever else differs or varies."""
+"""Make an arm's name from its ratio and from the settings in which it differs from the paper's arms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from coig.config.ratio import Ratio
 
 
 def shown(value: Any) -> str:
-    """A value as arms' names have it: the last part of a path, a list's items, a node by its name."""
+    """Return a config value as arms' names show it.
+
+    A path is shown by its last part, a list by its items joined with `+`, a node by its name, path or `_target_`.
+    """
     if isinstance(value, Mapping):
         return shown(value.get("name") or value.get("path") or value.get("_target_"))
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -22,17 +25,20 @@ def shown(value: Any) -> str:
     return "null" if value is None else str(value).rpartition("/")[2]
 
 
-NAMED_ALWAYS = ("data.ratio", "supervision", "seed")  # what every arm's name tells
+NAMED_ALWAYS = ("data.ratio", "supervision", "seed")  # keys that every arm's name reflects
 PLAIN = "process"  # the supervision of the paper's arms
 
 
 def is_plain(config: TrainConfig) -> bool:
-    """Tell whether an arm differs from the paper's in nothing but its ratio and seed, as far as its study varies it."""
+    """Tell whether an arm has the paper's supervision and its study varies only ratio, supervision and seed."""
     return config.supervision.name == PLAIN and set(config.vary) <= set(NAMED_ALWAYS)
 
 
 def arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: DictConfig) -> str:
-    """The resolver `${arm:…}`: the ratio's name, then whatever differs from the paper's five arms or varies."""
+    """Return an arm's name, such as `cw+1k-s2-lr_0.001`; the resolver `${arm:…}`.
+
+    Joins the ratio's name, the supervision unless it is the paper's, the seed unless it is 0, and each key of `vary`.
+    """
     try:
         parts = [Ratio.parse(str(ratio)).arm]
     except ValueError:  # reported by load_config, under its own key
@@ -45,5 +51,5 @@ def arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: Dict
         choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
         value = choices.get(key, OmegaConf.select(_root_, key))
         named = f"{key.rpartition('.')[2]}_{shown(value)}"
-        parts.append(re.sub(r"[^\w.+-]", "_", named))  # a plain word for folders and for Hydra
+        parts.append(re.sub(r"[^\w.+-]", "_", named))  # safe as a folder's name and in a Hydra override
     return "-".join(parts)

@@ -1,4 +1,4 @@
-"""What all nodes have in common; and nodes with a `_target_`, which keep no secrets."""
+"""Base classes of all config nodes, and of nodes with a `_target_`, which may hold no secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PASSWORD_IN_URL = re.compile(r"://[^/?#\s]*:[^/?#\s]+@")
 
 @dataclass(frozen=True)
 class Absent:
-    """Marks a key that was added later: what it means that a config stored before lacks it.
+    """The value that a stored config means if it lacks a key, because the key was added after it was written.
 
     `aligned: Annotated[bool, Absent(False)]`
     """
@@ -29,25 +29,25 @@ class Absent:
 
 
 class Node(BaseModel):
-    """A node of ours: every key is known, nothing changes after loading."""
+    """A config node that refuses unknown keys and cannot be changed after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 def node_in(annotation: Any) -> type[Node] | None:
-    """Return the node that a field holds: `Node`, `Node | None` or `dict[…, Node]`."""
+    """Return the Node class in a field's annotation (`Node`, `Node | None` or `dict[…, Node]`), None without one."""
     candidates = [annotation, *get_args(annotation)]
     return next((c for c in candidates if isinstance(c, type) and issubclass(c, Node)), None)
 
 
 class Constructor(Node):
-    """A `_target_` node; the other keys are the constructor's arguments."""
+    """A node that constructs something: `_target_` names a function or class, the other keys are its arguments."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     target: Target = Field(alias="_target_")
 
     def arguments(self) -> dict[str, Any]:
-        """The node as `hydra.utils.instantiate` takes it."""
+        """Return the node as a dict for `hydra.utils.instantiate`."""
         return self.model_dump(by_alias=True)
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class Constructor(Node):
 
 
 def _refuse_secrets(value: Any, key: str = "") -> None:
-    """Raise ValueError, without the value, where nested arguments hold what config files and logs must not keep."""
+    """Raise ValueError if nested arguments hold a secret or a URL with a password; the message omits the value."""
     if isinstance(value, dict):
         for name, child in value.items():
             _refuse_secrets(child, f"{key}.{name}" if key else str(name))
@@ -68,13 +68,13 @@ def _refuse_secrets(value: Any, key: str = "") -> None:
         PASSWORD_IN_URL.search(str(value))
     ):
         raise ValueError(
-            f"{key} holds a secret, which would stand in config files and logs; set it in the environment instead "
+            f"{key} holds a secret, which would be written to config files and logs; set it in the environment instead "
             "(OPENAI_API_KEY for an engine, WANDB_API_KEY or `wandb login` for W&B, HF_TOKEN for the hub)"
         )
 
 
 class Logger(Constructor):
-    """Where metrics go besides metrics.jsonl."""
+    """A further logger of metrics, besides metrics.jsonl."""
 
     @model_validator(mode="after")
     def _wandb_can_do_it(self) -> Logger:

@@ -1,8 +1,8 @@
-"""`data.ratio`: how many general examples stand beside the creative ones.
+"""`data.ratio`: how many general examples are mixed with the creative ones.
 
-0         none (arm CW)
-N, Nk     N (or N thousand) per language, as in the paper; `data.scale` multiplies N
-1:R       R general per creative example in all, split evenly over the languages
+0         no general examples (arm CW)
+N, Nk     N (or N thousand) general examples per language, as in the paper; `data.scale` multiplies N
+1:R       R general examples per creative one over all languages, split by `data.language_weights`
 general   the general examples of 10k and no creative ones (arm G)
 """
 
@@ -19,7 +19,7 @@ REMEDY = "give a count per language (0, 500, 1k), creative to general as 1:12, o
 
 @dataclass(frozen=True)
 class Ratio:
-    """A parsed `data.ratio`; exactly one of `count` (per language) and `per_creative` (in all) is set."""
+    """A parsed `data.ratio`; either `count` (general examples per language) or `per_creative` (over all languages)."""
 
     text: str
     count: int | None = None
@@ -27,7 +27,7 @@ class Ratio:
 
     @classmethod
     def parse(cls, text: str) -> Ratio:
-        """Parse one ratio. Raises ValueError with the remedy for anything but the four forms above."""
+        """Parse `N`, `Nk`, `1:R` or `general`; raises ValueError with the remedy for other texts."""
         text = text.strip()
         if text == GENERAL:
             return cls(GENERAL, count=GENERAL_COUNT)
@@ -42,17 +42,24 @@ class Ratio:
 
     @property
     def has_creative(self) -> bool:
+        """Whether the mixture has creative examples."""
         return self.text != GENERAL
 
     @property
     def arm(self) -> str:
-        """The arm's name, fit for a folder: cw, cw+1k, cw+1to12, general."""
+        """The arm's name, usable as a folder's name: cw, cw+1k, cw+1to12, general."""
         if not self.has_creative:
             return GENERAL
         return "cw" if self.count == 0 else f"cw+{self.text.replace(':', 'to')}"
 
     def general_examples(self, creative: int, languages: int, scale: float) -> float:
-        """General examples in all, drawn from as many languages beside as many creative ones; not rounded."""
+        """Return the number of general examples over all languages, not rounded.
+
+        Args:
+            creative: number of creative examples.
+            languages: number of languages that have a general pool.
+            scale: factor on a ratio given as a count.
+        """
         if self.count is not None:
             return self.count * scale * languages
         assert self.per_creative is not None

@@ -1,4 +1,4 @@
-"""sweeper=tpe: how a search ends."""
+"""sweeper=tpe: exit with an error if trials of a hyperparameter search failed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from omegaconf import DictConfig
 
 
 class FailedTrials(Callback):
-    """Optuna goes on after a failed trial and ends as if there had been none, but an exit code has to tell."""
+    """A Hydra callback that counts failed trials and exits with 1: Optuna's sweeper would exit with 0."""
 
     def __init__(self) -> None:
         self.ended, self.failed = 0, 0
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
+        """Count a trial; exit if all of the search failed."""
         self.ended += 1
         self.failed += job_return.status is JobStatus.FAILED
-        if self.failed == self.ended == config.hydra.sweeper.n_trials:  # it would look for the best of none
-            self._tell()
+        if self.failed == self.ended == config.hydra.sweeper.n_trials:  # Optuna crashes if it finds no best trial
+            self._exit()
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Exit if any trial failed."""
         if self.failed:
-            self._tell()
+            self._exit()
 
-    def _tell(self) -> NoReturn:
+    def _exit(self) -> NoReturn:
         sys.exit(f"{self.failed} of {self.ended} trials failed, as said above; the same command tries them again")

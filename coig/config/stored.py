@@ -1,8 +1,8 @@
-"""An arm's `config.yaml`: the resolved config, written once and read by every later version.
+"""Write and read an arm's `config.yaml`: its resolved config, which every later version of coig can read.
 
-The file carries `format: N`. A key that a later version adds says in the schema what its absence means (`Absent`), and
-is filled in on reading, so that an arm trained before is neither refused nor trained again. A key that is renamed or
-removed raises `FORMAT` and needs a step in `read_config`. Files of format 1 lack the number.
+The file holds `format: N`. The schema of a key that was added later says what its absence means (`Absent`), and reading
+fills it in. So an arm trained earlier is neither refused nor trained again. Whoever renames or removes a key must
+increase `FORMAT` and convert old files in `read_config`. Files of format 1 lack the number.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ REMEDY = "bring the file back, or train this arm anew with overwrite=true"
 
 
 def write_config(file: Path, config: TrainConfig) -> None:
-    """Write an arm's config, whole or not at all."""
+    """Write an arm's config atomically: a crash leaves no partial file."""
     write_atomic(file, OmegaConf.to_yaml(OmegaConf.create({"format": FORMAT, **dump_config(config)})))
 
 
 def read_config(file: Path) -> TrainConfig:
-    """Read an arm's config, with the meaning of keys that were added after it was written.
+    """Read an arm's config and fill in the keys that were added after it was written.
 
-    Only its shape is checked: the files that it names need not be on this machine. Raises ConfigError if the file is
-    missing or damaged, or a later version wrote it.
+    The files that it names need not exist on this machine. Raises ConfigError if the config is missing, damaged or
+    written by a later version.
     """
     if not file.is_file():
         raise ConfigError(f"{file}: missing or damaged (no such file); {REMEDY}")
@@ -44,7 +44,7 @@ def read_config(file: Path) -> TrainConfig:
     return _parse(file.absolute(), status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=256)  # YAML takes its time, and an evaluation asks a study's arms again and again
+@lru_cache(maxsize=256)  # parsing YAML is slow, and an evaluation reads each arm's config many times
 def _parse(file: Path, modified: int, size: int) -> TrainConfig:
     try:
         stored: Any = OmegaConf.to_container(OmegaConf.load(file))
@@ -64,12 +64,12 @@ def _parse(file: Path, modified: int, size: int) -> TrainConfig:
 
 
 def dump_config(config: TrainConfig) -> dict[str, Any]:
-    """Return a config as plain JSON types, keys as in YAML."""
+    """Return a config as plain JSON types, with its keys as in YAML."""
     return config.model_dump(mode="json", by_alias=True)
 
 
 def fill_absent(schema: type[Node], stored: dict[str, Any]) -> dict[str, Any]:
-    """Return a node's stored keys and, at any depth, the meaning of those that it lacks and `schema` marks `Absent`."""
+    """Return a stored node with its missing keys filled in, at any depth, where `schema` marks them `Absent`."""
     filled = dict(stored)
     for name, field in schema.model_fields.items():
         key = field.alias or name
@@ -82,5 +82,5 @@ def fill_absent(schema: type[Node], stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fill_each(schema: type[Node], stored: dict[str, Any]) -> dict[str, Any]:
-    """Fill in a dict of nodes, such as the sources of `data.general` by language."""
+    """Fill in each node of a dict, such as the sources of `data.general` by language."""
     return {key: fill_absent(schema, node) if isinstance(node, dict) else node for key, node in stored.items()}

@@ -1,7 +1,4 @@
-"""`data.cache`: folders named by what their content was made of, written whole by one process at a time.
-
-What is large is made in batches, so that little of it is in memory.
-"""
+"""`data.cache`: folders named by a hash of their inputs and code, each written by one process at a time."""
 
 from __future__ import annotations
 
@@ -25,14 +22,19 @@ Item = TypeVar("Item")
 
 
 def key_of(made_of: Any, *makers: Callable[..., Any]) -> str:
-    """A name for what `makers` make of `made_of` (JSON types); it changes with the code of their modules."""
+    """Return a cache key: a hash of a result's inputs and of the source code that computes it.
+
+    Args:
+        made_of: the inputs, as JSON types.
+        makers: the functions; the whole source files that define them are hashed.
+    """
     modules = {module for maker in makers if (module := inspect.getsourcefile(maker))}
     code = sorted(content_sha256(Path(module)) for module in modules)
     return hashlib.sha256(json.dumps([made_of, code]).encode()).hexdigest()[:32]
 
 
 def content_sha256(file: Path) -> str:
-    """sha256 of a file's content; a file that did not change since is not read again by this process."""
+    """Return the sha256 of a file's content; this process reads an unchanged file only once."""
     status = file.stat()
     return _hashed(file, (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
 
@@ -43,7 +45,7 @@ def _hashed(file: Path, status: tuple[int, ...]) -> str:
 
 
 def batched(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
-    """The items in lists that each end with the item whose size makes the sum reach `limit`."""
+    """Split items into lists; each ends with the item that brings its total size to `limit` or above."""
     batch: list[Item] = []
     total = 0
     for item in items:
@@ -58,7 +60,7 @@ def batched(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> I
 
 @contextmanager
 def building(folder: Path) -> Iterator[None]:
-    """Keep other processes from building `folder`; a killed one leaves no lock.
+    """Hold the lock on `folder` while it is built, so that other processes wait; a killed process releases it.
 
     Raises DataError if the cache cannot be written, or another process builds this folder for hours.
     """

@@ -1,4 +1,4 @@
-"""The Lightning view of the data: one batch is one optimizer step."""
+"""The Lightning data module: one batch is one optimizer step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from coig.data.steps import StepLoader, Stepper
 
 
 class MixtureDataModule(LightningDataModule):
-    """Steps of `global_batch_size` examples of the epoch's permutation, each rank's share of them in micro-batches."""
+    """Loaders of training steps, shuffled anew every epoch, and of validation steps, in a fixed order.
+
+    A step has `global_batch_size` examples; each rank gets its share of them in micro-batches.
+    """
 
     def __init__(
         self,
@@ -27,11 +30,13 @@ class MixtureDataModule(LightningDataModule):
         self.settings, self.attention_cost, self.seed = settings, attention_cost, seed
 
     def train_dataloader(self) -> StepLoader:
-        # `trainer.current_epoch` lags behind where a run is resumed from the end of an epoch
+        """Return the training steps, from the trainer's current epoch on."""
+        # `trainer.current_epoch` is one too low if a run is resumed from the end of an epoch
         epoch = self.trainer.fit_loop.epoch_progress.current.processed
         return StepLoader(self.train, self.settings.global_batch_size, self._stepper(), self.seed, epoch)
 
     def val_dataloader(self) -> StepLoader:
+        """Return the validation steps."""
         return StepLoader(self.validation, self.settings.global_batch_size, self._stepper())
 
     def _stepper(self) -> Stepper:

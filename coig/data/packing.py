@@ -1,7 +1,7 @@
-"""Where the examples of one optimizer step go: micro-batches of whole documents, end to end, on one or many ranks.
+"""Distribute the documents of an optimizer step over micro-batches and ranks.
 
-The layout bears on speed and memory only: the loss is normalised over the whole step. It is made of lengths alone, so
-every rank computes the same one and takes its share without asking the others.
+The layout affects speed and memory only, as the loss is normalised over the whole step. It depends on the documents'
+lengths alone, so every rank computes the same layout without communication.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class _Bin:
-    """One forward pass to be."""
+    """A micro-batch that is being filled: its documents' numbers, their tokens and their cost."""
 
     members: list[int] = field(default_factory=list)
     tokens: int = 0
     cost: float = 0.0
 
     def add(self, member: int, tokens: int, cost: float) -> None:
+        """Add a document."""
         self.members.append(member)
         self.tokens += tokens
         self.cost += cost
@@ -28,11 +29,16 @@ class _Bin:
 def layout(
     lengths: Sequence[int], token_budget: int, ranks: int = 1, attention_cost: float = 0.0
 ) -> list[list[list[int]]]:
-    """The documents of every micro-batch of every rank, by their number: `[rank][micro-batch][document]`.
+    """Assign documents to micro-batches and ranks; return their numbers as `[rank][micro-batch][document]`.
 
-    No micro-batch exceeds `token_budget`, but for a longer document, which gets one of its own. There are as few
-    micro-batches as that allows and equally many per rank, some of them empty when documents are fewer; they are
-    balanced by Σ tokens + `attention_cost` · Σ tokens², for attention grows with a document's square.
+    No micro-batch exceeds `token_budget`, except that a longer document is alone in one. All ranks get equally many
+    micro-batches, as few as the filling finds; some are empty if documents are too few. Micro-batches are balanced by
+    their cost, Σ tokens + `attention_cost` · Σ tokens².
+
+    Args:
+        lengths: tokens of each document.
+        token_budget: most tokens in a micro-batch.
+        attention_cost: cost of a squared token in tokens, as attention grows with a document's length squared.
     """
     costs = [length + attention_cost * length**2 for length in lengths]
     longest_first = sorted(range(len(lengths)), key=lambda number: -lengths[number])
@@ -42,7 +48,7 @@ def layout(
         count += ranks
     bins.sort(key=lambda bin: -bin.cost)
     shares: list[list[_Bin]] = [[] for _ in range(ranks)]
-    # micro-batches of like cost at the same time: ranks that exchange weights wait for one another in each
+    # ranks that exchange weights wait for each other in every micro-batch: run those of similar cost together
     for first in range(0, count, ranks):
         lightest_first = sorted(shares, key=lambda share: sum(bin.cost for bin in share))
         for share, bin in zip(lightest_first, bins[first : first + ranks], strict=True):
@@ -53,7 +59,7 @@ def layout(
 def _fill(
     order: list[int], lengths: Sequence[int], costs: list[float], token_budget: int, count: int
 ) -> list[_Bin] | None:
-    """Each document into the cheapest bin that has room; None if one finds no room in any."""
+    """Put each document, in this order, into the cheapest of `count` bins with room; None if one does not fit."""
     bins = [_Bin() for _ in range(count)]
     for number in order:
         roomy = [bin for bin in bins if not bin.members or bin.tokens + lengths[number] <= token_budget]

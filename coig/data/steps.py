@@ -1,4 +1,4 @@
-"""From encoded examples to optimizer steps: documents end to end without padding, and a loader that can be resumed."""
+"""Make optimizer steps of encoded examples: documents packed without padding, and a loader that can be resumed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from coig.data.encoding import Segment
 from coig.data.packing import layout
 
 KINDS = ("creative", "general")
-# whose losses are told apart: kind, language, segment
+# losses are reported for each kind/language/segment
 GROUPS = tuple(f"{kind}/{lang}/{segment.name.lower()}" for kind in KINDS for lang in LANGUAGES for segment in Segment)
 
 
 class MicroBatch(NamedTuple):
-    """One forward pass over D documents of T tokens in all, S of which bear loss.
+    """The tensors of one forward pass over D documents with T tokens in all, S of them supervised.
 
-    input_ids: (T,) int64; position_ids: (T,) int64, from 0 in every document; cu_seqlens: (D + 1,) int32, where the
-    documents begin and end; max_seqlen: tokens of the longest one. rows: (S,) int64, the tokens whose successor bears
-    loss; targets: (S,) int64, those successors; weights: (S,) float32, their loss weights; groups: (S,) int64, their
-    places in GROUPS.
+    input_ids: (T,) int64. position_ids: (T,) int64, from 0 in every document. cu_seqlens: (D + 1,) int32, the bounds of
+    the documents. max_seqlen: tokens of the longest document. targets: (S,) int64, ids of the supervised tokens. rows:
+    (S,) int64, indices of the tokens before them, which predict them. weights: (S,) float32, their loss weights.
+    groups: (S,) int64, their indices in GROUPS.
     """
 
     input_ids: Tensor
@@ -43,10 +43,10 @@ class MicroBatch(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One rank's share of an optimizer step; all but its micro-batches is of the whole step, on all ranks.
+    """One rank's micro-batches of an optimizer step, and totals of the whole step over all ranks.
 
-    total_weight: the sum of loss weights; group_tokens: how many tokens of each of GROUPS bear loss; lengths: tokens of
-    each document, as `ids` names them; padding: tokens of no document, which keep a rank without any in step.
+    total_weight: sum of loss weights. group_tokens: supervised tokens of each of GROUPS. ids: of the step's examples.
+    lengths: their tokens, in the same order. padding: number of dummy tokens, one for each empty micro-batch.
     """
 
     micro_batches: list[MicroBatch]
@@ -59,7 +59,11 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Stepper:
-    """How examples become a step: micro-batches of at most `tokens_per_micro_batch`, shared out among the ranks."""
+    """Settings that turn the examples of a step into one rank's micro-batches.
+
+    tokens_per_micro_batch: most tokens in a micro-batch, but for a longer document. attention_cost: see
+    `coig.data.packing.layout`. rank, ranks: this process and the number of processes.
+    """
 
     tokens_per_micro_batch: int
     attention_cost: float = 0.0
@@ -67,6 +71,7 @@ class Stepper:
     ranks: int = 1
 
     def step(self, examples: Sequence[Encoded]) -> Step:
+        """Pack the examples of a step and return this rank's share."""
         lengths = [len(example.input_ids) for example in examples]
         shares = layout(lengths, self.tokens_per_micro_batch, self.ranks, self.attention_cost)
         supervised = [_supervised(example) for example in examples]
@@ -82,21 +87,24 @@ class Stepper:
 
 
 def _supervised(example: Encoded) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    """The tokens that bear loss: their places, weights and groups. A first token has nothing it could follow from."""
+    """Return the supervised tokens' indices in the example, loss weights and groups, (S,) each.
+
+    The first token is never supervised, as no token predicts it.
+    """
     weights = example.weights
-    places = 1 + np.flatnonzero(weights[1:])
+    indices = 1 + np.flatnonzero(weights[1:])
     first_group = (KINDS.index(example.kind) * len(LANGUAGES) + LANGUAGES.index(example.lang)) * len(Segment)
-    return places, weights[places], first_group + example.segments[places]
+    return indices, weights[indices], first_group + example.segments[indices]
 
 
 def _micro_batch(examples: Sequence[Encoded]) -> MicroBatch:
-    """The documents end to end. Without any, one token that bears no loss keeps a rank in step with the others."""
+    """Pack examples into a micro-batch; no examples give one unsupervised token, as ranks must run equally many."""
     documents = [example.input_ids for example in examples] or [np.zeros(1, dtype=np.int32)]
     lengths = [len(document) for document in documents]
     starts = [0, *accumulate(lengths)]
     ids = np.concatenate(documents).astype(np.int64)
     supervised = [_supervised(example) for example in examples]
-    targets = _joined([places + start for (places, _, _), start in zip(supervised, starts, strict=False)], np.int64)
+    targets = _joined([indices + start for (indices, _, _), start in zip(supervised, starts, strict=False)], np.int64)
     return MicroBatch(
         input_ids=torch.from_numpy(ids),
         position_ids=torch.from_numpy(np.concatenate([np.arange(length) for length in lengths])),
@@ -114,17 +122,17 @@ def _joined(parts: list[Any], dtype: type) -> NDArray[Any]:
 
 
 def epoch_order(examples: int, seed: int, epoch: int) -> list[int]:
-    """The numbers of the examples in the order in which an epoch, counted from 0, takes them."""
+    """Return the indices of `examples` examples, shuffled by `seed` and `epoch` (counted from 0) alone."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return torch.randperm(examples, generator=generator).tolist()
 
 
 class StepLoader:
-    """The steps of an epoch, `batch_size` examples each (the last may hold fewer); sized, and resumable at any step.
+    """An iterable of an epoch's steps, `batch_size` examples each but for the last, that can be resumed at any step.
 
-    With a seed every epoch, counted from `epoch`, has an order of its own, drawn from (seed, epoch) alone; without one
-    the order is that of the examples. Lightning takes `state_dict` along in its checkpoints, but leaves it aside where
-    an epoch had ended: then `epoch` counts.
+    With a seed, each epoch has an order that depends on (seed, epoch) alone; without one, examples keep their order.
+    The first iteration is the epoch `epoch`. Lightning saves `state_dict` in its checkpoints but does not restore it if
+    an epoch had ended; then `epoch` says where to continue.
     """
 
     def __init__(
@@ -143,12 +151,13 @@ class StepLoader:
         order = list(range(count)) if self.seed is None else epoch_order(count, self.seed, self.epoch)
         while self.steps_done < len(self):
             first = self.steps_done * self.batch_size
-            self.steps_done += 1  # before the step is handed out: whoever saves the state then has had it
+            self.steps_done += 1  # before `yield`: a state saved meanwhile counts this step as done
             yield self.stepper.step([self.examples[number] for number in order[first : first + self.batch_size]])
 
     def state_dict(self) -> dict[str, int]:
+        """Return the epoch and the number of its steps that were yielded."""
         return {"epoch": self.epoch, "steps_done": self.steps_done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """The next iteration goes on where the saved one was."""
+        """Let the next iteration continue from a saved state."""
         self.epoch, self.steps_done = state["epoch"], state["steps_done"]

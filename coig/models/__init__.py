@@ -1,1 +1,1 @@
-"""Causal language models: loading, loss, export."""
+"""Causal language models: loading, attention, loss, adapters, export."""

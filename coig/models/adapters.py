@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA, arXiv 2106.09685) through peft: the model's own weights stay as they are."""
+"""Low-rank adapters (LoRA, arXiv 2106.09685) through peft: the model's weights are frozen."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from coig.errors import ConfigError, first_line
 
 
 def add_adapters(lm: Any, lora: Lora) -> Any:
-    """Put adapters into the model, in place, and freeze all else; returns peft's view of it.
+    """Insert adapters into the model in place, freeze all other weights and return peft's wrapper of the model.
 
-    Raises ConfigError if the model has no modules of these names.
+    Raises ConfigError if `lora.targets` names no modules of the model, or its embeddings or output head.
     """
-    from peft import LoraConfig, get_peft_model  # a third of a second that other arms need not wait
+    from peft import LoraConfig, get_peft_model  # here, as its import takes a third of a second
 
     settings = LoraConfig(
         r=lora.rank,
@@ -31,7 +31,7 @@ def add_adapters(lm: Any, lora: Lora) -> Any:
         adapted = get_peft_model(lm, settings)
     except (ValueError, re.error) as error:
         raise ConfigError(f"model.lora.targets={lora.targets}: {first_line(error)}; or all-linear") from None
-    if ends != {lm.get_input_embeddings(), lm.get_output_embeddings()}:  # merging one would change a tied other
+    if ends != {lm.get_input_embeddings(), lm.get_output_embeddings()}:  # tied: merging into one changes the other
         raise ConfigError(
             f"model.lora.targets={lora.targets}: embeddings and output head take no adapters; leave them out"
         )

@@ -1,7 +1,7 @@
-"""Causal attention among documents that lie end to end: no token sees another document, and none is padding.
+"""Causal attention over documents packed end to end, without padding; no token attends to another document.
 
-`packed` is an attention function of transformers. It takes the fastest way there is: flash-attn if it is installed,
-else PyTorch's own varlen kernel (both on a GPU, in 16 bits), else `scaled_dot_product_attention` for each document.
+The attention function is registered with transformers as `packed`. On a GPU in 16 bits it uses flash-attn if that is
+installed, and PyTorch's varlen kernel if not. Elsewhere it calls `scaled_dot_product_attention` for each document.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ PATHS = {
     "varlen": "PyTorch's varlen kernel",
     "documents": "scaled_dot_product_attention, document by document",
 }
-# torch 2.11 wants as many key heads as query heads
+# torch 2.11's varlen kernel needs as many key heads as query heads
 VARLEN_KNOWS_GQA = "enable_gqa" in inspect.signature(varlen_attn).parameters
 
 
 def attention_path(device: torch.device, dtype: torch.dtype) -> str:
-    """Choose the one of PATHS that serves this device and dtype."""
+    """Return the fastest of PATHS that supports this device and dtype."""
     if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
         return "documents"
     return "flash" if flash_attn_varlen_func else "varlen"
@@ -57,24 +57,28 @@ def packed_attention(
     path: str | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of T tokens in D documents.
+    """Compute causal attention within each of D packed documents of T tokens in all.
 
     Args:
         query: (1, H, T, d); key, value: (1, H_kv, T, d), H a multiple of H_kv.
-        attention_mask: not used, what a token sees follows from the documents.
-        cu_seq_lens_q: (D + 1,) int32 on the query's device, where documents begin and end.
+        attention_mask: ignored; the documents' bounds determine what a token attends to.
+        cu_seq_lens_q: (D + 1,) int32 on the query's device, the documents' bounds from 0 to T.
         max_length_q: tokens of the longest document.
-        dropout, softcap, s_aux: refused with a ConfigError where a model asks for them.
-        sliding_window: how many tokens up to its own one sees; None: all.
-        path: one of PATHS, to measure it; None: the fastest.
+        scaling: factor on the attention scores; None: 1 / √d.
+        dropout, softcap, s_aux: not supported.
+        sliding_window: number of tokens, itself included, that a token attends to; None: all earlier ones.
+        path: one of PATHS, for benchmarks; None: the fastest.
 
     Returns:
-        (1, T, H, d), and no attention weights.
+        (1, T, H, d), and None instead of attention weights.
+
+    Raises:
+        ConfigError: if the model asks for dropout, a soft cap or an attention sink.
     """
     if dropout or softcap or s_aux is not None:
         raise ConfigError("packed attention knows no dropout, soft cap or sink; take a model whose config has none")
     device = query.device
-    if torch.is_autocast_enabled(device.type):  # a norm's fp32 weights may have promoted what autocast had cast
+    if torch.is_autocast_enabled(device.type):  # a norm with fp32 weights may have returned fp32
         dtype = torch.get_autocast_dtype(device.type)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     path = path or attention_path(device, query.dtype)
@@ -102,11 +106,12 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, *bounds: Any, **options: 
 def _documents(
     query: Tensor, key: Tensor, value: Tensor, starts: list[int], scaling: float | None, sliding_window: int | None
 ) -> Tensor:
-    """Exact on any device. `split` and not slices: their backward pass would write T rows for each document."""
+    """Call `scaled_dot_product_attention` on each document; (1, H, T, d) to (1, T, H, d)."""
     if query.device.type == "cpu" and key.shape[1] < torch.get_num_threads():
-        # the CPU's backward pass has one thread for each key head, or, worse, one for a few rows of a matrix product
+        # the CPU's backward pass runs one thread per key head: with fewer heads than threads, cores would idle
         key, value = _repeated(key, query), _repeated(value, query)
     lengths = [end - start for start, end in pairwise(starts)]
+    # not slices: the backward pass of each would write T rows
     parts = zip(*(torch.split(tensor, lengths, dim=2) for tensor in (query, key, value)), strict=True)
     gqa = query.shape[1] != key.shape[1]
     outputs = []
@@ -119,15 +124,15 @@ def _documents(
 
 
 def _repeated(tensor: Tensor, query: Tensor) -> Tensor:
-    """Each head of keys or values as often as queries share it."""
+    """Repeat each head of keys or values, dimension 1, for every query head that shares it."""
     return tensor.repeat_interleave(query.shape[1] // tensor.shape[1], dim=1)
 
 
 def _band(length: int, window: int, device: torch.device) -> Tensor:
-    """(length, length), whether a token sees another one: itself and the window - 1 before it."""
+    """Return the causal sliding-window mask, (length, length): each token attends to itself and `window` − 1 before."""
     distance = torch.arange(length, device=device)[:, None] - torch.arange(length, device=device)
     return (distance >= 0) & (distance < window)
 
 
-# without a mask function of the same name transformers makes no mask, and looks for none in the position ids
+# no mask function is registered under this name, so transformers builds no attention mask
 AttentionInterface.register(PACKED, packed_attention)

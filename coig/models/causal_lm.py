@@ -1,4 +1,4 @@
-"""Loading a causal LM, and what training sees of it: documents end to end in, their weighted loss out."""
+"""Load a causal LM of transformers, and compute its weighted loss on packed documents."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from coig.models.loss import linear_nll
 
 
 class CausalLM(nn.Module):
-    """A causal LM of transformers whose forward pass is its loss on a micro-batch.
+    """A causal LM of transformers whose forward pass returns its loss on a micro-batch.
 
-    The supervised rows are selected before the output head, which is most of a small model's work.
+    Only supervised rows enter the output head, which is most of a small model's work.
     """
 
     def __init__(self, lm: Any, head_chunk_rows: int | None = None) -> None:
@@ -32,8 +32,11 @@ class CausalLM(nn.Module):
         self.head_chunk_rows = head_chunk_rows
 
     def forward(self, batch: MicroBatch, scale: float) -> tuple[Tensor, Tensor]:
-        """`scale` · Σ weight · −log p(target | what stands before it in its document), a scalar in fp32; and the −log p
-        of each of the S supervised tokens, (S,) fp32, without gradient."""
+        """Compute the loss, `scale` · Σ weight · −log p(target | its document's earlier tokens).
+
+        Returns:
+            the loss, an fp32 scalar; and −log p of each of the S supervised tokens, (S,) fp32, without gradient.
+        """
         hidden = decoded(self.lm, batch)[batch.rows]
         head = self.lm.get_output_embeddings().weight
         return linear_nll(hidden, head, batch.targets, batch.weights * scale, self.head_chunk_rows)
@@ -44,19 +47,19 @@ class CausalLM(nn.Module):
         return [module for module in self.lm.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
 
     def checkpoint_activations(self, count: int) -> None:
-        """Let the first `count` layers compute their activations again in the backward pass instead of keeping them."""
+        """Let the first `count` layers recompute their activations in the backward pass, to save memory."""
         for layer in self.layers[:count]:
             layer.gradient_checkpointing = True
             layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
     def compile_layers(self) -> None:
-        """Compile each layer in place, for any number of tokens; names of parameters stay as they are."""
+        """Compile each layer in place, for any number of tokens; parameters keep their names."""
         for layer in self.layers:
             layer.compile(dynamic=True)
 
 
 def decoded(lm: Any, batch: MicroBatch) -> Tensor:
-    """(T, d), the decoder's output for the documents of a micro-batch."""
+    """Return the decoder's last hidden states for a micro-batch, (T, d), before the output head."""
     bounds = {"cu_seq_lens_q": batch.cu_seqlens, "cu_seq_lens_k": batch.cu_seqlens}
     longest = {"max_length_q": batch.max_seqlen, "max_length_k": batch.max_seqlen}
     ids, positions = batch.input_ids[None], batch.position_ids[None]
@@ -66,15 +69,15 @@ def decoded(lm: Any, batch: MicroBatch) -> Tensor:
 
 
 def load_model(model: Model, seed: int) -> Any:
-    """The causal LM on the CPU, in fp32: pretrained weights, or random ones drawn from `seed` alone.
+    """Load a causal LM on the CPU in fp32, in train mode, with pretrained weights or random ones drawn from `seed`.
 
-    Raises ConfigError if it cannot be had, or if training could not do what it does.
+    Raises ConfigError if it cannot be loaded, or if packed attention and the fused loss do not reproduce its outputs.
     """
     options = {"revision": model.revision, "trust_remote_code": False}
     place = location(model.path)
     try:
         config = AutoConfig.from_pretrained(place, **options)
-        published = config.dtype  # what `export` writes
+        published = config.dtype  # `export` writes the weights in this dtype
         settings = {"dtype": torch.float32, "attn_implementation": PACKED}
         if model.weights == "pretrained":
             lm, loaded = AutoModelForCausalLM.from_pretrained(
@@ -88,7 +91,7 @@ def load_model(model: Model, seed: int) -> Any:
         raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
     try:
         problem = _unsupported(lm)
-    except Exception as error:  # a model that was never meant for packed documents fails in its own way
+    except Exception as error:  # models that do not support packed documents raise all kinds of errors
         problem = f"cannot attend to packed documents ({type(error).__name__}: {first_line(error)})"
     if problem:
         raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
@@ -105,14 +108,22 @@ def freeze_unused(lm: Any) -> None:
 
 
 def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:
-    """A model of this architecture with weights drawn from `seed` alone."""
+    """Return a model of this architecture with random weights that depend on `seed` only.
+
+    Args:
+        config: a transformers config.
+        settings: further arguments of `from_config`.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return AutoModelForCausalLM.from_config(config, trust_remote_code=False, **settings)
 
 
 def _unsupported(lm: Any) -> str | None:
-    """Return why the loss would not be the library's, tried on two documents packed and apart; else None."""
+    """Return why the model is not supported, or None.
+
+    Compares its logits on two packed documents with those of the library on each document alone.
+    """
     head = lm.get_output_embeddings()
     if type(head) is not nn.Linear or head.bias is not None:
         return "has an output head that is more than one matrix"

@@ -1,4 +1,4 @@
-"""Floating-point operations of training, for model FLOP utilisation: what the model asks for, recomputing aside."""
+"""Count the FLOPs of training for model FLOP utilisation (MFU); recomputed activations do not count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import Parameter
 
-# bf16 FLOP/s without sparsity, by what the driver's name of a device holds; from NVIDIA's data sheets
+# bf16 FLOP/s without sparsity, by a part of the device's name; from NVIDIA's data sheets
 PEAKS = {
     "B200": 2250e12,
     "H200": 989.5e12,
@@ -26,10 +26,10 @@ PEAKS = {
 
 
 class TrainingFlops:
-    """FLOPs of a dense model's forward and backward pass, counted as in PaLM (arXiv 2204.02311, appendix B).
+    """The FLOPs of a dense model's forward and backward pass, counted as in PaLM (arXiv 2204.02311, appendix B).
 
-    A weight costs 6 a token, or 4 if it is frozen; attention costs 6 · layers · heads · head_dim · length² a document,
-    half of the square being masked; the output head costs as a weight does, for the tokens that bear loss.
+    A weight costs 6 FLOPs per token, or 4 if it is frozen. Attention costs 6 · layers · heads · head_dim · length² per
+    document, as half of the square is masked. The output head's weights cost FLOPs for supervised tokens only.
     """
 
     def __init__(self, lm: Any) -> None:
@@ -44,11 +44,11 @@ class TrainingFlops:
 
     @property
     def attention_cost(self) -> float:
-        """Return the cost of a squared token in tokens, by which `coig.data.packing` balances micro-batches."""
+        """The attention's FLOPs per length², divided by a token's FLOPs; `coig.data.packing` balances with it."""
         return self.per_square / self.per_token
 
     def of(self, lengths: Sequence[int], supervised_tokens: int) -> int:
-        """Count the FLOPs of documents of these lengths in tokens."""
+        """Return the FLOPs of training on documents of these lengths in tokens."""
         squares = sum(length**2 for length in lengths)
         return self.per_token * sum(lengths) + self.per_square * squares + self.per_supervised_token * supervised_tokens
 
@@ -58,7 +58,7 @@ def _per_token(weight: Parameter) -> int:
 
 
 def peak_flops(device: torch.device) -> float | None:
-    """The device's bf16 FLOP/s without sparsity; None where it is not known."""
+    """Return the device's peak bf16 FLOP/s without sparsity; None for a CPU or an unknown GPU."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)

@@ -1,4 +1,7 @@
-"""The output head and its negative log-likelihood in one, in chunks: no (tokens, vocabulary) tensor is ever whole."""
+"""The output head fused with its negative log-likelihood, in chunks of rows.
+
+A whole (tokens, vocabulary) tensor of logits is never in memory.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK_ROWS = {"cpu": 128, "cuda": 2048}  # rows of logits at a time: in a CPU's cache, and enough for a GPU
+CHUNK_ROWS = {"cpu": 128, "cuda": 2048}  # rows of logits at a time: few fit a CPU's cache, many keep a GPU busy
 
 
 def linear_nll(
     hidden: Tensor, weight: Tensor, targets: Tensor, row_weights: Tensor, chunk_rows: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Σ row_weight · −log softmax(hidden @ weightᵀ)[target], and each row's own −log p.
+    """Compute Σ row_weight · −log softmax(hidden @ weightᵀ)[target], and each row's −log p.
 
-    The matrix products are in the autocast dtype, or that of `weight`; softmax, sum and the gradient of `weight` in
-    fp32. Gradients are made in the forward pass, while a chunk's logits are there. As F.linear_cross_entropy, which
-    torch 2.11 lacks.
+    Matrix products use the autocast dtype, or that of `weight`. Softmax, sums and the gradient of `weight` use fp32.
+    Gradients are computed in the forward pass, while a chunk's logits are in memory. torch 2.11 has no such function
+    (F.linear_cross_entropy).
 
     Args:
         hidden: (S, d); weight: (V, d); targets: (S,) int64; row_weights: (S,) float32.
-        chunk_rows: how many rows of logits exist at a time.
+        chunk_rows: rows of logits in memory at a time; None: CHUNK_ROWS of the device.
 
     Returns:
-        a scalar in fp32, connected to the graph also when S is 0; and (S,) float32 without gradient.
+        the weighted sum, an fp32 scalar that has a gradient even if S is 0; and −log p, (S,) float32, without gradient.
     """
     chunk_rows = chunk_rows or CHUNK_ROWS.get(hidden.device.type, CHUNK_ROWS["cuda"])
     return _LinearNLL.apply(hidden, weight, targets, row_weights, chunk_rows)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _LinearNLL(torch.autograd.Function):
+    """The autograd function of `linear_nll`."""
+
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, row_weights: Tensor, chunk_rows: int
@@ -47,7 +52,7 @@ class _LinearNLL(torch.autograd.Function):
                 rows = slice(first, first + chunk_rows)
                 part, scale = hidden[rows].to(dtype), row_weights[rows, None]
                 d_logits, nll[rows] = chunks.nll(part, targets[rows], with_gradient=for_hidden or for_weight)
-                # the row's weight goes to the small factors, not to the (rows, vocabulary) one
+                # scale the small factors, not the (rows, vocabulary) one
                 if d_hidden is not None:
                     d_hidden[rows] = (d_logits @ chunks.weight) * scale
                 if d_weight is not None:
@@ -65,7 +70,10 @@ class _LinearNLL(torch.autograd.Function):
 
 
 class _Chunks:
-    """Two buffers that all chunks share: on a CPU fresh memory costs more than the arithmetic."""
+    """Logits and log p of one chunk after another, in the same two buffers.
+
+    On a CPU, allocating new ones takes longer than the arithmetic.
+    """
 
     def __init__(self, weight: Tensor, rows: int) -> None:
         self.weight = weight
@@ -73,7 +81,10 @@ class _Chunks:
         self.log_p = self.logits.new_empty(self.logits.shape, dtype=torch.float32)
 
     def nll(self, hidden: Tensor, targets: Tensor, *, with_gradient: bool) -> tuple[Tensor, Tensor]:
-        """Each row's −log p, and its gradient in the logits, in the dtype of the weight; valid until the next call."""
+        """Return the gradient of −log p by the logits, (rows, V) in the weight's dtype, and −log p, (rows,) fp32.
+
+        The first is valid until the next call, and without `with_gradient` holds no gradient.
+        """
         rows, targets = slice(len(hidden)), targets[:, None]
         logits = torch.mm(hidden, self.weight.T, out=self.logits[rows])
         log_p = torch.log_softmax(logits, dim=-1, dtype=torch.float32, out=self.log_p[rows])
@@ -84,7 +95,7 @@ class _Chunks:
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """total += left @ right, with a sum in fp32 whatever the factors are."""
+    """Add left @ right to the fp32 tensor `total` in place; the factors may be in 16 bits."""
     if left.dtype == torch.float32:
         total.addmm_(left, right)
     elif left.device.type == "cuda":

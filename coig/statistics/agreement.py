@@ -1,4 +1,4 @@
-"""Agreement between raters."""
+"""Coefficients of agreement between raters."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from coig.statistics.intervals import Floats
 
 
 def alpha(coincidences: Floats) -> Floats:
-    """(R,) ordinal α of (R, V, V) coincidences; NaN where nothing varies.
+    """Compute Krippendorff's ordinal α for each of R coincidence matrices.
 
-    The distance of two ranks is the number of values from the one to the other, the ends counted half, squared.
+    The distance of two values is squared: the number of ratings from one to the other, those at both ends counted half.
+
+    Args:
+        coincidences: (R, V, V), over V ordered values.
+
+    Returns:
+        (R,), NaN where all ratings are equal.
     """
     totals = coincidences.sum(axis=2)
     size = totals.shape[1]
     upto = np.cumsum(totals, axis=1)
-    between = np.abs(upto[:, :, None] - upto[:, None, :])  # from behind the lower value up to the higher, inclusive
+    between = np.abs(upto[:, :, None] - upto[:, None, :])  # ratings above the lower value, up to the higher, inclusive
     ends = (totals[:, None, :] - totals[:, :, None]) / 2 * np.sign(np.arange(size)[None, :] - np.arange(size)[:, None])
     distance = (between - ends) ** 2
     whole = totals.sum(axis=1)
@@ -28,8 +34,16 @@ def alpha(coincidences: Floats) -> Floats:
 
 
 def kendall_w(ranks: Floats) -> float | None:
-    """Concordance of (m raters, k arms), corrected for ties (Kendall & Babington Smith 1939); None if nobody
-    distinguishes any arm. Random rankings give 1 / m, not 0."""
+    """Compute Kendall's W, the concordance of m raters, corrected for ties (Kendall & Babington Smith 1939).
+
+    Random rankings give 1 / m, not 0.
+
+    Args:
+        ranks: (m, k), each rater's ranks or scores of k arms.
+
+    Returns:
+        from 0 to 1; None if every rater ties all arms.
+    """
     raters, arms = ranks.shape
     own = _mid_ranks(ranks)
     ties = sum(float((counts**3 - counts).sum()) for row in own for counts in [np.unique(row, return_counts=True)[1]])
@@ -39,7 +53,7 @@ def kendall_w(ranks: Floats) -> float | None:
 
 
 def _mid_ranks(values: Floats) -> Floats:
-    """Return (m, k) the rank of each value in its row from 1, equal ones sharing their mean rank."""
+    """Rank the values of each row from 1, equal ones sharing their mean rank; (m, k) to (m, k)."""
     lower = (values[:, None, :] < values[:, :, None]).sum(axis=2)
     equal = (values[:, None, :] == values[:, :, None]).sum(axis=2)
     ranks: Floats = lower + (equal + 1) / 2
@@ -47,10 +61,15 @@ def _mid_ranks(values: Floats) -> Floats:
 
 
 def cohen_kappa(counts: NDArray[np.int64]) -> float | None:
-    """Return κ of two labellers from their (V, V) table; None where both know one label only.
+    """Compute Cohen's κ of two labellers (1960, Educational and Psychological Measurement 20:37).
 
-    Cohen 1960, Educational and Psychological Measurement 20:37.
+    Args:
+        counts: (V, V), items by the first labeller's label and the second's.
+
+    Returns:
+        None if both labellers use one and the same label throughout.
     """
     total = int(counts.sum())
-    equal, by_chance = int(np.trace(counts)), int(counts.sum(axis=0) @ counts.sum(axis=1))  # of total, of total²
+    # agreements × total, and agreements expected by chance × total²
+    equal, by_chance = int(np.trace(counts)), int(counts.sum(axis=0) @ counts.sum(axis=1))
     return (total * equal - by_chance) / (total**2 - by_chance) if by_chance < total**2 else None

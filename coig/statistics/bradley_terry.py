@@ -1,7 +1,10 @@
-"""Bradley & Terry's model (1952, Biometrika 39:324) with Davidson's ties (1970, JASA 65:317).
+"""Fit the model of Bradley & Terry (1952, Biometrika 39:324) with ties by Davidson (1970, JASA 65:317).
 
-For arms i and j with δ = θᵢ − θⱼ the odds of win : tie : loss are exp(δ/2) : ν : exp(−δ/2). A covariate of the pair,
-the logarithm of the ratio of their lengths, may be added to δ: antisymmetric as θ is, and not centred.
+For arms i and j with δ = θᵢ − θⱼ the odds of win : tie : loss are exp(δ/2) : ν : exp(−δ/2). δ may contain a covariate
+of the pair, such as the log of its answers' length ratio. The covariate must change sign when i and j are swapped, and
+is not centred.
+
+Shapes: R data sets, P pairs (or single verdicts), F features.
 """
 
 from __future__ import annotations
@@ -15,17 +18,20 @@ from scipy.sparse.csgraph import connected_components
 from coig.statistics.intervals import Floats
 
 WIN, TIE, LOSS = range(3)
-RIDGE = 1e-6  # keeps an arm that always wins finite, and the sum of strengths at zero
-STEPS = 50
-LARGEST_STEP = 2.0
+RIDGE = 1e-6  # keeps the strength of an arm that always wins finite, and the sum of strengths at zero
+STEPS = 50  # most Newton steps
+LARGEST_STEP = 2.0  # a Newton step changes no coefficient by more
 
 
 def fit(features: Floats, counts: Floats) -> Floats:
-    """(R, F + 1) maximum-likelihood coefficients and log ν, by Newton's method on R data sets at once.
+    """Compute maximum-likelihood coefficients and log ν of R data sets at once, by Newton's method.
 
     Args:
-        features: (P, F), what δ is a weighted sum of.
-        counts: (R, P, 3) wins, ties and losses. Without a tie in all of them log ν is −∞.
+        features: (P, F); δ is their weighted sum.
+        counts: (R, P, 3), wins, ties and losses.
+
+    Returns:
+        (R, F + 1), the F coefficients and log ν, which is −∞ if no data set has a tie.
     """
     ties = bool(counts[..., TIE].any())
     size = features.shape[1]
@@ -47,7 +53,13 @@ def fit(features: Floats, counts: Floats) -> Floats:
 
 
 def chances_of(features: Floats, beta: Floats, ties: bool) -> Floats:
-    """(R, P, 3) of win, tie and loss."""
+    """Return the probabilities of win, tie and loss, (R, P, 3).
+
+    Args:
+        features: (P, F).
+        beta: (R, F + 1), as `fit` returns it.
+        ties: False gives ties a probability of 0.
+    """
     delta = beta[:, :-1] @ features.T
     tie = beta[:, -1:] + np.zeros_like(delta) if ties else np.full_like(delta, -np.inf)
     logits = np.stack([delta / 2, tie, -delta / 2], axis=-1)
@@ -59,7 +71,7 @@ def chances_of(features: Floats, beta: Floats, ties: bool) -> Floats:
 def _derivatives(
     features: Floats, counts: Floats, totals: Floats, chances: Floats, beta: Floats
 ) -> tuple[Floats, Floats]:
-    """(R, F + 1) gradient and (R, F + 1, F + 1) negative Hessian of the log-likelihood."""
+    """Return the gradient, (R, F + 1), and the negative Hessian, (R, F + 1, F + 1), of the penalised log-likelihood."""
     lead = (chances[..., WIN] - chances[..., LOSS]) / 2
     scores = (counts[..., WIN] - counts[..., LOSS]) / 2 - totals * lead
     tie_scores = counts[..., TIE] - totals * chances[..., TIE]
@@ -76,7 +88,11 @@ def _derivatives(
 
 
 def is_connected(arms: Sequence[str], pairs: Sequence[tuple[str, str]], counts: Floats) -> bool:
-    """Tell whether each arm has at least tied with each other one, directly or through others; counts: (P, 3)."""
+    """Tell whether every arm has beaten or tied every other one, directly or through a chain of arms.
+
+    Args:
+        counts: (P, 3), wins, ties and losses of the first arm of each of `pairs`.
+    """
     held = np.zeros((len(arms), len(arms)), dtype=bool)
     for (arm, opponent), (wins, ties, losses) in zip(pairs, counts, strict=True):
         first, second = arms.index(arm), arms.index(opponent)
@@ -85,7 +101,14 @@ def is_connected(arms: Sequence[str], pairs: Sequence[tuple[str, str]], counts: 
 
 
 def clustered_error(features: Floats, counts: Floats, beta: Floats, clusters: pl.Series) -> float:
-    """Standard error of the last feature's coefficient."""
+    """Return the cluster-robust (sandwich) standard error of the last feature's coefficient.
+
+    Args:
+        features: (P, F), a row per verdict.
+        counts: (1, P, 3), each verdict as one win, tie or loss.
+        beta: (1, F + 1), as `fit` returns it.
+        clusters: (P,), the cluster, such as the prompt, of each verdict.
+    """
     ties = bool(np.isfinite(beta[0, -1]))
     finite = np.where(np.isfinite(beta), beta, 0)
     chances = chances_of(features, beta, ties)

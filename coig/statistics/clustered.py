@@ -1,4 +1,4 @@
-"""Rates of verdicts that cluster in prompts and in raters."""
+"""Intervals of a win rate whose verdicts are correlated within prompts and within raters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from coig.statistics.intervals import (
 
 @dataclass(frozen=True)
 class Verdicts:
-    """One pair's verdicts as arrays of N: the first arm's score, and which prompt and which rater it is of."""
+    """N verdicts on one pair of arms.
+
+    scores: (N,), the first arm's 1 (win), ½ (tie) or 0 (loss). prompts, raters: (N,), indices from 0 without gaps.
+    """
 
     scores: Floats
     prompts: NDArray[np.intp]
@@ -24,18 +27,20 @@ class Verdicts:
 
     @property
     def rate(self) -> float:
+        """The first arm's win rate, from 0 to 1."""
         return float(self.scores.mean())
 
     def by_prompt(self) -> Floats:
-        """(Q,) Σ (score − ½) of each prompt."""
+        """Return Σ (score − ½) of each prompt, (Q,)."""
         return np.bincount(self.prompts, self.scores - 0.5).astype(np.float64)
 
 
 def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | None]:
-    """95 % limits of the rate, and p of one half, when raters are drawn at random as prompts are; None for one rater.
+    """Return the rate's 95 % limits, and p for a rate of one half, generalising to new raters and new prompts.
 
-    Two-way cluster-robust variance, prompts × raters (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat. 29:238), not
-    below either one-way variance; Student's t with Satterthwaite's degrees of freedom (1946, Biometrics 2:110).
+    The variance is two-way cluster-robust, prompts × raters (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat.
+    29:238), but at least each one-way variance. Limits are Student's t with Satterthwaite's degrees of freedom (1946,
+    Biometrics 2:110). All three are None for one rater, for fewer than FEWEST prompts, or without variance.
     """
     raters = int(verdicts.raters.max()) + 1
     prompts = int(verdicts.prompts.max()) + 1
@@ -57,6 +62,9 @@ def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | 
 
 
 def _clustered_variance(residuals: Floats, clusters: NDArray[np.intp]) -> float:
-    """Return the variance of a mean of N whose residuals are correlated within clusters."""
+    """Return the variance of the mean of N values from their residuals, correlated within clusters.
+
+    residuals, clusters: (N,); clusters are numbered from 0.
+    """
     sums = np.bincount(clusters, residuals)
     return float((sums**2).sum() * len(sums) / (len(sums) - 1) / len(residuals) ** 2)

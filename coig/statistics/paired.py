@@ -1,4 +1,4 @@
-"""Differences between arms that are measured on the same queries."""
+"""Differences between the means of arms that are measured on the same queries."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from coig.statistics.intervals import (
     wilson_interval,
 )
 
-FLIPS = 9_999  # random ones, of signs
+FLIPS = 9_999  # random sign vectors of the sign-flip test
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Two arms' means over the `n` queries where both were measured, and their difference.
+    """Two arms' means over the `n` queries where both were measured, their difference, its 95 % limits and p.
 
-    The means and the difference are NaN without such a query, the 95 % limits None for fewer than FEWEST.
+    Means and difference are NaN if `n` is 0, the limits None if `n` is below FEWEST.
     """
 
     n: int
@@ -44,12 +44,16 @@ def paired_differences(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[PairedDifference]:
-    """Compare arms in pairs, with limits over resampled queries and p by random flips of signs.
+    """Compute the paired difference of means for each pair of arms.
+
+    The limits are percentiles over resampled queries, p comes from a sign-flip test.
 
     Args:
         values: (queries, arms), NaN where an arm was not measured.
-        pairs: columns of `values`, the first arm's and the second's.
-        shares: the values are 0 and 1. Where all resamples are alike, the limits are Newcombe's.
+        pairs: for each pair, the columns of the first arm and of the second in `values`.
+        shares: the values are 0 and 1. If all resamples give the same difference, its limits are Newcombe's.
+        seed: of resamples and sign flips.
+        resamples: number of bootstrap resamples.
     """
     weights, signs = _draws(len(values), seed, resamples)
     differences = np.stack([values[:, a] - values[:, b] for a, b in pairs], axis=1)
@@ -59,29 +63,33 @@ def paired_differences(
         lows, highs = percentile_interval((weights @ np.nan_to_num(differences)) / (weights @ known))
     p_values = random_flip_p(differences, signs)
     found = []
-    for place, pair in enumerate(pairs):
-        both = values[known[:, place]][:, pair]
-        n, limits = len(both), (float(lows[place]), float(highs[place]))
+    for index, pair in enumerate(pairs):
+        both = values[known[:, index]][:, pair]
+        n, limits = len(both), (float(lows[index]), float(highs[index]))
         if shares and n and limits[0] == limits[1]:
             limits = newcombe_interval(both[:, 0].sum(), both[:, 1].sum(), n)
         low, high = limits if n >= FEWEST else (None, None)
         first, second = map(float, both.mean(axis=0) if n else (np.nan, np.nan))
-        found.append(PairedDifference(n, first, second, float(means[place]), low, high, float(p_values[place])))
+        found.append(PairedDifference(n, first, second, float(means[index]), low, high, float(p_values[index])))
     return found
 
 
-@lru_cache(maxsize=4)  # the same for every measure
+@lru_cache(maxsize=4)  # every measure uses the same draws
 def _draws(queries: int, seed: int, resamples: int) -> tuple[Floats, Floats]:
-    """Return the bootstrap's weights and random signs, (draws, queries) each."""
+    """Return bootstrap weights, (resamples, queries), and random signs ±1, (FLIPS, queries)."""
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(FLIPS, queries))
     return bootstrap_weights(queries, resamples, seed), signs
 
 
 def newcombe_interval(first: float, second: float, trials: int) -> tuple[float, float]:
-    """Return 95 % limits of the difference of two shares of `trials` each, from the limits of both by Wilson.
+    """Return 95 % limits of the difference of two shares, first − second, from their Wilson limits.
 
-    Newcombe 1998, Statistics in Medicine 17:873, method 10. It stays wide where both shares are 0 or 1, where
-    resampling would call the difference certain.
+    Newcombe 1998, Statistics in Medicine 17:873, method 10. If both shares are 0 or 1 the interval stays wide, while
+    resampling would give it no width.
+
+    Args:
+        first, second: numbers of successes.
+        trials: number of trials of each share.
     """
     (low, high), (other_low, other_high) = wilson_interval(first, trials), wilson_interval(second, trials)
     rate, other = first / trials, second / trials

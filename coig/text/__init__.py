@@ -1,1 +1,1 @@
-"""What can be said of one text: its language, words and diversity; cleaning and think tags."""
+"""Functions of a single text: cleaning, think tags, language, words, lexical diversity."""

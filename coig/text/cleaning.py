@@ -18,12 +18,10 @@ SIMPLIFIED = Path(__file__).with_name("simplified.txt")  # traditional character
 
 
 def clean_text(fields: Row, name: str) -> str:
-    """Return a field's text in NFC, its lines ended by `\\n`, without outer white space.
+    """Return the text of a row's field, NFC-normalised, its lines ended by `\\n`, without outer white space.
 
-    Tokenizers normalise to NFC, so decoded targets stay equal.
-
-    An answer's first line keeps its indentation.
-    Raises ValueError with the reason if there is none.
+    Tokenizers normalise to NFC too, so decoded targets equal the text. An answer's first line keeps its indentation.
+    Raises ValueError with the reason if the field holds no usable text.
     """
     value = fields.get(name)
     if value is None:
@@ -50,12 +48,12 @@ def trim_lines(text: str) -> str:
 
 
 def content_id(*texts: str) -> str:
-    """Return an id made of a row's texts, for a row without one."""
+    """Return an id of 16 hex digits, hashed from a row's texts, for a row that has no id."""
     return digest_of(*texts).hex()[:16]
 
 
 def prompt_key(prompt: str) -> bytes:
-    """Return 16 bytes that are the same for prompts that differ in case, width, white space and punctuation only.
+    """Return a 16-byte hash that ignores a prompt's case, character width, white space and punctuation.
 
     Traditional characters count as the simplified ones. Signs of arithmetic are no punctuation: `3+4` is not `3*4`.
     """
@@ -72,5 +70,6 @@ def _simplified() -> dict[int, int]:
 
 
 def digest_of(*texts: str) -> bytes:
+    """Return the sha256 digest of several texts; moving a boundary between two texts changes it."""
     lengths = " ".join(str(len(text)) for text in texts)
     return hashlib.sha256("\0".join((lengths, *texts)).encode()).digest()

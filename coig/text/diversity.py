@@ -1,6 +1,7 @@
-"""Lexical diversity. TTR falls with length: compare it at equal lengths only, or use the measures that level length.
+"""Measures of lexical diversity.
 
-A measure takes the words of one text, and is None where the text is too short for it.
+The type-token ratio (TTR) falls with a text's length. Compare it at equal lengths only, or use a measure that corrects
+for length: MATTR, MTLD, HD-D. Each measure takes the words of one text, and returns None if the text is too short.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MTLD_MINIMUM = 200
 
 
 def diversity(tokens: Sequence[str]) -> dict[str, float | None]:
-    """All measures of one text; distinct-1 is TTR."""
+    """Return all measures of one text's words by name; `ttr` is distinct-1."""
     return {
         "ttr": type_token_ratio(tokens),
         "mattr": mattr(tokens),
@@ -30,28 +31,32 @@ def diversity(tokens: Sequence[str]) -> dict[str, float | None]:
 
 
 def type_token_ratio(tokens: Sequence[str]) -> float | None:
-    """Distinct words / words; None for no words."""
+    """Return the type-token ratio, distinct words / words; None for no words."""
     return len(set(tokens)) / len(tokens) if tokens else None
 
 
 def ttr_of_first(tokens: Sequence[str], count: int) -> float | None:
-    """TTR of the first `count` words, to compare texts at equal length; None for a shorter text."""
+    """Return the TTR of the first `count` words, to compare texts at equal length; None for a shorter text."""
     return type_token_ratio(tokens[:count]) if len(tokens) >= count else None
 
 
 def mattr(tokens: Sequence[str], window: int = 50) -> float | None:
-    """Moving-average TTR, the mean of all windows' (Covington & McFall 2010, J. Quantitative Linguistics 17:94)."""
-    last = len(tokens) - window  # where the last window begins
+    """Return the moving-average TTR: the mean TTR of all windows of `window` words; None for a shorter text.
+
+    Covington & McFall 2010, J. Quantitative Linguistics 17:94.
+    """
+    last = len(tokens) - window  # start of the last window
     if last < 0:
         return None
     places = np.arange(len(tokens))
-    # a word is one of the types of those windows that hold it and begin behind its previous place
+    # Σ types over all windows = Σ over words of the windows in which the word occurs for the first time: those that
+    # contain it and begin after its previous occurrence
     windows = np.minimum(places, last) - np.maximum(_previous_places(tokens), places - window)
     return int(windows.clip(min=0).sum()) / (window * (last + 1))
 
 
 def _previous_places(tokens: Sequence[str]) -> NDArray[np.int64]:
-    """(words,) where each word stood last before, −1 for a new one."""
+    """Return, for each word, the index of its previous occurrence, −1 for its first; (words,) int64."""
     numbers = dict(zip(tokens, range(len(tokens)), strict=True))
     ids = np.fromiter(map(numbers.__getitem__, tokens), np.int64, len(tokens))
     order = np.argsort(ids, kind="stable")
@@ -62,9 +67,9 @@ def _previous_places(tokens: Sequence[str]) -> NDArray[np.int64]:
 
 
 def mtld(tokens: Sequence[str], threshold: float = 0.72) -> float | None:
-    """Mean length of the stretches that keep TTR above a threshold; None below 200 words, too few to be stable.
+    """Return MTLD, the mean number of words until TTR falls to `threshold`, over both reading directions.
 
-    Mean of both directions; the rest behind the last stretch counts as the part of a factor that it is
+    None below 200 words, where MTLD is unstable. The words after the last full factor count as a fraction of one
     (McCarthy & Jarvis 2010, Behavior Research Methods 42:381).
     """
     if len(tokens) < MTLD_MINIMUM:
@@ -74,7 +79,10 @@ def mtld(tokens: Sequence[str], threshold: float = 0.72) -> float | None:
 
 
 def _factors(tokens: Sequence[str], threshold: float) -> float:
-    """Count how often TTR falls to the threshold, plus the last, partial factor; 1 for a text without repetition."""
+    """Count how often TTR falls to `threshold`, restarting each time; the last words count as a fraction.
+
+    Returns 1 for a text without repetition.
+    """
     factors, length = 0, 0
     types: set[str] = set()
     for token in tokens:
@@ -88,27 +96,27 @@ def _factors(tokens: Sequence[str], threshold: float) -> float:
 
 
 def hdd(tokens: Sequence[str], draws: int = 42) -> float | None:
-    """HD-D, the expected TTR of `draws` words drawn at random without replacement; None for fewer words.
+    """Return HD-D, the expected TTR of `draws` words drawn without replacement; None for fewer words.
 
-    Summed over the types, 1 − P(none of its tokens is drawn), hypergeometric, over `draws` (McCarthy & Jarvis 2010,
+    Σ over types of P(at least one of its tokens is drawn), hypergeometric, divided by `draws` (McCarthy & Jarvis 2010,
     Behavior Research Methods 42:381).
     """
     total = len(tokens)
     if total < draws:
         return None
-    types_of = Counter(Counter(tokens).values())  # how many types there are of each frequency
+    types_of = Counter(Counter(tokens).values())  # frequency of a type → number of types with it
     samples = comb(total, draws)
     return sum(types * (1 - comb(total - count, draws) / samples) for count, types in types_of.items()) / draws
 
 
 def distinct(tokens: Sequence[str], n: int) -> float | None:
-    """Distinct n-grams / n-grams (Li et al. 2016, NAACL, 110–119); None for fewer than n words."""
+    """Return distinct-n, distinct n-grams / n-grams (Li et al. 2016, NAACL, 110–119); None for fewer than n words."""
     grams = len(tokens) - n + 1
     return len(set(_grams(tokens, n))) / grams if grams > 0 else None
 
 
 def self_repetition(tokens: Sequence[str], n: int = 4) -> float | None:
-    """Share of a text's n-grams that stood in it before, 1 − distinct-n; None for fewer than n words."""
+    """Return the share of n-grams that repeat an earlier one, 1 − distinct-n; None for fewer than n words."""
     share = distinct(tokens, n)
     return None if share is None else 1 - share
 

@@ -1,4 +1,4 @@
-"""Which language a text is in, told by its script; language identifiers miss mixed texts."""
+"""Detect a text's language from its script; language identifiers miss texts that mix two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = {  # of a language, as data sets write it; codes of regions and scripts 
     **dict.fromkeys(("zh", "zho", "chi", "cmn", "cn", "chinese", "mandarin", "中文", "汉语", "漢語"), "zh"),
     **dict.fromkeys(("en", "eng", "english", "英文", "英语", "英語"), "en"),
 }
-PURE = 0.8  # script share from which a text counts as one language
+PURE = 0.8  # least script share at which a text counts as one language
 
 
 def language_code(name: object) -> str:
@@ -25,13 +25,16 @@ def language_code(name: object) -> str:
 
 
 def script_share(text: pl.Expr) -> pl.Expr:
-    """Han / (Han + 1.6 × Latin words), 0 for English and 1 for Chinese; null for a text without either."""
+    """Return the share of Chinese script: Han characters / (Han characters + 1.6 × Latin words).
+
+    0 is English and 1 Chinese; null is a text with neither.
+    """
     han = text.str.count_matches(HAN.pattern)
     both = han + HAN_PER_WORD * text.str.count_matches(LATIN_WORD.pattern)
     return pl.when(both > 0).then(han / both)
 
 
 def language_of(share: pl.Expr) -> pl.Expr:
-    """`zh`, `en`, `mixed`, or `und` where there is nothing to tell it by."""
+    """Return `zh`, `en` or `mixed` for a share from `script_share`, `und` (undetermined) for a null one."""
     one = pl.when(share >= PURE).then(pl.lit("zh")).when(share <= 1 - PURE).then(pl.lit("en"))
     return pl.when(share.is_null()).then(pl.lit("und")).otherwise(one.otherwise(pl.lit("mixed")))

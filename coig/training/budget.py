@@ -1,4 +1,4 @@
-"""How long an arm is trained: the steps that its budget comes to."""
+"""Compute from an arm's budget for how many steps it is trained."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from coig.data.steps import epoch_order
 
 
 def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> TrainConfig:
-    """The config with the epochs and steps that its budget comes to.
+    """Set max_epochs and max_steps so that an arm trains as long as another; return the new config.
+
+    The budget `steps` matches the other arm's number of steps, `supervised_tokens` its number of supervised tokens.
 
     Args:
-        others: the training examples of the arm whose budget is this one's; None: it has its own epochs.
+        train: the arm's training examples.
+        others: the training examples of the arm whose budget is copied; None: keep the config's epochs.
     """
     if others is None:
         return config
@@ -31,12 +34,12 @@ def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) 
 
 
 def supervised_tokens(config: TrainConfig, train: EncodedSet, steps: int) -> int:
-    """Count the tokens that bear loss in an arm's first steps."""
+    """Count the supervised tokens in an arm's first `steps` steps."""
     return sum(islice(_tokens_of_steps(config, train), steps))
 
 
 def _steps_nearest(tokens: int, config: TrainConfig, train: EncodedSet) -> int:
-    """After how many steps an arm has learned about so many tokens; at least one."""
+    """Return the number of steps, at least 1, whose supervised tokens in all are nearest to `tokens`."""
     before = 0
     for steps, learned in enumerate(accumulate(_tokens_of_steps(config, train)), 1):
         if learned >= tokens:
@@ -46,7 +49,7 @@ def _steps_nearest(tokens: int, config: TrainConfig, train: EncodedSet) -> int:
 
 
 def _tokens_of_steps(config: TrainConfig, train: EncodedSet) -> Iterator[int]:
-    """The supervised tokens of one step after another, epoch after epoch without end."""
+    """Yield the number of supervised tokens of each step, over endlessly many epochs."""
     starts = np.arange(0, len(train), config.trainer.global_batch_size)
     for epoch in count():
         order = epoch_order(len(train), config.seed, epoch)

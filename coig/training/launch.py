@@ -1,4 +1,4 @@
-"""Start the processes that train one arm on the devices of this node."""
+"""Start the processes (ranks) that train one arm on the devices of this node."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from coig.errors import ConfigError
 
 
 def launch(config: TrainConfig) -> None:
-    """Train the arm in `trainer.devices` processes of this node.
+    """Train an arm in `trainer.devices` new processes of this node, and wait for them.
 
-    Raises ConfigError if one of them fails, so that a sweep goes on with its next arm, and SystemExit where a signal is
-    to end everything.
+    Raises ConfigError if one of them fails, so that a sweep continues with its next arm. Raises SystemExit if a signal
+    stopped them, so that the sweep stops too.
     """
     if config.trainer.num_nodes > 1:
         raise ConfigError(
@@ -47,7 +47,7 @@ def launch(config: TrainConfig) -> None:
             rank, failure = error.get_first_failure()
             raise ConfigError(
                 f"{config.arm}: process {rank} of {config.trainer.devices} ended with exit code {failure.exitcode}; "
-                "what it said stands above"
+                "its message is above"
             ) from None
-        except SignalException as error:  # it has stopped them
+        except SignalException as error:  # elastic_launch has stopped the processes
             raise SystemExit(128 + error.sigval) from None

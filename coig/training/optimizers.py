@@ -1,7 +1,7 @@
-"""AdamW for large models on one device: bf16 weights and the bits that they lack make a lossless fp32 master weight.
+"""AdamW for large models on one device, with fp32 master weights split into bf16 weights and 16-bit remainders.
 
-A parameter takes 14 bytes: weight 2 (bf16), remainder 2 (int16), m 2 (bf16), v 4 (fp32) and gradient 4 (fp32). Storing
-a master weight in two halves, the upper of which is the model's, is the Split SGD of Kalamkar et al., arXiv 2005.04680.
+A parameter takes 14 bytes: weight 2 (bf16), remainder 2 (int16), m 2 (bf16), v 4 (fp32) and gradient 4 (fp32). The idea
+is that of Split SGD (Kalamkar et al., arXiv 2005.04680): the upper half of a master weight is the model's weight.
 """
 
 from __future__ import annotations
@@ -15,15 +15,19 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import Optimizer, ParamsT, StateDict
 
-SLICE = 2**24  # elements updated at a time, for which some 150 MB of temporaries are held
+SLICE = 2**24  # elements updated at a time, which takes about 150 MB of temporary tensors
 
 
 def split(master: Tensor, weight: Tensor, remainder: Tensor) -> None:
-    """Write an fp32 tensor, which is used up, as its bf16 rounding and the int16 difference of their bits.
+    """Split an fp32 tensor into its bf16 rounding and the int16 difference of their bits, without loss.
 
-    Ties go away from zero: to even, as `Tensor.bfloat16` has it, the difference would need a 17th bit. Every number and
-    both infinities come back from `join` bit for bit, also those above 3.39e38 whose bf16 weight is infinite. A NaN
-    comes back as the default NaN: the bits of others could round to a number.
+    Ties round away from zero. Rounding to even, as `Tensor.bfloat16` does, would need a 17-bit difference. `join`
+    restores every number and infinity bit for bit, even those above 3.39e38, whose bf16 weight is infinite. A NaN
+    becomes the default NaN, as the bits of others could round to a number.
+
+    Args:
+        master: fp32; it is overwritten.
+        weight, remainder: bf16 and int16 tensors of the same shape, which receive the result.
     """
     bits = master.masked_fill_(master.isnan(), torch.nan).view(torch.int32)
     remainder.copy_(bits)  # keeps the lower 16 bits
@@ -31,19 +35,19 @@ def split(master: Tensor, weight: Tensor, remainder: Tensor) -> None:
 
 
 def join(weight: Tensor, remainder: Tensor) -> Tensor:
-    """The fp32 tensor that `split` was given, of the same shape."""
+    """Return the fp32 tensor that `split` made `weight` and `remainder` of."""
     return weight.float().view(torch.int32).add_(remainder).view(torch.float32)
 
 
 class SplitAdamW(Optimizer):
-    """`torch.optim.AdamW`, computed in fp32, over parameters of which bf16 is what the model sees.
+    """`torch.optim.AdamW` computed in fp32, for a model whose weights are bf16.
 
-    The constructor turns fp32 parameters into bf16 in place and has their gradients kept in fp32. Parameters must stay
-    contiguous, as it leaves them. The weights are the model's, the remainders the optimizer's: load both or neither. A
-    remainder moves another weight than its own by up to half a bf16 step, and can turn a 0 into a NaN. m is rounded to
-    bf16 between steps, which under a constant gradient leaves it up to 4 % short.
+    The constructor converts fp32 parameters to bf16 in place and keeps their gradients in fp32. It makes parameters
+    contiguous, and they must stay so. Weights are saved with the model, remainders with the optimizer: load both or
+    neither. A remainder added to a foreign weight moves it by up to half a bf16 step, and can turn a 0 into a NaN. m is
+    rounded to bf16 between steps; under a constant gradient it stays up to 4 % too small.
 
-    Raises ValueError for parameters of another dtype, and for sharded ones.
+    Raises ValueError for sharded parameters and for dtypes other than fp32 and bf16.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class SplitAdamW(Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters and convert them to bf16 in place."""
         super().add_param_group(param_group)
         params = self.param_groups[-1]["params"]
         for param in params:
@@ -65,12 +70,12 @@ class SplitAdamW(Optimizer):
             self.state[param] = {"step": 0, "remainder": _split_parameter(param)}
 
     def master(self, param: Tensor) -> Tensor:
-        """The fp32 master weight of a parameter, a new tensor of the same shape."""
+        """Return a parameter's fp32 master weight as a new tensor of the same shape."""
         return join(param.detach(), self.state[param]["remainder"])
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient; returns the closure's loss."""
+        """Update every parameter that has a gradient, and return the closure's loss."""
         with torch.enable_grad():
             loss = None if closure is None else closure()
         for group in self.param_groups:
@@ -93,14 +98,16 @@ class SplitAdamW(Optimizer):
         state["step"] += 1
 
     def load_state_dict(self, state_dict: StateDict) -> None:
-        """Load what `state_dict` gave, in its own dtypes: torch would cast all of a bf16 parameter's state to bf16.
+        """Load a saved state without changing its dtypes: torch would cast it all to bf16, the parameters' dtype.
 
-        Raises ValueError if it is another optimizer's.
+        Raises ValueError if another optimizer saved it.
         """
         saved = state_dict["state"]
         keys = list(chain.from_iterable(group["params"] for group in state_dict["param_groups"]))
         if any("remainder" not in saved.get(key, {}) for key in keys):
-            raise ValueError("the saved state has no remainders: it is not SplitAdamW's; resume with its own optimizer")
+            raise ValueError(
+                "the saved state has no remainders: it is not SplitAdamW's; resume with the optimizer that saved it"
+            )
         super().load_state_dict({**state_dict, "state": {}})
         params = chain.from_iterable(group["params"] for group in self.param_groups)
         for key, param in zip(keys, params, strict=True):
@@ -111,6 +118,7 @@ class SplitAdamW(Optimizer):
 
 
 def _check(param: Tensor) -> None:
+    """Raise ValueError if a parameter is sharded or neither fp32 nor bf16."""
     if type(param.data) is not Tensor:
         raise ValueError(
             f"SplitAdamW is for one device and takes no {type(param.data).__name__}; with several, take optimizer=adamw"
@@ -120,7 +128,7 @@ def _check(param: Tensor) -> None:
 
 
 def _split_parameter(param: Tensor) -> Tensor:
-    """Make a parameter bf16, with gradients in fp32; returns its remainder."""
+    """Convert a parameter to bf16 with fp32 gradients, in place, and return its remainder."""
     weight = torch.empty(param.shape, dtype=torch.bfloat16, device=param.device)
     remainder = torch.empty(param.shape, dtype=torch.int16, device=param.device)
     for source, upper, lower in zip(*map(_slices, (param.detach().contiguous(), weight, remainder)), strict=True):
@@ -133,7 +141,7 @@ def _split_parameter(param: Tensor) -> Tensor:
 def _adamw(
     param: Tensor, grad: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, steps_done: int, group: dict[str, Any]
 ) -> None:
-    """torch's own fused update of fp32 tensors, in place."""
+    """Update fp32 tensors in place with torch's fused AdamW."""
     adamw(
         [param],
         [grad],
@@ -153,5 +161,5 @@ def _adamw(
 
 
 def _slices(tensor: Tensor) -> tuple[Tensor, ...]:
-    """Flat views of up to SLICE elements each."""
+    """Return flat views of a contiguous tensor, of up to SLICE elements each."""
     return torch.split(tensor.view(-1), SLICE)

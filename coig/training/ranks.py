@@ -1,8 +1,8 @@
-"""Several processes that train one arm: how they are started, and how they agree.
+"""Coordinate the processes (ranks) that train one arm.
 
-On one node `python train.py trainer=fsdp trainer.devices=4` starts its ranks itself, afresh for every arm of a sweep,
-from the resolved config: Lightning would run the whole command line again in each of them, `-m` included. On many nodes
-torchrun starts them; both set the same environment variables.
+On one node, `python train.py trainer=fsdp trainer.devices=4` starts new ranks for every arm of a sweep (`launch`), from
+the resolved config. Lightning would instead repeat the whole command line in each rank, `-m` included. On several nodes
+torchrun starts the ranks. Both set the same environment variables.
 """
 
 from __future__ import annotations
@@ -19,33 +19,36 @@ from coig.config import Trainer
 from coig.errors import ConfigError
 
 Result = TypeVar("Result")
-PATIENCE = timedelta(hours=3)  # with the first rank, which may have to download a model
-GROUPS = itertools.count()  # that this process has been in
+PATIENCE = timedelta(hours=3)  # how long ranks wait for the first one, which may have to download a model
+GROUPS = itertools.count()  # numbers the process groups of this process
 
 
 def is_rank() -> bool:
-    """Tell whether torchrun, or `launch`, started this process."""
+    """Tell whether torchrun or `launch` started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def is_first() -> bool:
-    """Tell whether this is the process that writes: the first rank, or the only process."""
+    """Tell whether this is the first rank, or the only process; it alone writes files."""
     return not is_rank() or os.environ["RANK"] == "0"
 
 
 def check_devices(trainer: Trainer) -> None:
-    """Raise ConfigError if this node has fewer GPUs than are asked for."""
+    """Raise ConfigError if this node has fewer GPUs than `trainer.devices`."""
     if trainer.accelerator != "gpu":
         return
     import torch
 
-    if (there := torch.cuda.device_count()) < trainer.devices:
-        raise ConfigError(f"trainer.devices={trainer.devices}: this machine has {there} GPUs; lower it, or trainer=cpu")
+    if (found := torch.cuda.device_count()) < trainer.devices:
+        raise ConfigError(f"trainer.devices={trainer.devices}: this machine has {found} GPUs; lower it, or trainer=cpu")
 
 
 @contextmanager
 def joined(trainer: Trainer) -> Iterator[None]:
-    """The ranks' process group; nothing where there is one process only."""
+    """Join the ranks' process group and leave it at the end; do nothing in a single process.
+
+    Raises ConfigError if the number of started ranks is not the config's.
+    """
     if not is_rank():
         yield
         return
@@ -63,9 +66,9 @@ def joined(trainer: Trainer) -> Iterator[None]:
         logging.getLogger("coig").setLevel(logging.CRITICAL)
     backend = "cpu:gloo,cuda:nccl" if trainer.accelerator == "gpu" else "gloo"
     store, rank, size = next(iter(rendezvous("env://", timeout=PATIENCE)))
-    # torchrun keeps one store for all arms of a sweep, in which a group would find the addresses of the one before
-    own = PrefixStore(f"arm {next(GROUPS)}", store)
-    dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=PATIENCE)
+    # torchrun has one store for all arms of a sweep; without a prefix a group would read its predecessor's addresses
+    prefixed = PrefixStore(f"arm {next(GROUPS)}", store)
+    dist.init_process_group(backend, store=prefixed, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         yield
     finally:
@@ -73,25 +76,25 @@ def joined(trainer: Trainer) -> Iterator[None]:
 
 
 def first_decides(decide: Callable[[], Result]) -> Result:
-    """Call `decide` on the first rank and return its answer on all of them; its ConfigError is raised on all."""
+    """Call `decide` on the first rank and return its result on all; a ConfigError of it is raised on all."""
     if not is_rank():
         return decide()
     import torch.distributed as dist
 
-    answer: list[Result | ConfigError | None] = [None]
+    decision: list[Result | ConfigError | None] = [None]
     if is_first():
         try:
-            answer = [decide()]
+            decision = [decide()]
         except ConfigError as error:
-            answer = [error]
-    dist.broadcast_object_list(answer)
-    if isinstance(answer[0], ConfigError):
-        raise answer[0]
-    return answer[0]  # type: ignore[return-value]
+            decision = [error]
+    dist.broadcast_object_list(decision)
+    if isinstance(decision[0], ConfigError):
+        raise decision[0]
+    return decision[0]  # type: ignore[return-value]
 
 
 def first_before_others(make: Callable[[], Result]) -> Result:
-    """Call `make` on the first rank before the others, which then find its files in the cache; return its result."""
+    """Call `make` on every rank and return its result; the other ranks wait for the first, which fills the cache."""
     made: list[Result] = []
     first_decides(lambda: made.append(make()))
     return made[0] if made else make()

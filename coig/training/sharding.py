@@ -1,4 +1,4 @@
-"""FSDP2: every rank keeps a part of each weight, its gradient and its optimizer state."""
+"""FSDP2: every rank holds a shard of each weight, of its gradient and of its optimizer state."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from coig.models.causal_lm import CausalLM
 
 
 def shard(model: CausalLM, mesh: DeviceMesh, precision: str) -> None:
-    """Shard each decoder layer, and what is left, in place.
+    """Shard each decoder layer, then the rest of the model, in place.
 
-    Weights, gradients' sums and optimizer states stay in fp32; `bf16-mixed` computes in bf16 and sums in fp32.
+    Weights, reduced gradients and optimizer states stay in fp32. With precision `bf16-mixed` layers compute in bf16.
     """
     mixed = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
     policy = mixed if precision == "bf16-mixed" else MixedPrecisionPolicy(cast_forward_inputs=False)
@@ -23,7 +23,7 @@ def shard(model: CausalLM, mesh: DeviceMesh, precision: str) -> None:
 
 
 def whole_weights(model: CausalLM) -> dict[str, torch.Tensor]:
-    """The weights of `model.lm` by name, in whole tensors on the CPU; on other ranks than the first, none.
+    """Gather the weights of `model.lm` by name as unsharded CPU tensors on the first rank; {} on the others.
 
     All ranks must call it.
     """

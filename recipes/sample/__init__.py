@@ -1,1 +1,1 @@
-"""How the embedded sample's general data and its tiny model were made."""
+"""Scripts that made the embedded sample's general data and its tiny model."""

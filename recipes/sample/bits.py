@@ -1,4 +1,4 @@
-"""Bits per character: how well texts are predicted, comparable across tokenizers and compressors."""
+"""Compute bits per character, a measure of prediction that is comparable across tokenizers and compressors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 
 def unigram_bits(known: Sequence[str], texts: Sequence[str]) -> float:
-    """Return the bits per character of `texts` by the character frequencies of `known`, plus one each (Laplace)."""
+    """Return the bits per character of `texts` under the character frequencies of `known`, with add-one smoothing."""
     counts, wanted = Counter("".join(known)), Counter("".join(texts))
     total = counts.total() + len(counts | wanted)
     bits = -sum(times * math.log2((counts[character] + 1) / total) for character, times in wanted.items())
@@ -21,16 +21,20 @@ def unigram_bits(known: Sequence[str], texts: Sequence[str]) -> float:
 
 
 def gzip_bits(texts: Sequence[str]) -> float:
-    """Return the bits per character of `texts`, joined and packed by gzip."""
+    """Return the bits per character of `texts`, joined and compressed by gzip."""
     text = "\n".join(texts)
     return 8 * len(gzip.compress(text.encode(), compresslevel=9)) / len(text)
 
 
 @torch.inference_mode()
 def model_bits(lm: Any, documents: Sequence[Sequence[int]], characters: int) -> float:
-    """Return the bits per character of documents under a causal LM; `characters` in all.
+    """Return the bits per character of documents under a causal LM.
 
-    documents: token ids, the end token included. A first token, which nothing stands before, costs log2(vocabulary).
+    A first token costs log2(vocabulary), as the model cannot predict it.
+
+    Args:
+        documents: token ids of each, with the end token.
+        characters: number of characters of all documents.
     """
     bits = len(documents) * math.log2(lm.config.vocab_size)
     for ids in map(torch.tensor, documents):

@@ -1,9 +1,9 @@
-"""Build `tiny/`: the sample's tokenizer, a tiny model that has read some Chinese and English, and its card.
+"""Build `tiny/`: the sample's tokenizer, a tiny model trained on some Chinese and English, and its card.
 
 python -m recipes.sample.build_tiny ../shared/corpus     (novels in zh.jsonl and en.jsonl; an hour or so on two cores)
 
-First a base learns to continue texts, then it learns to reason and answer when it is asked. The same command again
-continues a broken training. The texts and both arms stay under multirun/.
+First a base model is trained on texts, then it is fine-tuned to reason and answer. The same command resumes an
+interrupted training. Texts and both arms are kept under multirun/.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from recipes.sample.stories import write_chats
 
 CONF = Path(__file__).parent / "conf"  # the two experiments
 TINY = SAMPLE / "tiny"
-TEXTS = MULTIRUN / "texts"  # where conf/experiment/pretrain_tiny.yaml here looks for them
+TEXTS = MULTIRUN / "texts"  # as in conf/experiment/pretrain_tiny.yaml
 VOCABULARY = 8192
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"  # as Qwen names them
 # Qwen2's split: contractions, words with one leading sign, single digits, signs, line ends, spaces
@@ -46,7 +46,11 @@ CHAT_TEMPLATE = """\
 
 
 def texts(folder: Path) -> Iterator[str]:
-    """Yield what the tokenizer is trained on: both languages alike, and the sample's modern Chinese, rare in novels."""
+    """Yield the texts to train the tokenizer on.
+
+    English novels count twice, to balance the languages, and the sample four times, as novels have little modern
+    Chinese.
+    """
     sample = [SAMPLE / f"{name}.jsonl" for name in ("creative", "general_en", "general_zh", "queries", "validation")]
     for file, times in [(folder / "zh.jsonl", 1), (folder / "en.jsonl", 2), *((file, 4) for file in sample)]:
         for line in file.read_text(encoding="utf-8").splitlines():
@@ -55,7 +59,7 @@ def texts(folder: Path) -> Iterator[str]:
 
 
 def build_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer: no text is unknown to it, and decoding gives every text back."""
+    """Train a byte-level BPE tokenizer, which has no unknown tokens and decodes every text without loss."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -79,7 +83,7 @@ def build_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2Config:
-    """5.05 M parameters, 2.1 M of them embeddings."""
+    """Return the config of a model of 5.05 M parameters, 2.1 M of them embeddings."""
     return Qwen2Config(
         vocab_size=VOCABULARY,
         hidden_size=256,
@@ -99,19 +103,20 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2Config:
 
 
 def trained(experiment: str, arm: str) -> Arm:
-    """The arm that an experiment trains; done ones are left alone."""
+    """Train an experiment's arm, unless it is finished, and return it."""
     subprocess.run([sys.executable, "train.py", "--config-dir", str(CONF), f"experiment={experiment}"], check=True)
     return Arm(MULTIRUN / experiment / arm)
 
 
 def install(arm: Arm) -> None:
-    """The arm's weights as the sample ships them: rounded to bf16, half the size."""
+    """Write the arm's weights into the sample, rounded to bf16 for half the size."""
     weights = load_file(arm.model / "model.safetensors")
     rounded = {name: weight.bfloat16() for name, weight in weights.items()}
     write_atomic(TINY / "model.safetensors", save(rounded, {"format": "pt"}))
 
 
 def main(corpus: Path) -> None:
+    """Build the tokenizer, train the base and the tuned model, and write them and their card into the sample."""
     write_texts(corpus, TEXTS)
     tokenizer = build_tokenizer(TEXTS)
     tokenizer.save_pretrained(TINY)

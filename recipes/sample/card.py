@@ -1,4 +1,4 @@
-"""The tiny model's card: what it read, how well it predicts held-out text beside simple baselines, what it writes."""
+"""Write the tiny model's card: its data, its bits per character beside simple baselines, and sampled texts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SAMPLING = Sampling(
     max_answer_tokens=None,
 )
 RATE = "perf/tokens_per_second"
-# the first words of a page, to be continued; and what somebody might ask
+# texts for the base model to continue, and questions for the tuned model
 OPENINGS = ["却说那人走到庄前，", "黛玉听了，", "It was a dark and stormy night, and", "“My dear Watson,” said Holmes,"]
 QUESTIONS = [
     "小明有12个苹果，吃了3个，又买了5个。他现在有几个苹果？",
@@ -43,7 +43,7 @@ QUESTIONS = [
 
 @dataclass(frozen=True)
 class Prediction:
-    """Bits per character of one language's held-out pieces."""
+    """Bits per character of one language's held-out pieces under two baselines and two models."""
 
     lang: str
     texts: int
@@ -55,7 +55,12 @@ class Prediction:
 
 
 def write_card(base: Arm, tuned: Arm, folder: Path) -> None:
-    """Write `folder/README.md` about the model in `folder`, which `tuned` trained from what `base` had trained."""
+    """Write `folder/README.md` about the model in `folder`.
+
+    Args:
+        base: the arm of the pretraining.
+        tuned: the arm of the fine-tuning, which made the model.
+    """
     lm = _model(folder)
     stages = [(arm.config(), arm.manifest(), _speed(arm)) for arm in (base, tuned)]
     encoder = Encoder.of(stages[1][0].model, AutoTokenizer.from_pretrained(folder))
@@ -75,7 +80,7 @@ def write_card(base: Arm, tuned: Arm, folder: Path) -> None:
 
 
 def _speed(arm: Arm) -> tuple[float, float]:
-    """Tokens a second: the median of the run's steps, and what the fastest tenth of them reached."""
+    """Return the median and the 90th percentile of a run's tokens per second."""
     lines = [json.loads(line) for _, line in read_jsonl(arm.metrics)]
     rates = [line[RATE] for line in lines if RATE in line]
     return median(rates), sorted(rates)[len(rates) * 9 // 10]
@@ -86,6 +91,7 @@ def _model(folder: Path) -> Any:
 
 
 def _predictions(base: Arm, encoder: Encoder, lm: Any) -> list[Prediction]:
+    """Compute the bits per character of each language's held-out pieces."""
     trained, held_out = documents(base)
     first = _model(base.model)
     rows = []
@@ -102,7 +108,10 @@ def _predictions(base: Arm, encoder: Encoder, lm: Any) -> list[Prediction]:
 
 @torch.inference_mode()
 def _written(lm: Any, encoder: Encoder, prompt: list[int], name: str) -> str:
-    """Let the model continue a prompt, and return that as one line; `name` seeds the sampling."""
+    """Sample the model's continuation of a prompt and return it as one line; `name` seeds the sampling.
+
+    It ends in ∎ if the model ended it, and in … if it was cut off.
+    """
     how = {"logits_processor": LogitsProcessorList([SeededSampling(SAMPLING, [seed_of(0, name)])])}
     ids = torch.tensor([prompt])
     output = lm.generate(

@@ -1,6 +1,6 @@
-"""What the tiny model reads before any arm is trained: novels in pieces, and problems like the sample's general ones.
+"""Make the tiny model's training texts: novels cut into pieces, and problems like the sample's general ones.
 
-The corpus is a folder with `zh.jsonl` and `en.jsonl`, documents as `{id, text}`.
+The corpus is a folder with the documents in `zh.jsonl` and `en.jsonl`, as `{id, text}`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from coig.study.arm import Arm
 from coig.text.cleaning import Row
 from recipes.sample.general import general_examples
 
-CHARACTERS = {"zh": 800, "en": 2000}  # of a piece at most: about 600 tokens
+CHARACTERS = {"zh": 800, "en": 2000}  # most characters of a piece, about 600 tokens
 PROBLEMS = 1000  # per language; the first 360 are the sample's own
 SENTENCE = r"[^。！？.!?]*[。！？.!?]*[”’」\"')]*\s*"
 
 
 def piece_or_problem(row: Row) -> Row:
-    """The shape of the rows that `write_texts` writes, for `coig.data`: documents, and examples with a prompt."""
+    """Convert a row of `write_texts`, a document or a problem, to an example's fields; a `_target_` of a source."""
     return plain_text(row) if "text" in row else ours(row)
 
 
 def write_texts(corpus: Path, folder: Path) -> None:
-    """Write `folder/zh.jsonl` and `en.jsonl`, what the model is trained on."""
+    """Write the training texts, pieces of the corpus and problems, to `folder/zh.jsonl` and `en.jsonl`."""
     for lang in LANGUAGES:
         rows = chain(_pieces_of(corpus / f"{lang}.jsonl", CHARACTERS[lang]), general_examples(lang, PROBLEMS))
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -39,7 +39,7 @@ def write_texts(corpus: Path, folder: Path) -> None:
 
 
 def documents(arm: Arm) -> tuple[list[Example], list[Example]]:
-    """The pieces that an arm was trained on, and those that it never saw."""
+    """Return the pieces that an arm was trained on, and those held out."""
     config = arm.config()
     mixture = build_mixture(config.data, config.seed)
     trained, held_out = mixture.examples(mixture.train), mixture.examples(mixture.validation)
@@ -47,6 +47,7 @@ def documents(arm: Arm) -> tuple[list[Example], list[Example]]:
 
 
 def _pieces_of(file: Path, limit: int) -> Iterator[Row]:
+    """Yield the pieces of all documents of a file as rows `{id, text}`."""
     with file.open(encoding="utf-8") as lines:
         for document in map(json.loads, lines):
             for number, text in enumerate(pieces(document["text"], limit)):
@@ -54,7 +55,7 @@ def _pieces_of(file: Path, limit: int) -> Iterator[Row]:
 
 
 def pieces(text: str, limit: int) -> Iterator[str]:
-    """Cut `text` into pieces of at most `limit` characters, at line ends, in longer lines at sentence ends."""
+    """Cut a text into pieces of at most `limit` characters, at line ends, and within longer lines at sentence ends."""
     piece = ""
     for part in _parts(text, limit):
         if len(piece) + len(part) > limit:
@@ -66,7 +67,7 @@ def pieces(text: str, limit: int) -> Iterator[str]:
 
 
 def _parts(text: str, limit: int) -> Iterator[str]:
-    """The lines of `text`; those that are too long by sentences, and those by as many characters as may be."""
+    """Yield the lines of a text; longer ones than `limit` by sentences, and longer sentences in cuts of `limit`."""
     for line in text.splitlines(keepends=True):
         sentences = [line] if len(line) <= limit else re.findall(SENTENCE, line)
         for sentence in sentences:

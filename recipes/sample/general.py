@@ -1,12 +1,12 @@
-"""The general-reasoning half of the embedded sample data set: short problems made, and solved, by program.
+"""Make the general-reasoning half of the embedded sample: short problems, generated and solved by program.
 
-Beside the creative half of the sample there are word problems, dates, units, ordering and logic, in
-Chinese and in English. Every number is computed, and riddles that might have no solution or several are
-picked by search, so the answers are right; the wordings are original and vary by chance.
+They are word problems and problems about dates, units, ordering and logic, in Chinese and English. Every number is
+computed, and riddles are selected by search to have exactly one solution, so the answers are right. The wordings are
+original and vary at random.
 
-A *family* (in ``families/``) takes a random
-generator, draws one problem and returns its text as a list of slots: the setting, the question, the
-sentences of reasoning, and the answer. Each slot lists wordings that say the same; one is drawn here.
+A *family* (in ``families/``) takes a random generator, draws one problem and returns its text as a list of slots: the
+setting, the question, the sentences of reasoning, and the answer. Each slot lists wordings with the same meaning, of
+which one is drawn here.
 
 Run ``python -m recipes.sample.general`` to write ``general_zh.jsonl`` and ``general_en.jsonl`` afresh.
 """
@@ -26,17 +26,17 @@ FAMILIES: dict[str, dict[str, list[Family]]] = {
     "en": en_words.FAMILIES | en_measures.FAMILIES | en_puzzles.FAMILIES,
 }
 SEPARATOR = {"zh": "", "en": " "}
-PUNCTUATION = {"zh": str.maketrans(",:;?", "，：；？"), "en": {}}  # the families write both scripts with one keyboard
+PUNCTUATION = {"zh": str.maketrans(",:;?", "，：；？"), "en": {}}  # Chinese families are written with ASCII punctuation
 ROWS = 360
 
 
 def general_examples(lang: str, count: int, seed: int = 0) -> list[dict[str, str]]:
-    """Return the first ``count`` problems in ``lang`` ("zh" or "en"); a larger count only adds rows."""
+    """Return the first ``count`` problems in ``lang`` ("zh" or "en"), as rows; a larger count only adds rows."""
     return list(islice(_rows(lang, seed), count))
 
 
 def _rows(lang: str, seed: int) -> Iterator[dict[str, str]]:
-    """Yield problems without end, taking the topics, and the families within a topic, in turn."""
+    """Yield endlessly many problems, cycling through the topics and through the families of each topic."""
     rng = Random(f"{seed}-{lang}")
     topics = list(FAMILIES[lang].items())
     seen: set[str] = set()
@@ -49,7 +49,7 @@ def _rows(lang: str, seed: int) -> Iterator[dict[str, str]]:
 
 
 def _unseen(rng: Random, family: Family, separator: str, seen: set[str]) -> dict[str, str]:
-    """Draw from ``family`` until the prompt is not in ``seen``, and add it there."""
+    """Draw a problem of ``family`` whose prompt is not in ``seen``, add it there, and return the problem."""
     while True:
         setting, question, *steps, answer = (rng.choice(slot) for slot in family(rng))
         prompt = setting + separator + question
@@ -59,7 +59,7 @@ def _unseen(rng: Random, family: Family, separator: str, seen: set[str]) -> dict
 
 
 def main() -> None:
-    """Write both files of the sample, each whole or not at all."""
+    """Write both files of the sample, each atomically."""
     for lang in FAMILIES:
         target = SAMPLE / f"general_{lang}.jsonl"
         unfinished = target.with_suffix(".tmp")

@@ -1,7 +1,7 @@
-"""Requests to continue a story, with a plan and the story: what the tiny model learns the chat format from.
+"""Make the chats that the tiny model is fine-tuned on: requests to continue a story, with a plan and the story.
 
-They are made of pieces of novels: the prompt gives the opening, the reasoning says where to begin and where to stop,
-and the answer is the passage itself.
+They are made of pieces of novels. The prompt gives the opening, the reasoning says where to begin and to stop, and the
+answer is the passage.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ REASONING = {
 
 
 def write_chats(documents: list[Example], folder: Path) -> None:
-    """Write `folder/chat_zh.jsonl` and `chat_en.jsonl`: stories made of the documents, and the problems."""
+    """Write stories made of the documents, and problems, to `folder/chat_zh.jsonl` and `chat_en.jsonl`."""
     for lang in LANGUAGES:
         stories = [row for document in documents if document.lang == lang for row in story(document)]
         rows = [*Random(lang).sample(stories, min(STORIES, len(stories))), *general_examples(lang, PROBLEMS)]
@@ -55,7 +55,10 @@ def write_chats(documents: list[Example], folder: Path) -> None:
 
 
 def story(document: Example) -> Iterator[Row]:
-    """The request for a document's first passage; none where its ends are too long to quote, or the same."""
+    """Yield one chat that asks for a document's first passage.
+
+    Yields none if the passage is no longer than its opening, or its opening or ending is too long to quote.
+    """
     rng, lang = Random(document.id), document.lang
     sentences = [sentence for sentence in re.findall(SENTENCE, document.answer) if sentence.strip()]
     opening = _until(sentences, SHORTEST_OPENING[lang])
@@ -75,7 +78,7 @@ def story(document: Example) -> Iterator[Row]:
 
 
 def _until(sentences: list[str], characters: int) -> list[str]:
-    """The first sentences, as many as it takes to have so many characters."""
+    """Return the fewest first sentences that have at least `characters` characters in all."""
     taken: list[str] = []
     for sentence in sentences:
         if sum(map(len, taken)) >= characters:

@@ -1,4 +1,4 @@
-"""Measure the answers: length, diversity, language."""
+"""Automatic measures of the answers: length, diversity, language."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from coig.evaluation.measures.tables import automatic_table, comparisons, genre_
 
 
 def measure(answers: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Return the tables of measured answers by name: by arm, by genre, and arms compared query by query."""
+    """Compute the tables of the automatic measures by name, from the frame of `measure_answers`.
+
+    `automatic`: means by arm. `comparisons`: paired differences between arms. `genres`: means by genre and arm.
+    """
     return {
         "automatic": automatic_table(answers),
         "comparisons": comparisons(answers),

@@ -1,4 +1,4 @@
-"""The arms' answers as one frame, a row per answer with everything measured on it alone."""
+"""Choose the arms' comparable answers, and measure each in a frame of one row per answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCHEMA = {
     "lang": pl.String,
     "genre": pl.String,
     "query_id": pl.String,
-    "queries": pl.String,  # which file of them; null for answers of others
+    "queries": pl.String,  # name of the file of queries; null for answers that coig did not generate
     "query": pl.String,
     "reasoning": pl.String,
     "answer": pl.String,
@@ -35,19 +35,21 @@ SCHEMA = {
     "language": pl.String,
     "zh_share": pl.Float64,  # null for an answer without script
     "contaminated": pl.Boolean,  # at least four fifths of the script are the other language's
-    "contaminated_any": pl.Boolean,  # or both languages are mixed
-    "foreign_characters": pl.Float64,  # share of the letters, null for an answer without any
+    "contaminated_any": pl.Boolean,  # contaminated, or a mix of both languages
+    "foreign_characters": pl.Float64,  # the other script's share of the letters; null for an answer without letters
     "foreign_position": pl.Float64,  # 0–1, where the other script begins; null without contamination
-    "finished": pl.Boolean,  # null where nobody recorded it
+    "finished": pl.Boolean,  # ended by itself and is not empty; null if not recorded
 }
 EQUAL_LENGTH = 100  # words
 
 
 def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster) -> pl.DataFrame:
-    """Return a row per answer with the columns of SCHEMA: Chinese first, in the arms' order, then by query id.
+    """Measure each answer; return a row per answer with the columns of SCHEMA.
+
+    Rows are sorted by language (Chinese first), then by the arm's place in the roster, then by query id.
 
     Args:
-        answers: each with the name of its file of queries, None for answers of others.
+        answers: each with the name of its file of queries, None for an answer that coig did not generate.
     """
     place = {name: number for number, name in enumerate(roster.names)}
     ordered = sorted(answers, key=lambda pair: (LANGUAGES.index(pair[1].lang), place[pair[1].arm], pair[1].query_id))
@@ -56,10 +58,10 @@ def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster
 
 
 def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str, Answer]]:
-    """Return the arms' answers that can be compared, one to each query: further samples are no further evidence.
+    """Return each arm's first sample to each query, with the name of its file of queries.
 
-    Each comes with the name of its file of queries. Raises ConfigError if no arm has any to one of them, a line is
-    damaged, or arms answered other texts or with other settings.
+    Raises ConfigError if no arm answered one of the files, if a line is damaged, or if answers are not comparable: arms
+    had other settings, or other texts under one query id.
     """
     chosen = [(name, answer) for name in queries for answer in _answers_to(name, arms)]
     _check_comparable([answer for _, answer in chosen])
@@ -67,6 +69,7 @@ def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[st
 
 
 def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
+    """Return the first samples of all arms for one file of queries; raises ConfigError if there are none."""
     answers = [answer for arm in arms for answer in _first_samples(arm, queries)]
     if not answers:
         where = arms[0].folder.parent if arms else "the study"
@@ -75,6 +78,7 @@ def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
 
 
 def _first_samples(arm: Arm, queries: str) -> list[Answer]:
+    """Return an arm's first sample for each query that did not fail; log how many failed."""
     answers = arm.answers(queries)
     if failed := sum(answer.failed for answer in answers):
         log.warning("%s: %d answers failed and are left out; generate.py asks for them again", arm.folder, failed)
@@ -82,7 +86,10 @@ def _first_samples(arm: Arm, queries: str) -> list[Answer]:
 
 
 def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
-    """`answers` with the language that each is in, and how much of it is the other one's script, from where on."""
+    """Add the columns of language and contamination to a frame with `answer` and `lang`.
+
+    Adds zh_share, language, contaminated, contaminated_any, foreign_characters and foreign_position (see SCHEMA).
+    """
     text, chinese = pl.col("answer"), pl.col("lang") == "zh"
     before_latin, before_han = (f"(?s)^([^{letters}]*)" for letters in (LATIN_LETTERS, HAN_LETTERS))
     counted = answers.with_columns(
@@ -105,14 +112,14 @@ def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_comparable(answers: Sequence[Answer]) -> None:
-    """Raise ConfigError if answers were asked for with different settings, or under one id to different queries."""
+    """Raise ConfigError if answers were generated with different settings, or one query id has different texts."""
     first = answers[0]
     texts: dict[str, str] = {}
     for answer in answers:
         for key in ("seed", "sampling"):
-            if (own := getattr(answer, key)) != (expected := getattr(first, key)):
+            if (found := getattr(answer, key)) != (expected := getattr(first, key)):
                 raise ConfigError(
-                    f"{first.arm} was asked with {key} {expected}, {answer.arm} with {own}: "
+                    f"{first.arm} was asked with {key} {expected}, {answer.arm} with {found}: "
                     "not comparable; answer with the same settings (generate.py … overwrite=true), "
                     "or leave one out with arms=[…]"
                 )
@@ -124,6 +131,7 @@ def _check_comparable(answers: Sequence[Answer]) -> None:
 
 
 def _measure_answer(answer: Answer, queries: str | None) -> dict[str, Any]:
+    """Return the columns of SCHEMA for one answer, but those of `with_contamination`."""
     tokens = words(answer.answer)
     return {
         **{key: getattr(answer, key) for key in ("arm", "lang", "genre", "query_id", "query", "reasoning", "answer")},

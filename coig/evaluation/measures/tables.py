@@ -1,4 +1,4 @@
-"""Tables of the automatic measures: by arm, by genre, and arms compared query by query."""
+"""Tables of the automatic measures: means by arm and by genre, and paired differences between arms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from coig.evaluation.measures.answers import DIVERSITY
 from coig.statistics.intervals import RESAMPLES, holm, wilson_interval
 from coig.statistics.paired import PairedDifference, paired_differences
 
-SHARES = ("contaminated", "contaminated_any", "finished")  # of an answer 0 or 1
+SHARES = ("contaminated", "contaminated_any", "finished")  # 0 or 1 for an answer
 METRICS = ("tokens", "characters", *DIVERSITY, *SHARES)
 AUTOMATIC: dict[str, Any] = {
     **dict.fromkeys(("lang", "arm"), pl.String),
@@ -20,7 +20,7 @@ AUTOMATIC: dict[str, Any] = {
     **dict.fromkeys(("finished", "tokens", "characters", "ttr_median"), pl.Float64),
     **{f"{measure}_mean": pl.Float64 for measure in DIVERSITY},
     **{f"{measure}_answers": pl.Int64 for measure in DIVERSITY},  # answers long enough for the measure
-    **dict.fromkeys(("zh", "en", "mixed", "und", "foreign", "foreign_any"), pl.Int64),  # answers in that language
+    **dict.fromkeys(("zh", "en", "mixed", "und", "foreign", "foreign_any"), pl.Int64),  # numbers of answers
     **dict.fromkeys(("foreign_characters", "foreign_position", "contaminated", "contaminated_any"), pl.Float64),
     **dict.fromkeys(("contaminated_low", "contaminated_high"), pl.Float64),
     **dict.fromkeys(("contaminated_any_low", "contaminated_any_high"), pl.Float64),
@@ -38,12 +38,15 @@ COMPARISONS: dict[str, Any] = {
 
 
 def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
-    """Lengths, diversity, contamination and the share of finished answers per (lang, arm), in the arms' order.
+    """Average the measures of the answers by (lang, arm), in the order of the rows; columns as in AUTOMATIC.
 
-    `contaminated`: share of answers in the other language; `contaminated_any`: those that mix both count too; both
-    with 95 % Wilson intervals over all queries. Lengths are means over all answers, diversity over those long enough.
-    `foreign_characters` is the mean share of the other script's letters, `foreign_position` the mean place (0–1) at
-    which it begins in contaminated answers.
+    Lengths are means over all answers; measures of diversity are means over answers long enough for them.
+    `contaminated` is the share of answers in the other language, `contaminated_any` that of answers in or mixed with
+    it. Both have 95 % Wilson intervals. `foreign_characters` is the mean share of the other script's letters.
+    `foreign_position` is the mean place (0–1) at which the other script begins in contaminated or mixed answers.
+
+    Args:
+        answers: the frame of `measure_answers`.
     """
     table = (
         answers.group_by("lang", "arm", maintain_order=True)
@@ -75,7 +78,7 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
-    """The main measures per (lang, genre, arm)."""
+    """Average the main measures by (lang, genre, arm), over answers whose query has a genre; columns as in GENRES."""
     means = ("tokens", "characters", "ttr", "contaminated", "finished")
     grouped = (
         answers.drop_nulls("genre")
@@ -87,9 +90,10 @@ def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def comparisons(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
-    """Differences of two arms' means over the queries that both answered, by language and measure.
+    """Compute the paired difference of every two arms in every measure, by language; columns as in COMPARISONS.
 
-    95 % intervals over resampled queries; `p` by random flips of signs, `p_holm` corrected for the pairs of arms.
+    `difference` is the first arm's mean minus the opponent's, over the queries where both have the measure. `low` and
+    `high` are 95 % limits over resampled queries. `p` is of a sign-flip test, `p_holm` corrected for the pairs of arms.
     """
     parts = answers.partition_by("lang", maintain_order=True)
     rows = [row for part in parts for row in _differences(part, seed, resamples)]
@@ -97,6 +101,7 @@ def comparisons(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES
 
 
 def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of `comparisons` for the answers of one language."""
     arms = part["arm"].unique(maintain_order=True).to_list()
     pairs = list(combinations(arms, 2))
     for metric in METRICS if pairs else ():
@@ -116,12 +121,13 @@ def compare_arms(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[PairedDifference]:
-    """Compare arms pair by pair in one measure, over the queries where both have it.
+    """Compute the difference of each pair of arms in one measure, over the queries where both have it.
 
     Args:
-        answers: a row per arm and query.
+        answers: a row per arm and query, with the column `metric`.
+        pairs: names of the first and the second arm.
     """
     wide = answers.with_columns(pl.col(metric).cast(pl.Float64)).pivot(on="arm", index="query_id", values=metric)
     arms = wide.columns[1:]
-    places = [(arms.index(arm), arms.index(opponent)) for arm, opponent in pairs]
-    return paired_differences(wide.drop("query_id").to_numpy(), places, metric in SHARES, seed, resamples)
+    columns = [(arms.index(arm), arms.index(opponent)) for arm, opponent in pairs]
+    return paired_differences(wide.drop("query_id").to_numpy(), columns, metric in SHARES, seed, resamples)

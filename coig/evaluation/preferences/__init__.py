@@ -1,4 +1,4 @@
-"""What raters prefer: win rates, strengths, agreement."""
+"""Preferences of raters: win rates, strengths of arms, agreement."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from coig.evaluation.preferences.win_rates import win_rates, with_clean_rates
 
 
 def weigh(judgments: Judgments, answers: pl.DataFrame | None, arms: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Return the tables of judgments by name: win rates, strengths, agreement, raters, ratings.
+    """Compute the tables of judgments by name: win rates, strengths, agreement, raters, ratings.
 
     Args:
-        answers: measured; with them come win rates of clean answers and at equal length. None: nobody has them.
-        arms: in the order in which they are shown.
+        answers: the frame of `measure_answers`, or None. With it, win rates of clean answers and at equal length are
+            computed too.
+        arms: names, in the order of the tables.
     """
     rates = win_rates(judgments.comparisons, arms)
     frames = {
@@ -28,7 +29,7 @@ def weigh(judgments: Judgments, answers: pl.DataFrame | None, arms: Sequence[str
         "ratings": mean_ratings(judgments.ratings, arms),
     }
     if answers is not None:
-        # of others' answers nobody knows the tokens
+        # tokens are unknown for answers that coig did not generate
         lengths = answers.with_columns(tokens=pl.coalesce("tokens", "words"))
         frames["win_rates"] = with_clean_rates(rates, judgments.comparisons, answers)
         frames["length_control"] = length_control(judgments.comparisons, lengths, arms)

@@ -1,8 +1,10 @@
-"""Who wins against whom, how often, and how sure that is.
+"""Compute win rates of arms against each other, with intervals.
 
-A verdict compares two arms' answers to one prompt, by one rater. A rate is (W + ½T) / N. Two intervals stand beside
-it. *These raters, new prompts*: the verdicts on one prompt hang together, so prompts are resampled whole. *New raters
-too*: those of one rater hang together as well.
+A verdict is one rater's comparison of two arms' answers to one prompt. A frame of verdicts has a row per verdict, with
+`lang`, `genre`, `query_id`, `rater`, `arm`, `opponent` and `score`: 1 if `arm` wins, ½ for a tie, 0 if it loses. A win
+rate is the mean score, (W + ½T) / N. It has two intervals. The first, for these raters and new prompts, resamples whole
+prompts, as verdicts on one prompt are correlated. The second, for new raters too, also allows for correlation within
+raters.
 """
 
 from __future__ import annotations
@@ -38,17 +40,21 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def win_rates(
-    comparisons: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
-) -> pl.DataFrame:
-    """Every arm against every other, by language, over all genres (null) and genre by genre; `arms` in order.
+def win_rates(verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+    """Compute the win rate of every arm against every other; columns as in SCHEMA.
 
-    `p` tests a rate of one half, paired by prompt; `p_holm` corrects it for the pairs of one language, and for those of
-    all its genres where a genre is given; `p_raters` takes raters as drawn at random too. `mde` is the difference from
-    one half that would be found 4 times in 5. Null: cannot be told; for `clean_…` see `with_clean_rates`.
+    There are rows for each language over all genres (`genre` is null) and for each genre. `p` is of a sign-flip test of
+    a rate of one half, over prompts. `p_holm` corrects it for the pairs of one language, or for the pairs of all its
+    genres. `p_raters` generalises to new raters too. `mde` is the difference from one half that would be detected with
+    80 % power. `without_rater_…` are the lowest and highest rate without one rater. `clean_…` stay null until
+    `with_clean_rates`. Figures that cannot be computed are null.
+
+    Args:
+        verdicts: a row per verdict.
+        arms: names, in the order of the rows.
     """
     rows = []
-    for (lang,), part in comparisons.group_by("lang", maintain_order=True):
+    for (lang,), part in verdicts.group_by("lang", maintain_order=True):
         whole = list(_rows(part, arms, seed, resamples))
         genres = part.drop_nulls("genre").partition_by("genre", maintain_order=True, as_dict=True)
         single = [
@@ -64,100 +70,113 @@ def win_rates(
     )
 
 
-def with_clean_rates(rates: pl.DataFrame, comparisons: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    """`rates` with the rate (`clean_rate`) and number (`clean_verdicts`) of the verdicts between two answers that are
-    both in the query's own language alone; verdicts on answers that are not there do not count."""
+def with_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Add to `rates` the win rate and number of verdicts between two clean answers: `clean_rate`, `clean_verdicts`.
+
+    A clean answer is in the query's language only. Verdicts on answers that are not in `answers` do not count.
+
+    Args:
+        rates: the frame of `win_rates`.
+        answers: the frame of `measure_answers`.
+    """
     clean = answers.filter(~pl.col("contaminated_any")).select("query_id", "arm")
-    both = comparisons.join(clean, on=["query_id", "arm"], how="semi").join(
+    both = verdicts.join(clean, on=["query_id", "arm"], how="semi").join(
         clean.rename({"arm": "opponent"}), on=["query_id", "opponent"], how="semi"
     )
-    turned = both.with_columns(arm="opponent", opponent="arm", score=1 - pl.col("score"))
-    ordered = pl.concat([both, turned.select(both.columns)])
-    pair = ["lang", "genre", "arm", "opponent"]
-    each = pl.concat([ordered.drop_nulls("genre"), ordered.with_columns(genre=pl.lit(None, pl.String))])
-    counted = each.group_by(pair).agg(clean_rate=pl.col("score").mean(), clean_verdicts=pl.len().cast(pl.Int64))
-    known = rates.drop("clean_rate", "clean_verdicts")
-    return known.join(counted, on=pair, how="left", nulls_equal=True, maintain_order="left")
+    swapped = both.with_columns(arm="opponent", opponent="arm", score=1 - pl.col("score"))
+    both_orders = pl.concat([both, swapped.select(both.columns)])
+    key = ["lang", "genre", "arm", "opponent"]
+    all_genres = both_orders.with_columns(genre=pl.lit(None, pl.String))
+    grouped = pl.concat([both_orders.drop_nulls("genre"), all_genres]).group_by(key)
+    clean_rates = grouped.agg(clean_rate=pl.col("score").mean(), clean_verdicts=pl.len().cast(pl.Int64))
+    without = rates.drop("clean_rate", "clean_verdicts")
+    return without.join(clean_rates, on=key, how="left", nulls_equal=True, maintain_order="left")
 
 
-def verdicts_by_pair(comparisons: pl.DataFrame, arms: Sequence[str]) -> dict[tuple[str, str], Verdicts]:
-    """Return the verdicts on every pair of `arms` that was compared, in the arms' order."""
-    scores = comparisons["score"].to_numpy()
-    prompts, raters = (comparisons[key].cast(pl.Categorical).to_physical().to_numpy() for key in ("query_id", "rater"))
-    first, second = (_places(comparisons[key], arms) for key in ("arm", "opponent"))
+def verdicts_by_pair(verdicts: pl.DataFrame, arms: Sequence[str]) -> dict[tuple[str, str], Verdicts]:
+    """Group verdicts by pair of arms, for the pairs that have any; (arm, opponent) as `arms` orders them.
+
+    Verdicts whose `arm` comes after its `opponent` in `arms` are ignored: the frame has one order of each pair.
+    """
+    scores = verdicts["score"].to_numpy()
+    prompts, raters = (verdicts[key].cast(pl.Categorical).to_physical().to_numpy() for key in ("query_id", "rater"))
+    first, second = (_indices(verdicts[key], arms) for key in ("arm", "opponent"))
     pairs = {}
-    for (place, arm), (other, opponent) in combinations(enumerate(arms), 2):
-        rows = (first == place) & (second == other)
+    for (index, arm), (other, opponent) in combinations(enumerate(arms), 2):
+        rows = (first == index) & (second == other)
         if rows.any():
             dense = [np.unique(codes[rows], return_inverse=True)[1] for codes in (prompts, raters)]
             pairs[arm, opponent] = Verdicts(scores[rows], *dense)
     return pairs
 
 
-def _places(names: pl.Series, arms: Sequence[str]) -> NDArray[np.int64]:
-    """Return (rows,) each name's place among `arms`, −1 for another name."""
+def _indices(names: pl.Series, arms: Sequence[str]) -> NDArray[np.int64]:
+    """Return each name's index in `arms`, −1 for a name that is not there; (rows,)."""
     return names.replace_strict(arms, range(len(arms)), default=-1, return_dtype=pl.Int64).to_numpy()
 
 
-def _rows(comparisons: pl.DataFrame, arms: Sequence[str], seed: int, resamples: int) -> Iterator[dict[str, Any]]:
-    """A row per pair, in one order of its arms."""
-    pairs = verdicts_by_pair(comparisons, arms)
-    lows, highs = _prompt_intervals(comparisons, list(pairs), seed, resamples)
-    for (pair, verdicts), low, high in zip(pairs.items(), lows, highs, strict=True):
-        halves = verdicts.by_prompt()
-        low_raters, high_raters, p_raters = new_raters(verdicts)
-        without = _without_a_rater(verdicts)
-        prompts = len(halves)
-        if low == high:  # all resamples are alike: all won, all lost, all ties
-            low, high = wilson_interval(verdicts.rate * prompts, prompts)
-        known, spread = prompts >= FEWEST, float(np.sqrt((halves**2).sum()))
+def _rows(verdicts: pl.DataFrame, arms: Sequence[str], seed: int, resamples: int) -> Iterator[dict[str, Any]]:
+    """Yield a row of SCHEMA per pair, in one order of its arms, without `lang`, `genre` and `p_holm`."""
+    pairs = verdicts_by_pair(verdicts, arms)
+    lows, highs = _prompt_intervals(verdicts, list(pairs), seed, resamples)
+    for (pair, of_pair), low, high in zip(pairs.items(), lows, highs, strict=True):
+        deviations = of_pair.by_prompt()
+        low_raters, high_raters, p_raters = new_raters(of_pair)
+        without = _rates_without_a_rater(of_pair)
+        prompts = len(deviations)
+        if low == high:  # the resamples do not vary: every verdict is a win, or a loss, or a tie
+            low, high = wilson_interval(of_pair.rate * prompts, prompts)
+        known, spread = prompts >= FEWEST, float(np.sqrt((deviations**2).sum()))
         yield {
             "arm": pair[0],
             "opponent": pair[1],
-            "wins": int((verdicts.scores == 1).sum()),
-            "ties": int((verdicts.scores == 0.5).sum()),
-            "losses": int((verdicts.scores == 0).sum()),
-            "verdicts": len(verdicts.scores),
+            "wins": int((of_pair.scores == 1).sum()),
+            "ties": int((of_pair.scores == 0.5).sum()),
+            "losses": int((of_pair.scores == 0).sum()),
+            "verdicts": len(of_pair.scores),
             "prompts": prompts,
-            "rate": verdicts.rate,
+            "rate": of_pair.rate,
             "low": low if known else None,
             "high": high if known else None,
             "low_raters": low_raters,
             "high_raters": high_raters,
-            "p": sign_flip_p(np.rint(2 * halves).astype(np.int64)),
+            "p": sign_flip_p(np.rint(2 * deviations).astype(np.int64)),
             "p_raters": p_raters,
-            "mde": (Z95 + Z80) * spread / len(verdicts.scores) if known and spread else None,
+            "mde": (Z95 + Z80) * spread / len(of_pair.scores) if known and spread else None,
             "without_rater_low": min(without, default=None),
             "without_rater_high": max(without, default=None),
         }
 
 
-def _prompt_intervals(comparisons: pl.DataFrame, pairs: list[tuple[str, str]], seed: int, resamples: int) -> Floats:
-    """(2, P) limits of the rates over resampled prompts, the same prompts for all pairs; NaN for too few."""
-    prompts, of_prompt = np.unique(comparisons["query_id"].to_numpy(), return_inverse=True)
+def _prompt_intervals(verdicts: pl.DataFrame, pairs: list[tuple[str, str]], seed: int, resamples: int) -> Floats:
+    """Return 95 % limits of each pair's rate over resampled prompts, (2, P); NaN below FEWEST prompts.
+
+    A resample draws the same prompts for all pairs.
+    """
+    prompts, of_prompt = np.unique(verdicts["query_id"].to_numpy(), return_inverse=True)
     if len(prompts) < FEWEST:
         return np.full((2, len(pairs)), np.nan)
-    places = {pair: place for place, pair in enumerate(pairs)}
-    of_pair = np.array([places[pair] for pair in comparisons.select("arm", "opponent").iter_rows()])
+    numbers = {pair: number for number, pair in enumerate(pairs)}
+    of_pair = np.array([numbers[pair] for pair in verdicts.select("arm", "opponent").iter_rows()])
     sums = np.zeros((2, len(prompts), len(pairs)))  # scores, verdicts
-    np.add.at(sums[0], (of_prompt, of_pair), comparisons["score"].to_numpy())
+    np.add.at(sums[0], (of_prompt, of_pair), verdicts["score"].to_numpy())
     np.add.at(sums[1], (of_prompt, of_pair), 1)
     weights = bootstrap_weights(len(prompts), resamples, seed)
     with np.errstate(invalid="ignore"):
         return np.stack(percentile_interval((weights @ sums[0]) / (weights @ sums[1])))
 
 
-def _without_a_rater(verdicts: Verdicts) -> list[float]:
-    """The rate without each rater in turn; empty for one rater."""
-    rates = [verdicts.scores[verdicts.raters != rater] for rater in np.unique(verdicts.raters)]
-    return [float(rest.mean()) for rest in rates if len(rest)] if len(rates) > 1 else []
+def _rates_without_a_rater(verdicts: Verdicts) -> list[float]:
+    """Return the rates that remain when each rater in turn is left out; empty for a single rater."""
+    remaining = [verdicts.scores[verdicts.raters != rater] for rater in np.unique(verdicts.raters)]
+    return [float(scores.mean()) for scores in remaining if len(scores)] if len(remaining) > 1 else []
 
 
 def _both_orders(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """The row, and the same seen from the opponent."""
-    turned = row | {"arm": row["opponent"], "opponent": row["arm"], "wins": row["losses"], "losses": row["wins"]}
-    turned["rate"] = 1 - row["rate"]
+    """Return a pair's row and the same row from the opponent's side."""
+    swapped = row | {"arm": row["opponent"], "opponent": row["arm"], "wins": row["losses"], "losses": row["wins"]}
+    swapped["rate"] = 1 - row["rate"]
     for low, high in (("low", "high"), ("low_raters", "high_raters"), ("without_rater_low", "without_rater_high")):
         for key, other in ((low, high), (high, low)):
-            turned[key] = None if row[other] is None else 1 - row[other]
-    return [row, turned]
+            swapped[key] = None if row[other] is None else 1 - row[other]
+    return [row, swapped]

@@ -1,4 +1,4 @@
-"""What the steps of a reasoning do."""
+"""Behaviour of reasoning: what each step of a chain does, by rule and by labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coig.records.label import Label
 
 
 def trace(answers: pl.DataFrame, labels: Sequence[Label]) -> dict[str, pl.DataFrame]:
-    """Return the tables of the answers' reasoning by name: behaviour along the chain, and how far labels agree."""
+    """Compute the tables of the answers' reasoning by name: behaviours and transitions; with labels, agreement too."""
     steps = labelled_steps(answers)
     frames = {"behaviour": by_position(steps), "behaviour_shares": shares(steps), "transitions": transitions(steps)}
     if labels:

@@ -1,6 +1,6 @@
-"""Reasoning behaviour: what the steps of a chain do, and where in the chain they do it.
+"""Classify the steps of reasoning by behaviour, and compute how often each occurs where in the chain.
 
-Everything here is about the chains there are: an arm whose answers have no reasoning is in no table.
+An arm whose answers have no reasoning is in none of these tables.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, perc
 DECILES = 10
 STEPS = {
     **dict.fromkeys(("arm", "lang", "query_id"), pl.String),
-    "step": pl.Int64,  # from 0
-    "position": pl.Float64,  # of the step in its chain, 0 the first and 1 the last
+    "step": pl.Int64,  # number of the step in its chain, from 0
+    "position": pl.Float64,  # in the chain, from 0 (first step) to 1 (last)
     "decile": pl.Int64,  # 0 to 9
     "behaviour": pl.String,
 }
@@ -50,24 +50,24 @@ LABEL_AGREEMENT = {
 
 
 def classify(step: str) -> Behaviour:
-    """Tell what a step does, by the cues of `cues.py`."""
+    """Return the behaviour of a step of reasoning, by the rule of `cues.py`."""
     behaviour: Behaviour = pl.select(behaviour_of(pl.lit(step))).item()
     return behaviour
 
 
 def behaviour_of(step: pl.Expr) -> pl.Expr:
-    """The first behaviour in the table of which the step holds a cue, else normal writing."""
-    told = step.str.replace_all(FALSE_FRIEND, "○")
+    """Return the first behaviour in PATTERNS of which a step's text contains a cue, or normal writing."""
+    cleaned = step.str.replace_all(FALSE_FRIEND, "○")
     return pl.coalesce(
-        *(pl.when(told.str.contains(cues)).then(pl.lit(behaviour)) for behaviour, cues in PATTERNS.items()),
+        *(pl.when(cleaned.str.contains(cues)).then(pl.lit(behaviour)) for behaviour, cues in PATTERNS.items()),
         pl.lit(NORMAL),
     )
 
 
 def labelled_steps(answers: pl.DataFrame) -> pl.DataFrame:
-    """A row per step of the answers' reasoning, with the columns of STEPS; an answer without reasoning has none.
+    """Split the answers' reasoning into steps and classify each; a row per step with the columns of STEPS.
 
-    A chain's only step is at position 0.
+    The only step of a chain is at position 0. Answers without reasoning give no rows.
     """
     texts = [steps(reasoning or "") for reasoning in answers["reasoning"]]
     count = pl.col("text").list.len().cast(pl.Int64)
@@ -86,24 +86,29 @@ def labelled_steps(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_position(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
-    """Shares of the behaviours by position: a row per (lang, arm, decile, behaviour) where the arm has steps.
+    """Compute each behaviour's share of the steps in each decile of the chain; columns as in BEHAVIOUR.
 
-    `count` of the cell's `steps`, which are of so many `prompts`; the `share`; `low` and `high`, 95 % limits from
-    drawing the language's prompts with replacement, the same ones for all arms (percentile bootstrap, Efron &
-    Tibshirani 1993).
+    A cell is a (lang, arm, decile) that has steps. `steps` and `prompts` count the cell's steps and prompts, `count`
+    the steps with this behaviour; `share` is `count` / `steps`. `low` and `high` are 95 % limits by percentile
+    bootstrap over the language's prompts, with the same resamples for all arms (Efron & Tibshirani 1993). They are null
+    below FEWEST prompts.
+
+    Args:
+        steps: the frame of `labelled_steps`.
     """
     return _shares(steps, BEHAVIOUR, "behaviour", "steps", resamples, seed)
 
 
 def shares(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
-    """`by_position` over the whole chains: a row per (lang, arm, behaviour)."""
+    """Compute each behaviour's share of all steps of an arm; as `by_position` without deciles."""
     return _shares(steps, BEHAVIOUR_SHARES, "behaviour", "steps", resamples, seed)
 
 
 def transitions(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
-    """Count what follows what: a row per (lang, arm, from, to) with `count` of the `transitions` out of `from`.
+    """Compute, for the steps after each behaviour `from`, the share of each behaviour `to`; columns as in TRANSITIONS.
 
-    Shares and limits as in `by_position`; a chain's last step leads nowhere.
+    `transitions` counts the steps `from` that have a next step, `count` those followed by `to`. Limits as in
+    `by_position`.
     """
     following = pl.col("behaviour").shift(-1).over("lang", "arm", "query_id", order_by="step")
     moves = steps.with_columns(to=following).drop_nulls("to").rename({"behaviour": "from"})
@@ -113,7 +118,14 @@ def transitions(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) 
 def _shares(
     events: pl.DataFrame, schema: dict[str, Any], outcome: str, total: str, resamples: int, seed: int
 ) -> pl.DataFrame:
-    """Each outcome's share of a cell's events, language by language, arms in the order in which they come."""
+    """Compute each outcome's share of the events in its cell, language by language.
+
+    Args:
+        events: steps or transitions.
+        schema: of the result; its columns between `lang` and `outcome` define a cell.
+        outcome: the column that holds a behaviour.
+        total: name for the column with a cell's number of events.
+    """
     names = list(schema)
     cell = names[names.index("lang") + 1 : names.index(outcome)]
     tables = [
@@ -128,11 +140,12 @@ def _shares(
 def _shares_of_language(
     events: pl.DataFrame, cell: Sequence[str], outcome: str, total: str, resamples: int, seed: int
 ) -> pl.DataFrame:
+    """Compute `_shares` for the events of one language, with the columns `cell` that define a cell."""
     cells = _cells(events, cell)
     counts = _counts(events, cells, cell, outcome)
     drawn = bootstrap_weights(len(counts), resamples, seed) @ counts.reshape(len(counts), -1)
     drawn = drawn.reshape(resamples, *counts.shape[1:])
-    with np.errstate(invalid="ignore"):  # a sample without any of a cell's prompts
+    with np.errstate(invalid="ignore"):  # a resample may hold none of a cell's prompts
         low, high = percentile_interval(drawn / drawn.sum(axis=2, keepdims=True))
     sums = counts.sum(axis=0)
     cells = cells.with_columns(
@@ -150,7 +163,10 @@ def _shares_of_language(
 
 
 def _cells(events: pl.DataFrame, cell: Sequence[str]) -> pl.DataFrame:
-    """The cells that have events: arms as they come, deciles ascending, behaviours as the paper has them."""
+    """Return the distinct values of `lang` and the columns `cell`, a row each, sorted.
+
+    Arms are sorted by first appearance, deciles ascending, behaviours as in BEHAVIOURS.
+    """
     arms = events["arm"].unique(maintain_order=True).to_list()
     order = {"arm": arms, "decile": list(range(DECILES)), "from": list(BEHAVIOURS)}
     ranks = [pl.col(name).replace_strict(order[name], range(len(order[name]))) for name in cell]
@@ -158,7 +174,7 @@ def _cells(events: pl.DataFrame, cell: Sequence[str]) -> pl.DataFrame:
 
 
 def _counts(events: pl.DataFrame, cells: pl.DataFrame, cell: Sequence[str], outcome: str) -> NDArray[np.float64]:
-    """(prompts, cells, behaviours) how many events there are; prompts in the order of their ids."""
+    """Count the events, (prompts, cells, behaviours); prompts are sorted by id."""
     placed = events.join(cells.with_row_index("cell"), on=["lang", *cell], how="left").select(
         prompt=pl.col("query_id").rank("dense").cast(pl.Int64) - 1,
         cell=pl.col("cell").cast(pl.Int64),
@@ -170,25 +186,28 @@ def _counts(events: pl.DataFrame, cells: pl.DataFrame, cell: Sequence[str], outc
 
 
 def label_agreement(steps: pl.DataFrame, labels: Sequence[Label]) -> pl.DataFrame:
-    """Measure how far the rule and each labeller agree, by language, labellers in the order of the labels.
+    """Measure the agreement of the rule with each labeller, by language; columns as in LABEL_AGREEMENT.
 
-    `labels` of steps that there are, with the share that is `equal` and Cohen's `kappa` (null where both know one
-    behaviour only); `unmatched` labels of other steps.
+    Of the labels on a language's queries, `labels` counts those of existing steps and `unmatched` the others. `equal`
+    is the share of labels that equal the rule's behaviour, `kappa` Cohen's κ (null if both use a single behaviour).
+
+    Args:
+        steps: the frame of `labelled_steps`.
     """
-    place = ["arm", "query_id", "step"]
-    said = pl.DataFrame([label.model_dump() for label in labels], schema=LABELS)
+    key = ["arm", "query_id", "step"]
+    given = pl.DataFrame([label.model_dump() for label in labels], schema=LABELS)
     rows = []
     for (lang,), part in steps.partition_by("lang", as_dict=True, maintain_order=True).items():
-        own = said.join(part, on="query_id", how="semi", maintain_order="left")
-        beside = own.join(part.select(*place, "behaviour"), on=place, how="left", maintain_order="left")
-        for (labeller,), theirs in beside.partition_by("labeller", as_dict=True, maintain_order=True).items():
-            unmatched = theirs["behaviour"].null_count()
-            rows.append((lang, labeller, *_agreement(theirs.drop_nulls("behaviour")), unmatched))
+        of_language = given.join(part, on="query_id", how="semi", maintain_order="left")
+        compared = of_language.join(part.select(*key, "behaviour"), on=key, how="left", maintain_order="left")
+        for (labeller,), of_labeller in compared.partition_by("labeller", as_dict=True, maintain_order=True).items():
+            unmatched = of_labeller["behaviour"].null_count()
+            rows.append((lang, labeller, *_agreement(of_labeller.drop_nulls("behaviour")), unmatched))
     return pl.DataFrame(rows, schema=LABEL_AGREEMENT, orient="row")
 
 
 def _agreement(both: pl.DataFrame) -> tuple[int, float | None, float | None]:
-    """Return the number of labels, the share that is equal, and κ."""
+    """Return the number of rows, the share whose `label` equals `behaviour`, and Cohen's κ."""
     counts = np.zeros((len(BEHAVIOURS), len(BEHAVIOURS)), dtype=np.int64)
     for label, behaviour in both.select("label", "behaviour").iter_rows():
         counts[BEHAVIOURS.index(label), BEHAVIOURS.index(behaviour)] += 1

@@ -1,11 +1,11 @@
-"""The phrases that tell what a step of reasoning does, in Chinese and English: the whole rule stands in this table.
+"""The Chinese and English phrases (cues) by which a step of reasoning is classified.
 
-The behaviours are listed in their order of precedence: a step is the first of which it holds a cue, else normal
-writing. Reflection comes first, for a step that stops and checks itself nearly always gives reasons and alternatives
-besides; exploration comes before reasoning, for an alternative is weighed with reasons, a reason seldom with an
-alternative. Cues are regular expressions (Rust's, as polars runs them), blind to case; English ones match whole words.
+Behaviours are listed in order of precedence. A step has the first behaviour of which it contains a cue; without a cue
+it is normal writing. Reflection comes first: a step that checks itself nearly always names reasons and alternatives.
+Exploration comes before reasoning: alternatives are usually weighed with reasons, but reasons rarely with alternatives.
+Cues are regular expressions of Rust (as in polars) and ignore case; English cues match whole words.
 
-What the cues miss counts as normal writing, so that the shares of the others are rather too low than too high.
+Missed cues count as normal writing, so the shares of the other behaviours tend to be too low rather than too high.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from coig.records.label import Behaviour
 
 NORMAL: Behaviour = "normal writing"
 
-SENTENCE = r"(?:^|[。！？.!?…\n])[\s\p{P}\d]*"  # only at the beginning of a sentence, behind a list's number or not
+SENTENCE = r"(?:^|[。！？.!?…\n])[\s\p{P}\d]*"  # only at the beginning of a sentence; a list's number may precede
 CLAUSE = r"(?:^|[\p{P}\n])[\s\p{P}\d]*"  # only at the beginning of a clause
 END = r"(?:[\p{P}\s]|$)"  # only at the end of a clause
-GAP = r"[^。！？.!?\n]*"  # whatever stands between two parts of a cue in one sentence
+GAP = r"[^。！？.!?\n]*"  # any text between two parts of a cue within one sentence
 
 CHINESE: dict[Behaviour, tuple[str, ...]] = {
     "self-reflection": (
@@ -119,7 +119,7 @@ ENGLISH: dict[Behaviour, tuple[str, ...]] = {
         r"in other words|the (?:key|point|crux|core|heart of it)(?: here)? is|comes down to",
     ),
 }
-# what holds a cue and is none: left out of a step before the cues are looked for
+# phrases that contain a cue but are none; they are removed from a step before cues are searched
 FALSE_FRIENDS = (
     r"对不对|或者说|所以然|面试试题|[笔考口复]试试题|回头看(?:了|见|着|他|她|我|一眼)",  # 回头看了一眼: with the eyes
     r"要不(?:是|然|得|了)",
@@ -129,7 +129,7 @@ FALSE_FRIENDS = (
 
 
 def _pattern(behaviour: Behaviour) -> str:
-    """All cues of a behaviour as one expression."""
+    """Join all cues of a behaviour into one regular expression."""
     english = [cue if cue.startswith("(?:^") else f"(?:^|[^a-z])(?:{cue})" for cue in ENGLISH[behaviour]]
     return "(?i)" + "|".join([*CHINESE[behaviour], *(f"(?:{cue})(?:[^a-z]|$)" for cue in english)])
 

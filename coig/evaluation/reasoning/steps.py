@@ -1,4 +1,4 @@
-"""Cut a chain of reasoning into steps of a thought each."""
+"""Split a chain of reasoning into steps of one thought each."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from collections.abc import Iterator
 
 from coig.text.language import HAN, HAN_PER_WORD, LATIN_WORD
 
-SHORTEST_STEP = 10  # Han characters, or as much in Latin words
-MOST_SENTENCES = 3
+SHORTEST_STEP = 10  # Han characters; a Latin word counts as HAN_PER_WORD
+MOST_SENTENCES = 3  # in a step
 PARAGRAPH = re.compile(r"\n\s*\n")
 CLOSING = r"[”’」』）)\]\"'*_]*"
-SENTENCE_END = re.compile(  # a full stop ends one if white space follows, and no lower case behind it
+SENTENCE_END = re.compile(  # a full stop ends a sentence only before white space and no lower-case letter
     rf"[。！？]+{CLOSING}|\n+|(?<![.!?])(?:[.!?]+{CLOSING}(?=\s+[^\sa-z]|\s*$)|[!?]+{CLOSING}(?=[\u4e00-\u9fff]))"
 )
-ABBREVIATION = re.compile(  # or an initial, or the number of a list's item
+ABBREVIATION = re.compile(  # an abbreviation, an initial or the number of a list's item, with its full stop
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|Vol|Fig|Ch|Gen|Col|Sgt|Capt|Lt|Rev|Hon|Gov|cf|e\.g|i\.e|[A-HJ-Z])|^\W*\d+)\.$",
     re.MULTILINE,
 )
 
 
 def steps(reasoning: str) -> list[str]:
-    """A chain of reasoning cut into steps of a thought each, one to three sentences.
+    """Split a chain of reasoning into steps of one to three sentences.
 
-    A step ends with a sentence or a line once it has 10 Chinese characters or 7 English words. Shorter ones (`Wait.`,
-    a heading, a line of verse) go with what follows, three at most; a paragraph's short rest with the step before.
+    A step ends at the end of a sentence or line once it has 10 Chinese characters or 7 English words. Shorter sentences
+    (`Wait.`, a heading, a line of verse) are joined with the following ones, up to three in all. A short rest of a
+    paragraph is added to the step before.
     """
     found = [step.strip() for paragraph in PARAGRAPH.split(reasoning) for step in _paragraph_steps(paragraph)]
     return [step for step in found if re.search(r"\w", step)]
 
 
 def _paragraph_steps(paragraph: str) -> list[str]:
+    """Split one paragraph into steps; joined, they are the paragraph."""
     found: list[str] = []
     start = sentences = 0
     for end in _sentence_ends(paragraph):
@@ -47,6 +49,7 @@ def _paragraph_steps(paragraph: str) -> list[str]:
 
 
 def _sentence_ends(paragraph: str) -> Iterator[int]:
+    """Yield the index after each sentence or line; full stops of abbreviations end none."""
     for mark in SENTENCE_END.finditer(paragraph):
         stop = mark.start() + 1
         if mark[0] != "." or not ABBREVIATION.search(paragraph, max(0, stop - 8), stop):
@@ -54,4 +57,5 @@ def _sentence_ends(paragraph: str) -> Iterator[int]:
 
 
 def _size(text: str) -> float:
+    """Return a text's length in Han characters, a Latin word counting 1.6."""
     return len(HAN.findall(text)) + HAN_PER_WORD * len(LATIN_WORD.findall(text))

@@ -1,1 +1,1 @@
-"""The families of general problems: each draws one problem and says it in several wordings."""
+"""The families of general problems: each draws one problem and returns several wordings of it."""

@@ -57,28 +57,32 @@ MONTHS = words("January February March April May June July August September Octo
 
 
 def amount(text: str, unit: Unit) -> str:
-    """Join a number and its unit."""
+    """Join a number and its unit, in the singular or plural: 1 mile, 3 miles."""
     return f"{text} {unit[text != '1']}"
 
 
 def compound(total: int, big: Unit, small: Unit, size: int) -> str:
-    """Write a total of small units in both units."""
+    """Format a total of small units in big and small units, `size` small ones to a big one: 2 hours 5 minutes."""
     return f"{amount(str(total // size), big)} {amount(str(total % size), small)}"
 
 
 def day_name(day: date) -> str:
+    """Return the day's weekday in English: Monday."""
     return WEEKDAYS[day.weekday()]
 
 
 def day_month(day: date) -> str:
+    """Format a date as month and day: May 3."""
     return f"{MONTHS[day.month - 1]} {day.day}"
 
 
 def some_day(rng: Random) -> date:
+    """Draw a random day of the years 2019 to 2031."""
     return date(rng.randint(2019, 2031), 1, 1) + timedelta(rng.randrange(365))
 
 
 def conversion(rng: Random) -> list[list[str]]:
+    """Draw a problem about converting an amount to a larger or smaller unit."""
     scene, coarse, fine, factor, low, high = rng.choice(SCALES)
     value, down = rng.randint(low, high), rng.random() < 0.5
     large, small, rate = amount(str(value), coarse), amount(tenths(value * factor), fine), tenths(factor)
@@ -131,6 +135,7 @@ def conversion(rng: Random) -> list[list[str]]:
 
 
 def carrying(rng: Random) -> list[list[str]]:
+    """Draw a problem about multiplying an amount in two units, with a carry from the smaller one."""
     thing, single, joint, big, small, size, most = rng.choice(PIECES)
     pairs = [(n, part) for n in range(3, 10) for part in range(1, size) if n * part > size and n * part % size]
     (count, part), whole = rng.choice(pairs), rng.randint(1, most)
@@ -175,6 +180,7 @@ def carrying(rng: Random) -> list[list[str]]:
 
 
 def temperature(rng: Random) -> list[list[str]]:
+    """Draw a problem about converting between Celsius and Fahrenheit."""
     place, celsius, up = rng.choice(TOWNS), rng.choice([n for n in range(-18, 39) if n]), rng.random() < 0.5
     ratio = 18 * celsius
     c, f, product = f"{celsius} °C", f"{tenths(ratio + 320)} °F", tenths(ratio)
@@ -216,6 +222,7 @@ def temperature(rng: Random) -> list[list[str]]:
 
 
 def weekday(rng: Random) -> list[list[str]]:
+    """Draw a problem about the weekday some days before or after a date."""
     day, event, back = some_day(rng), rng.choice(EVENTS), rng.random() < 0.3
     weeks, rest = rng.randint(2, 28), rng.randint(1, 6)
     gap, spare = 7 * weeks + rest, 7 - rest
@@ -258,6 +265,7 @@ def weekday(rng: Random) -> list[list[str]]:
 
 
 def span(rng: Random) -> list[list[str]]:
+    """Draw a problem about the number of days between two dates of a year."""
     start = date(rng.randint(2019, 2031), rng.randint(1, 8), rng.randint(2, 27))
     end = start + timedelta(rng.randint(32, 118))
     first, last, gap = day_month(start), day_month(end), (end - start).days
@@ -298,6 +306,7 @@ def span(rng: Random) -> list[list[str]]:
 
 
 def deadline(rng: Random) -> list[list[str]]:
+    """Draw a problem about the date that is a number of working days after a start."""
     start = some_day(rng)
     start -= timedelta(max(0, start.weekday() - 4))
     weeks, rest = rng.randint(1, 5), rng.randint(1, 4)

@@ -1,4 +1,4 @@
-"""English problems about ordering and logic; riddles that could be ambiguous are picked by search.
+"""English problems about ordering and logic; riddles are selected by search to have one solution.
 
 See ``general`` on families.
 """
@@ -87,6 +87,7 @@ CLAIMS = (
 
 
 def ranking(rng: Random) -> list[list[str]]:
+    """Draw a problem about ordering four or five people from pairwise comparisons."""
     more, less, top, bottom = rng.choice(RELATIONS)
     people = rng.sample(NAMES, rng.choice((4, 5)))
     pairs = list(pairwise(people))
@@ -128,6 +129,7 @@ def ranking(rng: Random) -> list[list[str]]:
 
 
 def queue(rng: Random) -> list[list[str]]:
+    """Draw a problem about the number of people between two positions in a line, one counted from the back."""
     x, y = rng.sample(NAMES, 2)
     count, line = rng.randint(14, 45), rng.choice(LINES)
     front = rng.randint(2, count - 1)
@@ -173,6 +175,7 @@ def queue(rng: Random) -> list[list[str]]:
 
 
 def rule(rng: Random) -> list[list[str]]:
+    """Draw a problem about whether a conclusion follows from a rule and a fact, forward or backward."""
     name, (kind, p, not_p, q, not_q) = rng.choice(NAMES), rng.choice(RULES)
     law = f"every {kind} who {p} {q}"
     fact, query, thought, end = rng.choice(
@@ -227,6 +230,7 @@ def rule(rng: Random) -> list[list[str]]:
 
 
 def truth_tellers(rng: Random) -> list[list[str]]:
+    """Draw a riddle: find from two claims which of the two speakers are truth-tellers and which are liars."""
     x, y = rng.sample(NAMES, 2)
     riddle = rng.choice(RIDDLES)
     says, replies = CLAIMS[riddle[0]].format(y), CLAIMS[riddle[1]].format(x)
@@ -274,6 +278,7 @@ def truth_tellers(rng: Random) -> list[list[str]]:
 
 
 def overlap(rng: Random) -> list[list[str]]:
+    """Draw a problem about the number of people in both of two groups."""
     group, p, q = rng.choice(GROUPS)
     only_p, only_q, both, none = (rng.randint(3, 19) for _ in range(4))
     a, b, count = only_p + both, only_q + both, only_p + only_q + both + none
@@ -315,6 +320,7 @@ def overlap(rng: Random) -> list[list[str]]:
 
 
 def boxes(rng: Random) -> list[list[str]]:
+    """Draw a problem about which of three labelled boxes holds a prize, given how many labels are true."""
     prize, colors, (labels, truths) = rng.choice(PRIZES), rng.sample(COLORS, 3), rng.choice(LABELINGS)
     target = next(place for place in range(3) if len(true_labels(labels, place)) == truths)
     said = []

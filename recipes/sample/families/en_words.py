@@ -65,7 +65,7 @@ RECORDS = (
 
 
 def plural(number: int, noun: str) -> str:
-    """Count a noun that takes a plain -s."""
+    """Join a number and a noun with a regular plural: 1 apple, 3 apples."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -75,17 +75,18 @@ def listing(words: list[str]) -> str:
 
 
 def money(cents: int) -> str:
-    """Write an amount in dollars, with cents only if there are any."""
+    """Format an amount in dollars, with cents unless they are zero: $3, $3.25."""
     return f"${cents // 100}" if cents % 100 == 0 else f"${cents / 100:.2f}"
 
 
 def clock(minutes: int) -> str:
-    """Write minutes after midnight as a time of day."""
+    """Format minutes after midnight as a time of day: 1:05 PM."""
     hour, minute = divmod(minutes, 60)
     return f"{(hour - 1) % 12 + 1}:{minute:02d} {'AM' if hour < 12 else 'PM'}"
 
 
 def change(rng: Random) -> list[list[str]]:
+    """Draw a problem about the change from a purchase of two kinds of goods."""
     name, shop = rng.choice(NAMES), rng.choice(list(SHOPS))
     a, b = rng.sample(list(SHOPS[shop]), 2)
     p, q = (SHOPS[shop][goods] + 25 * rng.randint(-2, 4) for goods in (a, b))
@@ -133,6 +134,7 @@ def change(rng: Random) -> list[list[str]]:
 
 
 def shared_work(rng: Random) -> list[list[str]]:
+    """Draw a problem about the time that two people need together for a job."""
     (x, y), (job, unit), (a, b) = rng.sample(NAMES, 2), rng.choice(JOBS), rng.choice(JOB_TIMES)
     t = a * b // (a + b)
     return [
@@ -172,6 +174,7 @@ def shared_work(rng: Random) -> list[list[str]]:
 
 
 def meeting(rng: Random) -> list[list[str]]:
+    """Draw a problem about when two vehicles that travel toward each other meet."""
     (here, there), mode = rng.sample(TOWNS, 2), rng.choice(list(SPEEDS))
     v, w = rng.sample(range(SPEEDS[mode][0], SPEEDS[mode][1] + 1, 2), 2)
     halves, start = rng.randint(2, 8), 60 * rng.randint(6, 13)
@@ -219,6 +222,7 @@ def meeting(rng: Random) -> list[list[str]]:
 
 
 def ages(rng: Random) -> list[list[str]]:
+    """Draw a problem about two ages with a given difference, from their ratio in some years."""
     x, y = rng.sample(NAMES, 2)
     times, young, wait = rng.randint(2, 4), rng.randint(3, 14), rng.randint(1, 9)
     then = young + wait
@@ -263,6 +267,7 @@ def ages(rng: Random) -> list[list[str]]:
 
 
 def recipe(rng: Random) -> list[list[str]]:
+    """Draw a problem about scaling a recipe to another number of people."""
     name, (dish, *parts) = rng.choice(NAMES), rng.choice(DISHES)
     few, many = rng.sample(range(2, 13), 2)
     (a, g, base_a), (b, h, base_b) = parts
@@ -310,6 +315,7 @@ def recipe(rng: Random) -> list[list[str]]:
 
 
 def average(rng: Random) -> list[list[str]]:
+    """Draw a problem about the next value that raises an average to a goal."""
     name, (one, many, unit, low, high) = rng.choice(NAMES), rng.choice(RECORDS)
     count, mean, lift = rng.randint(3, 6), rng.randint(low, high), rng.randint(1, 2)
     goal = mean + lift

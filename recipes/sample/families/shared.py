@@ -1,17 +1,17 @@
-"""What the problem families of both languages share: clean numbers, and riddles picked by search."""
+"""Helpers of the problem families of both languages: numbers without fractions, and riddles selected by search."""
 
 from collections.abc import Callable
 from itertools import product
 from random import Random
 
-# Draws a problem and lists, for each piece of its text, the wordings to choose from (see ``general``).
+# A family draws a problem and returns, for each part of its text, the wordings to choose from (see ``general``).
 Family = Callable[[Random], list[list[str]]]
 
-# Times in which two people do a job alone, such that together they need a whole number.
+# Pairs of times in which two people do a job alone, such that together they need a whole number.
 JOB_TIMES = [(a, b) for a in range(3, 41) for b in range(3, 41) if a != b and a * b % (a + b) == 0]
 
-# What a speaker may say, given whether the speaker and the other one are truthful. Each language words these
-# in the same order.
+# Whether each possible claim is true, given whether the speaker and the other person are truthful. Each language
+# words the claims in this order.
 CLAIMS: tuple[Callable[[bool, bool], bool], ...] = (
     lambda me, you: not you,
     lambda me, you: you,
@@ -21,40 +21,40 @@ CLAIMS: tuple[Callable[[bool, bool], bool], ...] = (
     lambda me, you: not (me or you),
     lambda me, you: me or you,
 )
-# A label says of the box with an index that the prize is, or is not, inside.
+# A label: the index of a box, and whether the label says that the prize is inside it.
 Label = tuple[int, bool]
 
 
 def words(text: str) -> list[str]:
-    """Split a list written as one text, which keeps long lists short."""
+    """Split a text at white space; long word lists are shorter to write as one text."""
     return text.split()
 
 
 def tenths(number: int) -> str:
-    """Write a number of tenths as a decimal, or as an integer if it is one."""
+    """Format a number of tenths as a decimal, or as an integer if it is one: 15 as 1.5, 20 as 2."""
     return f"{number / 10:.1f}".removesuffix(".0")
 
 
 def misfits(riddle: tuple[int, int], kinds: tuple[bool, bool]) -> list[int]:
-    """List the speakers (0, 1) whose claim is true though they lie, or false though they are truthful."""
+    """Return the speakers (0, 1) whose claim contradicts their kind: true from a liar, or false from a truth-teller."""
     first, second = kinds
     truths = (CLAIMS[riddle[0]](first, second), CLAIMS[riddle[1]](second, first))
     return [speaker for speaker in (0, 1) if truths[speaker] != kinds[speaker]]
 
 
 def true_labels(labels: tuple[Label, ...], place: int) -> list[int]:
-    """List the boxes whose labels are true if the prize is in ``place``."""
+    """Return the boxes whose labels are true if the prize is in the box ``place``."""
     return [box for box, (index, inside) in enumerate(labels) if (index == place) == inside]
 
 
 KINDS = list(product((True, False), (True, False)))
-# Pairs of claims that leave exactly one possibility.
+# Pairs of claims that fit exactly one assignment of truth-tellers and liars.
 RIDDLES = [
     riddle
     for riddle in product(range(len(CLAIMS)), range(len(CLAIMS)))
     if sum(not misfits(riddle, kinds) for kinds in KINDS) == 1
 ]
-# Three different labels, and how many are true, such that exactly one box is possible.
+# Three different labels and the number of true ones, such that exactly one box can hold the prize.
 LABELINGS = [
     (labels, truths)
     for labels in product(product(range(3), (True, False)), repeat=3)

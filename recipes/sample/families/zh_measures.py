@@ -52,19 +52,23 @@ ZODIAC = "鼠牛虎兔龙蛇马羊猴鸡狗猪"
 
 
 def weekday_name(day: date) -> str:
+    """Return the day's weekday in Chinese: 星期一."""
     return f"星期{WEEKDAYS[day.weekday()]}"
 
 
 def day_month(day: date) -> str:
+    """Format a date as month and day in Chinese: 5月3日."""
     return f"{day.month}月{day.day}日"
 
 
 def zodiac(year: int) -> str:
-    # The year 4 opened a cycle of twelve.
+    """Return the Chinese zodiac animal of a year."""
+    # The year 4 was the first of a cycle of twelve.
     return ZODIAC[(year - 4) % 12]
 
 
 def conversion(rng: Random) -> list[list[str]]:
+    """Draw a problem about converting an amount to a larger or smaller unit."""
     scene, coarse, fine, factor, low, high = rng.choice(SCALES)
     value, down = rng.randint(low, high), rng.random() < 0.5
     number, rate = tenths(value * factor), tenths(factor)
@@ -105,6 +109,7 @@ def conversion(rng: Random) -> list[list[str]]:
 
 
 def carrying(rng: Random) -> list[list[str]]:
+    """Draw a problem about multiplying an amount in two units, with a carry from the smaller one."""
     thing, measure, verb, big, small, size, most = rng.choice(PIECES)
     pairs = [(n, part) for n in range(3, 10) for part in range(1, size) if n * part > size and n * part % size]
     (count, part), whole = rng.choice(pairs), rng.randint(1, most)
@@ -148,6 +153,7 @@ def carrying(rng: Random) -> list[list[str]]:
 
 
 def temperature(rng: Random) -> list[list[str]]:
+    """Draw a problem about converting between Celsius and Fahrenheit."""
     place, celsius, up = rng.choice(CITIES), rng.choice([n for n in range(-15, 39) if n]), rng.random() < 0.5
     number, product = tenths(18 * celsius + 320), tenths(18 * celsius)
     c, f = f"{celsius}℃", f"{number}℉"
@@ -184,6 +190,7 @@ def temperature(rng: Random) -> list[list[str]]:
 
 
 def weekday(rng: Random) -> list[list[str]]:
+    """Draw a problem about the weekday some days before or after a date."""
     day, event, back = date(rng.randint(2019, 2031), 1, 1), rng.choice(EVENTS), rng.random() < 0.3
     day += timedelta(rng.randrange(365))
     weeks, rest = rng.randint(2, 28), rng.randint(1, 6)
@@ -220,6 +227,7 @@ def weekday(rng: Random) -> list[list[str]]:
 
 
 def span(rng: Random) -> list[list[str]]:
+    """Draw a problem about the number of days between two dates of a year."""
     start = date(rng.randint(2019, 2031), rng.randint(1, 8), rng.randint(2, 27))
     end = start + timedelta(rng.randint(32, 118))
     year, first, last, gap = start.year, day_month(start), day_month(end), (end - start).days
@@ -260,6 +268,7 @@ def span(rng: Random) -> list[list[str]]:
 
 
 def zodiac_year(rng: Random) -> list[list[str]]:
+    """Draw a problem about the zodiac animal of an earlier or later year."""
     base, gap = rng.randint(1950, 2010), rng.choice([n for n in range(14, 75) if n % 12])
     later, name = rng.random() < 0.4, rng.choice(NAMES)
     year = base + gap if later else base - gap

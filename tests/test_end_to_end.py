@@ -175,7 +175,7 @@ def test_real_input(command: Command, tmp_path: Path) -> None:
         }
         for n in range(20)
     ]
-    damaged = {"id": "21", "query": "写", "thought": "", "answer": "答"}
+    damaged = {"id": "21", "query": "写", "thought": "想", "answer": ""}
     file = tmp_path / "all_human_data.json"
     file.write_text(json.dumps([*triplets, damaged], ensure_ascii=False), encoding="utf-8")
     paths = ("data=local", f"data.creative.path={file}", f"data.general.en.path={general}", "data.max_quarantined=0.1")
@@ -195,4 +195,4 @@ def test_real_input(command: Command, tmp_path: Path) -> None:
         ]
         assert data["left_out"] == {"quarantined": 1, "duplicates": 0}
         [row] = read_lines(folder / "quarantine.jsonl")
-        assert (row["place"], row["reason"], row["row"]) == (f"{file}:1", "reasoning: empty", damaged)
+        assert (row["place"], row["reason"], row["row"]) == (f"{file}:1", "answer: empty", damaged)

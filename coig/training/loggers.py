@@ -27,7 +27,7 @@ from coig.training.record import Record
 log = logging.getLogger(__name__)
 
 # what a manifest says of a run's course, which W&B tells by itself, and of its end
-OF_ONE_MOMENT = {"status", "error", "times", "model_sha256"}
+OF_ONE_MOMENT = {"status", "error", "times", "model_sha256", "export"}
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def test_a_run_is_found_by_study_arm_and_tags(swept: tuple[Path, str]) -> None:
 def test_a_run_has_config_and_manifest(swept: tuple[Path, str]) -> None:
     _, manifest, run = arm_of(swept[0], "0.001")
     assert (run.config["seed"], run.config["data"]["ratio"], run.config["model"]["learning_rate"]) == (0, "1k", 0.001)
-    of_one_moment = {"status", "error", "times", "model_sha256"}
+    of_one_moment = {"status", "error", "times", "model_sha256", "export"}
     assert run.config["manifest"] == {key: fact for key, fact in manifest.items() if key not in of_one_moment}
     assert run.config["manifest"]["machine"]["torch_threads"] > 0
 

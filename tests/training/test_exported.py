@@ -70,7 +70,7 @@ def measured(
     arm.folder.mkdir()
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": loss_of(lm)}) + "\n")
     tokenizer = load_tokenizer(config.model)
-    export(lm, lm.state_dict(), config.model.lora, tokenizer, tokenizer.eos_token_id, arm.model, dtype)
+    export(lm, lm.state_dict(), config.model.lora, tokenizer, {tokenizer.eos_token_id}, arm.model, dtype)
     return measure_export(config, arm, dtype, validation, is_changed=True)
 
 
@@ -118,7 +118,7 @@ def test_float32_exports_all_that_was_learned(config: TrainConfig, tmp_path: Pat
     arm.folder.mkdir()
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": trained}) + "\n")
     tokenizer = load_tokenizer(config.model)
-    export(lm, lm.state_dict(), lora, tokenizer, tokenizer.eos_token_id, arm.model, torch.float32)
+    export(lm, lm.state_dict(), lora, tokenizer, {tokenizer.eos_token_id}, arm.model, torch.float32)
     facts = measure_export(config, arm, torch.float32, VALIDATION, is_changed=True)
     assert facts.validation_loss == pytest.approx(trained, rel=1e-6)
     assert facts.dtype == "float32"

@@ -207,11 +207,14 @@ def test_a_damaged_line_and_a_double_answer_are_refused(study: Path) -> None:
     with pytest.raises(ConfigError, match=r"queries\.jsonl:5: damaged \(query en-1 is answered twice\)"):
         evaluate(CONFIG)
     row = json.loads(good.splitlines()[0]) | {"query_id": "new"}
-    changes: list[dict[str, Any]] = [{"lang": "fr"}, {"answer": None}, {"answer_tokens": "x"}, {"arm": "general"}]
+    changes: list[dict[str, Any]] = [{"lang": "fr"}, {"answer": None}, {"answer_tokens": "x"}]
     for line in ('{"query_id": ', "[1]", *(json.dumps(row | change) for change in changes)):
         file.write_text(good + line + "\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=r"queries\.jsonl:5: damaged"):
             evaluate(CONFIG)
+    file.write_text(good + json.dumps(row | {"arm": "general"}) + "\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"queries\.jsonl:5: is an answer of arm general, in the folder of arm cw"):
+        evaluate(CONFIG)
     assert not (study / "evaluation").exists()
 
 

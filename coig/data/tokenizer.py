@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from coig.config import Model
 from coig.config.fields import SAMPLE_PREFIX, local_path
@@ -25,6 +25,22 @@ def load_tokenizer(model: Model) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def check_length(model: Model) -> None:
+    """Raise ConfigError if examples of `max_length` tokens have more positions than the model was made for.
+
+    A folder without the model's config is not checked: loading the model will name it.
+    """
+    try:
+        config = AutoConfig.from_pretrained(location(model.path), revision=model.revision)
+    except (OSError, ValueError):
+        return
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if positions and model.max_length > positions:
+        raise ConfigError(
+            f"model.max_length={model.max_length}: {model.path} has {positions} positions; give {positions} or fewer"
+        )
 
 
 def location(path: str) -> str:

@@ -18,7 +18,7 @@ from coig.data.datamodule import MixtureDataModule
 from coig.data.encoded import encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import Mixture
-from coig.data.tokenizer import load_tokenizer
+from coig.data.tokenizer import check_length, load_tokenizer
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
 from coig.models.attention import PATHS, attention_path
@@ -49,6 +49,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     """
     _quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)
+    check_length(config.model)
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
     train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))

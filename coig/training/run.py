@@ -160,8 +160,9 @@ def _encode(config: TrainConfig, mixture: Mixture) -> None:
     """Encode the mixture, which training then finds in the cache, to meet what the chat template refuses."""
     from coig.data.encoded import encode_mixture
     from coig.data.encoding import Encoder
-    from coig.data.tokenizer import load_tokenizer
+    from coig.data.tokenizer import check_length, load_tokenizer
 
+    check_length(config.model)
     encode_mixture(mixture, config, Encoder.of(config.model, load_tokenizer(config.model)))
 
 

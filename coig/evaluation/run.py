@@ -123,7 +123,7 @@ def _tabulate(
     if unknown := [name for name in config.arms if name not in roster.names]:
         raise ConfigError(f"arms: {unknown[0]} was neither judged nor trained" + suggestion(unknown[0], sorted(known)))
     chosen = judgments.of(config.arms)
-    if chosen.comparisons.is_empty() and chosen.ratings.is_empty():
+    if chosen.verdicts.is_empty() and chosen.ratings.is_empty():
         raise ConfigError("judgments: none is about the arms asked for; take some out of arms=[…], or add some")
     return chosen
 

@@ -15,7 +15,7 @@ from coig.config.command_line import config_of
 from coig.config.stages import Claims
 from coig.errors import ConfigError
 from coig.evaluation.measures.answers import choose_answers, measure_answers
-from coig.evaluation.measures.tables import METRICS, automatic_table, comparisons
+from coig.evaluation.measures.tables import METRICS, automatic_table, comparison_table
 from coig.evaluation.report.figures import figures
 from coig.evaluation.report.results import Evaluation
 from coig.evaluation.run import evaluate
@@ -191,8 +191,8 @@ def test_the_halves_that_are_compared_are_described(study: Path) -> None:
     evaluate(CONFIG)
     folder = study / "evaluation"
     lines = (
-        "Halves of data.creative, on the mean: low 195.6 words, TTR 0.727; high 195.5 words, TTR 0.792.",
-        "Halves of data.general.zh, on the mean: low 63.5 words, TTR 0.579; high 63.1 words, TTR 0.640.",
+        "Halves of data.creative, mean per text: low 195.6 words, TTR 0.727; high 195.5 words, TTR 0.792.",
+        "Halves of data.general.zh, mean per text: low 63.5 words, TTR 0.579; high 63.1 words, TTR 0.640.",
     )
     told = (folder / "summary.md").read_text(encoding="utf-8")
     assert "**Is it diversity?**\n\n" + "\n\n".join(lines) + "\n\nChinese queries: Not judged" in told
@@ -378,7 +378,7 @@ def test_shares_that_do_not_vary_are_not_certain() -> None:
         for arm in ("cw", "general")
         for query in range(8)
     ]
-    table = comparisons(pl.DataFrame(rows))
+    table = comparison_table(pl.DataFrame(rows))
     [row] = table.filter(pl.col("metric") == "contaminated").to_dicts()
     assert row["difference"] == 0
     assert row["low"] < -0.2

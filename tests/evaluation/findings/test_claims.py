@@ -10,7 +10,7 @@ import pytest
 
 from coig.errors import ConfigError
 from coig.evaluation.findings.claims import claim_table, pool_rates, signature_table
-from coig.evaluation.power import main, plan_of
+from coig.evaluation.power import main, parse_plan
 from coig.evaluation.preferences.judgments import RATING, collect_judgments, tabulate_judgments
 from coig.evaluation.preferences.win_rates import win_rates
 from coig.statistics.power import Plan
@@ -122,16 +122,16 @@ def test_the_planner() -> None:
         (["effect=0.6"], "raters: not set"),
         (["effect=0.6", "raters=4", "tast=1"], "tast: unknown; did you mean 'taste'"),
         (["effect=60", "raters=4"], "effect=60: must be between 0.5 and 1"),
-        (["effect=0.6", "raters=four"], "raters=four: no number"),
+        (["effect=0.6", "raters=four"], "raters=four: not a number"),
     ],
 )
 def test_a_plan_that_is_none(arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        plan_of(arguments)
+        parse_plan(arguments)
 
 
 def test_the_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["effect=0.6", "raters=4"])
     printed = capsys.readouterr().out
     assert "more raters are needed" in printed
-    assert "204 prompts and 4 raters can find 6.2 points" in printed
+    assert "204 prompts and 4 raters can detect a difference of 6.2 points" in printed

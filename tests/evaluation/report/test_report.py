@@ -16,7 +16,7 @@ from coig.config.stages import Claims
 from coig.errors import ConfigError
 from coig.evaluation.measures.answers import choose_answers, measure_answers
 from coig.evaluation.measures.tables import METRICS, automatic_table, comparison_table
-from coig.evaluation.report.figures import figures
+from coig.evaluation.report.figures import draw_figures
 from coig.evaluation.report.results import Evaluation
 from coig.evaluation.run import evaluate
 from coig.study.arm import Arm
@@ -120,7 +120,7 @@ def test_no_bar_is_cut_off(study: Path) -> None:
     answers = measured(study)
     tables = {"automatic": automatic_table(answers), "answers": answers}
     evaluation = Evaluation("s", roster_of(("cw", "general")), tables)
-    [axes] = figures(evaluation)["contamination_en"].axes
+    [axes] = draw_figures(evaluation)["contamination_en"].axes
     bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
     assert max(bar.get_height() for bar in bars) == 50.0
     assert axes.get_ylim()[0] == 0
@@ -342,7 +342,7 @@ def test_labels_stand_beside_the_rule(study: Path, tmp_path: Path) -> None:
     evaluate(CONFIG.model_copy(update={"labels": (str(file),)}))
     table = pl.read_csv(study / "evaluation" / "label_agreement.csv")
     assert table.select("lang", "labeller", "labels", "equal").rows() == [("en", "ann", 1, 1.0)]
-    assert "labels beside the rule" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+    assert "labels compared with the rule" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
 
 
 def test_nothing_of_an_earlier_evaluation_stays(study: Path, tmp_path: Path) -> None:

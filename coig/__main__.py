@@ -92,7 +92,7 @@ def run_stage(name: str) -> None:
 
 
 def main() -> None:
-    """Run the stage or tool that the first argument names, with the other arguments."""
+    """Run the stage or tool that the first argument names, with the other arguments; without any, print the help."""
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(__doc__)

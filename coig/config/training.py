@@ -105,7 +105,7 @@ class Trainer(Constructor):
         return math.ceil(examples / self.global_batch_size)
 
     def total_steps(self, examples: int) -> int:
-        """Compute the optimizer steps of a whole run."""
+        """Compute the optimizer steps of a whole run with `examples` per epoch; `max_steps` limits them."""
         steps = self.max_epochs * self.steps_per_epoch(examples)
         return steps if self.max_steps == -1 else min(steps, self.max_steps)
 

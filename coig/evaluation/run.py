@@ -94,7 +94,10 @@ def _read_judgments(
     arms: Sequence[Arm],
     written: Sequence[tuple[str | None, Answer]] | None,
 ) -> list[Judgment] | None:
-    """Read the judgments that count; None if none are configured. They may be about any arm of the study."""
+    """Read the judgments that count; None if no files are configured.
+
+    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    """
     if not config.judgments:
         return None
     known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None

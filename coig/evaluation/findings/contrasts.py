@@ -165,7 +165,10 @@ def _losses(contrasts: Sequence[Contrast], arms: Sequence[Arm]) -> Iterator[dict
 
 
 def _held_out_losses(arm: Arm) -> dict[str, float]:
-    """Return an arm's loss on held-out answers by language, in nats per token, from its last validation."""
+    """Return an arm's loss on held-out answers by language, in nats per token, from its last validation.
+
+    Languages without held-out triplets are left out.
+    """
     losses = {lang: arm.last_metric(f"validation/loss/creative/{lang}/answer") for lang in LANGUAGES}
     return {lang: loss for lang, loss in losses.items() if loss is not None}
 

@@ -60,7 +60,7 @@ def decide(rate: Mapping[str, Any], margin: float) -> Decision:
 
 
 def rule_in_words(margin: float) -> str:
-    """Return the rule as text for readers of the report."""
+    """Return the rule as text for readers of the report; `margin` is a share."""
     return (
         "A claim is supported if it holds beyond chance (p after Holm's correction below 0.05), and not supported if "
         "the opposite does, or if the upper end of the 95 % interval, for new raters too where there are several, "

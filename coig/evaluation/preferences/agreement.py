@@ -83,7 +83,7 @@ def _agreement_row(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -
 
 
 def _most_alike(shared: pl.DataFrame) -> int:
-    """Return the largest number of items that two raters share and judge identically; 0 if it is below SUSPICIOUS."""
+    """Return the most items shared by two raters who judge all of them identically; 0 if fewer than SUSPICIOUS."""
     both = shared.join(shared, on=["query_id", "item"], suffix="_other").filter(pl.col("rater") < pl.col("rater_other"))
     alike = (pl.col("value") == pl.col("value_other")).all()
     pairs = both.group_by("rater", "rater_other").agg(items=pl.len(), alike=alike)

@@ -9,6 +9,7 @@ THESE_RATERS, NEW_RATERS = "these raters, new prompts", "new raters too"
 
 
 def _wins_ties_losses(wins: int, ties: int, losses: int) -> str:
+    """Format counts of verdicts as "wins/ties/losses"."""
     return f"{wins}/{ties}/{losses}"
 
 
@@ -19,22 +20,27 @@ def _difference_interval(difference: float | None, low: float | None, high: floa
 
 
 def _hundredths(value: float | None) -> str:
+    """Format a number with its sign and two decimals."""
     return signed(value, 2)
 
 
 def _hundredths_interval(low: float | None, high: float | None) -> str:
+    """Format an interval with signs and two decimals."""
     return interval(low, high, _hundredths)
 
 
 def _tenths(value: float | None) -> str:
+    """Format a number with one decimal."""
     return number(value, 1)
 
 
 def _thousandths(value: float | None) -> str:
+    """Format a number with three decimals."""
     return number(value, 3)
 
 
 def _ranks(low: int | None, high: int | None) -> str:
+    """Format an interval of ranks as "1–3", or "2" if both ends are equal; a dash if unknown."""
     if low is None or high is None:
         return NONE
     return f"{low}" if low == high else f"{low}–{high}"

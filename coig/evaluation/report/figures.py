@@ -256,12 +256,15 @@ def _arms_in(part: pl.DataFrame, roster: Roster) -> list[str]:
 
 
 def _places(roster: Roster) -> dict[str, int]:
+    """Return the position of each arm in the roster."""
     return {arm: place for place, arm in enumerate(roster.names)}
 
 
 def _to_per_cent(shares: pl.Series) -> NDArray[np.float64]:
+    """Convert shares (0–1) to per cent; null becomes NaN."""
     return 100 * shares.cast(pl.Float64).to_numpy()
 
 
 def _colour(arm: str, roster: Roster) -> str:
+    """Return the colour of an arm: that of general data alone, or that of creative data."""
     return GENERAL if roster.is_general(arm) else CREATIVE

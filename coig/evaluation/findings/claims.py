@@ -121,8 +121,8 @@ def _paradox(
     stated = {"lang": lang, "claim": "the arm of the highest TTR is not the best"}
     if win_rates is None or automatic is None or automatic.filter(pl.col("lang") == lang)["ttr_mean"].is_null().all():
         return stated | {"status": "not measured", "why": "needs both judgments and the answers"}
-    measured = automatic.filter(pl.col("lang") == lang)
-    diverse = measured.sort("ttr_mean", descending=True, nulls_last=True)["arm"][0]
+    automatic_rows = automatic.filter(pl.col("lang") == lang)
+    diverse = automatic_rows.sort("ttr_mean", descending=True, nulls_last=True)["arm"][0]
     pooled = pool_rates(win_rates, lang)
     if diverse not in pooled:
         return stated | {"status": "not measured", "why": f"{diverse} has the highest TTR and was not judged"}
@@ -130,7 +130,7 @@ def _paradox(
     if best == diverse:
         return stated | {"status": "not supported", "why": f"{diverse} has the highest TTR and wins most often"}
     row = stated | _preference(_pair(win_rates, lang, best, diverse), best, diverse, margin)
-    at_length = measured.sort("mattr_mean", descending=True, nulls_last=True)["arm"][0]
+    at_length = automatic_rows.sort("mattr_mean", descending=True, nulls_last=True)["arm"][0]
     return row | {"why": f"highest TTR: {diverse}, highest MATTR: {at_length}; {best} wins most: {row['why']}"}
 
 
@@ -187,13 +187,15 @@ def signature_table(
     tables = (win_rates, automatic, ratings)
     arms = {pair for table in tables if table is not None for pair in table.select("lang", "arm").iter_rows()}
     for lang, arm in sorted(arms, key=lambda pair: (pair[0] != "zh", roster.names.index(pair[1]))):
-        measured = None if automatic is None else automatic.filter(pl.col("lang") == lang)
-        own = None if measured is None else next(iter(measured.filter(pl.col("arm") == arm).to_dicts()), None)
+        automatic_rows = None if automatic is None else automatic.filter(pl.col("lang") == lang)
+        arm_row = (
+            None if automatic_rows is None else next(iter(automatic_rows.filter(pl.col("arm") == arm).to_dicts()), None)
+        )
         found = {
-            "diversity hides missing logic": _hidden(win_rates, measured, own, lang, arm),
+            "diversity hides missing logic": _hidden(win_rates, automatic_rows, arm_row, lang, arm),
             "well-structured but stilted": _gap(ratings, lang, arm, "content quality", "creative merit", least_gap),
             "fluent but incoherent": _gap(ratings, lang, arm, "creative merit", "content quality", least_gap),
-            "reasoning of the wrong language": _wrong_language(own),
+            "reasoning of the wrong language": _wrong_language(arm_row),
         }
         for signature, (present, numbers) in found.items():
             rows.append({"lang": lang, "arm": arm, "signature": signature, "present": present, "numbers": numbers})
@@ -204,31 +206,35 @@ Found = tuple[bool | None, str]  # whether a signature is present (None: unknown
 
 
 def _hidden(
-    win_rates: pl.DataFrame | None, measured: pl.DataFrame | None, own: dict[str, Any] | None, lang: str, arm: str
+    win_rates: pl.DataFrame | None,
+    automatic_rows: pl.DataFrame | None,
+    arm_row: dict[str, Any] | None,
+    lang: str,
+    arm: str,
 ) -> Found:
     """Tell whether an arm wins less than 40 % of its verdicts with a TTR above the median of the arms."""
     rate = pool_rates(win_rates, lang).get(arm) if win_rates is not None else None
-    if rate is None or measured is None or own is None or own["ttr_mean"] is None:
+    if rate is None or automatic_rows is None or arm_row is None or arm_row["ttr_mean"] is None:
         return None, "needs both judgments and the answers"
-    middle = float(measured["ttr_mean"].median())  # type: ignore[arg-type]
-    numbers = f"wins {100 * rate:.1f} %, TTR {own['ttr_mean']:.3f} (median of the arms {middle:.3f})"
-    return rate < 0.4 and own["ttr_mean"] > middle, numbers
+    middle = float(automatic_rows["ttr_mean"].median())  # type: ignore[arg-type]
+    numbers = f"wins {100 * rate:.1f} %, TTR {arm_row['ttr_mean']:.3f} (median of the arms {middle:.3f})"
+    return rate < 0.4 and arm_row["ttr_mean"] > middle, numbers
 
 
 def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str, least: float) -> Found:
     """Tell whether an arm's mean rating of dimension `high` exceeds that of `low` by at least `least`."""
     if ratings is None or not {high, low} <= set(ratings["dimension"]):
         return None, f"needs ratings of {high} and {low}"
-    own = ratings.filter((pl.col("lang") == lang) & (pl.col("arm") == arm))
-    means = dict(own.group_by("dimension").agg(pl.col("value").mean()).iter_rows())
+    arm_ratings = ratings.filter((pl.col("lang") == lang) & (pl.col("arm") == arm))
+    means = dict(arm_ratings.group_by("dimension").agg(pl.col("value").mean()).iter_rows())
     if not {high, low} <= means.keys():
         return None, "was not rated"
     return means[high] - means[low] >= least, f"{high} {means[high]:.2f}, {low} {means[low]:.2f}"
 
 
-def _wrong_language(own: dict[str, Any] | None) -> Found:
+def _wrong_language(arm_row: dict[str, Any] | None) -> Found:
     """Tell whether the lower Wilson limit of the share of answers in the other language is above 5 %."""
-    if own is None:
+    if arm_row is None:
         return None, "needs the answers"
-    low, _ = wilson_interval(own["foreign"], own["queries"])
-    return low > 0.05, f"{own['foreign']} of {own['queries']} answers in the other language"
+    low, _ = wilson_interval(arm_row["foreign"], arm_row["queries"])
+    return low > 0.05, f"{arm_row['foreign']} of {arm_row['queries']} answers in the other language"

@@ -64,7 +64,7 @@ def answers_in_words(question: Question, table: pl.DataFrame, margin: float) -> 
 
 
 def _summarize(question: Question, by_contrast: Sequence[Sequence[ContrastRow]], margin: float) -> str:
-    """Return a sentence that counts the contrasts by their result; `by_contrast` has the rows of each contrast."""
+    """Return a sentence that counts the contrasts by result; without verdicts, say that and count those that differ."""
     preferences = [row for rows in by_contrast for row in rows if row["measure"] == PREFERRED]
     compared = f"{question.compare} against {question.baseline}"
     if preferences:

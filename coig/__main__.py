@@ -1,4 +1,4 @@
-"""The command `coig`: every stage and tool by one name, from any folder.
+"""Run the command `coig`, which offers every stage and tool from any folder.
 
 coig train -m data.ratio=0,1k,5k,10k,general    as python train.py …     coig train --help says more
 coig generate study=ablation                    as python generate.py …
@@ -30,7 +30,7 @@ from coig.errors import suggestion
 
 @job
 def train(cfg: DictConfig) -> float | None:
-    """Train the arm of a composed config; return what a search is to lower, if it asks for something."""
+    """Train the arm of a composed config; return the objective that a search minimizes, None without one."""
     from coig.training import train
 
     return train(load_config(cfg, TrainConfig))
@@ -38,16 +38,16 @@ def train(cfg: DictConfig) -> float | None:
 
 @job
 def generate(cfg: DictConfig) -> None:
-    """Let the arms of a study answer its queries."""
+    """Generate the answers of a study's arms to the configured queries."""
     config = load_config(cfg, GenerateConfig)
-    from coig.generation import generate  # heavy imports only once the config is sound
+    from coig.generation import generate  # slow imports only after the config has been checked
 
     generate(config)
 
 
 @job
 def evaluate(cfg: DictConfig) -> None:
-    """Measure and compare the answers of a study."""
+    """Measure and compare the answers of a study, and write its report."""
     config = load_config(cfg, EvaluateConfig)
     from coig.evaluation import evaluate
 
@@ -55,7 +55,7 @@ def evaluate(cfg: DictConfig) -> None:
 
 
 def check_training(config: TrainConfig) -> None:
-    """Raise the ConfigError that training an arm would meet in its data or its folder."""
+    """Raise ConfigError if training an arm would fail because of its data or its folder."""
     from coig.training import check
 
     check(config)
@@ -63,7 +63,7 @@ def check_training(config: TrainConfig) -> None:
 
 @dataclass(frozen=True)
 class Stage:
-    """What runs a stage, the schema of its config, and what checks each job of a sweep before the first one starts."""
+    """A stage: the job that runs it, its config schema, and the check of each job before a sweep starts."""
 
     run: Callable[[DictConfig], Any]
     schema: type[Node]
@@ -84,7 +84,7 @@ TOOLS = {
 
 
 def run_stage(name: str) -> None:
-    """Run the stage of that name with the command line's arguments, as the entry scripts do."""
+    """Check the command line and run a stage with it, once for each job of a sweep."""
     stage = STAGES[name]
     with guarded():
         check_command_line(name, stage.schema, stage.check)
@@ -92,7 +92,7 @@ def run_stage(name: str) -> None:
 
 
 def main() -> None:
-    """Run the stage or tool that the first argument names, with the other arguments."""
+    """Run the stage or tool that the first argument names, with the other arguments; without any, print the help."""
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(__doc__)

@@ -1,4 +1,4 @@
-"""Shared by all tests: no hub, no W&B account, and the real commands in a folder of the test's own."""
+"""Fixtures for all tests: no hub, no W&B account, and the real commands in an empty folder per test."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ SHARED = ROOT.parent / "shared"
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
-if "PYTEST_XDIST_WORKER" in os.environ:  # the tests share the cores already
+if "PYTEST_XDIST_WORKER" in os.environ:  # parallel workers already use all cores
     os.environ["OMP_NUM_THREADS"] = "1"
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def outside() -> dict[str, str]:
-    """The environment without W&B's variables: a process must not join the service of a test's own run."""
+    """Return the environment without W&B's variables, so that a new process does not join our W&B service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of the tests' own, shared by them."""
+    """Set COIG_CACHE to a temporary folder that all tests of the session share; return it."""
     folder = tmp_path_factory.mktemp("cache")
     os.environ["COIG_CACHE"] = str(folder)
     return folder
@@ -39,7 +39,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_service_of_wandb() -> Iterator[None]:
-    """W&B names its running service in the environment: a process of a later test would join it, and end it."""
+    """Stop W&B's service after each test; a process of a later test would otherwise join and end it."""
     yield
     if wandb := sys.modules.get("wandb"):
         wandb.teardown()
@@ -47,12 +47,12 @@ def no_service_of_wandb() -> Iterator[None]:
 
 @pytest.fixture
 def command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Run an entry script as a user does, in an empty folder: command("train.py", "data.ratio=0").
+    """Return a function that runs an entry script in an empty folder: command("train.py", "data.ratio=0").
 
-    `fresh=True` starts Python anew, as launchers need it.
+    With `fresh=True` it starts a new Python, which launchers need; otherwise it forks a warm one.
     """
 
-    home = tmp_path_factory.mktemp("home")  # nobody is logged in, and libraries' caches stay out of the way
+    home = tmp_path_factory.mktemp("home")  # no logins and no libraries' caches
 
     def run(script: str, *overrides: str, fresh: bool = False) -> subprocess.CompletedProcess[str]:
         environment = outside() | {"HOME": str(home), "NETRC": str(home / "netrc"), "COLUMNS": "120"}
@@ -68,7 +68,7 @@ def command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Any:
-    """The sample's own tokenizer."""
+    """Load the tokenizer of the sample's tiny model."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(ROOT / "coig" / "sample" / "tiny")

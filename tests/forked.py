@@ -1,6 +1,6 @@
-"""The entry scripts as processes of their own, forked from one that has imported their libraries already.
+"""Run the entry scripts in processes forked from one that has already imported their libraries.
 
-A start of Python with torch, Lightning and transformers takes several seconds, and the tests need a hundred of them.
+Starting Python with torch, Lightning and transformers takes several seconds, and the tests need a hundred of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
 
 
 class Forked:
-    """A running script, with what `subprocess.Popen` has of use to a test."""
+    """A running script, with the methods of `subprocess.Popen` that tests use."""
 
     def __init__(self, script: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         self.arguments = [script, *arguments]
@@ -35,13 +35,15 @@ class Forked:
         self._process.start()
 
     def poll(self) -> int | None:
+        """Return the exit code; None while the script runs."""
         return self._process.exitcode
 
     def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal to the process."""
         os.kill(self._process.pid or 0, number)
 
     def wait(self) -> subprocess.CompletedProcess[str]:
-        """Its exit code and what it printed, once it has ended."""
+        """Wait for the end; return exit code and output. Kill it and raise TimeoutError after PATIENCE seconds."""
         self._process.join(PATIENCE)
         if self._process.is_alive():
             self._process.kill()
@@ -51,7 +53,7 @@ class Forked:
 
 
 def _run(command: list[str], folder: Path, environment: dict[str, str], outputs: Path) -> None:
-    """In the forked process: what `python script …` would do there."""
+    """Do in the forked process what `python script …` would do; write stdout and stderr to files in `outputs`."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -62,4 +64,4 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], outputs:
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     finally:
-        atexit._run_exitfuncs()  # which multiprocessing leaves out; W&B ends its service there
+        atexit._run_exitfuncs()  # multiprocessing skips exit handlers, and W&B stops its service in one

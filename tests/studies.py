@@ -1,4 +1,4 @@
-"""Studies that nobody had to train: arms' folders with a real config and a real manifest."""
+"""Make studies without training: arms' folders with a real config and a real manifest."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from coig.study.roster import Roster, contestant_of_stranger
 
 @cache
 def compose_config(*overrides: str) -> TrainConfig:
-    """Return what train.py would train with these overrides, without a logger unless they name one."""
+    """Return the config that train.py would compose from overrides, without a logger unless they name one."""
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         return load_config(compose("train", overrides=["logger=none", *overrides]))
 
 
 def make_group(kind: str = "creative", examples: int = 3, **facts: Any) -> dict[str, Any]:
-    """Return a group of examples as a manifest has it."""
+    """Return a manifest's entry for a group of examples."""
     about = {"kind": kind, "lang": "zh", "source": "made up", "examples": examples, "tokens": 10 * examples}
     return about | {"supervised_tokens": 10 * examples} | facts
 
 
 def make_manifest(arm: str, ratio: str = "0", **facts: Any) -> Manifest:
-    """Return a manifest of a trained arm; facts replace whole entries, those of `data` are merged."""
+    """Return a trained arm's manifest; `facts` replace its entries, except that those of `data` are merged."""
     data = {"name": "sample", "ratio": ratio, "fingerprint": "f", "train": [make_group()]} | facts.pop("data", {})
     about = {
         **{"study": "s", "arm": arm, "status": "done", "seed": 0, "wandb_run": "abcd"},
@@ -50,5 +50,5 @@ def make_arm(folder: Path, *overrides: str, ratio: str = "0", **facts: Any) -> A
 
 
 def roster_of(names: Sequence[str]) -> Roster:
-    """Return the roster of arms of which only the names are known."""
+    """Return a roster of arms that have only names."""
     return Roster.of(map(contestant_of_stranger, names))

@@ -1,4 +1,4 @@
-"""The benchmarks run at all; how fast they find us is for whoever runs them by hand."""
+"""The benchmarks run without errors. Their figures are not tested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.measuring import CORPUS, TOKENIZER
 from tests.conftest import outside
 from tests.forked import PATIENCE, ROOT
 
-INPUTS = {  # what each reads that is not in the repository
+INPUTS = {  # inputs of each benchmark that are not in the repository
     "data": (TOKENIZER, CORPUS),
     "training": (TOKENIZER, CORPUS),
     "generation": (),

@@ -1,4 +1,4 @@
-"""Every YAML file under conf/ composes into a sound config."""
+"""Every YAML file under conf/ composes into a valid config."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from coig.config.loading import load_config
 ROOTS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
 GROUPS = {"engine": "generate", "sampling": "generate"}
 CHOICES = sorted(file.relative_to(CONF) for file in CONF.glob("*/*.yaml") if file.parent.name != "hydra")
-PACKAGES = {"source": "@data.validation.source"}  # where a choice of the group stands
+PACKAGES = {"source": "@data.validation.source"}  # the place to which a choice of the group belongs
 
 
 def composed(root: str, *overrides: str) -> DictConfig:
@@ -31,7 +31,7 @@ def test_choice_is_sound(choice: Path, tmp_path: Path) -> None:
     file = tmp_path / "triplets.jsonl"
     file.write_text('{"query": "q", "thought": "t", "answer": "a"}\n')
     overrides = [f"{choice.parent}{PACKAGES.get(str(choice.parent), '')}={choice.stem}"]
-    if choice == Path("data/local.yaml"):  # the one with a file of the user's own
+    if choice == Path("data/local.yaml"):  # it needs a file of the user
         overrides += [f"data.creative.path={file}", "data.ratio=0"]
     root = GROUPS.get(str(choice.parent), "train")
     assert isinstance(load_config(composed(root, *overrides), ROOTS[root]), ROOTS[root])

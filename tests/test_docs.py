@@ -1,4 +1,4 @@
-"""README.md and docs/: every command composes, every link leads somewhere, every named file is there.
+"""README.md and docs/: every command composes, every link has a target, every named file exists.
 
 A command, or an override in a sentence, is checked as the entry script itself checks it before it runs anything.
 """
@@ -20,7 +20,7 @@ from coig.config import GenerateConfig, TrainConfig
 from coig.config.command_line import check_command_line, config_of
 from coig.data.sources import local
 from coig.errors import ConfigError
-from coig.evaluation.power import plan_of
+from coig.evaluation.power import parse_plan
 from coig.evaluation.preferences.judgments import collect_judgments
 from coig.records.label import read_labels
 from coig.study.__main__ import COMMANDS
@@ -30,7 +30,7 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "benchmarks/README.md", ROOT / "coig/sample/tiny/README.md"]
 SHELL = {"for", "done", "until", "sleep", "curl", "kill", "wait", "source", "wandb", "vllm", "pre-commit", "server=$!"}
-OWN_KEYS = {  # the first part of keys that train.py does not have
+OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
     "generate": {"engine", "sampling", "samples", "queries", "per_genre"},
     "evaluate": {"judgments", "answers", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power"},
@@ -49,7 +49,7 @@ def spans(page: Path) -> list[str]:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """Yield the commands of a page, each as a list of words; a shell's own words are left out."""
+    """Yield the commands of a page, each as a list of words; shell keywords are left out."""
     blocks = [block for language, block in FENCE.findall(text_of(page)) if language == "bash"]
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     lines += [span for span in spans(page) if re.match(r"(python|pip|make|coig|torchrun) \S", span)]
@@ -72,7 +72,7 @@ def split(line: str) -> Iterator[list[str]]:
 
 
 def check(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Raise ConfigError, SystemExit or an AssertionError for a command that would be refused."""
+    """Raise ConfigError, SystemExit or AssertionError if a command would be refused."""
     match words:
         case ["python", "-m", module, *arguments] if module in TOOLS.values() or module == "coig.study":
             check_tool(module.split(".")[-1], arguments)
@@ -95,7 +95,7 @@ def check(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_stage(name: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check a stage's command line; with `--cfg job` Hydra would only show it."""
+    """Check a stage's command line, without `--cfg job`, with which Hydra would only print the config."""
     shown = " ".join(arguments).replace("--cfg job", "").split()
     monkeypatch.setattr(sys, "argv", [f"{name}.py", *(shown if "--cfg" in arguments else arguments)])
     check_command_line(name, STAGES[name].schema)
@@ -105,7 +105,7 @@ def check_tool(name: str, arguments: list[str]) -> None:
     own = ("query_id=", "format=")
     overrides = [argument for argument in arguments if not argument.startswith(own)]
     if name == "power":
-        plan_of(overrides)
+        parse_plan(overrides)
     elif name == "study":
         assert arguments[0] in COMMANDS
     elif name == "inspect":
@@ -116,7 +116,7 @@ def check_tool(name: str, arguments: list[str]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a user who has all the files and folders that the pages name."""
+    """Change to a folder with all the files and folders that the pages name."""
     monkeypatch.chdir(tmp_path)
     pages = "".join(map(text_of, PAGES))
     for name in re.findall(r"(?<![\w/<>])[\w*-][\w*/-]*\.(?:jsonl|json|parquet|csv)\b", pages):
@@ -141,7 +141,7 @@ def test_commands_compose(page: Path, folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 def batches(overrides: list[str]) -> list[list[str]]:
-    """Put overrides of keys that do not bear on one another together, for composing takes its time."""
+    """Group overrides of independent keys, because composing a config is slow."""
     several = [words for one in overrides if len(words := shlex.split(one)) > 1]
     together: list[dict[str, str]] = []
     for (one,) in (words for one in overrides if len(words := shlex.split(one)) == 1):
@@ -160,7 +160,7 @@ def test_overrides_compose(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for span in dict.fromkeys(span for page in PAGES for span in spans(page) if OVERRIDES.fullmatch(span)):
         key = re.split(r"[.=]", span.strip("'"))[0]
         of_stage.setdefault(next((stage for stage, keys in OWN_KEYS.items() if key in keys), "train"), []).append(span)
-    plan_of(["effect=0.6", "raters=4", *of_stage.pop("power")])
+    parse_plan(["effect=0.6", "raters=4", *of_stage.pop("power")])
     problems = []
     for stage, overrides in of_stage.items():
         for words in batches(overrides):
@@ -198,7 +198,7 @@ def test_example_records_are_read(tmp_path: Path) -> None:
     for kind, of_kind in kinds.items():
         (tmp_path / f"{kind}.jsonl").write_text("\n".join(of_kind), encoding="utf-8")
     judgments = collect_judgments([tmp_path / "rater.jsonl"], "study", None, {})
-    assert [one.kind for one in judgments] == ["pairwise", "ranking", "rating"]  # an abstention counts for nothing
+    assert [one.kind for one in judgments] == ["pairwise", "ranking", "rating"]  # abstentions are not counted
     assert len(read_labels(tmp_path / "labeller.jsonl")) == 1
     assert set(local(json.loads(kinds["prompt"][0]))) >= {"prompt", "reasoning", "answer"}
 

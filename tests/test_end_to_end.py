@@ -1,4 +1,4 @@
-"""The study through the real commands: train, generate, evaluate; again; killed; failing; on real input."""
+"""Studies through the real commands: a whole study, repeats, kills, failing arms, launchers and real data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "tr
 
 def succeeded(run: subprocess.CompletedProcess[str]) -> str:
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "Warning:" not in run.stderr  # a library's, which is for us to heed and not for users to read
+    assert "Warning:" not in run.stderr  # libraries' warnings are for developers, not for users
     return run.stdout
 
 
@@ -73,7 +73,7 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
     page = (study / "evaluation" / "report.html").read_text(encoding="utf-8")
     assert {f'id="{name}"' in page for name in ("automatic", "contamination", "arms")} == {True}
 
-    renewed = ("multirun.yaml", ".lock")  # Hydra's, and the name of the process that was there last
+    renewed = ("multirun.yaml", ".lock")  # written by Hydra, and the name of the last process
     before = {path: path.stat().st_mtime_ns for path in study.rglob("*") if path.is_file() and path.name not in renewed}
     assert succeeded(command("train.py", *sweep)).count("done already, skipped") == 2
     assert succeeded(command("generate.py", *answer)).count("3 answers are there already") == 2
@@ -104,7 +104,7 @@ def test_answers_survive_a_kill_but_not_another_training(command: Command, tmp_p
 
     longer = ("trainer.max_epochs=3", "resume=true")
     succeeded(command("train.py", "study=s", "data.ratio=0", "logger=none", *SHORT, *longer))
-    assert not file.exists()  # they were another model's
+    assert not file.exists()  # they were answers of another model
     rates = [
         line["train/lr"]
         for line in read_lines(tmp_path / "multirun" / "s" / "cw" / "metrics.jsonl")
@@ -162,7 +162,7 @@ def test_arms_by_a_launcher(command: Command, tmp_path: Path, launcher: str) -> 
 
 
 def test_real_input(command: Command, tmp_path: Path) -> None:
-    """COIG-Writer's published shape beside GSM8K's published file, as docs/data.md says."""
+    """COIG-Writer's published format and GSM8K's published file are read as docs/data.md says."""
     general = SHARED / "general" / "gsm8k_train.jsonl"
     if not general.exists():
         pytest.skip("../shared/general is not beside this checkout")

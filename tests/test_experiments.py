@@ -1,4 +1,4 @@
-"""Every experiment of conf/experiment, from its sweep to the answer in its report, at reduced length."""
+"""Every experiment of conf/experiment runs from its sweep to its report, with less data and fewer steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") 
 
 @pytest.fixture
 def queries(tmp_path: Path) -> Path:
-    """Six of the sample's queries in each language, which is as few as intervals are made of."""
+    """Write six of the sample's queries in each language, the fewest that give intervals; return the file."""
     rows = [json.loads(line) for line in (ROOT / "coig/sample/queries.jsonl").read_text(encoding="utf-8").splitlines()]
     few = [row for lang in ("zh", "en") for row in [one for one in rows if one["lang"] == lang][:6]]
     file = tmp_path / "few.jsonl"
@@ -31,7 +31,7 @@ def queries(tmp_path: Path) -> Path:
 
 
 def commands_in_header(experiment: str) -> list[list[str]]:
-    """The train.py commands of the comment above an experiment, continued lines joined."""
+    """Return the train.py commands in an experiment's header comment, with continued lines joined."""
     text = (CONF / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
     header = re.sub(r" \\\n#\s*", " ", text)
     return [shlex.split(line)[2:] for line in re.findall(r"python train\.py .*", header)]
@@ -120,7 +120,7 @@ SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
 
 
 def groups(arm: Arm, kind: str) -> dict[str, int]:
-    """Examples by language."""
+    """Return the number of an arm's examples of a kind, by language."""
     return {group.lang: group.examples for group in arm.manifest().data.train if group.kind == kind}
 
 

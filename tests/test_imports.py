@@ -1,4 +1,4 @@
-"""Imports flow one way, as docs/architecture.md lists it, at any depth; files and functions stay short."""
+"""Imports only go downwards, as docs/architecture.md lists the packages; files and functions are short."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MODULES = {module_of(file) for file in FILES}
 
 
 def imported_modules(file: Path) -> set[str]:
-    """Return the modules of coig that a file imports, anywhere in it."""
+    """Return the modules of coig that a file imports at the top or inside functions."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     for node in ast.walk(tree):
@@ -77,7 +77,7 @@ def test_no_room_imports_a_higher_or_a_neighbouring_one(file: Path) -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    # a package's own __init__ is its front, which its rooms may be imported past
+    # a cycle often goes through a package's __init__, so the message names those in it
     fronts = {module_of(file) for file in FILES if file.name == "__init__.py"}
     graph = {module_of(file): imported_modules(file) - {module_of(file)} for file in FILES}
     try:

@@ -1,4 +1,4 @@
-"""coig as a wheel: installed into an empty environment elsewhere, it needs nothing of the repository."""
+"""coig works as a wheel in a new environment, without the repository."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope="module")
 def coig(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The console command of a new environment; the libraries are lent to it by the one that runs the tests."""
+    """Install coig into a new environment that uses the tests' libraries; return the path of its console command."""
     pytest.importorskip("hatchling", reason="builds the wheel: pip install -e '.[dev]'")
     folder = tmp_path_factory.mktemp("installed")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]

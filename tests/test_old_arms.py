@@ -1,4 +1,4 @@
-"""An arm that an earlier version trained is read, left alone, resumed, answered and evaluated by this one."""
+"""An arm trained by an earlier version can be read, skipped, resumed, asked and evaluated by this one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRAIN = ("train.py", "study=old", "length=fast", "data.ratio=1k", "logger=none")
 def test_an_arm_of_an_earlier_version_lives_on(command: Command, tmp_path: Path) -> None:
     arm = tmp_path / "multirun" / "old" / "cw+1k"
     assert command(*TRAIN).returncode == 0
-    shutil.copy(STORED / "format-1.yaml", arm / "config.yaml")  # as it left them, beside a model of today
+    shutil.copy(STORED / "format-1.yaml", arm / "config.yaml")  # an old config beside a current model
     shutil.copy(STORED / "manifest.json", arm / "manifest.json")
     again = command(*TRAIN)
     assert "done already, skipped" in again.stdout, again.stdout + again.stderr
@@ -33,7 +33,7 @@ def test_an_arm_of_an_earlier_version_lives_on(command: Command, tmp_path: Path)
     assert answered.returncode == 0, answered.stdout + answered.stderr
     lines = [json.loads(line) for line in (arm / "generations" / "sample.jsonl").read_text().splitlines()]
     assert len(lines) == 102
-    assert {type(line["engine"]) for line in lines} == {str, dict}  # what was there stays as it was
+    assert {type(line["engine"]) for line in lines} == {str, dict}  # earlier lines are unchanged
     assert command("evaluate.py", "study=old").returncode == 0
     assert (tmp_path / "multirun" / "old" / "evaluation" / "report.html").exists()
 

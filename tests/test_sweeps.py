@@ -1,4 +1,4 @@
-"""A sweep in one process: an arm leaves nothing to the next one, and a killed sweep ends as one that never was."""
+"""Sweeps in one process: arms do not affect later ones, and a resumed sweep equals one that was never killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REASONING = "objective=validation/loss/creative/zh/reasoning"  # which supervisi
 
 
 class LiveTensors(Callback):
-    """For Hydra: notes what became of each job, and the bytes of the tensors that live on after it."""
+    """A Hydra callback that logs each job's status and the bytes of the tensors that are still alive after it."""
 
     def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:
         # type(), for some objects answer isinstance with a warning
@@ -39,21 +39,21 @@ class LiveTensors(Callback):
 
 
 class OutOfMemory(torch.optim.AdamW):
-    """Fails as a CPU's allocator does, whose error becomes the cause of ours."""
+    """An optimizer that fails like the CPU allocator, whose error becomes the cause of ours."""
 
     def step(self, closure: Any = None) -> Any:
         raise RuntimeError("can't allocate memory")
 
 
 def test_no_arm_stays_in_memory(command: Command, tmp_path: Path) -> None:
-    """Hydra keeps the exceptions of failed arms to the end; an arm here is of 20 MB, 60 with its optimizer's state."""
+    """Failed arms free their tensors though Hydra keeps their exceptions; an arm has 20 MB, 60 with its optimizer."""
     optimizers = "optimizer._target_=torch.optim.AdamW,tests.test_sweeps.OutOfMemory"
     rates, callback = "model.learning_rate=1e30,1e-3", "+hydra.callbacks.live._target_=tests.test_sweeps.LiveTensors"
     run = command("train.py", "-m", *TINY, "trainer.max_epochs=1", "data.ratio=0", optimizers, rates, callback)
     live = [json.loads(line) for line in (tmp_path / "live.jsonl").read_text().splitlines()]
     assert [status for status, _ in live] == ["FAILED", "COMPLETED", "FAILED", "FAILED"], run.stderr
     assert max(size for _, size in live) < 10_000
-    # of which the user still sees the first one
+    # the user still sees the first error
     assert run.returncode == 1
     assert "is not finite" in run.stderr
     assert "Traceback" not in run.stderr
@@ -61,7 +61,7 @@ def test_no_arm_stays_in_memory(command: Command, tmp_path: Path) -> None:
 
 
 def results(arm: Path) -> dict[str, Any]:
-    """Return what has to be the same however an arm was trained."""
+    """Return the results of an arm that must not depend on interruptions."""
     metrics = [json.loads(line) for line in (arm / "metrics.jsonl").read_text().splitlines()]
     manifest = json.loads((arm / "manifest.json").read_text())
     return {
@@ -77,7 +77,7 @@ def logged_steps(arm: Path) -> int:
 
 
 def kill_in_third_arm(folder: Path) -> None:
-    """kill -9 the sweep once its third arm has taken a step after its first checkpoint."""
+    """Kill the sweep (SIGKILL) after its third arm has taken a step after its first checkpoint."""
     folder.mkdir()
     sweep = Forked("train.py", SWEEP, folder, outside())
     arm = folder / "multirun" / "s" / ARMS[2]
@@ -97,7 +97,7 @@ def run_in(folder: Path, *overrides: str) -> str:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """The results of a sweep that nobody disturbed."""
+    """Run a sweep without interruption; return its arms' results."""
     folder = tmp_path_factory.mktemp("whole")
     run_in(folder, *SWEEP)
     arms = {arm: folder / "multirun" / "s" / arm for arm in ARMS}

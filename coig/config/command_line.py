@@ -1,7 +1,7 @@
-"""The command line, checked before Hydra starts a job.
+"""Check the command line before Hydra starts a job.
 
-Hydra stops at the first bad override, and a sweep meets a bad value only when its arm's turn comes, hours later. Here
-every override and every job of a sweep is checked at once.
+Hydra stops at the first bad override, and a sweep finds a bad value only when that arm starts, hours later. Here every
+override and every job of a sweep is checked at once.
 """
 
 from __future__ import annotations
@@ -38,54 +38,59 @@ from coig.config.process import guarded
 from coig.errors import ConfigError, suggestion
 
 PACKAGE = Path(__file__).parents[1]
-CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())  # a wheel, a checkout
-UNQUOTED = r"""(?<=[:\s])[^\s:,{}\[\]'"][^:,{}\[\]'"]*(?=[,}])"""  # a value of a dict on the command line
-OF_A_SWEEP = {"study", "experiment", "length", "sweeper", "launcher"}  # the same for all its arms
+CONF = next(
+    folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir()
+)  # installed from a wheel, or a checkout
+UNQUOTED = r"""(?<=[:\s])[^\s:,{}\[\]'"][^:,{}\[\]'"]*(?=[,}])"""  # an unquoted value of a dict on the command line
+SAME_FOR_ALL_JOBS = {"study", "experiment", "length", "sweeper", "launcher"}  # keys that a sweep cannot vary
 
 
 def check_command_line(
     config_name: str, schema: type[Schema], check_job: Callable[[Schema], object] | None = None
 ) -> None:
-    """Exit with one message if any job of the command line is unsound; name what a sweep varies in its arms.
+    """Check the command line; exit with one message that lists every problem of its overrides and jobs.
 
-    `check_job` is called with the config of every job of a sweep and may raise a ConfigError.
+    For a sweep of `train.py`, add the override `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
+
+    Args:
+        check_job: called with the config of every job of a sweep; may raise ConfigError.
     """
     show_messages()
     arguments = get_args_parser().parse_args()
     if arguments.config_path:
-        sys.exit("--config-path: would leave coig's own configs out; give a folder of yours with --config-dir")
+        sys.exit("--config-path: would replace coig's own configs; add your folder with --config-dir")
     if arguments.cfg and arguments.multirun:
         sys.exit(f"--cfg {arguments.cfg}: shows the config of one job; leave out -m, and give each key one value")
     if any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)):
-        return  # Hydra only shows something
+        return  # Hydra only prints something
     _check_writable(MULTIRUN if MULTIRUN.exists() else Path())
     try:
-        with _composing(arguments.config_dir):
+        with _composition(arguments.config_dir):
             name = arguments.config_name or config_name
             command = _Command.parse(name, schema, arguments.overrides, sweeps=arguments.multirun)
-            problems, configs = _checked(command)
+            problems, configs = _check_command(command)
             if command.swept and check_job and not problems:
-                problems = list(dict.fromkeys(str(e) for config in configs if (e := _error_of(check_job, config))))
+                problems = list(dict.fromkeys(str(e) for config in configs if (e := _catch_error(check_job, config))))
     except (HydraException, OmegaConfBaseException) as error:
         problems = [str(error)]
     if problems:
         sys.exit(render_problems(problems))
     for study in {MULTIRUN / config.study for config in configs if isinstance(config, TrainConfig)}:
         if study.exists():
-            _check_writable(study)  # before Hydra makes the arm's folder
-    if command.naming:
-        sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.naming)
+            _check_writable(study)  # before Hydra creates the arm's folder
+    if command.vary_override:
+        sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.vary_override)
 
 
 def _check_writable(folder: Path) -> None:
-    """Exit with a message if nothing can be written into a folder."""
+    """Exit with a message if a folder does not exist or is not writable."""
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        sys.exit(f"{folder.absolute()}: cannot be written to; run the command from a folder of your own")
+        sys.exit(f"{folder.absolute()}: cannot be written to; run the command from a folder that you can write to")
 
 
 @contextmanager
-def _composing(own_configs: str | None = None) -> Iterator[None]:
-    """Let `compose` find what Hydra will find: our configs, and before them those of a user's folder (--config-dir)."""
+def _composition(own_configs: str | None = None) -> Iterator[None]:
+    """Set up `compose` with Hydra's search path: first the user's folder `own_configs` (--config-dir), then ours."""
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         if own_configs:
             folder = Path(own_configs).absolute()
@@ -98,36 +103,36 @@ def _composing(own_configs: str | None = None) -> Iterator[None]:
         yield
 
 
-def _choices(group: str) -> list[str]:
-    """Return what a group of configs offers; nothing if there is no such group."""
+def _list_choices(group: str) -> list[str]:
+    """Return the names of the choices in a config group; an empty list if there is no such group."""
     return GlobalHydra.instance().config_loader().get_group_options(group)
 
 
 def show_messages() -> None:
-    """Let our messages reach the terminal where Hydra has not set up its logging, or not yet."""
+    """Log our messages to the terminal if Hydra has not (or not yet) configured logging."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("coig").setLevel(logging.INFO)
 
 
 def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
-    """Let Hydra call `job` with the composed config of the command line, or of each job of a sweep."""
+    """Run `job` through Hydra with the config that the command line composes, once for each job of a sweep."""
     hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
 
 
 def run_tool(main: Callable[[Sequence[str]], None]) -> None:
-    """Run a tool beside the entry scripts."""
+    """Run a tool with the arguments of the command line; print expected errors as one line."""
     with guarded():
         main(sys.argv[1:])
 
 
 def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:
-    """The config that these overrides make, for tools beside the entry scripts. Raises ConfigError as they do."""
+    """Return the validated config of these overrides, for tools and tests. Raise ConfigError with all problems."""
     if options := [line for line in lines if line.startswith("-")]:
         raise ConfigError(f"{options[0]}: no such option; give overrides of one run, as key=value")
     try:
-        with _composing():
+        with _composition():
             command = _Command.parse(config_name, schema, lines, sweeps=False)
-            problems, configs = _checked(command)
+            problems, configs = _check_command(command)
             if problems:
                 raise ConfigError(render_problems(problems))
             return configs[0]
@@ -137,81 +142,88 @@ def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schem
 
 @dataclass(frozen=True)
 class _Command(Generic[Schema]):
-    """What a command line asks for; `naming` is the override that names in the arms what a sweep varies."""
+    """A parsed command line.
+
+    `swept` are those of the `overrides` that a sweep varies. `vary_override` holds the override `vary=[…]` that makes
+    arms' names show the swept keys; it is empty if it is not needed.
+    """
 
     config_name: str
     schema: type[Schema]
     overrides: list[Override]
     swept: list[Override]
-    naming: list[str]
+    vary_override: list[str]
 
     @classmethod
     def parse(cls, config_name: str, schema: type[Schema], lines: list[str], *, sweeps: bool) -> _Command[Schema]:
-        overrides = _parsed(lines)
+        """Parse override lines, and with `sweeps` also those of an experiment's own sweep. Raises ConfigError."""
+        overrides = _parse_overrides(lines)
         if sweeps:
-            overrides = _with_own_sweep(config_name, overrides)
+            overrides = _add_own_sweep(config_name, overrides)
         swept = [o for o in overrides if o.is_sweep_override()] if sweeps else []
-        varied = [key for o in swept if (key := _key(o)) not in NAMED_ALWAYS]
-        said = any(o.key_or_group == "vary" for o in overrides)
-        naming = [f"vary=[{','.join(varied)}]"] if varied and not said and schema is TrainConfig else []
-        return cls(config_name, schema, overrides, swept, naming)
+        varied = [key for o in swept if (key := _name_of(o)) not in NAMED_ALWAYS]
+        given = any(o.key_or_group == "vary" for o in overrides)
+        vary_override = [f"vary=[{','.join(varied)}]"] if varied and not given and schema is TrainConfig else []
+        return cls(config_name, schema, overrides, swept, vary_override)
 
     def without(self, wrong: set[str]) -> _Command[Schema]:
-        """The command with the sound overrides only."""
-        sound = [o for o in self.overrides if _key(o) not in wrong]
+        """Return the command without the overrides named `wrong`."""
+        sound = [o for o in self.overrides if _name_of(o) not in wrong]
         swept = [o for o in self.swept if o in sound]
-        return replace(self, overrides=sound, swept=swept, naming=self.naming if swept == self.swept else [])
+        return replace(
+            self, overrides=sound, swept=swept, vary_override=self.vary_override if swept == self.swept else []
+        )
 
     def jobs(self) -> Iterator[tuple[str, DictConfig]]:
-        """Yield the swept values and the composed config of every job."""
+        """Yield each job as its swept overrides in one string, and its composed config."""
         fixed = [o.input_line or "" for o in self.overrides if o not in self.swept]
-        choices = [[f"{o.get_key_element()}={value}" for value in _candidates(o)] for o in self.swept]
+        choices = [[f"{o.get_key_element()}={value}" for value in _list_values(o)] for o in self.swept]
         for values in itertools.product(*choices):
-            yield " ".join(values), compose_job(self.config_name, [*fixed, *values, *self.naming])
+            yield " ".join(values), compose_job(self.config_name, [*fixed, *values, *self.vary_override])
 
 
-def _candidates(override: Override) -> list[str]:
-    """Return the values that an override sweeps; of a search's interval, its two ends."""
+def _list_values(override: Override) -> list[str]:
+    """Return the values that an override sweeps; for an interval of a search, its two ends."""
     if override.is_interval_sweep():
         interval: Any = override.value()
         return [str(interval.start), str(interval.end)]
     return list(override.sweep_string_iterator())
 
 
-def _with_own_sweep(config_name: str, overrides: list[Override]) -> list[Override]:
-    """Put an experiment's own sweep (`hydra.sweeper.params`) before the command line, which replaces its keys."""
+def _add_own_sweep(config_name: str, overrides: list[Override]) -> list[Override]:
+    """Prepend an experiment's own sweep (`hydra.sweeper.params`), except for keys that the command line gives."""
     fixed = [o.input_line or "" for o in overrides if not o.is_sweep_override()]
     try:
         cfg = compose(config_name, overrides=fixed, return_hydra_config=True)
-    except HydraException:  # what is wrong with them is said with all other problems
+    except HydraException:  # reported later with all other problems
         return overrides
-    said = {_key(o) for o in overrides}
+    given = {_name_of(o) for o in overrides}
     params = cfg.hydra.sweeper.get("params") or {}
-    return [*_parsed([f"{key}={value}" for key, value in params.items() if key not in said]), *overrides]
+    return [*_parse_overrides([f"{key}={value}" for key, value in params.items() if key not in given]), *overrides]
 
 
-def _key(override: Override) -> str:
-    """Return what an override names: a key, a group, or a group's choice for one place (`source@data.general.en`)."""
+def _name_of(override: Override) -> str:
+    """Return the key or group that an override sets, with its package: `data.ratio`, `source@data.general.en`."""
     return f"{override.key_or_group}@{override.package}" if override.package else override.key_or_group
 
 
-def _parsed(lines: list[str]) -> list[Override]:
-    """The overrides of the command line; what Hydra's grammar cannot read is explained with its usual mend."""
+def _parse_overrides(lines: list[str]) -> list[Override]:
+    """Parse override lines by Hydra's grammar. Raise ConfigError, with the likely remedy, for one it cannot read."""
     overrides = []
     for line in lines:
         try:
-            loader = GlobalHydra.instance().config_loader()  # knows the choices that glob(*) stands for
+            loader = GlobalHydra.instance().config_loader()  # resolves the choices of glob(*)
             overrides += OverridesParser.create(config_loader=loader).parse_overrides([line])
         except HydraException as error:
             raise ConfigError(
                 f"{line}: cannot be read ({str(error).splitlines()[0]}); overrides are key=value, and a value with "
-                f'spaces, commas, signs or full-width characters needs quotes of its own: "{_quoted(line)}"'
+                f'spaces, commas, signs or full-width characters needs its own quotes: "{_quote_value(line)}"'
             ) from None
     return overrides
 
 
-def _quoted(line: str) -> str:
-    """Return the override with quotes around its value; in a list or a dict, around each value in it."""
+def _quote_value(line: str) -> str:
+    """Return an override line with its value quoted; in a list or a dict, each item is quoted."""
     key, equals, value = line.partition("=")
     if value.startswith("[") and value.endswith("]"):
         return f"{key}=[{','.join(repr(item) for item in value[1:-1].split(','))}]"
@@ -220,26 +232,29 @@ def _quoted(line: str) -> str:
     return f"{key}='{value}'" if equals else f"{line}=…"
 
 
-def _checked(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
-    """Return the problems of the overrides and of the jobs that the sound ones make, and the sound jobs' configs."""
+def _check_command(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
+    """Return the problems of a command's overrides and jobs, and the configs of the jobs without problems.
+
+    Jobs are composed from the valid overrides only.
+    """
     ours = [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
-    groups = {_key(o): o for o in ours if _choices(o.key_or_group)}
-    wrong = {key: _choice_problems(override) for key, override in groups.items()}
+    groups = {_name_of(o): o for o in ours if _list_choices(o.key_or_group)}
+    wrong = {key: _find_choice_problems(override) for key, override in groups.items()}
     chosen = [o.input_line or "" for key, o in groups.items() if not wrong[key] and not o.is_sweep_override()]
     known = OmegaConf.to_container(compose(command.config_name, overrides=chosen), resolve=False)
-    wrong |= {key: _key_problems(known, key) for o in ours if (key := _key(o)) not in groups}
+    wrong |= {key: _find_key_problems(known, key) for o in ours if (key := _name_of(o)) not in groups}
     sound = command.without({key for key, problems in wrong.items() if problems})
-    problems, configs = _checked_jobs(sound)
-    if configs and HydraConfig.get().job.chdir:  # of the job that was composed last
+    problems, configs = _check_jobs(sound)
+    if configs and HydraConfig.get().job.chdir:  # HydraConfig is that of the last composed job
         problems.append("hydra.job.chdir=true: studies lie in multirun/ of the folder you start in; leave it out")
     if command.swept and configs:
-        problems += _search_problems(configs[0]) + _one_model_problems(command, configs[0])
+        problems += _find_search_problems(configs[0]) + _find_one_model_problems(command, configs[0])
     return [problem for problems in wrong.values() for problem in problems] + problems, configs
 
 
-def _search_problems(config: Node) -> list[str]:
-    """Return the problems that a search would meet only after training, or in a traceback."""
-    trials = HydraConfig.get().sweeper.get("n_trials")  # of the job that was composed last
+def _find_search_problems(config: Node) -> list[str]:
+    """Return the problems of a hyperparameter search: no objective, or fewer than one trial."""
+    trials = HydraConfig.get().sweeper.get("n_trials")  # HydraConfig is that of the last composed job
     if trials is None or not isinstance(config, TrainConfig):
         return []
     problems = []
@@ -250,9 +265,9 @@ def _search_problems(config: Node) -> list[str]:
     return problems
 
 
-def _one_model_problems(command: _Command[Schema], config: Node) -> list[str]:
-    """Return the problem of one and the same model of a server that would answer for all arms of a sweep."""
-    if not isinstance(config, GenerateConfig) or not config.one_model or "arms" not in map(_key, command.swept):
+def _find_one_model_problems(command: _Command[Schema], config: Node) -> list[str]:
+    """Return the problem that in a sweep over arms one model of a server would answer for every arm; else nothing."""
+    if not isinstance(config, GenerateConfig) or not config.one_model or "arms" not in map(_name_of, command.swept):
         return []
     return [
         f"engine.model={config.one_model}: would answer for every arm of the sweep; run the command once for each arm, "
@@ -260,12 +275,13 @@ def _one_model_problems(command: _Command[Schema], config: Node) -> list[str]:
     ]
 
 
-def _choice_problems(override: Override) -> list[str]:
-    group, key = override.key_or_group, _key(override)
-    choices = sorted(_choices(group))
+def _find_choice_problems(override: Override) -> list[str]:
+    """Return a problem for each value of a group's override that is not among the group's choices."""
+    group, key = override.key_or_group, _name_of(override)
+    choices = sorted(_list_choices(group))
     if override.is_delete():
         return []
-    values = _candidates(override) if override.is_sweep_override() else [str(override.value())]
+    values = _list_values(override) if override.is_sweep_override() else [str(override.value())]
     return [
         f"{key}={value}: no such choice; choose from {', '.join(choices)}"
         + (" (~experiment for none)" if group == "experiment" else "")
@@ -274,8 +290,8 @@ def _choice_problems(override: Override) -> list[str]:
     ]
 
 
-def _key_problems(known: Any, key: str) -> list[str]:
-    """Return why `key` cannot be overridden in the composed config `known` (plain dicts); nothing if it can."""
+def _find_key_problems(known: Any, key: str) -> list[str]:
+    """Return the problem if `key` is not in the composed config `known` (plain dicts and lists); else nothing."""
     parents: list[str] = []
     for name in key.split("."):
         if isinstance(known, list):
@@ -290,10 +306,12 @@ def _key_problems(known: Any, key: str) -> list[str]:
     return []
 
 
-def _checked_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
-    """The problems of every job, each said once, and the configs of those without any; a sweep's jobs must also have
-    arms of their own."""
-    if one := [o.key_or_group for o in command.swept if o.key_or_group in OF_A_SWEEP]:
+def _check_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
+    """Return the distinct problems of all jobs, and the configs of the jobs without problems.
+
+    It is also a problem if two jobs of a sweep train an arm of the same name.
+    """
+    if one := [o.key_or_group for o in command.swept if o.key_or_group in SAME_FOR_ALL_JOBS]:
         return [f"{one[0]}: cannot be swept, a sweep is one study; run the command once for each"], []
     problems: dict[str, None] = {}
     arms: dict[str, str] = {}
@@ -308,7 +326,8 @@ def _checked_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     return list(problems), configs
 
 
-def _error_of(check: Callable[[Schema], object], config: Schema) -> ConfigError | None:
+def _catch_error(check: Callable[[Schema], object], config: Schema) -> ConfigError | None:
+    """Return the ConfigError that `check` raises for a config; None if it raises none."""
     try:
         check(config)
     except ConfigError as error:
@@ -317,7 +336,7 @@ def _error_of(check: Callable[[Schema], object], config: Schema) -> ConfigError 
 
 
 def compose_job(name: str, overrides: list[str]) -> DictConfig:
-    """A job's config as Hydra will make it, its choices of groups in HydraConfig."""
+    """Compose a job's config as Hydra would, and set HydraConfig to it, which holds the choices of groups."""
     cfg = compose(name, overrides=overrides, return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

@@ -13,15 +13,15 @@ from coig.config import TrainConfig
 from coig.config.ratio import Ratio
 
 
-def shown(value: Any) -> str:
+def name_of_value(value: Any) -> str:
     """Return a config value as arms' names show it.
 
     A path is shown by its last part, a list by its items joined with `+`, a node by its name, path or `_target_`.
     """
     if isinstance(value, Mapping):
-        return shown(value.get("name") or value.get("path") or value.get("_target_"))
+        return name_of_value(value.get("name") or value.get("path") or value.get("_target_"))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "+".join(map(shown, value))
+        return "+".join(map(name_of_value, value))
     return "null" if value is None else str(value).rpartition("/")[2]
 
 
@@ -50,6 +50,6 @@ def arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: Dict
     for key in vary:
         choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
         value = choices.get(key, OmegaConf.select(_root_, key))
-        named = f"{key.rpartition('.')[2]}_{shown(value)}"
+        named = f"{key.rpartition('.')[2]}_{name_of_value(value)}"
         parts.append(re.sub(r"[^\w.+-]", "_", named))  # safe as a folder's name and in a Hydra override
     return "-".join(parts)

@@ -1,5 +1,4 @@
-"""What a command needs of its process: output that cannot stop it, one line for what is nobody's bug, and workers that
-end with the command that started them."""
+"""Run a command safely: output never fails, expected errors are one line, and workers end with their command."""
 
 from __future__ import annotations
 
@@ -20,23 +19,27 @@ from omegaconf import DictConfig
 from coig.errors import ConfigError, disk_problem
 
 Result = TypeVar("Result")
-POLL, GRACE = 0.1, 10  # seconds: to notice that a parent has ended, and to end in good order then
-CHILDREN = "JoblibLauncher"  # of Hydra's launchers the one whose workers are children of the command
+POLL, GRACE = 0.1, 10  # seconds: between checks for the parent, and from SIGTERM to exit
+CHILDREN = "JoblibLauncher"  # the only launcher of Hydra whose workers are children of the command
 
-command: int | None = None  # the process that the user started, if this is it
+command: int | None = None  # id of this process once it has been set up as a command or worker
 
 
 class Output:
-    """A stream whose writing never fails: what its encoding lacks is replaced, and once its reader is gone or its disk
-    is full the rest is dropped."""
+    """A text stream whose write and flush never fail.
+
+    Once its reader has closed it or its disk is full, further output is discarded.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def __getattr__(self, name: str) -> Any:
+        """Return any other attribute of the stream."""
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
+        """Write text, or discard it; return its length."""
         try:
             self.stream.write(text)
         except OSError:
@@ -44,20 +47,23 @@ class Output:
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
+        """Write the lines, or discard them."""
         self.write("".join(lines))
 
     def flush(self) -> None:
+        """Flush the stream; if that fails, discard all further output."""
         try:
             self.stream.flush()
         except OSError:
             self._drop()
 
     def _drop(self) -> None:
+        """Redirect the stream's file descriptor to /dev/null."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
 def shield_output() -> None:
-    """Keep a terminal that lacks a character, a closed pipe and a full disk from stopping the work."""
+    """Make stdout and stderr safe: unknown characters are replaced, and a closed pipe or full disk raises nothing."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if not isinstance(stream, Output):
@@ -67,7 +73,10 @@ def shield_output() -> None:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Run a command: what it meets of bad input, full disks and Ctrl-C is one line and the exit code of its kind."""
+    """Run the body of a `with` block as a command.
+
+    A ConfigError or a full disk exits with a one-line message and code 1, Ctrl-C with code 130. Other errors propagate.
+    """
     global command
     command = os.getpid()
     shield_output()
@@ -86,6 +95,7 @@ def guarded() -> Iterator[None]:
 
 
 def _check_folder() -> None:
+    """Raise ConfigError if the current folder has been deleted."""
     try:
         Path.cwd()
     except FileNotFoundError:
@@ -93,7 +103,10 @@ def _check_folder() -> None:
 
 
 def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
-    """Let Hydra call `run` in this process or in a launcher's worker, and say in one line that a disk is full."""
+    """Wrap a job for Hydra, which calls it in this process or in a launcher's worker.
+
+    In a worker, output is made safe and the worker ends with its parent. A full disk is raised as a ConfigError.
+    """
 
     @wraps(run)
     def guarded_run(cfg: DictConfig) -> Result:
@@ -112,14 +125,17 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
 
 
 def end_with_parent() -> None:
-    """End this process once its parent has: a parent that is killed cannot stop it, and it would work on for nobody."""
+    """Watch the parent in a thread, and end this process once the parent has ended, even if it was killed.
+
+    It gets SIGTERM first, and exits with code 143 after GRACE seconds.
+    """
     global command
-    command, parent = os.getpid(), os.getppid()  # said once, though a worker may be given many jobs
+    command, parent = os.getpid(), os.getppid()  # set here so that a worker with many jobs starts one thread only
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(POLL)
-        os.kill(os.getpid(), signal.SIGTERM)  # Lightning ends in good order after the step
+        os.kill(os.getpid(), signal.SIGTERM)  # Lightning finishes the step and stops
         time.sleep(GRACE)
         os._exit(143)
 

@@ -1,4 +1,4 @@
-"""`generate.py` and `evaluate.py`."""
+"""The config schemas of `generate.py` and `evaluate.py`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from coig.config.nodes import Constructor, Node
 
 
 class Limits(Node):
-    """When an answer ends that does not end by itself, in tokens."""
+    """Maximum lengths of an answer and its reasoning, in tokens."""
 
     max_new_tokens: int = Field(gt=0)  # reasoning and answer together
-    max_reasoning_tokens: Annotated[int, Field(gt=0)] | None  # null: no limit of its own
+    max_reasoning_tokens: Annotated[int, Field(gt=0)] | None  # null: no separate limit
     max_answer_tokens: Annotated[int, Field(gt=0)] | None
 
 
@@ -35,7 +35,7 @@ RepetitionPenalty = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # 1: non
 
 
 class Sampling(Limits):
-    """How an answer is drawn."""
+    """Sampling parameters of an answer."""
 
     temperature: Temperature
     top_p: TopP
@@ -44,7 +44,7 @@ class Sampling(Limits):
 
 
 class SamplingChoice(Limits):
-    """How an answer is to be drawn; null: as the model's own generation config says."""
+    """Sampling parameters as configured; null takes the value of the model's own generation config."""
 
     temperature: Temperature | None
     top_p: TopP | None
@@ -53,11 +53,13 @@ class SamplingChoice(Limits):
 
 
 class GenerateConfig(Node):
+    """The config of `generate.py`: which arms answer which queries, and how."""
+
     study: FolderName | None
     arms: ArmNames | None
     queries: QueriesFile
     samples: int = Field(gt=0)  # answers per query
-    per_genre: Annotated[int, Field(gt=0)] | None  # queries of each genre and language, the first ones; null: all
+    per_genre: Annotated[int, Field(gt=0)] | None  # only the first queries of each genre and language; null: all
     seed: int = Field(ge=0, lt=2**32)
     overwrite: bool
     sampling: SamplingChoice
@@ -65,50 +67,53 @@ class GenerateConfig(Node):
 
     @property
     def one_model(self) -> str | None:
-        """The model of a server that would answer for every arm; None: each arm has a model of its own."""
+        """Name of the one server model that answers for every arm; None if each arm has its own model."""
         model = self.engine.arguments().get("model")
         return model if model and "{arm}" not in model else None
 
     @property
     def queries_file(self) -> Path | None:
-        """None: each arm's own held-out prompts."""
+        """Path of the file of queries; None for each arm's own held-out prompts."""
         if self.queries == HELD_OUT:
             return None
         return local_path(SAMPLE_QUERIES if self.queries == "sample" else self.queries)
 
     @property
     def queries_name(self) -> str:
-        """As in generations/<queries>.jsonl."""
+        """Name of the queries, as in generations/<name>.jsonl."""
         return Path(self.queries).stem
 
 
 class Rating(Node):
-    """How raters rate."""
+    """The scale of the raters' ratings."""
 
     scale: tuple[float, float]  # lowest and highest rating
 
     @model_validator(mode="after")
-    def _grows(self) -> Rating:
+    def _check_order(self) -> Rating:
+        """Raise ValueError unless the lowest rating is below the highest."""
         if not self.scale[0] < self.scale[1]:
             raise ValueError("scale: give the lowest rating first, then the highest, such as scale=[1,10]")
         return self
 
 
 class Claims(Node):
-    """When a claim is supported, not supported or inconclusive."""
+    """The margin that decides whether a claim is not supported or inconclusive."""
 
-    # points: the advantage in win rate that matters, fixed before judgments are seen
+    # the smallest advantage in win rate that matters, in percentage points; fix it before you see judgments
     margin: float = Field(gt=0, lt=50)
 
 
 class EvaluateConfig(Node):
+    """The config of `evaluate.py`: which arms, answers, judgments and labels are evaluated, and how."""
+
     study: FolderName | None
     arms: ArmNames | None
-    judgments: FilePatterns  # verdicts of people and judges
-    answers: FilePatterns  # of the authors' shape, instead of ours
-    labels: FilePatterns  # people's or models', of reasoning steps
-    # as in generations/<queries>.jsonl: sample, held_out, or the stem of the queries' file; one or several
+    judgments: FilePatterns  # files of judgments by people and model judges
+    answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
+    labels: FilePatterns  # files of labels of reasoning steps, by people or models
+    # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries
     queries: QueriesNames
     rating: Rating
     claims: Claims
-    real_names: bool  # of raters; else by pseudonym
+    real_names: bool  # true: show raters' names; false: pseudonyms

@@ -1,4 +1,4 @@
-"""`train.py`: an arm."""
+"""The config schema of `train.py`, which trains one arm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLIT = "coig.training.optimizers.SplitAdamW"
 
 
 class Weights(Node):
-    """Loss weight of each segment's tokens."""
+    """Loss weight of the tokens of each segment; 0 masks the segment."""
 
     prompt: float = Field(ge=0)
     reasoning: float = Field(ge=0)
@@ -25,26 +25,27 @@ class Weights(Node):
 
 
 class Supervision(Node):
-    """What stands in the target and what bears loss."""
+    """What the training target holds, and which of its segments have loss."""
 
     name: FolderName
-    with_reasoning: bool  # whether the target holds the reasoning at all
+    with_reasoning: bool  # whether the target includes the reasoning
     weights: Weights
 
     @property
     def needs_reasoning(self) -> bool:
-        """Tell whether rows without reasoning are of no use; where every token is learned, they are plain text."""
+        """Tell whether rows without reasoning are dropped; if prompts are learned too, rows are plain text and kept."""
         return self.with_reasoning and self.weights.prompt == 0
 
     @model_validator(mode="after")
-    def _something_to_learn(self) -> Supervision:
+    def _check_weights(self) -> Supervision:
+        """Raise ValueError if no segment of the target has a loss weight."""
         if self.weights.answer == 0 and not (self.with_reasoning and self.weights.reasoning):
             raise ValueError("no segment of the target has a weight: set weights.answer or weights.reasoning")
         return self
 
 
 class Lora(Node):
-    """Low-rank adapters; without them all weights are trained."""
+    """Low-rank adapters (LoRA); without them all weights are trained."""
 
     rank: int = Field(gt=0)
     alpha: int = Field(gt=0)  # the update is scaled by alpha / rank
@@ -53,58 +54,64 @@ class Lora(Node):
 
 
 class Model(Node):
+    """The model that is trained: its weights, adapters, lengths and prompt template."""
+
     name: str
     path: ModelPath  # hub id or folder
     revision: str | None = None
     weights: Literal["pretrained", "random"] = "pretrained"  # random: architecture and tokenizer of `path` only
     lora: Lora | None = None
-    # of the exported weights, which are fp32 as they are trained; published: as the model came
+    # dtype of the exported weights, which are trained in fp32; published: that of the published model
     export_dtype: Annotated[Literal["published", "float32"], Absent("published")] = "published"
     max_length: int = Field(gt=0)  # tokens of one example, prompt and completion
     learning_rate: float = Field(gt=0)
-    system_prompt: str | None  # null: none, or the template's own
-    template_arguments: dict[str, Any]  # what the chat template is given besides
+    system_prompt: str | None  # null: that of the chat template, if it has one
+    template_arguments: dict[str, Any]  # further arguments of the chat template
 
 
 class Scheduler(Node):
+    """The learning-rate schedule."""
+
     name: Literal["linear", "cosine", "constant_with_warmup"]  # as transformers.get_scheduler names them
     warmup: float = Field(ge=0, lt=1)  # share of the optimizer steps
 
 
 class Trainer(Constructor):
-    """`lightning.Trainer` with the settings of a step, which are ours."""
+    """Arguments of `lightning.Trainer`, and our own settings of an optimizer step."""
 
     max_epochs: int = Field(gt=0)
     max_steps: int = Field(ge=-1)  # optimizer steps after which to stop early; -1: no limit
     accelerator: Literal["cpu", "gpu"]
     devices: int = Field(gt=0)  # of one node
     num_nodes: int = Field(default=1, gt=0)
-    # how several devices share the work: ddp, each holds the whole model; fsdp, each a part of it
+    # ddp: each device holds the whole model; fsdp: each holds a part of it
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
-    # weights stay in fp32: in pure bf16 most updates of a learning rate like 2e-5 round away
+    # weights stay in fp32: in pure bf16 most updates at a learning rate like 2e-5 round to zero
     precision: Literal["32-true", "bf16-mixed"]
     global_batch_size: int = Field(gt=0)  # examples of one optimizer step, on all devices together
-    tokens_per_micro_batch: int = Field(gt=0)  # of one forward pass on one device; memory, not results
+    tokens_per_micro_batch: int = Field(gt=0)  # in one forward pass on one device; changes memory use, not results
     max_grad_norm: float = Field(gt=0)
-    checkpoint_every: int = Field(gt=0)  # optimizer steps; besides, every epoch ends with one
-    activation_checkpointing: int = Field(default=0, ge=0)  # decoder layers that compute their activations twice
-    compile: bool = False  # each decoder layer
+    checkpoint_every: int = Field(gt=0)  # optimizer steps; every epoch ends with a checkpoint, too
+    activation_checkpointing: int = Field(default=0, ge=0)  # number of decoder layers that recompute their activations
+    compile: bool = False  # compile each decoder layer
 
     @property
     def ranks(self) -> int:
+        """Number of processes: devices on all nodes together."""
         return self.devices * self.num_nodes
 
     def steps_per_epoch(self, examples: int) -> int:
-        """The last one may hold fewer examples."""
+        """Compute the optimizer steps of an epoch; the last one may have fewer examples."""
         return math.ceil(examples / self.global_batch_size)
 
     def total_steps(self, examples: int) -> int:
-        """Optimizer steps of a whole run."""
+        """Compute the optimizer steps of a whole run with `examples` per epoch; `max_steps` limits them."""
         steps = self.max_epochs * self.steps_per_epoch(examples)
         return steps if self.max_steps == -1 else min(steps, self.max_steps)
 
     @model_validator(mode="after")
-    def _steps_are_ours(self) -> Trainer:
+    def _check_unused_arguments(self) -> Trainer:
+        """Raise ValueError for an argument of `lightning.Trainer` that we replace, and name our setting."""
         instead = {
             "accumulate_grad_batches": "a step is global_batch_size examples",
             "limit_train_batches": "max_steps ends a run early",
@@ -122,7 +129,8 @@ class Trainer(Constructor):
         return self
 
     @model_validator(mode="after")
-    def _something_runs_somewhere(self) -> Trainer:
+    def _check_steps_and_devices(self) -> Trainer:
+        """Raise ValueError for zero steps, or for several devices without a strategy."""
         if self.max_steps == 0:
             raise ValueError("max_steps is 0: nothing would be trained; give a number of steps, or -1 for no limit")
         if self.ranks > 1 and self.strategy == "auto":
@@ -130,34 +138,37 @@ class Trainer(Constructor):
         return self
 
     def arguments(self) -> dict[str, Any]:
-        ours = set(Trainer.model_fields) - set(Constructor.model_fields) - set(LIGHTNINGS)
+        """Return the arguments of `lightning.Trainer`, without our own settings."""
+        ours = set(Trainer.model_fields) - set(Constructor.model_fields) - set(PASSED_FIELDS)
         return {key: value for key, value in super().arguments().items() if key not in ours}
 
 
-# of the trainer's fields, those that lightning.Trainer takes as they are
-LIGHTNINGS = ("max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "precision")
+# fields of Trainer that are passed to lightning.Trainer unchanged
+PASSED_FIELDS = ("max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "precision")
 
 
 class Budget(Node):
-    """How long an arm is trained: its own epochs, or as many steps or supervised tokens as another arm."""
+    """How long an arm is trained: for its own epochs, or for the steps or supervised tokens of another arm."""
 
     name: Literal["epochs", "steps", "supervised_tokens"]
-    like: dict[str, Any]  # the other arm: dotted keys of this config, and their values there
+    like: dict[str, Any]  # how the other arm differs: dotted keys of this config, and the other arm's values
 
 
 class Question(Node):
-    """What a study is made to answer, by comparing arms that differ in one key alone."""
+    """The question of a study, answered by comparing arms that differ in one key only."""
 
     ask: str
-    compare: str  # the key, or the group
-    # its value that the others are held against, as in config.yaml; of a group its name, of a list zh+en
+    compare: str  # the key or group in which the arms differ
+    # the value that the others are compared with, as in config.yaml; for a group its name, for a list zh+en
     baseline: str
 
 
 class TrainConfig(Node):
+    """The config of `train.py`: one arm of a study."""
+
     study: FolderName
     arm: FolderName
-    vary: tuple[str, ...]  # keys whose values stand in the arm's name; a sweep fills them in
+    vary: tuple[str, ...]  # keys whose values the arm's name shows; a sweep sets them
     seed: int = Field(ge=0, lt=2**32)
     resume: bool
     overwrite: bool
@@ -170,11 +181,12 @@ class TrainConfig(Node):
     budget: Annotated[Budget, Absent({"name": "epochs", "like": {}})]
     logger: Logger | None
     question: Annotated[Question | None, Absent(None)]
-    objective: Annotated[str | None, Absent(None)]  # a loss of metrics.jsonl, whose last value is what training returns
+    objective: Annotated[str | None, Absent(None)]  # a loss of metrics.jsonl; training returns its last value
 
     @field_validator("objective")
     @classmethod
-    def _objective_is_a_loss(cls, name: str | None) -> str | None:
+    def _check_objective(cls, name: str | None) -> str | None:
+        """Raise ValueError unless the objective is null or the name of a logged loss."""
         if name is not None and not OBJECTIVE.fullmatch(name):
             raise ValueError(
                 "is no loss of metrics.jsonl; give validation/loss, or that of a group such as "
@@ -184,14 +196,15 @@ class TrainConfig(Node):
 
     @property
     def like(self) -> TrainConfig:
-        """The config of the arm whose budget is this one's."""
-        return TrainConfig.model_validate(self._plain_like())
+        """The config of the arm whose budget this arm uses."""
+        return TrainConfig.model_validate(self._dump_like())
 
-    def _plain_like(self) -> dict[str, Any]:
-        return self._changed(self.budget.like) | {"budget": {"name": "epochs", "like": {}}}
+    def _dump_like(self) -> dict[str, Any]:
+        """Return the config of the arm whose budget this arm uses, as plain types."""
+        return self._dump_with(self.budget.like) | {"budget": {"name": "epochs", "like": {}}}
 
-    def _changed(self, values: dict[str, Any]) -> dict[str, Any]:
-        """This config as plain types, with other values at dotted keys. Raises ValueError for an unknown one."""
+    def _dump_with(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return this config as plain types, with other values at dotted keys. Raise ValueError for an unknown key."""
         plain = self.model_dump(by_alias=True)
         for key, value in values.items():
             *parents, last = key.split(".")
@@ -204,11 +217,12 @@ class TrainConfig(Node):
         return plain
 
     @model_validator(mode="after")
-    def _budget_is_of_an_arm(self, info: ValidationInfo) -> TrainConfig:
+    def _check_budget(self, info: ValidationInfo) -> TrainConfig:
+        """Raise ValueError if budget.like does not give a valid config."""
         if self.budget.name == "epochs":
             return self
         try:
-            TrainConfig.model_validate(self._plain_like(), context=info.context)
+            TrainConfig.model_validate(self._dump_like(), context=info.context)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
@@ -216,7 +230,8 @@ class TrainConfig(Node):
         return self
 
     @model_validator(mode="after")
-    def _split_weights_are_bf16(self) -> TrainConfig:
+    def _check_split_export(self) -> TrainConfig:
+        """Raise ValueError for a float32 export of weights that adamw_split trains in bf16."""
         if self.optimizer.target == SPLIT and self.model.export_dtype == "float32" and not self.model.lora:
             raise ValueError(
                 "model.export_dtype=float32: optimizer=adamw_split trains weights that are bf16 to the model, so there "
@@ -225,7 +240,8 @@ class TrainConfig(Node):
         return self
 
     @model_validator(mode="after")
-    def _split_weights_are_whole(self) -> TrainConfig:
+    def _check_split_devices(self) -> TrainConfig:
+        """Raise ValueError for adamw_split on several devices."""
         if self.optimizer.target == SPLIT and self.trainer.ranks > 1:
             raise ValueError(
                 "optimizer=adamw_split keeps bf16 weights with fp32 gradients, which ddp and fsdp cannot exchange; "

@@ -1,1 +1,1 @@
-"""One look for everything that is shown: numbers, tables, terminal, LaTeX, figures."""
+"""Format numbers, tables and figures in the same style for the page, the terminal, Markdown and LaTeX."""

@@ -1,4 +1,4 @@
-"""One look for all figures: style, fonts, axes, and files of the same bytes for the same input."""
+"""Style, fonts, axes and files of all figures. Equal figures give equal bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from coig.text.language import HAN
 
 log = logging.getLogger(__name__)
 CREATIVE, GENERAL, INK, SOFT, GRID = "#2f6f8f", "#9a8c7c", "#333333", "#8a8580", "#e4e0da"
-WIDTH = 4.0  # inches; a phone shows it at about four fifths of its size
+WIDTH = 4.0  # inches; a phone shows such a figure at about four fifths of its size
 CJK_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"),
     *("PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "Noto Sans CJK JP"),
@@ -29,7 +29,7 @@ CJK_FONTS = (
 
 
 def lay_out(figure: Figure) -> None:
-    """Place a figure's parts for good: its files then need not do it again."""
+    """Compute a figure's layout once and freeze it, so that writing SVG and PNG does not repeat the work."""
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)
@@ -37,27 +37,30 @@ def lay_out(figure: Figure) -> None:
 
 
 def render_svg(figure: Figure) -> bytes:
-    """Return a figure as SVG. Equal figures give equal bytes: no date, and ids drawn from the figure's label."""
+    """Render a figure as SVG. It has no date, and its ids depend on its label, so equal figures give equal bytes."""
     buffer = io.BytesIO()
-    # with one salt for all figures, ids of two figures on one page would be the same
-    with drawing({"svg.hashsalt": str(figure.get_label())}):
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=nothing)  # type: ignore[no-untyped-call]
+    # the label as salt keeps the ids of two figures on one page distinct
+    with figure_style({"svg.hashsalt": str(figure.get_label())}):
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=no_metadata)  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
 def render_png(figure: Figure) -> bytes:
-    """Return a figure as PNG of 160 dots per inch, without a date or a program's name."""
+    """Render a figure as PNG at 160 dots per inch, without a date or a program's name."""
     buffer = io.BytesIO()
     figure.set_dpi(160)
-    with drawing():
+    with figure_style():
         FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 
 @contextmanager
-def drawing(settings: dict[Any, Any] | None = None) -> Iterator[None]:
-    """In the report's style; matplotlib would warn of each character that no font has, at each text."""
+def figure_style(settings: dict[Any, Any] | None = None) -> Iterator[None]:
+    """Apply the report's matplotlib style, and `settings` over it, inside a `with` block.
+
+    Warnings about missing glyphs are silenced: `warn_of_missing_font` warns once instead of once per text.
+    """
     style = {
         "svg.fonttype": "none",
         "text.parse_math": False,  # a $ in a name is a dollar
@@ -77,23 +80,24 @@ def drawing(settings: dict[Any, Any] | None = None) -> Iterator[None]:
 
 @cache
 def _chinese_font() -> list[str]:
-    """The first of those that are installed, if any."""
+    """Return the first installed font of CJK_FONTS in a list; an empty list if none is installed."""
     installed = set(font_manager.get_font_names())
     return [name for name in CJK_FONTS if name in installed][:1]
 
 
-def warn_of_missing_font(drawn: Iterable[Figure]) -> None:
-    labels = (str(text.get_text()) for figure in drawn for text in figure.findobj(Text))
+def warn_of_missing_font(figures: Iterable[Figure]) -> None:
+    """Log one warning if a figure has Chinese text and no Chinese font is installed."""
+    labels = (str(text.get_text()) for figure in figures for text in figure.findobj(Text))
     if not _chinese_font() and any(HAN.search(label) for label in labels):
         log.warning(
-            "the PNG figures show boxes for Chinese characters, for no font here has them; report and SVG are sound. "
-            "Install one (Debian: fonts-noto-cjk), delete %s/fontlist*.json and evaluate again",
+            "the PNG figures show boxes for Chinese characters, because no installed font has them; report and SVG are "
+            "right. Install one (Debian: fonts-noto-cjk), delete %s/fontlist*.json and evaluate again",
             mpl.get_cachedir(),
         )
 
 
 def column_axes(figure: Figure, arms: Sequence[str], label: str) -> Any:
-    """Axes with the arms along x."""
+    """Add axes with one column per arm and `label` on the y axis; return the axes."""
     axes = figure.subplots()
     label_columns(figure, axes, arms)
     axes.set_ylabel(label)
@@ -102,14 +106,14 @@ def column_axes(figure: Figure, arms: Sequence[str], label: str) -> Any:
 
 
 def label_columns(figure: Figure, axes: Any, names: Sequence[str]) -> None:
-    """Write a name below each column, and widen the figure so that many have room."""
+    """Label the columns with names, and widen the figure so that all have room."""
     figure.set_size_inches(max(WIDTH, 0.42 * len(names) + 0.8), figure.get_figheight())
-    slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slant(names) else {}
+    slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if label_angle(names) else {}
     axes.set_xticks(range(len(names)), names, **slanted)
 
 
 def row_axes(figure: Figure, names: Sequence[str], height: float) -> Any:
-    """Axes with a name per row, the first on top, `height` inches each."""
+    """Add axes with one named row of `height` inches per name, the first on top; return the axes."""
     figure.set_size_inches(width_beside(names), 1.1 + height * len(names))
     axes = figure.subplots()
     axes.set_yticks(range(len(names)), names)
@@ -119,17 +123,17 @@ def row_axes(figure: Figure, names: Sequence[str], height: float) -> Any:
 
 
 def width_beside(names: Sequence[str]) -> float:
-    """Return the inches of a figure that has room for a plot beside names."""
+    """Return the width in inches of a figure that has row names beside its plot."""
     return max(WIDTH, 2.0 + 0.085 * max(map(len, names)))
 
 
-def slant(names: Sequence[str]) -> int:
-    """Degrees by which names along x must turn so as not to touch."""
+def label_angle(names: Sequence[str]) -> int:
+    """Return the angle in degrees at which names on the x axis do not overlap: 0 or 30."""
     return 30 if sum(map(len, names)) > 30 else 0
 
 
 def is_dark(colour: tuple[float, ...]) -> bool:
-    """By relative luminance: white text reads better on it than dark text (WCAG 2.2)."""
+    """Tell whether white text is more legible than dark text on an RGB colour (0–1), by luminance (WCAG 2.2)."""
     red, green, blue = map(float, colour[:3])
     luminance: float = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     return luminance < 0.25

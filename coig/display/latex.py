@@ -1,4 +1,4 @@
-r"""Tables for a paper in LaTeX: `\\usepackage{booktabs}`; Chinese names need xelatex and a font that has them."""
+r"""Render tables in LaTeX, with `\\usepackage{booktabs}`; Chinese names need xelatex and a Chinese font."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ESCAPES = str.maketrans(
 )
 
 
-def escaped(text: str) -> str:
-    """A text with everything that LaTeX would read as a command made harmless."""
+def escape(text: str) -> str:
+    """Escape the characters that LaTeX would read as commands."""
     return text.translate(ESCAPES)
 
 
-def latex(shown: Table, caption: str, label: str) -> str:
-    """A floating table with booktabs' rules; numbers stand right."""
-    columns = "".join("l" if left else "r" for left in shown.left)
-    headings, *rows = (" & ".join(map(escaped, cells)) + r" \\" for cells in (shown.headings, *shown.rows))
+def render_latex(table: Table, caption: str, label: str) -> str:
+    """Render a table as a floating LaTeX table with booktabs rules; numbers are right-aligned."""
+    columns = "".join("l" if left else "r" for left in table.left)
+    headings, *rows = (" & ".join(map(escape, cells)) + r" \\" for cells in (table.headings, *table.rows))
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        rf"\caption{{{escaped(caption)}}}",
+        rf"\caption{{{escape(caption)}}}",
         rf"\label{{tab:{label}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\toprule",

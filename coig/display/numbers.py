@@ -1,4 +1,4 @@
-"""Numbers as people read them, and tables of them: one look for the page, Markdown and LaTeX."""
+"""Format numbers as text, the same way for the page, the terminal, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -10,41 +10,46 @@ NONE = "–"
 
 
 def percent(share: float | None) -> str:
-    """A share of 0–1 in per cent, without the sign."""
+    """Format a share (0–1) in per cent with one decimal, without the sign %; a dash for None."""
     return NONE if share is None else number(100 * share, 1)
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
-    """With thousands separators; unless told, with the decimals that show three figures, at most three."""
+    """Format a number with thousands separators and a typographic minus; a dash for None or NaN.
+
+    By default it has the decimals that show three significant figures, at most three.
+    """
     if value is None or math.isnan(value):
         return NONE
     return f"{value:z,.{decimals_of(value) if decimals is None else decimals}f}".replace("-", "−")
 
 
 def signed(value: float | None, decimals: int | None = None) -> str:
-    """A difference, its sign shown unless it rounds to 0."""
+    """Format a number with its sign, which is left out if the number rounds to 0; a dash for None or NaN."""
     text = number(value, decimals)
     return f"+{text}" if text[0] not in "−–" and text.strip("0.") else text
 
 
 def p_value(p: float | None) -> str:
+    """Format a p value with three decimals or as "< 0.001"; a dash for None or NaN."""
     if p is None or math.isnan(p):
         return NONE
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def interval(low: float | None, high: float | None, form: Callable[[float | None], str] = percent) -> str:
-    """`[low, high]`, or a dash unless both ends are known."""
+    """Format an interval as `[low, high]`, each end by `form`; a dash if an end is unknown."""
     ends = form(low), form(high)
     return NONE if NONE in ends else f"[{ends[0]}, {ends[1]}]"
 
 
 def yes_or_no(value: bool | None) -> str:
+    """Return "yes" or "no"; a dash for None."""
     return NONE if value is None else "yes" if value else "no"
 
 
 def decimals_of(value: float) -> int:
-    """Return the decimals that show three figures of a value, at most three; 0 for a whole number."""
+    """Return how many decimals show three significant figures of a value, at most three; 0 for an int."""
     if isinstance(value, int) or abs(value) >= 100:
         return 0
     return 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3

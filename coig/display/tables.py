@@ -1,4 +1,4 @@
-"""Tables of text, declared by their columns: one look for the page, the terminal, Markdown and LaTeX."""
+"""Tables of text, declared by their columns, for the page, the terminal, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from typing import Any
 
 from coig.display.numbers import NONE
 
-Row = Mapping[str, Any]
+Row = Mapping[str, Any]  # a frame's row, by column
 
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: its heading and the text of its cells; words stand left, numbers right."""
+    """A column of a table: its heading, the function that makes a row's cell, and whether it is left-aligned."""
 
     heading: str
     text: Callable[[Row], str]
     left: bool = False
 
 
-def words(heading: str, field: str) -> Column:
+def text_column(heading: str, field: str) -> Column:
+    """Return a left-aligned column of a field's text; a dash where it is empty or None."""
     return Column(heading, lambda row: str(row[field] or NONE), left=True)
 
 
-def shown(heading: str, form: Callable[..., str], *fields: str) -> Column:
-    """A column of the fields' values as `form` writes them."""
+def value_column(heading: str, form: Callable[..., str], *fields: str) -> Column:
+    """Return a right-aligned column whose cells are `form(*values)` of the named fields."""
     return Column(heading, lambda row: form(*(row[field] for field in fields)))
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text; `left` says of each column whether it stands left."""
+    """A table of text: headings, rows of cells, and for each column whether it is left-aligned."""
 
     headings: tuple[str, ...]
     left: tuple[bool, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
-def table(rows: Iterable[Row], columns: Sequence[Column]) -> Table:
+def fill_table(rows: Iterable[Row], columns: Sequence[Column]) -> Table:
+    """Build a table from a frame's rows and the declared columns."""
     return Table(
         tuple(column.heading for column in columns),
         tuple(column.left for column in columns),
@@ -46,11 +48,12 @@ def table(rows: Iterable[Row], columns: Sequence[Column]) -> Table:
     )
 
 
-def markdown(shown_table: Table) -> str:
-    """The table in Markdown, its cells as narrow as their text."""
-    rules = ["---" if left else "---:" for left in shown_table.left]
-    return "\n".join(map(_markdown_row, [shown_table.headings, rules, *shown_table.rows]))
+def render_markdown(table: Table) -> str:
+    """Render a table in Markdown, without padding its cells."""
+    rules = ["---" if left else "---:" for left in table.left]
+    return "\n".join(map(_markdown_row, [table.headings, rules, *table.rows]))
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
+    """Join cells into a row; pipes are escaped, and line breaks become spaces."""
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -1,4 +1,4 @@
-"""Print to a terminal: one console and one look of tables for all commands."""
+"""Print texts and tables to the terminal in the same style for all commands."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rich.text import Text
 
 from coig.display.tables import Table
 
-FOLDED = 24  # columns that a cell of words has at least, before it is folded
-WIDTH_IN_A_FILE = 140  # columns, where the output is no terminal
+FOLDED = 24  # characters; cells of text up to this width are not folded
+WIDTH_IN_A_FILE = 140  # characters, if the output is not a terminal
 
 
 def make_console(width: int = WIDTH_IN_A_FILE) -> Console:
-    """Return a console that prints texts as they are; `width` columns where the output is no terminal.
+    """Return a console that prints texts unchanged, without markup; `width` applies if the output is not a terminal.
 
-    A character that the terminal's encoding lacks is written as its escape, `\\u6625`.
+    Characters that the terminal's encoding lacks are printed as escapes, such as `\\u6625`.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -28,9 +28,9 @@ def make_console(width: int = WIDTH_IN_A_FILE) -> Console:
 
 
 def print_table(console: Console, table: Table, title: str | None = None) -> None:
-    """Print a table: words left and folded where they are too long, numbers right and whole.
+    """Print a table with text left-aligned and folded if it is too long, and numbers right-aligned and never folded.
 
-    A table too wide for the console is printed in parts, each of which begins with the first column.
+    A table that is too wide for the console is printed in parts, and each part repeats the first column.
     """
     for columns in _columns_that_fit(table, console.width):
         printed = make_table(title)
@@ -45,7 +45,7 @@ def print_table(console: Console, table: Table, title: str | None = None) -> Non
 
 
 def _columns_that_fit(table: Table, width: int) -> list[list[int]]:
-    """Return the columns of each part of a table: as many as fit into `width` beside the first one."""
+    """Split a table's columns into parts that fit into `width` characters; each part has column 0 and then others."""
     longest = [max(map(_cell_width, cells)) for cells in zip(table.headings, *table.rows, strict=True)]
     widths = [2 + (min(size, FOLDED) if left else size) for size, left in zip(longest, table.left, strict=True)]
     parts, used = [[0]], widths[0]
@@ -59,9 +59,10 @@ def _columns_that_fit(table: Table, width: int) -> list[list[int]]:
 
 
 def _cell_width(cell: str | Text) -> int:
+    """Return how many terminal columns a cell takes; a Chinese character takes two."""
     return cell.cell_len if isinstance(cell, Text) else cell_len(cell)
 
 
 def make_table(title: str | None = None) -> RichTable:
-    """Return an empty table in the look of all commands."""
+    """Return an empty rich table in the style of all commands."""
     return RichTable(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, title=title, title_justify="left")

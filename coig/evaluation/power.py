@@ -1,10 +1,10 @@
-"""How many prompts and raters a study needs: python -m coig.evaluation.power effect=0.6 raters=4
+"""Compute how many prompts and raters a study needs: python -m coig.evaluation.power effect=0.6 raters=4
 
-effect     the win rate to be found, between 0.5 and 1
-raters     how many people judge every prompt
+effect     the win rate to detect, between 0.5 and 1
+raters     number of people who judge every prompt
 agreement  correlation of two raters' verdicts on one prompt (0.2)
-taste      standard deviation of raters' own win rates: by how much tastes differ (0.05)
-power      the chance to find it (0.8)
+taste      standard deviation of raters' own win rates: how much their tastes differ (0.05)
+power      the probability of detecting it (0.8)
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from coig.errors import ConfigError, suggestion
 from coig.statistics.power import Plan
 
 
-def plan_of(arguments: Sequence[str]) -> Plan:
-    """Raises ConfigError for what is missing, unknown or out of range."""
+def parse_plan(arguments: Sequence[str]) -> Plan:
+    """Parse `key=value` arguments into a plan. Raise ConfigError for a missing, unknown or out-of-range key."""
     known = {field.name: int if field.name == "raters" else float for field in fields(Plan)}
     given: dict[str, float] = {}
     for argument in arguments:
@@ -29,7 +29,7 @@ def plan_of(arguments: Sequence[str]) -> Plan:
         try:
             given[key] = known[key](value)
         except ValueError:
-            raise ConfigError(f"{argument}: no number; give for example effect=0.6 raters=4") from None
+            raise ConfigError(f"{argument}: not a number; give for example effect=0.6 raters=4") from None
     if missing := [key for key in ("effect", "raters") if key not in given]:
         raise ConfigError(f"{missing[0]}: not set; give for example effect=0.6 raters=4")
     plan = Plan(**given)  # type: ignore[arg-type]
@@ -47,10 +47,13 @@ def plan_of(arguments: Sequence[str]) -> Plan:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the prompts that are needed with one to twice as many raters, and what the paper's sizes could find."""
-    plan = plan_of(arguments)
+    """Print how many prompts are needed with 1, 2, the given and twice the given number of raters.
+
+    Print also which difference 204 and 353 prompts, the paper's numbers, can detect.
+    """
+    plan = parse_plan(arguments)
     console = make_console()
-    title = f"Prompts to find a win rate of {100 * plan.effect:g} % with {100 * plan.power:g} % power"
+    title = f"Prompts needed to detect a win rate of {100 * plan.effect:g} % with {100 * plan.power:g} % power"
     table = make_table(title)
     for heading in ("raters", "these raters, new prompts", "new raters too"):
         table.add_column(heading, justify="right")
@@ -60,11 +63,13 @@ def main(arguments: Sequence[str]) -> None:
         table.add_row(*cells, style="bold" if raters == plan.raters else "")
     console.print(table)
     console.print(
-        f"Assumed: two raters' verdicts correlate by {plan.agreement:g}, tastes differ by {plan.taste:g} (SD)."
+        f"Assumed: correlation of two raters' verdicts {plan.agreement:g}, standard deviation of tastes {plan.taste:g}."
     )
     for prompts in (204, 353):
         points = 100 * plan.detectable(prompts, plan.raters)
-        console.print(f"{prompts} prompts and {plan.raters} raters can find {points:.1f} points from one half.")
+        console.print(
+            f"{prompts} prompts and {plan.raters} raters can detect a difference of {points:.1f} points from 50 %."
+        )
 
 
 if __name__ == "__main__":

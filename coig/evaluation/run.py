@@ -1,4 +1,4 @@
-"""Evaluate a study: measure its answers, weigh its judgments, interpret both, and report."""
+"""Evaluate a study: measure its answers, analyse its judgments, interpret both, and write the report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(config: EvaluateConfig) -> None:
-    """Measure a study's answers, count its judgments, and write `evaluation/` in its folder."""
+    """Measure a study's answers, analyse its judgments, and write the report into the study's `evaluation/`."""
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     judged = _read_judgments(config, study.name, arms, written)
@@ -53,14 +53,17 @@ def evaluate(config: EvaluateConfig) -> None:
         roster=roster.keep(_compared(tables)),
         tables=tables,
         findings=findings,
-        notes=tuple(f"{name} is not trained to its end and is left out." for name in untrained) + findings.notes,
+        notes=tuple(f"{name} is not fully trained and is left out." for name in untrained) + findings.notes,
         manifests=[arm.manifest() for arm in arms],
     )
     report(evaluation, arms, study / "evaluation")
 
 
 def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
-    """Return the study's folder, its trained arms, and the names of the others; judgments may do without any."""
+    """Return the study's folder, its trained arms, and the names of its other arms.
+
+    If judgments or answers are given, a study without arms is allowed.
+    """
     folder = MULTIRUN / (config.study or "")
     if (config.judgments or config.answers) and config.study and not list(folder.glob("*/manifest.json")):
         return folder, [], []
@@ -70,15 +73,19 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
 
 
 def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str | None, Answer]] | None:
-    """Return the answers, each with the name of its file of queries; None where judgments are enough."""
+    """Return (name of the file of queries, answer) pairs; the name is None for the authors' answers.
+
+    Return None if there are no answers but judgments. Raise ConfigError if no arm has answered a named file of queries.
+    """
     if config.answers:
         return [(None, answer) for answer in read_authors_answers(files_of(config.answers))]
-    there = {file.stem for arm in arms for file in arm.folder.glob("generations/*.jsonl")}
-    if there and (missing := [name for name in config.queries if name not in there]):
+    answered = {file.stem for arm in arms for file in arm.folder.glob("generations/*.jsonl")}
+    if answered and (missing := [name for name in config.queries if name not in answered]):
         raise ConfigError(
-            f"queries={missing[0]}: no arm has generations/{missing[0]}.jsonl" + suggestion(missing[0], sorted(there))
+            f"queries={missing[0]}: no arm has generations/{missing[0]}.jsonl"
+            + suggestion(missing[0], sorted(answered))
         )
-    return None if config.judgments and not there else [*choose_answers(arms, config.queries)]
+    return None if config.judgments and not answered else [*choose_answers(arms, config.queries)]
 
 
 def _read_judgments(
@@ -87,6 +94,10 @@ def _read_judgments(
     arms: Sequence[Arm],
     written: Sequence[tuple[str | None, Answer]] | None,
 ) -> list[Judgment] | None:
+    """Read the judgments that count; None if no files are configured.
+
+    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    """
     if not config.judgments:
         return None
     known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
@@ -99,7 +110,7 @@ def _make_roster(
     written: Sequence[tuple[str | None, Answer]] | None,
     judged: Sequence[Judgment] | None,
 ) -> Roster:
-    """Return all arms that were trained, answered or judged; of strangers only the name is known."""
+    """Return the roster of all arms that were trained, answered or judged; arms without a folder have only a name."""
     trained = make_roster(find_arms(arms[0].folder.parent, None)) if arms else Roster(())
     names = {answer.arm for _, answer in written or ()} | {name for one in judged or () for name in one.arms}
     strangers = [contestant_of_stranger(name) for name in names - set(trained.names)]
@@ -112,7 +123,7 @@ def _tabulate(
     roster: Roster,
     written: Sequence[tuple[str | None, Answer]] | None,
 ) -> Judgments | None:
-    """Return the judgments of the arms that are compared, as frames."""
+    """Tabulate the judgments of the arms to compare; None without judgments. Raise ConfigError if nothing is left."""
     if judged is None:
         return None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}
@@ -123,11 +134,11 @@ def _tabulate(
     if unknown := [name for name in config.arms if name not in roster.names]:
         raise ConfigError(f"arms: {unknown[0]} was neither judged nor trained" + suggestion(unknown[0], sorted(known)))
     chosen = judgments.of(config.arms)
-    if chosen.comparisons.is_empty() and chosen.ratings.is_empty():
-        raise ConfigError("judgments: none is about the arms asked for; take some out of arms=[…], or add some")
+    if chosen.verdicts.is_empty() and chosen.ratings.is_empty():
+        raise ConfigError("judgments: none is about the arms asked for; add arms to arms=[…], or leave it out")
     return chosen
 
 
 def _compared(tables: dict[str, pl.DataFrame]) -> set[str]:
-    """Return the names of the arms that some table of arms is about."""
+    """Return the names of the arms in the tables of automatic measures, win rates and ratings."""
     return {name for table in ("automatic", "win_rates", "ratings") if table in tables for name in tables[table]["arm"]}

@@ -1,4 +1,4 @@
-"""Intervals and tests that say how sure a figure is. Prompts are what is drawn at random: all else clusters in them."""
+"""Confidence intervals and significance tests. Prompts are the sampling unit; everything else is clustered in them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 Floats = NDArray[np.float64]
-Z95 = 1.959964  # of the normal distribution, two-sided 95 %
-Z80 = 0.841621  # one-sided 80 %
+Z95 = 1.959964  # normal quantile, two-sided 95 %
+Z80 = 0.841621  # normal quantile, one-sided 80 %
 RESAMPLES = 2_000
-FEWEST = 6  # prompts; resampling fewer says nothing
+FEWEST = 6  # prompts; a bootstrap interval over fewer is not informative
 
 
 def wilson_interval(successes: float, trials: int, z: float = Z95) -> tuple[float, float]:
-    """Score interval of a proportion, 95 % by default (Wilson 1927, JASA 22:209)."""
+    """Compute the Wilson score interval of a proportion, 95 % by default (Wilson 1927, JASA 22:209)."""
     rate, square = successes / trials, z * z / trials
     centre = (rate + square / 2) / (1 + square)
     half = z * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials)) / (1 + square)
@@ -30,9 +30,12 @@ def exact_upper_limit(successes: float, trials: int) -> float:
     return 1.0 if successes >= trials else float(betaincinv(successes + 1, trials - successes, 0.975))
 
 
-@lru_cache(maxsize=8)  # many tables resample the same prompts
+@lru_cache(maxsize=8)  # many tables resample equally many prompts
 def bootstrap_weights(clusters: int, resamples: int = RESAMPLES, seed: int = 0) -> Floats:
-    """Return (resamples, clusters) how often each cluster is drawn, read-only (Efron & Tibshirani 1993)."""
+    """Draw bootstrap resamples of clusters (Efron & Tibshirani 1993).
+
+    Returns how often each resample draws each cluster, shape (resamples, clusters). The array is cached and read-only.
+    """
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.float64)
     weights.setflags(write=False)
@@ -40,7 +43,10 @@ def bootstrap_weights(clusters: int, resamples: int = RESAMPLES, seed: int = 0) 
 
 
 def percentile_interval(estimates: Floats) -> tuple[Floats, Floats]:
-    """95 % limits over the first axis, NaN where no estimate is finite."""
+    """Compute 95 % percentile limits over the first axis of (R, …) estimates, ignoring NaN.
+
+    Returns lower and upper limits of shape (…); NaN where no estimate is finite.
+    """
     known = np.isfinite(estimates).any(axis=0)
     limits = np.full((2, *estimates.shape[1:]), np.nan)
     limits[:, known] = np.nanpercentile(estimates[:, known], [2.5, 97.5], axis=0)
@@ -48,14 +54,14 @@ def percentile_interval(estimates: Floats) -> tuple[Floats, Floats]:
 
 
 def sign_flip_p(halves: Sequence[int] | NDArray[np.int64]) -> float:
-    """Two-sided p of a sum of whole numbers that are as likely positive as negative, exactly.
+    """Compute the exact two-sided p of a sum of integers whose signs are random under the null hypothesis.
 
-    The randomisation test for pairs (Fisher 1935): the distribution over all flips of signs, by convolution.
+    This is the randomisation test for pairs (Fisher 1935); convolution gives its distribution over all sign flips.
     """
     sizes = [abs(int(value)) for value in halves if value]
     total, observed = sum(sizes), abs(int(sum(halves)))
     chances = np.zeros(2 * total + 1)
-    chances[total] = 1.0  # the sum is the index less `total`
+    chances[total] = 1.0  # index i is the probability of the sum i − total
     for size in sizes:
         chances = (np.roll(chances, size) + np.roll(chances, -size)) / 2
     distance = np.abs(np.arange(-total, total + 1))
@@ -63,9 +69,15 @@ def sign_flip_p(halves: Sequence[int] | NDArray[np.int64]) -> float:
 
 
 def random_flip_p(differences: Floats, signs: Floats) -> Floats:
-    """(P,) two-sided p of the means of paired differences, (Q, P) with NaN for none, over (R, Q) random signs.
+    """Compute two-sided p values of mean paired differences by random sign flips.
 
-    Never below 1 / (R + 1), for the observed signs are one of the draws (Phipson & Smyth 2010).
+    The observed signs count as one draw, so p is at least 1 / (R + 1) (Phipson & Smyth 2010).
+
+    Args:
+        differences: (Q, P), for Q queries and P pairs of arms; NaN where a pair has no difference.
+        signs: (R, Q), random −1 or 1.
+
+    Returns the p values, shape (P,).
     """
     known = np.nan_to_num(differences)
     observed = np.abs(known.sum(axis=0))
@@ -75,7 +87,7 @@ def random_flip_p(differences: Floats, signs: Floats) -> Floats:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p adjusted for the number of tests, in the same order (Holm 1979)."""
+    """Adjust p values for the number of tests by Holm's method (1979); return them in the same order."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted, largest = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(order):

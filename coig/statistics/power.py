@@ -1,4 +1,4 @@
-"""How many prompts and raters a study of pairwise verdicts needs."""
+"""Compute how many prompts and raters a study of pairwise verdicts needs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from scipy.special import ndtri, stdtrit
 
-MOST = 1_000_000  # prompts
+MOST = 1_000_000  # prompts; a plan that needs more is not feasible
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study of pairwise verdicts, every rater judging every prompt."""
+    """The plan of a study of pairwise verdicts in which every rater judges every prompt.
+
+    effect: the win rate to detect, 0.5–1. agreement: correlation of two raters' verdicts on a prompt. taste: standard
+    deviation of the raters' own win rates. power: probability of detecting the effect.
+    """
 
     effect: float
     raters: int
@@ -21,17 +25,17 @@ class Plan:
     power: float = 0.8
 
     def error(self, prompts: float, raters: int) -> float:
-        """Standard error of a win rate near one half, the raters as they are."""
+        """Compute the standard error of a win rate near one half, for these raters and new prompts."""
         shared = self.agreement + (1 - self.agreement) / raters
         return math.sqrt(0.25 * shared / prompts)
 
     def prompts(self, raters: int) -> int:
-        """Prompts to find the effect with these raters, by the normal approximation."""
+        """Compute how many prompts detect the effect with the same raters, by the normal approximation."""
         wanted = (self.effect - 0.5) / (ndtri(0.975) + ndtri(self.power))
         return math.ceil(self.error(1, raters) ** 2 / float(wanted) ** 2)
 
     def prompts_for_new_raters(self, raters: int) -> int | None:
-        """The same so that it holds for other raters too; None if no number of prompts is enough.
+        """Compute how many prompts detect the effect so that it holds for new raters; None above MOST.
 
         The raters' tastes add taste² / raters to the variance, and Student's t has raters − 1 degrees of freedom.
         """
@@ -42,15 +46,15 @@ class Plan:
         return math.ceil(self.error(1, raters) ** 2 / rest) if rest > self.error(1, raters) ** 2 / MOST else None
 
     def detectable(self, prompts: int, raters: int) -> float:
-        """The smallest difference from one half that is found with this power, these raters."""
+        """Compute the smallest difference from one half that the prompts detect with this power and the same raters."""
         return float((ndtri(0.975) + ndtri(self.power)) * self.error(prompts, raters))
 
 
 def prompts_to_find(effect: float, prompts: int, detectable: float | None) -> int:
-    """Return how many prompts find a difference of `effect` from one half, where so many find one of `detectable`.
+    """Compute how many prompts detect a difference of `effect` from one half, given that `prompts` detect `detectable`.
 
-    What is found falls with the square root of the number. None: not known, and verdicts are taken to vary as much as
-    they can.
+    The detectable difference is proportional to 1 / √prompts. If it is None (unknown), verdicts are assumed to have the
+    largest possible variance. Differences are shares.
     """
     if detectable is None:
         return Plan(0.5 + effect, raters=1).prompts(1)

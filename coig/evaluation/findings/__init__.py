@@ -1,4 +1,4 @@
-"""What the figures say: claims, contrasts, caveats, in words."""
+"""Interpret an evaluation's tables: check the paper's claims, answer the study's question, note caveats."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import polars as pl
 
 from coig.config import Question
 from coig.evaluation.findings.caveats import notes_on_answers, notes_on_failures, notes_on_judgments, notes_on_strengths
-from coig.evaluation.findings.cells import Cell, averaged, group_by_seed, verdicts_between
-from coig.evaluation.findings.claims import claims, signatures
-from coig.evaluation.findings.contrasts import CONTRASTS, contrast_table, contrasts_of
+from coig.evaluation.findings.cells import Cell, average_over_seeds, group_by_seed, verdicts_between
+from coig.evaluation.findings.claims import claim_table, signature_table
+from coig.evaluation.findings.contrasts import CONTRASTS, contrast_table, find_contrasts
 from coig.evaluation.findings.halves import halves_in_words
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
-from coig.evaluation.measures.tables import comparisons
+from coig.evaluation.measures.tables import comparison_table
 from coig.evaluation.preferences.judgments import Judgments
 from coig.evaluation.preferences.win_rates import win_rates
 from coig.study.arm import Arm
@@ -26,10 +26,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Findings:
-    """What a study says.
+    """The interpretation of a study.
 
-    margin: the advantage that matters, as a share. question: what it was made to answer. halves: a sentence on each
-    pool of which a half is used.
+    `claims`, `signatures` and `contrasts` have the columns of CLAIMS, SIGNATURES and CONTRASTS. `margin` is the
+    smallest advantage in win rate that matters, as a share. `question` is the text of the study's question, None
+    without one; `question_answers` has an answer per language. `halves` has a sentence per pool filtered by diversity.
     """
 
     claims: pl.DataFrame
@@ -50,21 +51,27 @@ def interpret(
     tables: Mapping[str, pl.DataFrame],
     margin: float,
 ) -> Findings:
-    """Hold the paper's claims and the study's question against its tables, and say what a reader must know.
+    """Check the paper's claims, answer the study's question, and note what weakens the results.
 
-    `margin`: the advantage that matters, as a share.
+    Where arms differ in their seed alone, the claims are checked on the arms pooled over their seeds.
+
+    Args:
+        answers: the frame of `measure_answers`; None if no answers were read.
+        judgments: None if nothing was judged.
+        tables: the evaluation's tables by name.
+        margin: the smallest advantage in win rate that matters, as a share: 0.1 for 10 points.
     """
     cells = group_by_seed(arms)
     pooled = _pool_seeds(cells, answers, judgments, tables) if _has_seeds(cells) else None
     rated = (judgments.ratings, judgments.scale) if judgments else (None,)
-    of_claims = pooled or (roster, tables.get("win_rates"), tables.get("automatic"), tables.get("comparisons"))
+    claim_inputs = pooled or (roster, tables.get("win_rates"), tables.get("automatic"), tables.get("comparisons"))
     question = _choose_question(arms)
     contrasts = pl.DataFrame(schema=CONTRASTS)
     if question:
         contrasts = _contrast(question, cells, arms, answers, judgments, margin)
     return Findings(
-        claims=claims(*of_claims, margin),
-        signatures=signatures(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
+        claims=claim_table(*claim_inputs, margin),
+        signatures=signature_table(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
         contrasts=contrasts,
         margin=margin,
         question=question.ask if question else None,
@@ -80,6 +87,7 @@ def _notes(
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
 ) -> list[str]:
+    """Collect the notes on the answers, failed queries, judgments and strengths."""
     notes = []
     if answers is not None:
         notes += notes_on_answers(answers, {arm.name: arm.config().seed for arm in arms})
@@ -90,7 +98,7 @@ def _notes(
 
 
 def _failed_queries(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str, set[str]]]:
-    """Return by file of queries and arm the ids of the queries whose answer failed; of arms that were asked them."""
+    """Return {file of queries: {arm: ids of failed queries}}; arms without answers to a file are left out of it."""
     return {
         queries: {
             arm.name: {answer.query_id for answer in arm.answers(queries) if answer.failed and answer.sample == 0}
@@ -102,7 +110,7 @@ def _failed_queries(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str
 
 
 def _choose_question(arms: Sequence[Arm]) -> Question | None:
-    """Return what the study was made to answer."""
+    """Return the question of the first arm that has one; None if none has. Warn if the arms' questions differ."""
     asked = [question for arm in arms if (question := arm.config().question)]
     if len(questions := {question.ask for question in asked}) > 1:
         log.warning("the arms ask %d questions; only this one is answered: %s", len(questions), asked[0].ask)
@@ -117,16 +125,18 @@ def _contrast(
     judgments: Judgments | None,
     margin: float,
 ) -> pl.DataFrame:
-    contrasts = contrasts_of(question, cells)
+    """Return the table of the question's contrasts (columns of CONTRASTS); warn if no two cells form a contrast."""
+    contrasts = find_contrasts(question, cells)
     if not contrasts:
         values = sorted({cell.values[question.compare] for cell in cells if question.compare in cell.values})
         base = f"{question.compare}={question.baseline}"
-        log.warning("nothing to hold against %s among the arms: there are %s", base, ", ".join(values))
+        log.warning("no two arms form a contrast with %s; the arms have: %s", base, ", ".join(values))
     order = Roster.of(cell.contestant for cell in cells).names
-    return contrast_table(contrasts, answers, judgments.comparisons if judgments else None, arms, order, margin)
+    return contrast_table(contrasts, answers, judgments.verdicts if judgments else None, arms, order, margin)
 
 
 def _has_seeds(cells: Sequence[Cell]) -> bool:
+    """Tell whether any configuration was trained with several seeds."""
     return any(len(cell.arms) > 1 for cell in cells)
 
 
@@ -136,14 +146,17 @@ def _pool_seeds(
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
 ) -> tuple[Roster, pl.DataFrame | None, pl.DataFrame | None, pl.DataFrame | None]:
-    """Return roster, win rates, automatic measures and comparisons, arms that differ in their seed alone as one."""
+    """Recompute roster, win rates, automatic measures and comparisons with the arms of each cell pooled into one.
+
+    Win rates are None without judgments; automatic measures and comparisons are None without answers.
+    """
     roster = Roster.of(cell.contestant for cell in cells)
     names = {arm: cell.name for cell in cells for arm in cell.arms}
     rates = None
     if judgments is not None:
-        rates = win_rates(verdicts_between(judgments.comparisons, names, roster.names), roster.names)
+        rates = win_rates(verdicts_between(judgments.verdicts, names, roster.names), roster.names)
     if answers is None:
         return roster, rates, None, None
     of_cells = tables["automatic"].with_columns(pl.col("arm").replace(names))
     means = of_cells.group_by("lang", "arm", maintain_order=True).agg(pl.selectors.numeric().mean())
-    return roster, rates, means, comparisons(averaged(answers, names))
+    return roster, rates, means, comparison_table(average_over_seeds(answers, names))

@@ -1,4 +1,4 @@
-"""What a reader must know before trusting a study's figures."""
+"""Notes on what makes a study's results incomplete, hard to compare or weak."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from coig.statistics.intervals import FEWEST
 
 
 def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[str]:
-    """Return notes on what makes arms' answers hard to compare; `seeds` are the arms' own, by name."""
+    """Return notes on arms without answers, with fewer answers than the others, or with other held-out prompts.
+
+    Args:
+        answers: the frame of `measure_answers`.
+        seeds: each trained arm's seed, by the arm's name.
+    """
     answered = {arm: set(part["query_id"]) for (arm,), part in answers.group_by("arm")}
     others = set(answers.filter(pl.col("queries").ne_missing(HELD_OUT))["query_id"])
     of_seeds = answers.filter(queries=HELD_OUT).group_by(pl.col("arm").replace_strict(seeds, return_dtype=pl.Int64))
     held_out = {seed: set(part["query_id"]) for (seed,), part in of_seeds}
     notes = [f"{arm} has no answers and is left out." for arm in seeds if arm not in answered]
     for arm in [*seeds, *sorted(answered.keys() - seeds.keys())]:
-        asked = others | held_out.get(seeds.get(arm), set())  # each seed holds out its own triplets
+        asked = others | held_out.get(seeds.get(arm), set())  # held-out triplets differ between seeds
         if answered.get(arm, asked) < asked:
             count = f"{len(answered[arm])} of {len(asked)}"
             notes.append(f"{arm} has answered {count} queries: its figures are not comparable with the others'.")
@@ -34,9 +39,9 @@ def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[st
 
 
 def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> list[str]:
-    """Return notes on what makes the win rates weaker than they look."""
+    """Return notes on judged queries without answers, the rating scale, single raters, ties and incomplete pairs."""
     notes = []
-    judged = set(judgments.comparisons["query_id"]) | set(judgments.ratings["query_id"])
+    judged = set(judgments.verdicts["query_id"]) | set(judgments.ratings["query_id"])
     if answers is not None and (strange := judged - set(answers["query_id"])):
         notes.append(
             f"{len(strange)} of {len(judged)} judged queries have no answers here: {min(strange)}, for example."
@@ -44,20 +49,20 @@ def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> li
     if not judgments.ratings.is_empty():
         low, high = judgments.scale
         notes.append(f"Ratings go from {low:g} to {high:g}.")
-    for (lang,), part in judgments.comparisons.group_by("lang", maintain_order=True):
+    for (lang,), part in judgments.verdicts.group_by("lang", maintain_order=True):
         where = LANGUAGE_NAMES[str(lang)]
         if part["rater"].n_unique() == 1:
-            notes.append(f"{where}: one rater only. How others would judge cannot be told.")
+            notes.append(f"{where}: one rater only. How other raters would judge is unknown.")
         if (part["score"] == 0.5).all():
-            notes.append(f"{where}: all verdicts are ties. No arm can be told from another.")
+            notes.append(f"{where}: all verdicts are ties, so the arms cannot be told apart.")
         notes += [f"{where}: {note}" for note in _incomplete_pairs(part)]
     return notes
 
 
-def _incomplete_pairs(comparisons: pl.DataFrame) -> list[str]:
-    """Return one note if pairs were compared on fewer than all prompts, with the fewest and the most of them."""
-    most = comparisons["query_id"].n_unique()
-    prompts = comparisons.group_by("arm", "opponent").agg(count=pl.col("query_id").n_unique())
+def _incomplete_pairs(verdicts: pl.DataFrame) -> list[str]:
+    """Return a note if some pairs of arms were judged on fewer prompts than there are; else an empty list."""
+    most = verdicts["query_id"].n_unique()
+    prompts = verdicts.group_by("arm", "opponent").agg(count=pl.col("query_id").n_unique())
     pairs = prompts.filter(pl.col("count") < most).sort("count", "arm", "opponent").rows()
     if not pairs:
         return []
@@ -72,10 +77,10 @@ def _incomplete_pairs(comparisons: pl.DataFrame) -> list[str]:
 
 
 def notes_on_failures(failed: Mapping[str, Mapping[str, set[str]]]) -> list[str]:
-    """Return a note on each file of queries of which some failed in every arm.
+    """Return a note for each file of queries in which some queries failed in every arm.
 
     Args:
-        failed: by file of queries and arm, the ids of the queries whose answers failed.
+        failed: {file of queries: {arm: ids of the queries whose answers failed}}.
     """
     notes = []
     for queries, by_arm in failed.items():
@@ -88,9 +93,10 @@ def notes_on_failures(failed: Mapping[str, Mapping[str, set[str]]]) -> list[str]
 
 
 def notes_on_strengths(strengths: pl.DataFrame) -> list[str]:
+    """Return a note for each language in which the strengths could not be fitted (are null)."""
     without = strengths.filter(pl.col("strength").is_null())["lang"].unique(maintain_order=True)
     return [
-        f"{LANGUAGE_NAMES[lang]}: no strengths, for some arms never met, or always win or lose, or fewer than {FEWEST} "
-        "prompts were judged."
+        f"{LANGUAGE_NAMES[lang]}: no strengths could be fitted: some arms were never compared, or one always wins or "
+        f"loses, or fewer than {FEWEST} prompts were judged."
         for lang in without
     ]

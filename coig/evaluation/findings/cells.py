@@ -1,4 +1,4 @@
-"""Arms as cells of a design: what they vary, and which of them differ in their seed alone."""
+"""Cells of a study's design: a cell holds the arms that share a configuration and differ only in their seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from coig.config import TrainConfig
 from coig.config.differences import bears_on_results, flatten
-from coig.config.names import NAMED_ALWAYS, is_plain, shown
+from coig.config.names import NAMED_ALWAYS, is_plain, name_of_value
 from coig.config.stored import dump_config
 from coig.evaluation.measures.tables import METRICS
 from coig.study.arm import Arm
@@ -23,9 +23,10 @@ IDENTITY = {"study", "arm", "seed"}
 
 @dataclass(frozen=True)
 class Cell:
-    """The arms of one configuration under every seed.
+    """The arms of one configuration, one arm per seed.
 
-    values: each key that the study varies, and its value here.
+    `values` maps each key that the study varies to the cell's value, as arms' names write it. `arms` are the arms'
+    names. `contestant` represents the cell in a roster.
     """
 
     name: str
@@ -34,11 +35,12 @@ class Cell:
     contestant: Contestant
 
     def without(self, key: str) -> dict[str, str]:
+        """Return the values of all varied keys but `key`."""
         return {other: value for other, value in self.values.items() if other != key}
 
 
 def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
-    """Return the cells of a study's arms, in the arms' order: arms whose configs differ in their seed alone are one."""
+    """Group arms whose configs differ only in their seed into cells, in the order of the arms."""
     configs = {arm.name: arm.config() for arm in arms}
     groups: dict[str, list[Arm]] = {}
     for arm in arms:
@@ -48,7 +50,7 @@ def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
         config = configs[members[0].name]
         settings = dump_config(config)
         keys = dict.fromkeys([*NAMED_ALWAYS, *config.vary])
-        values = {key: shown(value_at(settings, key)) for key in keys if key != "seed"}
+        values = {key: name_of_value(value_at(settings, key)) for key in keys if key != "seed"}
         label = _label(members, configs)
         name = label if label not in cells else members[0].name
         contestant = Contestant(name, members[0].manifest().ratio, is_plain(config))
@@ -57,37 +59,54 @@ def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
 
 
 def _all_but_seed(config: TrainConfig) -> str:
-    """Return what arms of one cell share, as text."""
+    """Return as JSON the settings that arms of one cell share: those that affect results, without the seed."""
     settings = flatten(dump_config(config))
     return json.dumps({key: settings[key] for key in settings if key not in IDENTITY and bears_on_results(key)})
 
 
 def _label(arms: Sequence[Arm], configs: Mapping[str, TrainConfig]) -> str:
-    """Name a cell: its first arm's name without the seed that was written into it."""
+    """Return a cell's name: the name of its first arm without the part that names the seed."""
     name, seed = arms[0].name, configs[arms[0].name].seed
     return re.sub(rf"-s{seed}(?=-|$)|-seed_{seed}(?=-|$)", "", name)
 
 
 def value_at(settings: dict[str, Any], key: str) -> Any:
-    """A key's value; of a group, or of its choice for one place (`source@data.creative`), the node."""
+    """Look up a dotted key in nested settings; None if it is missing.
+
+    A group's key, such as `supervision` or `source@data.creative`, gives the group's node.
+    """
     node: Any = settings
     for name in key.rpartition("@")[2].replace("/", ".").split("."):
         node = node.get(name) if isinstance(node, dict) else None
     return node
 
 
-def averaged(answers: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
-    """Every measure of the answers of cells, by arms' names, a row per query: the mean over the seeds."""
+def average_over_seeds(answers: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    """Average the measures of the answers over the seeds of each cell.
+
+    Args:
+        answers: the frame of `measure_answers`.
+        names: the cell of each arm, by the arm's name; other arms are left out.
+
+    Returns a row per (lang, queries, query_id, arm), where `arm` is the cell; columns as in METRICS.
+    """
     measures = pl.col(*METRICS).cast(pl.Float64).mean()
     of_cells = answers.filter(pl.col("arm").is_in(list(names))).with_columns(pl.col("arm").replace(names))
     return of_cells.group_by("lang", "queries", "query_id", "arm", maintain_order=True).agg(measures)
 
 
-def verdicts_between(comparisons: pl.DataFrame, names: Mapping[str, str], order: Sequence[str]) -> pl.DataFrame:
-    """Verdicts on cells by arms' names, the earlier of `order` as `arm`; those within a cell are
-    left out."""
+def verdicts_between(verdicts: pl.DataFrame, names: Mapping[str, str], order: Sequence[str]) -> pl.DataFrame:
+    """Turn verdicts on arms into verdicts on cells.
+
+    Verdicts on other arms, and those on two arms of one cell, are dropped.
+
+    Args:
+        verdicts: columns as in VERDICT.
+        names: the cell of each arm, by the arm's name.
+        order: the cells' names; of two, the earlier becomes `arm` and the later `opponent`.
+    """
     arms = pl.col("arm", "opponent")
-    kept = comparisons.filter(pl.all_horizontal(arms.is_in(list(names)))).with_columns(arms.replace(names))
+    kept = verdicts.filter(pl.all_horizontal(arms.is_in(list(names)))).with_columns(arms.replace(names))
     kept = kept.filter(pl.col("arm") != pl.col("opponent"))
     place = {name: number for number, name in enumerate(order)}
     turned = pl.col("arm").replace_strict(place) > pl.col("opponent").replace_strict(place)

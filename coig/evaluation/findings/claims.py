@@ -1,4 +1,4 @@
-"""The paper's claims (arXiv 2510.14763), each held against the figures at hand, and its failure signatures."""
+"""Check the paper's claims (arXiv 2510.14763) and its failure signatures on an evaluation's tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coig.statistics.intervals import wilson_interval
 from coig.study.roster import Roster
 
 Status = Literal["supported", "not supported", "inconclusive", "not measured"]
-SURPLUS = 0.05  # of answers in the other language, beside the arm that it is held against: less does not count
+EXCESS = 0.05  # a smaller excess of answers in the other language over the opponent does not matter; a share
 CLAIMS: dict[str, Any] = {
     **dict.fromkeys(("lang", "claim", "status", "effect"), pl.String),
     **dict.fromkeys(("low", "high", "low_raters", "high_raters", "p_holm", "excluded"), pl.Float64),
@@ -25,7 +25,7 @@ SIGNATURES = {**dict.fromkeys(("lang", "arm", "signature"), pl.String), "present
 
 @dataclass(frozen=True)
 class Claim:
-    """That an arm beats another, or that it does not; both by their `data.ratio`."""
+    """A claim about two arms: `arm` beats `opponent`, or with `beats=False`, it does not. Arms are given by ratio."""
 
     lang: str
     text: str
@@ -48,18 +48,23 @@ PREFERENCES = [
 ]
 
 
-def claims(
+def claim_table(
     roster: Roster,
     win_rates: pl.DataFrame | None,
     automatic: pl.DataFrame | None,
     comparisons: pl.DataFrame | None,
     margin: float,
 ) -> pl.DataFrame:
-    """Return a row per claim about a language that was judged or answered.
+    """Check each of the paper's claims about a language that was judged or answered; columns as in CLAIMS.
 
-    A claim that an arm wins is *supported* if it does beyond chance; *not supported* if it loses so, or if an advantage
-    of `margin` (a share) or more is excluded; else *inconclusive*. For a claim that an arm does not win it is the other
-    way round. `excluded`: the arm's advantages from this share on are excluded.
+    A claim that an arm wins is *supported* if its win rate is significantly above one half. It is *not supported* if
+    the win rate is significantly below, or if an advantage of `margin` or more is excluded. Otherwise it is
+    *inconclusive*. For a claim that an arm does not win, supported and not supported are exchanged. A claim without
+    data is *not measured*. `excluded` is the smallest advantage that is excluded, as a share.
+
+    Args:
+        win_rates, automatic, comparisons: the evaluation's tables of these names; None if not measured.
+        margin: the smallest advantage that matters, as a share.
     """
     rows = [_paper_claim(claim, roster, win_rates, margin) for claim in PREFERENCES]
     rows += [_paradox(lang, win_rates, automatic, margin) for lang in ("zh", "en")]
@@ -70,6 +75,7 @@ def claims(
 
 
 def _pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: str) -> dict[str, Any] | None:
+    """Return the row of a pair's win rate over all genres; None if the pair was not judged."""
     if win_rates is None:
         return None
     of_pair = (pl.col("lang") == lang) & (pl.col("arm") == arm) & (pl.col("opponent") == opponent)
@@ -78,7 +84,7 @@ def _pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: str) ->
 
 
 def _paper_claim(claim: Claim, roster: Roster, win_rates: pl.DataFrame | None, margin: float) -> dict[str, Any]:
-    """Check a claim on the arms that the paper means."""
+    """Check one claim on the study's arms that have the ratios it names; return a row of CLAIMS."""
     arm, opponent = (roster.find_plain(ratio) or Ratio.parse(ratio).arm for ratio in (claim.arm, claim.opponent))
     found = _preference(_pair(win_rates, claim.lang, arm, opponent), arm, opponent, margin, claim.beats)
     return {"lang": claim.lang, "claim": claim.text} | found
@@ -87,7 +93,7 @@ def _paper_claim(claim: Claim, roster: Roster, win_rates: pl.DataFrame | None, m
 def _preference(
     row: dict[str, Any] | None, arm: str, opponent: str, margin: float, beats: bool = True
 ) -> dict[str, Any]:
-    """Hold that an arm beats another, or that it does not, against the pair's win rate."""
+    """Return the columns of CLAIMS that follow from a pair's win rate; *not measured* if `row` is None."""
     if row is None:
         return {"status": "not measured", "why": f"{arm} and {opponent} were not compared"}
     decision = decide(row, margin)
@@ -102,6 +108,7 @@ def _preference(
 
 
 def _status(finding: Finding, beats: bool) -> Status:
+    """Return a claim's status, given what was found of its arm and whether it says that the arm `beats` the other."""
     if finding == "inconclusive":
         return "inconclusive"
     return "supported" if (finding == "better") == beats else "not supported"
@@ -110,24 +117,25 @@ def _status(finding: Finding, beats: bool) -> Status:
 def _paradox(
     lang: str, win_rates: pl.DataFrame | None, automatic: pl.DataFrame | None, margin: float
 ) -> dict[str, Any]:
-    """Hold that the arm of the highest TTR loses against the arm that wins most."""
+    """Check the claim that the arm with the highest TTR loses to the arm that wins most; return a row of CLAIMS."""
     stated = {"lang": lang, "claim": "the arm of the highest TTR is not the best"}
     if win_rates is None or automatic is None or automatic.filter(pl.col("lang") == lang)["ttr_mean"].is_null().all():
         return stated | {"status": "not measured", "why": "needs both judgments and the answers"}
-    measured = automatic.filter(pl.col("lang") == lang)
-    diverse = measured.sort("ttr_mean", descending=True, nulls_last=True)["arm"][0]
-    pooled = pooled_rates(win_rates, lang)
+    automatic_rows = automatic.filter(pl.col("lang") == lang)
+    diverse = automatic_rows.sort("ttr_mean", descending=True, nulls_last=True)["arm"][0]
+    pooled = pool_rates(win_rates, lang)
     if diverse not in pooled:
         return stated | {"status": "not measured", "why": f"{diverse} has the highest TTR and was not judged"}
     best = max(pooled, key=lambda arm: pooled[arm])
     if best == diverse:
         return stated | {"status": "not supported", "why": f"{diverse} has the highest TTR and wins most often"}
     row = stated | _preference(_pair(win_rates, lang, best, diverse), best, diverse, margin)
-    at_length = measured.sort("mattr_mean", descending=True, nulls_last=True)["arm"][0]
+    at_length = automatic_rows.sort("mattr_mean", descending=True, nulls_last=True)["arm"][0]
     return row | {"why": f"highest TTR: {diverse}, highest MATTR: {at_length}; {best} wins most: {row['why']}"}
 
 
 def _contamination(roster: Roster, comparisons: pl.DataFrame | None) -> dict[str, Any]:
+    """Check the claim that creative data alone answers English queries in Chinese; return a row of CLAIMS."""
     stated = {"lang": "en", "claim": "creative data alone answers English queries in Chinese"}
     if comparisons is None:
         return stated | {"status": "not measured", "why": "needs the answers"}
@@ -138,83 +146,95 @@ def _contamination(roster: Roster, comparisons: pl.DataFrame | None) -> dict[str
         return stated | {"status": "not measured", "why": "needs answers of both arms, creative and general data alone"}
     [row] = rows
     found = row["p_holm"] < LEVEL and row["difference"] > 0
-    excluded = row["high"] is not None and row["high"] < SURPLUS
+    excluded = row["high"] is not None and row["high"] < EXCESS
     status: Status = "supported" if found else "not supported" if excluded else "inconclusive"
     why = {
-        "supported": "more often than general data alone does",
-        "not supported": "a surplus of 5 points or more over general data alone is excluded",
-        "inconclusive": "not beyond chance, nor is a surplus of 5 points or more over general data alone excluded",
+        "supported": "significantly more often than general data alone does",
+        "not supported": "an excess of 5 points or more over general data alone is excluded",
+        "inconclusive": "the difference is within chance, but an excess of 5 points or more is not excluded",
     }[status]
-    effect = f"{100 * row['difference']:+.1f} points beside {general}"
+    effect = f"{100 * row['difference']:+.1f} points compared with {general}"
     figures = {key: row[key] for key in ("low", "high", "p_holm")}
     return stated | figures | {"status": status, "effect": effect, "why": why}
 
 
-def pooled_rates(win_rates: pl.DataFrame, lang: str) -> dict[str, float]:
-    """Each arm's win rate over all opponents together."""
+def pool_rates(win_rates: pl.DataFrame, lang: str) -> dict[str, float]:
+    """Compute each arm's win rate in one language over all its opponents together, 0–1; ties count one half."""
     whole = win_rates.filter((pl.col("lang") == lang) & pl.col("genre").is_null())
     scored = (pl.col("wins") + 0.5 * pl.col("ties")).sum() / pl.col("verdicts").sum()
     return dict(whole.group_by("arm").agg(rate=scored).iter_rows())
 
 
-def signatures(
+def signature_table(
     roster: Roster,
     win_rates: pl.DataFrame | None,
     automatic: pl.DataFrame | None,
     ratings: pl.DataFrame | None,
     scale: tuple[float, float] = (0, 3),
 ) -> pl.DataFrame:
-    """The paper's four failure signatures, arm by arm; `present` is null where the figures for it are missing.
+    """Check the paper's four failure signatures for each language and arm; columns as in SIGNATURES.
 
-    scale: the lowest and the highest rating. Two dimensions differ from a sixth of it on, half a point of 0 to 3.
+    `present` is null where the data are missing; `numbers` gives the values that decide, or names what is missing.
+
+    Args:
+        win_rates, automatic: the evaluation's tables of these names; None if not measured.
+        ratings: columns as in RATING; None without judgments.
+        scale: the lowest and the highest rating. A gap between two dimensions counts from a sixth of the scale on,
+            which is half a point on a scale of 0 to 3.
     """
     rows = []
     least_gap = (scale[1] - scale[0]) / 6
     tables = (win_rates, automatic, ratings)
     arms = {pair for table in tables if table is not None for pair in table.select("lang", "arm").iter_rows()}
     for lang, arm in sorted(arms, key=lambda pair: (pair[0] != "zh", roster.names.index(pair[1]))):
-        measured = None if automatic is None else automatic.filter(pl.col("lang") == lang)
-        own = None if measured is None else next(iter(measured.filter(pl.col("arm") == arm).to_dicts()), None)
+        automatic_rows = None if automatic is None else automatic.filter(pl.col("lang") == lang)
+        arm_row = (
+            None if automatic_rows is None else next(iter(automatic_rows.filter(pl.col("arm") == arm).to_dicts()), None)
+        )
         found = {
-            "diversity hides missing logic": _hidden(win_rates, measured, own, lang, arm),
+            "diversity hides missing logic": _hidden(win_rates, automatic_rows, arm_row, lang, arm),
             "well-structured but stilted": _gap(ratings, lang, arm, "content quality", "creative merit", least_gap),
             "fluent but incoherent": _gap(ratings, lang, arm, "creative merit", "content quality", least_gap),
-            "reasoning of the wrong language": _wrong_language(own),
+            "reasoning of the wrong language": _wrong_language(arm_row),
         }
         for signature, (present, numbers) in found.items():
             rows.append({"lang": lang, "arm": arm, "signature": signature, "present": present, "numbers": numbers})
     return pl.DataFrame(rows, schema=SIGNATURES)
 
 
-Found = tuple[bool | None, str]
+Found = tuple[bool | None, str]  # whether a signature is present (None: unknown), and the values behind it
 
 
 def _hidden(
-    win_rates: pl.DataFrame | None, measured: pl.DataFrame | None, own: dict[str, Any] | None, lang: str, arm: str
+    win_rates: pl.DataFrame | None,
+    automatic_rows: pl.DataFrame | None,
+    arm_row: dict[str, Any] | None,
+    lang: str,
+    arm: str,
 ) -> Found:
-    """A win rate below 40 % with a TTR above the arms' median."""
-    rate = pooled_rates(win_rates, lang).get(arm) if win_rates is not None else None
-    if rate is None or measured is None or own is None or own["ttr_mean"] is None:
+    """Tell whether an arm wins less than 40 % of its verdicts with a TTR above the median of the arms."""
+    rate = pool_rates(win_rates, lang).get(arm) if win_rates is not None else None
+    if rate is None or automatic_rows is None or arm_row is None or arm_row["ttr_mean"] is None:
         return None, "needs both judgments and the answers"
-    middle = float(measured["ttr_mean"].median())  # type: ignore[arg-type]
-    numbers = f"wins {100 * rate:.1f} %, TTR {own['ttr_mean']:.3f} (median of the arms {middle:.3f})"
-    return rate < 0.4 and own["ttr_mean"] > middle, numbers
+    middle = float(automatic_rows["ttr_mean"].median())  # type: ignore[arg-type]
+    numbers = f"wins {100 * rate:.1f} %, TTR {arm_row['ttr_mean']:.3f} (median of the arms {middle:.3f})"
+    return rate < 0.4 and arm_row["ttr_mean"] > middle, numbers
 
 
 def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str, least: float) -> Found:
-    """`least` or more between the mean ratings of two dimensions."""
+    """Tell whether an arm's mean rating of dimension `high` exceeds that of `low` by at least `least`."""
     if ratings is None or not {high, low} <= set(ratings["dimension"]):
         return None, f"needs ratings of {high} and {low}"
-    own = ratings.filter((pl.col("lang") == lang) & (pl.col("arm") == arm))
-    means = dict(own.group_by("dimension").agg(pl.col("value").mean()).iter_rows())
+    arm_ratings = ratings.filter((pl.col("lang") == lang) & (pl.col("arm") == arm))
+    means = dict(arm_ratings.group_by("dimension").agg(pl.col("value").mean()).iter_rows())
     if not {high, low} <= means.keys():
         return None, "was not rated"
     return means[high] - means[low] >= least, f"{high} {means[high]:.2f}, {low} {means[low]:.2f}"
 
 
-def _wrong_language(own: dict[str, Any] | None) -> Found:
-    """Surely more than 5 % of the answers in the other language."""
-    if own is None:
+def _wrong_language(arm_row: dict[str, Any] | None) -> Found:
+    """Tell whether the lower Wilson limit of the share of answers in the other language is above 5 %."""
+    if arm_row is None:
         return None, "needs the answers"
-    low, _ = wilson_interval(own["foreign"], own["queries"])
-    return low > 0.05, f"{own['foreign']} of {own['queries']} answers in the other language"
+    low, _ = wilson_interval(arm_row["foreign"], arm_row["queries"])
+    return low > 0.05, f"{arm_row['foreign']} of {arm_row['queries']} answers in the other language"

@@ -1,4 +1,4 @@
-"""What a study's question compares: cells that differ in one key alone, by verdicts and by everything counted."""
+"""Contrasts of a study's question: pairs of cells that differ in one key only, compared by every measure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from coig.config import Question
 from coig.config.fields import LANGUAGES
-from coig.evaluation.findings.cells import Cell, averaged, verdicts_between
+from coig.evaluation.findings.cells import Cell, average_over_seeds, verdicts_between
 from coig.evaluation.findings.rule import LEVEL, decide
 from coig.evaluation.measures.tables import compare_arms
 from coig.evaluation.preferences.win_rates import win_rates
@@ -32,7 +32,10 @@ CONTRASTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Contrast:
-    """A cell and the one with the question's baseline; `setting` is what both have in common of what is varied."""
+    """A cell compared with the cell that has the question's baseline and the same other settings.
+
+    `value` is the arm's value of the compared key. `setting` names the varied settings that both cells share.
+    """
 
     arm: Cell
     opponent: Cell
@@ -40,8 +43,8 @@ class Contrast:
     setting: str
 
 
-def contrasts_of(question: Question, cells: Sequence[Cell]) -> list[Contrast]:
-    """Each cell beside the one that has the question's baseline and else the same values."""
+def find_contrasts(question: Question, cells: Sequence[Cell]) -> list[Contrast]:
+    """Pair each cell with the cell that has the question's baseline and the same values of all other keys."""
     key = question.compare
     names = dict.fromkeys(name for cell in cells for name in cell.values if name != key)
     varied = [name for name in names if len({cell.values.get(name) for cell in cells}) > 1]
@@ -57,26 +60,32 @@ def contrasts_of(question: Question, cells: Sequence[Cell]) -> list[Contrast]:
 def contrast_table(
     contrasts: Sequence[Contrast],
     answers: pl.DataFrame | None,
-    comparisons: pl.DataFrame | None,
+    verdicts: pl.DataFrame | None,
     arms: Sequence[Arm],
     order: Sequence[str],
     margin: float,
 ) -> pl.DataFrame:
-    """Return a row per language, file of queries, contrast and measure.
+    """Compute a row per language, file of queries, contrast and measure; columns as in CONTRASTS.
 
-    Of the win rates, an advantage of `margin` or more (a share) is what would matter: see `rule.decide`.
+    A cell's answers to a query are averaged over its seeds. p values are corrected (Holm) within a language and file of
+    queries: those of win rates together, and those of the other measures together.
 
-    A cell's answers to a query are averaged over its seeds. p is corrected (Holm) over all contrasts and measures of
-    one language and file of queries; win rates among themselves, for they alone tell which is better.
+    Args:
+        answers: the frame of `measure_answers`; None without answers.
+        verdicts: columns as in VERDICT; None without judgments.
+        order: the cells' names; of two, the earlier is `arm` in the win rates.
+        margin: the smallest advantage in win rate that matters, as a share: see `rule.decide`.
     """
     if not contrasts:
         return pl.DataFrame(schema=CONTRASTS)
     names = {arm: cell.name for one in contrasts for cell in (one.arm, one.opponent) for arm in cell.arms}
     rows: list[dict[str, Any]] = []
-    if comparisons is not None:
-        rows += _preferences(contrasts, verdicts_between(comparisons, names, order), answers, order, margin)
+    if verdicts is not None:
+        rows += _preferences(contrasts, verdicts_between(verdicts, names, order), answers, order, margin)
     if answers is not None:
-        for (lang, queries), part in averaged(answers, names).group_by("lang", "queries", maintain_order=True):
+        for (lang, queries), part in average_over_seeds(answers, names).group_by(
+            "lang", "queries", maintain_order=True
+        ):
             rows += [{"lang": lang, "queries": queries} | row for row in _counts(contrasts, part)]
     rows += _losses(contrasts, arms)
     table = pl.DataFrame([{key: row.get(key) for key in CONTRASTS} for row in rows], schema=CONTRASTS)
@@ -84,24 +93,25 @@ def contrast_table(
 
 
 def _about(contrast: Contrast) -> dict[str, Any]:
+    """Return the columns that identify a contrast."""
     names = {"arm": contrast.arm.name, "opponent": contrast.opponent.name}
     return names | {"setting": contrast.setting, "value": contrast.value}
 
 
 def _preferences(
     contrasts: Sequence[Contrast],
-    comparisons: pl.DataFrame,
+    verdicts: pl.DataFrame,
     answers: pl.DataFrame | None,
     order: Sequence[str],
     margin: float,
 ) -> Iterator[dict[str, Any]]:
-    """Win rates of those contrasts that were judged."""
+    """Yield a row of the win rate of each judged contrast, by language and file of queries."""
     queries = {} if answers is None else dict(answers.select("query_id", "queries").unique().iter_rows())
-    of_files = comparisons.with_columns(
+    with_files = verdicts.with_columns(
         genre=pl.lit(None, pl.String),
         queries=pl.col("query_id").replace_strict(queries, default=None, return_dtype=pl.String),
     )
-    for (lang, name), part in of_files.group_by("lang", "queries", maintain_order=True):
+    for (lang, name), part in with_files.group_by("lang", "queries", maintain_order=True):
         rates = {(row["arm"], row["opponent"]): row for row in win_rates(part.drop("queries"), order).to_dicts()}
         judged = [(one, rates[pair]) for one in contrasts if (pair := (one.arm.name, one.opponent.name)) in rates]
         for (one, rate), p in zip(judged, holm([rate["p"] for _, rate in judged]), strict=True):
@@ -116,7 +126,11 @@ def _preferences(
 
 
 def _counts(contrasts: Sequence[Contrast], part: pl.DataFrame) -> list[dict[str, Any]]:
-    """Differences in everything counted, over the queries that both cells answered."""
+    """Return a row per contrast and measure of COUNTED, over the queries that both cells answered.
+
+    Args:
+        part: the averaged answers of one language and file of queries.
+    """
     names = set(part["arm"])
     answered = [one for one in contrasts if {one.arm.name, one.opponent.name} <= names]
     pairs = [(one.arm.name, one.opponent.name) for one in answered]
@@ -134,8 +148,10 @@ def _counts(contrasts: Sequence[Contrast], part: pl.DataFrame) -> list[dict[str,
 
 
 def _losses(contrasts: Sequence[Contrast], arms: Sequence[Arm]) -> Iterator[dict[str, Any]]:
-    """−log p a token of the held-out triplets' answers, of arms that are asked for the same: the same triplets, with
-    their reasoning or without, in the same tokens, under one seed. Nothing is tested: it is one figure an arm."""
+    """Yield a row of the held-out loss (nats per token) of each contrast whose arms have the same held-out tokens.
+
+    Losses are averaged over the seeds. There is one loss per arm, so the difference is not tested.
+    """
     losses = {arm.name: _held_out_losses(arm) for arm in arms}
     asked = {arm.name: _conditions(arm) for arm in arms}
     for one in contrasts:
@@ -149,14 +165,20 @@ def _losses(contrasts: Sequence[Contrast], arms: Sequence[Arm]) -> Iterator[dict
 
 
 def _held_out_losses(arm: Arm) -> dict[str, float]:
-    """By language, as the last validation found them."""
+    """Return an arm's loss on held-out answers by language, in nats per token, from its last validation.
+
+    Languages without held-out triplets are left out.
+    """
     losses = {lang: arm.last_metric(f"validation/loss/creative/{lang}/answer") for lang in LANGUAGES}
     return {lang: loss for lang, loss in losses.items() if loss is not None}
 
 
 def _conditions(arm: Arm) -> str:
-    """Return, as text, what two arms must share for their held-out losses to be comparable: the same triplets in the
-    same tokens. Held-out general examples are left out: they differ where the general data are what is compared."""
+    """Return as JSON what two arms must share for their held-out losses to be comparable.
+
+    That is the seed, the model, whether targets hold the reasoning, and the held-out triplets and their tokens.
+    Held-out general examples are not included, because a study may compare arms with different general data.
+    """
     config, groups = arm.config(), arm.manifest().data.validation
     return json.dumps(
         [

@@ -1,4 +1,4 @@
-"""What the halves of a pool are that the filter `diversity` makes, so that a reader can judge the treatment."""
+"""Describe the halves into which the filter `diversity` splits a pool, so that a reader can judge how they differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coig.study.manifest import HalfMeans
 
 
 def halves_in_words(arms: Sequence[Arm]) -> tuple[str, ...]:
-    """A sentence on each pool of which some arm uses a half: the mean words and TTR of its texts."""
+    """Return a sentence for each pool of which some arm uses a half: the mean words and TTR of each half's texts."""
     pools: dict[str, dict[Half, list[HalfMeans]]] = {}
     for arm in arms:
         settings = dump_config(arm.config())
@@ -27,9 +27,10 @@ def halves_in_words(arms: Sequence[Arm]) -> tuple[str, ...]:
 
 
 def _sentence(pool: str, halves: Mapping[Half, Sequence[HalfMeans]]) -> str:
-    told = []
+    """Return the sentence on one pool; `halves` has the means of each half, one per arm that uses it."""
+    parts = []
     for half in get_args(Half):
         if of_arms := halves.get(half):
             mean_words, ttr = mean(one.words for one in of_arms), mean(one.ttr for one in of_arms)
-            told.append(f"{half} {number(mean_words, 1)} words, TTR {number(ttr, 3)}")
-    return f"Halves of {pool}, on the mean: {'; '.join(told)}."
+            parts.append(f"{half} {number(mean_words, 1)} words, TTR {number(ttr, 3)}")
+    return f"Halves of {pool}, mean per text: {'; '.join(parts)}."

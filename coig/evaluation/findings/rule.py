@@ -1,8 +1,8 @@
-"""The rule by which the verdicts on a pair of arms become a finding.
+"""Decide from the verdicts on two arms whether one is better.
 
-Three findings are possible of the claim that one arm is better than another, as in a test of equivalence (Schuirmann
-1987, J. Pharmacokinet. Biopharm. 15:657): it wins beyond chance; an advantage of a margin, fixed before the verdicts
-are seen, is excluded; or neither, and more prompts are needed.
+The rule follows tests of equivalence (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15:657). An arm is better if
+its win rate is significantly above one half. It is not better by the margin if the interval excludes an advantage of
+the margin, which is fixed before the verdicts are seen. If neither holds, more prompts are needed.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from coig.display.numbers import number
 from coig.statistics.intervals import exact_upper_limit
 from coig.statistics.power import prompts_to_find
 
-LEVEL = 0.05  # of p after Holm's correction
-ROUNDING = 1e-9
+LEVEL = 0.05  # significance level, for p after Holm's correction
+ROUNDING = 1e-9  # tolerance for floating-point error in the interval's end
 Finding = Literal["better", "worse", "not better by the margin", "inconclusive"]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What is found of one arm beside another.
+    """What the verdicts on two arms show about the first one.
 
-    excluded: an advantage from this size on is excluded, as a share; below 0 any is; None: cannot be told.
-    prompts_needed: how many would tell an advantage of the margin from none; None where enough were judged.
+    `why` explains the finding in words. `excluded` is the smallest advantage that is excluded, as a share; if it is
+    negative, every advantage is excluded; None if the interval is unknown. `prompts_needed` is about how many prompts
+    would distinguish an advantage of the margin from none; None if enough were judged.
     """
 
     finding: Finding
@@ -35,11 +36,11 @@ class Decision:
 
 
 def decide(rate: Mapping[str, Any], margin: float) -> Decision:
-    """Return what a row of the win rates says of its arm.
+    """Decide from a pair's row of the win rates whether its arm is better than its opponent.
 
     Args:
-        rate: of its columns `rate`, `prompts`, `p_holm`, `high`, `low_raters`, `high_raters` and `mde` are used.
-        margin: the advantage that matters, as a share: 0.1 for 10 points.
+        rate: a row with `rate`, `prompts`, `p_holm`, `high`, `low_raters`, `high_raters` and `mde`; shares are 0–1.
+        margin: the smallest advantage that matters, as a share: 0.1 for 10 points.
     """
     excluded = _excluded(rate)
     if rate["p_holm"] < LEVEL:
@@ -59,7 +60,7 @@ def decide(rate: Mapping[str, Any], margin: float) -> Decision:
 
 
 def rule_in_words(margin: float) -> str:
-    """Explain the rule to readers of the report."""
+    """Return the rule as text for readers of the report; `margin` is a share."""
     return (
         "A claim is supported if it holds beyond chance (p after Holm's correction below 0.05), and not supported if "
         "the opposite does, or if the upper end of the 95 % interval, for new raters too where there are several, "
@@ -69,22 +70,23 @@ def rule_in_words(margin: float) -> str:
 
 
 def in_points(share: float) -> str:
-    """Write a share of 0–1 in percentage points, without needless decimals."""
+    """Return a share (0–1) in percentage points, without needless decimals: "10" for 0.1."""
     return f"{100 * share:g}"
 
 
 def excluded_in_words(excluded: float | None) -> str | None:
-    """Say which advantages are excluded; None where that cannot be told."""
+    """Return in words which advantages are excluded, such as "7.5 points or more"; None if unknown."""
     if excluded is None:
         return None
     return f"{number(100 * excluded, 1)} points or more" if excluded > 0 else "any"
 
 
 def _excluded(rate: Mapping[str, Any]) -> float | None:
-    """Return the advantage at the upper end of the 95 % interval: of new raters too, where there are several.
+    """Return the upper end of the 95 % interval of a win rate, less one half; None if there is no interval.
 
-    Of one rater it is the exact one over prompts. The bootstrap's is too narrow for few prompts: it would deny a true
-    60 % in 6 to 10 % of the studies of 7 or 12 prompts.
+    With several raters it is the interval that also covers new raters. With one rater it is the exact interval over
+    prompts, because the bootstrap interval is too narrow for few prompts: with 7 or 12 prompts it excludes a true win
+    rate of 60 % in 6 to 10 % of studies.
     """
     if rate["high"] is None:
         return None
@@ -94,15 +96,16 @@ def _excluded(rate: Mapping[str, Any]) -> float | None:
 
 
 def _of_other_raters(rate: Mapping[str, Any]) -> str:
+    """Return what to add to "it wins" about other raters; empty if the win rate also holds for new raters."""
     if rate["low_raters"] is None:
         return "; nothing is known of other raters"
     return "; with these raters: other raters might not agree" if rate["low_raters"] <= 0.5 else ""
 
 
 def _prompts_needed(rate: Mapping[str, Any], margin: float) -> int | None:
-    """Return how many prompts find an advantage of the margin 4 times in 5, and as often exclude it for equal arms.
+    """Return how many prompts detect an advantage of the margin with 80 % power; None if even more were judged.
 
-    Where so many were judged already, the advantage seems to be smaller: those that find half of it.
+    If that many were judged already, return the number that detects half the margin.
     """
     candidates = (prompts_to_find(effect, rate["prompts"], rate["mde"]) for effect in (margin, margin / 2))
     return next((prompts for prompts in candidates if prompts > rate["prompts"]), None)

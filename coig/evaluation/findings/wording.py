@@ -1,4 +1,4 @@
-"""A study's question answered in words and numbers."""
+"""Answer a study's question in sentences, from the table of its contrasts."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ from coig.evaluation.findings.rule import LEVEL, Finding, excluded_in_words, in_
 
 SHARES = {"finished": "ended", "contaminated": "foreign"}
 NAMES = {**SHARES, "characters": "characters", "ttr_100": "TTR of 100 words", "mattr": "MATTR"}
-RANKED = {  # measures by which a value can be the best: their names, and whether more is better
+RANKED = {  # measures that can name a best value: the measure's name, and whether higher is better
     PREFERRED: ("win rate", True),
-    LOSS: ("held-out loss in nats a token", False),
+    LOSS: ("held-out loss in nats per token", False),
     "finished": ("share of answers that ended", True),
 }
 ALIKE = "all alike"
 NOT_BY_MARGIN: Finding = "not better by the margin"
-Row = dict[str, Any]
+ContrastRow = dict[str, Any]  # a row of the contrast table, by column
 
 
 @dataclass(frozen=True)
 class QuestionAnswer:
-    """For one language: the answer in a sentence, which value is best, and a sentence on each contrast."""
+    """The answer to a study's question for one language.
+
+    `short` counts the contrasts by result. `best` names the best value by each measure. `contrasts` has a sentence per
+    contrast.
+    """
 
     lang: str
     short: str
@@ -37,94 +41,108 @@ class QuestionAnswer:
 
 
 def answers_in_words(question: Question, table: pl.DataFrame, margin: float) -> list[QuestionAnswer]:
-    """Put the contrasts into words, Chinese queries first. Where several files of queries were answered, each is a
-    setting of its own. `margin`: the advantage that matters, as a share."""
-    if table["queries"].drop_nulls().n_unique() > 1:  # null: a loss
+    """Answer the question in words for each language that has verdicts or answers, Chinese queries first.
+
+    If several files of queries were answered, the file's name is added to each contrast's setting.
+
+    Args:
+        table: the contrasts, columns as in CONTRASTS.
+        margin: the smallest advantage that matters, as a share.
+    """
+    if table["queries"].drop_nulls().n_unique() > 1:  # a held-out loss has no file of queries
         parts = pl.col("setting").replace("", None), "queries " + pl.col("queries")
         table = table.with_columns(setting=pl.concat_str(parts, separator=", ", ignore_nulls=True))
     found = []
     for lang in LANGUAGES:
         rows = table.filter(lang=lang).to_dicts()
         pairs = dict.fromkeys((row["setting"], row["arm"], row["opponent"]) for row in rows)
-        told = [[row for row in rows if (row["setting"], row["arm"], row["opponent"]) == pair] for pair in pairs]
+        by_contrast = [[row for row in rows if (row["setting"], row["arm"], row["opponent"]) == pair] for pair in pairs]
         if any(row["measure"] != LOSS for row in rows):
-            short, best = _short(question, told, margin), tuple(_best(question, rows))
-            found.append(QuestionAnswer(lang, short, best, tuple(map(_sentence, told))))
+            short, best = _summarize(question, by_contrast, margin), tuple(_name_best_values(question, rows))
+            found.append(QuestionAnswer(lang, short, best, tuple(map(_describe_contrast, by_contrast))))
     return found
 
 
-def _short(question: Question, told: Sequence[Sequence[Row]], margin: float) -> str:
-    """Say in one sentence how many contrasts had which result."""
-    preferences = [row for rows in told for row in rows if row["measure"] == PREFERRED]
-    what = f"{question.compare} against {question.baseline}"
+def _summarize(question: Question, by_contrast: Sequence[Sequence[ContrastRow]], margin: float) -> str:
+    """Return a sentence that counts the contrasts by result; without verdicts, say that and count those that differ."""
+    preferences = [row for rows in by_contrast for row in rows if row["measure"] == PREFERRED]
+    compared = f"{question.compare} against {question.baseline}"
     if preferences:
         counts = {finding: sum(row["finding"] == finding for row in preferences) for finding in get_args(Finding)}
         ended = ", ".join(f"{finding} in {count}" for finding, count in counts.items() if count)
         points = in_points(margin)
         meaning = f" The margin: an advantage of {points} points or more is excluded." * (NOT_BY_MARGIN in ended)
-        return f"Of {_comparisons(len(preferences))} of {what} that were judged: {ended}.{meaning}"
-    counted = [[row["p_holm"] for row in rows if row["measure"] != LOSS] for rows in told]
+        return f"Of {_count_comparisons(len(preferences))} of {compared} that were judged: {ended}.{meaning}"
+    counted = [[row["p_holm"] for row in rows if row["measure"] != LOSS] for rows in by_contrast]
     differing = sum(any(p < LEVEL for p in corrected) for corrected in counted)
-    compared = _comparisons(sum(map(bool, counted)))
+    comparisons = _count_comparisons(sum(map(bool, counted)))
     differ = f"{differing} differ{'s' if differing == 1 else ''}" if differing else "none differs"
     return (
         "Not judged by anyone yet, so which answers are better cannot be told (judgments=FILE). "
-        f"Of {compared} of {what}, {differ} beyond chance in something that is counted."
+        f"Of {comparisons} of {compared}, {differ} beyond chance in something that is counted."
     )
 
 
-def _comparisons(count: int) -> str:
+def _count_comparisons(count: int) -> str:
+    """Return "1 comparison", "2 comparisons" and so on."""
     return f"{count} comparison{'s' if count > 1 else ''}"
 
 
-def _sentence(rows: Sequence[Row]) -> str:
-    """Say all that is known of one contrast."""
-    parts = [_preference(row) for row in rows if row["measure"] == PREFERRED]
+def _describe_contrast(rows: Sequence[ContrastRow]) -> str:
+    """Return a sentence with every measure of one contrast, from its rows."""
+    parts = [_describe_win_rate(row) for row in rows if row["measure"] == PREFERRED]
     counted = [row for row in rows if row["measure"] in NAMES]
-    differing = [_difference(row) for row in counted if row["p_holm"] < LEVEL]
+    differing = [_describe_difference(row) for row in counted if row["p_holm"] < LEVEL]
     if counted:
-        parts.append(", ".join(differing) or f"no difference found in what was counted ({_counted(counted)})")
-    parts += [_loss(row) for row in rows if row["measure"] == LOSS]
+        parts.append(", ".join(differing) or f"no difference found in what was counted ({_describe_shares(counted)})")
+    parts += [_describe_loss(row) for row in rows if row["measure"] == LOSS]
     where = f" ({rows[0]['setting']})" if rows[0]["setting"] else ""
     return f"{rows[0]['arm']} against {rows[0]['opponent']}{where}: {'; '.join(parts)}."
 
 
-def _preference(row: Row) -> str:
+def _describe_win_rate(row: ContrastRow) -> str:
+    """Return the finding, win rate with interval and corrected p, and what is excluded or needed, as a phrase."""
     low, high = (None if row[end] is None else row[end] + 0.5 for end in ("low", "high"))
-    told = [
+    phrases = [
         f"{row['finding']}, preferred in {percent(row['of_arm'])} % of {row['n']:,} verdicts {interval(low, high)}, "
         f"corrected p {p_value(row['p_holm'])}"
     ]
     if excluded := excluded_in_words(row["excluded"]):
-        told.append(f"advantage excluded: {excluded}")
+        phrases.append(f"advantage excluded: {excluded}")
     if row["prompts_needed"]:
-        told.append(f"prompts needed: about {row['prompts_needed']:,}")
-    return ", ".join(told)
+        phrases.append(f"prompts needed: about {row['prompts_needed']:,}")
+    return ", ".join(phrases)
 
 
-def _difference(row: Row) -> str:
+def _describe_difference(row: ContrastRow) -> str:
+    """Return a measure's name, difference and interval; differences of shares are in percentage points."""
     if row["measure"] in SHARES:
-        change = f"{signed(100 * row['difference'], 1)} points {interval(row['low'], row['high'], _points)}"
+        change = f"{signed(100 * row['difference'], 1)} points {interval(row['low'], row['high'], _write_points)}"
     else:
         change = f"{signed(row['difference'])} {interval(row['low'], row['high'], signed)}"
     return f"{NAMES[row['measure']]} {change}"
 
 
-def _points(value: float | None) -> str:
+def _write_points(value: float | None) -> str:
+    """Return a difference of shares in signed percentage points with one decimal."""
     return signed(None if value is None else 100 * value, 1)
 
 
-def _counted(rows: Sequence[Row]) -> str:
-    """The differences that were not found to be more than chance, so that their size is known."""
-    return ", ".join(_difference(row) for row in rows if row["measure"] in ("finished", "contaminated"))
+def _describe_shares(rows: Sequence[ContrastRow]) -> str:
+    """Return the differences in the shares of ended and foreign answers; named even if none is significant."""
+    return ", ".join(_describe_difference(row) for row in rows if row["measure"] in ("finished", "contaminated"))
 
 
-def _loss(row: Row) -> str:
-    return f"held-out loss {number(row['of_arm'], 3)} against {number(row['of_opponent'], 3)} nats a token"
+def _describe_loss(row: ContrastRow) -> str:
+    """Return the held-out losses of both arms as a phrase, in nats per token."""
+    return f"held-out loss {number(row['of_arm'], 3)} against {number(row['of_opponent'], 3)} nats per token"
 
 
-def _best(question: Question, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield a sentence for each measure: the best value in each setting, and its lead; none for a single pair."""
+def _name_best_values(question: Question, rows: Sequence[ContrastRow]) -> Iterator[str]:
+    """Yield a sentence for each measure of RANKED: the best value in each setting, its lead, and how certain it is.
+
+    Yield nothing if there is only one contrast. A measure in which all values are alike is left out.
+    """
     settings = list(dict.fromkeys(row["setting"] for row in rows))
     if len({row["value"] for row in rows}) < 2 and len(settings) < 2:
         return
@@ -132,27 +150,29 @@ def _best(question: Question, rows: Sequence[Row]) -> Iterator[str]:
         of_setting = {
             setting: [r for r in rows if (r["measure"], r["setting"]) == (measure, setting)] for setting in settings
         }
-        firsts = {setting: _first(question, own) for setting, own in of_setting.items() if own}
-        if any(firsts.values()):
-            told = "; ".join(
-                (first.told if first else ALIKE) + (f" ({setting})" if setting else "")
-                for setting, first in firsts.items()
+        bests = {setting: _find_best(question, own) for setting, own in of_setting.items() if own}
+        if any(bests.values()):
+            listed = "; ".join(
+                (best.text if best else ALIKE) + (f" ({setting})" if setting else "") for setting, best in bests.items()
             )
-            yield f"Best {question.compare} by {name}: {told}. {_how_sure(list(firsts.values()))}"
+            yield f"Best {question.compare} by {name}: {listed}. {_say_how_certain(list(bests.values()))}"
 
 
 @dataclass(frozen=True)
-class First:
-    """The value that comes out first, in words with its figure and its lead over the next one; `certain`: the two were
-    compared and differ beyond chance."""
+class Best:
+    """The best value by one measure in one setting.
+
+    `text` gives the value, its figure and its lead over the second-best value. `certain` tells whether these two were
+    compared with each other and differ significantly.
+    """
 
     value: str
-    told: str
+    text: str
     certain: bool
 
 
-def _first(question: Question, rows: Sequence[Row]) -> First | None:
-    """Find the best value of one measure in one setting; None if all are alike. It may be the baseline."""
+def _find_best(question: Question, rows: Sequence[ContrastRow]) -> Best | None:
+    """Find the best value, possibly the baseline, among one measure's rows in one setting; None if all are alike."""
     measure, base = rows[0]["measure"], question.baseline
     _, largest = RANKED[measure]
     of_value = {row["value"]: row for row in rows if row["value"] != base}
@@ -163,23 +183,23 @@ def _first(question: Question, rows: Sequence[Row]) -> First | None:
     figure = of_value[following]["of_opponent"] if best == base else of_value[best]["of_arm"]
     lead = gains[best] - gains[following]
     if measure == LOSS:
-        told = f"{number(figure, 3)}, {number(lead, 3)} ahead of {following}"
+        figures = f"{number(figure, 3)}, {number(lead, 3)} ahead of {following}"
     elif measure == PREFERRED and base in (best, following):
-        told = f"{percent(figure)} % against {following}"
+        figures = f"{percent(figure)} % against {following}"
     else:
         against = f" against {base}" if measure == PREFERRED else ""
-        told = f"{percent(figure)} %{against}, {percent(lead)} points ahead of {following}"
+        figures = f"{percent(figure)} %{against}, {percent(lead)} points ahead of {following}"
     # the other values were tested against the baseline, not among themselves
     p = of_value[best if following == base else following]["p_holm"] if base in (best, following) else None
-    return First(best, f"{best} with {told}", p is not None and p < LEVEL)
+    return Best(best, f"{best} with {figures}", p is not None and p < LEVEL)
 
 
-def _how_sure(firsts: Sequence[First | None]) -> str:
-    """Say whether the best value is certain, and the same in all settings."""
-    if not all(first and first.certain for first in firsts):
-        what = "it is the same in all settings" if len(firsts) > 1 else "that is more than chance"
-        return f"Whether {what} cannot be told from these figures."
-    if len(firsts) == 1:
+def _say_how_certain(bests: Sequence[Best | None]) -> str:
+    """Return a sentence on whether the best values are certain, and whether they agree between settings."""
+    if not all(best and best.certain for best in bests):
+        statement = "it is the same in all settings" if len(bests) > 1 else "that is more than chance"
+        return f"Whether {statement} cannot be told from these figures."
+    if len(bests) == 1:
         return "That is more than chance."
-    verb = "is" if len({first.value for first in firsts if first}) == 1 else "is not"
+    verb = "is" if len({best.value for best in bests if best}) == 1 else "is not"
     return f"It {verb} the same in all settings."

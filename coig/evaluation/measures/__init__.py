@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from coig.evaluation.measures.tables import automatic_table, comparisons, genre_table
+from coig.evaluation.measures.tables import automatic_table, comparison_table, genre_table
 
 
 def measure(answers: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -14,6 +14,6 @@ def measure(answers: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """
     return {
         "automatic": automatic_table(answers),
-        "comparisons": comparisons(answers),
+        "comparisons": comparison_table(answers),
         "genres": genre_table(answers),
     }

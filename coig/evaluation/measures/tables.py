@@ -89,7 +89,7 @@ def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
     return table.select(pl.col(name).cast(kind) for name, kind in GENRES.items())
 
 
-def comparisons(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+def comparison_table(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
     """Compute the paired difference of every two arms in every measure, by language; columns as in COMPARISONS.
 
     `difference` is the first arm's mean minus the opponent's, over the queries where both have the measure. `low` and
@@ -101,7 +101,7 @@ def comparisons(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES
 
 
 def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows of `comparisons` for the answers of one language."""
+    """Yield the rows of `comparison_table` for the answers of one language."""
     arms = part["arm"].unique(maintain_order=True).to_list()
     pairs = list(combinations(arms, 2))
     for metric in METRICS if pairs else ():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from coig.evaluation.preferences.agreement import agreement, mean_ratings, raters
+from coig.evaluation.preferences.agreement import agreement_table, rater_table, rating_table
 from coig.evaluation.preferences.judgments import Judgments
 from coig.evaluation.preferences.strengths import length_control, strengths
 from coig.evaluation.preferences.win_rates import win_rates, with_clean_rates
@@ -20,17 +20,17 @@ def weigh(judgments: Judgments, answers: pl.DataFrame | None, arms: Sequence[str
             computed too.
         arms: names, in the order of the tables.
     """
-    rates = win_rates(judgments.comparisons, arms)
+    rates = win_rates(judgments.verdicts, arms)
     frames = {
         "win_rates": rates,
-        "strengths": strengths(judgments.comparisons, arms),
-        "agreement": agreement(judgments),
-        "raters": raters(judgments),
-        "ratings": mean_ratings(judgments.ratings, arms),
+        "strengths": strengths(judgments.verdicts, arms),
+        "agreement": agreement_table(judgments),
+        "raters": rater_table(judgments),
+        "ratings": rating_table(judgments.ratings, arms),
     }
     if answers is not None:
         # tokens are unknown for answers that coig did not generate
         lengths = answers.with_columns(tokens=pl.coalesce("tokens", "words"))
-        frames["win_rates"] = with_clean_rates(rates, judgments.comparisons, answers)
-        frames["length_control"] = length_control(judgments.comparisons, lengths, arms)
+        frames["win_rates"] = with_clean_rates(rates, judgments.verdicts, answers)
+        frames["length_control"] = length_control(judgments.verdicts, lengths, arms)
     return frames

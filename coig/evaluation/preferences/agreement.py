@@ -1,4 +1,4 @@
-"""Whether raters agree, and how strict each of them is."""
+"""Agreement between raters, each rater's severity, and mean ratings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AGREEMENT: dict[str, Any] = {
     **dict.fromkeys(("alpha", "alpha_low", "alpha_high", "kendall_w", "mean_spearman"), pl.Float64),
     "note": pl.String,
 }
-SUSPICIOUS = 20  # items that two people hardly ever judge all alike
+SUSPICIOUS = 20  # two raters who agree on this many items, without exception, may be one person
 RATINGS: dict[str, Any] = {
     **dict.fromkeys(("lang", "dimension", "arm"), pl.String),
     **dict.fromkeys(("mean", "low", "high"), pl.Float64),
@@ -31,34 +31,39 @@ RATERS: dict[str, Any] = {
 }
 
 
-def agreement(judgments: Judgments, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
-    """By language and kind of judgment: Krippendorff's ordinal α with a 95 % interval over resampled prompts, and for
-    rankings Kendall's W and the mean of Spearman's ρ over pairs of raters, means over prompts.
+def agreement_table(judgments: Judgments, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+    """Compute the agreement of raters by language and kind of judgment; columns as in AGREEMENT.
 
-    An item is an answer, for verdicts on pairs a pair of answers. `note` says why a figure is missing.
+    `alpha` is Krippendorff's ordinal α, with a 95 % interval over resampled prompts. Rankings also get Kendall's W and
+    the mean Spearman ρ over pairs of raters, both averaged over prompts. An item is an answer, or a pair of answers in
+    verdicts. Verdicts that follow from a ranking are not counted again. Missing figures are null; `note` says why.
     """
-    pairs = judgments.comparisons.join(judgments.ranks, on=["query_id", "rater"], how="anti")
+    pairs = judgments.verdicts.join(judgments.ranks, on=["query_id", "rater"], how="anti")
     items = [
-        *_kinds("ranking", judgments.ranks.with_columns(item="arm", value="rank")),
-        *_kinds("pairwise", pairs.with_columns(item=pl.concat_str("arm", pl.lit("\t"), "opponent"), value="score")),
+        *_split_by_language("ranking", judgments.ranks.with_columns(item="arm", value="rank")),
+        *_split_by_language(
+            "pairwise", pairs.with_columns(item=pl.concat_str("arm", pl.lit("\t"), "opponent"), value="score")
+        ),
     ]
     for (dimension,), part in judgments.ratings.group_by("dimension", maintain_order=True):
-        items += _kinds(f"rating: {dimension}", part.with_columns(item="arm"))
-    rows = [{"lang": lang, "kind": kind} | _agreement(part, kind, seed, resamples) for lang, kind, part in items]
+        items += _split_by_language(f"rating: {dimension}", part.with_columns(item="arm"))
+    rows = [{"lang": lang, "kind": kind} | _agreement_row(part, kind, seed, resamples) for lang, kind, part in items]
     return pl.DataFrame(rows, schema=AGREEMENT).with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def _kinds(kind: str, judged: pl.DataFrame) -> list[tuple[str, str, pl.DataFrame]]:
+def _split_by_language(kind: str, judged: pl.DataFrame) -> list[tuple[str, str, pl.DataFrame]]:
+    """Split the judgments of one kind into (language, kind, frame of query_id, item, rater, value)."""
     parts = judged.partition_by("lang", maintain_order=True, as_dict=True)
     return [(str(lang), kind, part.select("query_id", "item", "rater", "value")) for (lang,), part in parts.items()]
 
 
-def _agreement(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -> dict[str, Any]:
+def _agreement_row(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -> dict[str, Any]:
+    """Compute the columns of AGREEMENT for the judgments of one language and kind."""
     judged = judged.group_by("query_id", "item", "rater", maintain_order=True).agg(pl.col("value").mean())
     shared = judged.filter(pl.len().over("query_id", "item") > 1)
     row: dict[str, Any] = {"raters": judged["rater"].n_unique(), "items": judged.select("query_id", "item").n_unique()}
     if shared.is_empty():
-        return row | {"note": "no item has two raters: agreement cannot be told"}
+        return row | {"note": "no item has two raters: agreement is unknown"}
     if shared["value"].n_unique() == 1:
         return row | {"note": "all judgments are the same: there is no variation to agree on"}
     coincidences = _coincidences(shared)
@@ -78,7 +83,7 @@ def _agreement(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -> di
 
 
 def _most_alike(shared: pl.DataFrame) -> int:
-    """Return the most items that two raters share and judge all alike; 0 where chance may explain it."""
+    """Return the most items shared by two raters who judge all of them identically; 0 if fewer than SUSPICIOUS."""
     both = shared.join(shared, on=["query_id", "item"], suffix="_other").filter(pl.col("rater") < pl.col("rater_other"))
     alike = (pl.col("value") == pl.col("value_other")).all()
     pairs = both.group_by("rater", "rater_other").agg(items=pl.len(), alike=alike)
@@ -86,10 +91,10 @@ def _most_alike(shared: pl.DataFrame) -> int:
 
 
 def _coincidences(shared: pl.DataFrame) -> Floats:
-    """(Q, V, V), how often each two values stand together in an item, by prompt; the V values in order.
+    """Return the coincidence matrix of each prompt, shape (Q, V, V) for Q prompts and V distinct values in order.
 
-    A pair of values of an item with m of them counts 1 / (m − 1) (Krippendorff 2011, "Computing Krippendorff's
-    alpha-reliability").
+    It counts how often two raters give an item these two values. With m raters, each pair counts 1 / (m − 1)
+    (Krippendorff 2011, "Computing Krippendorff's alpha-reliability").
     """
     values = {value: place for place, value in enumerate(sorted(set(shared["value"])))}
     prompts = {query: place for place, query in enumerate(sorted(set(shared["query_id"])))}
@@ -102,7 +107,10 @@ def _coincidences(shared: pl.DataFrame) -> Floats:
 
 
 def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
-    """Mean W and mean ρ over the prompts whose raters ranked the same arms; None if there is no such prompt."""
+    """Return the mean Kendall's W and the mean Spearman ρ over prompts whose raters ranked the same arms.
+
+    Both are None if there is no such prompt.
+    """
     wide = ranks.pivot(on="item", index=["query_id", "rater"], values="value").sort("query_id", "rater")
     parts = [part.drop("query_id", "rater").to_numpy() for part in wide.partition_by("query_id")]
     tables = [table[:, np.isfinite(table).any(axis=0)] for table in parts if len(table) > 1]
@@ -114,13 +122,13 @@ def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
     return float(np.mean([w for w, _ in found])), float(np.mean(rhos))
 
 
-def raters(judgments: Judgments) -> pl.DataFrame:
-    """Return each rater's number of judgments, severity and share of ties.
+def rater_table(judgments: Judgments) -> pl.DataFrame:
+    """Count each rater's judgments by language, with severity and share of ties; columns as in RATERS.
 
-    Severity: how much lower the rater rates the same answers than the others do; null without ratings by two raters,
-    for rankings do not show it.
+    `severity` is how much lower the rater rates the same answers than the other raters, on average. It is null if
+    nobody else rated them: verdicts and rankings do not show it. `tie_share` (0–1) is null without verdicts.
     """
-    ratings, comparisons = judgments.ratings, judgments.comparisons
+    ratings, verdicts = judgments.ratings, judgments.verdicts
     shared = ratings.filter(pl.len().over("query_id", "arm", "dimension") > 1)
     others = (pl.col("value").sum() - pl.col("value")) / (pl.len() - 1)
     severity = (
@@ -128,17 +136,21 @@ def raters(judgments: Judgments) -> pl.DataFrame:
         .group_by("lang", "rater")
         .agg(severity=(pl.col("others") - pl.col("value")).mean())
     )
-    ties = comparisons.group_by("lang", "rater").agg(tie_share=(pl.col("score") == 0.5).mean())
+    ties = verdicts.group_by("lang", "rater").agg(tie_share=(pl.col("score") == 0.5).mean())
     keys = ["lang", "rater", "query_id"]
-    rated, compared = ratings.select(*keys, "arm").unique(), comparisons.select(*keys).unique()
+    rated, compared = ratings.select(*keys, "arm").unique(), verdicts.select(*keys).unique()
     single = pl.concat([rated, compared.with_columns(arm=pl.lit(None, pl.String))])
     counted = single.group_by("lang", "rater").agg(judgments=pl.len().cast(pl.Int64))
     joined = counted.join(severity, on=["lang", "rater"], how="left").join(ties, on=["lang", "rater"], how="left")
     return joined.select(list(RATERS)).sort("lang", "rater", descending=[True, False])
 
 
-def mean_ratings(ratings: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
-    """The mean of every dimension by language and arm, with a 95 % interval over resampled prompts."""
+def rating_table(ratings: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+    """Average the ratings by (lang, dimension, arm), with a 95 % interval over prompts; columns as in RATINGS.
+
+    The interval is null if there are fewer than FEWEST prompts. Rows are sorted with Chinese first and arms in the
+    order of `arms`.
+    """
     rows = []
     for (lang, dimension, arm), part in ratings.group_by("lang", "dimension", "arm", maintain_order=True):
         by_prompt = part.group_by("query_id", maintain_order=True).agg(total=pl.col("value").sum(), count=pl.len())

@@ -1,4 +1,4 @@
-"""Judgments of people and judges as frames: comparisons of two arms, ranks, ratings."""
+"""Read the judgments of people and model judges, and tabulate them as verdicts, ranks and ratings."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from coig.errors import DataError, suggestion
 from coig.records.judgment import Judgment, read_judgments
 
 log = logging.getLogger(__name__)
-PAPERS_SCALE = (0.0, 3.0)
-COMPARISON = {
+PAPER_SCALE = (0.0, 3.0)
+VERDICT = {
     **dict.fromkeys(("query_id", "lang", "genre", "arm", "opponent", "rater"), pl.String),
     "score": pl.Float64,  # of `arm`: 1 won, 0 lost, 0.5 a tie
 }
@@ -27,39 +27,44 @@ RATING = {**dict.fromkeys(("query_id", "lang", "rater", "arm", "dimension"), pl.
 
 @dataclass(frozen=True)
 class Judgments:
-    """`comparisons`, `ranks` and `ratings`: a row per pair of arms, per ranked arm, per rated arm and dimension.
+    """Judgments as three frames, and the scale of the ratings.
 
-    scale: the lowest and the highest rating that raters could give.
+    `verdicts` (columns as in VERDICT) has a row per rater's comparison of two arms' answers to a query. A ranking gives
+    a verdict for each of its pairs. `ranks` (RANK) has a row per ranked answer, 1 is the best. `ratings` (RATING) has a
+    row per rated answer and dimension. `scale` is the lowest and the highest rating that raters could give.
     """
 
-    comparisons: pl.DataFrame
+    verdicts: pl.DataFrame
     ranks: pl.DataFrame
     ratings: pl.DataFrame
-    scale: tuple[float, float] = PAPERS_SCALE
+    scale: tuple[float, float] = PAPER_SCALE
 
     def of(self, arms: Collection[str]) -> Judgments:
-        """Keep what is about these arms only."""
+        """Return the judgments that are only about the given arms."""
         among = pl.col("arm").is_in(list(arms))
-        pairs = self.comparisons.filter(among & pl.col("opponent").is_in(list(arms)))
-        return replace(self, comparisons=pairs, ranks=self.ranks.filter(among), ratings=self.ratings.filter(among))
+        pairs = self.verdicts.filter(among & pl.col("opponent").is_in(list(arms)))
+        return replace(self, verdicts=pairs, ranks=self.ranks.filter(among), ratings=self.ratings.filter(among))
 
 
 def collect_judgments(
     files: Sequence[Path],
     study: str,
-    known: Collection[str] | None,
+    arms: Collection[str] | None,
     langs: Mapping[str, str],
-    scale: tuple[float, float] = PAPERS_SCALE,
+    scale: tuple[float, float] = PAPER_SCALE,
 ) -> list[Judgment]:
-    """Read the judgments of all files that count: no checks, abstentions or failures, none that was taken back, and
-    one `id` once.
+    """Read the judgments that count from all files.
+
+    Attention checks, abstentions, failures and superseded judgments are left out. Of several judgments with one `id`,
+    the last one counts. A judgment that an earlier file also holds counts once, with a warning.
 
     Args:
-        known: the arms that there are; None: whichever are judged.
-        langs: language of the queries that were answered.
+        study: the study that the judgments must be about.
+        arms: names of the arms that may be judged; None allows any.
+        langs: the language of each answered query, by id.
         scale: lowest and highest rating.
 
-    Raises DataError with file and line for what cannot be used: numbers would be wrong without it, too.
+    Raises DataError if nothing counts, and with file and line for a judgment that cannot be used.
     """
     read = _leave_out_repeats([(file, list(read_judgments(file, study))) for file in files])
     superseded = {judgment.supersedes for _, judgment in read if judgment.supersedes}
@@ -67,19 +72,22 @@ def collect_judgments(
     counted = [(p, one) for p, one in once.values() if one.counts and (one.id is None or one.id not in superseded)]
     if not counted:
         raise DataError(f"judgments: {', '.join(map(str, files))}: holds no judgments")
-    _check(counted, known, dict(langs), scale)
+    _check(counted, arms, dict(langs), scale)
     return [judgment for _, judgment in counted]
 
 
 def _leave_out_repeats(read: Sequence[tuple[Path, list[tuple[str, Judgment]]]]) -> list[tuple[str, Judgment]]:
-    """Return the judgments of all files, those once that stand in several: a file named twice, or partial exports."""
+    """Return the (place, judgment) pairs of all files, without those that an earlier file also holds; warn of these.
+
+    Repeats occur if a file is named twice, or if partial exports overlap.
+    """
     kept: list[tuple[str, Judgment]] = []
     earlier: set[Any] = set()
     for file, judgments in read:
         new = [(place, one) for place, one in judgments if _content(one) not in earlier]
         if repeats := len(judgments) - len(new):
             log.warning(
-                "%s: %d of %d judgments stand in an earlier file too: counted once", file, repeats, len(judgments)
+                "%s: %d of %d judgments are also in an earlier file: counted once", file, repeats, len(judgments)
             )
         kept += new
         earlier.update(_content(one) for _, one in judgments)
@@ -87,10 +95,10 @@ def _leave_out_repeats(read: Sequence[tuple[Path, list[tuple[str, Judgment]]]]) 
 
 
 def _content(one: Judgment) -> Any:
-    """Return what was said, of what and by whom, to tell whether two judgments are the same."""
+    """Return a hashable key that is equal for two judgments with the same content."""
     said: Any = one.arms, one.value
     if isinstance(one.value, list):
-        said = frozenset(zip(one.arms, one.value, strict=False))  # of a failure, any length
+        said = frozenset(zip(one.arms, one.value, strict=False))  # a failed ranking may have any length
     elif isinstance(one.value, dict):
         said = one.arms, frozenset(one.value.items())
     return one.id, one.query_id, one.lang, one.rater, one.kind, said, one.check, one.supersedes
@@ -100,17 +108,19 @@ def tabulate_judgments(
     judgments: Sequence[Judgment],
     arms: Sequence[str],
     genres: Mapping[str, str | None],
-    scale: tuple[float, float] = PAPERS_SCALE,
+    scale: tuple[float, float] = PAPER_SCALE,
 ) -> Judgments:
-    """Return judgments as frames. A pair that a rater judged in both orders counts once, as a tie if the verdicts
-    differ.
+    """Tabulate judgments as verdicts, ranks and ratings.
+
+    If a rater judged a pair in both orders, the two become one verdict: a tie if they contradict each other.
 
     Args:
-        arms: in order; of two, the earlier is `arm` and the later `opponent`.
-        genres: of the queries that were answered. A judgment's own genre comes first, and holds for all of its query.
+        arms: the arms' names in order; of two, the earlier is `arm` and the later `opponent`.
+        genres: genre of each answered query, by id. A genre in any judgment of a query overrides it.
+        scale: the lowest and the highest rating that raters could give.
     """
     genres = {**genres, **{one.query_id: one.genre for one in judgments if one.genre}}
-    comparisons = [row for one in judgments for row in _comparisons(one, arms, genres)]
+    rows = [row for one in judgments for row in _tabulate_verdicts(one, arms, genres)]
     ranks = [
         (one.query_id, one.lang, one.rater, arm, rank)
         for one in judgments
@@ -123,10 +133,10 @@ def tabulate_judgments(
         if isinstance(one.value, dict)
         for dimension, value in one.value.items()
     ]
-    keys = [key for key in COMPARISON if key != "score"]
-    compared = pl.DataFrame(comparisons, schema=COMPARISON, orient="row").group_by(keys, maintain_order=True)
+    keys = [key for key in VERDICT if key != "score"]
+    grouped = pl.DataFrame(rows, schema=VERDICT, orient="row").group_by(keys, maintain_order=True)
     return Judgments(
-        compared.agg(score=((pl.col("score") - 0.5).sum().sign() + 1) / 2),
+        grouped.agg(score=((pl.col("score") - 0.5).sum().sign() + 1) / 2),
         pl.DataFrame(ranks, schema=RANK, orient="row"),
         pl.DataFrame(ratings, schema=RATING, orient="row"),
         scale,
@@ -135,19 +145,20 @@ def tabulate_judgments(
 
 def _check(
     judgments: Sequence[tuple[str, Judgment]],
-    known: Collection[str] | None,
+    arms: Collection[str] | None,
     langs: dict[str, str],
     scale: tuple[float, float],
 ) -> None:
-    """Raise DataError for an unknown arm, a query of two languages or genres, a rating off the scale, and a rater's
-    second word on the same thing.
+    """Raise DataError for an unknown arm, a query with two languages or genres, or a rating outside the scale.
+
+    Raise it also if a rater judged the same answers twice. `judgments` are (place, judgment) pairs.
     """
     places: dict[Any, str] = {}
     genres: dict[str, str] = {}
     for place, one in judgments:
         for arm in one.arms:
-            if known is not None and arm not in known:
-                raise DataError(f"{place}: arm '{arm}' is not in this study" + suggestion(arm, sorted(known)))
+            if arms is not None and arm not in arms:
+                raise DataError(f"{place}: arm '{arm}' is not in this study" + suggestion(arm, sorted(arms)))
         for value, before in ((one.lang, langs), (one.genre, genres)):
             if value and before.setdefault(one.query_id, value) != value:
                 raise DataError(f"{place}: query {one.query_id} is {value} here, {before[one.query_id]} before")
@@ -164,6 +175,7 @@ def _check(
 
 
 def _check_scale(place: str, ratings: Mapping[str, float], scale: tuple[float, float]) -> None:
+    """Raise DataError, naming `place`, if a rating is outside the scale."""
     low, high = scale
     for dimension, rating in ratings.items():
         if not low <= rating <= high:
@@ -174,7 +186,11 @@ def _check_scale(place: str, ratings: Mapping[str, float], scale: tuple[float, f
 
 
 def _subjects(one: Judgment) -> list[Any]:
-    """List what a rater may judge once: an arm's rank and its ratings; a pair in one order, unless it was ranked."""
+    """List keys of what a judgment is about; a rater may judge each key once per query.
+
+    A verdict on a pair has its ordered pair as key, so that a rater may judge both orders. A ranking has its arms and
+    all its pairs in both orders. A rating has its arm and dimensions.
+    """
     if isinstance(one.value, list):
         return [("rank", arm) for arm in one.arms] + list(permutations(one.arms, 2))
     if isinstance(one.value, dict):
@@ -182,8 +198,10 @@ def _subjects(one: Judgment) -> list[Any]:
     return [one.arms]
 
 
-def _comparisons(one: Judgment, arms: Sequence[str], genres: Mapping[str, str | None]) -> Iterator[tuple[Any, ...]]:
-    """Yield a row of COMPARISON for each pair that a judgment compares."""
+def _tabulate_verdicts(
+    one: Judgment, arms: Sequence[str], genres: Mapping[str, str | None]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield a row of VERDICT for each pair of arms that a judgment compares; none for ratings."""
     pairs: list[tuple[str, str, float]] = []
     if isinstance(one.value, str):
         pairs = [(one.arms[0], one.arms[1], SCORES[one.value])]

@@ -1,4 +1,4 @@
-"""Show an evaluation: page, tables, figures, terminal, W&B."""
+"""Present an evaluation as a page, tables, figures, on the terminal and in Weights & Biases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def report(evaluation: Evaluation, arms: Sequence[Arm], folder: Path) -> None:
-    """Write an evaluation's files into `folder`, log it where training was tracked, and print its main tables."""
+    """Write an evaluation into `folder`, log it to W&B if training was tracked there, and print its main tables."""
     figures = write_evaluation(evaluation, folder)
     with best_effort(folder):
         log_evaluation(evaluation, list(figures), arms, folder)

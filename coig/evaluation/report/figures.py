@@ -1,6 +1,6 @@
-"""Figures of the report, as SVG for the page and PNG for slides. Same input, same bytes.
+"""Draw the figures of the report.
 
-One figure per language, so that two stand side by side on a screen and below each other on a phone.
+There is one figure per language, so that a screen shows two side by side and a phone one below the other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from coig.display.figures import (
     SOFT,
     WIDTH,
     column_axes,
-    drawing,
+    figure_style,
     is_dark,
     label_columns,
     lay_out,
@@ -34,14 +34,14 @@ from coig.display.numbers import LANGUAGE_NAMES, percent
 from coig.evaluation.report.results import (
     Evaluation,
     all_genres,
-    by_language,
     each_pair_once,
     over_reference,
+    split_by_language,
     strongest_by_genre,
 )
 from coig.study.roster import Roster
 
-RATES = mpl.colormaps["PuOr"]  # its two ends stay apart for colour-blind readers
+RATES = mpl.colormaps["PuOr"]  # colour-blind readers can tell its two ends apart
 SPREAD = Normalize(0.15, 0.85)  # one scale for every study
 # colours of Okabe and Ito (2008), which colour-blind readers tell apart; dashes for print without colour
 BEHAVIOURS = {
@@ -52,27 +52,27 @@ BEHAVIOURS = {
 }
 
 
-def figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """Every figure that the frames allow, by its file name's stem: `win_rates_zh`, `win_rates_en`, `ratio_zh` …"""
-    drawn = {}
-    with drawing():
+def draw_figures(evaluation: Evaluation) -> dict[str, Figure]:
+    """Draw every figure whose table has rows; return the figures by file stem, such as `win_rates_zh`."""
+    figures = {}
+    with figure_style():
         for name, (source, draw) in FIGURES.items():
             frame = evaluation.table(source)
-            for lang, part in [] if frame is None else by_language(frame):
+            for lang, part in [] if frame is None else split_by_language(frame):
                 figure = Figure(figsize=(WIDTH, 2.9), layout="constrained", label=f"{name}_{lang}")
                 draw(figure, part, evaluation.roster)
                 if figure.axes:
                     figure.suptitle(LANGUAGE_NAMES[lang], x=0.02, ha="left", fontsize=11)
                     lay_out(figure)
-                    drawn[f"{name}_{lang}"] = figure
-    warn_of_missing_font(drawn.values())
-    return drawn
+                    figures[f"{name}_{lang}"] = figure
+    warn_of_missing_font(figures.values())
+    return figures
 
 
-def _matrix(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Win rate of the row's arm over the column's, with its interval; 50 % is white."""
+def _draw_matrix(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Draw a matrix of the win rates of the row's arm over the column's, with intervals; 50 % is white."""
     overall = all_genres(part)
-    arms = _present(overall, roster)
+    arms = _arms_in(overall, roster)
     if not arms:
         return
     axes = figure.subplots()
@@ -96,34 +96,35 @@ def _matrix(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _ratio(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Win rate over the reference by growing general data, the reference itself at 50 %."""
+def _draw_ratio(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Draw win rates over the reference by amount of general data, with the reference itself at 50 %."""
     over = {row["arm"]: row for row in over_reference(all_genres(part), roster).iter_rows(named=True)}
-    shown = [arm for arm in roster.names if arm in over]
-    if not shown:
+    arms = [arm for arm in roster.names if arm in over]
+    if not arms:
         return
     axes = figure.subplots()
     rates, low, high, wide_low, wide_high = (
-        _per_cent(pl.Series([over[arm][name] for arm in shown], dtype=pl.Float64))
+        _to_per_cent(pl.Series([over[arm][name] for arm in arms], dtype=pl.Float64))
         for name in ("rate", "low", "high", "low_raters", "high_raters")
     )
-    places = np.arange(len(shown))
+    places = np.arange(len(arms))
     axes.axhline(50, color=SOFT, linewidth=1, linestyle="--")
     axes.vlines(places, wide_low, wide_high, color=CREATIVE, linewidth=1.2, label="95 %, new raters too")
     axes.vlines(places, low, high, color=CREATIVE, linewidth=4, alpha=0.55, label="95 %, these raters, new prompts")
     axes.plot(places, rates, "o-", color=CREATIVE, linewidth=1, markeredgecolor="white", markersize=8)
     for place, rate in zip(places, rates, strict=True):
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # else a line runs through the figures
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # keeps lines from crossing the number
         axes.annotate(f"{rate:.1f}", (place, rate), (9, -3), textcoords="offset points", fontsize=8.5, bbox=box)
-    axes.plot([len(shown)], [50], "D", color=GENERAL, markersize=8)
-    names = [*shown, str(roster.reference)]
+    axes.plot([len(arms)], [50], "D", color=GENERAL, markersize=8)
+    names = [*arms, str(roster.reference)]
     label_columns(figure, axes, names)
-    axes.set(ylim=(0, 100), xlim=(-0.5, len(shown) + 0.5), ylabel=f"win rate over {roster.reference} (%)")
+    axes.set(ylim=(0, 100), xlim=(-0.5, len(arms) + 0.5), ylabel=f"win rate over {roster.reference} (%)")
     axes.grid(axis="y")
     axes.legend(loc="lower right")
 
 
-def _strengths(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+def _draw_strengths(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Draw the strength of each arm with its interval and rank, the strongest on top."""
     rows = part.sort("rank", pl.col("arm").replace_strict(_places(roster), default=len(roster.names)))
     axes = row_axes(figure, rows["arm"].to_list(), 0.42)
     places = np.arange(len(rows))
@@ -137,13 +138,13 @@ def _strengths(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     axes.set_xlabel("strength (log odds)")
 
 
-def _length_control(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Each pair's win rate as it is and as it would be between answers of one length."""
+def _draw_length_control(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Draw each pair's win rate as judged, and the one estimated for answers of equal length."""
     pairs = each_pair_once(part, roster)
     names = [f"{arm} over {opponent}" for arm, opponent in pairs.select("arm", "opponent").iter_rows()]
     axes = row_axes(figure, names, 0.3)
     places = np.arange(len(pairs))
-    raw, equal = _per_cent(pairs["rate"]), _per_cent(pairs["equal_length_rate"])
+    raw, equal = _to_per_cent(pairs["rate"]), _to_per_cent(pairs["equal_length_rate"])
     axes.axvline(50, color=SOFT, linewidth=1, linestyle="--")
     axes.hlines(places, raw, equal, color=GRID, linewidth=3)
     axes.plot(raw, places, "o", markerfacecolor="white", color=CREATIVE, label="as judged")
@@ -152,9 +153,11 @@ def _length_control(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     figure.legend(loc="outside lower center", ncols=2)
 
 
-def _boxes(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster], None]:
+def _box_plot(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster], None]:
+    """Return a function that draws a box plot of an answers' column per arm, coloured by the arm's data."""
+
     def draw(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-        arms = _present(part.drop_nulls(column), roster)
+        arms = _arms_in(part.drop_nulls(column), roster)
         if not arms:
             return
         values = [part.filter(pl.col("arm") == arm)[column].drop_nulls().to_numpy() for arm in arms]
@@ -169,10 +172,11 @@ def _boxes(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster], 
     return draw
 
 
-def _contamination(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+def _draw_contamination(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Draw the share of answers in the other language per arm, with Wilson intervals."""
     arms = part["arm"].to_list()
     names = ("contaminated", "contaminated_low", "contaminated_high")
-    rates, lows, highs = (_per_cent(part[name]) for name in names)
+    rates, lows, highs = (_to_per_cent(part[name]) for name in names)
     axes = column_axes(figure, arms, "answers in the other language (%)")
     axes.bar(range(len(arms)), rates, 0.55, color=[_colour(arm, roster) for arm in arms], alpha=0.85)
     errors = [(rates - lows).clip(0), (highs - rates).clip(0)]
@@ -184,19 +188,19 @@ def _contamination(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     axes.set_ylim(0, 110)  # one scale for every study, room for a bar of 100
 
 
-def _behaviour(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """A panel per arm: the share of each behaviour along the reasoning, with its interval as a band."""
-    arms = _present(part, roster)
-    height = (len(arms) + 2) // 2  # one place is kept for the legend
+def _draw_behaviour(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Draw a panel per arm with the share of each behaviour along the reasoning, and its interval as a band."""
+    arms = _arms_in(part, roster)
+    height = (len(arms) + 2) // 2  # one panel is kept for the legend
     figure.set_size_inches(WIDTH, 0.7 + 1.55 * height)
     panels = figure.subplots(height, 2, sharex=True, sharey=True, squeeze=False).flatten()
     for axes, arm in zip(panels, arms, strict=False):
         for behaviour, (colour, dash) in BEHAVIOURS.items():
             rows = part.filter(arm=arm, behaviour=behaviour).sort("decile")
             where = 10 * rows["decile"].to_numpy() + 5
-            low, high = _per_cent(rows["low"]), _per_cent(rows["high"])
+            low, high = _to_per_cent(rows["low"]), _to_per_cent(rows["high"])
             axes.fill_between(where, low, high, color=colour, alpha=0.18, linewidth=0)
-            axes.plot(where, _per_cent(rows["share"]), color=colour, linestyle=dash, linewidth=1.6, label=behaviour)
+            axes.plot(where, _to_per_cent(rows["share"]), color=colour, linestyle=dash, linewidth=1.6, label=behaviour)
         axes.set_title(arm, fontsize=9.5, loc="left")
         axes.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 25, 50, 75, 100))
         axes.grid()
@@ -208,8 +212,8 @@ def _behaviour(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     figure.supylabel("share of steps (%)", fontsize=9.5)
 
 
-def _genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """A forest plot of the strongest arm with creative data."""
+def _draw_genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+    """Draw a forest plot by genre of the win rates of the strongest arm with creative data over the reference."""
     rows = strongest_by_genre(part, roster)
     if rows.is_empty():
         return
@@ -218,9 +222,11 @@ def _genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     places = np.arange(len(rows))
     colours = [CREATIVE] * (len(rows) - 1) + [INK]
     axes.axvline(50, color=SOFT, linewidth=1, linestyle="--")
-    axes.hlines(places, _per_cent(rows["low_raters"]), _per_cent(rows["high_raters"]), color=colours, linewidth=0.8)
-    axes.hlines(places, _per_cent(rows["low"]), _per_cent(rows["high"]), color=colours, linewidth=3, alpha=0.55)
-    axes.scatter(_per_cent(rows["rate"]), places, s=26, color=colours, edgecolor="white", zorder=3, clip_on=False)
+    axes.hlines(
+        places, _to_per_cent(rows["low_raters"]), _to_per_cent(rows["high_raters"]), color=colours, linewidth=0.8
+    )
+    axes.hlines(places, _to_per_cent(rows["low"]), _to_per_cent(rows["high"]), color=colours, linewidth=3, alpha=0.55)
+    axes.scatter(_to_per_cent(rows["rate"]), places, s=26, color=colours, edgecolor="white", zorder=3, clip_on=False)
     axes.set_xlim(0, 100)
     of_arm, over = f"win rate of {rows['arm'][0]}", f"over {roster.reference} (%)"
     between = "\n" if len(of_arm + over) > 42 else " "
@@ -228,33 +234,37 @@ def _genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     axes.tick_params(axis="y", labelsize=8.5)
 
 
-# what each figure is drawn from, and how
+# each figure's table and the function that draws it
 FIGURES: dict[str, tuple[str, Callable[[Figure, pl.DataFrame, Roster], None]]] = {
-    "win_rates": ("win_rates", _matrix),
-    "ratio": ("win_rates", _ratio),
-    "strengths": ("strengths", _strengths),
-    "length_control": ("length_control", _length_control),
-    "length": ("answers", _boxes("tokens", "length of the answer (tokens)")),
-    "ttr": ("answers", _boxes("ttr", "type-token ratio")),
-    "mattr": ("answers", _boxes("mattr", "MATTR, windows of 50 words")),
-    "contamination": ("automatic", _contamination),
-    "behaviour": ("behaviour", _behaviour),
-    "genres": ("win_rates", _genres),
+    "win_rates": ("win_rates", _draw_matrix),
+    "ratio": ("win_rates", _draw_ratio),
+    "strengths": ("strengths", _draw_strengths),
+    "length_control": ("length_control", _draw_length_control),
+    "length": ("answers", _box_plot("tokens", "length of the answer (tokens)")),
+    "ttr": ("answers", _box_plot("ttr", "type-token ratio")),
+    "mattr": ("answers", _box_plot("mattr", "MATTR, windows of 50 words")),
+    "contamination": ("automatic", _draw_contamination),
+    "behaviour": ("behaviour", _draw_behaviour),
+    "genres": ("win_rates", _draw_genres),
 }
 
 
-def _present(part: pl.DataFrame, roster: Roster) -> list[str]:
-    there = set(part["arm"])
-    return [arm for arm in roster.names if arm in there]
+def _arms_in(part: pl.DataFrame, roster: Roster) -> list[str]:
+    """Return the arms of a frame, in the roster's order."""
+    present = set(part["arm"])
+    return [arm for arm in roster.names if arm in present]
 
 
 def _places(roster: Roster) -> dict[str, int]:
+    """Return the position of each arm in the roster."""
     return {arm: place for place, arm in enumerate(roster.names)}
 
 
-def _per_cent(shares: pl.Series) -> NDArray[np.float64]:
+def _to_per_cent(shares: pl.Series) -> NDArray[np.float64]:
+    """Convert shares (0–1) to per cent; null becomes NaN."""
     return 100 * shares.cast(pl.Float64).to_numpy()
 
 
 def _colour(arm: str, roster: Roster) -> str:
+    """Return the colour of an arm: that of general data alone, or that of creative data."""
     return GENERAL if roster.is_general(arm) else CREATIVE

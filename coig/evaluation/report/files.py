@@ -1,4 +1,4 @@
-"""Write an evaluation's files in place of those of an earlier one."""
+"""Write an evaluation's files and remove those of an earlier evaluation."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 
 from coig.display.figures import render_png, render_svg
-from coig.evaluation.report.figures import figures
-from coig.evaluation.report.latex import write_latex
-from coig.evaluation.report.page import html, summary
+from coig.evaluation.report.figures import draw_figures
+from coig.evaluation.report.latex import render_latex_tables
+from coig.evaluation.report.page import render_page, render_summary
 from coig.evaluation.report.results import Evaluation
 from coig.evaluation.report.short_names import shorten_names
 from coig.files.atomic import write_atomic
@@ -16,23 +16,27 @@ from coig.files.tables import write_csv
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
-    """All files, in place of those of an earlier evaluation; returns the figures as SVG."""
+    """Write all files of an evaluation into `folder`, and delete files there that an earlier evaluation left.
+
+    The files are tables (CSV and Parquet), LaTeX sources, figures (SVG and PNG), summary.md and report.html.
+    Long names of arms are shortened in all but the tables. Returns the SVG figures by name.
+    """
     files: dict[str, str | bytes] = {}
-    for name, frame in evaluation.measured().items():
+    for name, frame in evaluation.nonempty_tables().items():
         buffer = io.BytesIO()
         frame.write_parquet(buffer)
         files |= {f"{name}.csv": write_csv(frame), f"{name}.parquet": buffer.getvalue()}
     evaluation = shorten_names(evaluation)
-    files |= {f"latex/{name}.tex": source for name, source in write_latex(evaluation).items()}
-    drawn = figures(evaluation)
-    svgs = {name: render_svg(figure) for name, figure in drawn.items()}
+    files |= {f"latex/{name}.tex": source for name, source in render_latex_tables(evaluation).items()}
+    figures = draw_figures(evaluation)
+    svgs = {name: render_svg(figure) for name, figure in figures.items()}
     files |= {f"figures/{name}.svg": svg for name, svg in svgs.items()}
-    files |= {f"figures/{name}.png": render_png(figure) for name, figure in drawn.items()}
-    files |= {"summary.md": summary(evaluation), "report.html": html(evaluation, svgs)}
+    files |= {f"figures/{name}.png": render_png(figure) for name, figure in figures.items()}
+    files |= {"summary.md": render_summary(evaluation), "report.html": render_page(evaluation, svgs)}
     for name, content in files.items():
         write_atomic(folder / name, content)
     for part in (folder, folder / "latex", folder / "figures"):
-        for file in part.glob("[!.]*.*"):  # not what another evaluation is writing
+        for file in part.glob("[!.]*.*"):  # hidden files may be in use by another evaluation
             if file.is_file() and str(file.relative_to(folder)) not in files:
                 file.unlink(missing_ok=True)
     return svgs

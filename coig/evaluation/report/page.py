@@ -1,4 +1,4 @@
-"""`report.html`: one file that opens anywhere, and `summary.md` for pasting."""
+"""Render the report as one self-contained HTML page, and its summary in Markdown."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from coig.display.numbers import LANGUAGE_NAMES, NONE, interval, number, p_value
-from coig.display.tables import Row, markdown
+from coig.display.tables import Row, render_markdown
 from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
-from coig.evaluation.report.results import Evaluation, by_language
+from coig.evaluation.report.results import Evaluation, split_by_language
 from coig.evaluation.report.sections import QUESTION, SECTIONS
 from coig.evaluation.report.tables import arm_table, views_in
 from coig.text.language import HAN
@@ -24,27 +24,34 @@ MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not m
 CAPTIONS = {
     "win_rates": "Win rate of the row's arm over the column's in per cent, and its 95 % interval for these raters and "
     "new prompts.",
-    "ratio": "Win rate over the arm with general data alone, by growing general data.",
-    "strengths": "Strength with its 95 % interval; ranks that the bootstrap leaves possible in brackets.",
-    "length_control": "Open: the win rate as judged. Filled: at equal length.",
-    "length": "Length of the answers in the model's tokens, reasoning left out. "
+    "ratio": "Win rate over the arm with general data alone, by amount of general data.",
+    "strengths": "Strength with its 95 % interval; in brackets, the 95 % interval of the rank.",
+    "length_control": "Open circles: win rate as judged. Filled circles: win rate estimated for answers of equal "
+    "length.",
+    "length": "Length of the answers in the model's tokens, without the reasoning. "
     "Box: quartiles; whiskers: 1.5 × the distance between them.",
     "ttr": "Type-token ratio (distinct words / words). It falls with length, "
-    "so it does not compare arms whose answers differ in length.",
-    "mattr": "Moving-average type-token ratio over 50 words (Covington & McFall 2010): it does not fall with length.",
+    "so it cannot be compared between arms whose answers differ in length.",
+    "mattr": "Moving-average type-token ratio over 50 words (Covington & McFall 2010): unlike TTR, it does not fall "
+    "with length.",
     "contamination": "Share of answers written in the other language, with 95 % Wilson intervals.",
-    "behaviour": "Share of the steps of each kind along the reasoning, from its start (0 %) to its end (100 %).",
-    "genres": "Win rate of the strongest arm with creative data over the arm without, by genre (prompts in brackets). "
-    "Thick: 95 % for these raters and new prompts; thin: new raters too.",
+    "behaviour": "Share of each kind of step by position in the reasoning, from its start (0 %) to its end (100 %).",
+    "genres": "Win rate of the strongest arm with creative data over general data alone, by genre (number of prompts "
+    "in brackets). "
+    "Thick line: 95 % interval for these raters and new prompts; thin line: for new raters too.",
 }
-NO_CONTRAST = "No two arms here differ in what the question compares alone: train the others of the experiment."
+NO_CONTRAST = "No two arms differ only in what the question compares: train the other arms of the experiment."
 QUERY = ("query_id", "lang", "genre", "query")
 ANSWER = ("arm", "reasoning", "answer", "tokens", "language", "finished", "contaminated")
 ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def html(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
-    """The page, with the figures of `figures.figures` as SVG; every text of a user or a model is escaped."""
+def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
+    """Render report.html. Every text of a user or a model is escaped.
+
+    Args:
+        svgs: the figures of `draw_figures` as SVG, by name.
+    """
     environment = Environment(
         loader=PackageLoader("coig.evaluation.report"),
         autoescape=True,
@@ -66,8 +73,8 @@ def html(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
     )
 
 
-def summary(evaluation: Evaluation) -> str:
-    """Return claims, win rates, strengths and the automatic measures in Markdown."""
+def render_summary(evaluation: Evaluation) -> str:
+    """Render summary.md: the question's answers, claims, win rates, strengths, automatic measures and notes."""
     parts = [f"# Study {evaluation.study}", *question_lines(evaluation)]
     if checked := _claims(evaluation):
         parts.append(_rule(evaluation))
@@ -75,28 +82,30 @@ def summary(evaluation: Evaluation) -> str:
         parts += [f"## {LANGUAGE_NAMES[lang]}: claims ({counts})", "\n".join(map(_item, claims))]
     for view in views_in("summary"):
         for lang, cells in view.fill(evaluation):
-            parts += [f"## {LANGUAGE_NAMES[lang]}{view.title}", markdown(cells)]
+            parts += [f"## {LANGUAGE_NAMES[lang]}{view.title}", render_markdown(cells)]
     if evaluation.notes:
         parts.append("\n".join(f"- {note}" for note in evaluation.notes))
     return "\n\n".join(parts) + "\n"
 
 
 def question_lines(evaluation: Evaluation, *, short: bool = False) -> list[str]:
-    """The study's question and its answers as paragraphs of Markdown, in short without the single comparisons; none if
-    it asks none."""
+    """Return the study's question and its answers as paragraphs of Markdown; an empty list without a question.
+
+    `short` leaves out the sentences on single contrasts.
+    """
     if (question := _question(evaluation)) is None:
         return []
-    told = [
+    answers = [
         "\n".join(
             [f"{heading}: {answer.short}", *(f"- {item}" for item in answer.best + (() if short else answer.contrasts))]
         )
         for heading, answer in question["answers"]
     ]
-    return [f"**{question['asked']}**", *question["halves"], *(told or [NO_CONTRAST])]
+    return [f"**{question['asked']}**", *question["halves"], *(answers or [NO_CONTRAST])]
 
 
 def _question(evaluation: Evaluation) -> dict[str, Any] | None:
-    """Return what the study was made to answer, (heading, answer) by language, and the tables behind them."""
+    """Return the template's variables of the question's section; None if the study has no question."""
     findings = evaluation.findings
     if findings is None or findings.question is None:
         return None
@@ -111,11 +120,11 @@ def _question(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _facts(evaluation: Evaluation) -> list[str]:
-    """List the study's arms and its numbers of queries, answers and judgments."""
+    """Return phrases with the study's arms and its numbers of queries, answers, judgments and raters."""
     facts = [f"{len(evaluation.arms)} arms: {', '.join(evaluation.arms)}"]
     if (answers := evaluation.table("answers")) is not None:
         queries = answers.unique("query_id")
-        parts = [f"{len(part):,} {LANGUAGE_NAMES[lang].split()[0]}" for lang, part in by_language(queries)]
+        parts = [f"{len(part):,} {LANGUAGE_NAMES[lang].split()[0]}" for lang, part in split_by_language(queries)]
         facts.append(f"{len(queries):,} queries ({', '.join(parts)}) of {queries['genre'].n_unique()} genres")
         facts.append(f"{len(answers):,} answers")
     if (raters := evaluation.table("raters")) is not None:
@@ -124,15 +133,16 @@ def _facts(evaluation: Evaluation) -> list[str]:
 
 
 def _sections(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> list[dict[str, Any]]:
-    """Those that have something to show."""
-    shown = [
+    """Return the sections that have a figure or a table, with these."""
+    parts = [
         {"section": section, "figures": _figures(section.figures, svgs), "tables": section.tables(evaluation)}
         for section in SECTIONS
     ]
-    return [part for part in shown if part["figures"] or part["tables"]]
+    return [part for part in parts if part["figures"] or part["tables"]]
 
 
 def _figures(names: Sequence[str], svgs: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """Return name, caption and inline SVGs by language of each figure that was drawn."""
     drawn = {name: [svgs[f"{name}_{lang}"] for lang in LANGUAGE_NAMES if f"{name}_{lang}" in svgs] for name in names}
     return [
         {"name": name, "caption": CAPTIONS[name], "svgs": [_inline(svg, CAPTIONS[name]) for svg in found]}
@@ -142,32 +152,33 @@ def _figures(names: Sequence[str], svgs: Mapping[str, bytes]) -> list[dict[str, 
 
 
 def _inline(svg: bytes, caption: str) -> Markup:
-    """The `<svg>` element without its XML prologue and without the ids that every figure has."""
+    """Return a figure's `<svg>` element with a label, without the XML prologue and matplotlib's ids, which repeat."""
     text = re.sub(r' id="[A-Za-z][\w.]*_\d{1,4}"', "", svg.decode())
     opening = Markup('<svg role="img" aria-label="{}"').format(caption)
     return opening + Markup(text[text.index("<svg") + len("<svg") :])
 
 
 def _claims(evaluation: Evaluation) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """(language, how many of each status, claims)."""
+    """Return (language, counts of each status in words, claims for the template)."""
     frame = evaluation.table("claims")
     return [
         (lang, _counts(part["status"]), [_claim(row) for row in part.iter_rows(named=True)])
-        for lang, part in ([] if frame is None else by_language(frame))
+        for lang, part in ([] if frame is None else split_by_language(frame))
     ]
 
 
 def _rule(evaluation: Evaluation) -> str:
-    """Return what decides a claim; nothing where none was checked."""
+    """Return the rule for claims in words; empty if no claims were checked."""
     return rule_in_words(evaluation.findings.margin) if evaluation.findings else ""
 
 
 def _counts(statuses: pl.Series) -> str:
+    """Return how many claims have each status, such as "2 supported, 1 inconclusive"."""
     return ", ".join(f"{count} {status}" for status in MARKS if (count := (statuses == status).sum()))
 
 
 def _claim(row: Row) -> dict[str, Any]:
-    """A claim with its figures as (label, text), none of them if nothing was measured."""
+    """Return a claim for the template, with its figures as (label, text); no figures if nothing was measured."""
     facts = [
         ("effect", row["effect"] or NONE),
         (f"95 %, {THESE_RATERS}", interval(row["low"], row["high"]) + "\u00a0%"),
@@ -178,23 +189,23 @@ def _claim(row: Row) -> dict[str, Any]:
     if row["prompts_needed"]:
         facts.append(("prompts needed, about", number(row["prompts_needed"])))
     facts = [(label, NONE if text.startswith(NONE) else text) for label, text in facts]
-    measured = any(text != NONE for _, text in facts)
+    has_figures = any(text != NONE for _, text in facts)
     return {
         **{name: row[name] for name in ("claim", "status", "why")},
         "mark": MARKS[row["status"]],
-        "facts": facts if measured else [],
+        "facts": facts if has_figures else [],
     }
 
 
 def _item(claim: dict[str, Any]) -> str:
-    """A claim as a Markdown item, its figures on one line."""
-    told = "; ".join(f"{label} {text}" for label, text in claim["facts"])
+    """Render a claim as a Markdown item, with its figures on one line."""
+    figures = "; ".join(f"{label} {text}" for label, text in claim["facts"])
     stated = f"- {claim['mark']} **{claim['status']}**: {claim['claim']}"
-    return "  \n  ".join([stated, told, claim["why"]]) if told else f"{stated} ({claim['why']})"
+    return "  \n  ".join([stated, figures, claim["why"]]) if figures else f"{stated} ({claim['why']})"
 
 
 def _answers(evaluation: Evaluation) -> Markup | None:
-    """The queries with the arms' answers for the reader, as JSON that cannot end the element it stands in."""
+    """Return the queries with the arms' answers as JSON for a <script> element, escaped so that it cannot end it."""
     frame = evaluation.table("answers")
     if frame is None:
         return None
@@ -211,5 +222,5 @@ def _answers(evaluation: Evaluation) -> Markup | None:
 
 
 def _lang(text: str) -> Markup:
-    """The attribute that has a text with Chinese in it shown in Chinese type."""
+    """Return an HTML `lang` attribute if a text holds Chinese characters, so that browsers choose Chinese glyphs."""
     return Markup(' lang="zh-Hans"') if HAN.search(text) else Markup("")

@@ -1,4 +1,4 @@
-"""Everything an evaluation found: tables, findings, notes. All presenters read this."""
+"""The results of an evaluation, which every presentation reads, and selections of their rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from coig.evaluation.reasoning.behaviour import BEHAVIOUR, BEHAVIOUR_SHARES, LAB
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster
 
-# every table of an evaluation, in the order in which its files are listed, and where its columns are declared
+# the columns of every table of an evaluation, in the order in which its files are listed
 COLUMNS: dict[str, Mapping[str, Any]] = {
     "answers": ANSWERS,
     "automatic": AUTOMATIC,
@@ -45,14 +45,14 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A study's results. A table that is absent or empty was not measured, and nothing is shown of it.
+    """The results of a study. A table that is absent or empty was not measured, and presentations leave it out.
 
     Rates and shares are 0–1; `low` and `high` are 95 % intervals for these raters and new prompts, `low_raters` and
     `high_raters` for new raters too (null with one rater).
     """
 
     study: str
-    roster: Roster  # the arms in the order shown
+    roster: Roster  # the arms in their order of presentation
     tables: Mapping[str, pl.DataFrame]  # by the names of COLUMNS
     findings: Findings | None = None
     notes: tuple[str, ...] = ()
@@ -60,6 +60,7 @@ class Evaluation:
 
     @property
     def arms(self) -> tuple[str, ...]:
+        """The names of the arms, in order."""
         return self.roster.names
 
     def table(self, name: str) -> pl.DataFrame | None:
@@ -68,29 +69,30 @@ class Evaluation:
         frame = self.tables.get(name)
         return frame if frame is not None and len(frame) else None
 
-    def measured(self) -> dict[str, pl.DataFrame]:
-        """Return every table that was measured, by name."""
+    def nonempty_tables(self) -> dict[str, pl.DataFrame]:
+        """Return the tables that have rows, by name."""
         found = {name: self.table(name) for name in COLUMNS}
         return {name: frame for name, frame in found.items() if frame is not None}
 
 
-def by_language(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
-    """The rows of each language that has any, Chinese first."""
+def split_by_language(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
+    """Split a frame into (language, rows) for each language that has rows, Chinese first."""
     parts = [(lang, frame.filter(pl.col("lang") == lang)) for lang in LANGUAGE_NAMES]
     return [(lang, part) for lang, part in parts if len(part)]
 
 
 def over_reference(win_rates: pl.DataFrame, roster: Roster) -> pl.DataFrame:
-    """The rows whose opponent is the reference; none without one."""
+    """Select the win rates over the roster's reference arm; no rows if the roster has no reference."""
     return win_rates.filter(opponent=roster.reference) if roster.reference else win_rates.clear()
 
 
 def all_genres(win_rates: pl.DataFrame) -> pl.DataFrame:
+    """Select the win rates over all genres together, whose genre is null."""
     return win_rates.filter(pl.col("genre").is_null())
 
 
 def each_pair_once(frame: pl.DataFrame, roster: Roster) -> pl.DataFrame:
-    """One row per pair of arms, of its two orders the one that wins; equals stand in the arms' order."""
+    """Keep one row per pair of arms, the one of the winner; of two equal rates, the one of the earlier arm."""
     place = {arm: number for number, arm in enumerate(roster.names)}
     first, second = (pl.col(name).replace_strict(place, default=len(place)) for name in ("arm", "opponent"))
     pair = [pl.min_horizontal(first, second).alias("nearer"), pl.max_horizontal(first, second).alias("farther")]
@@ -100,7 +102,7 @@ def each_pair_once(frame: pl.DataFrame, roster: Roster) -> pl.DataFrame:
 
 
 def strongest(win_rates: pl.DataFrame, roster: Roster) -> str | None:
-    """The arm with creative data that wins most often over the reference."""
+    """Return the arm with creative data that has the highest win rate over the reference; None if there is none."""
     over = over_reference(all_genres(win_rates), roster)
     general = [arm for arm in roster.names if roster.is_general(arm)]
     ranked = over.filter(~pl.col("arm").is_in(general)).sort("rate", descending=True, maintain_order=True)
@@ -108,9 +110,9 @@ def strongest(win_rates: pl.DataFrame, roster: Roster) -> str | None:
 
 
 def strongest_by_genre(win_rates: pl.DataFrame, roster: Roster) -> pl.DataFrame:
-    """That arm's win rates over the reference: genres, the highest first, then all together.
+    """Select the win rates of the strongest arm (see `strongest`) over the reference.
 
-    Empty if no genre was judged.
+    Returns a row per genre, the highest first, then the row of all genres; no rows if no genre was judged.
     """
     arm = strongest(win_rates, roster)
     over = over_reference(win_rates, roster).filter(pl.col("arm") == pl.lit(arm, pl.String))

@@ -1,4 +1,4 @@
-"""The report's sections: which figures and tables each shows, and what it says about them."""
+"""The sections of the report's page: their figures, tables and explanations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from coig.evaluation.report.tables import View
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: an opening sentence, figures by name, tables under their headings, and a key to these."""
+    """A section of the page: title, opening sentence, names of its figures, its tables, and a key to their columns."""
 
     name: str
     title: str
@@ -24,7 +24,7 @@ class Section:
     key: str = ""
 
     def tables(self, evaluation: Evaluation) -> list[tuple[str, Table]]:
-        """Return (heading, table) by language, of what was measured."""
+        """Return (heading, table of text) of each of the section's tables that has rows, sorted by language."""
         filled = [(lang, view, table) for view in self.views for lang, table in view.fill(evaluation)]
         filled.sort(key=lambda entry: list(LANGUAGE_NAMES).index(entry[0]))
         return [(f"{LANGUAGE_NAMES[lang]}{view.title}", table) for lang, view, table in filled]
@@ -36,41 +36,46 @@ QUESTION = Section(
     "",
     views=(tables.CONTRASTS,),
     key="Answers to one query under several seeds are averaged. Holm: corrected within a language and file of "
-    "queries, win rates among themselves. held-out loss: mean −log p of a token of the held-out triplets' answers, "
-    "after the last step; it is one figure an arm, so nothing is tested, and it tells who predicts such texts, not "
-    "who writes better ones.",
+    "queries, separately for win rates and for other measures. held-out loss: mean −log p per token of the held-out "
+    "triplets' answers after the last step. There is one loss per arm, so it is not tested. It measures how well an "
+    "arm "
+    "predicts such texts, not how well it writes.",
 )
 SECTIONS = (
     Section(
         "win_rates",
         "Win rates",
         "How often raters preferred one arm's answer over another's: (wins + ½ ties) / verdicts, where a ranking "
-        "counts as all its pairs.",
+        "counts as one verdict for each of its pairs.",
         figures=("win_rates", "ratio"),
         views=(tables.WIN_RATES,),
-        key=f"Each pair once, the winner first. {THESE_RATERS}: 95 % bootstrap interval over prompts. {NEW_RATERS}: "
+        key=f"Each pair is listed once, the winner first. {THESE_RATERS}: 95 % bootstrap interval over prompts. "
+        f"{NEW_RATERS}: "
         "95 % two-way cluster-robust interval over prompts and raters (Cameron, Gelbach & Miller 2011). Holm: "
-        "corrected within a language. MDE: the difference from 50 % that this many prompts find with 80 % "
-        "power. without one rater: range of the win rate as each rater in turn is left out. clean: without answers in "
+        "corrected within a language. MDE: the difference from 50 % that this many prompts detect with 80 % "
+        "power. without one rater: range of the win rate when each rater in turn is left out. clean: without answers "
+        "in "
         "the other language.",
     ),
     Section(
         "strengths",
         "Strengths",
-        "One scale for all arms, fitted to all pairs at once by a Bradley–Terry model with ties (Davidson 1970); "
+        "Strengths put all arms on one scale. They are fitted to all pairs at once by a Bradley–Terry model with ties "
+        "(Davidson 1970); "
         "intervals are bootstrapped over prompts.",
         figures=("strengths",),
         views=(tables.STRENGTHS,),
-        key="strength: log odds around a mean of 0. not separable from: arms whose difference is within chance.",
+        key="strength: log odds; the arms' mean is 0. not separable from: arms whose strength does not differ "
+        "significantly.",
     ),
     Section(
         "length_control",
         "Length control",
-        "What the win rates would be between answers of one length; both stand side by side, since better answers may "
-        "be longer for good reasons.",
+        "Win rates as judged, and estimated for answers of equal length. Both are shown, because better answers may be "
+        "longer for good reasons.",
         figures=("length_control",),
         views=(tables.LENGTH_CONTROL,),
-        key="N: verdicts between two answers that are not empty. logit P = θᵢ − θⱼ + γ·ln(Lᵢ/Lⱼ), per language: γ > 0 "
+        key="N: verdicts on two answers that are both not empty. logit P = θᵢ − θⱼ + γ·ln(Lᵢ/Lⱼ), per language: γ > 0 "
         "means that the longer answer is preferred.",
     ),
     Section(
@@ -82,23 +87,26 @@ SECTIONS = (
     Section(
         "agreement",
         "Agreement and raters",
-        "How far the raters agree beyond chance, and how each of them judged.",
+        "How much the raters agree beyond chance, and how strict each of them is.",
         views=(tables.AGREEMENT, tables.RATERS),
         key="α: Krippendorff's, ordinal; 1 is full agreement, 0 is chance. Kendall's W is not 0 for random rankings "
         "(0.25 for four raters); the mean Spearman correlation is. severity: how much lower a rater rates the same "
-        "answers than the others do, which rankings do not show.",
+        "answers than the other raters do; unknown for rankings.",
     ),
     Section(
         "automatic",
         "Automatic measures",
-        "What the answers are like, counted without anyone's judgment and with the reasoning left out.",
+        "Length, lexical diversity and language of the answers, without their reasoning.",
         figures=("length", "ttr", "mattr"),
         views=(tables.AUTOMATIC, tables.DIVERSITY),
-        key="n: answers. ended: the model ended a non-empty answer by itself. tokens, chars: mean length. TTR: mean "
-        "type-token ratio, then its median. MATTR: that of windows of 50 words, whatever the length. MTLD "
-        "(McCarthy & Jarvis 2010) of answers from 200 words on; HD-D: of 42 words drawn from an answer; distinct-n: "
-        "distinct n-grams / n-grams; self-repetition: share of an answer's 4-grams that stood in it before. foreign: "
-        "at least 80 % of the script is the other language's. empty: nothing was written after the reasoning.",
+        key="n: answers. ended: the model ended the answer by itself, and it is not empty. tokens, chars: mean "
+        "length. TTR: mean "
+        "type-token ratio, then its median. MATTR: mean TTR of windows of 50 words, independent of length. MTLD "
+        "(McCarthy & Jarvis 2010): of answers of at least 200 words; HD-D: of 42 words drawn from an answer; "
+        "distinct-n: "
+        "distinct n-grams / n-grams; self-repetition: share of an answer's 4-grams that occurred in it before. "
+        "foreign: "
+        "at least 80 % of the script is the other language's. empty: the model wrote nothing after the reasoning.",
     ),
     Section(
         "comparisons",
@@ -110,17 +118,18 @@ SECTIONS = (
     Section(
         "contamination",
         "Contamination",
-        "Share of answers written in the other language, told by their script, with 95 % Wilson intervals.",
+        "Share of answers written in the other language, detected by their script, with 95 % Wilson intervals.",
         figures=("contamination",),
         views=(tables.CONTAMINATION,),
-        key="foreign: at least 80 % of the script is the other language's; with mixed: those that mix both count too. "
-        "zh, en, mixed, und(etermined): answers by language. other script: mean share of its letters; begins at: where "
-        "in a contaminated answer it begins, on the mean.",
+        key="foreign: at least 80 % of the script is the other language's; with mixed: answers that mix both languages "
+        "count too. zh, en, mixed, und(etermined): number of answers by language. other script: mean share of letters "
+        "of the "
+        "other language's script. begins at: mean position where it begins in contaminated or mixed answers.",
     ),
     Section(
         "behaviour",
         "Reasoning behaviour",
-        "What each step of the reasoning does, by its position in the chain; bands are 95 % intervals over prompts.",
+        "What the steps of the reasoning do, by position in the chain; bands are 95 % intervals over prompts.",
         figures=("behaviour",),
         views=(
             tables.BEHAVIOUR,
@@ -131,7 +140,7 @@ SECTIONS = (
     Section(
         "genres",
         "Genres",
-        "The same measures by genre, where few prompts make wide intervals: read them as hints.",
+        "The same measures by genre. Each genre has few prompts, so the intervals are wide: read the results as hints.",
         figures=("genres",),
         views=(
             tables.GENRE_WIN_RATES,
@@ -141,7 +150,7 @@ SECTIONS = (
     Section(
         "signatures",
         "Failure signatures",
-        "Patterns that the paper names as signs of what went wrong in training, looked for in each arm.",
+        "The paper's patterns of failed training, checked for each arm.",
         views=(tables.SIGNATURES,),
     ),
 )

@@ -1,4 +1,4 @@
-"""Every table of the report, declared once: what it shows, its title and caption, and who presents it.
+"""The tables of the report. Each is declared once, with its rows, columns, title, caption and places.
 
 The page's sections, the terminal, `summary.md`, the LaTeX files and Weights & Biases all read these declarations.
 """
@@ -12,22 +12,23 @@ from typing import Any, Literal
 import polars as pl
 
 from coig.display.numbers import NONE, percent
-from coig.display.tables import Column, Table, table
+from coig.display.tables import Column, Table, fill_table
 from coig.evaluation.report import columns
-from coig.evaluation.report.results import Evaluation, all_genres, by_language, each_pair_once, strongest_by_genre
+from coig.evaluation.report.results import Evaluation, all_genres, each_pair_once, split_by_language, strongest_by_genre
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster
 
-WIDEST_HEADINGS = 40  # characters; arms with longer names together stand over their columns as numbers
+WIDEST_HEADINGS = 40  # characters; if the names of all arms are longer together, numbers head the columns
 Place = Literal["terminal", "summary", "latex", "wandb"]
 
 
 @dataclass(frozen=True)
 class View:
-    """A table of one language as people see it; the page shows every view that a section names.
+    """A table of the evaluation as readers see it, one per language.
 
-    frame: the evaluation's table behind it. fill_language: makes cells of a language's rows. title follows the
-    language's name, caption too, where a table stands alone. places: who presents it besides the page.
+    frame: name of the evaluation's table. fill_language: turns the rows of one language into a table of text. title:
+    heading, which follows the language's name. caption: LaTeX caption, which follows it too. places: where it is
+    presented besides the page; the page shows the views of each section.
     """
 
     frame: str
@@ -37,24 +38,25 @@ class View:
     places: tuple[Place, ...] = ()
 
     def fill(self, evaluation: Evaluation) -> list[tuple[str, Table]]:
-        """Return (language, table) for each language that has rows to show."""
+        """Return (language, table of text) for each language that has rows."""
         frame = evaluation.table(self.frame)
-        parts = [] if frame is None else by_language(frame)
+        parts = [] if frame is None else split_by_language(frame)
         filled = [(lang, self.fill_language(part, evaluation.roster)) for lang, part in parts]
         return [(lang, cells) for lang, cells in filled if cells.rows]
 
 
-def _show(
-    shown: Sequence[Column], rows: Callable[[pl.DataFrame, Roster], pl.DataFrame] = lambda part, roster: part
+def _fill_with(
+    shown_columns: Sequence[Column],
+    rows: Callable[[pl.DataFrame, Roster], pl.DataFrame] = lambda part, roster: part,
 ) -> Callable[[pl.DataFrame, Roster], Table]:
-    """Return what fills a table of these columns with the rows that `rows` chooses."""
-    return lambda part, roster: table(rows(part, roster).iter_rows(named=True), shown)
+    """Return a function that fills the columns with the rows that `rows` selects from one language's part."""
+    return lambda part, roster: fill_table(rows(part, roster).iter_rows(named=True), shown_columns)
 
 
 def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
-    """Return one language's win rates of the row's arm over the column's, in per cent.
+    """Return the matrix of one language's win rates, in per cent, of the row's arm over the column's arm.
 
-    Where the names are too long for headings, the arms are numbered.
+    If the names are too long for headings, rows are headed by number and name, and columns by number.
     """
     rates = {(row["arm"], row["opponent"]): row["rate"] for row in all_genres(win_rates).iter_rows(named=True)}
     names = [arm for arm in roster.names if any(arm in pair for pair in rates)]
@@ -68,7 +70,8 @@ def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
     return Table(("win % of row over column", *headings), (True, *[False] * len(names)), rows)
 
 
-def _strongest_first(part: pl.DataFrame, roster: Roster) -> pl.DataFrame:
+def _sort_by_rank(part: pl.DataFrame, roster: Roster) -> pl.DataFrame:
+    """Sort one language's strengths by rank."""
     return part.sort("rank", maintain_order=True)
 
 
@@ -81,38 +84,38 @@ MATRIX = View(
 )
 WIN_RATES = View(
     "win_rates",
-    _show(columns.WIN_RATES, lambda part, roster: each_pair_once(all_genres(part), roster)),
+    _fill_with(columns.WIN_RATES, lambda part, roster: each_pair_once(all_genres(part), roster)),
     places=("wandb",),
 )
 STRENGTHS = View(
     "strengths",
-    _show(columns.STRENGTHS, _strongest_first),
+    _fill_with(columns.STRENGTHS, _sort_by_rank),
     ": strengths",
     "Bradley–Terry strengths with ties (Davidson 1970) and 95 % intervals over prompts.",
     ("summary", "latex", "wandb"),
 )
-LENGTH_CONTROL = View("length_control", _show(columns.LENGTH_CONTROL, each_pair_once))
-RATINGS = View("ratings", _show(columns.RATINGS))
-AGREEMENT = View("agreement", _show(columns.AGREEMENT), places=("wandb",))
-RATERS = View("raters", _show(columns.RATERS), ": raters")
+LENGTH_CONTROL = View("length_control", _fill_with(columns.LENGTH_CONTROL, each_pair_once))
+RATINGS = View("ratings", _fill_with(columns.RATINGS))
+AGREEMENT = View("agreement", _fill_with(columns.AGREEMENT), places=("wandb",))
+RATERS = View("raters", _fill_with(columns.RATERS), ": raters")
 AUTOMATIC = View(
     "automatic",
-    _show(columns.AUTOMATIC),
+    _fill_with(columns.AUTOMATIC),
     ": automatic measures",
-    "automatic measures of the answers, reasoning left out.",
+    "automatic measures of the answers, without their reasoning.",
     ("terminal", "summary", "latex", "wandb"),
 )
-DIVERSITY = View("automatic", _show(columns.DIVERSITY), ": lexical diversity")
-CONTAMINATION = View("automatic", _show(columns.CONTAMINATION))
-COMPARISONS = View("comparisons", _show(columns.COMPARISONS))
-BEHAVIOUR = View("behaviour_shares", _show(columns.BEHAVIOUR), ": whole chains")
-TRANSITIONS = View("transitions", _show(columns.TRANSITIONS), ": what follows what")
-LABEL_AGREEMENT = View("label_agreement", _show(columns.LABEL_AGREEMENT), ": labels beside the rule")
-GENRE_WIN_RATES = View("win_rates", _show(columns.GENRE_WIN_RATES, strongest_by_genre), ": win rates")
-GENRES = View("genres", _show(columns.GENRES), ": answers")
-CONTRASTS = View("contrasts", _show(columns.CONTRASTS), ": what the answer rests on", places=("wandb",))
-CLAIMS = View("claims", _show(columns.CLAIMS), ": claims", places=("wandb",))
-SIGNATURES = View("signatures", _show(columns.SIGNATURES), places=("wandb",))
+DIVERSITY = View("automatic", _fill_with(columns.DIVERSITY), ": lexical diversity")
+CONTAMINATION = View("automatic", _fill_with(columns.CONTAMINATION))
+COMPARISONS = View("comparisons", _fill_with(columns.COMPARISONS))
+BEHAVIOUR = View("behaviour_shares", _fill_with(columns.BEHAVIOUR), ": whole chains")
+TRANSITIONS = View("transitions", _fill_with(columns.TRANSITIONS), ": transitions between steps")
+LABEL_AGREEMENT = View("label_agreement", _fill_with(columns.LABEL_AGREEMENT), ": labels compared with the rule")
+GENRE_WIN_RATES = View("win_rates", _fill_with(columns.GENRE_WIN_RATES, strongest_by_genre), ": win rates")
+GENRES = View("genres", _fill_with(columns.GENRES), ": answers")
+CONTRASTS = View("contrasts", _fill_with(columns.CONTRASTS), ": the contrasts in full", places=("wandb",))
+CLAIMS = View("claims", _fill_with(columns.CLAIMS), ": claims", places=("wandb",))
+SIGNATURES = View("signatures", _fill_with(columns.SIGNATURES), places=("wandb",))
 
 VIEWS = (
     *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT, RATERS, AUTOMATIC),
@@ -122,16 +125,17 @@ VIEWS = (
 
 
 def views_in(place: Place) -> list[View]:
-    """Return the views that are presented there, in order."""
+    """Return the views that are presented at a place, in order."""
     return [view for view in VIEWS if place in view.places]
 
 
 def arm_table(manifests: Sequence[Manifest]) -> Table:
-    """Return what each arm was trained on, from its manifest."""
-    return table([_arm_facts(manifest) for manifest in manifests], columns.ARMS)
+    """Return a table of what each arm was trained on, a row per manifest."""
+    return fill_table([_arm_facts(manifest) for manifest in manifests], columns.ARMS)
 
 
 def _arm_facts(manifest: Manifest) -> dict[str, Any]:
+    """Return the fields of ARMS for one arm; figures of training are None if it was not finished."""
     data, training = manifest.data, manifest.training
     creative, general = data.examples("creative"), data.examples("general")
     return {

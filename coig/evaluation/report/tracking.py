@@ -1,4 +1,4 @@
-"""The evaluation as one run in Weights & Biases."""
+"""Log an evaluation as one run in Weights & Biases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ SCALARS = ("finished", "tokens", "ttr_mean", "mattr_mean", "contaminated")
 
 
 def log_evaluation(evaluation: Evaluation, figures: Sequence[str], arms: Sequence[Arm], folder: Path) -> None:
-    """Log scalars, tables and figures in the study's group; nothing if no arm's training was tracked there."""
+    """Log scalars, tables and figures as one run in the study's group; do nothing if no arm was tracked in W&B.
+
+    Args:
+        figures: names of the PNG files in `folder`/figures.
+    """
     loggers = [arm.config().logger for arm in arms]
     tracked = next((logger for logger in loggers if logger and is_wandb(logger)), None)
     if tracked is None:
@@ -36,12 +40,13 @@ def log_evaluation(evaluation: Evaluation, figures: Sequence[str], arms: Sequenc
 
 
 def _tables(evaluation: Evaluation) -> Mapping[str, Any]:
+    """Return the tables to log, by name; empty ones are left out."""
     frames = {view.frame: evaluation.table(view.frame) for view in views_in("wandb")}
     return {name: frame for name, frame in frames.items() if frame is not None}
 
 
 def _scalars(evaluation: Evaluation) -> dict[str, float]:
-    """`zh/cw/tokens` and so on, and `zh/cw/strength`."""
+    """Return the main figures by `language/arm/measure`, such as `zh/cw/tokens` or `zh/cw/strength`."""
     scalars: dict[str, float] = {}
     for name, keys in (("automatic", SCALARS), ("strengths", ("strength",))):
         frame = evaluation.table(name)

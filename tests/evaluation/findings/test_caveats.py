@@ -10,7 +10,7 @@ import pytest
 
 from coig.errors import DataError
 from coig.evaluation.findings.caveats import notes_on_answers, notes_on_failures, notes_on_judgments
-from coig.evaluation.preferences.judgments import COMPARISON, RATING, Judgments
+from coig.evaluation.preferences.judgments import RATING, VERDICT, Judgments
 from coig.records.authors import read_authors_answers
 
 
@@ -36,9 +36,7 @@ def test_an_incomplete_design_is_one_note() -> None:
         for query in range(judged)
         for rater in ("ann", "bob")
     ]
-    judgments = Judgments(
-        pl.DataFrame(rows, schema=COMPARISON, orient="row"), pl.DataFrame(), pl.DataFrame(schema=RATING)
-    )
+    judgments = Judgments(pl.DataFrame(rows, schema=VERDICT, orient="row"), pl.DataFrame(), pl.DataFrame(schema=RATING))
     assert notes_on_judgments(judgments, None) == [
         "Chinese queries: 2 of 3 pairs of arms were compared on fewer than all 9 prompts: "
         "on 2 to 5, a and general on 2."

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from coig.errors import ConfigError
-from coig.evaluation.findings.claims import claims, pooled_rates, signatures
-from coig.evaluation.power import main, plan_of
+from coig.evaluation.findings.claims import claim_table, pool_rates, signature_table
+from coig.evaluation.power import main, parse_plan
 from coig.evaluation.preferences.judgments import RATING, collect_judgments, tabulate_judgments
 from coig.evaluation.preferences.win_rates import win_rates
 from coig.statistics.power import Plan
@@ -28,11 +28,11 @@ def paper(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         rows = verdicts(lang) if request.param == "pairs" else authors_export(lang)
         (folder / f"{lang}.json").write_text(json.dumps(rows), encoding="utf-8")
     judgments = collect_judgments(sorted(folder.iterdir()), "paper", None, {})
-    return win_rates(tabulate_judgments(judgments, ARMS, {}).comparisons, ARMS)
+    return win_rates(tabulate_judgments(judgments, ARMS, {}).verdicts, ARMS)
 
 
 def test_the_papers_claims(paper: pl.DataFrame) -> None:
-    checked = claims(ROSTER, paper, None, None, MARGIN)
+    checked = claim_table(ROSTER, paper, None, None, MARGIN)
     status = {(row["lang"], row["claim"]): row["status"] for row in checked.iter_rows(named=True)}
     assert status == {
         ("zh", "creative data with 10k general examples beats general data alone"): "supported",
@@ -67,11 +67,11 @@ def automatic(ttr: dict[str, float], **columns: Any) -> pl.DataFrame:
 
 def test_the_ttr_paradox(paper: pl.DataFrame) -> None:
     ttr = {"cw": 0.522, "cw+1k": 0.578, "cw+5k": 0.576, "cw+10k": 0.593, "general": 0.678}
-    checked = claims(ROSTER, paper, automatic(ttr), None, MARGIN)
+    checked = claim_table(ROSTER, paper, automatic(ttr), None, MARGIN)
     [row] = checked.filter(pl.col("claim").str.contains("TTR"), pl.col("lang") == "zh").to_dicts()
     assert row["status"] == "supported"
     assert row["why"].startswith("highest TTR: general, highest MATTR: cw; cw+10k wins most")
-    best = claims(ROSTER, paper, automatic(ttr | {"cw+10k": 0.9}), None, MARGIN).filter(
+    best = claim_table(ROSTER, paper, automatic(ttr | {"cw+10k": 0.9}), None, MARGIN).filter(
         pl.col("claim").str.contains("TTR")
     )
     assert best["status"][0] == "not supported"
@@ -79,7 +79,7 @@ def test_the_ttr_paradox(paper: pl.DataFrame) -> None:
 
 def test_failure_signatures(paper: pl.DataFrame) -> None:
     ttr = {"cw": 0.6, "cw+1k": 0.578, "cw+5k": 0.576, "cw+10k": 0.593, "general": 0.51}
-    rates = pooled_rates(paper, "zh")
+    rates = pool_rates(paper, "zh")
     assert rates["cw"] == pytest.approx((80 + 66 + 53 + 73) / (4 * 204))
     ratings = [
         ("q", "zh", "r", arm, dimension, value)
@@ -92,7 +92,7 @@ def test_failure_signatures(paper: pl.DataFrame) -> None:
     ]
     rated = pl.DataFrame(ratings, schema=RATING, orient="row")
     measured = automatic(ttr).with_columns(foreign=pl.when(pl.col("arm") == "cw").then(25).otherwise(2))
-    table = signatures(ROSTER, paper, measured, rated).filter(pl.col("lang") == "zh")
+    table = signature_table(ROSTER, paper, measured, rated).filter(pl.col("lang") == "zh")
     present = {row["signature"]: row["arm"] for row in table.filter(pl.col("present")).iter_rows(named=True)}
     assert present == {
         "diversity hides missing logic": "cw",
@@ -100,9 +100,9 @@ def test_failure_signatures(paper: pl.DataFrame) -> None:
         "well-structured but stilted": "general",
         "reasoning of the wrong language": "cw",
     }
-    wide = signatures(ROSTER, paper, measured, rated, scale=(0, 10)).filter(pl.col("lang") == "zh")
+    wide = signature_table(ROSTER, paper, measured, rated, scale=(0, 10)).filter(pl.col("lang") == "zh")
     assert wide.filter(signature="fluent but incoherent", arm="cw")["present"].to_list() == [False]  # 1 of 10 points
-    unknown = signatures(ROSTER, paper, None, None)
+    unknown = signature_table(ROSTER, paper, None, None)
     assert unknown["present"].is_null().all()
 
 
@@ -122,16 +122,16 @@ def test_the_planner() -> None:
         (["effect=0.6"], "raters: not set"),
         (["effect=0.6", "raters=4", "tast=1"], "tast: unknown; did you mean 'taste'"),
         (["effect=60", "raters=4"], "effect=60: must be between 0.5 and 1"),
-        (["effect=0.6", "raters=four"], "raters=four: no number"),
+        (["effect=0.6", "raters=four"], "raters=four: not a number"),
     ],
 )
 def test_a_plan_that_is_none(arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        plan_of(arguments)
+        parse_plan(arguments)
 
 
 def test_the_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     main(["effect=0.6", "raters=4"])
     printed = capsys.readouterr().out
     assert "more raters are needed" in printed
-    assert "204 prompts and 4 raters can find 6.2 points" in printed
+    assert "204 prompts and 4 raters can detect a difference of 6.2 points" in printed

@@ -11,7 +11,7 @@ import pytest
 from scipy.special import bdtr
 
 from coig.evaluation.findings.rule import decide, excluded_in_words, rule_in_words
-from coig.evaluation.preferences.judgments import COMPARISON
+from coig.evaluation.preferences.judgments import VERDICT
 from coig.evaluation.preferences.win_rates import win_rates
 
 MARGIN = 0.1
@@ -27,7 +27,7 @@ def findings(prompts: int) -> list[str]:
         for won, arm in enumerate(wins)
         for query in range(prompts)
     ]
-    rates = win_rates(pl.DataFrame(rows, schema=COMPARISON, orient="row"), [*wins, "other"]).filter(opponent="other")
+    rates = win_rates(pl.DataFrame(rows, schema=VERDICT, orient="row"), [*wins, "other"]).filter(opponent="other")
     by_arm = {row["arm"]: decide(row | {"p_holm": row["p"]}, MARGIN).finding for row in rates.to_dicts()}
     return [by_arm[arm] for arm in wins]
 

@@ -12,11 +12,11 @@ import pytest
 from coig.config import Question
 from coig.evaluation.findings import interpret
 from coig.evaluation.findings.cells import group_by_seed
-from coig.evaluation.findings.contrasts import LOSS, PREFERRED, contrast_table, contrasts_of
+from coig.evaluation.findings.contrasts import LOSS, PREFERRED, contrast_table, find_contrasts
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures import measure
 from coig.evaluation.measures.answers import measure_answers
-from coig.evaluation.preferences.judgments import COMPARISON, RATING, Judgments
+from coig.evaluation.preferences.judgments import RATING, VERDICT, Judgments
 from coig.evaluation.preferences.strengths import strengths
 from coig.records.answer import Answer
 from coig.study.arm import Arm
@@ -72,11 +72,11 @@ def verdicts(wins: dict[tuple[str, str], int]) -> pl.DataFrame:
         for number, query in enumerate(QUERIES)
         for rater in ("ann", "bob")
     ]
-    return pl.DataFrame(rows, schema=COMPARISON, orient="row")
+    return pl.DataFrame(rows, schema=VERDICT, orient="row")
 
 
 def told_of(arms: list[Arm], comparisons: pl.DataFrame | None) -> tuple[pl.DataFrame, QuestionAnswer]:
-    contrasts = contrasts_of(QUESTION, group_by_seed(arms))
+    contrasts = find_contrasts(QUESTION, group_by_seed(arms))
     table = contrast_table(contrasts, answers(arms), comparisons, arms, make_roster(arms).names, 0.1)
     [answer] = answers_in_words(QUESTION, table, 0.1)
     return table, answer
@@ -88,7 +88,7 @@ def test_seeds_are_one_cell(arms: list[Arm]) -> None:
         ("cw", ("cw", "cw-s1")),
         ("cw-outcome", ("cw-outcome", "cw-outcome-s1")),
     ]
-    found = contrasts_of(QUESTION, cells)
+    found = find_contrasts(QUESTION, cells)
     assert [(one.arm.name, one.opponent.name, one.setting) for one in found] == [
         ("cw", "cw-outcome", "data.ratio 0"),
         ("cw+10k", "cw+10k-outcome", "data.ratio 10k"),
@@ -112,10 +112,10 @@ def test_nobody_has_judged(arms: list[Arm]) -> None:
         "cw against cw-outcome (data.ratio 0): no difference found in what was counted (ended 0.0 po"
     )
     assert second.startswith("cw+10k against cw+10k-outcome (data.ratio 10k): ended +75.0 points [+")
-    assert second.endswith("; held-out loss 3.500 against 4.500 nats a token.")
+    assert second.endswith("; held-out loss 3.500 against 4.500 nats per token.")
     assert answer.best[0] == (
-        "Best supervision by held-out loss in nats a token: process with 3.500, 1.000 ahead of outcome (data.ratio 0); "
-        "process with 3.500, 1.000 ahead of outcome (data.ratio 10k). "
+        "Best supervision by held-out loss in nats per token: process with 3.500, 1.000 ahead of outcome "
+        "(data.ratio 0); process with 3.500, 1.000 ahead of outcome (data.ratio 10k). "
         "Whether it is the same in all settings cannot be told from these figures."
     )
     assert answer.best[1] == (
@@ -171,13 +171,13 @@ def test_the_best_of_several_is_not_told_from_the_next(tmp_path: Path) -> None:
     question = Question(ask="Does general data help?", compare="data.ratio", baseline="0")
     judged = verdicts({("cw", "cw+1k"): 2, ("cw", "cw+10k"): 1})
     table = contrast_table(
-        contrasts_of(question, group_by_seed(made)), answers(made), judged, made, make_roster(made).names, 0.1
+        find_contrasts(question, group_by_seed(made)), answers(made), judged, made, make_roster(made).names, 0.1
     )
     [answer] = answers_in_words(question, table, 0.1)
     assert answer.best == (
         "Best data.ratio by win rate: 10k with 95.0 % against 0, 5.0 points ahead of 1k. "
         "Whether that is more than chance cannot be told from these figures.",
-        "Best data.ratio by held-out loss in nats a token: 10k with 3.500, 0.000 ahead of 1k. "
+        "Best data.ratio by held-out loss in nats per token: 10k with 3.500, 0.000 ahead of 1k. "
         "Whether that is more than chance cannot be told from these figures.",
         "Best data.ratio by share of answers that ended: 10k with 100.0 %, 50.0 points ahead of 0. "
         "That is more than chance.",
@@ -248,5 +248,5 @@ def test_a_sweep_of_lists_and_groups(tmp_path: Path) -> None:
         for number, languages in enumerate(("zh", "zh,en"))
     ]
     question = Question(ask="?", compare="data.creative.filters.languages", baseline="zh")
-    [contrast] = contrasts_of(question, group_by_seed(arms))
+    [contrast] = find_contrasts(question, group_by_seed(arms))
     assert (contrast.value, contrast.arm.values["model"], contrast.setting) == ("zh+en", "tiny", "")

@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr
 
-from coig.evaluation.preferences.agreement import agreement, mean_ratings, raters
-from coig.evaluation.preferences.judgments import COMPARISON, RANK, RATING, Judgments
+from coig.evaluation.preferences.agreement import agreement_table, rater_table, rating_table
+from coig.evaluation.preferences.judgments import RANK, RATING, VERDICT, Judgments
 from coig.statistics.agreement import kendall_w
 
-NONE = Judgments(pl.DataFrame(schema=COMPARISON), pl.DataFrame(schema=RANK), pl.DataFrame(schema=RATING))
+NONE = Judgments(pl.DataFrame(schema=VERDICT), pl.DataFrame(schema=RANK), pl.DataFrame(schema=RATING))
 
 
 def ratings(table: list[list[float | None]]) -> Judgments:
@@ -21,7 +21,7 @@ def ratings(table: list[list[float | None]]) -> Judgments:
         for answer, value in enumerate(values)
         if value is not None
     ]
-    return Judgments(NONE.comparisons, NONE.ranks, pl.DataFrame(rows, schema=RATING, orient="row"))
+    return Judgments(NONE.verdicts, NONE.ranks, pl.DataFrame(rows, schema=RATING, orient="row"))
 
 
 # Krippendorff (2011), section C: four observers, twelve units
@@ -34,7 +34,7 @@ OBSERVERS: list[list[float | None]] = [
 
 
 def test_alpha_of_the_published_example() -> None:
-    [row] = agreement(ratings(OBSERVERS)).to_dicts()
+    [row] = agreement_table(ratings(OBSERVERS)).to_dicts()
     assert row["alpha"] == pytest.approx(0.815, abs=5e-4)
     table = [[np.nan if value is None else value for value in values] for values in OBSERVERS]
     expected = krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
@@ -47,7 +47,7 @@ def test_alpha_of_random_ratings_is_the_librarys() -> None:
     draw = np.random.default_rng(0)
     for _ in range(5):
         table = draw.integers(0, 4, (3, 40)).astype(float)
-        [row] = agreement(ratings(table.tolist()), resamples=10).to_dicts()
+        [row] = agreement_table(ratings(table.tolist()), resamples=10).to_dicts()
         expected = krippendorff.alpha(reliability_data=table, level_of_measurement="ordinal")
         assert row["alpha"] == pytest.approx(expected, abs=1e-9)
 
@@ -57,7 +57,7 @@ def test_alpha_of_random_ratings_is_the_librarys() -> None:
     [([[1.0, 2.0, 3.0]], "no item has two raters"), ([[2.0, 2.0], [2.0, 2.0]], "no variation to agree on")],
 )
 def test_what_cannot_be_told_is_said(table: list[list[float | None]], note: str) -> None:
-    [row] = agreement(ratings(table)).to_dicts()
+    [row] = agreement_table(ratings(table)).to_dicts()
     assert note in row["note"]
     assert row["alpha"] is row["alpha_low"] is row["kendall_w"] is None
 
@@ -83,16 +83,16 @@ def test_random_rankings_have_a_w_of_one_over_raters_and_a_rho_of_none() -> None
         for arm, rank in zip("abcde", draw.permutation(5) + 1, strict=True)
     ]
     ranks = pl.DataFrame(rows, schema=RANK, orient="row")
-    [row] = agreement(Judgments(NONE.comparisons, ranks, NONE.ratings)).to_dicts()
+    [row] = agreement_table(Judgments(NONE.verdicts, ranks, NONE.ratings)).to_dicts()
     assert row["kendall_w"] == pytest.approx(0.25, abs=0.02)
     assert row["mean_spearman"] == pytest.approx(0, abs=0.03)
     assert row["alpha_low"] < 0 < row["alpha_high"]
 
 
 def test_a_severe_rater_is_seen() -> None:
-    table = raters(ratings([[2, 3, 2], [1, 2, 1], [2, 3, 2]]))
+    table = rater_table(ratings([[2, 3, 2], [1, 2, 1], [2, 3, 2]]))
     assert dict(table.select("rater", "severity").iter_rows()) == pytest.approx({"r0": -0.5, "r1": 1.0, "r2": -0.5})
-    assert raters(ratings([[2, 3, 2]]))["severity"].to_list() == [None]
+    assert rater_table(ratings([[2, 3, 2]]))["severity"].to_list() == [None]
 
 
 def test_raters_who_rank_the_same_arms_need_not_rank_all() -> None:
@@ -103,13 +103,13 @@ def test_raters_who_rank_the_same_arms_need_not_rank_all() -> None:
         for rank, arm in enumerate("abc" if query % 2 else "abd", 1)
     ]
     ranks = pl.DataFrame(rows, schema=RANK, orient="row")
-    [row] = agreement(Judgments(NONE.comparisons, ranks, NONE.ratings)).to_dicts()
+    [row] = agreement_table(Judgments(NONE.verdicts, ranks, NONE.ratings)).to_dicts()
     assert (row["kendall_w"], row["mean_spearman"], row["note"]) == (1.0, 1.0, "")
 
 
 def test_means_of_ratings() -> None:
-    [row] = mean_ratings(ratings([[0, 1, 2, 3, 3, 3, 2], [1, 1, 2, 3, 3, 2, 2]]).ratings, ["cw"]).to_dicts()
+    [row] = rating_table(ratings([[0, 1, 2, 3, 3, 3, 2], [1, 1, 2, 3, 3, 2, 2]]).ratings, ["cw"]).to_dicts()
     assert (row["dimension"], row["arm"], row["ratings"], row["prompts"]) == ("overall", "cw", 14, 7)
     assert row["low"] < row["mean"] == 2.0 < row["high"]
-    [few] = mean_ratings(ratings([[0, 3]]).ratings, ["cw"]).to_dicts()
+    [few] = rating_table(ratings([[0, 3]]).ratings, ["cw"]).to_dicts()
     assert (few["mean"], few["low"]) == (1.5, None)

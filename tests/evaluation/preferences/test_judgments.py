@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from coig.errors import DataError
-from coig.evaluation.preferences.agreement import agreement
+from coig.evaluation.preferences.agreement import agreement_table
 from coig.evaluation.preferences.judgments import Judgments, collect_judgments, tabulate_judgments
 from tests.evaluation.paper import ARMS
 
@@ -33,7 +33,7 @@ def read(tmp_path: Path, *rows: Any, known: set[str] | None = None) -> Judgments
 
 def test_a_ranking_is_all_its_pairs(tmp_path: Path) -> None:
     judgments = read(tmp_path, RANKING | {"arms": ["general", "cw+1k", "cw"], "value": [1, 3, 1]})
-    assert judgments.comparisons.select("arm", "opponent", "score", "genre").rows() == [
+    assert judgments.verdicts.select("arm", "opponent", "score", "genre").rows() == [
         ("cw+1k", "general", 0.0, "poetry"),
         ("cw", "general", 0.5, "poetry"),
         ("cw", "cw+1k", 1.0, "poetry"),
@@ -45,7 +45,7 @@ def test_a_verdict_on_a_pair(tmp_path: Path) -> None:
     about = {"query_id": "p", "lang": "en", "rater": "bob"}
     pair = about | {"kind": "pairwise", "arms": ["cw", "general"], "value": "tie"}
     judgments = read(tmp_path, PAIR, PAIR | {"arm_a": "cw", "arm_b": "general"}, pair)
-    assert judgments.comparisons.select("query_id", "arm", "opponent", "score", "genre").rows() == [
+    assert judgments.verdicts.select("query_id", "arm", "opponent", "score", "genre").rows() == [
         ("e", "cw", "general", 0.5, "essay"),  # in both orders, and not the same: one tie
         ("p", "cw", "general", 0.5, None),
     ]
@@ -60,7 +60,7 @@ def test_ratings_by_dimension(tmp_path: Path) -> None:
         ("q", "creative merit", 3.0),
         ("p", "overall preference", 1.0),
     ]
-    assert judgments.comparisons.is_empty()
+    assert judgments.verdicts.is_empty()
 
 
 def test_the_authors_export(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_authors_export(tmp_path: Path) -> None:
         ("en-7", "en", "ann", "cw+1k", 3.0),
         ("en-7", "en", "ann", "general", 4.0),
     }
-    assert len(judgments.comparisons) == 6
+    assert len(judgments.verdicts) == 6
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,7 @@ def test_one_row_may_lack_the_genre(tmp_path: Path) -> None:
     turned = PAIR | {"arm_a": "cw", "arm_b": "general", "winner": "b"}
     for rows in ([PAIR | {"genre": "poem"}, turned], [PAIR, turned | {"genre": " poem"}]):
         judgments = read(tmp_path, *rows)
-        assert judgments.comparisons.select("arm", "opponent", "score", "genre").rows() == [
-            ("cw", "general", 0.0, "poem")
-        ]
+        assert judgments.verdicts.select("arm", "opponent", "score", "genre").rows() == [("cw", "general", 0.0, "poem")]
 
 
 def test_a_file_named_twice_counts_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -158,7 +156,7 @@ def test_a_file_named_twice_counts_once(tmp_path: Path, caplog: pytest.LogCaptur
     assert len(once.ratings) == 1
     for other in (file, copy):
         assert frames(file, other).ratings.equals(once.ratings)
-    assert "copy.jsonl: 1 of 1 judgments stand in an earlier file too: counted once" in caplog.text
+    assert "copy.jsonl: 1 of 1 judgments are also in an earlier file: counted once" in caplog.text
     copy.write_text(json.dumps(rating | {"rater": "ann", "value": {"creative merit": 1}}))
     with pytest.raises(DataError, match=r"copy.jsonl:1: rater ann has judged q at .*ratings.jsonl:1 already"):
         frames(file, copy)
@@ -193,15 +191,15 @@ def test_a_partial_and_a_full_export_are_one_raters(tmp_path: Path, partial: str
     judgments = frames(first, export(tmp_path / full, RANKED))
     assert judgments.ranks["rater"].n_unique() == 1
     assert len(judgments.ranks) == 9
-    assert agreement(judgments)["alpha"].is_null().all()
+    assert agreement_table(judgments)["alpha"].is_null().all()
 
 
 def test_copies_under_two_names_are_suspected(tmp_path: Path) -> None:
     many = {question: RANKED[question % 3 + 1] for question in range(7)}
     ann, bob = export(tmp_path / "ann.json", many), export(tmp_path / "bob.json", many)
-    [row] = agreement(frames(ann, bob)).to_dicts()
+    [row] = agreement_table(frames(ann, bob)).to_dicts()
     assert (row["alpha"], row["note"]) == (1.0, "two raters agree on all their 21 items: are they one person?")
-    [row] = agreement(frames(ann, export(bob, many | {6: RANKED[2]}))).to_dicts()
+    [row] = agreement_table(frames(ann, export(bob, many | {6: RANKED[2]}))).to_dicts()
     assert row["note"] == ""
 
 
@@ -218,7 +216,7 @@ def test_what_other_tools_write_is_read_and_said(tmp_path: Path, caplog: pytest.
         PAIR | {"query_id": " 1", "rater": "ray", "winner": None},
     ]
     judgments = read(tmp_path, *rows)
-    assert judgments.comparisons.select("query_id", "arm", "opponent", "rater", "score").rows() == [
+    assert judgments.verdicts.select("query_id", "arm", "opponent", "rater", "score").rows() == [
         ("1", "cw", "general", "ann", 0.0),
         ("1", "cw", "general", "bob", 0.5),
         ("1", "cw", "general", "eve", 1.0),
@@ -258,7 +256,7 @@ def test_tables(tmp_path: Path) -> None:
         file = tmp_path / f"{name}.csv"
         file.write_text(text, encoding="utf-8-sig", newline="\r\n")
         found[name] = frames(file)
-    assert found["pairs"].comparisons.select("query_id", "rater", "score").rows() == [
+    assert found["pairs"].verdicts.select("query_id", "rater", "score").rows() == [
         ("007", "安", 1.0),
         ("007", "bob", 0.5),
     ]

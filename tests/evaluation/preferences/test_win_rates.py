@@ -23,7 +23,7 @@ def compared(tmp_path: Path, rows: list[dict[str, Any]], name: str = "verdicts.j
     file = tmp_path / name
     text = json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows)
     file.write_text(text, encoding="utf-8")
-    return tabulate_judgments(collect_judgments([file], "s", None, {}), (*ARMS, "x", "y"), {}).comparisons
+    return tabulate_judgments(collect_judgments([file], "s", None, {}), (*ARMS, "x", "y"), {}).verdicts
 
 
 def verdict(query: int, winner: str, rater: str = "r1", a: str = "cw", b: str = "general") -> dict[str, Any]:

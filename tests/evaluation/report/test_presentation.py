@@ -17,15 +17,15 @@ import pytest
 from rich.console import Console
 
 from coig.display.figures import render_png, render_svg
-from coig.display.latex import escaped, latex
+from coig.display.latex import escape, render_latex
 from coig.display.numbers import interval, number, p_value, percent, signed
 from coig.display.tables import Table
 from coig.display.terminal import make_console, print_table
-from coig.evaluation.report.figures import figures
-from coig.evaluation.report.latex import write_latex
-from coig.evaluation.report.page import html, summary
+from coig.evaluation.report.figures import draw_figures
+from coig.evaluation.report.latex import render_latex_tables
+from coig.evaluation.report.page import render_page, render_summary
 from coig.evaluation.report.results import Evaluation, each_pair_once, strongest
-from coig.evaluation.report.short_names import short_names, shorten_names
+from coig.evaluation.report.short_names import make_short_names, shorten_names
 from coig.evaluation.report.tables import win_rate_matrix
 from tests.evaluation.synthetic_frames import ARMS, ROSTER, evaluation, win_rates
 from tests.studies import roster_of
@@ -72,7 +72,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def svgs() -> dict[str, bytes]:
-    return {name: render_svg(figure) for name, figure in figures(evaluation()).items()}
+    return {name: render_svg(figure) for name, figure in draw_figures(evaluation()).items()}
 
 
 def test_numbers_read_as_people_write_them() -> None:
@@ -102,9 +102,9 @@ def test_a_frame_that_is_missing_or_empty_takes_its_figures_along(svgs: dict[str
     assert {name.rsplit("_", 1)[1] for name in svgs} == {"zh", "en"}
     for frame, drawn in FRAMES.items():
         alone = Evaluation("s", ROSTER, {frame: evaluation().tables[frame]})
-        assert {name.rsplit("_", 1)[0] for name in figures(alone)} == drawn
+        assert {name.rsplit("_", 1)[0] for name in draw_figures(alone)} == drawn
     empty = {frame: evaluation().tables[frame].clear() for frame in FRAMES}
-    assert figures(Evaluation("s", ROSTER, empty)) == {}
+    assert draw_figures(Evaluation("s", ROSTER, empty)) == {}
 
 
 def test_figures_show_the_rates_with_intervals_and_chinese_genres(svgs: dict[str, bytes]) -> None:
@@ -118,7 +118,7 @@ def test_figures_show_the_rates_with_intervals_and_chinese_genres(svgs: dict[str
 def test_figures_are_the_same_bytes_and_warn_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def files() -> dict[str, tuple[bytes, bytes]]:
         part = evaluation(win_rates=win_rates().filter(lang="zh"), behaviour=None, answers=None)
-        return {name: (render_svg(f), render_png(f)) for name, f in figures(part).items()}
+        return {name: (render_svg(f), render_png(f)) for name, f in draw_figures(part).items()}
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -132,8 +132,8 @@ def test_where_no_font_has_chinese_one_line_says_so(
     monkeypatch.setattr("coig.display.figures._chinese_font", list)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        render_png(figures(evaluation())["genres_zh"])
-        figures(evaluation(win_rates=win_rates().filter(lang="en")))  # nothing in Chinese to be told of
+        render_png(draw_figures(evaluation())["genres_zh"])
+        draw_figures(evaluation(win_rates=win_rates().filter(lang="en")))  # nothing in Chinese to be told of
     assert len(caplog.records) == 1
     assert "boxes for Chinese characters" in caplog.text
     assert "fonts-noto-cjk" in caplog.text
@@ -141,7 +141,7 @@ def test_where_no_font_has_chinese_one_line_says_so(
 
 def test_unknown_intervals_leave_their_marks_out() -> None:
     unknown = win_rates().with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("low", "high", "low_raters"))
-    drawn = figures(Evaluation("s", ROSTER, {"win_rates": unknown}))
+    drawn = draw_figures(Evaluation("s", ROSTER, {"win_rates": unknown}))
     assert ">62.7</text>" in render_svg(drawn["win_rates_zh"]).decode()
     assert set(drawn) == {f"{name}_{lang}" for name in ("win_rates", "ratio", "genres") for lang in ("zh", "en")}
 
@@ -149,11 +149,11 @@ def test_unknown_intervals_leave_their_marks_out() -> None:
 def test_without_an_arm_of_general_data_nothing_is_held_against_it() -> None:
     arms = ("cw", "cw+1k")
     rates = win_rates().filter(pl.col("arm").is_in(arms) & pl.col("opponent").is_in(arms))
-    assert set(figures(Evaluation("s", roster_of(arms), {"win_rates": rates}))) == {"win_rates_zh", "win_rates_en"}
+    assert set(draw_figures(Evaluation("s", roster_of(arms), {"win_rates": rates}))) == {"win_rates_zh", "win_rates_en"}
 
 
 def test_the_page_holds_every_section_in_order_and_nothing_from_outside(svgs: dict[str, bytes]) -> None:
-    page = html(evaluation(), svgs)
+    page = render_page(evaluation(), svgs)
     assert Page(page).sections == list(SECTIONS)
     for name in SECTIONS:
         assert f'href="#{name}"' in page
@@ -162,7 +162,7 @@ def test_the_page_holds_every_section_in_order_and_nothing_from_outside(svgs: di
     assert outside == []
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
-    assert html(evaluation(), svgs) == page
+    assert render_page(evaluation(), svgs) == page
 
 
 def test_judgments_alone_and_answers_alone_are_enough() -> None:
@@ -171,22 +171,22 @@ def test_judgments_alone_and_answers_alone_are_enough() -> None:
     )
     unanswered |= dict.fromkeys(("behaviour_shares", "transitions"))
     judged = evaluation(manifests=(), **unanswered)
-    assert Page(html(judged, {})).sections == [
+    assert Page(render_page(judged, {})).sections == [
         *("claims", "win_rates", "strengths", "agreement", "genres", "signatures")
     ]
     unjudged: dict[str, Any] = dict.fromkeys(
         ("win_rates", "strengths", "length_control", "agreement", "raters", "claims")
     )
     answered = evaluation(signatures=pl.DataFrame(), **unjudged)
-    assert Page(html(answered, {})).sections == [
+    assert Page(render_page(answered, {})).sections == [
         *("automatic", "comparisons", "contamination", "behaviour", "genres", "arms", "reader")
     ]
-    assert "62.7" not in summary(answered)
-    assert "section" not in Page(html(Evaluation("s", roster_of(()), {}), {})).tags
+    assert "62.7" not in render_summary(answered)
+    assert "section" not in Page(render_page(Evaluation("s", roster_of(()), {}), {})).tags
 
 
 def test_a_claim_says_its_status_in_words_and_labels_both_intervals() -> None:
-    page = html(evaluation(), {})
+    page = render_page(evaluation(), {})
     cards = re.findall(r'<article class="claim ([a-z-]+)">(.*?)</article>', page, re.DOTALL)
     assert [status for status, _ in cards] == 2 * ["supported", "not-supported", "inconclusive"]
     supported = cards[0][1]
@@ -208,9 +208,9 @@ def test_no_text_of_a_user_or_a_model_becomes_markup() -> None:
     assert answers is not None
     fields = ("genre", "query", "reasoning", "answer")
     hostile = answers.with_columns(pl.lit(HOSTILE).alias(name) for name in fields)
-    plain = Page(html(evaluation(), {}))
+    plain = Page(render_page(evaluation(), {}))
     genres = win_rates().with_columns(genre=pl.when(pl.col("genre").is_not_null()).then(pl.lit(HOSTILE)))
-    page = Page(html(evaluation(study=HOSTILE, notes=(HOSTILE,), answers=hostile, win_rates=genres), {}))
+    page = Page(render_page(evaluation(study=HOSTILE, notes=(HOSTILE,), answers=hostile, win_rates=genres), {}))
     assert len(page.tags["script"]) == len(plain.tags["script"]) == 2
     assert "img" not in page.tags
     shown = page.answers[0]
@@ -218,14 +218,14 @@ def test_no_text_of_a_user_or_a_model_becomes_markup() -> None:
 
 
 def test_the_reader_holds_each_query_once_with_the_arms_in_order() -> None:
-    queries = Page(html(evaluation(answers_per_arm=3), {})).answers
+    queries = Page(render_page(evaluation(answers_per_arm=3), {})).answers
     assert [query["query_id"] for query in queries] == ["zh-0", "zh-1", "zh-2", "en-0", "en-1", "en-2"]
     assert all(tuple(answer["arm"] for answer in query["answers"]) == ARMS for query in queries)
     assert [answer["contaminated"] for answer in queries[2]["answers"]] == [True, False, False, False, False]
 
 
 def test_the_summary_pastes_as_markdown() -> None:
-    text = summary(evaluation())
+    text = render_summary(evaluation())
     assert "## Chinese queries: claims (1 supported, 1 not supported, 1 inconclusive, 1 not measured)" in text
     assert "- ✓ **supported**: The paper's claim no. 0." in text
     assert "| cw+10k | 75.1 | 69.8 | 62.7 | – | 62.7 |" in text
@@ -234,14 +234,14 @@ def test_the_summary_pastes_as_markdown() -> None:
 
 
 def test_latex_escapes_what_is_special_and_keeps_chinese() -> None:
-    assert escaped(r"a&b %$#_{}") == r"a\&b \%\$\#\_\{\}"
-    assert escaped("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
-    assert escaped("武侠 < −1 –") == "武侠 $<$ $-$1 --"
+    assert escape(r"a&b %$#_{}") == r"a\&b \%\$\#\_\{\}"
+    assert escape("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
+    assert escape("武侠 < −1 –") == "武侠 $<$ $-$1 --"
 
 
 def test_a_latex_table_is_booktabs_with_numbers_right() -> None:
     shown = win_rate_matrix(win_rates().filter(pl.col("arm").is_in(["cw"]), lang="zh"), roster_of(("cw", "cw+1k")))
-    assert latex(shown, "Win rates, 50 %.", "rates").splitlines() == [
+    assert render_latex(shown, "Win rates, 50 %.", "rates").splitlines() == [
         r"\begin{table}[t]",
         r"\centering",
         r"\caption{Win rates, 50 \%.}",
@@ -257,8 +257,8 @@ def test_a_latex_table_is_booktabs_with_numbers_right() -> None:
         r"\end{table}",
     ]
     stems = {f"{name}_{lang}" for name in ("win_rates", "strengths", "automatic") for lang in ("zh", "en")}
-    assert set(write_latex(evaluation())) == stems
-    assert write_latex(Evaluation("s", roster_of(()), {})) == {}
+    assert set(render_latex_tables(evaluation())) == stems
+    assert render_latex_tables(Evaluation("s", roster_of(()), {})) == {}
 
 
 def in_browser(folder: Path, page: str, script: str) -> str:
@@ -277,7 +277,7 @@ def test_the_reader_filters_and_shows_answers_as_text(tmp_path: Path) -> None:
     answers = evaluation().tables["answers"]
     assert answers is not None
     found = pl.when(query_id="zh-3", arm="general").then(pl.lit(f"Snow {HOSTILE}")).otherwise(pl.lit("sun"))
-    page = html(evaluation(answers=answers.with_columns(answer=found)), {})
+    page = render_page(evaluation(answers=answers.with_columns(answer=found)), {})
     dom = in_browser(
         tmp_path,
         page,
@@ -306,7 +306,7 @@ def test_the_reader_filters_and_shows_answers_as_text(tmp_path: Path) -> None:
 def test_a_click_on_a_heading_sorts_numbers_as_numbers(tmp_path: Path) -> None:
     dom = in_browser(
         tmp_path,
-        html(evaluation(), {}),
+        render_page(evaluation(), {}),
         """
         const table = document.querySelector("#arms table");
         const column = (place) => [...table.tBodies[0].rows].map((row) => row.cells[place].textContent).join(" ");
@@ -323,7 +323,7 @@ def test_a_click_on_a_heading_sorts_numbers_as_numbers(tmp_path: Path) -> None:
 
 def test_a_dollar_and_brackets_in_names_are_text() -> None:
     genre = pl.when(pl.col("genre").is_not_null()).then(pl.lit("$\\frac$ [/b]"))
-    drawn = figures(evaluation(win_rates=win_rates().with_columns(genre=genre)))["genres_en"]
+    drawn = draw_figures(evaluation(win_rates=win_rates().with_columns(genre=genre)))["genres_en"]
     assert ">$\\frac$ [/b] (" in render_svg(drawn).decode()
     assert render_png(drawn)
 
@@ -343,7 +343,7 @@ def test_a_table_too_wide_for_the_terminal_is_printed_in_parts_that_keep_the_row
 
 def test_long_names_are_shortened_alike_and_told_in_full_once() -> None:
     long = {"cw": "x" * 100 + "a" * 20, "cw+1k": "x" * 90 + "y" * 10 + "a" * 20, "cw+5k": "cw+5k"}
-    assert list(short_names(long.values()).values()) == [
+    assert list(make_short_names(long.values()).values()) == [
         "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa",
         "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa #2",
         "cw+5k",

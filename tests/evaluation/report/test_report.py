@@ -15,8 +15,8 @@ from coig.config.command_line import config_of
 from coig.config.stages import Claims
 from coig.errors import ConfigError
 from coig.evaluation.measures.answers import choose_answers, measure_answers
-from coig.evaluation.measures.tables import METRICS, automatic_table, comparisons
-from coig.evaluation.report.figures import figures
+from coig.evaluation.measures.tables import METRICS, automatic_table, comparison_table
+from coig.evaluation.report.figures import draw_figures
 from coig.evaluation.report.results import Evaluation
 from coig.evaluation.run import evaluate
 from coig.study.arm import Arm
@@ -120,7 +120,7 @@ def test_no_bar_is_cut_off(study: Path) -> None:
     answers = measured(study)
     tables = {"automatic": automatic_table(answers), "answers": answers}
     evaluation = Evaluation("s", roster_of(("cw", "general")), tables)
-    [axes] = figures(evaluation)["contamination_en"].axes
+    [axes] = draw_figures(evaluation)["contamination_en"].axes
     bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
     assert max(bar.get_height() for bar in bars) == 50.0
     assert axes.get_ylim()[0] == 0
@@ -191,8 +191,8 @@ def test_the_halves_that_are_compared_are_described(study: Path) -> None:
     evaluate(CONFIG)
     folder = study / "evaluation"
     lines = (
-        "Halves of data.creative, on the mean: low 195.6 words, TTR 0.727; high 195.5 words, TTR 0.792.",
-        "Halves of data.general.zh, on the mean: low 63.5 words, TTR 0.579; high 63.1 words, TTR 0.640.",
+        "Halves of data.creative, mean per text: low 195.6 words, TTR 0.727; high 195.5 words, TTR 0.792.",
+        "Halves of data.general.zh, mean per text: low 63.5 words, TTR 0.579; high 63.1 words, TTR 0.640.",
     )
     told = (folder / "summary.md").read_text(encoding="utf-8")
     assert "**Is it diversity?**\n\n" + "\n\n".join(lines) + "\n\nChinese queries: Not judged" in told
@@ -345,7 +345,7 @@ def test_labels_stand_beside_the_rule(study: Path, tmp_path: Path) -> None:
     evaluate(CONFIG.model_copy(update={"labels": (str(file),)}))
     table = pl.read_csv(study / "evaluation" / "label_agreement.csv")
     assert table.select("lang", "labeller", "labels", "equal").rows() == [("en", "ann", 1, 1.0)]
-    assert "labels beside the rule" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+    assert "labels compared with the rule" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
 
 
 def test_nothing_of_an_earlier_evaluation_stays(study: Path, tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_shares_that_do_not_vary_are_not_certain() -> None:
         for arm in ("cw", "general")
         for query in range(8)
     ]
-    table = comparisons(pl.DataFrame(rows))
+    table = comparison_table(pl.DataFrame(rows))
     [row] = table.filter(pl.col("metric") == "contaminated").to_dicts()
     assert row["difference"] == 0
     assert row["low"] < -0.2

@@ -9,7 +9,7 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// ---- tables: a click on a heading sorts by its column
+// ---- tables: a click on a heading sorts the table by its column
 
 function figureIn(text) {
   const found = /^[<[\s]*([+−-]?[\d,]*\.?\d+)(?![\d:/])/.exec(text);
@@ -42,7 +42,7 @@ for (const heading of document.querySelectorAll(".sortable thead th")) {
   heading.setAttribute("aria-sort", "none");
 }
 
-// ---- the reader: queries that match the filters, a page at a time, their answers once they are opened
+// ---- the reader: lists the queries that match the filters, 25 at a time; a query's answers are built when it is opened
 
 const LANGUAGES = { zh: ["Chinese", "zh-Hans"], en: ["English", "en"] };
 const PAGE = 25;
@@ -116,7 +116,7 @@ function answerOf(answer, sought) {
   return section;
 }
 
-// text nodes, with what was sought in <mark>
+// splits a text into nodes, with each match of the search in <mark>
 function marked(text, sought) {
   if (!sought) return [text];
   const pattern = new RegExp(`(${sought.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")})`, "gi");

@@ -21,8 +21,8 @@ class ChatTemplate:
     """Renders messages with a tokenizer's chat template.
 
     control_tokens: the added tokens that structure a conversation, longest first. They are the special tokens, the
-        tokens that the template writes or mentions, and the think tags. The flag `special` alone is not enough: some
-        models do not set it for `<｜User｜>`. All other added tokens (runs of blank lines, HTML tags) are ordinary text.
+        tokens that the template writes or mentions, and the think tags. The flag `special` alone is not enough:
+        some models do not set it for `<｜User｜>`. All other added tokens (blank lines, HTML tags) are ordinary text.
     thinking: the start of a think block, or the whole block, that ends the generation prompt; empty if it has none.
     end_of_turn: the control token that follows an assistant's message.
 

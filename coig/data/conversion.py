@@ -48,7 +48,8 @@ SCHEMA = INDEX | TEXTS
 def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> None:
     """Convert the rows of `paths`: usable ones to parquet parts in `folder`, the others to its quarantine.jsonl.
 
-    The counts go to about.json. `lang` is the language of rows that do not name one. Raises DataError if a file changes meanwhile.
+    The counts go to about.json. `lang` is the language of rows that do not name one. Raises DataError if a file changes
+    meanwhile.
     """
     shape = partial(sources.by_columns, columns=source.columns) if source.columns else function_of(source.shape)
     contents = {path: content_sha256(path) for path in paths}

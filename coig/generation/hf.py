@@ -20,7 +20,7 @@ from coig.study.arm import Arm
 
 STRETCH = 32  # tokens per call of generate(); fewer drop finished rows sooner, but cost more calls
 # tokens per batch. CPU: more were slower (benchmarks/generation.py), because each step copies the whole cache. GPU:
-they  # take 7.5 GB with a model of 7B parameters
+# they take 7.5 GB with a model of 7B parameters
 BUDGET = {"cpu": 32_768, "cuda": 131_072}
 
 

@@ -106,6 +106,5 @@ SERVERS = {
     "sglang": Server(True, "sglang", ("get_server_info", "version"), _vllm, _not_obeyed_by_sglang),
     "llama.cpp": Server(True, "llamacpp", ("props", "build_info"), _llama_cpp, _all_obeyed),
     "transformers": Server(False, None, None, _transformers, _not_obeyed_by_transformers),
-    "other": Server(False, None, None, _only_the_protocol, _all_obeyed),  # OpenAIEngine tests its settings by trial
-    requests
+    "other": Server(False, None, None, _only_the_protocol, _all_obeyed),  # OpenAIEngine tests its settings
 }

@@ -12,7 +12,7 @@ COLUMNS = ("query_id", "lang", "genre", "sample", "query", "reasoning", "answer"
 
 
 def log_table(arm: Arm, queries: str) -> None:
-    """Log an arm's answers to a file of queries in a separate W&B run; do nothing if the arm was not trained with W&B."""
+    """Log an arm's answers to a file of queries in a separate W&B run; do nothing unless it trained with W&B."""
     logger = arm.config().logger
     if logger is None or not is_wandb(logger):
         return

@@ -165,7 +165,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
 
 
 def _devices(trainer: Trainer) -> dict[str, Any]:
-    """Return name and memory of the GPUs that this run uses on this node, and more facts about torch's devices."""
+    """Return name and memory of the GPUs that this run uses on this node, torch's CUDA version and its threads."""
     used = range(trainer.devices) if trainer.accelerator == "gpu" else ()
     gpus = [torch.cuda.get_device_properties(number) for number in used]
     return {
@@ -176,11 +176,12 @@ def _devices(trainer: Trainer) -> dict[str, Any]:
 
 
 def _left_out_by_length(train: EncodedSet, validation: EncodedSet) -> dict[str, int]:
+    """Return how many training and validation examples were truncated and dropped, as the manifest names them."""
     return {**train.counts, **{f"validation_{name}": count for name, count in validation.counts.items()}}
 
 
 def headline(config: TrainConfig, prepared: Prepared) -> str:
-    """Describe the arm's size in one line, with what was left out."""
+    """Return one line with the arm's examples, tokens, steps and parameters, and what was left out."""
     mixture, train = prepared.mixture, prepared.train
     examples = {kind: sum(g["examples"] for g in train.groups if g["kind"] == kind) for kind in ("creative", "general")}
     supervised = sum(group["supervised_tokens"] for group in train.groups)

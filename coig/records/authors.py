@@ -113,9 +113,9 @@ def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answe
     """Return the record of an answer; facts that the authors did not publish are None."""
     reasoning, answer = split_completion(_replace_surrogates(fields["my_response"]))
     unknown = dict.fromkeys(("genre", "answer_tokens", "finish_reason", "seed", "sampling"))
-    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query":
-    _replace_surrogates(fields["prompt"])} return Answer.model_validate(known | unknown | {"reasoning": reasoning,
-    "answer": answer})
+    prompt = _replace_surrogates(fields["prompt"])
+    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": prompt}
+    return Answer.model_validate(known | unknown | {"reasoning": reasoning, "answer": answer})
 
 
 def read_ranking(row: dict[str, Any], rater: str) -> dict[str, Any]:

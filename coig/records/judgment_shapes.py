@@ -99,7 +99,7 @@ def _clean_arms(arms: Any, found: set[str]) -> Any:
 
 
 def _clean_name(value: Any, found: set[str]) -> Any:
-    """Return a name as `text_of` reads it, and add what changed to `found`; return a value that is no name unchanged."""
+    """Return a name as `text_of` reads it, adding the change to `found`; return a value that is no name unchanged."""
     if isinstance(value, float) and value.is_integer():
         found.add(WHOLE_NUMBERS)
     if isinstance(value, str) and value.strip() and value != value.strip():

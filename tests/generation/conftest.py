@@ -23,7 +23,7 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Arm:
     made = make_arm(folder)
     made.write_config(made.config().model_copy(update={"model": model}))
     lm, tokenizer = load_model(model, seed=0), load_tokenizer(model)
-    export(lm, lm.state_dict(), None, tokenizer, tokenizer.eos_token_id, folder / "model")
+    export(lm, lm.state_dict(), None, tokenizer, {tokenizer.eos_token_id}, folder / "model")
     return made
 
 

@@ -131,7 +131,7 @@ def test_of_a_multimodal_model_the_decoder_is_trained(multimodal: TrainConfig) -
 def test_a_multimodal_model_is_exported_and_answers(multimodal: TrainConfig, tmp_path: Path) -> None:
     arm = make_arm(tmp_path / "multirun" / "s" / "cw", f"model.path={multimodal.model.path}")
     lm, tokenizer = load_model(multimodal.model, 0), load_tokenizer(multimodal.model)
-    export(lm, lm.state_dict(), None, tokenizer, tokenizer.eos_token_id, arm.model)
+    export(lm, lm.state_dict(), None, tokenizer, {tokenizer.eos_token_id}, arm.model)
     asked = requests(arm, [Query(id="q", lang="en", genre="none", query="Hi")])
     sampling = GREEDY.model_copy(update={"max_new_tokens": 8})
     [answer] = completions(HuggingFaceEngine(arm, tokenizer, sampling, 0, None), asked).values()

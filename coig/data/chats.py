@@ -34,7 +34,7 @@ def one_turn(messages: Any, name: str) -> Row:
     return fields | ({"reasoning": reasoning} if reasoning else {}) | ({"system": _content(system)} if system else {})
 
 
-def joined_parts(name: str, value: Any) -> Any:
+def join_parts(name: str, value: Any) -> Any:
     """Join content given in parts, `[{type: text, text: …}]`, into one text; return any other value unchanged.
 
     Raises ValueError that starts with `name` if a part is not of type text.

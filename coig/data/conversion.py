@@ -57,6 +57,7 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
     counts: Counter[str] = Counter(rows=0, quarantined=0, split=0, without_reasoning=0, renamed=0)
 
     def usable_rows() -> Iterator[Row]:
+        """Yield the records of usable rows, count all rows, and quarantine the others."""
         for path in paths:
             for place, row in read_rows(path):
                 counts["rows"] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coig.config.fields import LANGUAGES
-from coig.data.chats import joined_parts
+from coig.data.chats import join_parts
 from coig.text.cleaning import Row, clean_text, content_id, digest_of, trim_lines
 from coig.text.language import language_code
 from coig.text.think_tags import OPENING, REASONING_END
@@ -52,7 +52,7 @@ def example_of(fields: Row, *, source: str, lang: str) -> Example:
         source: the name of the source, stored in the example.
         lang: the language of rows that do not name one.
     """
-    fields = fields | {name: joined_parts(name, fields[name]) for name in TEXTS if name in fields}
+    fields = fields | {name: join_parts(name, fields[name]) for name in TEXTS if name in fields}
     answer = clean_text(fields, "answer")
     prompt, reasoning = "", ""
     if "prompt" in fields or "reasoning" in fields:

@@ -35,14 +35,17 @@ class Arm:
 
     @property
     def name(self) -> str:
+        """The arm's name, that of its folder."""
         return self.folder.name
 
     @property
     def study(self) -> str:
+        """The study's name."""
         return self.folder.parent.name
 
     @property
     def model(self) -> Path:
+        """The folder of the exported model."""
         return self.folder / "model"
 
     @property
@@ -56,6 +59,7 @@ class Arm:
 
     @property
     def metrics(self) -> Path:
+        """The file of logged metrics."""
         return self.folder / "metrics.jsonl"
 
     def last_metric(self, name: str) -> float | None:

@@ -140,6 +140,7 @@ class Manifest(Facts):
 
     @property
     def ratio(self) -> Ratio:
+        """The ratio of creative to general data."""
         return Ratio.parse(self.data.ratio)
 
 

@@ -63,6 +63,7 @@ def _git(checkout: Path) -> dict[str, Any] | None:
     """
 
     def git(*command: str) -> bytes:
+        """Return the output of a git command in the checkout."""
         return subprocess.run(["git", "-C", str(checkout), *command], capture_output=True, check=True).stdout
 
     try:
@@ -87,6 +88,7 @@ def _without_secrets(text: str) -> str:
     """Remove passwords in URLs, texts that look like keys, and values of secret environment variables."""
 
     def hidden(found: re.Match[str]) -> str:
+        """Return an assignment with its value removed if its name sounds secret."""
         return found[0].replace(found["value"], REMOVED) if SECRET_NAME.search(found["name"]) else found[0]
 
     for name, value in os.environ.items():

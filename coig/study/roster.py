@@ -46,6 +46,7 @@ class Roster:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The contestants' names, in order."""
         return tuple(one.name for one in self.contestants)
 
     @property

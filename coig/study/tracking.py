@@ -25,6 +25,7 @@ REACHED_WITHIN = 10  # seconds
 
 
 def is_wandb(node: Constructor) -> bool:
+    """Tell whether a config node builds the W&B logger."""
     return node.target.endswith("WandbLogger")
 
 

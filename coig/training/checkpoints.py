@@ -28,16 +28,19 @@ class Checkpoints(Checkpoint):
         self.last_saved = -1
 
     def on_fit_start(self, trainer: Any, module: Any) -> None:
+        """Make the folder of checkpoints."""
         self.arm.checkpoint_of(0).parent.mkdir(
             exist_ok=True
         )  # only here, so that a folder deleted during the run is not made again
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        """Save every `every` steps, except where the end of an epoch saves anyway."""
         ends = trainer.is_last_batch or trainer.global_step == module.total_steps
         if trainer.global_step % self.every == 0 and not ends:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        """Save after each epoch."""
         self._save(trainer)
 
     def _save(self, trainer: Any) -> None:
@@ -72,9 +75,11 @@ class DirectIO(TorchCheckpointIO):
     """Checkpoint IO without Lightning's copy of the whole checkpoint in memory."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint straight to its file."""
         torch.save(checkpoint, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Map a checkpoint's tensors from its file into CPU memory."""
         loaded: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         return loaded
 

@@ -86,24 +86,29 @@ class Continued(Logger):
 
     @property
     def name(self) -> str | None:
+        """The W&B logger's name."""
         name: str | None = self.logger.name
         return name
 
     @property
     def version(self) -> str | None:
+        """The id of the W&B run."""
         version: str | None = self.logger.version
         return version
 
     @property
     def experiment(self) -> Any:
+        """The W&B run."""
         return self.logger.experiment
 
     @rank_zero_only
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Pass the settings on to W&B."""
         self.logger.log_hyperparams(*args, **kwargs)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Send a row unless W&B already has it; before the first row, send earlier rows that W&B lacks."""
         if self.position is None:
             self.position = self._log([line for line in self.earlier if line["step"] < (step or 0)])
         if self.position >= self.known:

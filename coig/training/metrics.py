@@ -46,6 +46,7 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append a line of metrics; before the first, drop old lines from this step on."""
         if self.earlier:
             kept = [line for line in self.earlier if json.loads(line)["step"] < (step or 0)]
             write_atomic(self.path, "".join(f"{line}\n" for line in kept))
@@ -62,6 +63,7 @@ class StepFigures(Callback):
     """
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, step: Any, index: int) -> None:
+        """Log the step's figures every `log_every_n_steps` steps and after the last one."""
         number = trainer.global_step
         if number % trainer.log_every_n_steps and number != module.total_steps:
             return

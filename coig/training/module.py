@@ -48,6 +48,7 @@ class CausalLMModule(LightningModule):
             self.optimizer = construct(self.config.optimizer, trained)
 
     def configure_optimizers(self) -> dict[str, Any]:
+        """Return the optimizer and its schedule per step, with warm-up over a share of all steps."""
         scheduler = self.config.scheduler
         # the first step of a warm-up has rate 0, so at least one step must follow it
         warmup = min(math.ceil(scheduler.warmup * self.total_steps), self.total_steps - 1)
@@ -55,6 +56,7 @@ class CausalLMModule(LightningModule):
         return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remove frozen weights from the checkpoint, where it is loaded without them."""
         if not self.strict_loading:
             trained = {name for name, weight in self.named_parameters() if weight.requires_grad}
             checkpoint["state_dict"] = {name: w for name, w in checkpoint["state_dict"].items() if name in trained}
@@ -70,9 +72,11 @@ class CausalLMModule(LightningModule):
             group["lr"] = rate
 
     def on_fit_end(self) -> None:
+        """Free the optimizer's state."""
         self.optimizer.state.clear()  # already saved; Lightning would copy it to the CPU
 
     def training_step(self, step: Step, step_index: int) -> None:
+        """Train one optimizer step. Raises ConfigError if memory runs out or numbers are not finite."""
         with memory_for(step, self.config.trainer.tokens_per_micro_batch):
             self._train(step)
 
@@ -116,14 +120,17 @@ class CausalLMModule(LightningModule):
         return self.trainer.strategy.model.no_sync() if waits else nullcontext()
 
     def on_train_batch_end(self, outputs: Any, step: Step, step_index: int) -> None:
+        """Stop the trainer after the last step."""
         # if the last step lies inside an epoch, Lightning validates after it only with should_stop set
         self.trainer.should_stop = self.global_step == self.total_steps
 
     def on_validation_epoch_start(self) -> None:
+        """Reset the sums of losses, weights and tokens."""
         self.validation = _Losses(self.device)
         self.validation_weight, self.validation_tokens = 0.0, [0] * len(GROUPS)
 
     def validation_step(self, step: Step, step_index: int) -> None:
+        """Add the losses of a step's micro-batches to the sums."""
         with memory_for(step, self.config.trainer.tokens_per_micro_batch):
             for batch in step.micro_batches:
                 loss, nll = self.model(batch, 1.0)
@@ -132,6 +139,7 @@ class CausalLMModule(LightningModule):
         self.validation_tokens = [sum(pair) for pair in zip(self.validation_tokens, step.group_tokens, strict=True)]
 
     def on_validation_epoch_end(self) -> None:
+        """Log the validation loss, in all and per group. Raises ConfigError if it is not finite."""
         losses = self.validation.summed(self.trainer.strategy, self.validation_tokens)
         loss = losses.pop("loss") / self.validation_weight
         check_validation(loss, self.global_step)

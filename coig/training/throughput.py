@@ -26,13 +26,16 @@ class Throughput(Callback):
         self.mean_seconds: float | None = None
 
     def on_fit_start(self, trainer: Any, module: Any) -> None:
+        """Reset the GPU's peak memory, which earlier arms set."""
         if module.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(module.device)  # forget the peak of earlier arms
 
     def on_train_batch_start(self, trainer: Any, module: Any, step: Step, index: int) -> None:
+        """Note the time at which a step starts."""
         self.started = perf_counter()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, step: Step, index: int) -> None:
+        """Add speed, peak memory, padding and MFU of the step to the module's figures."""
         seconds = perf_counter() - self.started
         mean = seconds if self.mean_seconds is None else self.mean_seconds
         self.mean_seconds = SMOOTHING * mean + (1 - SMOOTHING) * seconds
@@ -69,6 +72,7 @@ class ProgressBar(RichProgressBar):
         return str(super()._get_train_description(current_epoch)).removesuffix("/-2")  # max_epochs is unlimited here
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        """Return the bar's metrics without the version number, with the remaining time."""
         metrics = {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
         return metrics | {"left": self.throughput.time_left(trainer)}
 

@@ -227,7 +227,7 @@ def _read(reply: Any) -> tuple[str, bool]:
 
 
 def _described(error: Exception) -> str:
-    """Return an error of OpenAI's client in at most 300 characters, with the server's reply or the cause."""
+    """Describe an error of the client in at most 300 characters, with the server's reply or the cause."""
     said = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, openai.APIStatusError):
         said += f" {' '.join(error.response.text.split())}"

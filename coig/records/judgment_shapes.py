@@ -76,7 +76,7 @@ def _convert_pair(row: Row, found: set[str]) -> Row:
 
 
 def _convert_rating(row: Row, found: set[str]) -> Row:
-    """Convert a row with `value`, or a column `value.DIMENSION` per dimension, to a rating."""
+    """Convert a row with `value`, or a column `value.DIMENSION` per dimension, to a rating, without null dimensions."""
     row = {**row, "kind": "rating", "arms": row["arms"] if "arms" in row else [text_of(row, "arm")]}
     wide = {key.removeprefix("value."): value for key, value in row.items() if key.startswith("value.")}
     if not wide and "value" not in row:

@@ -74,11 +74,11 @@ def _git(checkout: Path) -> dict[str, Any] | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     untracked = names.decode(errors="replace").split("\0")[:-1]
-    return {"revision": revision, "dirty": bool(diff or untracked), "diff": _shown(diff), "untracked": untracked}
+    return {"revision": revision, "dirty": bool(diff or untracked), "diff": _limit_diff(diff), "untracked": untracked}
 
 
-def _shown(diff: bytes) -> str | dict[str, Any] | None:
-    """Return a diff for `git apply`, without secrets; None if empty; only sha256 and size above `MAX_DIFF` bytes."""
+def _limit_diff(diff: bytes) -> str | dict[str, Any] | None:
+    """Return a diff as text without secrets, None if it is empty, or its sha256 and size above `MAX_DIFF` bytes."""
     if len(diff) > MAX_DIFF:
         return {"sha256": hashlib.sha256(diff).hexdigest(), "bytes": len(diff)}
     return _without_secrets(diff.decode(errors="replace")) or None

@@ -1,1 +1,1 @@
-"""From files to optimizer steps: examples → mixture → tokens → steps."""
+"""Turn files into optimizer steps: examples → mixture → tokens → steps."""

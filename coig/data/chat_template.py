@@ -1,4 +1,4 @@
-"""A model's own chat template: what it renders, and what that says about the model's control tokens."""
+"""Render messages with a tokenizer's chat template, and find the control tokens that the template uses."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from jinja2 import TemplateSyntaxError
 from coig.errors import ConfigError, first_line
 from coig.text.think_tags import OPENING, REASONING_END, REASONING_START, reasoning_block
 
-DATE = {"date_string": "26 Jul 2024"}  # for templates that would write today's; this is the default of Llama 3.2's
-PROBE = "\ue000"  # a message that no template holds itself
+DATE = {"date_string": "26 Jul 2024"}  # the default of Llama 3.2's template; keeps today's date out of prompts
+PROBE = "\ue000"  # a private-use character, which no template contains
 ENDS_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "<eos>", "</s>")
 Messages = list[dict[str, str]]
 
@@ -20,14 +20,15 @@ Messages = list[dict[str, str]]
 class ChatTemplate:
     """Renders messages with a tokenizer's chat template.
 
-    control_tokens: the added tokens that structure a conversation, longest first. These are the special ones, those
-    that the template writes or mentions, and the think tags; some models mark `<｜User｜>` as ordinary.
-    All other added tokens (runs of blank lines, HTML tags) are ordinary text.
-    thinking: the think block that the generation prompt ends with, as far as the template writes it; else empty.
+    control_tokens: the added tokens that structure a conversation, longest first. They are the special tokens, the
+        tokens that the template writes or mentions, and the think tags. The flag `special` alone is not enough:
+        some models do not set it for `<｜User｜>`. All other added tokens (blank lines, HTML tags) are ordinary text.
+    thinking: the start of a think block, or the whole block, that ends the generation prompt; empty if it has none.
+    end_of_turn: the control token that follows an assistant's message.
 
     Args:
         tokenizer: a tokenizer with a chat template.
-        arguments: what the template is given besides the messages.
+        arguments: variables that the template receives besides the messages.
 
     Raises ConfigError if the template cannot be rendered or leaves out what a user says.
     """
@@ -46,11 +47,15 @@ class ChatTemplate:
 
     @property
     def name(self) -> str:
+        """The tokenizer's hub id or folder."""
         return str(self._tokenizer.name_or_path)
 
     @property
     def end_of_text(self) -> str:
-        """The token that ends a plain document: an instruct model's `eos_token` is often the end of a turn."""
+        """The token that ends a document.
+
+        It is the tokenizer's `eos_token`, unless that one ends a turn; then the first known one of `ENDS_OF_TEXT`.
+        """
         end = self._tokenizer.eos_token
         if end and end != self.end_of_turn:
             return str(end)
@@ -58,23 +63,23 @@ class ChatTemplate:
 
     @property
     def leaves_thinking_open(self) -> bool:
-        """Tell whether a completion begins inside of a think block."""
+        """Whether the generation prompt opens a think block and leaves it open."""
         return bool(self.thinking) and REASONING_END not in self.thinking
 
     @property
     def writes_whole_block(self) -> bool:
-        """Tell whether the generation prompt ends with an empty think block, so that a completion is an answer."""
+        """Whether the generation prompt ends with a closed, empty think block, so that the model only answers."""
         return REASONING_END in self.thinking
 
-    def continued(self, block: str) -> str:
-        """Return what is left of a think block behind a prompt that has opened it."""
+    def continue_block(self, block: str) -> str:
+        """Return `block` (`<think>…</think>`) without the start that the generation prompt already wrote."""
         return block[min(len(self.thinking), len(REASONING_START)) :] if self.leaves_thinking_open else block
 
     def prompt(self, user: str, system: str | None, *, with_reasoning: bool) -> str:
         """Render a prompt with its generation header.
 
-        A think block that the template opens is closed if the target has no reasoning. Raises ConfigError if what is
-        rendered does not hold both texts.
+        Without reasoning, close a think block that the template opens. Raises ConfigError if the rendered text lacks
+        the user's or the system message.
         """
         messages = [{"role": "user", "content": user}]
         if system:
@@ -87,11 +92,11 @@ class ChatTemplate:
             )
         self._check_user_text(user, text)
         if self.leaves_thinking_open and not with_reasoning:
-            text += self.continued(reasoning_block(""))
+            text += self.continue_block(reasoning_block(""))
         return text
 
     def render(self, messages: Messages, *, add_generation_prompt: bool = False) -> str:
-        """Render messages as text. Raises ConfigError with the template's own words if it refuses them."""
+        """Render messages as text. Raises ConfigError with the template's error message if rendering fails."""
         try:
             text: str = self._tokenizer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=add_generation_prompt, **self.arguments
@@ -100,12 +105,12 @@ class ChatTemplate:
             raise ConfigError(
                 f"model.path: {self._place}:{error.lineno}: the chat template has a syntax error ({error.message})"
             ) from None
-        except Exception as error:  # a template fails in its own way, with any exception of Python's
+        except Exception as error:  # a template can raise any of Python's exceptions
             raise ConfigError(self._refusal(messages, error)) from None
         return text
 
     def _check_user_text(self, user: str, rendered: str) -> None:
-        """Raise ConfigError if what was rendered does not hold what a user said."""
+        """Raise ConfigError if the rendered text lacks the user's message."""
         if user.strip() not in rendered:
             raise ConfigError(
                 f"model.path: the chat template of {self.name} leaves out or changes what the user says (it may expect "
@@ -114,6 +119,7 @@ class ChatTemplate:
             )
 
     def _refusal(self, messages: Messages, error: Exception) -> str:
+        """Return the message for a template that fails on these messages."""
         said = f"the chat template of {self.name} fails: {first_line(error)}"
         if messages[0]["role"] == "system":
             return f"model.path: with a system message, {said}; set model.system_prompt=null, and remove those of rows"
@@ -121,12 +127,15 @@ class ChatTemplate:
 
     @property
     def _place(self) -> str:
-        """The file that the template stands in, as far as it is known."""
+        """The file that holds the template; if it is not a local file, the tokenizer's name."""
         file = Path(self.name) / "chat_template.jinja"
         return str(file) if file.exists() else f"{self.name} (tokenizer_config.json)"
 
     def _token_at_start(self, tail: str) -> str:
-        """Return the control token that begins what the template writes behind an assistant's message."""
+        """Return the control token that `tail`, the text after an assistant's message, starts with.
+
+        Raises ConfigError if it starts with none.
+        """
         for token in self.control_tokens:
             if tail.lstrip().startswith(token):
                 return token
@@ -134,10 +143,13 @@ class ChatTemplate:
 
 
 def _control_tokens(tokenizer: Any, written: str) -> list[str]:
-    """Return the added tokens that text of users must not become, longest first."""
+    """Return the added tokens that users' text must never be tokenized as, longest first.
+
+    `written` is the template's source with texts that it rendered.
+    """
     added = {str(token): token.special for token in tokenizer.added_tokens_decoder.values()}
     special = {token for token, is_special in added.items() if is_special} | set(tokenizer.all_special_tokens)
     tags = {OPENING, REASONING_END}
-    # words and white space occur in every template, which says nothing about them
+    # words and white space occur in every template, so finding them there does not make them control tokens
     named = {token for token in added if token in written and not token.isspace() and not token.isalnum()}
     return sorted((special | named | tags) & added.keys(), key=lambda token: (-len(token), token))

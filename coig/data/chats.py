@@ -12,9 +12,10 @@ TOOLS = {"tool", "function", "function_call", "observation"}  # roles of calls a
 
 
 def one_turn(messages: Any, name: str) -> Row:
-    """Return the prompt, answer, reasoning and system message of a conversation of one turn.
+    """Return a one-turn conversation as {prompt, answer}, with `reasoning` and `system` if it has them.
 
-    Raises ValueError, with the column's `name`, if it has several turns, calls tools or is no conversation.
+    Raises ValueError that starts with `name`, the column, if there are several turns, tool calls, or no list of
+    messages.
     """
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise ValueError(f"{name}: not a list of messages")
@@ -33,10 +34,10 @@ def one_turn(messages: Any, name: str) -> Row:
     return fields | ({"reasoning": reasoning} if reasoning else {}) | ({"system": _content(system)} if system else {})
 
 
-def joined_parts(name: str, value: Any) -> Any:
-    """Return the text of content given in parts, `[{type: text, text: …}]`; any other value as it is.
+def join_parts(name: str, value: Any) -> Any:
+    """Join content given in parts, `[{type: text, text: …}]`, into one text; return any other value unchanged.
 
-    Raises ValueError with the type of a part that is no text.
+    Raises ValueError that starts with `name` if a part is not of type text.
     """
     if not isinstance(value, list) or not value or not all(isinstance(part, dict) and "type" in part for part in value):
         return value
@@ -46,9 +47,11 @@ def joined_parts(name: str, value: Any) -> Any:
 
 
 def _role(message: Row) -> str:
+    """Return a message's role under OpenAI's name for it."""
     role = str(message.get("role") or message.get("from"))
     return ROLES.get(role, role)
 
 
 def _content(message: Row) -> Any:
+    """Return a message's `content`, or ShareGPT's `value`."""
     return message["content"] if "content" in message else message.get("value")

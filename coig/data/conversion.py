@@ -1,4 +1,4 @@
-"""Convert a source's files to parquet, row by row; rows that cannot be used go to a quarantine."""
+"""Convert a source's files to parquet, row by row; write rows that cannot be used to a quarantine file."""
 
 from __future__ import annotations
 
@@ -26,33 +26,38 @@ from coig.text.cleaning import Row, content_id, prompt_key
 from coig.text.language import script_share
 from coig.text.think_tags import REASONING_END
 
-PART_CHARACTERS = 1 << 23  # of one parquet file; bounds what is held in memory
+PART_CHARACTERS = 1 << 23  # characters in one parquet file; limits memory use
 TEXTS = {"prompt": pl.String, "reasoning": pl.String, "answer": pl.String, "system": pl.String}
 INDEX = {
     "id": pl.String,
     "place": pl.String,  # file:line
     "content": pl.String,  # content_id of prompt and answer
-    "digest": pl.Binary,  # of the texts
-    "prompt_key": pl.Binary,  # of a document, its own text
+    "digest": pl.Binary,  # Example.digest
+    "prompt_key": pl.Binary,  # computed from the prompt, or from a document's text
     "source": pl.String,
     "lang": pl.String,
     "genre": pl.String,
     "score": pl.Float64,
     "script_share": pl.Float64,
     "characters": pl.Int64,
-    "has_reasoning": pl.Boolean,  # of a document, true: it needs none
+    "has_reasoning": pl.Boolean,  # true for documents, which need none
 }
 SCHEMA = INDEX | TEXTS
 
 
 def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> None:
-    """Write the sound rows to parquet, part by part, and the damaged ones to the quarantine."""
+    """Convert the rows of `paths`: usable ones to parquet parts in `folder`, the others to its quarantine.jsonl.
+
+    The counts go to about.json. `lang` is the language of rows that do not name one. Raises DataError if a file changes
+    meanwhile.
+    """
     shape = partial(sources.by_columns, columns=source.columns) if source.columns else function_of(source.shape)
     contents = {path: content_sha256(path) for path in paths}
     unique = _UniqueIds(paths)
     counts: Counter[str] = Counter(rows=0, quarantined=0, split=0, without_reasoning=0, renamed=0)
 
-    def sound() -> Iterator[Row]:
+    def usable_rows() -> Iterator[Row]:
+        """Yield the records of usable rows, count all rows, and quarantine the others."""
         for path in paths:
             for place, row in read_rows(path):
                 counts["rows"] += 1
@@ -66,17 +71,17 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
                 counts.update(split=split, without_reasoning=not record["has_reasoning"], renamed=name != record["id"])
                 yield record | {"place": place, "id": name}
 
-    # polars writes one part on the other cores while the next is read
+    # polars writes one part on other cores while this thread reads the next
     with (folder / "quarantine.jsonl").open("w", encoding="utf-8") as quarantine, ThreadPoolExecutor(1) as writer:
         parts: list[Future[dict[str, Any]]] = []
-        for number, part in enumerate(batched(sound(), lambda record: record["characters"], PART_CHARACTERS)):
+        for number, part in enumerate(batched(usable_rows(), lambda record: record["characters"], PART_CHARACTERS)):
             for written in parts[-1:]:
-                written.result()  # no more than two parts are in memory
-            parts.append(writer.submit(_written, part, folder / f"{number:05}.parquet"))
+                written.result()  # keeps no more than two parts in memory
+            parts.append(writer.submit(_write_part, part, folder / f"{number:05}.parquet"))
     if any(content_sha256(path) != before for path, before in contents.items()):
         raise DataError(f"{', '.join(map(str, paths))}: changed while it was read; run again")
     about = {
-        "files": [_described(path) for path in paths],
+        "files": [_describe_file(path) for path in paths],
         **counts,
         "quarantine": sha256_of(folder / "quarantine.jsonl"),
         "parts": [written.result() for written in parts],
@@ -85,9 +90,10 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
 
 
 class _UniqueIds:
-    """Makes ids that restart in each file of a source unique by the file's name.
+    """Ids that are unique over all files of a source, for files whose ids each start again.
 
-    The versions of a text in several languages keep one id, and so do copies of a row.
+    An id that another file already used gets the file's name as a prefix. Versions of a text in several languages and
+    copies of a row keep one id.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -95,10 +101,10 @@ class _UniqueIds:
         common = Path(os.path.commonpath([path.parent for path in absolute]))
         names = [str(path.relative_to(common).with_suffix("")) for path in absolute]
         self._names = dict(zip(paths, names, strict=True))
-        self._first: dict[tuple[str, str], tuple[Path, bytes]] = {}  # who had an id, by language and id
+        self._first: dict[tuple[str, str], tuple[Path, bytes]] = {}  # (language, id) → file and digest of its first row
 
     def name(self, path: Path, record: Row) -> str:
-        """Return the id under which a row of a file is kept."""
+        """Return the unique id of a record from the file `path`."""
         name = str(record["id"])
         if len(self._names) == 1:
             return name
@@ -107,7 +113,7 @@ class _UniqueIds:
 
 
 def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> tuple[Row, bool]:
-    """Return a row of the parquet file, and whether a think block was split off its answer.
+    """Convert a source's row to a row of the parquet file; return it, and whether its answer held a think block.
 
     Raises ValueError with the reason if the row cannot be used.
     """
@@ -119,7 +125,7 @@ def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> tu
         fields = shape(row)
     except ValueError:
         raise
-    except Exception as error:  # a shape of the user's own need not know which rows it will meet
+    except Exception as error:  # a user's function may raise anything on a row that it does not expect
         raise ValueError(f"{type(error).__name__} in the source's function: {error}") from error
     if not isinstance(fields, dict):
         raise ValueError(f"the source's function returned {type(fields).__name__}, no fields")
@@ -141,7 +147,7 @@ def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> tu
 
 
 def _number(value: Any) -> float | None:
-    """A judge's score, which data sets write as a number or a text; None for none."""
+    """Return a judge's score, given as number or text; None if it is missing or not finite."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -150,20 +156,22 @@ def _number(value: Any) -> float | None:
 
 
 def _quarantine(stream: IO[str], place: str, reason: str, row: Any) -> None:
+    """Write an unusable row, its place and the reason as a JSON line."""
     found = row.text if isinstance(row, Damaged) else row
-    # escaped, as a lone surrogate cannot be written otherwise
+    # ASCII only: a lone surrogate cannot be written as UTF-8
     stream.write(json.dumps({"place": place, "reason": reason, "row": found}, default=str) + "\n")
 
 
-def _written(part: Sequence[Row], path: Path) -> dict[str, Any]:
+def _write_part(part: Sequence[Row], path: Path) -> dict[str, Any]:
+    """Write rows to a parquet file, adding `script_share`; return the file's name, row count and sha256."""
     share = script_share(pl.concat_str("prompt", "reasoning", "answer", separator="\n"))
-    # lz4: half again as large as zstd, and several times as fast
+    # lz4 takes 1.5 times the space of zstd, but is several times as fast
     pl.DataFrame(part, schema=SCHEMA).with_columns(script_share=share).write_parquet(path, compression="lz4")
     return {"name": path.name, "rows": len(part), "sha256": sha256_of(path)}
 
 
-def _described(path: Path) -> dict[str, Any]:
-    """Describe a file for the manifest; a file of the hub by its commit too."""
+def _describe_file(path: Path) -> dict[str, Any]:
+    """Return a file's path and sha256 for the manifest, and the commit if it comes from the hub's cache."""
     parents = [parent.name for parent in path.parents]
     commit = parents[parents.index("snapshots") - 1] if "snapshots" in parents else None
     described = {"path": str(path), "sha256": content_sha256(path)}

@@ -1,10 +1,11 @@
-"""A mixture as tokens: encoded once, kept in memory-mapped files that all arms of all studies share.
+"""Encode a mixture as tokens, once, into memory-mapped files that all arms of all studies share.
 
     <cache>/encoded/<key>/<shard>/ids.npy        the ids of many examples, end to end
-                                  index.parquet  where each of them stands, by the digest of its texts
+                                  index.parquet  each example's offset, by the digest of its texts
 
-`key` stands for tokenizer, template and what the target holds; length limit and loss weights are applied on reading.
-A shard is never changed; its name is made of the sha256 of its files, so that a damaged one is found and made again.
+`key` is a hash of the tokenizer, the chat template and whether targets hold the reasoning. The length limit and the
+loss weights are applied on reading. A shard is never changed. Its name is made of its files' sha256, so that a damaged
+shard is recognized and encoded again.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from coig.files.atomic import atomic_folder
 from coig.text.think_tags import reasoning_block
 
 log = logging.getLogger(__name__)
-WORTH_A_LINE = 1000  # examples whose encoding takes long enough to say so
+WORTH_A_LINE = 1000  # examples; encoding more takes long enough to be logged
 SHARD_TOKENS = 1 << 24  # 64 MiB of ids
-BATCH_CHARACTERS = 1 << 20  # tokenized at once
+BATCH_CHARACTERS = 1 << 20  # characters tokenized in one call
 SEGMENTS = [segment.name.lower() for segment in Segment]
 INDEX = {"digest": pl.Binary, "start": pl.Int64, **dict.fromkeys(SEGMENTS, pl.Int32)}
-FILES = ("ids.npy", "index.parquet")  # of a shard, whose name is made of their sha256
+FILES = ("ids.npy", "index.parquet")  # a shard's files; its name holds their sha256, in this order
 PLACES = {**INDEX, "shard": pl.String}
 
 
@@ -48,8 +49,9 @@ PLACES = {**INDEX, "shard": pl.String}
 class Encoded:
     """One example as T tokens, in the segments prompt, reasoning and answer.
 
-    input_ids: (T,) int32, a view of a file; lengths: the segments', in tokens; segment_weights: the segments' loss
-    weights.
+    input_ids: (T,) int32, a view of a memory-mapped file.
+    lengths: the tokens of each segment.
+    segment_weights: the loss weight of each segment.
     """
 
     id: str
@@ -61,26 +63,26 @@ class Encoded:
 
     @property
     def segments(self) -> NDArray[np.int64]:
-        """(T,), each token's `Segment`."""
+        """(T,) each token's `Segment`."""
         return np.repeat(np.arange(len(Segment)), self.lengths)
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """(T,), each token's loss weight; 0: no loss."""
+        """(T,) each token's loss weight; 0 means no loss."""
         return np.repeat(np.array(self.segment_weights, dtype=np.float32), self.lengths)
 
 
 class EncodedSet(Sequence[Encoded]):
-    """The examples of a mixture that are trained on or validated with.
+    """A sequence of the encoded examples of a mixture's training or validation part, without dropped ones.
 
-    groups: per (kind, lang, source) the examples, how many of them are documents split into pieces, tokens, supervised
-        tokens, and how many examples were truncated and dropped.
-    supervised: (examples,) int64, how many tokens of each bear loss.
+    groups: a dict for each (kind, lang, source) with the numbers of examples, documents split into pieces, tokens,
+        supervised tokens, and truncated and dropped examples.
+    supervised: (examples,) int64, the number of tokens with loss in each example.
 
     Args:
-        lines: frame of id, kind, lang, source, place (shard, start), tokens of each segment, supervised tokens, and
-            whether the example was truncated and dropped; a long document has a line for each of its pieces.
-        shards: the ids of many examples each, by name.
+        lines: one row per example, or per piece of a long document: id, kind, lang, source, shard, start (offset in the
+            shard), tokens per segment, supervised tokens, piece, pieces, truncated and dropped.
+        shards: shard name → (tokens,) int32, the ids of many examples end to end.
     """
 
     def __init__(self, lines: pl.DataFrame, shards: Mapping[str, Ids], weights: Weights) -> None:
@@ -88,13 +90,13 @@ class EncodedSet(Sequence[Encoded]):
         kept = lines.filter(~pl.col("dropped"))
         self.supervised: NDArray[np.int64] = kept["supervised"].cast(pl.Int64).to_numpy()
         self._names = kept.select("id", "kind", "lang", "shard").rows()
-        self._places = kept.select("start", *SEGMENTS).to_numpy()
+        self._offsets = kept.select("start", *SEGMENTS).to_numpy()
         self._shards = shards
         self._weights = weights.prompt, weights.reasoning, weights.answer
 
     @property
     def counts(self) -> Counter[str]:
-        """Count the examples that were truncated and dropped in all."""
+        """How many examples were `truncated` and how many `dropped`, over all groups."""
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
     def __len__(self) -> int:
@@ -102,31 +104,36 @@ class EncodedSet(Sequence[Encoded]):
 
     def __getitem__(self, number: int) -> Encoded:  # type: ignore[override]
         name, kind, lang, shard = self._names[number]
-        start, *lengths = self._places[number].tolist()
+        start, *lengths = self._offsets[number].tolist()
         ids = self._shards[shard][start : start + sum(lengths)]
         return Encoded(name, kind, lang, ids, tuple(lengths), self._weights)
 
 
 def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> tuple[EncodedSet, EncodedSet]:
-    """The encoded training and validation examples, in the mixture's order, over-long ones settled.
+    """Return the encoded training and validation examples, in the mixture's order, none over `model.max_length`.
 
-    A document that is longer than `model.max_length` becomes several, of which nothing is lost. Of other examples
-    `data.overlong=truncate` cuts the end of the answer, so no end token is learned there; an example left without a
-    supervised token is dropped. Raises DataError on `error`, and if nothing is left of a pool that is trained on.
+    A longer document is split into pieces, without losing a token. `data.overlong` decides about other examples:
+    `truncate` cuts the end, so that the end token is not learned; `drop` drops them; `error` raises DataError. An
+    example without a supervised token is dropped. Raises DataError if all training examples of a pool are dropped.
     """
     parts = mixture.train, mixture.validation
-    places, shards = _encoded(pl.concat(parts), mixture, config, encoder)
+    places, shards = _encode_missing(pl.concat(parts), mixture, config, encoder)
     located = (part.join(places, on="digest", how="left", maintain_order="left") for part in parts)
-    train, validation = (_settled(_in_pieces(lines, config.model.max_length, encoder), config) for lines in located)
+    train, validation = (
+        _apply_length_limit(_split_documents(lines, config.model.max_length, encoder), config) for lines in located
+    )
     _check_pools(train, config)
     weights = config.supervision.weights
     return EncodedSet(train, shards, weights), EncodedSet(validation, shards, weights)
 
 
-def _encoded(
+def _encode_missing(
     lines: pl.DataFrame, mixture: Mixture, config: TrainConfig, encoder: Encoder
 ) -> tuple[pl.DataFrame, dict[str, Ids]]:
-    """Encode the examples that are not cached; return each example's shard and offset, and the open shards."""
+    """Encode the examples that are not cached; return each example's shard and offset, and the open shards.
+
+    Raises DataError that names the place of an example that the chat template refuses.
+    """
     with_reasoning = config.supervision.with_reasoning
     key = key_of([encoder.settings, with_reasoning], Encoder, ChatTemplate, reasoning_block, _write)
     folder = local_path(config.data.cache).absolute() / "encoded" / key
@@ -155,7 +162,7 @@ def _encoded(
 def _shards(
     examples: Iterable[Example], encoder: Encoder, with_reasoning: bool
 ) -> Iterator[list[tuple[bytes, Tokens]]]:
-    """Digests and tokens of the examples, so many at a time that a shard stays small."""
+    """Yield the examples' (digest, tokens), grouped into shards of about `SHARD_TOKENS` tokens."""
     encoded = (
         (example.digest, tokens)
         for batch in batched(examples, lambda example: example.characters, BATCH_CHARACTERS)
@@ -165,6 +172,7 @@ def _shards(
 
 
 def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
+    """Write a shard's ids and index into a folder that is named by their sha256."""
     sizes = [len(tokens.ids) for _, tokens in shard]
     lengths = zip(*(tokens.lengths for _, tokens in shard), strict=True)
     index = pl.DataFrame(
@@ -185,7 +193,7 @@ def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
 
 
 def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
-    """Look up the shard and offset of the examples that were encoded before."""
+    """Look up the cached examples among `digests`; return a frame of digest, start, tokens per segment and shard."""
     tables = [pl.DataFrame(schema=PLACES)]
     for shard in sorted(folder.glob("[!.]*/")):
         if _is_sound(shard, "index.parquet"):
@@ -210,18 +218,18 @@ def _short_sha256(content: bytes | memoryview) -> str:
 
 
 def _remove_damaged(folder: Path) -> None:
-    """Remove what does not hold what its name says, and what a killed process left."""
+    """Delete shards whose content does not match their name, and folders that a killed process left unfinished."""
     for shard in folder.glob("*/"):
         if not _is_sound(shard, *FILES):
-            log.info("%s is damaged or unfinished: made anew", shard)
+            log.info("%s is damaged or unfinished: encoding it again", shard)
             shutil.rmtree(shard)
 
 
-def _in_pieces(lines: pl.DataFrame, limit: int, encoder: Encoder) -> pl.DataFrame:
+def _split_documents(lines: pl.DataFrame, limit: int, encoder: Encoder) -> pl.DataFrame:
     """Split each document of more than `limit` tokens into as few pieces as fit, of about equal length.
 
-    Adds the columns `piece`, counted from 0, and `pieces`. Only the first piece begins as a document does, and only the
-    last one ends so.
+    Adds the columns `piece`, counted from 0, and `pieces`, the number of them. Only the first piece has the document's
+    start token, and only the last one its end token.
     """
     size, piece, pieces = pl.sum_horizontal(SEGMENTS).cast(pl.Int64), pl.col("piece"), pl.col("pieces")
     is_document = (pl.col("prompt") <= len(encoder.document_start)) & (pl.col("reasoning") == 0)
@@ -240,10 +248,10 @@ def _in_pieces(lines: pl.DataFrame, limit: int, encoder: Encoder) -> pl.DataFram
     )
 
 
-def _settled(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
-    """Lines with the segments cut to `model.max_length`, and the columns supervised, truncated and dropped.
+def _apply_length_limit(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
+    """Cut the segments to `model.max_length` tokens together; add the columns supervised, truncated and dropped.
 
-    Raises DataError that names the first over-long one if `data.overlong` says so.
+    With `data.overlong=drop` longer examples are dropped, with `error` the first one raises DataError.
     """
     limit, weights = config.model.max_length, config.supervision.weights
     lines = lines.with_columns(long=pl.sum_horizontal(SEGMENTS) > limit)
@@ -257,20 +265,20 @@ def _settled(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
     for name in SEGMENTS:
         cut.append(pl.min_horizontal(name, room).alias(name))
         room = room - cut[-1]
-    # a prompt's first token, or a document's, has nothing before it to be predicted from
+    # a sequence's first token has no context to be predicted from, so it never has loss
     first_weight = pl.when(pl.col("prompt") > 0).then(weights.prompt).otherwise(weights.answer)
     supervised = pl.sum_horizontal(name for name in SEGMENTS if getattr(weights, name) > 0) - (first_weight > 0)
-    hopeless = pl.col("long") if config.data.overlong == "drop" else pl.lit(False)
+    too_long = pl.col("long") if config.data.overlong == "drop" else pl.lit(False)
     return (
         lines.with_columns(cut)
         .with_columns(supervised=supervised)
-        .with_columns(dropped=(pl.col("supervised") <= 0) | hopeless)
+        .with_columns(dropped=(pl.col("supervised") <= 0) | too_long)
         .with_columns(truncated=pl.col("long") & ~pl.col("dropped"))
     )
 
 
 def _check_pools(lines: pl.DataFrame, config: TrainConfig) -> None:
-    """Raises DataError if none of a pool's examples is left: the arm would not be what its name says."""
+    """Raise DataError if all examples of a pool are dropped: the arm's data would not match its ratio."""
     for pool, dropped, examples in lines.group_by("pool", maintain_order=True).agg("dropped", pl.len()).iter_rows():
         if all(dropped):
             limit = f"model.max_length={config.model.max_length}"
@@ -279,6 +287,7 @@ def _check_pools(lines: pl.DataFrame, config: TrainConfig) -> None:
 
 
 def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:
+    """Count examples and tokens for each kind, language and source (see `EncodedSet.groups`)."""
     kept = ~pl.col("dropped")
     return (
         lines.group_by("kind", "lang", "source")

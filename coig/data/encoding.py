@@ -1,9 +1,8 @@
-"""From examples to token ids, with the borders of their segments.
+"""Turn examples into token ids, and count the tokens of each segment.
 
-The prompt with its generation header and the completion are tokenized apart, as at inference; the border between
-reasoning and answer is found inside the completion from the tokens' offsets. Text that users wrote never becomes a
-control token: wherever it spells one (`<|im_end|>`), the spelling is cut in two before tokenizing, which leaves the
-decoded text as it was. All else is tokenized as the model's own tokenizer does it.
+The prompt with its generation header and the completion are tokenized separately, as at inference. The tokens' offsets
+give the border between reasoning and answer inside the completion. Text that users wrote never becomes a control token:
+where it spells one (`<|im_end|>`), the spelling is cut in two before tokenizing. The decoded text stays the same.
 """
 
 from __future__ import annotations
@@ -31,6 +30,8 @@ _NONE: Ids = np.array([], dtype=np.int32)
 
 
 class Segment(IntEnum):
+    """A part of an encoded example."""
+
     PROMPT = 0
     REASONING = 1
     ANSWER = 2
@@ -38,9 +39,10 @@ class Segment(IntEnum):
 
 @dataclass(frozen=True)
 class Tokens:
-    """An example as T token ids, int32, and how many of them belong to prompt, reasoning and answer, in this order.
+    """An encoded example.
 
-    The end token is the answer's last.
+    ids: (T,) int32; the last one is the end token, which belongs to the answer.
+    lengths: the numbers of tokens of prompt, reasoning and answer; their sum is T.
     """
 
     ids: Ids
@@ -48,7 +50,7 @@ class Tokens:
 
 
 class ExampleError(ConfigError):
-    """Says why the chat template cannot render an example."""
+    """An example that the chat template cannot render; `digest` identifies it."""
 
     def __init__(self, example: Example, problem: ConfigError) -> None:
         super().__init__(f"example {example.id}: {problem}")
@@ -56,12 +58,14 @@ class ExampleError(ConfigError):
 
 
 class Encoder:
-    """Renders prompts and targets with a model's own chat template.
+    """A tokenizer of prompts and targets in a model's chat format, for training and generation alike.
 
     Args:
         tokenizer: a fast tokenizer with a chat template.
-        system_prompt: stated here so that training and generation use the same one; None leaves it out.
-        template_arguments: what the template is given besides.
+        system_prompt: the system message of examples that have none; None: no system message.
+        template_arguments: variables that the template receives besides the messages.
+
+    Raises ConfigError if the tokenizer or its template cannot give exact targets.
     """
 
     def __init__(
@@ -83,15 +87,16 @@ class Encoder:
             int(tokenizer.convert_tokens_to_ids(token))
             for token in (self.template.end_of_turn, self.template.end_of_text)
         )
-        self._prompt("", None, with_reasoning=True)  # fails if the template takes no system prompt
+        self._prompt_pieces("", None, with_reasoning=True)  # raises if the template takes no system prompt
 
     @classmethod
     def of(cls, model: Model, tokenizer: Any) -> Encoder:
+        """Make an encoder with the system prompt and template arguments of a model's config."""
         return cls(tokenizer, model.system_prompt, model.template_arguments)
 
     @property
     def settings(self) -> list[Any]:
-        """All that bears on the ids but the examples, as JSON types."""
+        """Everything besides the examples that the ids depend on, as JSON types, for the cache's key."""
         return [
             self._backend.to_str(),
             {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()},
@@ -105,28 +110,31 @@ class Encoder:
         ]
 
     def opening(self, *, with_reasoning: bool = True) -> str:
-        """Return the think block that a prompt ends with and its completion goes on with; empty if there is none."""
+        """Return the opened think block that a prompt ends with and the completion continues; empty if it has none."""
         return self.template.thinking if with_reasoning and self.template.leaves_thinking_open else ""
 
     def prompt_ids(self, prompt: str, system: str | None = None, *, with_reasoning: bool = True) -> list[int]:
-        """The ids of a prompt with its generation header: what training conditions on and generation is fed."""
-        [ids] = self._tokenized([self._prompt(prompt, system, with_reasoning=with_reasoning)])
+        """Return the token ids of a prompt with its generation header, the same in training and generation.
+
+        `system` replaces the encoder's system prompt.
+        """
+        [ids] = self._tokenize([self._prompt_pieces(prompt, system, with_reasoning=with_reasoning)])
         return [int(token) for token in ids]
 
     def encode(self, examples: Sequence[Example], *, with_reasoning: bool) -> list[Tokens]:
-        """Ids and segments of whole examples, end token included; `with_reasoning` puts it into the target.
+        """Encode examples, each with prompt, target and end token; `with_reasoning` puts the reasoning into the target.
 
-        Raises ExampleError if the chat template refuses an example's texts or leaves one out, and ConfigError if it
-        leaves no place for the reasoning.
+        Raises ExampleError if the chat template refuses or omits a text of an example. Raises ConfigError if the
+        template ends its prompt with an empty think block, after which no reasoning can follow.
         """
         if with_reasoning and self.template.writes_whole_block:
             raise ConfigError(
                 "model.template_arguments: the chat template ends a prompt with an empty think block, so no reasoning "
                 "can follow; let it think (for Qwen3 enable_thinking: true), or train without it, supervision=outcome"
             )
-        prompts = self._tokenized([self._prompt_of(one, with_reasoning) for one in examples])
+        prompts = self._tokenize([self._prompt_of(one, with_reasoning) for one in examples])
         targets = [self._target(one, with_reasoning and not one.is_document) for one in examples]
-        completions = self._tokenized([target.pieces for target in targets])
+        completions = self._tokenize([target.pieces for target in targets])
         encoded = []
         for one, prompt, target, completion in zip(examples, prompts, targets, completions, strict=True):
             start, end = (self.document_start, self.document_end_id) if one.is_document else (prompt, self.end_id)
@@ -136,43 +144,45 @@ class Encoder:
         return encoded
 
     def _prompt_of(self, example: Example, with_reasoning: bool) -> list[str]:
+        """Return the pieces of an example's prompt, none for a document. Raises ExampleError."""
         if example.is_document:
             return []
         try:
-            return self._prompt(example.prompt, example.system, with_reasoning=with_reasoning)
+            return self._prompt_pieces(example.prompt, example.system, with_reasoning=with_reasoning)
         except ConfigError as problem:
             raise ExampleError(example, problem) from None
 
-    def _prompt(self, prompt: str, system: str | None, *, with_reasoning: bool) -> list[str]:
-        """The rendered prompt in pieces that are tokenized apart."""
+    def _prompt_pieces(self, prompt: str, system: str | None, *, with_reasoning: bool) -> list[str]:
+        """Render a prompt, and return it in pieces to be tokenized separately, cut inside spelled control tokens."""
         system = system or self.system_prompt
         mark = _unused_character(prompt + (system or ""))
-        system = self._marked(system, mark) if system else None
-        return self.template.prompt(self._marked(prompt, mark), system, with_reasoning=with_reasoning).split(mark)
+        system = self._mark_cuts(system, mark) if system else None
+        return self.template.prompt(self._mark_cuts(prompt, mark), system, with_reasoning=with_reasoning).split(mark)
 
     def _target(self, example: Example, with_reasoning: bool) -> _Target:
+        """Return an example's completion: its think block if `with_reasoning`, and its answer."""
         mark = _unused_character(example.reasoning + example.answer)
         block = ""
         if with_reasoning:
-            block = self.template.continued(reasoning_block(self._marked(example.reasoning, mark)))
+            block = self.template.continue_block(reasoning_block(self._mark_cuts(example.reasoning, mark)))
         border = len(block) - block.count(mark)
-        return _Target((block + self._marked(example.answer, mark)).split(mark), border)
+        return _Target((block + self._mark_cuts(example.answer, mark)).split(mark), border)
 
-    def _marked(self, text: str, mark: str) -> str:
-        """Put `mark` behind the first character of every control token that `text` spells."""
+    def _mark_cuts(self, text: str, mark: str) -> str:
+        """Insert `mark` after the first character of every control token that `text` spells."""
         if not any(token in text for token in self._control):
             return text
         cuts = [match.start() + 1 for match in self._spelling.finditer(text)]
         return mark.join(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
 
-    def _tokenized(self, texts: Sequence[list[str]]) -> list[Ids]:
-        """The ids of texts given in pieces that are tokenized apart, on all cores."""
+    def _tokenize(self, texts: Sequence[list[str]]) -> list[Ids]:
+        """Tokenize the pieces of each text separately, on all cores; return each text's ids, joined."""
         pieces = [piece for text in texts for piece in text]
         ids = (np.array(one.ids, np.int32) for one in self._backend.encode_batch_fast(pieces, add_special_tokens=False))
         return [np.concatenate([_NONE, *islice(ids, len(text))]) for text in texts]
 
     def _tokens_before_answer(self, target: _Target, ids: Ids) -> int:
-        """Count the target's tokens that start before its answer."""
+        """Count the tokens of a target, whose ids are given, that start before its answer."""
         if target.border == 0:
             return 0
         text = "".join(target.pieces)
@@ -183,7 +193,7 @@ class Encoder:
         return self._tokens_by_offsets(target)
 
     def _tokens_by_offsets(self, target: _Target) -> int:
-        """The same by the tokenizer's own offsets, which it takes longer to find."""
+        """Count the tokens that start before the answer by the tokenizer's offsets, which are slow to compute."""
         count, start = 0, 0
         for piece in target.pieces:
             offsets = self._backend.encode(piece, add_special_tokens=False).offsets
@@ -194,14 +204,14 @@ class Encoder:
 
 @dataclass(frozen=True)
 class _Target:
-    """A completion in pieces that are tokenized apart; the answer starts at character `border`."""
+    """A completion in pieces to be tokenized separately; the answer starts at character `border` of the joined text."""
 
     pieces: list[str]
     border: int
 
 
 def _check(tokenizer: Any) -> None:
-    """Raises ConfigError if the tokenizer cannot give exact targets and the same prompts every day."""
+    """Raise ConfigError if a tokenizer is slow, lacks a template, dates prompts or changes text tokenized in pieces."""
     name, template = tokenizer.name_or_path, str(tokenizer.chat_template)
     if not tokenizer.is_fast or not tokenizer.chat_template:
         raise ConfigError(
@@ -221,7 +231,7 @@ def _check(tokenizer: Any) -> None:
 
 
 def _bytes_of_tokens(tokenizer: Any) -> NDArray[np.int64] | None:
-    """(vocabulary,), how many bytes of text each token is, where that is known: in byte-level vocabularies."""
+    """Return (vocabulary,) the number of bytes of each token's text; None unless the vocabulary is byte-level."""
     if not isinstance(tokenizer.backend_tokenizer.decoder, ByteLevel):
         return None
     added = tokenizer.get_added_vocab()
@@ -233,5 +243,5 @@ def _bytes_of_tokens(tokenizer: Any) -> NDArray[np.int64] | None:
 
 
 def _unused_character(text: str) -> str:
-    """A private-use character that `text` does not hold, to mark cuts with."""
+    """Return a private-use character that `text` does not contain, to mark cuts with."""
     return next(character for code in range(0xE000, 0xF8FF) if (character := chr(code)) not in text)

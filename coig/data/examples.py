@@ -1,11 +1,11 @@
-"""One training example, and the target that a model learns from it."""
+"""The training example, and how it is made of a row's fields."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from coig.config.fields import LANGUAGES
-from coig.data.chats import joined_parts
+from coig.data.chats import join_parts
 from coig.text.cleaning import Row, clean_text, content_id, digest_of, trim_lines
 from coig.text.language import language_code
 from coig.text.think_tags import OPENING, REASONING_END
@@ -15,7 +15,7 @@ TEXTS = ("prompt", "reasoning", "answer", "system")
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt with the reasoning that leads to its answer; a document has neither, only the answer."""
+    """A prompt, the reasoning and the answer; a document has an empty prompt and reasoning, its text is the answer."""
 
     id: str
     source: str
@@ -28,25 +28,31 @@ class Example:
 
     @property
     def is_document(self) -> bool:
+        """Whether the example is plain text without a prompt."""
         return not self.prompt
 
     @property
     def characters(self) -> int:
+        """The number of characters of prompt, reasoning and answer together."""
         return len(self.prompt) + len(self.reasoning) + len(self.answer)
 
     @property
     def digest(self) -> bytes:
-        """32 bytes that stand for the texts: two examples with one digest are encoded alike."""
+        """32 bytes that identify the texts: examples with equal digests are encoded to equal tokens."""
         return digest_of(self.prompt, self.reasoning, self.answer, self.system or "")
 
 
 def example_of(fields: Row, *, source: str, lang: str) -> Example:
-    """Return the example of a row's fields, its texts cleaned, its reasoning without think tags.
+    """Make an example of a row's fields: clean its texts and move a think block from the answer to the reasoning.
 
-    A row that names neither prompt nor reasoning is a document. A think block in an answer is split off; a row without
-    reasoning has an empty one. Raises ValueError with the reason if the row cannot be used.
+    Fields with neither `prompt` nor `reasoning` make a document. Missing reasoning becomes an empty text. A missing id
+    is computed from the texts. Raises ValueError with the reason if the row cannot be used.
+
+    Args:
+        source: the name of the source, stored in the example.
+        lang: the language of rows that do not name one.
     """
-    fields = fields | {name: joined_parts(name, fields[name]) for name in TEXTS if name in fields}
+    fields = fields | {name: join_parts(name, fields[name]) for name in TEXTS if name in fields}
     answer = clean_text(fields, "answer")
     prompt, reasoning = "", ""
     if "prompt" in fields or "reasoning" in fields:
@@ -69,10 +75,10 @@ def example_of(fields: Row, *, source: str, lang: str) -> Example:
 
 
 def _without_tags(reasoning: str, answer: str) -> tuple[str, str]:
-    """Return reasoning and answer without think tags; the block that begins an answer is its reasoning.
+    """Return reasoning and answer without think tags; a think block at the answer's start becomes the reasoning.
 
-    R1's own form has no `<think>`, so all text before `</think>` is such a block. Raises ValueError if a target would
-    hold two blocks, or a block without an end.
+    DeepSeek-R1 leaves out the `<think>`, so all text before `</think>` counts as a block. Raises ValueError if there
+    are two blocks, a block without an end, or one that differs from the reasoning.
     """
     reasoning = reasoning.removeprefix(OPENING).removesuffix(REASONING_END).strip()
     if REASONING_END in reasoning:
@@ -93,11 +99,12 @@ def _without_tags(reasoning: str, answer: str) -> tuple[str, str]:
 
 
 def _optional(fields: Row, name: str) -> str | None:
+    """Return a field's cleaned text, None if it is missing or blank."""
     value = fields.get(name)
     return None if value is None or value == "" or str(value).isspace() else clean_text(fields, name)
 
 
 def _label(fields: Row, name: str) -> str | None:
-    """An optional field that may be a number."""
+    """Return an optional field as text, which in the row may be a number; None if it is missing or blank."""
     value = fields.get(name)
     return None if value is None else _optional({name: str(value)}, name)

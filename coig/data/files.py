@@ -1,4 +1,4 @@
-"""Where a source's files are, downloaded if need be."""
+"""Find a source's files on this machine, or download them from the hub."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from coig.config.fields import matching_files
 from coig.errors import DataError, first_line
 
 
-def located(source: Source, key: str) -> list[Path]:
-    """The source's files on this machine, downloaded if need be.
+def locate_files(source: Source, key: str) -> list[Path]:
+    """Return the paths of a source's files; those of a hub data set are downloaded unless they are cached.
 
-    Raises DataError that says, for the node `key` of the config, what to download and where to put it.
+    Raises DataError if files are missing or unreadable, or if a download fails, with instructions to download by hand.
+    `key` is the source's node in the config, named in errors.
     """
     if source.path is not None:
         files = matching_files(source.path)
@@ -31,14 +32,15 @@ def located(source: Source, key: str) -> list[Path]:
             raise DataError(f"{key}: {unreadable[0]} cannot be read; look at its permissions")
         return files
     assert source.hub is not None
-    return [_downloaded(source.hub, file, key) for file in source.hub.files]
+    return [_download(source.hub, file, key) for file in source.hub.files]
 
 
-@lru_cache  # a branch that moves must not do so between the arms of a sweep
-def _downloaded(hub: Hub, file: str, key: str) -> Path:
+@lru_cache  # all arms of a sweep get the same commit, even if the branch moves meanwhile
+def _download(hub: Hub, file: str, key: str) -> Path:
+    """Download one file of a hub data set, unless it is cached; return its path. Raises DataError if that fails."""
     try:
         return Path(hf_hub_download(hub.repo, file, repo_type="dataset", revision=hub.revision))
-    except Exception as error:  # of the hub, of the network, of the disk, each library with its own
+    except Exception as error:  # hub, network and disk libraries each raise their own exceptions
         local = file if len(hub.files) == 1 else re.sub(r"[^/]+$", f"*{Path(file).suffix}", file)
         command = f"hf download {hub.repo} {' '.join(hub.files)} --repo-type dataset --revision {hub.revision}"
         raise DataError(

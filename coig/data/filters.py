@@ -1,4 +1,4 @@
-"""Which rows of a source are used: its filters, each counted under a name of its own."""
+"""Turn a source's filters into reasons to remove rows, and choose the lexically more or less diverse half."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from coig.data.pools import Pool
 from coig.text.words import words
 
 log = logging.getLogger(__name__)
-Reason = tuple[str, pl.Expr]  # under which name to count the rows that the expression holds for
+Reason = tuple[str, pl.Expr]  # the name under which removed rows are counted, and when a row is removed
 Ids = NDArray[np.int32]
-WORTH_A_LINE = 20_000  # texts whose words take long enough to count to say so
+WORTH_A_LINE = 20_000  # texts; counting the words of more takes long enough to be logged
 HALVES = {"row": pl.UInt32, "half": pl.String, "words": pl.Int64, "ttr": pl.Float64}
 
 
 def reasons_of(filters: Filters) -> list[Reason]:
-    """Return the reasons for which rows are removed; a row that lacks what a filter asks about is removed too."""
+    """Return (name, expression) for each reason to remove a row of a pool's index.
+
+    A row that has no value for what a filter tests (score, genre, script share) is removed too.
+    """
     of_own_script = pl.when(pl.col("lang") == "zh").then("script_share").otherwise(1 - pl.col("script_share"))
-    asked: list[tuple[str, Any, Callable[[Any], pl.Expr]]] = [
+    tests: list[tuple[str, Any, Callable[[Any], pl.Expr]]] = [
         ("score", filters.min_score, lambda least: pl.col("score").is_null() | (pl.col("score") < least)),
         ("language", filters.min_language_share, lambda least: of_own_script.is_null() | (of_own_script < least)),
         ("length", filters.min_characters, lambda least: pl.col("characters") < least),
@@ -35,8 +38,8 @@ def reasons_of(filters: Filters) -> list[Reason]:
         ("topic", filters.topics, lambda patterns: ~_topic_is_one_of(patterns)),
         ("topic", filters.not_topics, lambda patterns: _topic_is_one_of(patterns)),
     ]
-    reasons = [(name, unfit(value)) for name, value, unfit in asked if value is not None]
-    if filters.aligned:  # both versions must be fit for use, whichever is used
+    reasons = [(name, unfit(value)) for name, value, unfit in tests if value is not None]
+    if filters.aligned:  # a triplet is used only if both of its language versions pass the filters
         unfit = pl.any_horizontal(pl.lit(False), *(holds.fill_null(value=False) for _, holds in reasons))
         languages = pl.when(~unfit).then("lang").drop_nulls().n_unique().over("id")
         reasons.append(("unaligned", languages < 2))
@@ -46,31 +49,32 @@ def reasons_of(filters: Filters) -> list[Reason]:
 
 
 def _topic_is_one_of(patterns: Sequence[str]) -> pl.Expr:
-    """Tell whether the genre matches one of the shell patterns; a row without a genre matches none."""
+    """Return an expression that is true where the genre matches one of the shell patterns, false without a genre."""
     matches = [pl.col("genre").str.contains(_regex(pattern)) for pattern in patterns]
     return pl.any_horizontal(pl.lit(False), *matches).fill_null(value=False)
 
 
 def _regex(pattern: str) -> str:
-    """A shell pattern as polars takes it: `*` and `?`, the rest stands for itself."""
+    """Return a shell pattern as a regular expression; only `*` and `?` are special."""
     return "^(?s:" + re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".") + ")$"
 
 
 def diverse_half(pool: Pool, lines: pl.DataFrame, half: Half) -> tuple[pl.DataFrame, dict[str, float]]:
-    """The half of a pool's lines that is more, or less, diverse at equal length; and its mean words and TTR.
+    """Return the half of a pool's lines with the higher or lower type-token ratio, and its mean words and TTR.
 
-    Texts of one language are paired with their neighbours in length; of each pair, the one of the higher TTR at the
-    shorter one's length goes to the high half. A last text without a neighbour is in neither. The text is the answer;
-    of general examples, whose answer may be a number, the reasoning too.
+    Both halves have about the same lengths: texts of one language are sorted by length and paired with their
+    neighbours. Within a pair the TTRs are compared over as many words as the shorter text has. An odd last text is in
+    neither half. The text is the answer; for general examples, whose answers may be mere numbers, the reasoning and
+    the answer.
     """
     of_half = _halves(pool, tuple(lines["row"])).filter(half=half)
     means = {name: round(float(of_half[name].mean() or 0), 4) for name in ("words", "ttr")}  # type: ignore[arg-type]
     return lines.join(of_half, on="row", how="semi", maintain_order="left"), means
 
 
-@lru_cache(maxsize=8)  # the arms of a sweep ask for the same
+@lru_cache(maxsize=8)  # the arms of a sweep use the same pools
 def _halves(pool: Pool, rows: tuple[int, ...]) -> pl.DataFrame:
-    """A line for each paired text: row, half, words, ttr."""
+    """Return a frame with a line for each paired text: row, half, words, ttr."""
     if len(rows) > WORTH_A_LINE:
         log.info("%s: counting the words of %s texts, for their diversity", pool.key, f"{len(rows):,}")
     numbers: dict[str, int] = {}
@@ -84,6 +88,7 @@ def _halves(pool: Pool, rows: tuple[int, ...]) -> pl.DataFrame:
 
 
 def _paired(texts: Sequence[tuple[int, Ids]]) -> Iterator[tuple[int, Half, int, float]]:
+    """Yield (row, half, words, TTR) for texts given as (row, word ids), paired by length."""
     by_length = sorted(texts, key=lambda text: (len(text[1]), text[0]))
     for pair in zip(by_length[::2], by_length[1::2], strict=False):
         common = max(1, len(pair[0][1]))

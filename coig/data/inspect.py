@@ -1,4 +1,4 @@
-"""See what a model will be trained on, segment by segment, with the overrides of train.py.
+"""Show what a model will be trained on, segment by segment; takes the overrides of train.py.
 
 python -m coig.data.inspect data.ratio=1k supervision=answer_loss
 python -m coig.data.inspect data.ratio=1k format=json > examples.jsonl
@@ -37,21 +37,21 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigError(f"format={output}: choose from {', '.join(FORMATS)}")
     config = config_of("train", TrainConfig, [argument for argument in arguments if argument not in options])
     mixture = build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
-    from coig.data.tokenizer import load_tokenizer  # imports torch: only once the data are sound
+    from coig.data.tokenizer import load_tokenizer  # imports torch, which is slow: only after the data are checked
 
     tokenizer = load_tokenizer(config.model)
     encoded, _ = encode_mixture(mixture, config, Encoder.of(config.model, tokenizer))
     if output == "json":
         for one in encoded:
-            print(json.dumps(record(one, tokenizer), ensure_ascii=False))
+            print(json.dumps(make_record(one, tokenizer), ensure_ascii=False))
     else:
         _show(make_console(120), config, mixture, encoded, tokenizer)
 
 
-def record(encoded: Encoded, tokenizer: Any) -> dict[str, Any]:
-    """An example as JSON types; `labels` are −100 where no loss falls.
+def make_record(encoded: Encoded, tokenizer: Any) -> dict[str, Any]:
+    """Return an example as {id, input_ids, labels, segments, text}; `labels` are −100 where there is no loss.
 
-    As everywhere in the field a label stands at its own token, and a model shifts them: the first is never predicted.
+    Labels are not shifted: each has the position of its own token, as `transformers` expects.
     """
     ids = encoded.input_ids.tolist()
     return {
@@ -63,8 +63,8 @@ def record(encoded: Encoded, tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def coloured(encoded: Encoded, tokenizer: Any) -> Text:
-    """The example as text: a colour per segment, underlined where loss falls."""
+def colour_segments(encoded: Encoded, tokenizer: Any) -> Text:
+    """Return the decoded example with a colour for each segment, underlined where its tokens have loss."""
     text = Text()
     start = 0
     for segment, length, weight in zip(Segment, encoded.lengths, encoded.segment_weights, strict=True):
@@ -75,6 +75,7 @@ def coloured(encoded: Encoded, tokenizer: Any) -> Text:
 
 
 def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: EncodedSet, tokenizer: Any) -> None:
+    """Print the counts per source, the use of each pool's rows, and `SHOWN` examples per kind and language."""
     title = f"{config.arm}, supervision {config.supervision.name}"
     table = make_table(title)
     for column in encoded.groups[0]:
@@ -97,7 +98,7 @@ def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: Enco
         shown[pool] += 1
         if shown[pool] <= SHOWN:
             console.rule(f"{one.id} ({len(one.input_ids)} tokens)", align="left", style="bright_black")
-            console.print(coloured(one, tokenizer))
+            console.print(colour_segments(one, tokenizer))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which examples an arm is trained on: nested subsets in one order that is the same everywhere."""
+"""Draw the examples that an arm is trained on: nested subsets of pools, in an order that depends on the seed alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from coig.text.cleaning import prompt_key
 from coig.text.language import language_of
 
 log = logging.getLogger(__name__)
-FOREIGN = 0.1  # share of rows in another script from which it is worth a warning
+FOREIGN = 0.1  # warn if more than this share of rows is in another language's script
 TRIPLET = ["pool", "id"]
 LEAK = ["pool", "id", "place", "place_trained"]
 REMARKS = {
@@ -39,9 +39,12 @@ LINE = ["pool", "row", "place", "id", "kind", "lang", "source", "digest"]
 
 @dataclass(frozen=True)
 class Mixture:
-    """The examples of one arm, by their place in the pools; `validation` is the same in every arm of a seed.
+    """The examples of one arm, as references to rows of its pools.
 
-    train, validation: frames of the columns `LINE`, in order. sources: what a manifest says about each pool.
+    train: frame with the columns `LINE`, one row per example, in the order of the draw.
+    validation: the same for held-out examples; equal for all arms of a seed.
+    pools: the pools by their key in the config.
+    sources: for each pool the counts that the manifest records.
     """
 
     train: pl.DataFrame
@@ -51,7 +54,7 @@ class Mixture:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over every example, in order: two arms with one fingerprint saw the same data."""
+        """sha256 over all examples in order: arms with equal fingerprints have the same data."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation):
             for kind, lang, name, content in part.select("kind", "lang", "id", "digest").iter_rows():
@@ -61,25 +64,29 @@ class Mixture:
 
     @property
     def left_out(self) -> Counter[str]:
-        """Count the rows of the sources that are not used, by reason."""
+        """How many rows of all sources are not used, by reason."""
         total: Counter[str] = Counter()
         for source in self.sources:
             total.update(quarantined=source["quarantined"], duplicates=source["duplicates"], **source["removed"])
         return total
 
     def examples(self, lines: pl.DataFrame) -> Iterator[Example]:
-        """The examples of some lines with their texts, pool by pool; not in the lines' order."""
+        """Yield the examples of `lines` with their texts, pool by pool, not in the order of `lines`."""
         for key, pool in self.pools.items():
             yield from pool.examples(lines.filter(pl.col("pool") == key)["row"])
 
 
 def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixture:
-    """Draw the mixture that `data.ratio` asks for.
+    """Draw the mixture that `data.ratio` specifies.
 
-    Under one seed the general examples of a smaller count are a prefix of those of a larger one, the creative ones of
-    a smaller `creative.size` too, and what is held out comes from the other end of the order; other texts to a held-out
-    prompt are not trained on. `needs_reasoning` says what becomes of rows without reasoning, where `data.no_reasoning`
-    does not. Raises DataError if a pool cannot serve both.
+    With one seed, subsets are nested: a smaller count of general examples is a prefix of a larger one, and so is a
+    smaller `creative.size`. Held-out examples come from the end of the same order. Other texts written to a held-out
+    prompt are excluded from training.
+
+    Args:
+        needs_reasoning: whether rows without reasoning are quarantined, if `data.no_reasoning` is null.
+
+    Raises DataError if a pool has too few rows for training and validation.
     """
     policy = data.no_reasoning or ("quarantine" if needs_reasoning else "empty")
     data = data.model_copy(update={"no_reasoning": policy})
@@ -111,13 +118,16 @@ def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixtur
 
 
 def order_of(ids: Sequence[str], seed: int) -> list[int]:
-    """Places sorted by sha256 of (seed, id): a random order that no version of any library changes."""
+    """Return the indices of `ids` sorted by sha256 of (seed, id): a random order that no library version changes."""
     return sorted(range(len(ids)), key=lambda place: hashlib.sha256(f"{seed}:{ids[place]}".encode()).digest())
 
 
 @dataclass(frozen=True)
 class _Ordered:
-    """A pool's usable rows in the seed's order, those to train on and the held-out, and what is to be said about it."""
+    """A pool's usable rows in the seed's order.
+
+    lines: the rows to train on. held_out: the rows to validate with. about: counts for the manifest.
+    """
 
     pool: Pool
     lines: pl.DataFrame
@@ -126,10 +136,11 @@ class _Ordered:
 
     @property
     def prompts(self) -> set[bytes]:
+        """The keys of all prompts, held-out ones included."""
         return {*self.lines["prompt_key"], *self.held_out["prompt_key"]}
 
     def first(self, wanted: int | None) -> pl.DataFrame:
-        """Return the first `wanted` of the lines to train on (None: all)."""
+        """Return the lines of the first `wanted` ids to train on (None: all). Raises DataError if there are fewer."""
         left, held_out = self.lines["id"].n_unique(), self.held_out["id"].n_unique()
         if left < (1 if wanted is None else wanted):
             removed = sum(self.about["removed"].values()) + self.about["quarantined"] + self.about["duplicates"]
@@ -144,14 +155,15 @@ class _Ordered:
 
 
 def _numbers(lines: pl.DataFrame) -> pl.Series:
-    """Number lines from 0; a triplet's lines in several languages, which have one id, share their number."""
+    """Number the ids of lines from 0; a triplet's versions in several languages share one id and so one number."""
     return lines["id"].rle_id()
 
 
 def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the lines to train on, and the last `held_out` ids' lines, those of one prompt taken together.
+    """Split lines into those to train on and those of the last `held_out` ids.
 
-    A line that shares its prompt with a held-out one is in neither, nor are its versions in other languages.
+    Ids with one prompt count as neighbours in this order. A line that shares its prompt with a held-out one is in
+    neither part, nor are its versions in other languages.
     """
     by_prompt = lines.with_columns(number=_numbers(lines)).with_columns(last=pl.col("number").max().over("prompt_key"))
     ids = by_prompt.group_by("id").agg(pl.col("last", "number").max()).sort("last", "number").select("id")
@@ -161,14 +173,14 @@ def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFra
 
 
 def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes], held_out: int) -> _Ordered:
-    """A creative source's rows; those that are test queries too are only counted."""
+    """Open and order a creative source; its prompts that are also test queries are counted, not removed."""
     ordered = _ordered(open_pool(source, "creative", "zh", key, data), source, [], data, seed, held_out)
     also_queries = sum(lines["prompt_key"].is_in(list(tested)).sum() for lines in (ordered.lines, ordered.held_out))
     return replace(ordered, about=ordered.about | {"also_queries": also_queries})
 
 
 def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]) -> _Ordered:
-    """A general source's rows of its pool's language, without those whose prompt is `taken`."""
+    """Open and order a general source, without rows in another language or with a prompt in `taken`."""
     pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
     of_another_language = ("language", pl.col("lang") != lang)
     overlapping = ("overlap", pl.col("prompt_key").is_in(list(taken)))
@@ -176,8 +188,12 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
 
 
 def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, seed: int, held_out: int) -> _Ordered:
-    """A pool's rows, each text once (of general ones, each prompt with one answer), without those that a reason or
-    filter holds for, counted under the first one's name."""
+    """Filter, deduplicate, order and split a pool's rows.
+
+    A row that matches one of `reasons` or of the source's filters is removed and counted under the first that matched.
+    Of equal texts one row is kept; of general rows with equal prompt and answer too, even if the reasoning differs.
+    Raises DataError if two different rows share id and language.
+    """
     if pool.about["renamed"] and source.filters.aligned:
         raise DataError(
             f"{pool.key}: ids restart in the files {pool.names}, so nothing says which rows are versions of one text "
@@ -189,7 +205,7 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, 
     holding = [pl.when(holds).then(pl.lit(name)) for name, holds in [*reasons, *reasons_of(source.filters)]]
     rows = pool.index().with_columns(removed=pl.coalesce([*holding, pl.lit(None, pl.String)]))
     usable = rows.filter(pl.col("removed").is_null())
-    # which of several is kept must not depend on their order in the file
+    # sorted first: which duplicate is kept must not depend on the order in the file
     kept = usable.sort("id", "lang", "source", "genre", "digest").unique(unique, keep="first", maintain_order=True)
     if len(twice := kept.filter(pl.struct("id", "lang").is_duplicated()).sort("id", "row")):
         name, places = twice["id"][0], " and ".join(twice["place"][:2])
@@ -221,7 +237,7 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, 
 
 
 def _warn_of_another_script(pool: Pool, kept: pl.DataFrame) -> None:
-    """Say so if many rows are written in another language than they are read as."""
+    """Warn if more than the share `FOREIGN` of rows is written in the script of a language other than their `lang`."""
     written = language_of(pl.col("script_share"))
     foreign = kept.filter(written.is_in(LANGUAGES), written != pl.col("lang"))
     if len(foreign) > FOREIGN * len(kept):
@@ -236,12 +252,12 @@ def _warn_of_another_script(pool: Pool, kept: pl.DataFrame) -> None:
 
 @cache
 def _warn_once(text: str) -> None:
-    """Warn in the first arm of a sweep only."""
+    """Log a warning once, in the first arm of a sweep."""
     log.warning(text)
 
 
 def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFrame]) -> None:
-    """Raise DataError if a prompt, or a triplet in another language, is both trained on and held out."""
+    """Raise DataError if a prompt, or a triplet in any language, is both trained on and held out."""
     both = pl.concat(held_out), pl.concat(train)
     leaked = pl.concat(
         [both[0].join(both[1], on=key, suffix="_trained").select(LEAK) for key in ("prompt_key", TRIPLET)]
@@ -255,11 +271,11 @@ def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFra
 
 
 def remarks(about: Mapping[str, Any]) -> list[str]:
-    """Say what else is to be known of a pool's rows that are used, each with its count."""
+    """Return sentences about a pool's used rows, such as "12 rows without reasoning", for the counts that are not 0."""
     return [f"{about[key]:,} {text}" for key, text in REMARKS.items() if about.get(key)]
 
 
 def left_out(about: Mapping[str, Any]) -> str:
-    """Say how many of a pool's rows are not used, by reason; empty if all are."""
+    """Return how many of a pool's rows are not used, by reason, as one text; empty if all are used."""
     counts = {"quarantined": about["quarantined"], "duplicates": about["duplicates"], **about["removed"]}
     return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)

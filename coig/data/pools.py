@@ -1,11 +1,11 @@
-"""A source's rows as a pool of examples: converted once to parquet, checked row by row, read back in part.
+"""Open a source as a pool of examples: convert its rows to parquet once, then read only the rows that are needed.
 
-    <cache>/sources/<key>/00000.parquet …   the sound rows in the files' order, some megabytes each
-                          quarantine.jsonl  the others: place, reason and the row itself
+    <cache>/sources/<key>/00000.parquet …   the usable rows in the files' order, some megabytes each
+                          quarantine.jsonl  the other rows, each with place and reason
                           about.json        counts, and the sha256 of every part
 
-`key` stands for the source's files, their content, the node's arguments and the code that reads them, so a folder never
-goes stale.
+`key` is a hash of the files' paths and content, the source's arguments and the code that reads them, so a folder is
+never out of date.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from coig.data.cache import building, content_sha256, key_of
 from coig.data.chats import one_turn
 from coig.data.conversion import INDEX, TEXTS, convert
 from coig.data.examples import Example, example_of
-from coig.data.files import located
+from coig.data.files import locate_files
 from coig.errors import DataError
 from coig.files.atomic import atomic_folder
 from coig.files.rows import read_rows
@@ -38,43 +38,49 @@ from coig.text.think_tags import split_completion
 
 log = logging.getLogger(__name__)
 Kind = Literal["creative", "general"]
-WORTH_A_LINE = 1 << 25  # bytes whose reading takes long enough to say so
+WORTH_A_LINE = 1 << 25  # bytes; reading more takes long enough to be logged
 SHOWN = 5  # damaged rows named in an error
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The rows of one source. `key` is its node in the config."""
+    """The rows of one source, converted to parquet in `folder`.
+
+    key: the source's node in the config, such as `data.general.zh`. about: the content of the folder's about.json.
+    """
 
     key: str
     kind: Kind
     folder: Path
-    about: dict[str, Any] = field(compare=False)  # the folder's name stands for it
+    about: dict[str, Any] = field(compare=False)  # a dict has no hash, and the folder's name identifies the content
 
     @property
     def quarantined(self) -> int:
+        """The number of rows that cannot be used."""
         return int(self.about["quarantined"])
 
     @property
     def names(self) -> str:
+        """The paths of the source's files, comma-separated, for messages."""
         return ", ".join(file["path"] for file in self.about["files"])
 
     @property
     def quarantine(self) -> Path:
+        """The file of the rows that cannot be used."""
         return self.folder / "quarantine.jsonl"
 
     @property
     def parts(self) -> list[tuple[Path, int]]:
-        """Parquet files and their numbers of rows."""
+        """The parquet files, each with its number of rows."""
         return [(self.folder / part["name"], int(part["rows"])) for part in self.about["parts"]]
 
     def index(self) -> pl.DataFrame:
-        """Everything but the texts, a line per sound row; `row` numbers them."""
+        """Return a frame with a line for each usable row: the columns `INDEX` (no texts) and its number `row`."""
         parts = [pl.read_parquet(path, columns=list(INDEX)) for path, _ in self.parts]
         return pl.concat([pl.DataFrame(schema=INDEX), *parts]).with_row_index("row")
 
     def examples(self, rows: Iterable[int]) -> Iterator[Example]:
-        """The rows with these numbers, in the pool's order, reading one part at a time."""
+        """Yield the examples with these row numbers, in ascending order, reading one part at a time."""
         wanted = pl.Series(sorted(rows), dtype=pl.UInt32)
         start = 0
         for path, count in self.parts:
@@ -88,21 +94,25 @@ class Pool:
 
 
 def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Pool:
-    """A source's pool, converted if this was not done before; `lang` is its rows' if neither they nor it say another.
+    """Open a source's pool, and convert its files first if the cache does not have them.
 
-    Raises DataError if files cannot be had or read, or more rows are damaged than `data.max_quarantined` allows.
+    Args:
+        lang: the language of rows, if neither they nor the source name one.
+        key: the source's node in the config, for messages.
+
+    Raises DataError if files are missing or unreadable, or the share of unusable rows exceeds `data.max_quarantined`.
     """
-    paths = located(source, key)
+    paths = locate_files(source, key)
     lang = source.lang or lang
     folder = local_path(data.cache).absolute() / "sources" / _key(source, lang, paths)
-    if (about := _checked(folder)) is None:
+    if (about := _read_about(folder)) is None:
         with building(folder):
-            if _checked(folder) is None:  # another process may have been here
+            if _read_about(folder) is None:  # another process may have converted it meanwhile
                 if (size := sum(path.stat().st_size for path in paths)) > WORTH_A_LINE:
                     log.info("%s: reading %.0f MB, once", key, size / 1e6)
                 with atomic_folder(folder) as unfinished:
                     convert(source, lang, paths, unfinished)
-            about = _checked(folder)
+            about = _read_about(folder)
     if about is None:
         raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
     pool = Pool(key, kind, folder, about)
@@ -111,7 +121,7 @@ def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Po
 
 
 def _check_quarantine(pool: Pool, data: Data) -> None:
-    """Raise DataError if too many rows are damaged, or lack the reasoning that they need."""
+    """Raise DataError if no row is usable, or too many rows are damaged or lack reasoning that is required."""
     rows, quarantined, limit = pool.about["rows"], pool.quarantined, data.max_quarantined
     if quarantined > limit * rows:
         damaged = [json.loads(line) for line in pool.quarantine.read_text(encoding="utf-8").split("\n")[:SHOWN] if line]
@@ -132,6 +142,7 @@ def _check_quarantine(pool: Pool, data: Data) -> None:
 
 
 def _refuse_without_reasoning(pool: Pool, without: int) -> None:
+    """Raise DataError that names the first rows without reasoning and the settings that accept them."""
     places = pool.index().filter(~pl.col("has_reasoning"))["place"].head(SHOWN)
     rows, share = pool.about["rows"], (without + pool.quarantined) / pool.about["rows"]
     leave_out = (
@@ -145,7 +156,7 @@ def _refuse_without_reasoning(pool: Pool, without: int) -> None:
 
 
 def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
-    """A name for all that bears on the conversion, the files' paths too: the quarantine names them."""
+    """Return the cache key of a conversion; it covers the files' paths too, which the stored places contain."""
     shape = function_of(source.shape)
     known = {
         "files": [(str(path.absolute()), content_sha256(path)) for path in paths],
@@ -158,8 +169,8 @@ def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
     return key_of(known, *code, shape.func)
 
 
-def _checked(folder: Path) -> dict[str, Any] | None:
-    """Return the content of `about.json`, or None if the folder is incomplete or damaged."""
+def _read_about(folder: Path) -> dict[str, Any] | None:
+    """Return the content of `about.json`; None if the folder's files are incomplete or differ from their sha256."""
     try:
         about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         _ = about["files"], about["rows"], about["quarantined"]

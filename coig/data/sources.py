@@ -1,8 +1,8 @@
 """The shapes of data sets: `_target_`s of `conf/source`, each a function from a row to an example's fields.
 
-Fields are our names (`FIELDS`); what they hold is checked in `examples.py`. A shape raises ValueError with the reason
-why a row is none of its own. A data set of another shape needs no code if its columns can be named (`columns` of the
-source); else write such a function and a file under `conf/source/`.
+A function returns a dict with some of the keys `FIELDS`, whose values `examples.py` checks. It raises ValueError with
+the reason if a row does not have its shape. Data of another shape need no code if `columns` of the source can name
+their columns. Otherwise write such a function and a file under `conf/source/`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ FIELDS: tuple[str, ...] = get_args(ExampleField)
 
 
 def local(row: Row) -> Row:
-    """Return the fields of a row of any of the shapes below (but plain text), told by its columns that are not null.
+    """Return the fields of a row of any shape below except plain text; its non-null columns tell the shape.
 
-    Columns of our own optional fields are used whatever the shape. Raises ValueError if a column that belongs to the
-    prompt would be lost.
+    The optional columns lang, genre, score and system are used with every shape. Raises ValueError if no shape fits, or
+    if a column that belongs to the prompt would be lost.
     """
     row = {name: value for name, value in row.items() if value is not None and value != []}
     fields = _shape_of(row)(row)
@@ -32,13 +32,16 @@ def local(row: Row) -> Row:
 
 
 def ours(row: Row) -> Row:
-    """Return the fields of `{id, lang, genre, prompt, reasoning, answer, system, score}`, two at least."""
+    """Return the fields of a row with this project's names; it needs `prompt` and `answer` at least."""
     _refuse_unread(row)
     return _renamed(row, **{name: name for name in FIELDS if name in row or name in ("prompt", "answer")})
 
 
 def pair(row: Row) -> Row:
-    """Return the fields of a prompt and its answer: `{prompt, completion}`, `{question, answer}` …"""
+    """Return the fields of a row with a prompt and an answer column: `{prompt, completion}`, `{question, answer}` …
+
+    Both may be lists of messages. Raises ValueError if the row has several of `PROMPTS` or `ANSWERS`.
+    """
     prompt, answer = _only_one(row, PROMPTS), _only_one(row, ANSWERS)
     _refuse_unread(row, *(["input"] if prompt == "instruction" else []))
     if "role" in _first(row[prompt]) and "role" in _first(row[answer]):
@@ -50,25 +53,25 @@ def pair(row: Row) -> Row:
 
 
 def alpaca(row: Row) -> Row:
-    """Return the fields of `{instruction, input, output}`: the prompt is the instruction, and below it the input."""
+    """Return the fields of Alpaca's `{instruction, input, output}`; the prompt is instruction, blank line, input."""
     _refuse_unread(row, "input")
     fields = _renamed(row, prompt="instruction", answer="output") | {"prompt": _instruction(row)}
     return fields | ({"system": row["system"]} if row.get("system") else {})
 
 
 def messages(row: Row) -> Row:
-    """Return the fields of OpenAI's `messages`, one turn."""
+    """Return the fields of a one-turn conversation in OpenAI's column `messages`."""
     return _conversation(row, "messages")
 
 
 def conversations(row: Row) -> Row:
-    """Return the fields of ShareGPT's `conversations`, one turn, or of OpenThoughts', which hold its tags."""
+    """Return the fields of a one-turn conversation in ShareGPT's column `conversations`; read OpenThoughts' tags."""
     fields = _conversation(row, "conversations")
     return openthoughts(row) if re.search(r"<\|(begin|end)_of_(thought|solution)\|>", str(fields["answer"])) else fields
 
 
 def coig_writer(row: Row) -> Row:
-    """COIG-Writer in its three published shapes."""
+    """Return the fields of a COIG-Writer row in any of its three published shapes."""
     if "reverse_inspiration_prompt" in row:
         fields = _renamed(row, prompt="reverse_inspiration_prompt", reasoning="reasoning_process", answer="article")
         metadata = row.get("metadata")
@@ -79,7 +82,7 @@ def coig_writer(row: Row) -> Row:
 
 
 def r1_distill(row: Row) -> Row:
-    """Chinese-DeepSeek-R1-Distill; its SFT variant holds the reasoning in the output, between tags."""
+    """Return the fields of Chinese-DeepSeek-R1-Distill, also of its SFT variant with the reasoning in the output."""
     if "output" in row:
         return alpaca(row)
     fields = _renamed(row, prompt="input", reasoning="reasoning_content", answer="content")
@@ -87,7 +90,10 @@ def r1_distill(row: Row) -> Row:
 
 
 def openthoughts(row: Row) -> Row:
-    """OpenThoughts-114k; its config `metadata` too. The system message only demands the tags, so it is left out."""
+    """Return the fields of OpenThoughts-114k, also of its config `metadata`.
+
+    Its system message only asks for the tags, which are removed, so it is left out.
+    """
     if "deepseek_reasoning" in row:
         fields = _renamed(row, prompt="problem", reasoning="deepseek_reasoning", answer="deepseek_solution")
         return fields | {"genre": row.get("domain")}
@@ -100,7 +106,7 @@ def openthoughts(row: Row) -> Row:
 
 
 def gsm8k(row: Row) -> Row:
-    """The reasoning ends at `#### `; `<<48/2=24>>` are calculator marks, not text."""
+    """Return the fields of GSM8K: split the answer at `#### ` and remove calculator marks such as `<<48/2=24>>`."""
     fields = _renamed(row, prompt="question", answer="answer")
     reasoning, mark, answer = str(fields["answer"]).partition("\n#### ")
     if not mark:
@@ -109,15 +115,18 @@ def gsm8k(row: Row) -> Row:
 
 
 def plain_text(row: Row, column: str | None = None) -> Row:
-    """A document: neither prompt nor reasoning, every token is learned. `column` names the text's."""
+    """Return the fields of a document, whose text becomes the answer; there is no prompt and no reasoning.
+
+    `column` names the text's column; None: `text` or `raw_content`.
+    """
     name = column or next((known for known in ("text", "raw_content") if known in row), "text")
     return _renamed(row, answer=name) | {"id": row.get("id")}
 
 
 def by_columns(row: Row, columns: Mapping[Any, str]) -> Row:
-    """Return the fields of a row whose columns the user names: our name → the file's.
+    """Return the fields of a row whose columns the user names: field → column.
 
-    Columns that bear our names need none; Alpaca's `input` belongs to its instruction.
+    Columns that are named like a field need no entry. If `prompt` is Alpaca's `instruction`, its `input` is appended.
     """
     named = _renamed(row, **columns)
     if lists := [name for name in ("prompt", "answer") if "role" in _first(named.get(name))]:
@@ -129,7 +138,7 @@ def by_columns(row: Row, columns: Mapping[Any, str]) -> Row:
     return ours({**{name: value for name, value in row.items() if name not in read}, **named})
 
 
-# the columns that tell a published shape
+# a row has the first shape all of whose columns it has
 SHAPES: list[tuple[frozenset[str], Callable[[Row], Row]]] = [
     (frozenset({"messages"}), messages),
     (frozenset({"conversations"}), conversations),
@@ -140,10 +149,11 @@ SHAPES: list[tuple[frozenset[str], Callable[[Row], Row]]] = [
     (frozenset({"instruction", "output"}), alpaca),
     (frozenset({"problem", "deepseek_reasoning", "deepseek_solution"}), openthoughts),
 ]
-PROMPTS = ("prompt", "question", "query", "instruction", "problem")  # columns of other shapes, of which
-ANSWERS = ("answer", "completion", "response", "output", "solution")  # a row has one each
-REASONINGS = ("reasoning", "reasoning_content", "thinking", "thought", "cot")  # the first that a row has
-UNREAD = {  # columns that belong to the prompt, and why they are not read
+# other rows are read if they have exactly one prompt and one answer column
+PROMPTS = ("prompt", "question", "query", "instruction", "problem")
+ANSWERS = ("answer", "completion", "response", "output", "solution")
+REASONINGS = ("reasoning", "reasoning_content", "thinking", "thought", "cot")  # a row's first non-empty one is used
+UNREAD = {  # columns that belong to the prompt → why a row with one is refused
     "history": "several turns; only rows of one turn are read",
     "tools": "tool calls, which are not read",
     "images": "images, which are not read",
@@ -153,6 +163,7 @@ UNREAD = {  # columns that belong to the prompt, and why they are not read
 
 
 def _shape_of(row: Row) -> Callable[[Row], Row]:
+    """Return the function that reads rows with these columns. Raises ValueError if there is none."""
     for keys, shape in SHAPES:
         if keys <= row.keys():
             return shape
@@ -168,7 +179,7 @@ def _shape_of(row: Row) -> Callable[[Row], Row]:
 
 
 def _only_one(row: Row, names: Sequence[str]) -> str:
-    """Return which of several columns a row has."""
+    """Return the one of several columns that a row has. Raises ValueError if it has more than one."""
     found = [name for name in names if name in row]
     if len(found) > 1:
         raise ValueError(f"{' and '.join(found)}: which of them is read? name it with columns={{prompt: …, answer: …}}")
@@ -176,6 +187,10 @@ def _only_one(row: Row, names: Sequence[str]) -> str:
 
 
 def _conversation(row: Row, column: str) -> Row:
+    """Return the fields of the one-turn conversation in a column, with the row's id.
+
+    Raises ValueError if the row also has a column `system` with another text than the system message.
+    """
     _refuse_unread(row)
     fields = one_turn(row[column], column) | ({"id": row["id"]} if "id" in row else {})
     if "system" in fields and row.get("system") not in (None, "", fields["system"]):
@@ -189,26 +204,29 @@ def _instruction(row: Row) -> Any:
 
 
 def _refuse_unread(row: Row, *read: str) -> None:
-    """Raise ValueError if a row has a column that belongs to the prompt, other than those that are `read`."""
+    """Raise ValueError if a row has one of the columns `UNREAD`, except those in `read`, which the caller reads."""
     for name, reason in UNREAD.items():
         if row.get(name) and name not in read:
             raise ValueError(f"{name}: {reason}")
 
 
 def _first(value: Any) -> Any:
-    """Return the first message of a list, or an empty one."""
+    """Return the first item of a list of dicts, or an empty dict for any other value."""
     return value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else {}
 
 
 def _renamed(row: Row, **columns: str) -> Row:
-    """The named columns under our names."""
+    """Return a row's columns under our names, given as field=column. Raises ValueError if the row lacks one."""
     if missing := [theirs for theirs in columns.values() if theirs not in row]:
         raise ValueError(f"missing {', '.join(missing)}")
     return {ours: row[theirs] for ours, theirs in columns.items()}
 
 
 def _tagged(text: str, start: str, end: str) -> tuple[str, str]:
-    """Return the text between the tags and the text after them."""
+    """Return the text between two tags and the text after them.
+
+    Raises ValueError if `text` does not start with them.
+    """
     before, opened, rest = text.partition(start)
     inside, closed, behind = rest.partition(end)
     if not (opened and closed) or before.strip():

@@ -1,4 +1,4 @@
-"""Loading a model's tokenizer, from the hub, a folder or the embedded sample."""
+"""Load a model's tokenizer from the hub, a folder or the embedded sample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ REMEDY = (
 
 
 def load_tokenizer(model: Model) -> Any:
-    """The model's fast tokenizer. Raises ConfigError if it cannot be had."""
+    """Load a model's tokenizer; without a pad token, it pads with the end token.
+
+    Raises ConfigError if loading fails.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(location(model.path), revision=model.revision)
     except (OSError, ValueError) as error:

@@ -1,1 +1,1 @@
-"""Read rows of any file, and write files that are whole or not there at all."""
+"""Read rows of any file, write files atomically, lock files."""

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there at all, and reading JSON lines."""
+"""Write and delete files and folders atomically, read JSON lines, hash files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from coig.errors import DataError
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (number, line) of every whole line; a piece at the end, which a kill may leave, is not one.
+    """Yield (number from 1, line) for every line that ends with a line break; a kill may leave a last one without.
 
-    Texts may hold U+2028 and its like, at which `str.splitlines` would break. Raises DataError for a line that is no
-    UTF-8.
+    Lines end at "\\n" only, since `str.splitlines` would also split at U+2028 inside texts. Raises DataError for a line
+    that is not UTF-8.
     """
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
@@ -29,7 +29,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name and rename it; where `path` is a link, write the file that it names."""
+    """Write a file under a temporary name and rename it; if `path` is a link, replace its target."""
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -38,12 +38,12 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             partial.write_bytes(content.encode() if isinstance(content, str) else content)
             partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)  # of a full disk, say
+        partial.unlink(missing_ok=True)  # left if the disk was full
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Name the file in an error that the block meets: of a write that fails the system does not."""
+    """Set the file name of an OSError in the block; the system sets none when a write fails."""
     try:
         yield
     except OSError as error:
@@ -53,8 +53,7 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder to fill that takes the place of `path`, or of the folder that it links to, once the block ends
-    well."""
+    """Yield a temporary folder that replaces `path`, or its target if it is a link, when the block succeeds."""
     path = path.resolve()
     for killed in path.parent.glob(f".{path.name}.*"):
         shutil.rmtree(killed)
@@ -70,7 +69,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Delete files, links, and folders that are empty by then."""
+    """Delete files, links and empty folders in the given order; skip folders that are not empty."""
     for path in paths:
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
@@ -79,7 +78,7 @@ def remove(paths: Iterable[Path]) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Delete a folder; of a link, both the link and the folder that it names."""
+    """Delete a folder; for a link, delete both the link and its target."""
     if path.exists():
         shutil.rmtree(path.resolve())
     if path.is_symlink():
@@ -87,5 +86,6 @@ def remove_folder(path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 """One process at a time: a lock file that says who holds it.
 
 The operating system keeps the lock (flock), so a killed process leaves none. Some network file systems have no flock;
-there the record in the file is the lock, and a dead owner's is taken over.
+there the owner's name in the file is the lock, and the lock of a dead owner is taken over.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class LockHeldError(Exception):
-    """Another process holds the lock; the message says which, if it left its name."""
+    """A lock that another process holds; the message names it if the lock file does."""
 
 
 @contextmanager
@@ -35,17 +35,18 @@ def locked(file: Path, patience: float = 0) -> Iterator[None]:
     Args:
         patience: seconds to wait for another process that holds it.
 
-    Raises LockHeldError if that process holds it still.
+    Raises LockHeldError if the process still holds it then.
     """
     descriptor = _wait(file, patience)
     try:
         yield
     finally:
-        os.truncate(descriptor, 0)  # no name: nobody holds it
+        os.truncate(descriptor, 0)  # an empty file means that nobody holds the lock
         os.close(descriptor)
 
 
 def _wait(file: Path, patience: float) -> int:
+    """Acquire the lock, trying again for `patience` seconds; return the open file's descriptor."""
     end, told = time.monotonic() + patience, False
     while True:
         try:
@@ -60,7 +61,7 @@ def _wait(file: Path, patience: float) -> int:
 
 
 def _acquire(file: Path) -> int:
-    """Return the open lock file, which holds this process's name."""
+    """Lock the file, write this process's name into it and return its descriptor. Raises LockHeldError."""
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -70,7 +71,7 @@ def _acquire(file: Path) -> int:
                     os.truncate(descriptor, 0)
                     os.write(descriptor, _name())
                 return descriptor
-            os.close(descriptor)  # deleted by the one that held it
+            os.close(descriptor)  # its holder deleted the file meanwhile
         except BlockingIOError:
             os.close(descriptor)
             raise LockHeldError(_describe(_read(file))) from None
@@ -82,6 +83,7 @@ def _acquire(file: Path) -> int:
 
 
 def _is_same(descriptor: int, file: Path) -> bool:
+    """Tell whether a path still refers to the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), file.stat())
     except FileNotFoundError:
@@ -89,7 +91,10 @@ def _is_same(descriptor: int, file: Path) -> bool:
 
 
 def _claim(file: Path) -> int:
-    """Take the lock by a file that holds a name: put in place whole, and only where no living owner's stands."""
+    """Take the lock without flock, by linking a file with this process's name to `file` unless a live owner has it.
+
+    Returns the descriptor. Raises LockHeldError if the owner is alive or on another host.
+    """
     own = file.with_name(f"{file.name}.{socket.gethostname()}.{os.getpid()}")
     own.write_bytes(_name())
     try:
@@ -111,7 +116,7 @@ def _claim(file: Path) -> int:
 
 
 def _name() -> bytes:
-    """Return what tells this process from every other: host, process, and when that process started."""
+    """Return a JSON object that identifies this process: host, process id and start time; `since` is the present."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return json.dumps(
         {"host": socket.gethostname(), "process": os.getpid(), "started": _started(os.getpid()), "since": since}
@@ -119,7 +124,7 @@ def _name() -> bytes:
 
 
 def _read(file: Path) -> dict[str, object]:
-    """Return the name in a lock file; empty where there is none."""
+    """Return the owner's name in a lock file as a dict, empty if there is none."""
     try:
         name = json.loads(file.read_bytes())
     except (OSError, ValueError):
@@ -128,7 +133,7 @@ def _read(file: Path) -> dict[str, object]:
 
 
 def _is_dead(owner: dict[str, object]) -> bool:
-    """Tell whether a process of this host has ended; of another host nobody knows."""
+    """Tell whether the owner is a process of this host that has ended; false for other hosts."""
     process = owner.get("process")
     return (
         owner.get("host") == socket.gethostname()
@@ -138,7 +143,7 @@ def _is_dead(owner: dict[str, object]) -> bool:
 
 
 def _started(process: int) -> str | None:
-    """Return when a process started, in the kernel's ticks; None if there is no such process."""
+    """Return a process's start time in kernel ticks; None if there is no such process, "unknown" without /proc."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

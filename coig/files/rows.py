@@ -1,7 +1,6 @@
-"""Rows of a file one by one, however large it is.
+"""Read the rows of a file of any size one by one.
 
-A row comes with its place (`file:line`; the row's number in a parquet file), so that whatever is wrong with it can be
-found.
+Each row comes with its place (`file:line`; in a parquet file the row's number), so that messages can name it.
 """
 
 from __future__ import annotations
@@ -27,34 +26,34 @@ from coig.files.tables import read_csv
 log = logging.getLogger(__name__)
 OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 ZSTD = b"\x28\xb5\x2f\xfd"
-PIECE = 1 << 20  # characters of a JSON array read at once
+PIECE = 1 << 20  # characters of a JSON array read at a time
 LARGEST_ROW = 1 << 26
 SPACE = r"[ \t\n\r]*"  # JSON's own
-FIRST, NEXT = re.compile(SPACE + r"(\]?)" + SPACE), re.compile(SPACE + r"([,\]])" + SPACE)  # what stands before a row
+FIRST, NEXT = re.compile(SPACE + r"(\]?)" + SPACE), re.compile(SPACE + r"([,\]])" + SPACE)  # separators before a row
 END = object()
-NO_DATA = {  # how files begin that are something else
+NO_DATA = {  # first characters of files that hold no rows → message
     "version https://git-lfs.": "is a Git LFS pointer, not the data; run `git lfs pull` where it was cloned",
     "<": "is a page of HTML or XML, not the data; download the file itself",
     "PK\x03\x04": "is a ZIP archive or a spreadsheet; unpack it, or save its rows as JSONL",
 }
 # an object that holds all rows under one key: {"version": 1, "data": [{…
 WRAPPER = re.compile(r'\s*\{(?:\s*"[^"]*"\s*:\s*[^\[{,]*,)*\s*"(data|rows|train|examples)"\s*:\s*(?=\[\s*\{)')
-DIGITS = 4300  # of the longest whole number that Python reads
+DIGITS = 4300  # longest whole number that Python parses
 
 
 class Damaged(NamedTuple):
-    """A line that is no JSON, or no row of its table."""
+    """A line that is not valid JSON, or not a row of its table, with the reason."""
 
     reason: str
     text: str
 
 
 def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """Yield (place, row) of every row of a file: JSON or Parquet by its first bytes, CSV by its name.
+    """Yield (place, row) for every row of a file: parquet by its first bytes, CSV by its suffix, otherwise JSON.
 
-    JSON is JSONL or an array, which may be the value of the key `data` of an object. It may be packed by gzip, bzip2,
-    xz or (JSONL) zstd. NaN becomes None. A line of JSONL or CSV that is no row is yielded as Damaged, for the caller to
-    report with the others. Raises DataError if the file is of another kind, or cannot be read to its end.
+    JSON is JSONL or an array, which may be under a key such as `data` of one object. It may be compressed with gzip,
+    bzip2, xz or (only JSONL) zstd. NaN becomes None. An invalid line of JSONL or CSV is yielded as Damaged. Raises
+    DataError if the file is of another kind or cannot be read to its end.
     """
     try:
         with file.open("rb") as stream:
@@ -120,16 +119,17 @@ def _check_encoding(file: Path, magic: bytes) -> None:
 
 
 def _zstd_lines(file: Path) -> Iterator[str]:
-    """Yield the lines of a file packed by zstd, which Python unpacks from 3.14 on and polars in any."""
+    """Yield the lines of a zstd file, by polars, because Python has no zstd before 3.14."""
     for batch in pl.scan_lines(file, glob=False).collect_batches(chunk_size=1024):
         for line in batch["line"]:
             yield line.removeprefix("\ufeff")
 
 
 def _array_rows(file: Path, text: str, stream: TextIO, at: int = 0) -> Iterator[tuple[int, Any]]:
-    """Yield (line, row) of the JSON array that begins at `at` of a file's first `text`.
+    """Yield (line, row) for each item of the JSON array that begins at position `at` of `text`, the file's start.
 
-    Reads on only when the rows at hand are used up. What stands before the array, a key, must be closed behind it.
+    Reads more of the stream only when no complete row is left. An object around the array must be closed after it.
+    Raises DataError for a damaged array.
     """
     is_wrapped, at = "{" in text[:at], text.index("[", at) + 1
     line, separator = 1 + text.count("\n", 0, at), FIRST
@@ -157,9 +157,9 @@ def _array_rows(file: Path, text: str, stream: TextIO, at: int = 0) -> Iterator[
 
 
 def _next_row(text: str, at: int, separator: re.Pattern[str]) -> tuple[Any, int, int]:
-    """The row behind `at` (END for the array's end), where it starts and where it ends.
+    """Return the next row after position `at` (END at the array's end), its start and its end position.
 
-    Raises ValueError or RecursionError if the text ends before, or is damaged.
+    Raises ValueError or RecursionError if the text is damaged or ends before the row does.
     """
     between = separator.match(text, at)
     if between is None:
@@ -175,7 +175,7 @@ def _next_row(text: str, at: int, separator: re.Pattern[str]) -> tuple[Any, int,
 
 
 def _wrapper(start: str) -> re.Match[str] | None:
-    """Return what a file begins with if it is one object that holds all rows; in JSONL each line is an object."""
+    """Match the start of a file that is one object with all rows under a key; None for JSONL and arrays."""
     first, _, others = start.partition("\n")
     if others.strip() and not isinstance(_parsed(first), Damaged):
         return None
@@ -183,7 +183,7 @@ def _wrapper(start: str) -> re.Match[str] | None:
 
 
 def _is_closed(text: str, is_wrapped: bool) -> bool:
-    """Tell whether nothing stands behind an array but what closes the object that holds it."""
+    """Tell whether the text after an array is blank or, if an object wraps the array, closes that object."""
     if not is_wrapped:
         return not text.strip()
     try:
@@ -193,10 +193,12 @@ def _is_closed(text: str, is_wrapped: bool) -> bool:
 
 
 def _whole_number(digits: str) -> int | str:
+    """Parse a whole number; keep one that is too long as text."""
     return int(digits) if len(digits) <= DIGITS else digits
 
 
 def _constant(name: str) -> float | None:
+    """Parse JSON's Infinity as a float, NaN as None."""
     return None if name == "NaN" else float(name)
 
 
@@ -204,6 +206,7 @@ DECODER = json.JSONDecoder(parse_int=_whole_number, parse_constant=_constant)
 
 
 def _parsed(line: str) -> Any:
+    """Parse a line of JSON; return Damaged if it is invalid."""
     try:
         return DECODER.decode(line)
     except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets read and write them: CSV with a byte order mark, in which no text is run as a formula."""
+"""Read and write CSV for spreadsheets: with a byte order mark, and with formulas escaped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ESCAPED = re.compile(rf"'('*{FORMULA})")
 def write_csv(frame: pl.DataFrame) -> str:
     """Return a frame as CSV that Excel opens as UTF-8.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe in front, which `read_csv` takes away again.
+    A text that a spreadsheet would run as a formula gets an apostrophe in front; `read_csv` removes it.
     """
     text = pl.col(pl.String)
     escaped = text.str.replace(TO_ESCAPE, "'$1")
@@ -31,10 +31,10 @@ def write_csv(frame: pl.DataFrame) -> str:
 
 
 def read_csv(file: Path) -> Iterator[tuple[int, dict[str, str | None] | str]]:
-    """Yield (line, row) of a table with a header; all cells are texts, an empty one is None.
+    """Yield (line, row) for a table with a header; a row is {column: text}, with None for empty cells.
 
-    The separator is the one of comma, semicolon and tab that the header holds most often. A row of another length than
-    the header is yielded as the text that says so. Raises DataError if the file is no table in UTF-8.
+    The separator is comma, semicolon or tab, whichever is most frequent in the header. For a row of another length than
+    the header, yields an error text instead. Raises DataError if the file is not CSV in UTF-8 or repeats a column.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
@@ -59,4 +59,5 @@ def read_csv(file: Path) -> Iterator[tuple[int, dict[str, str | None] | str]]:
 
 
 def _read_cell(cell: str) -> str | None:
+    """Return a cell's text without the apostrophe that `write_csv` adds; None if it is empty."""
     return ESCAPED.sub(r"\1", cell, count=1) if ESCAPED.match(cell) else cell or None

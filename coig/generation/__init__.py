@@ -1,4 +1,4 @@
-"""Every arm answers the test queries."""
+"""Let every arm of a study answer the test queries."""
 
 from coig.generation.run import generate
 

@@ -1,4 +1,4 @@
-"""An arm's file of answers: what stands in a line, which are there already, and appending so that none is lost."""
+"""An arm's file of answers: its sampling settings, the answers that it already holds, and new records for it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from coig.records.query import Query
 from coig.study.arm import Arm
 from coig.text.think_tags import split_completion
 
-UNKNOWN = {"min_p": 0.0, "typical_p": 1.0, "no_repeat_ngram_size": 0}  # settings we lack, and what each is when unset
+UNKNOWN = {"min_p": 0.0, "typical_p": 1.0, "no_repeat_ngram_size": 0}  # settings without a key here → value when unset
 LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0}  # transformers' own defaults
 
 
-def resolved(choice: SamplingChoice, arm: Arm) -> Sampling:
-    """Replace nulls by the model's own settings; a model that does not say `do_sample` is greedy."""
+def resolve_sampling(choice: SamplingChoice, arm: Arm) -> Sampling:
+    """Return complete sampling settings: nulls become those of the arm's generation config, else the library's.
+
+    Without `do_sample` in the generation config, a null temperature becomes 0 (greedy).
+    """
     config = arm.generation_config()
     own = {key: config[key] for key in LIBRARY if config.get(key) is not None}
     if not config.get("do_sample"):
@@ -28,7 +31,10 @@ def resolved(choice: SamplingChoice, arm: Arm) -> Sampling:
 
 
 def unknown_settings(choice: SamplingChoice, arm: Arm) -> tuple[str, ...]:
-    """Return the settings of the model's own generation config that `sampling=model` does not know, each explained."""
+    """Return warnings about settings of the model's generation config that `sampling` has no key for.
+
+    Returns none if `choice` leaves nothing to the model.
+    """
     if all(getattr(choice, key) is not None for key in LIBRARY):
         return ()
     config = arm.generation_config()
@@ -38,11 +44,10 @@ def unknown_settings(choice: SamplingChoice, arm: Arm) -> tuple[str, ...]:
     )
 
 
-def answered(arm: Arm, queries: list[Query], name: str, settings: dict[str, Any]) -> set[tuple[str, int]]:
-    """Return the (query id, sample) answered already, without errors; nothing is written, for another process may be
-    at work on the file.
+def find_answered(arm: Arm, queries: list[Query], name: str, settings: dict[str, Any]) -> set[tuple[str, int]]:
+    """Return the (query id, sample) of the successful answers in `generations/<name>.jsonl`, without writing to it.
 
-    Raises ConfigError for answers with other settings or to other queries.
+    Raises ConfigError if an answer has other `settings`, or its id belongs to another text in `queries`.
     """
     file = arm.generations(name)
     texts = {query.id: query.query for query in queries}
@@ -64,7 +69,7 @@ def answered(arm: Arm, queries: list[Query], name: str, settings: dict[str, Any]
 def make_answer(
     arm: Arm, request: Request, completion: Completion, engine: EngineFacts, settings: dict[str, Any]
 ) -> Answer:
-    """Return the record of what an arm wrote for a request."""
+    """Return the answer record of a completion, split into reasoning and answer, with the facts of how it was made."""
     query = request.query
     reasoning, answer = split_completion(request.opening + completion.text)
     return Answer(

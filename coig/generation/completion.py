@@ -1,4 +1,4 @@
-"""What is asked of an engine, and what a model wrote: cut into reasoning and answer, within the limits."""
+"""Requests to an engine, completions of a model, and the limits that cut completions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from coig.text.think_tags import OPENING, REASONING_END
 
 @dataclass(frozen=True)
 class Request:
-    """One answer to one query: the `sample`-th, counted from 0.
+    """A request for one answer to a query.
 
-    prompt: its ids, rendered as in training; opening: the think block that it ends with and the answer goes on with.
+    sample: which answer to the query, counted from 0.
+    prompt: the prompt's token ids, rendered as in training.
+    opening: the opened think block that the prompt ends with and the completion continues; empty without one.
     """
 
     query: Query
@@ -27,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote to one prompt; token counts leave the end token out. An error says why there is no text."""
+    """What a model wrote to one prompt; token counts exclude the end token. `error` says why there is no text."""
 
     text: str
     reasoning_tokens: int
@@ -37,6 +39,7 @@ class Completion:
 
     @classmethod
     def failed(cls, error: str) -> Completion:
+        """Make a completion without text, for a request that failed."""
         return cls("", 0, 0, "error", error)
 
 
@@ -44,23 +47,26 @@ Answered = tuple[Request, Completion]
 
 
 class Transcriber:
-    """Makes completions of token ids.
+    """A decoder of token ids to completions that obey the limits.
 
     Args:
-        ends: the tokens that end a completion.
+        ends: ids of the tokens that end a completion.
     """
 
     def __init__(self, tokenizer: Any, ends: Iterable[int], limits: Limits) -> None:
         self.tokenizer, self.ends, self.limits = tokenizer, set(ends), limits
 
     def is_over(self, ids: Sequence[int], opening: str = "") -> bool:
-        """Tell whether the end or a limit has been reached; `opening` is the request's."""
+        """Tell whether ids contain an end token or reach a limit; `opening` is the request's."""
         if len(ids) >= self.limits.max_new_tokens or not self.ends.isdisjoint(ids):
             return True
         return self._allowed(ids, opening) < len(ids)
 
     def completion(self, ids: Sequence[int], opening: str = "") -> Completion:
-        """Make a completion of all ids that were written, an end token included; what is beyond a limit is cut off."""
+        """Make a completion of generated ids: cut them at the first end token and at the limits, then decode them.
+
+        It ends with "stop" if an end token came within the limits, otherwise with "length".
+        """
         stop = next((place for place, token in enumerate(ids) if token in self.ends), None)
         ids = ids[:stop]
         allowed = min(self._allowed(ids, opening), self.limits.max_new_tokens)
@@ -71,7 +77,7 @@ class Transcriber:
         return Completion(text, reasoning, len(ids) - reasoning, "stop" if is_whole else "length")
 
     def _allowed(self, ids: Sequence[int], opening: str) -> int:
-        """Count the ids that the limits of reasoning and answer leave."""
+        """Return how many of the ids the limits of reasoning and answer allow."""
         most_reasoning, most_answer = self.limits.max_reasoning_tokens, self.limits.max_answer_tokens
         if most_reasoning is None and most_answer is None:
             return len(ids)
@@ -81,7 +87,7 @@ class Transcriber:
         return len(ids) if most_answer is None else min(len(ids), reasoning + most_answer)
 
     def _reasoning_tokens(self, ids: Sequence[int], opening: str) -> int:
-        """Count the tokens up to the end of the reasoning, all of them if it never ends."""
+        """Count the tokens up to and with the end of the reasoning; all if it never ends, 0 if there is none."""
         if not (opening + self.tokenizer.decode(ids[:16])).lstrip().startswith(OPENING):
             return 0
         lengths = range(len(ids))

@@ -1,4 +1,4 @@
-"""The prompts of the triplets that an arm was not trained on: whether what holds on the test queries holds on them."""
+"""Turn an arm's held-out triplets into queries, to test whether findings on the test queries hold for them too."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from coig.text.cleaning import prompt_key
 
 
 def held_out_queries(arm: Arm) -> list[Query]:
-    """The arm's own held-out prompts as queries, each once, by id.
+    """Return the prompts of an arm's held-out triplets as queries, sorted by id, each prompt once.
 
-    Raises ConfigError if it held no triplet out, or its data are no longer those that it was trained on.
+    Raises ConfigError if the arm has no held-out triplet, or its data files changed or vanished since training.
     """
     config = arm.config()
     try:
@@ -45,7 +45,7 @@ def held_out_queries(arm: Arm) -> list[Query]:
 
 
 def _query(example: Example) -> Query:
-    """Ask an example's prompt, by an id that no query of a file has, nor the triplet in the other language."""
+    """Return an example's prompt as a query, with an id unlike those of query files and of its other language."""
     name = f"held-{example.id}" if example.lang == "zh" else f"held-{example.id}-{example.lang}"
     return Query.model_validate(
         {"id": name, "lang": example.lang, "genre": example.genre or NO_GENRE, "query": example.prompt}

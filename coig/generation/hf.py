@@ -1,4 +1,4 @@
-"""`engine=hf`: transformers' own decoding, in this process."""
+"""`engine=hf`: generate with transformers, in this process."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from coig.generation.completion import Answered, Completion, Request, Transcribe
 from coig.generation.sampling import SeededSampling, seed_of
 from coig.study.arm import Arm
 
-STRETCH = 32  # tokens; shorter ones drop ended rows sooner, and start decoding more often
-# tokens per batch: on a CPU more were slower (benchmarks/generation.py), for each step copies the whole cache; on a GPU
-# so many take 7.5 GB with a model of 7B parameters
+STRETCH = 32  # tokens per call of generate(); fewer drop finished rows sooner, but cost more calls
+# tokens per batch. CPU: more were slower (benchmarks/generation.py), because each step copies the whole cache. GPU:
+# they take 7.5 GB with a model of 7B parameters
 BUDGET = {"cpu": 32_768, "cuda": 131_072}
 
 
 class HuggingFaceEngine:
-    """Answers with an arm's exported model.
+    """An engine that generates with an arm's exported model.
 
     Args:
-        tokens_per_batch: room for prompts and answers of a batch together; None: what suits the device.
+        seed: the run's seed; each answer's generator is seeded with it, the query's id and the sample.
+        tokens_per_batch: most tokens of a batch, prompts and longest answers together; None: `BUDGET` of the device.
+
+    Raises ConfigError if the model is missing or damaged.
     """
 
     version = transformers.__version__
@@ -38,7 +41,7 @@ class HuggingFaceEngine:
         if tokens_per_batch is not None and tokens_per_batch < 1:
             raise ConfigError(f"engine.tokens_per_batch={tokens_per_batch}: must be at least 1")
         disable_progress_bar()  # of loading one file
-        # from 5.24 on `cache` is its name, but this is the one that every transformers 5 takes
+        # transformers 5.24 renamed the argument to `cache`, but every transformers 5 accepts the old name
         warnings.filterwarnings("ignore", message=".*`past_key_values` is deprecated.*")
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.sampling, self.seed = sampling, seed
@@ -53,7 +56,7 @@ class HuggingFaceEngine:
         self.context = self.model.config.get_text_config().max_position_embeddings
         own = self.model.generation_config
         self.transcriber = Transcriber(tokenizer, own.eos_token_id, sampling)
-        # in place of the model's own, which would fill in whatever a call leaves open
+        # replaces the model's own config, which would set everything that a call of generate() leaves out
         self.model.generation_config = GenerationConfig(
             do_sample=False,
             repetition_penalty=sampling.repetition_penalty,
@@ -62,7 +65,11 @@ class HuggingFaceEngine:
         )
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """Yield the completions of all requests in no set order, some at a time, as soon as they have ended."""
+        """Yield lists of (request, completion) in any order, as soon as they are finished.
+
+        A request that exceeds the model's positions gets a failed completion. Raises ConfigError if GPU memory runs
+        out.
+        """
         fitting = []
         for request in requests:
             if problem := self._too_long(request):
@@ -79,6 +86,7 @@ class HuggingFaceEngine:
                 ) from None
 
     def _too_long(self, request: Request) -> str | None:
+        """Return why a request does not fit into the model's positions; None if it does."""
         tokens, limit, context = len(request.prompt), self.sampling.max_new_tokens, self.context
         if tokens + limit <= context:
             return None
@@ -88,7 +96,7 @@ class HuggingFaceEngine:
         )
 
     def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
-        """Yield requests of like length together, as many as the budget holds and at least one."""
+        """Yield batches of requests with similar lengths, each within `tokens_per_batch` or of one request."""
         batch: list[Request] = []
         for request in sorted(requests, key=lambda request: len(request.prompt)):
             width = len(request.prompt) + self.sampling.max_new_tokens
@@ -101,9 +109,9 @@ class HuggingFaceEngine:
 
     @torch.inference_mode()
     def _decoded(self, batch: list[Request]) -> Iterator[list[Answered]]:
-        """Decode the batch `STRETCH` tokens at a time; between two stretches the rows that have ended leave it."""
+        """Generate `STRETCH` tokens at a time; after each stretch yield the finished rows and drop them."""
         width = max(len(request.prompt) for request in batch)
-        # in front of a shorter prompt stands its own first token, masked: a penalty for repetition sees no other
+        # pads shorter prompts with their own first token: the repetition penalty also counts masked tokens
         before = [width - len(request.prompt) for request in batch]
         padded = [[r.prompt[0]] * count + r.prompt for r, count in zip(batch, before, strict=True)]
         ids = torch.tensor(padded, device=self.device)

@@ -1,4 +1,4 @@
-"""`engine=openai`: any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, `transformers serve`."""
+"""`engine=openai`: ask a server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, `transformers serve`."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from coig.generation.servers import SERVERS
 from coig.generation.trials import NAMED, try_settings
 from coig.study.arm import Arm
 
-TRIAL = "1 2 3 1 2 3 1 2"  # a prompt to try settings with, whose continuation repeats itself
-TOO_MANY = 8  # errors in a row: then it is not the queries
+TRIAL = "1 2 3 1 2 3 1 2"  # prompt of trials; its likely continuation repeats itself
+TOO_MANY = 8  # errors in a row that mean the server, not the queries, is at fault
 
 
 class OpenAIEngine:
-    """Answers through `/v1/completions`: prompts are rendered here, exactly as in training.
+    """An engine that sends prompts, rendered exactly as in training, to `/v1/completions`.
 
-    Counts are of the text as this arm's tokenizer cuts it, for servers send no ids. Sampled answers are seeded, yet
-    whether they depend on the requests around them is the server's affair.
+    Servers return text without ids, so token counts come from tokenizing it with the arm's tokenizer. Requests carry
+    seeds, but only the server decides whether an answer depends on other requests in its batch.
 
     Args:
-        base_url: of the server, `/v1` included.
-        server: one of SERVERS, whose names for the settings are known; what `other` obeys is tried with a short prompt.
-        model: what the server calls it, `{arm}` for the arm's name; None: the absolute path of the arm's export.
-        names: what a server of kind `other` calls `top_k` and `repetition_penalty`, if it has them.
-        concurrency: how many requests are under way at a time.
+        base_url: the server's address with `/v1`.
+        server: a key of SERVERS. Short trial requests test which settings a server of kind `other` obeys.
+        model: the server's name for the model, in which `{arm}` becomes the arm's name; None: the export's path.
+        names: the names that a server of kind `other` has for `top_k` and `repetition_penalty`.
+        concurrency: most requests in flight at a time.
         timeout: seconds for one answer.
-        retries: of a refused or failed request, each after a longer wait.
+        retries: how often to repeat a refused or failed request, each time after a longer wait.
+
+    Raises ConfigError for wrong options, or if the server does not answer or serves another model.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class OpenAIEngine:
             self.not_obeyed = self._not_obeyed(client)
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """Yield the completions as they come. Raises ConfigError, after these, once nothing but errors comes."""
+        """Yield lists of (request, completion) as they finish. Raises ConfigError after `TOO_MANY` errors in a row."""
         loop = asyncio.new_event_loop()
         free = asyncio.Semaphore(self.concurrency)
         tasks = {loop.create_task(self._completion(request, free)): request for request in requests}
@@ -98,7 +100,7 @@ class OpenAIEngine:
             loop.close()
 
     def _check_server(self, client: openai.OpenAI, arm: Arm) -> None:
-        """Raise ConfigError if no server answers, or another kind of server, or one that serves another model."""
+        """Raise ConfigError if no server answers, it is of another kind, or it serves another model or arm."""
         try:
             served = {model.id: model for model in client.models.list()}
         except (openai.OpenAIError, ValueError, AttributeError) as error:
@@ -113,7 +115,7 @@ class OpenAIEngine:
                 f"engine.server={self.server}: a server of {kinds[0]} answers at {self.base_url}, which names the "
                 f"settings of sampling otherwise; give engine.server={kinds[0]}"
             )
-        if self.server != "transformers" and self.model not in served:  # it loads whatever it is asked for
+        if self.server != "transformers" and self.model not in served:  # transformers loads any model on request
             raise ConfigError(
                 f"engine.base_url={self.base_url}: serves {', '.join(served) or 'no model'}, not {self.model}; serve "
                 "this arm's export, and if the server has a name of its own for it, give engine.model=<name>"
@@ -125,7 +127,7 @@ class OpenAIEngine:
             )
 
     def _version(self, client: openai.OpenAI) -> str:
-        """Return the kind of server and, where it tells, its version."""
+        """Return the server's kind, followed by its version if the server reports one."""
         if self.kind.version is None:
             return self.server
         path, key = self.kind.version
@@ -137,12 +139,13 @@ class OpenAIEngine:
             return self.server
 
     def _not_obeyed(self, client: openai.OpenAI) -> tuple[str, ...]:
-        """Return the settings that the server does not follow: known of its kind, or tried."""
+        """Return the settings that the server ignores, each with the reason: known for its kind, or found by trials."""
         if self.server != "other":
             return self.kind.not_obeyed(self.sampling)
         named = set(self.names.values())
 
         def write(settings: dict[str, Any]) -> str:
+            """Return what the server writes to TRIAL with these settings."""
             extra = {name: value for name, value in settings.items() if name in named}
             plain = {name: value for name, value in settings.items() if name not in named}
             return _read(client.completions.create(model=self.model, prompt=TRIAL, **plain, extra_body=extra))[0]
@@ -156,7 +159,7 @@ class OpenAIEngine:
             ) from None
 
     async def _completion(self, request: Request, free: asyncio.Semaphore) -> Completion:
-        """Return an answer, or why this query has none. Raises OpenAIError for what is the server's fault."""
+        """Return the completion, a failed one if the request is refused. Raises OpenAIError for other failures."""
         prompt = request.prompt if self.kind.takes_ids else self._as_text(request.prompt)
         if prompt is None:
             return Completion.failed("as text its prompt is not that of training; use a server that takes ids")
@@ -172,10 +175,10 @@ class OpenAIEngine:
         return self.transcriber.completion(ids + self.ends[:1] if ended else ids, request.opening)
 
     def _as_text(self, ids: list[int]) -> str | None:
-        """Return the text that the server's tokenizer makes these ids of, where there is one.
+        """Return the text that the tokenizer turns into exactly these ids; None if no text does.
 
-        There is none where a prompt spells a control token, which would become one. The first token is left out where
-        the tokenizer itself puts it in front of every text.
+        None is the case for prompts that spell a control token. The text omits the first token if the tokenizer adds it
+        to every text by itself.
         """
         for start in (0, 1):
             text: str = self.tokenizer.decode(ids[start:], clean_up_tokenization_spaces=False)
@@ -184,7 +187,7 @@ class OpenAIEngine:
         return None
 
     def _settings(self, request: Request) -> dict[str, Any]:
-        """Return all that bears on the answer, for a server fills in the model's own settings for what is left open."""
+        """Return all settings of a request; a server would take omitted ones from the model's generation config."""
         sampling = self.sampling
         extra = self.kind.settings(sampling, len(request.prompt), self.ends)
         return {
@@ -197,7 +200,7 @@ class OpenAIEngine:
 
 
 def _check_options(server: str, names: Mapping[str, str], concurrency: int, timeout: float, retries: int) -> None:
-    """Raise ConfigError for options that mean nothing."""
+    """Raise ConfigError for an unknown server or setting name, or numbers out of range."""
     if server not in SERVERS:
         raise ConfigError(f"engine.server={server}: choose from {', '.join(SERVERS)}")
     if unknown := sorted(names.keys() - set(NAMED)):
@@ -209,13 +212,13 @@ def _check_options(server: str, names: Mapping[str, str], concurrency: int, time
 
 
 def _other_arm(arm: Arm, root: str | None) -> str | None:
-    """Return the name of another arm of the study if `root`, the place of a server's model, is that arm's export."""
+    """Return an arm's name if `root`, the path of a server's model, is the export of another arm of the study."""
     study, name, folder = ("", "", "", *Path(root or "").parts)[-3:]
     return name if (study, folder) == (arm.study, arm.model.name) and name != arm.name else None
 
 
 def _read(reply: Any) -> tuple[str, bool]:
-    """Return the text of a reply, and whether it came to its end. Raises OpenAIError if it is no completion."""
+    """Return a reply's text, and whether it ended with an end token. Raises OpenAIError if it is no completion."""
     choices = getattr(reply, "choices", None) or [None]
     text, reason = getattr(choices[0], "text", None), getattr(choices[0], "finish_reason", None)
     if not isinstance(text, str) or reason not in ("stop", "length"):
@@ -224,7 +227,7 @@ def _read(reply: Any) -> tuple[str, bool]:
 
 
 def _described(error: Exception) -> str:
-    """Describe an error of OpenAI's client: the server's own words, or the cause of a failed connection."""
+    """Describe an error of the client in at most 300 characters, with the server's reply or the cause."""
     said = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, openai.APIStatusError):
         said += f" {' '.join(error.response.text.split())}"

@@ -1,4 +1,4 @@
-"""Answering queries arm by arm, as far as they are not answered yet."""
+"""Let each arm answer the queries that it has not answered yet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coig.config import GenerateConfig
 from coig.config.loading import construct
 from coig.data.encoding import Encoder
 from coig.errors import ConfigError
-from coig.generation.answers_file import answered, make_answer, resolved, unknown_settings
+from coig.generation.answers_file import find_answered, make_answer, resolve_sampling, unknown_settings
 from coig.generation.completion import Answered, Request
 from coig.generation.held_out import held_out_queries
 from coig.generation.tracking import log_table
@@ -30,9 +30,9 @@ log = logging.getLogger(__name__)
 
 
 def generate(config: GenerateConfig) -> None:
-    """Answer the queries with every trained arm of a study; answers that are there already stay.
+    """Answer the queries with every trained arm of a study; keep existing answers unless `overwrite` is set.
 
-    Raises ConfigError, once all arms have had their turn, if queries were left without an answer.
+    Raises ConfigError after the last arm if an arm was busy or queries stayed without an answer.
     """
     study = find_study(config.study)
     arms, untrained = find_done_arms(study, config.arms)
@@ -43,8 +43,8 @@ def generate(config: GenerateConfig) -> None:
         log.warning("%s: training is not done, left out", study / name)
     _check_one_model_each(config, arms)
     if not config.overwrite:
-        for arm in arms:  # all of them, before one is answered with settings that another one refuses
-            answered(arm, queries[arm.name], config.queries_name, _settings(config, arm))
+        for arm in arms:  # find answers with other settings before any arm generates
+            find_answered(arm, queries[arm.name], config.queries_name, _settings(config, arm))
     failed: list[str] = []
     for arm in arms:
         try:
@@ -65,7 +65,7 @@ def generate(config: GenerateConfig) -> None:
 
 
 def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
-    """Raise ConfigError if one and the same model of a server would answer for several arms."""
+    """Raise ConfigError if `engine.model` names one model of a server for several arms."""
     if len(arms) > 1 and config.one_model:
         names = ", ".join(arm.name for arm in arms)
         raise ConfigError(
@@ -76,25 +76,28 @@ def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
 
 
 def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str] | None:
-    """Ask what is left to ask; returns what to say of queries without an answer, None if nothing was left."""
+    """Let an arm answer what is left, and append the answers to its file.
+
+    Returns messages about failed answers, [] if all succeeded, None if nothing was left to ask.
+    """
     name, settings = config.queries_name, _settings(config, arm)
     file = arm.generations(name)
-    there = set() if config.overwrite else answered(arm, queries, name, settings)
+    existing = set() if config.overwrite else find_answered(arm, queries, name, settings)
     asked = _first_of_each_genre(queries, config.per_genre)
     wanted = [(query, sample) for sample in range(config.samples) for query in asked]
-    left = [(query, sample) for query, sample in wanted if (query.id, sample) not in there]
+    left = [(query, sample) for query, sample in wanted if (query.id, sample) not in existing]
     if not left:
         log.info("%s: %d answers are there already", arm.folder, len(wanted))
         return None
     tokenizer = AutoTokenizer.from_pretrained(arm.model)
     trained = arm.config()
-    encoder, reasons = Encoder.of(trained.model, tokenizer), trained.supervision.with_reasoning
-    opening = encoder.opening(with_reasoning=reasons)
+    encoder, with_reasoning = Encoder.of(trained.model, tokenizer), trained.supervision.with_reasoning
+    opening = encoder.opening(with_reasoning=with_reasoning)
     requests = [
-        Request(query, sample, encoder.prompt_ids(query.query, with_reasoning=reasons), opening)
+        Request(query, sample, encoder.prompt_ids(query.query, with_reasoning=with_reasoning), opening)
         for query, sample in left
     ]
-    engine = construct(config.engine, arm, tokenizer, resolved(config.sampling, arm), config.seed)
+    engine = construct(config.engine, arm, tokenizer, resolve_sampling(config.sampling, arm), config.seed)
     if config.overwrite:
         file.unlink(missing_ok=True)
     errors: list[str] = []
@@ -112,7 +115,7 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
 
 
 def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
-    """Yield the batches, each shown as done once the next one is asked for."""
+    """Yield the batches, and show a progress bar of finished answers and tokens per second."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}")
     tokens, start = 0, time.monotonic()
     with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as progress:
@@ -136,5 +139,5 @@ def _first_of_each_genre(queries: list[Query], count: int | None) -> list[Query]
 
 
 def _settings(config: GenerateConfig, arm: Arm) -> dict[str, Any]:
-    """Return the settings that answers must share to be compared."""
-    return {"seed": config.seed, "sampling": resolved(config.sampling, arm).model_dump()}
+    """Return the seed and sampling settings, which all answers in a file must share."""
+    return {"seed": config.seed, "sampling": resolve_sampling(config.sampling, arm).model_dump()}

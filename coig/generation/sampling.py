@@ -1,4 +1,4 @@
-"""Sampling whose choice depends on the seed and the query alone, not on the batch around it."""
+"""Sample tokens so that an answer depends on its seed and query only, not on the rest of the batch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from coig.config import Sampling
 
 
 class SeededSampling(LogitsProcessor):
-    """Temperature, top-k, top-p, then Gumbel noise from a generator per row.
+    """A logits processor that makes greedy decoding sample: temperature, top-k, top-p, then Gumbel noise.
 
-    The arg max of the result is a sample of the truncated softmax (the Gumbel-max trick), so greedy decoding samples.
-    It is also faster than `torch.multinomial` over the whole vocabulary.
+    The arg max of the result is a sample of the truncated softmax (the Gumbel-max trick). Each row has its own
+    generator. This is also faster than `torch.multinomial` over the whole vocabulary.
 
     Args:
         seeds: one for each row of the batch.
@@ -27,11 +27,11 @@ class SeededSampling(LogitsProcessor):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Keep some rows of the batch only."""
+        """Drop the generators of all rows but these, given by index."""
         self.generators = [self.generators[row] for row in rows]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Return the noisy logits of the next token, −inf where sampling never goes.
+        """Return (B, vocabulary) logits with noise, −inf for tokens that top-k or top-p exclude.
 
         Args:
             scores: (B, vocabulary) logits.
@@ -47,6 +47,6 @@ class SeededSampling(LogitsProcessor):
 
 
 def seed_of(seed: int, query_id: str, sample: int = 0) -> int:
-    """Return 56 bits made of the run's seed, the query and which of its samples it is."""
+    """Return an answer's seed of 56 bits, a hash of the run's seed, the query's id and the sample's number."""
     which = f"{seed}+{sample}" if sample else str(seed)
     return int.from_bytes(hashlib.sha256(f"{which}:{query_id}".encode()).digest()[:7], "big")

@@ -1,7 +1,7 @@
-"""What each server of OpenAI's protocol calls the settings of sampling, and which of them it does not follow.
+"""For each server of OpenAI's protocol: its names of the sampling settings, and the settings that it ignores.
 
-The protocol knows `temperature`, `top_p`, `max_tokens` and `seed`. Each server has names of its own for all else,
-and ignores a name that it does not know without a word. The names below were read in the servers' sources of 2026: vLLM
+The protocol defines `temperature`, `top_p`, `max_tokens` and `seed`. Each server names other settings differently, and
+ignores unknown names silently. The names below were read in the servers' sources of 2026: vLLM
 (entrypoints/openai/completion/protocol.py), SGLang (srt/entrypoints/openai/protocol.py), llama.cpp
 (tools/server/server-schema.cpp) and transformers (cli/serving/completion.py).
 """
@@ -15,21 +15,20 @@ from typing import Any
 
 from coig.config import Sampling
 
-# settings that we lack, which a server would take from the model's own generation config
+# settings without a key in `sampling`; a server would take them from the model's generation config
 NONE = {"min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
 @dataclass(frozen=True)
 class Server:
-    """How a server is asked.
+    """How to send requests to a kind of server.
 
     Attributes:
-        takes_ids: whether a prompt can be sent as token ids; else as text.
-        owner: what it says of itself as `owned_by` in its list of models, if anything.
-        version: where it tells its version: a path and the key of the reply.
-        settings: returns what a request holds beyond the protocol's settings, from sampling, the number of the
-            prompt's tokens and the end tokens.
-        not_obeyed: returns the settings of sampling that it does not follow, each with the reason.
+        takes_ids: whether prompts are sent as token ids; otherwise as text.
+        owner: the value of `owned_by` in its list of models that identifies this kind; None: unknown.
+        version: the path that reports the version, and the key in its reply.
+        settings: maps (sampling, number of prompt tokens, end tokens) to a request's settings beyond the protocol's.
+        not_obeyed: maps sampling to the settings that the server ignores, each with the reason.
     """
 
     takes_ids: bool
@@ -40,6 +39,7 @@ class Server:
 
 
 def _vllm(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
+    """Return the settings under vLLM's names, which SGLang shares."""
     return NONE | {
         "top_k": sampling.top_k or -1,
         "repetition_penalty": sampling.repetition_penalty,
@@ -49,12 +49,12 @@ def _vllm(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[s
 
 
 def _llama_cpp(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
-    """Name the samplers in our order, for its own applies the temperature last and cuts off by min_p before."""
+    """Return llama.cpp's settings; by default it applies the temperature last and min_p first, so fix the order."""
     return {
         "samplers": ["penalties", "temperature", "top_k", "top_p"],
         "top_k": sampling.top_k,
         "repeat_penalty": sampling.repetition_penalty,
-        "repeat_last_n": prompt_tokens + sampling.max_new_tokens,  # all of them; its own is the last 64
+        "repeat_last_n": prompt_tokens + sampling.max_new_tokens,  # penalize all tokens; the default is the last 64
         "presence_penalty": 0.0,
         "frequency_penalty": 0.0,
         "dynatemp_range": 0.0,
@@ -63,7 +63,7 @@ def _llama_cpp(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> d
 
 
 def _transformers(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
-    """Send a whole generation config: what it leaves open the model's own would fill in."""
+    """Return a complete generation config; `transformers serve` takes missing keys from the model's."""
     config = {
         "do_sample": bool(sampling.temperature),
         "top_k": sampling.top_k,
@@ -76,14 +76,17 @@ def _transformers(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -
 
 
 def _only_the_protocol(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
+    """Return no settings beyond the protocol's."""
     return {}
 
 
 def _all_obeyed(sampling: Sampling) -> tuple[str, ...]:
+    """Return that no setting is ignored."""
     return ()
 
 
 def _not_obeyed_by_sglang(sampling: Sampling) -> tuple[str, ...]:
+    """Return the settings that SGLang ignores or follows differently."""
     problems = []
     if sampling.temperature:  # https://github.com/sgl-project/sglang/issues/15481
         problems.append("seed: needs --enable-deterministic-inference, and /v1/completions may ignore it even so")
@@ -93,6 +96,7 @@ def _not_obeyed_by_sglang(sampling: Sampling) -> tuple[str, ...]:
 
 
 def _not_obeyed_by_transformers(sampling: Sampling) -> tuple[str, ...]:
+    """Return that sampled answers are not seeded one by one."""
     shared = "seed: the whole server has one, so requests that are under way at a time disturb each other"
     return (shared,) if sampling.temperature else ()
 
@@ -102,5 +106,5 @@ SERVERS = {
     "sglang": Server(True, "sglang", ("get_server_info", "version"), _vllm, _not_obeyed_by_sglang),
     "llama.cpp": Server(True, "llamacpp", ("props", "build_info"), _llama_cpp, _all_obeyed),
     "transformers": Server(False, None, None, _transformers, _not_obeyed_by_transformers),
-    "other": Server(False, None, None, _only_the_protocol, _all_obeyed),  # what it obeys is tried
+    "other": Server(False, None, None, _only_the_protocol, _all_obeyed),  # OpenAIEngine tests its settings
 }

@@ -1,4 +1,4 @@
-"""See what the arms answered to one query, side by side.
+"""Show the arms' answers to one query side by side.
 
 python -m coig.generation.show query_id=zh-001
 python -m coig.generation.show query_id=zh-001 study=demo arms=[cw,general] queries=mine.jsonl
@@ -24,7 +24,10 @@ NARROWEST = 36  # columns of the terminal for one arm
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print every arm's answers to the query: reasoning dimmed, then the answer, then how it ended."""
+    """Print every arm's answers to a query: dimmed reasoning, answer, token counts and finish reason.
+
+    Raises ConfigError if `query_id` is missing or not answered.
+    """
     show_messages()
     ids = [argument.removeprefix("query_id=") for argument in arguments if argument.startswith("query_id=")]
     config = config_of("generate", GenerateConfig, [a for a in arguments if not a.startswith("query_id=")])
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _show(console: Console, answers: list[Answer]) -> None:
-    """Print as many answers beside each other as the terminal has room for."""
+    """Print the query and its answers, as many side by side as fit into the terminal."""
     first = answers[0]
     console.print(Text.assemble((f"{first.query_id} ", "bold"), f"({first.lang}, {first.genre})"))
     console.print(first.query, "")
@@ -61,6 +64,7 @@ def _show(console: Console, answers: list[Answer]) -> None:
 
 
 def _content(answer: Answer) -> Text:
+    """Return an answer's dimmed reasoning and its text, or its error in red."""
     if answer.failed:
         return Text(str(answer.error), "red")
     reasoning = Text(answer.reasoning + "\n\n", "dim") if answer.reasoning else Text()
@@ -68,6 +72,7 @@ def _content(answer: Answer) -> Text:
 
 
 def _ending(answer: Answer) -> str:
+    """Return an answer's token counts and finish reason."""
     return f"{answer.reasoning_tokens} + {answer.answer_tokens} tokens, {answer.finish_reason}"
 
 

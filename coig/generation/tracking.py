@@ -1,4 +1,4 @@
-"""The answers of an arm as a table in Weights & Biases."""
+"""Log an arm's answers as a table to Weights & Biases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COLUMNS = ("query_id", "lang", "genre", "sample", "query", "reasoning", "answer"
 
 
 def log_table(arm: Arm, queries: str) -> None:
-    """Log the arm's answers, in a run of their own beside the arm's training; nothing if that went elsewhere."""
+    """Log an arm's answers to a file of queries in a separate W&B run; do nothing unless it trained with W&B."""
     logger = arm.config().logger
     if logger is None or not is_wandb(logger):
         return

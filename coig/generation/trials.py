@@ -1,4 +1,4 @@
-"""Trying whether an unknown server obeys the settings of sampling: what it writes must change, or stay, as they say."""
+"""Test which sampling settings an unknown server obeys, by comparing what it writes with and without them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 from coig.config import Sampling
 
-TOKENS = 24  # of a trial's answer
+TOKENS = 24  # length of a trial's answer
 NAMED = ("top_k", "repetition_penalty")  # settings that the protocol has no name for
-HOT = {"temperature": 2.0, "top_p": 1.0}  # so hot that two answers hardly ever agree by chance
+HOT = {"temperature": 2.0, "top_p": 1.0}  # at this temperature two answers hardly ever agree by chance
 
-Write = Callable[[dict[str, Any]], str]  # the text that the server writes with these settings
+Write = Callable[[dict[str, Any]], str]  # settings → the text that the server writes with them
 
 
 def try_settings(write: Write, sampling: Sampling, names: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the settings that `sampling` asks for and the server does not obey, each with the reason.
+    """Return the settings in use by `sampling` that the server ignores, each with the reason.
 
     Args:
-        write: answers one and the same prompt.
-        names: of each of NAMED, what the server calls it; one without a name is not sent.
+        write: asks the server to complete one fixed prompt with given settings.
+        names: setting in NAMED → the server's name for it; a setting without a name is not sent.
     """
     is_used = {
         "top_k": bool(sampling.temperature and sampling.top_k),
@@ -41,4 +41,5 @@ def try_settings(write: Write, sampling: Sampling, names: Mapping[str, str]) -> 
 
 
 def _write(write: Write, **settings: Any) -> str:
+    """Return the server's text of `TOKENS` tokens for these settings."""
     return write({"max_tokens": TOKENS} | settings)

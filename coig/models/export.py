@@ -1,4 +1,4 @@
-"""A trained model as a folder that plain transformers loads, 4 or 5."""
+"""Export a trained model as a folder that plain transformers 4 or 5 loads."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def export(
     folder: Path,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write `folder` whole or not at all, adapters merged into the weights; they stand in `adapter/` beside it.
+    """Write model and tokenizer to `folder`, atomically. Adapters are merged, and also saved to `adapter/` beside it.
 
     Args:
-        lm: the trained model; its own weights may be sharded.
-        weights: all of its weights in whole tensors on the CPU, by name.
-        end_ids: tokens that end what the model was trained to write, beside the tokenizer's own.
-        dtype: to round them to; None: the dtype the model came in.
+        lm: the trained model; its weights may be sharded, so they are not read.
+        weights: name → the whole tensor on the CPU, for all weights.
+        end_ids: end tokens for the generation config, besides the tokenizer's.
+        dtype: the dtype to save weights in; None: the dtype that the model was loaded from.
     """
     with torch.device("meta"):
         plain = AutoModelForCausalLM.from_config(lm.config)
         adapted = add_adapters(plain, lora) if lora else None
-    if lora:  # merging changes weights in place, which on a CPU may be the trained model's own; in fp32 it is exact
+    if lora:  # merging works in place, so copy: on a CPU the tensors may be shared with `lm`. It is exact in fp32
         weights = {name: weight.to(torch.float32, copy=True) for name, weight in weights.items()}
     plain.load_state_dict(weights, assign=True)
     plain.tie_weights()
@@ -45,7 +45,7 @@ def export(
         with atomic_folder(folder.with_name("adapter")) as partial:
             adapted.save_pretrained(partial)
         plain = adapted.merge_and_unload()
-    plain.generation_config = deepcopy(lm.generation_config)  # what the base says of sampling stays
+    plain.generation_config = deepcopy(lm.generation_config)  # keeps the base model's sampling settings
     plain.generation_config.eos_token_id = sorted({*end_ids, tokenizer.eos_token_id} - {None})
     plain.generation_config.pad_token_id = tokenizer.pad_token_id
     with atomic_folder(folder) as partial:

@@ -1,7 +1,7 @@
-"""The settings of an export under the names that readers built on transformers 4 know, beside those of transformers 5.
+"""Add the setting names of transformers 4 to an export, beside those of transformers 5.
 
 transformers 5 writes a model's rotary settings as `rope_parameters` and its dtype as `dtype`. A reader that knows only
-`rope_theta` and `torch_dtype` (transformers 4, vLLM before 0.24) takes a base of 10,000 and other logits, silently.
+`rope_theta` and `torch_dtype` (transformers 4, vLLM before 0.24) silently uses a base of 10,000 and gives other logits.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import Any
 
 
 def add_legacy_names(folder: Path) -> None:
-    """Add to an exported model's configs what transformers 4 reads; transformers 5 reads them as before."""
+    """Add transformers 4's keys to config.json and tokenizer_config.json; transformers 5 reads them as before."""
     _change(folder / "config.json", _with_legacy_keys)
     _change(folder / "tokenizer_config.json", _with_legacy_tokenizer)
 
 
 def _change(file: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Replace a JSON file's object by what `change` makes of it."""
     settings = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(change(settings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -38,14 +39,14 @@ def _with_legacy_keys(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rope_keys(rope: dict[str, Any]) -> dict[str, Any]:
-    """Return `rope_theta`, `rope_scaling` and `partial_rotary_factor` for one kind of layers' rotary settings."""
+    """Return one layer kind's rotary settings as `rope_theta`, `rope_scaling` and `partial_rotary_factor`."""
     keys: dict[str, Any] = {name: rope[name] for name in ("rope_theta", "partial_rotary_factor") if name in rope}
     scaling = {name: value for name, value in rope.items() if name not in keys}
     return {**keys, "rope_scaling": scaling if scaling.get("rope_type", "default") != "default" else None}
 
 
 def _with_legacy_tokenizer(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a tokenizer's config with a class and a list of special tokens that transformers 4 knows too."""
+    """Return a tokenizer's config with its class and its extra special tokens under transformers 4's names."""
     config = dict(config)
     if config.get("tokenizer_class") == "TokenizersBackend":
         config["tokenizer_class"] = "PreTrainedTokenizerFast"

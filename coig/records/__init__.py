@@ -1,1 +1,1 @@
-"""What stages hand each other: queries, answers, judgments, labels."""
+"""The records that stages hand each other: queries, answers, judgments, labels."""

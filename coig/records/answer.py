@@ -1,4 +1,4 @@
-"""What an arm wrote for a query: lines of `generations/<queries>.jsonl`."""
+"""An arm's answers to queries: the lines of `generations/<queries>.jsonl`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from coig.records.record import Record, describe_error
 
 
 class EngineFacts(Record):
-    """What decoded an answer."""
+    """The engine that generated an answer."""
 
     name: str  # dotted path of the engine
     version: str | None = None
@@ -23,7 +23,7 @@ class EngineFacts(Record):
 
 
 class Answer(Record):
-    """One answer. What nobody recorded of other people's answers is None."""
+    """One answer of an arm to a query; facts that other people's answers lack are None."""
 
     query_id: str
     lang: Language
@@ -47,21 +47,22 @@ class Answer(Record):
     @field_validator("engine", mode="before")
     @classmethod
     def _name_is_an_engine(cls, value: Any) -> Any:
-        """Read a bare name, which is what the first versions wrote."""
+        """Turn a bare name, which the first versions wrote, into an engine's facts."""
         return {"name": value} if isinstance(value, str) else value
 
     @property
     def failed(self) -> bool:
+        """Whether the request failed, so that there is no answer."""
         return self.finish_reason == "error"
 
 
-RECORDED = ("genre", "answer_tokens", "finish_reason", "seed", "sampling")  # of every answer of our own
+RECORDED = ("genre", "answer_tokens", "finish_reason", "seed", "sampling")  # never None in files of generate.py
 
 
 def read_answers(file: Path, arm: str) -> list[Answer]:
-    """Return an arm's answers, one for each sample of each query; none if there is no file.
+    """Return an arm's answers, one for each sample of each query; [] if the file does not exist.
 
-    An error gives way to the answer of a later try. Raises ConfigError that names a damaged line.
+    A later answer replaces a failed one. Raises ConfigError that names the line if it is damaged or of another arm.
     """
     answers: dict[tuple[str, int], Answer] = {}
     for number, line in read_jsonl(file) if file.exists() else ():
@@ -84,7 +85,7 @@ def read_answers(file: Path, arm: str) -> list[Answer]:
 
 
 def _find_fault(answer: Answer, earlier: dict[tuple[str, int], Answer]) -> str | None:
-    """Say what keeps a line from being an answer of our own, if anything does."""
+    """Return what is wrong with a line: a missing fact, or a second answer to a query; None if nothing is."""
     if missing := [key for key in RECORDED if getattr(answer, key) is None]:
         return f"{missing[0]}: missing"
     before = earlier.get((answer.query_id, answer.sample))

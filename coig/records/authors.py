@@ -1,7 +1,7 @@
-"""The files of COIG-Writer's authors: answers, one file per arm and language, and the rankings that their page exports.
+"""Read the files of COIG-Writer's authors: answers, one file per arm and language, and rankings from their web page.
 
-Answers: `{question id: {"prompt", "my_response", …}}`. Arm and language stand in the file's name, which the rankings
-name as the source of an answer.
+A file of answers is an object `{question id: {"prompt", "my_response", …}}`. Its name contains arm and language.
+Rankings refer to answers by this file name.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ PAGE_NAME = re.compile(r"ranked_results_(?:all|partial_\d+_items)", re.IGNORECAS
 
 
 def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
-    """Return the answers of the authors' files; what nobody recorded (tokens, how an answer ended) is None.
+    """Return the answers of the authors' files; facts that they lack (tokens, finish reason …) are None.
 
-    An answer that is null is missing: it is left out, and logged. Raises DataError that names the file.
+    Null answers are left out and counted in a warning. Raises DataError that names the file if it has another shape,
+    has no answers, or repeats an answer.
     """
     answers = []
     for file in {file.resolve(): file for file in files}.values():
@@ -56,13 +57,13 @@ def read_authors_prompts(file: Path) -> list[dict[str, Any]]:
     """
     lang, found = _read_file(file)
     return [
-        {"id": query_id(lang, question), "lang": lang, "query": _whole(fields["prompt"])}
+        {"id": query_id(lang, question), "lang": lang, "query": _replace_surrogates(fields["prompt"])}
         for question, fields in found.items()
     ]
 
 
 def is_authors_file(file: Path) -> bool:
-    """Tell whether a file is one JSON object that holds objects with a prompt, as the authors' answers are."""
+    """Tell whether a file has the shape of the authors' answers: a JSON object of objects with a prompt."""
     try:
         found = _load(file)
     except (OSError, ValueError):
@@ -71,6 +72,7 @@ def is_authors_file(file: Path) -> bool:
 
 
 def _load(file: Path) -> Any:
+    """Parse a JSON file, with or without byte order mark."""
     return json.loads(file.read_text(encoding="utf-8-sig"))
 
 
@@ -85,7 +87,7 @@ def _read_file(file: Path) -> tuple[str, dict[str, dict[str, Any]]]:
 
 @contextmanager
 def _naming(file: Path) -> Iterator[None]:
-    """Turn what goes wrong with a file into a DataError that names it and says what it should hold."""
+    """Turn errors in the block into a DataError that names the file and the expected shape."""
     try:
         yield
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
@@ -96,25 +98,28 @@ def _naming(file: Path) -> Iterator[None]:
 
 
 def _check_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a question. Raises TypeError or KeyError if prompt or response is no text."""
     if not isinstance(fields["prompt"], str) or not isinstance(fields["my_response"], str | None):
         raise TypeError("prompt and my_response must be texts")
     return fields
 
 
-def _whole(text: str) -> str:
-    """Put a replacement character for each lone surrogate, which no file could hold."""
+def _replace_surrogates(text: str) -> str:
+    """Replace each lone surrogate, which UTF-8 cannot encode, by U+FFFD."""
     return LONE_SURROGATE.sub("\ufffd", text)
 
 
 def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answer:
-    reasoning, answer = split_completion(_whole(fields["my_response"]))
+    """Return the record of an answer; facts that the authors did not publish are None."""
+    reasoning, answer = split_completion(_replace_surrogates(fields["my_response"]))
     unknown = dict.fromkeys(("genre", "answer_tokens", "finish_reason", "seed", "sampling"))
-    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": _whole(fields["prompt"])}
+    prompt = _replace_surrogates(fields["prompt"])
+    known = {"arm": arm, "lang": lang, "query_id": query_id(lang, question), "query": prompt}
     return Answer.model_validate(known | unknown | {"reasoning": reasoning, "answer": answer})
 
 
 def read_ranking(row: dict[str, Any], rater: str) -> dict[str, Any]:
-    """Return a row of the authors' page in the shape of our own judgments. Raises ValueError with what is wrong."""
+    """Convert a row of the page's export to a ranking in the shape of `Judgment`. Raises ValueError if it is none."""
     ranked = row["ranked_responses"]
     if not isinstance(ranked, list) or not all(isinstance(one, dict) for one in ranked):
         raise ValueError("ranked_responses: must be a list of {rank, source_file, …}")
@@ -130,21 +135,21 @@ def read_ranking(row: dict[str, Any], rater: str) -> dict[str, Any]:
 
 
 def rater_of_file(file: Path) -> str:
-    """Return who ranked, by the name of an export, where copies and partial exports are the same rater's.
+    """Return the rater's name from an export's file name, without marks of copies and partial exports.
 
-    The page names every export alike; if the name holds nothing else, the rater is the folder.
+    If nothing is left, because the page gives all exports one name, return the folder's name.
     """
     name = PAGE_NAME.sub("", COPY.sub("", file.stem)).strip(" _-.")
     return name or file.absolute().parent.name
 
 
 def query_id(lang: str, question: str) -> str:
-    """Name a question among those of both languages: their ids are those of one language's files."""
+    """Return an id that is unique over both languages; the authors number each language's questions separately."""
     return f"{lang}-{question}"
 
 
 def arm_of_file(name: str) -> str:
-    """Return the arm of a file of the authors: baseline is G, origin is CW, else so many general examples."""
+    """Return the arm that a file name means: baseline → general, origin → cw, 10k → cw+10k. Raises ValueError."""
     stem = Path(name).stem.lower()
     if "baseline" in stem:
         return "general"
@@ -156,7 +161,7 @@ def arm_of_file(name: str) -> str:
 
 
 def lang_of_file(name: str) -> str:
-    """Return the language of a file of the authors."""
+    """Return the language, zh or en, that a file name contains. Raises ValueError if it contains none."""
     found = re.search(r"(?<![a-z])(zh|en)(?![a-z])", Path(name).stem.lower())
     if not found:
         raise ValueError(f"source_file: '{name}' names no language (zh, en)")

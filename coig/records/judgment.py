@@ -1,4 +1,4 @@
-"""What raters say of answers: rankings, verdicts on pairs, ratings, abstentions."""
+"""Raters' judgments of answers: rankings, verdicts on pairs, ratings, abstentions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Kind = Literal["ranking", "pairwise", "rating", "abstention"]
 
 
 class JudgeFacts(Record):
-    """The model that judged, and how it was asked."""
+    """A judge model, with its prompt and sampling settings."""
 
     model: str
     prompt: str | None = None
@@ -34,10 +34,10 @@ class JudgeFacts(Record):
 
 
 class Judgment(Record):
-    """What one rater said of arms' answers to one query.
+    """One rater's judgment of arms' answers to one query.
 
-    `value` depends on `kind`: a rank of each arm from 1, the best, on, where equal ranks are ties; `a`, `b` or `tie`
-    for the first or second of two arms; ratings of one arm by dimension; the reason of an abstention.
+    `value` depends on `kind`. ranking: a rank for each arm, 1 is best, equal ranks are ties. pairwise: `a`, `b` or
+    `tie` for the first or second of two arms. rating: dimension → rating of one arm. abstention: the reason.
     """
 
     id: str | None = None  # a second line with one id is the same judgment
@@ -51,7 +51,7 @@ class Judgment(Record):
     value: list[float] | str | dict[str, float]
     rater: Text
     source: Literal["human", "judge"] = "human"
-    order: tuple[str, ...] | None = None  # arms as they stood on the page, first to last
+    order: tuple[str, ...] | None = None  # arms in the order in which the page showed them
     seconds: float | None = None
     created_at: str | None = None
     good: bool | dict[str, bool] | None = None  # whether the answers are good enough at all
@@ -64,13 +64,13 @@ class Judgment(Record):
 
     @property
     def counts(self) -> bool:
-        """Tell whether it says something about the arms: neither a check, nor an abstention, nor a failure."""
+        """Whether the judgment is evidence about the arms: no check of the rater, no abstention, no failure."""
         return self.check is None and self.failure is None and self.kind != "abstention"
 
     @model_validator(mode="before")
     @classmethod
     def _check_value(cls, row: Any) -> Any:
-        """Check what the types of the fields cannot: that the value is of its kind and fits the arms."""
+        """Check that `value` fits kind and arms, and normalise it. Raises ValueError."""
         if not isinstance(row, dict):
             return row
         if missing := [key for key in ("query_id", "rater") if key not in row]:
@@ -140,10 +140,10 @@ def _is_number(value: Any) -> bool:
 
 
 def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
-    """Yield (place, judgment) of every row of a file, `file:line` being the place.
+    """Yield (`file:line`, judgment) for every row of a file that holds a judgment.
 
-    Logs what was read otherwise than it is written. Raises DataError that names the place, what is wrong and how to
-    mend it; a judgment of another study is wrong.
+    Logs how many rows were changed while reading, and how. Raises DataError with place and remedy for a row that is no
+    judgment or is of another study.
     """
     changes: Counter[str] = Counter()
     rows = 0

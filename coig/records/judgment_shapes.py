@@ -1,6 +1,6 @@
-"""Bring rows of other people's judgments into the shape of our own.
+"""Convert rows of other people's judgments to the shape of `Judgment`.
 
-Beside our own shape these are read:
+Besides that shape these are read:
 
 - verdicts on pairs, `{query_id, lang, arm_a, arm_b, winner, rater}`, where `winner` is `a`, `b` or `tie`, or
   alpaca_eval's number from 1 (the first arm) to 2 (the second);
@@ -33,10 +33,11 @@ PARTLY_RATED = "a dimension is null, and counts as not rated"
 
 
 def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:
-    """Return a row in the shape of our own judgments, or None if it holds no judgment.
+    """Convert a row to the fields of `Judgment`; return None if its judgment is null.
 
     Args:
-        changes: counts the rows in which something was read otherwise than it is written, by what that is.
+        file: the row's file; its name gives the rater of the authors' rankings.
+        changes: incremented for each kind of change made in the row, such as removed blanks.
 
     Raises ValueError with what is wrong.
     """
@@ -60,6 +61,7 @@ def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:
 
 
 def _convert_pair(row: Row, found: set[str]) -> Row:
+    """Convert {arm_a, arm_b, winner} to a pairwise verdict; a number from 1 to 2 also gives `soft`."""
     row = {**row, "kind": "pairwise", "arms": [text_of(row, key) for key in ("arm_a", "arm_b")]}
     winner = _parse_number(row["winner"])
     if not _is_number(winner):
@@ -74,6 +76,7 @@ def _convert_pair(row: Row, found: set[str]) -> Row:
 
 
 def _convert_rating(row: Row, found: set[str]) -> Row:
+    """Convert a row with `value`, or a column `value.DIMENSION` per dimension, to a rating, without null dimensions."""
     row = {**row, "kind": "rating", "arms": row["arms"] if "arms" in row else [text_of(row, "arm")]}
     wide = {key.removeprefix("value."): value for key, value in row.items() if key.startswith("value.")}
     if not wide and "value" not in row:
@@ -90,12 +93,13 @@ def _convert_rating(row: Row, found: set[str]) -> Row:
 
 
 def _clean_arms(arms: Any, found: set[str]) -> Any:
+    """Return the names of arms, given as a list, as JSON or as one name, cleaned."""
     names = _parse_json(arms)
     return [_clean_name(name, found) for name in (names if isinstance(names, list | tuple) else [names])]
 
 
 def _clean_name(value: Any, found: set[str]) -> Any:
-    """Return a name as `text_of` reads it, noting what changes; leave what is no name for the record to refuse."""
+    """Return a name as `text_of` reads it, adding the change to `found`; return a value that is no name unchanged."""
     if isinstance(value, float) and value.is_integer():
         found.add(WHOLE_NUMBERS)
     if isinstance(value, str) and value.strip() and value != value.strip():
@@ -107,7 +111,7 @@ def _clean_name(value: Any, found: set[str]) -> Any:
 
 
 def _parse_json(value: Any) -> Any:
-    """Return the list or object that a text holds; anything else as it is."""
+    """Parse a text that starts like a JSON list or object; return any other value unchanged. Raises ValueError."""
     if not isinstance(value, str) or not value.strip().startswith(("[", "{")):
         return value
     try:
@@ -117,7 +121,7 @@ def _parse_json(value: Any) -> Any:
 
 
 def _parse_number(value: Any) -> Any:
-    """Return the number that a text holds, or None for NaN; anything else as it is."""
+    """Parse a text as a number; return None for NaN, any other text stripped, any other value unchanged."""
     if isinstance(value, str):
         try:
             value = float(value)

@@ -1,4 +1,4 @@
-"""People's and models' labels of reasoning steps: rows of {arm, query_id, step, label, labeller}."""
+"""Labels of reasoning steps by people and models: rows of {arm, query_id, step, label, labeller}."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Name = Annotated[str, BeforeValidator(_name)]
 
 
 class Label(Record):
-    """What a labeller says a step of an arm's reasoning does; steps are counted from 0."""
+    """A labeller's label of one step of an arm's reasoning; steps are counted from 0."""
 
     arm: Name
     query_id: Text
@@ -56,9 +56,9 @@ class Label(Record):
 
 
 def read_labels(*files: Path) -> list[Label]:
-    """Return the labels of files, in order; those of a file that is named twice, once.
+    """Return the labels of files, in order; a file named twice is read once.
 
-    Raises DataError with file, line and remedy for a line that is no label, and for a second label by one labeller.
+    Raises DataError with file, line and remedy for a line that is no label, or if a labeller labels a step twice.
     """
     places: dict[tuple[Any, ...], str] = {}
     labels = []

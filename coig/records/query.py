@@ -29,7 +29,7 @@ def _id(value: Any) -> str:
         raise ValueError(f"{error}{NEEDS}") from None
 
 
-NO_GENRE = "none"  # of a query whose genre nobody recorded
+NO_GENRE = "none"  # the genre of queries without a recorded one
 NEEDS = "; a query needs id, lang, genre and query, each a text"
 CleanText = Annotated[str, BeforeValidator(_clean)]
 
@@ -51,7 +51,7 @@ class Query(Record):
 
 
 def read_queries(file: Path) -> list[Query]:
-    """Return the queries of a file, in order. Raises DataError that names the first bad line."""
+    """Return the queries of a file, ours or the authors', in order. Raises DataError that names the first bad line."""
     queries: dict[str, Query] = {}
     for place, query in _authors_queries(file) if is_authors_file(file) else read_records(file, Query):
         if query.id in queries:

@@ -1,4 +1,4 @@
-"""Read and append lines of JSON that one stage hands to another, as typed records."""
+"""Read and append typed records: JSON lines that one stage writes and another reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from coig.files.rows import Damaged, read_rows
 
 
 class Record(BaseModel):
-    """A line that one stage writes and another reads; keys that it does not know are left out."""
+    """A line that one stage writes and another reads; unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -27,9 +27,9 @@ One = TypeVar("One", bound=Record)
 
 
 def text_of(row: dict[str, Any], key: str) -> str:
-    """Return a row's name or id, in NFC and without blanks around it; a whole number, 7 or 7.0, by its digits.
+    """Return a row's name or id as text, in NFC and stripped; whole numbers (7 or 7.0) become their digits.
 
-    Raises ValueError if there is none.
+    Raises ValueError if it is missing, blank or another type.
     """
     value = row.get(key)
     if isinstance(value, float) and value.is_integer():
@@ -47,9 +47,9 @@ Text = Annotated[str, BeforeValidator(_text)]
 
 
 def read_records(path: Path, record: type[One]) -> Iterator[tuple[str, One]]:
-    """Yield (place, record) of every row of a file, `file:line` being the place.
+    """Yield (`file:line`, record) for every row of a file.
 
-    Raises DataError that names the place and the field of the first row that is no such record.
+    Raises DataError that names place and field of the first row that is no such record.
     """
     for place, row in read_rows(path):
         if isinstance(row, Damaged):
@@ -58,7 +58,7 @@ def read_records(path: Path, record: type[One]) -> Iterator[tuple[str, One]]:
 
 
 def make_record(place: str, row: Any, record: type[One]) -> One:
-    """Return a row as a record. Raises DataError that names the place and the field if it is none."""
+    """Validate a row as a record. Raises DataError that names the place and the wrong field."""
     try:
         return record.model_validate(row if isinstance(row, dict) else {})
     except ValidationError as error:
@@ -66,9 +66,9 @@ def make_record(place: str, row: Any, record: type[One]) -> One:
 
 
 def append_records(path: Path, records: Iterable[Record]) -> None:
-    """Append records to a file, made if it is not there; once this returns they survive a power cut.
+    """Append records to a file, creating it if needed, and flush them to the disk.
 
-    A piece of a line that a killed process left at the end is removed first.
+    Removes an incomplete last line, left by a killed process, first.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
@@ -79,18 +79,19 @@ def append_records(path: Path, records: Iterable[Record]) -> None:
         try:
             _write(stream, lines.encode())
         except OSError:
-            stream.truncate(before)  # no piece of a line is left on a full disk
+            stream.truncate(before)  # removes the partial line that a full disk leaves
             raise
         os.fsync(stream.fileno())
 
 
 def _write(stream: RawIOBase, content: bytes) -> None:
-    """Write all of it: a disk that is nearly full takes a part before it refuses."""
+    """Write all bytes; a single write may take only a part, for example on a nearly full disk."""
     while content:
         content = content[stream.write(content) :]
 
 
 def _remove_torn_line(path: Path) -> None:
+    """Cut off the end of a file after its last line break."""
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, size - 1))
@@ -101,7 +102,7 @@ def _remove_torn_line(path: Path) -> None:
 
 
 def describe_error(error: ValidationError) -> str:
-    """Say in one line what is wrong with the first wrong field."""
+    """Return one line that says what is wrong with the first invalid field."""
     problem = error.errors()[0]
     where = ".".join(map(str, problem["loc"]))
     match problem["type"]:
@@ -115,5 +116,5 @@ def describe_error(error: ValidationError) -> str:
 
 
 def _choices(expected: str) -> str:
-    """Turn pydantic's "'zh' or 'en'" into a list."""
+    """Turn pydantic's "'zh' or 'en'" into "zh, en"."""
     return expected.replace("'", "").replace(" or ", ", ")

@@ -1,1 +1,1 @@
-"""A study's folder `multirun/<study>`: its arms, their manifests and settings."""
+"""Read and write a study's folder `multirun/<study>`: its arms, their manifests and settings."""

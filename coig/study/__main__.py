@@ -1,4 +1,4 @@
-"""Studies and their arms at a glance.
+"""List, show, compare and delete studies and their arms.
 
 python -m coig.study list                     # every study: its arms, their status, hours, answers
 python -m coig.study show STUDY               # one study's arms: data, model, losses, times, revision
@@ -31,7 +31,7 @@ COLOURS = {"done": "green", "running": "yellow", "failed": "red"}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Do what the first argument says, with the rest as names."""
+    """Run the command that the first argument names, with the rest as names of a study and its arms."""
     show_messages()
     command, names = (arguments[0], arguments[1:]) if arguments else ("list", [])
     if command in ("-h", "--help"):
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _list(_: Sequence[str]) -> None:
-    """Every arm of every study, the study trained last at the end."""
+    """Print every arm of every study, the study trained last at the end, and errors of damaged studies."""
     studies = sorted({file.parent.parent for file in MULTIRUN.glob("*/*/manifest.json")}, key=_last_change)
     if not studies:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
@@ -78,6 +78,7 @@ def _list(_: Sequence[str]) -> None:
 
 
 def _show(names: Sequence[str]) -> None:
+    """Print the arms of a study with their data, losses, times and revisions, then the errors of failed arms."""
     study, arms = _chosen(names)
     table = _table("arm", "status", numbers=("creative", "general", "supervised", "truncated"), others=("model",))
     for heading in ("loss", "validation", "seed", "hours"):
@@ -102,6 +103,7 @@ def _show(names: Sequence[str]) -> None:
 
 
 def _compare(names: Sequence[str]) -> None:
+    """Print the settings in which the arms of a study differ."""
     _, arms = _chosen(names)
     settings = {arm.name: flatten(dump_config(arm.config())) for arm in arms}
     every = {key for own in settings.values() for key in own}
@@ -117,6 +119,7 @@ def _compare(names: Sequence[str]) -> None:
 
 
 def _remove(names: Sequence[str]) -> None:
+    """Ask, then delete the named arms of a study, or the whole study. Raises ConfigError if an arm is in use."""
     study, arms = _chosen(names)
     folders = [arm.folder for arm in arms] if len(names) > 1 else [study]
     size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()) / 1e9
@@ -134,7 +137,7 @@ def _remove(names: Sequence[str]) -> None:
         ]
     with ExitStack() as held:
         for arm in arms:
-            held.enter_context(arm.locked())  # another process at work on any of them keeps them all
+            held.enter_context(arm.locked())  # if a process works on one of them, nothing is deleted
         for arm in arms:
             arm.remove()
         if len(names) == 1:
@@ -151,11 +154,13 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 
 
 def _chosen(names: Sequence[str]) -> tuple[Path, list[Arm]]:
+    """Return the study that the first name names, and its arms, all or those that the other names name."""
     study = find_study(names[0])
     return study, find_arms(study, tuple(names[1:]) or None)
 
 
 def _last_change(study: Path) -> float:
+    """Return when a study's manifests were last written."""
     return max(file.stat().st_mtime for file in study.glob("*/manifest.json"))
 
 
@@ -164,12 +169,13 @@ def _status(manifest: Manifest) -> Text:
 
 
 def _hours(manifest: Manifest) -> str:
+    """Return an arm's training time as h:mm:ss."""
     seconds = manifest.times.seconds
     return "–" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def _answers(arm: Arm) -> str:
-    """Count the lines of answers over all files of queries."""
+    """Return the number of an arm's answers to all files of queries, as text."""
     lines = sum(1 for file in arm.folder.glob("generations/*.jsonl") for _ in read_jsonl(file))
     return f"{lines:,}" if lines else "–"
 
@@ -179,6 +185,7 @@ def _loss(value: float | None) -> str:
 
 
 def _table(*words: str, numbers: Sequence[str] = (), others: Sequence[str] = ()) -> Table:
+    """Make a table with these headings in this order; columns of numbers are aligned to the right."""
     table = make_table()
     for heading in (*words, *numbers, *others):
         table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")

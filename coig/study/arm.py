@@ -1,4 +1,4 @@
-"""One arm's folder, `multirun/<study>/<arm>/`: where its files are, and reading and writing them."""
+"""Locate, read and write the files of an arm's folder, `multirun/<study>/<arm>/`."""
 
 from __future__ import annotations
 
@@ -24,59 +24,65 @@ MOVABLE = ("adapter", "checkpoints", "generations", "model", "wandb")  # folders
 
 
 class ArmBusyError(ConfigError):
-    """Another process is at work on an arm."""
+    """An arm on which another process works."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One trained configuration's folder."""
+    """The folder of one trained configuration."""
 
     folder: Path
 
     @property
     def name(self) -> str:
+        """The arm's name, that of its folder."""
         return self.folder.name
 
     @property
     def study(self) -> str:
+        """The study's name."""
         return self.folder.parent.name
 
     @property
     def model(self) -> Path:
+        """The folder of the exported model."""
         return self.folder / "model"
 
     @property
     def checkpoint(self) -> Path | None:
-        """The last one that is whole, if there is any: a file, or a folder that several ranks wrote."""
+        """The last complete checkpoint, a file, or a folder that several ranks wrote; None without one."""
         return max(self.folder.glob("checkpoints/step-*.ckpt"), default=None)
 
     def checkpoint_of(self, step: int) -> Path:
+        """Return the path of the checkpoint after `step` optimizer steps."""
         return self.folder / "checkpoints" / f"step-{step:08}.ckpt"
 
     @property
     def metrics(self) -> Path:
+        """The file of logged metrics."""
         return self.folder / "metrics.jsonl"
 
     def last_metric(self, name: str) -> float | None:
-        """Return the last value that was logged under that name."""
+        """Return the last value logged under a name in metrics.jsonl; None if there is none."""
         lines = read_jsonl(self.metrics) if self.metrics.exists() else ()
         values = [line[name] for _, text in lines if name in (line := json.loads(text))]
         return float(values[-1]) if values else None
 
     def generations(self, queries: str) -> Path:
+        """Return the path of the arm's answers to a file of queries, given by its stem."""
         return self.folder / "generations" / f"{queries}.jsonl"
 
     @property
     def is_known(self) -> bool:
-        """Tell whether anything was ever trained here."""
+        """Whether the arm has a manifest, that is, its training was ever started."""
         return (self.folder / "manifest.json").exists()
 
     def manifest(self) -> Manifest:
-        """Read what the arm is. Raises ConfigError if the manifest is missing or damaged."""
+        """Read the manifest. Raises ConfigError if it is missing or damaged."""
         return read_manifest(self.folder / "manifest.json")
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Write what the arm is."""
+        """Write the manifest atomically."""
         write_manifest(self.folder / "manifest.json", manifest)
 
     def config(self) -> TrainConfig:
@@ -84,11 +90,14 @@ class Arm:
         return read_config(self.folder / "config.yaml")
 
     def write_config(self, config: TrainConfig) -> None:
-        """Write the config that the arm is trained with."""
+        """Write the arm's training config."""
         write_config(self.folder / "config.yaml", config)
 
     def generation_config(self) -> dict[str, Any]:
-        """Read the exported model's generation config: its end tokens, and sampling if the base named any."""
+        """Read the exported model's generation_config.json: end tokens, and the base model's sampling settings.
+
+        Raises ConfigError if it is missing or damaged.
+        """
         file = self.model / "generation_config.json"
         try:
             loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -97,9 +106,9 @@ class Arm:
         return loaded
 
     def answers(self, queries: str) -> list[Answer]:
-        """Read the arm's answers to a file of queries, none if there are none; see `read_answers`.
+        """Read the arm's answers to a file of queries, given by its stem; [] without a file (see `read_answers`).
 
-        Raises ConfigError if another model wrote them.
+        Raises ConfigError if a model with other weights wrote one of them.
         """
         answers = read_answers(self.generations(queries), self.name)
         if any(answer.model != self.manifest().model_sha256 for answer in answers):
@@ -110,13 +119,16 @@ class Arm:
         return answers
 
     def weights_sha256(self) -> str:
-        """Return what identifies the exported weights: the sha256 of their files' sha256."""
+        """Return an identifier of the exported weights: the sha256 over the sha256 of their files."""
         hashes = [sha256_of(file) for file in sorted(self.model.glob("*.safetensors"))]
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from this arm; a killed one leaves no lock. Raises ArmBusyError if one is at work."""
+        """Lock the arm while the block runs; a kill releases the lock.
+
+        Raises ArmBusyError if another process has it.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with locked(self.folder / LOCK):
@@ -128,21 +140,21 @@ class Arm:
             ) from None
 
     def contents(self) -> list[Path]:
-        """Return all that is in the folder besides manifest and lock, what lies deeper first, also behind links."""
+        """Return all paths in the folder, also those behind links, except manifest and lock; deepest paths first."""
         links = [link for name in MOVABLE if (link := self.folder / name).is_symlink()]
         paths = [path for root in (self.folder, *links) for path in root.rglob("*") if path not in links]
         kept = (self.folder / LOCK, self.folder / "manifest.json")
         return sorted((path for path in paths if path not in kept), key=lambda path: -len(path.parts))
 
     def remove(self) -> None:
-        """Delete the arm's folder, also what lies on another disk."""
+        """Delete the arm's folder, and folders on other disks that it links to."""
         for link in (self.folder / name for name in MOVABLE):
             if link.is_symlink():
                 remove_folder(link)
         remove_folder(self.folder)
 
     def discard_if_empty(self) -> None:
-        """Hydra makes folders before we have looked at the data; leave none behind when they are bad."""
+        """Delete the folders of arm and study if they hold nothing: Hydra makes them before the data are checked."""
         for folder in (self.folder, *list(self.folder.parents)[:2]):
             if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK, "multirun.yaml"}:
                 shutil.rmtree(folder)

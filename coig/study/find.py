@@ -13,7 +13,10 @@ from coig.study.roster import Contestant, Roster
 
 
 def find_study(name: str | None) -> Path:
-    """The folder of a study; without a name, of the one whose arms were written last."""
+    """Return a study's folder; without a name, that of the study whose manifests were written last.
+
+    Raises ConfigError if there is no such study.
+    """
     trained = {manifest.parent.parent for manifest in MULTIRUN.glob("*/*/manifest.json")}
     if not trained:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
@@ -25,9 +28,9 @@ def find_study(name: str | None) -> Path:
 
 
 def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
-    """Return a study's arms by growing general data, or those asked for.
+    """Return a study's arms, or those of these `names`, ordered by growing amount of general data.
 
-    Raises ConfigError for one that is not there.
+    Raises ConfigError if a name is unknown.
     """
     arms = [Arm(file.parent) for file in study.glob("*/manifest.json")]
     arms.sort(key=lambda arm: Contestant(arm.name, arm.manifest().ratio).order)
@@ -38,9 +41,9 @@ def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
 
 
 def find_done_arms(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm], list[str]]:
-    """The arms that are trained, and the names of those that are not.
+    """Return the arms whose training is done, and the names of the others.
 
-    Raises ConfigError if none is, or one that was asked for is not.
+    Raises ConfigError if no arm is done, or a named one is not.
     """
     arms = find_arms(study, names)
     untrained = [arm.name for arm in arms if arm.manifest().status != "done"]
@@ -50,5 +53,5 @@ def find_done_arms(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm
 
 
 def make_roster(arms: Iterable[Arm]) -> Roster:
-    """Return the roster of a study's arms, each as its manifest and config say."""
+    """Return the roster of a study's arms, with ratios from their manifests."""
     return Roster.of(Contestant(arm.name, arm.manifest().ratio, is_plain(arm.config())) for arm in arms)

@@ -1,6 +1,7 @@
-"""`manifest.json`: what an arm is, what it was trained on, and how its run went.
+"""`manifest.json`: an arm's model, data and training, and how its run went.
 
-Whatever asks what an arm is asks its manifest, never its name. Facts that earlier versions did not record are None.
+Code that needs to know what an arm is reads its manifest and never parses its name. Facts that earlier versions did not
+record are None.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Status = Literal["running", "done", "failed"]
 
 
 class Facts(BaseModel):
-    """Part of a manifest; what a later version adds is kept as it is."""
+    """A part of a manifest; keys that a later version added are kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -45,14 +46,14 @@ class Group(Facts):
 
 
 class HalfMeans(Facts):
-    """What the texts of a half of a pool (filter `diversity`) are like on the mean."""
+    """Mean word count and type-token ratio of the texts in half of a pool (filter `diversity`)."""
 
     words: float
     ttr: float
 
 
 class SourceUse(Facts):
-    """What became of the rows of one pool."""
+    """The counts of one pool's rows, used and unused."""
 
     pool: str  # its key in the config: data.creative, data.general.zh …
     files: tuple[dict[str, Any], ...] = ()
@@ -62,7 +63,7 @@ class SourceUse(Facts):
     removed: dict[str, int] = {}  # by the filter that removed them
     usable: int = 0
     split: int = 0  # answers that held a think block, now their reasoning
-    without_reasoning: int = 0  # rows that are used without
+    without_reasoning: int = 0  # used rows that have no reasoning
     renamed: int = 0  # ids that restarted in another file of the source
     also_queries: int | None = None  # creative prompts that are test queries too
     diversity: HalfMeans | None = None
@@ -139,6 +140,7 @@ class Manifest(Facts):
 
     @property
     def ratio(self) -> Ratio:
+        """The ratio of creative to general data."""
         return Ratio.parse(self.data.ratio)
 
 
@@ -155,5 +157,5 @@ def read_manifest(file: Path) -> Manifest:
 
 
 def write_manifest(file: Path, manifest: Manifest) -> None:
-    """Write a manifest, whole or not at all."""
+    """Write a manifest atomically."""
     write_atomic(file, manifest.model_dump_json(indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""What it takes to repeat a run besides its config and data: the code, the versions, the machine."""
+"""Record what repeating a run needs besides config and data: the code, the versions, the machine."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PACKAGES = (
 )
 MAX_DIFF = 1_000_000  # bytes
 REMOVED = "[removed]"
-# a name and what it is set to, if that looks like a key rather than like code
+# an assignment of a value that looks like a key, not like code
 ASSIGNED = re.compile(r"""(?P<name>[\w-]+)["']?\s*[:=]\s*["']?(?P<value>(?=[\w+/=-]*\d)[\w+/=-]{16,})""")
 KNOWN_KEYS = re.compile(r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ)[\w.-]{16,}")
 
 
 def provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
-    """For a manifest; `devices` is what the framework that computes knows of the machine."""
+    """Return the manifest's git state, package versions and machine; `devices` adds facts to the machine."""
     return {
         "git": _git(checkout),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
@@ -42,6 +42,7 @@ def provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[st
 
 
 def _version(package: str) -> str | None:
+    """Return a package's version, None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -49,19 +50,20 @@ def _version(package: str) -> str | None:
 
 
 def _cpu() -> str:
-    """Its model, where the system tells."""
+    """Return the CPU's model name if the system reports it; otherwise its architecture."""
     file = Path("/proc/cpuinfo")
     model = re.search(r"^model name\s*: (.+)$", file.read_text(), re.MULTILINE) if file.exists() else None
     return model[1] if model else platform.processor() or platform.machine()
 
 
 def _git(checkout: Path) -> dict[str, Any] | None:
-    """The revision of this checkout of coig, and what was changed since; None outside a checkout.
+    """Return the checkout's revision, the diff to it and the names of untracked files; None outside a checkout.
 
-    Of files that git does not know the names are told, a folder's own for a folder of them, but not what they hold.
+    A folder with only untracked files is one name. The content of untracked files is not recorded.
     """
 
     def git(*command: str) -> bytes:
+        """Return the output of a git command in the checkout."""
         return subprocess.run(["git", "-C", str(checkout), *command], capture_output=True, check=True).stdout
 
     try:
@@ -72,20 +74,21 @@ def _git(checkout: Path) -> dict[str, Any] | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     untracked = names.decode(errors="replace").split("\0")[:-1]
-    return {"revision": revision, "dirty": bool(diff or untracked), "diff": _shown(diff), "untracked": untracked}
+    return {"revision": revision, "dirty": bool(diff or untracked), "diff": _limit_diff(diff), "untracked": untracked}
 
 
-def _shown(diff: bytes) -> str | dict[str, Any] | None:
-    """Return a diff as `git apply` takes it, without secrets; of one too long for a manifest, its sha256 and size."""
+def _limit_diff(diff: bytes) -> str | dict[str, Any] | None:
+    """Return a diff as text without secrets, None if it is empty, or its sha256 and size above `MAX_DIFF` bytes."""
     if len(diff) > MAX_DIFF:
         return {"sha256": hashlib.sha256(diff).hexdigest(), "bytes": len(diff)}
     return _without_secrets(diff.decode(errors="replace")) or None
 
 
 def _without_secrets(text: str) -> str:
-    """The text without passwords in addresses, keys by the look of them, and values of secret variables."""
+    """Remove passwords in URLs, texts that look like keys, and values of secret environment variables."""
 
     def hidden(found: re.Match[str]) -> str:
+        """Return an assignment with its value removed if its name sounds secret."""
         return found[0].replace(found["value"], REMOVED) if SECRET_NAME.search(found["name"]) else found[0]
 
     for name, value in os.environ.items():

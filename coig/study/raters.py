@@ -1,4 +1,4 @@
-"""Pseudonyms of raters: stable within a study, and not to be guessed from outside it."""
+"""Pseudonyms of raters, which are stable within a study and cannot be guessed without its key."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import polars as pl
 from coig.files.atomic import write_atomic
 from coig.records.judgment import Judgment
 
-KEY = ".raters"  # in the study's folder, which stays with its makers; what is published is `evaluation/`
+KEY = ".raters"  # in the study's folder; only its subfolder `evaluation/` is published
 
 
 def make_pseudonym(rater: str, study: Path) -> str:
-    """Return the name by which a rater appears in what a study shows, such as `rater 3f9c2a`."""
+    """Return a rater's pseudonym in a study's report, such as `rater 3f9c2a`; make the study's key if it has none."""
     file = study / KEY
     if not file.exists():
         write_atomic(file, secrets.token_hex(16))
@@ -26,7 +26,7 @@ def make_pseudonym(rater: str, study: Path) -> str:
 
 
 def name_raters(table: pl.DataFrame, judgments: Iterable[Judgment], study: Path) -> pl.DataFrame:
-    """Return a table with its people by pseudonym in the column `rater`, sorted by language and rater.
+    """Replace people's names in the column `rater` by pseudonyms, and sort the table by language and rater.
 
     Judge models keep their names.
     """

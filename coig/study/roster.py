@@ -1,4 +1,4 @@
-"""The arms that are compared: what each is, and the order in which they are shown."""
+"""The compared arms with their ratios, in the order in which they are shown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from coig.config.ratio import GENERAL, Ratio
 
 @dataclass(frozen=True)
 class Contestant:
-    """An arm, or arms that differ in their seed alone taken together.
+    """An arm, or several arms that differ only in their seed.
 
-    ratio: of creative to general data; None if nobody knows. is_plain: it differs from the paper's arms in nothing but
-    its ratio, its seed aside.
+    ratio: creative to general data; None if unknown.
+    is_plain: whether only ratio and seed differ from the defaults, as in the paper's arms.
     """
 
     name: str
@@ -22,12 +22,12 @@ class Contestant:
 
     @property
     def is_general(self) -> bool:
-        """Tell whether it was trained on general data alone."""
+        """Whether it was trained on general data alone."""
         return self.ratio is not None and not self.ratio.has_creative
 
     @property
     def order(self) -> tuple[bool, bool, float, str]:
-        """Sort by growing general data: counts, then proportions, general data alone last."""
+        """The sort key: growing general data, counts before proportions, general data alone last."""
         ratio = self.ratio or Ratio.parse("0")
         size = ratio.per_creative or ratio.count or 0
         return self.is_general, ratio.per_creative is not None, 0.0 if self.is_general else float(size), self.name
@@ -41,15 +41,17 @@ class Roster:
 
     @classmethod
     def of(cls, contestants: Iterable[Contestant]) -> Roster:
+        """Make a roster, sorted by the contestants' `order`."""
         return cls(tuple(sorted(contestants, key=lambda one: one.order)))
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The contestants' names, in order."""
         return tuple(one.name for one in self.contestants)
 
     @property
     def reference(self) -> str | None:
-        """Return the arm that the others are held against: the first trained on general data alone."""
+        """The arm that others are compared with: the first one trained on general data alone; None without one."""
         return next((one.name for one in self.contestants if one.is_general), None)
 
     def is_general(self, name: str) -> bool:
@@ -57,22 +59,21 @@ class Roster:
         return any(one.is_general for one in self.contestants if one.name == name)
 
     def find_plain(self, ratio: str) -> str | None:
-        """Return the name of the arm that the paper means by a ratio, if it takes part."""
+        """Return the name of the plain arm with a ratio, as in the paper; None if it is not in the roster."""
         wanted = Ratio.parse(ratio)
         plain = (one.name for one in self.contestants if one.is_plain and one.ratio == wanted)
         return next(plain, None)
 
     def keep(self, names: Iterable[str]) -> Roster:
-        """Return the roster of those of its arms that have these names."""
+        """Return a roster with only the arms of these names."""
         kept = set(names)
         return Roster(tuple(one for one in self.contestants if one.name in kept))
 
 
 def contestant_of_stranger(name: str) -> Contestant:
-    """Return what is known of an arm that was not trained here and has no manifest.
+    """Return the contestant of an arm that has no manifest, because it was not trained here.
 
-    Only a name that is exactly the one of an arm of the paper, such as `cw+10k`, says something: other people's files
-    of answers and judgments have nothing else.
+    Its ratio is known only if its name is exactly that of an arm of the paper, such as `cw+10k`.
     """
     text = GENERAL if name == GENERAL else "0" if name == "cw" else name.removeprefix("cw+").replace("to", ":")
     try:

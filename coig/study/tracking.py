@@ -1,4 +1,4 @@
-"""Weights & Biases: a run of its own for each piece of work, ended with an exit code; offline unless logged in."""
+"""Start and finish runs of Weights & Biases, one for each stage of an arm; offline unless logged in."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ REACHED_WITHIN = 10  # seconds
 
 
 def is_wandb(node: Constructor) -> bool:
+    """Tell whether a config node builds the W&B logger."""
     return node.target.endswith("WandbLogger")
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn a logger's refusal to start into a ConfigError with the ways on."""
+    """Turn an exception of a logger that cannot start into a ConfigError with remedies."""
     try:
         yield
     except (ConfigError, KeyboardInterrupt):
@@ -43,13 +44,13 @@ def explained() -> Iterator[None]:
 
 
 def wandb_options(run_id: str) -> dict[str, Any]:
-    """Return a run's id, always the same for the same work, so that it is continued, and the mode it is kept in."""
+    """Return the options of a W&B run: its id, with which a later process continues it, and `mode` if offline."""
     return {"id": run_id, **prepare_wandb()}
 
 
-@cache  # said once, and waited for once, before the first arm of a sweep
+@cache  # logs and waits only once, before the first arm of a sweep
 def prepare_wandb() -> dict[str, str]:
-    """Return the mode of all runs: offline where nobody is logged in or the server is out of reach.
+    """Set up W&B and return {"mode": "offline"} if nobody is logged in or the server is unreachable; otherwise {}.
 
     Raises ConfigError if W&B's settings in the environment are wrong.
     """
@@ -82,7 +83,7 @@ def prepare_wandb() -> dict[str, str]:
 
 
 def _unreachable(address: str) -> str | None:
-    """Say why a server does not answer, whatever it would answer; None if it does."""
+    """Return why a server does not answer; None if it answers, even with an HTTP error."""
     try:
         urllib.request.urlopen(address, timeout=REACHED_WITHIN).close()
     except urllib.error.HTTPError:
@@ -93,27 +94,27 @@ def _unreachable(address: str) -> str | None:
 
 
 def _has_home() -> bool:
-    """Tell whether W&B's service finds a folder of the user's to write its own log in."""
+    """Tell whether the user's home folder exists and is writable; W&B's service writes its log there."""
     home = os.environ.get("HOME")
     return home is not None and os.access(home, os.W_OK)
 
 
 @contextmanager
 def finished_run() -> Iterator[None]:
-    """The W&B run that the block starts, if any, ends with it, and with the exit code that tells whether it failed."""
+    """Finish the W&B run that the block starts, if any, with exit code 1 if the block fails and 0 if not."""
     failed = True
     try:
         yield
         failed = False
     finally:
-        # WandbLogger would hand a live run on to the next arm of a sweep
+        # WandbLogger would reuse a live run for the next arm of a sweep
         if (wandb := sys.modules.get("wandb")) and wandb.run:
             wandb.finish(exit_code=int(failed))
 
 
 @contextmanager
 def best_effort(what: Path) -> Iterator[None]:
-    """W&B out of reach is a warning: what was to be logged lies on the disk, and other work is to be done."""
+    """Log a warning instead of raising if logging `what` to W&B fails: the data are on disk, and work continues."""
     try:
         yield
     except Exception as error:

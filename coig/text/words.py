@@ -1,4 +1,4 @@
-"""Cut a text of either language into words; Chinese is segmented as jieba does it."""
+"""Split Chinese or English text into words; Chinese is segmented exactly like jieba."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ TO_BEGIN, TO_MIDDLE, TO_END, TO_SINGLE = (
     {before: finalseg.trans_P[before][state] for before in finalseg.PrevStatus[state]} for state in "BMES"
 )
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-SINGLE = frozenset("+#&._%-") | {chr(code) for code in range(0x4E00, 0x9FD6)}  # what jieba's model may segment
+SINGLE = frozenset("+#&._%-") | {chr(code) for code in range(0x4E00, 0x9FD6)}  # single characters for jieba's model
 
 
 def words(text: str) -> list[str]:
     """Return the lower-cased words of a text, without punctuation.
 
-    Chinese words are those that jieba finds. Whatever stands between them is cut like English, so that a Han character
-    in an English text changes no other word.
+    Chinese words are those of jieba. The text between them is split like English, so a Han character in an English text
+    does not change the other words.
     """
     text = text.lower()
     if not HAN.search(text):
         return WORD.findall(text)
     found: list[str] = []
     between = ""
-    for word in segmented(text):
+    for word in segment(text):
         if HAN.search(word):
             if between:
                 found += WORD.findall(between)
@@ -41,11 +41,11 @@ def words(text: str) -> list[str]:
     return found + WORD.findall(between)
 
 
-def segmented(text: str) -> list[str]:
-    """Exactly `jieba.lcut(text)`, faster.
+def segment(text: str) -> list[str]:
+    """Return exactly `jieba.lcut(text)`, but faster.
 
-    The words of the dictionary are rjieba's. What it leaves is segmented by jieba's own model: the one in rjieba has
-    six decimals, so that close calls (常在他 …) end otherwise, and it cuts ASCII otherwise.
+    rjieba finds the dictionary's words. jieba's own hidden Markov model segments the rest: rjieba's model is rounded to
+    six decimals, so it decides close cases (常在他 …) differently, and it splits ASCII differently.
     """
     found: list[str] = []
     run = ""
@@ -62,19 +62,19 @@ def segmented(text: str) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=1 << 17)  # the same few come again and again
+@lru_cache(maxsize=1 << 17)  # few different runs, often repeated
 def _unknown_words(run: str) -> tuple[str, ...]:
-    """Return the words of what stands between two words of the dictionary, by jieba's hidden Markov model."""
+    """Return the words of a run of text between two dictionary words, by jieba's hidden Markov model."""
     if len(run) == 1 or rjieba.has_word(run):
         return tuple(run)
     return _most_likely_words(run) if CHINESE.fullmatch(run) else tuple(finalseg.cut(run))
 
 
 def _most_likely_words(run: str) -> tuple[str, ...]:
-    """Return what `finalseg.cut` makes of a text of Chinese characters only: the same sums in the same order, unrolled.
+    """Return `finalseg.cut` of a text of Chinese characters only: Viterbi decoding, unrolled for speed.
 
-    A character begins a word, lies in its middle, ends it, or is one by itself (B, M, E, S); of equally likely ways to
-    a state the one from the later letter is taken, as there.
+    The sums and their order are the same, so the words are too. The states of a character are B (begins a word), M
+    (middle), E (ends it) and S (single-character word). Ties go to the state whose letter is later, as in jieba.
     """
     begin, middle, end, single = map(sum, zip(_emissions(run[0]), START, strict=True))
     came_from: list[tuple[str, str, str, str]] = []

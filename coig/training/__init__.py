@@ -1,4 +1,4 @@
-"""Training one arm. Nothing here imports torch before there is something to train."""
+"""Train one arm. This package imports torch only when there is something to train."""
 
 from coig.training.run import check, train
 

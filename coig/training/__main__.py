@@ -1,4 +1,4 @@
-"""One rank of an arm: python -m coig.training <config.json>, as `ranks.launch` starts it."""
+"""Run one rank of an arm: python -m coig.training <config.json>; `launch.py` starts it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from coig.errors import ConfigError
 from coig.training import ranks
 from coig.training.run import train
 
-GRACE = 5  # seconds in which torchrun stops the other ranks of one that failed
+GRACE = 5  # seconds; torchrun stops the other ranks of a failed one sooner
 
 
 if __name__ == "__main__":
     end_with_parent()
     shield_output()
-    logging.basicConfig(format="%(message)s", stream=sys.stdout)  # as Hydra's own
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)  # like Hydra's log
     show_messages()
     try:
         train(TrainConfig.model_validate(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
     except ConfigError as error:
         if not ranks.is_first():
-            time.sleep(GRACE)  # the first rank speaks for all: whoever outlives it has something of its own to say
+            time.sleep(
+                GRACE
+            )  # the first rank prints an error that all share; a rank that still runs afterwards prints its own
         sys.exit(str(error))

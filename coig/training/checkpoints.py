@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: written under another name, renamed, and only then the earlier one goes."""
+"""Write checkpoints atomically: under a temporary name, then renamed; the earlier one is deleted last."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from coig.training.failures import check_weights
 
 
 class Checkpoints(Checkpoint):
-    """Saves all that a run needs to go on, every `every` optimizer steps and at the end of each epoch; keeps the last.
+    """A callback that saves the run's state every `every` optimizer steps and after each epoch, and keeps the last one.
 
-    A kill at any moment leaves the last one or the one before it. That of the last step is saved after the validation,
-    which a run that goes on from there would not make up for.
+    A kill at any moment leaves the last checkpoint or the one before. The checkpoint of the last step is saved after
+    the validation, because a run resumed from it would not validate again.
     """
 
     def __init__(self, arm: Arm, every: int) -> None:
@@ -28,29 +28,35 @@ class Checkpoints(Checkpoint):
         self.last_saved = -1
 
     def on_fit_start(self, trainer: Any, module: Any) -> None:
-        self.arm.checkpoint_of(0).parent.mkdir(exist_ok=True)  # never later: a folder that is deleted stays so
+        """Make the folder of checkpoints."""
+        self.arm.checkpoint_of(0).parent.mkdir(
+            exist_ok=True
+        )  # only here, so that a folder deleted during the run is not made again
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
+        """Save every `every` steps, except where the end of an epoch saves anyway."""
         ends = trainer.is_last_batch or trainer.global_step == module.total_steps
         if trainer.global_step % self.every == 0 and not ends:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        """Save after each epoch."""
         self._save(trainer)
 
     def _save(self, trainer: Any) -> None:
+        """Write the checkpoint of the current step, on all ranks, and delete earlier ones."""
         if trainer.global_step == self.last_saved:
             return
         check_weights(trainer.lightning_module, trainer.global_step)
         final = self.arm.checkpoint_of(trainer.global_step)
         partial = final.with_name(f".{final.name}.partial")
         if trainer.is_global_zero:
-            _remove(partial)  # of a killed run
+            _remove(partial)  # left by a killed run
         trainer.strategy.barrier()
         try:
             trainer.save_checkpoint(partial)
         except BaseException:
-            _remove(partial)  # it would keep a full disk full
+            _remove(partial)  # frees a full disk
             raise
         trainer.strategy.barrier()
         if trainer.is_global_zero:
@@ -66,22 +72,25 @@ class Checkpoints(Checkpoint):
 
 
 class DirectIO(TorchCheckpointIO):
-    """Straight from and to the file: Lightning's own makes a copy of the whole checkpoint in memory first."""
+    """Checkpoint IO without Lightning's copy of the whole checkpoint in memory."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint straight to its file."""
         torch.save(checkpoint, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Map a checkpoint's tensors from its file into CPU memory."""
         loaded: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         return loaded
 
 
 def _remove(path: Path) -> None:
+    """Delete a folder, or a file if it exists."""
     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _to_disk(path: Path) -> None:
-    """Force a file or folder to the disk; a power cut after the rename would lose it otherwise."""
+    """Flush a file or folder to the disk, so that a power cut after the rename cannot lose it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

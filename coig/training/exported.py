@@ -1,4 +1,4 @@
-"""What an arm lost by being exported: trained weights are fp32, and most models are published in bf16."""
+"""Measure what the export costs in loss: trained weights are fp32, and most exports are rounded to bf16."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts
 
 log = logging.getLogger(__name__)
-TOLERATED = 0.01  # share of what was gained that rounding may cost without a warning
+TOLERATED = 0.01  # share of training's gain that the export may lose without a warning
 
 
 def measure_export(
     config: TrainConfig, arm: Arm, dtype: torch.dtype, validation: Sequence[Encoded], *, is_changed: bool
 ) -> ExportFacts:
-    """Return the losses of the exported, the trained and the base model on the validation set, in nats.
+    """Return the validation losses of exported, trained and base model, in nats per weighted token.
 
-    Warns of an export that lost more than `TOLERATED` of what training gained.
+    Warns if the export lost more than `TOLERATED` of what training gained. Losses are None without a validation set, or
+    if memory runs out. The base model is only measured if the export is worse than the trained model.
 
     Args:
-        dtype: of the exported weights.
-        is_changed: whether the exported weights are others than the trained ones, rounded or merged with adapters;
-            else their loss is the same and nothing is computed.
+        dtype: the dtype of the exported weights.
+        is_changed: whether exported and trained weights differ, by rounding or merged adapters; if not, the exported
+            loss is the trained one and nothing is computed.
     """
     facts = ExportFacts(dtype=str(dtype).removeprefix("torch."))
     trained = arm.last_metric("validation/loss") if len(validation) else None
@@ -54,7 +55,7 @@ def measure_export(
 
 
 def _loss(model: Model, config: TrainConfig, validation: Sequence[Encoded]) -> float:
-    """Return a stored model's loss on the validation set, computed as training validates, on one device."""
+    """Return a stored model's weighted mean loss on the validation set, computed like in training, on one device."""
     device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     lm = CausalLM(load_model(model, config.seed)).eval().to(device)
     loader = StepLoader(validation, config.trainer.global_batch_size, Stepper(config.trainer.tokens_per_micro_batch))

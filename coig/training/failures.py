@@ -1,4 +1,4 @@
-"""How a run stops when it cannot go on: with the step, the cause and the setting to change."""
+"""Stop a run that cannot go on, with an error that names the step, the cause and the setting to change."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from coig.data.steps import Step
 from coig.errors import ConfigError
 
 LOWER = "The last checkpoint stays as it is. Lower model.learning_rate and start anew with overwrite=true"
-OUT_OF_CPU_MEMORY = "can't allocate memory"  # a RuntimeError without a class of its own
+OUT_OF_CPU_MEMORY = "can't allocate memory"  # torch raises a plain RuntimeError with this text
 
 
 def check_finite(loss: float, norm: float, learning_rate: float, number: int, step: Step) -> None:
-    """Raise ConfigError before an update that would ruin the weights."""
+    """Raise ConfigError if a step's loss or gradient norm is not finite; call before the update."""
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise ConfigError(
             f"step {number}: loss {loss} with gradient norm {norm} is not finite, at learning rate "
@@ -27,26 +27,26 @@ def check_finite(loss: float, norm: float, learning_rate: float, number: int, st
 
 
 def check_validation(loss: float, steps: int) -> None:
-    """Raise ConfigError before weights that answer nonsense are saved."""
+    """Raise ConfigError if the validation loss after `steps` steps is not finite; call before saving."""
     if not math.isfinite(loss):
         raise ConfigError(f"after step {steps}: validation loss {loss} is not finite. {LOWER}")
 
 
 def check_weights(module: nn.Module, steps: int) -> None:
-    """Raise ConfigError before weights that are not finite take the place of sound ones."""
+    """Raise ConfigError if a weight is not finite; call before a checkpoint replaces the earlier one."""
     broken = [name for name, weight in module.named_parameters() if not _own_part(weight).isfinite().all()]
     if broken:
         raise ConfigError(f"after step {steps}: {broken[0].removeprefix('model.lm.')} is not finite. {LOWER}")
 
 
 def _own_part(weight: Tensor) -> Tensor:
-    """A sharded weight's part on this rank."""
+    """Return a sharded weight's part on this rank, or the whole weight if it is not sharded."""
     return weight.to_local() if isinstance(weight, DTensor) else weight
 
 
 @contextmanager
 def memory_for(step: Step, tokens_per_micro_batch: int) -> Iterator[None]:
-    """Raise ConfigError where memory runs out, naming the step's largest micro-batch and the setting to lower."""
+    """Turn the block's out-of-memory error into a ConfigError with the largest micro-batch and the setting to lower."""
     try:
         yield
     except (torch.OutOfMemoryError, RuntimeError) as error:

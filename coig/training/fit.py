@@ -1,4 +1,4 @@
-"""The training run itself: encode, load, fit, export."""
+"""Run the training of an arm: encode, load, fit, export."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ log = logging.getLogger(__name__)
 
 
 def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *, anew: bool) -> None:
-    """Train from the arm's last checkpoint, or anew, and export the model. Nothing is written or deleted until
-    everything that the run needs could be made.
+    """Train an arm and export its model. The arm's folder changes only after everything that the run needs was built.
 
     Args:
-        like: the data of the arm whose budget is this one's.
+        like: the data of the arm whose budget this one copies; None if it copies none.
+        anew: whether to start from scratch; if not, resume from the last checkpoint.
     """
     _quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)
@@ -81,7 +81,10 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
 
 
 def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
-    """The model as it is trained: with adapters, recomputation and compiled layers where they are asked for."""
+    """Prepare a model for training: freeze unused weights; add adapters, activation checkpointing and compilation.
+
+    Raises ConfigError if more layers are to be checkpointed than the model has.
+    """
     if config.model.lora:
         add_adapters(lm, config.model.lora)
         if config.trainer.precision == "bf16-mixed" and lm.published_dtype == torch.bfloat16:  # loses nothing
@@ -98,6 +101,7 @@ def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
 
 
 def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: bool) -> Any:
+    """Build Lightning's trainer with the callbacks, strategy and plugins of this arm."""
     throughput = Throughput(flops)
     callbacks: list[Callback] = [throughput, StepFigures(), Checkpoints(arm, config.trainer.checkpoint_every)]
     if config.trainer.arguments().get("enable_progress_bar", True):
@@ -112,7 +116,7 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: 
         plugins=[] if sharded else [DirectIO()],
         num_sanity_val_steps=0,
         limit_val_batches=1.0 if validates else 0,
-        # a budget ends inside an epoch, which Lightning would take for a whole one where a longer run goes on
+        # a budget can end inside an epoch, which Lightning would count as a whole one when a longer run resumes
         **({} if config.budget.name == "epochs" else {"max_epochs": -1}),
         # sharded weights are cast by FSDP2 itself
         **({"precision": "32-true"} if sharded else {}),
@@ -120,6 +124,7 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: 
 
 
 def _strategy(config: TrainConfig) -> Strategy | str:
+    """Return Lightning's strategy for fsdp or ddp; any other name unchanged."""
     match config.trainer.strategy:
         case "fsdp":
             return ModelParallelStrategy(data_parallel_size=config.trainer.ranks, tensor_parallel_size=1)
@@ -130,6 +135,7 @@ def _strategy(config: TrainConfig) -> Strategy | str:
 
 
 def _log_attention(config: TrainConfig) -> None:
+    """Log which attention implementation computes packed documents."""
     device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     half = config.trainer.precision == "bf16-mixed" or config.optimizer.target == SPLIT
     path = attention_path(device, torch.bfloat16 if half else torch.float32)
@@ -137,7 +143,7 @@ def _log_attention(config: TrainConfig) -> None:
 
 
 def _quiet_libraries() -> None:
-    """One line an arm is ours to print; hints about worker processes and devices are not news here."""
+    """Silence the libraries' progress bars, info logs and warnings that do not matter here."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     hints = (

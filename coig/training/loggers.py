@@ -1,4 +1,4 @@
-"""Loggers: the one that `logger=` chose, and always metrics.jsonl. Every W&B run is finished, also a failed one."""
+"""Log to metrics.jsonl and to the logger that `logger=` chose; finish every W&B run, also a failed one."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from coig.training.record import Record
 
 log = logging.getLogger(__name__)
 
-# what a manifest says of a run's course, which W&B tells by itself, and of its end
+# manifest keys that are not logged: W&B records a run's course by itself, and its end is not known yet
 OF_ONE_MOMENT = {"status", "error", "times", "model_sha256", "export"}
 
 
 @contextmanager
 def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[list[Logger]]:
-    """Yield the arm's loggers, none but on the first rank. At the end they are closed with the exit code that tells a
-    failed arm from a finished one.
+    """Yield the arm's loggers on the first rank, an empty list on others (`record` None).
 
-    Raises ConfigError if one cannot be started.
+    When the block ends, the W&B run is finished with an exit code that says whether the arm failed. Raises ConfigError
+    if a logger cannot start.
     """
     if record is None:
         yield []
@@ -55,7 +55,7 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
 
 
 def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[str]) -> Logger:
-    """Return the logger that `logger=` chose, which for W&B goes on after the earlier lines of metrics.jsonl."""
+    """Build the chosen logger; one for W&B continues the run after `earlier`, the lines of metrics.jsonl so far."""
     if not is_wandb(node):
         chosen: Logger = construct(node)
         return chosen
@@ -64,45 +64,51 @@ def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[str]) -> Logger:
 
 
 class Continued(Logger):
-    """W&B's logger in a run that goes on: rows come in the same order again, and those that W&B has are left out.
+    """A W&B logger for a resumed run, which skips the rows that W&B already has.
 
-    Steps since the last checkpoint are run again, and of a killed run W&B lacks the last 15 seconds. Until some of it
-    is uploaded, one offline file with all that is in metrics.jsonl takes the place of the earlier ones.
+    Training repeats the steps since the last checkpoint, and W&B lacks the last 15 seconds of a killed run. So all rows
+    are counted in their order, and only those beyond W&B's count are sent. Offline runs that were never synced are
+    deleted and written again as a whole.
     """
 
     def __init__(self, logger: Any, earlier: Sequence[dict[str, Any]], run_id: str) -> None:
         super().__init__()
         self.logger, self.earlier = logger, earlier
-        self.position: int | None = None  # of the next row
+        self.position: int | None = None  # number of the next row; None until the first is logged
         folders = list(Path(logger.save_dir).glob(f"wandb/*run-*-{run_id}"))
         offline = [f for f in folders if f.name.startswith("offline") and not any(f.glob("*.synced"))]
         uploaded = len(folders) > len(offline)
         run = logger.experiment
         for folder in () if uploaded else offline:
             shutil.rmtree(folder)
-        # W&B's steps count rows, but offline it does not know how many it was sent
+        # rows that W&B has: its starting step counts them, but it does not know it offline
         self.known: int = run.starting_step if not run.offline else len(earlier) if uploaded else 0
 
     @property
     def name(self) -> str | None:
+        """The W&B logger's name."""
         name: str | None = self.logger.name
         return name
 
     @property
     def version(self) -> str | None:
+        """The id of the W&B run."""
         version: str | None = self.logger.version
         return version
 
     @property
     def experiment(self) -> Any:
+        """The W&B run."""
         return self.logger.experiment
 
     @rank_zero_only
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Pass the settings on to W&B."""
         self.logger.log_hyperparams(*args, **kwargs)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Send a row unless W&B already has it; before the first row, send earlier rows that W&B lacks."""
         if self.position is None:
             self.position = self._log([line for line in self.earlier if line["step"] < (step or 0)])
         if self.position >= self.known:
@@ -111,19 +117,19 @@ class Continued(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """At the end; a run that was stopped after its last step has had nothing to log."""
+        """Send the earlier rows that W&B lacks, if this run logged none itself (it was killed after its last step)."""
         if self.position is None:
             self.position = self._log(self.earlier)
 
     def _log(self, earlier: Sequence[dict[str, Any]]) -> int:
-        """Those that W&B lacks; returns how many it has now."""
+        """Send those of the earlier rows that W&B lacks; return the number of earlier rows."""
         for line in earlier[self.known :]:
             self.logger.log_metrics({key: value for key, value in line.items() if key != "step"}, line["step"])
         return len(earlier)
 
 
 def log_model(config: TrainConfig, arm: Arm, manifest: Manifest) -> None:
-    """The exported model as an artifact of the arm's W&B run, if `logger.log_model` asks for it."""
+    """Log the exported model as an artifact of the arm's W&B run, if `logger.log_model` is set."""
     if not (config.logger and is_wandb(config.logger) and config.logger.arguments().get("log_model")):
         return
     with best_effort(arm.model):
@@ -132,9 +138,9 @@ def log_model(config: TrainConfig, arm: Arm, manifest: Manifest) -> None:
         facts = manifest.model_dump(include={"study", "arm", "seed", "model", "versions"})
         facts["data"] = manifest.data.model_dump(include={"name", "ratio", "fingerprint"})
         facts["revision"] = manifest.git.revision if manifest.git else None
-        name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{arm.study}-{arm.name}")[:128]  # as W&B wants names
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{arm.study}-{arm.name}")[:128]  # W&B allows no other characters
         artifact = wandb.Artifact(name, type="model", metadata=facts)
-        # from its own place, wherever `wandb sync` is run: a copy of a model may be most of the disk
+        # uploads the model's own files, by absolute path: a copy of a model may fill the disk
         artifact.add_dir(str(arm.model.absolute()), policy="immutable", skip_cache=True)
         assert wandb.run
         wandb.run.log_artifact(artifact)

@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: everything that was logged, one JSON object per line, beside whichever logger is chosen."""
+"""Write all logged metrics to `metrics.jsonl`, one JSON object per line, whichever logger is chosen."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from coig.files.atomic import naming, read_jsonl, write_atomic
 
 
 class MetricsFile(Logger):
-    """Appends `{"step": …, metric: value, …}` lines; a resumed run goes on in the same file.
+    """A logger that appends `{"step": …, metric: value, …}` lines; a resumed run continues the same file.
 
-    Steps that a killed run logged after its last checkpoint are run again, so their old lines are dropped first.
+    Lines of steps after the last checkpoint are dropped first, because the resumed run repeats these steps.
 
     Args:
-        anew: lines that are there belong to a run that this one does not continue.
+        anew: whether the run starts from scratch and ignores existing lines.
     """
 
     def __init__(self, path: Path, *, anew: bool = False) -> None:
@@ -42,10 +42,11 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """config.yaml holds them."""
+        """Do nothing: config.yaml holds the hyperparameters."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append a line of metrics; before the first, drop old lines from this step on."""
         if self.earlier:
             kept = [line for line in self.earlier if json.loads(line)["step"] < (step or 0)]
             write_atomic(self.path, "".join(f"{line}\n" for line in kept))
@@ -55,10 +56,14 @@ class MetricsFile(Logger):
 
 
 class StepFigures(Callback):
-    """Log the figures of a step before its checkpoint is saved: Lightning's own `log` would write them after it, and a
-    kill in between would lose the line of a step that is not run again."""
+    """A callback that logs a step's figures before its checkpoint is saved.
+
+    Lightning's `log` writes after the checkpoint. A kill in between would lose the line, since the step is not
+    repeated.
+    """
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, step: Any, index: int) -> None:
+        """Log the step's figures every `log_every_n_steps` steps and after the last one."""
         number = trainer.global_step
         if number % trainer.log_every_n_steps and number != module.total_steps:
             return

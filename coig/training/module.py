@@ -1,4 +1,4 @@
-"""The LightningModule: one batch is one optimizer step, its loss normalised over the whole step on all ranks."""
+"""The LightningModule: one batch is one optimizer step, whose loss is normalised over the step on all ranks."""
 
 from __future__ import annotations
 
@@ -30,37 +30,39 @@ class CausalLMModule(LightningModule):
 
     def __init__(self, model: CausalLM, config: TrainConfig, total_steps: int) -> None:
         super().__init__()
-        self.total_steps = total_steps  # Lightning's own estimate would make it forget where a resumed epoch stood
+        self.total_steps = total_steps  # asking Lightning for an estimate would reset the position in a resumed epoch
         self.automatic_optimization = False
-        # a checkpoint leaves frozen weights out, but a distributed one is loaded whole or not at all
+        # checkpoints omit frozen weights; distributed ones can only be loaded completely, so they keep them
         self.strict_loading = config.model.lora is None or config.trainer.strategy == "fsdp"
         self.model = model
         self.config = config
-        self.figures: dict[str, float] = {}  # of the last step, by name in metrics.jsonl
-        # now, so that a wrong argument is known before anything is written; again where weights are sharded
+        self.figures: dict[str, float] = {}  # the last step's metrics, by their names in metrics.jsonl
+        # built here so that a wrong argument fails before anything is written; built again after sharding
         self.optimizer: Optimizer = construct(config.optimizer, [p for p in model.parameters() if p.requires_grad])
 
     def configure_model(self) -> None:
-        """Called once the ranks have found each other, and again before a validation."""
+        """Shard the model with fsdp and build its optimizer; Lightning calls this again before a validation."""
         if self.config.trainer.strategy == "fsdp" and not isinstance(next(self.model.parameters()), DTensor):
             shard(self.model, self.device_mesh["data_parallel"], self.config.trainer.precision)
             trained = [p for p in self.model.parameters() if p.requires_grad]
             self.optimizer = construct(self.config.optimizer, trained)
 
     def configure_optimizers(self) -> dict[str, Any]:
+        """Return the optimizer and its schedule per step, with warm-up over a share of all steps."""
         scheduler = self.config.scheduler
-        # a first step of warm-up has rate 0
+        # the first step of a warm-up has rate 0, so at least one step must follow it
         warmup = min(math.ceil(scheduler.warmup * self.total_steps), self.total_steps - 1)
         schedule = get_scheduler(scheduler.name, self.optimizer, warmup, self.total_steps)
         return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remove frozen weights from the checkpoint, where it is loaded without them."""
         if not self.strict_loading:
             trained = {name for name, weight in self.named_parameters() if weight.requires_grad}
             checkpoint["state_dict"] = {name: w for name, w in checkpoint["state_dict"].items() if name in trained}
 
     def on_train_start(self) -> None:
-        """A checkpoint restores the rate that its own schedule set; with more epochs this one's is another."""
+        """Set the learning rate of this run's schedule: a checkpoint restores that of its own, perhaps shorter, run."""
         schedule = self.lr_schedulers()
         schedule._last_lr = [
             base * factor(schedule.last_epoch)
@@ -70,14 +72,17 @@ class CausalLMModule(LightningModule):
             group["lr"] = rate
 
     def on_fit_end(self) -> None:
-        self.optimizer.state.clear()  # all is saved; Lightning would copy it to the host
+        """Free the optimizer's state."""
+        self.optimizer.state.clear()  # already saved; Lightning would copy it to the CPU
 
     def training_step(self, step: Step, step_index: int) -> None:
+        """Train one optimizer step. Raises ConfigError if memory runs out or numbers are not finite."""
         with memory_for(step, self.config.trainer.tokens_per_micro_batch):
             self._train(step)
 
     def _train(self, step: Step) -> None:
-        # dropout depends on where the run is, not on how it came there: a resumed run needs no generator's state
+        """Accumulate the gradients of a step's micro-batches, clip them and update the weights."""
+        # seeds dropout by step and rank, so a resumed run gets the same without a stored generator state
         torch.manual_seed((self.config.seed << 32) + self.global_step * self.trainer.world_size + self.global_rank)
         ranks = self.trainer.world_size  # over which ddp and fsdp average gradients
         losses = _Losses(self.device)
@@ -91,7 +96,10 @@ class CausalLMModule(LightningModule):
         self._update(losses.summed(self.trainer.strategy, step.group_tokens), norm, step)
 
     def _update(self, losses: dict[str, float], norm: Tensor, step: Step) -> None:
-        """Take the optimizer's step, unless the loss or the gradient is not finite."""
+        """Update weights and learning rate, and store the step's metrics.
+
+        Raises ConfigError before the update if the loss or the gradient norm is not finite.
+        """
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         loss, rate = losses.pop("loss"), schedule.get_last_lr()[0]
         check_finite(loss, float(norm), rate, self.global_step, step)
@@ -104,19 +112,25 @@ class CausalLMModule(LightningModule):
         self.figures = {f"train/{name}": float(fact) for name, fact in facts.items()}
 
     def _exchange(self, *, now: bool) -> AbstractContextManager[Any]:
-        """Under ddp, gradients travel once a step; fsdp must scatter them after each micro-batch to have room."""
+        """Return a context in which ddp exchanges gradients only if `now`, that is once a step.
+
+        fsdp always exchanges them, because whole gradients would not fit into memory.
+        """
         waits = self.config.trainer.strategy == "ddp" and not now
         return self.trainer.strategy.model.no_sync() if waits else nullcontext()
 
     def on_train_batch_end(self, outputs: Any, step: Step, step_index: int) -> None:
-        # where the last step lies inside an epoch, Lightning validates only when it is told to stop
+        """Stop the trainer after the last step."""
+        # if the last step lies inside an epoch, Lightning validates after it only with should_stop set
         self.trainer.should_stop = self.global_step == self.total_steps
 
     def on_validation_epoch_start(self) -> None:
+        """Reset the sums of losses, weights and tokens."""
         self.validation = _Losses(self.device)
         self.validation_weight, self.validation_tokens = 0.0, [0] * len(GROUPS)
 
     def validation_step(self, step: Step, step_index: int) -> None:
+        """Add the losses of a step's micro-batches to the sums."""
         with memory_for(step, self.config.trainer.tokens_per_micro_batch):
             for batch in step.micro_batches:
                 loss, nll = self.model(batch, 1.0)
@@ -125,6 +139,7 @@ class CausalLMModule(LightningModule):
         self.validation_tokens = [sum(pair) for pair in zip(self.validation_tokens, step.group_tokens, strict=True)]
 
     def on_validation_epoch_end(self) -> None:
+        """Log the validation loss, in all and per group. Raises ConfigError if it is not finite."""
         losses = self.validation.summed(self.trainer.strategy, self.validation_tokens)
         loss = losses.pop("loss") / self.validation_weight
         check_validation(loss, self.global_step)
@@ -133,17 +148,18 @@ class CausalLMModule(LightningModule):
 
 
 class _Losses:
-    """The loss, and the sums of −log p of each of GROUPS, kept on the device until they are asked for."""
+    """Running sums of the loss and of −log p for each of GROUPS, kept on the device to avoid synchronization."""
 
     def __init__(self, device: torch.device) -> None:
         self.sums = torch.zeros(1 + len(GROUPS), dtype=torch.float32, device=device)
 
     def add(self, loss: Tensor, nll: Tensor, batch: MicroBatch) -> None:
+        """Add a micro-batch's loss and the −log p of its supervised tokens."""
         self.sums[0] += loss.detach()
         self.sums[1:].index_add_(0, batch.groups, nll)
 
     def summed(self, strategy: Any, group_tokens: list[int]) -> dict[str, float]:
-        """Over all ranks: the loss, and each group's mean −log p a token where it has any."""
+        """Sum over all ranks; return the `loss`, and the mean −log p per token of each group that has tokens."""
         loss, *groups = strategy.reduce(self.sums, reduce_op="sum").tolist()
         named = zip(GROUPS, groups, group_tokens, strict=True)
         return {"loss": loss} | {group: nll / tokens for group, nll, tokens in named if tokens}

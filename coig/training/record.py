@@ -1,4 +1,4 @@
-"""What is written about a run beside its model: the manifest, the settings, the rows that went unused."""
+"""Write a run's manifest, its settings and its quarantined rows to the arm's folder."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Prepared:
-    """What an arm is trained from and on, and for how many optimizer steps."""
+    """An arm's model and data, and the number of optimizer steps."""
 
     lm: Any
     mixture: Mixture
-    like: Mixture | None  # of the arm whose budget is this one's
+    like: Mixture | None  # data of the arm whose budget this one copies
     train: EncodedSet
     validation: EncodedSet
     steps: int
 
 
 def _now() -> str:
+    """Return the current time, ISO 8601 in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager
 def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[Record | None]:
-    """Yield the arm's record, None but on the first rank; it says done or failed once the block has ended.
+    """Yield the arm's record on the first rank, None on others; mark the arm done or failed when the block ends.
 
-    Nothing is written or deleted until the block calls `begin`: whatever can fail before the first step comes first.
+    Nothing is written or deleted until the block calls `begin`, after everything that can fail before the first step.
     """
     if not ranks.is_first():
         yield None
@@ -67,12 +68,13 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
 
 @dataclass
 class Record:
-    """What an arm's folder says of its run.
+    """The record of a run in the arm's folder.
 
     Args:
-        manifest: as the run begins.
-        anew: what an earlier run left is not continued.
-        exported: the exported model, once there is one.
+        manifest: the manifest at the start of the run.
+        anew: whether the run starts from scratch and deletes the files of an earlier one.
+        started: monotonic time of `begin` in seconds; None before.
+        exported: facts about the exported model; None before the export.
     """
 
     config: TrainConfig
@@ -84,21 +86,21 @@ class Record:
     exported: ExportFacts | None = None
 
     def __post_init__(self) -> None:
-        self.old = self.arm.contents() if self.anew else []  # now: loggers will add files of their own
+        self.old = self.arm.contents() if self.anew else []  # listed before loggers add new files
 
     def begin(self) -> None:
-        """Say that the arm is being trained, and only then delete what is no longer true."""
+        """Write the manifest with status "running", delete outdated files, then write the settings and quarantine."""
         self.started = time.monotonic()
         self.arm.write_manifest(self.manifest)
-        # answers of a model that is about to change would pass for the new one's
+        # old answers would be taken for the new model's
         remove([*self.old, *self.arm.generations("").parent.glob("*")])
-        # after the manifest says "running": a kill in between must not leave a finished arm with settings it never had
+        # after the manifest says "running": a kill must never leave a "done" arm with other settings
         self.arm.write_config(self.config)
         if rows := b"".join(pool.quarantine.read_bytes() for pool in self.prepared.mixture.pools.values()):
             write_atomic(self.arm.folder / "quarantine.jsonl", rows)
 
     def end(self, status: Status, error: str | None = None) -> None:
-        """Say how the run ended; "done" is the last thing written, when all that it promises is there."""
+        """Write and log how the run ended; do nothing before `begin`. Status "done" is written last of all files."""
         if self.started is None:
             return
         seconds = (self.manifest.times.seconds or 0.0) + round(time.monotonic() - self.started, 1)
@@ -112,21 +114,21 @@ class Record:
         if error == "interrupted":
             error = "interrupted; the same command continues from the last checkpoint"
         log.error("%s: %s", self.arm.folder, error)
-        if self.arm.is_known:  # or its folder was deleted, and stays so
-            with suppress(OSError):  # the disk that ended the run
+        if self.arm.is_known:  # do not make a deleted folder again
+            with suppress(OSError):  # a full disk may have ended the run
                 self.arm.write_manifest(ended)
 
 
 def _exit_code(stop: BaseException) -> int | str:
-    """Return the exit code that a shell expects of a process that a signal ended."""
+    """Return the exit code that shells expect after a signal: 130 for Ctrl-C, 143 for SIGTERM."""
     if isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt):  # Lightning's own exit
         return 130
     code = stop.code if isinstance(stop, SystemExit) else None
-    return code or 143  # none: Lightning has seen SIGTERM, and what comes after in a script must not go on
+    return code or 143  # no code: Lightning exits so on SIGTERM, which a script must see as failure
 
 
 def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None) -> Manifest:
-    """Say what the arm is, as it begins to train; of an earlier run it keeps the W&B id and the times."""
+    """Return the manifest of a run that begins; `earlier`, that of a resumed run, gives the W&B id and the times."""
     lm, mixture, train, validation = prepared.lm, prepared.mixture, prepared.train, prepared.validation
     facts = {
         "study": config.study,
@@ -163,7 +165,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
 
 
 def _devices(trainer: Trainer) -> dict[str, Any]:
-    """Describe the devices that torch uses on this node; other GPUs of the machine are left alone."""
+    """Return name and memory of the GPUs that this run uses on this node, torch's CUDA version and its threads."""
     used = range(trainer.devices) if trainer.accelerator == "gpu" else ()
     gpus = [torch.cuda.get_device_properties(number) for number in used]
     return {
@@ -174,11 +176,12 @@ def _devices(trainer: Trainer) -> dict[str, Any]:
 
 
 def _left_out_by_length(train: EncodedSet, validation: EncodedSet) -> dict[str, int]:
+    """Return how many training and validation examples were truncated and dropped, as the manifest names them."""
     return {**train.counts, **{f"validation_{name}": count for name, count in validation.counts.items()}}
 
 
 def headline(config: TrainConfig, prepared: Prepared) -> str:
-    """Describe the arm's size in one line, with what was left out."""
+    """Return one line with the arm's examples, tokens, steps and parameters, and what was left out."""
     mixture, train = prepared.mixture, prepared.train
     examples = {kind: sum(g["examples"] for g in train.groups if g["kind"] == kind) for kind in ("creative", "general")}
     supervised = sum(group["supervised_tokens"] for group in train.groups)
@@ -196,6 +199,7 @@ def headline(config: TrainConfig, prepared: Prepared) -> str:
 
 
 def _parameters(lm: Any) -> str:
+    """Return the number of parameters in millions as text, and how many are trained if not all are."""
     sizes = [(p.numel(), p.requires_grad) for p in lm.parameters()]
     total, trained = sum(size for size, _ in sizes), sum(size for size, is_trained in sizes if is_trained)
     of_which = "" if trained == total else f", {trained / 1e6:.1f} M of them trained"

@@ -1,4 +1,4 @@
-"""Training one arm: look at what stands in its folder, then train, continue, or leave it alone."""
+"""Train one arm: look at its folder, then train from scratch, resume or skip it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ log = logging.getLogger(__name__)
 
 
 def train(config: TrainConfig) -> float | None:
-    """Train the arm that `config` describes, unless it is done; returns its `objective`, if it has one.
+    """Train the arm that `config` describes, unless it is done; return the value of its `objective`, None without one.
 
-    Raises ConfigError before anything is written.
-
-    With several devices and no ranks yet, start them; every one of them comes here again. However it ends, nothing of
-    it stays in memory for the next arm of a sweep to lack.
+    With several devices, start one process (rank) for each; every rank calls this function again. Afterwards all memory
+    is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is written.
     """
     try:
         ranks.check_devices(config.trainer)
@@ -46,7 +44,7 @@ def train(config: TrainConfig) -> float | None:
 
 
 def _train(config: TrainConfig, arm: Arm) -> None:
-    """On every rank; what is written, the first one writes."""
+    """Train the arm on this rank, unless it is done; only the first rank writes to its folder."""
     with arm.locked() if ranks.is_first() else nullcontext():
         try:
             if ranks.is_first():
@@ -63,26 +61,27 @@ def _train(config: TrainConfig, arm: Arm) -> None:
             if state == "done":
                 log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
                 if ranks.is_first() and config.question:
-                    _ask(arm, config)
+                    _store_question(arm, config)
                 return
-            _fit()(config, arm, mixture, like, anew=state == "new")
-        except BaseException:  # Ctrl-C while libraries are loaded, too
+            _import_fit()(config, arm, mixture, like, anew=state == "new")
+        except BaseException:  # includes Ctrl-C during imports
             if ranks.is_first():
                 arm.discard_if_empty()
             raise
 
 
-def _ask(arm: Arm, config: TrainConfig) -> None:
-    """Have the report answer another question about an arm that is trained."""
+def _store_question(arm: Arm, config: TrainConfig) -> None:
+    """Replace the question in a trained arm's config, which the report answers, if `config` asks another one."""
     trained = arm.config()
     if trained.question != config.question:
         arm.write_config(trained.model_copy(update={"question": config.question}))
 
 
-def _fit() -> Callable[..., None]:
-    """The run itself, with torch and all that, imported only where there is something to train.
+def _import_fit() -> Callable[..., None]:
+    """Import torch and the training run, and return `fit`.
 
-    Nothing of it is garbage: looking for some costs a second while it is imported, and a quarter after each arm.
+    The libraries stay loaded, so collecting garbage during their import (1 s) and after each arm (0.25 s) is wasted:
+    switch it off, then freeze what was loaded.
     """
     imported_now = "coig.training.fit" not in sys.modules
     if imported_now:
@@ -97,7 +96,7 @@ def _fit() -> Callable[..., None]:
 
 
 def _check_objective(config: TrainConfig, mixture: Mixture) -> None:
-    """Raise ConfigError if there is no example whose loss a search could lower."""
+    """Raise ConfigError if no example belongs to the loss that `config.objective` names."""
     if config.objective is None:
         return
     part, _, *group = config.objective.split("/")
@@ -112,7 +111,10 @@ def _check_objective(config: TrainConfig, mixture: Mixture) -> None:
 
 
 def _objective(config: TrainConfig) -> float | None:
-    """Read the last value of the loss that a search lowers; None without an objective."""
+    """Return the last logged value of the objective, a loss that a search minimizes; None without an objective.
+
+    Raises ConfigError if the arm's metrics.jsonl has no value of it.
+    """
     if config.objective is None:
         return None
     value = _arm(config).last_metric(config.objective)
@@ -125,7 +127,10 @@ def _objective(config: TrainConfig) -> float | None:
 
 
 def _clear_frames(error: BaseException) -> None:
-    """Hydra keeps an arm's exception until the sweep ends, whose frames would keep the model. Line numbers stay."""
+    """Clear the local variables in the tracebacks of an error and its causes; their line numbers stay.
+
+    Hydra keeps an arm's exception until the sweep ends, and the variables would keep the model in memory.
+    """
     chain = [error]
     for one in chain:
         traceback.clear_frames(one.__traceback__)
@@ -133,13 +138,14 @@ def _clear_frames(error: BaseException) -> None:
 
 
 def _free_memory() -> None:
-    """Lightning's trainer and module are a cycle, which nothing else would collect in time."""
+    """Collect garbage, since Lightning's trainer and module refer to each other, and empty the GPU's cache."""
     gc.collect()
     if torch := sys.modules.get("torch"):
-        torch.cuda.empty_cache()  # does nothing where no GPU was used
+        torch.cuda.empty_cache()  # does nothing if no GPU was used
 
 
 def _prepare_logger(config: TrainConfig) -> None:
+    """Check the login and settings of W&B if the arm logs there."""
     if config.logger and is_wandb(config.logger):
         prepare_wandb()
 
@@ -147,7 +153,7 @@ def _prepare_logger(config: TrainConfig) -> None:
 def check(config: TrainConfig) -> None:
     """Raise the ConfigError that `train` would meet in the data, their encoding, the logger or the arm's folder.
 
-    Nothing is written but the cache of what is encoded.
+    Writes nothing but the data cache.
     """
     _prepare_logger(config)
     mixture, like = build_mixture(config.data, config.seed, config.supervision.needs_reasoning), _like(config)
@@ -157,7 +163,7 @@ def check(config: TrainConfig) -> None:
 
 
 def _encode(config: TrainConfig, mixture: Mixture) -> None:
-    """Encode the mixture, which training then finds in the cache, to meet what the chat template refuses."""
+    """Encode the mixture into the cache, to raise what the chat template refuses before training."""
     from coig.data.encoded import encode_mixture
     from coig.data.encoding import Encoder
     from coig.data.tokenizer import check_length, load_tokenizer
@@ -167,7 +173,7 @@ def _encode(config: TrainConfig, mixture: Mixture) -> None:
 
 
 def _like(config: TrainConfig) -> Mixture | None:
-    """Build the mixture of the arm whose budget this one copies; None if its budget is its own."""
+    """Build the mixture of the arm whose budget this one copies; None if it copies none."""
     if config.budget.name == "epochs":
         return None
     try:
@@ -178,8 +184,10 @@ def _like(config: TrainConfig) -> Mixture | None:
 
 
 def _fingerprint(like: Mixture | None) -> str | None:
+    """Return a mixture's fingerprint, None for None."""
     return like.fingerprint if like else None
 
 
 def _arm(config: TrainConfig) -> Arm:
+    """Return the arm's folder `multirun/<study>/<arm>`."""
     return Arm(MULTIRUN / config.study / config.arm)

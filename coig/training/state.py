@@ -1,4 +1,4 @@
-"""Decide what is to be done about an arm, by what its folder holds."""
+"""Decide from an arm's folder whether to train it from scratch, resume it or skip it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ State = Literal["new", "unfinished", "done"]
 
 
 def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | None = None) -> State:
-    """Decide whether to train an arm from scratch, to resume it or to skip it.
+    """Return whether an arm is "new" (train from scratch), "unfinished" (resume) or "done" (skip).
 
     Args:
         fingerprint: identifies the data that `config` asks for.
-        like: identifies the data of the arm whose budget this one copies; None for a budget of its own.
+        like: identifies the data of the arm whose budget this one copies; None if it copies none.
 
-    Raises ConfigError if the folder holds another configuration or other data: `resume` accepts more epochs,
-    `overwrite` anything.
+    Raises ConfigError if the folder holds another configuration or other data, except that `resume` permits more epochs
+    and `overwrite` anything. Raises it for a damaged checkpoint too.
     """
     if config.overwrite:
         return "new"
@@ -57,7 +57,10 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
 
 
 def _is_sound(checkpoint: Path) -> bool:
-    """Tell whether a checkpoint is whole: torch writes zip files with checksums, and a folder's own index last."""
+    """Tell whether a checkpoint is complete.
+
+    A file is a zip archive with checksums. A folder is complete with `.metadata`, which torch writes last.
+    """
     if checkpoint.is_dir():
         return (checkpoint / ".metadata").exists()
     try:

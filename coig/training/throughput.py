@@ -1,4 +1,4 @@
-"""How fast a run is, what it holds in memory, and when the arm will be done."""
+"""Measure a run's speed, peak memory and remaining time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lightning.pytorch.callbacks import RichProgressBar
 from coig.data.steps import Step
 from coig.models.flops import TrainingFlops, peak_flops
 
-SMOOTHING = 0.9  # of the seconds a step takes, for the time left
+SMOOTHING = 0.9  # weight of earlier steps in the moving average of seconds per step
 
 
 class Throughput(Callback):
-    """Measures every step, without an extra pass and without waiting for the device once more."""
+    """A callback that measures the speed and memory of every step, without an extra synchronization with the device."""
 
     def __init__(self, flops: TrainingFlops) -> None:
         self.flops = flops
@@ -26,13 +26,16 @@ class Throughput(Callback):
         self.mean_seconds: float | None = None
 
     def on_fit_start(self, trainer: Any, module: Any) -> None:
+        """Reset the GPU's peak memory, which earlier arms set."""
         if module.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(module.device)  # of the arms before
+            torch.cuda.reset_peak_memory_stats(module.device)  # forget the peak of earlier arms
 
     def on_train_batch_start(self, trainer: Any, module: Any, step: Step, index: int) -> None:
+        """Note the time at which a step starts."""
         self.started = perf_counter()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, step: Step, index: int) -> None:
+        """Add speed, peak memory, padding and MFU of the step to the module's figures."""
         seconds = perf_counter() - self.started
         mean = seconds if self.mean_seconds is None else self.mean_seconds
         self.mean_seconds = SMOOTHING * mean + (1 - SMOOTHING) * seconds
@@ -50,7 +53,7 @@ class Throughput(Callback):
         module.log("tokens/s", tokens / seconds, prog_bar=True, logger=False)
 
     def time_left(self, trainer: Any) -> str:
-        """For the arm, as the last steps went; empty before the first one."""
+        """Return the arm's remaining time as text, estimated from recent steps; empty before the first step."""
         if self.mean_seconds is None:
             return ""
         seconds = (trainer.lightning_module.total_steps - trainer.global_step) * self.mean_seconds
@@ -59,22 +62,23 @@ class Throughput(Callback):
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's bar, with the time left for the whole arm and without the logger's version number."""
+    """Lightning's progress bar, with the arm's remaining time and without the logger's version number."""
 
     def __init__(self, throughput: Throughput) -> None:
         super().__init__()
         self.throughput = throughput
 
     def _get_train_description(self, current_epoch: int) -> str:
-        return str(super()._get_train_description(current_epoch)).removesuffix("/-2")  # as many epochs as steps need
+        return str(super()._get_train_description(current_epoch)).removesuffix("/-2")  # max_epochs is unlimited here
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
+        """Return the bar's metrics without the version number, with the remaining time."""
         metrics = {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
         return metrics | {"left": self.throughput.time_left(trainer)}
 
 
 def peak_memory_gb(device: torch.device) -> float:
-    """The most memory that the device's tensors, or this process on a CPU, ever took, in GB."""
+    """Return the peak memory in GB (10⁹ bytes): of the GPU's tensors, or of this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
     unit = 1 if sys.platform == "darwin" else 1024

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from coig.data.files import located
+from coig.data.files import locate_files
 from coig.data.mixture import build_mixture
 from coig.errors import DataError
 from tests.conftest import ROOT
@@ -99,7 +99,7 @@ def test_without_the_hub_the_error_says_what_to_do() -> None:
 def test_files_of_one_folder_are_named_by_a_pattern() -> None:
     openthoughts = data_config(data="coig_writer").general["en"]
     with pytest.raises(DataError, match=r"data.general.en.path='DIR/data/\*.parquet'"):
-        located(openthoughts, "data.general.en")
+        locate_files(openthoughts, "data.general.en")
 
 
 @pytest.mark.parametrize("endpoint", ["hub", "no-scheme.example"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coig.text.words import segmented, words
+from coig.text.words import segment, words
 from tests.conftest import SHARED
 
 jieba.setLogLevel(logging.WARNING)
@@ -53,13 +53,13 @@ def test_words_of_two_scripts_stay_whole() -> None:
 
 @pytest.mark.parametrize("text", LIKE_JIEBA)
 def test_segments_as_jieba_does(text: str) -> None:
-    assert segmented(text) == jieba.lcut(text)
+    assert segment(text) == jieba.lcut(text)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(st.sampled_from(MIXED) | st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF)))
 def test_segments_any_text_as_jieba_does(text: str) -> None:
-    assert segmented(text) == jieba.lcut(text)
+    assert segment(text) == jieba.lcut(text)
 
 
 @pytest.mark.skipif(not (SHARED / "corpus").exists(), reason="needs ../shared/corpus, the novels")
@@ -69,4 +69,4 @@ def test_segments_the_novels_as_jieba_does(lang: str, every: int) -> None:
     lines = (SHARED / "corpus" / f"{lang}.jsonl").read_text(encoding="utf-8").split("\n")
     texts = [json.loads(line)["text"].lower() for line in lines if line][::every]
     assert len(texts) > 500 / every
-    assert not [text[:40] for text in texts if segmented(text) != jieba.lcut(text)]
+    assert not [text[:40] for text in texts if segment(text) != jieba.lcut(text)]

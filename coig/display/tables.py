@@ -48,6 +48,13 @@ def fill_table(rows: Iterable[Row], columns: Sequence[Column]) -> Table:
     )
 
 
+def drop_empty_columns(table: Table) -> Table:
+    """Return a table without the columns that have no value in any row."""
+    kept = [index for index in range(len(table.headings)) if any(row[index] != NONE for row in table.rows)]
+    rows = tuple(tuple(row[index] for index in kept) for row in table.rows)
+    return Table(tuple(table.headings[index] for index in kept), tuple(table.left[index] for index in kept), rows)
+
+
 def render_markdown(table: Table) -> str:
     """Render a table in Markdown, without padding its cells."""
     rules = ["---" if left else "---:" for left in table.left]

@@ -8,7 +8,7 @@ import polars as pl
 
 from coig.config.fields import HELD_OUT
 from coig.display.numbers import LANGUAGE_NAMES
-from coig.evaluation.preferences.judgments import Judgments
+from coig.evaluation.preferences.judgments import PAPER_SCALE, Judgments
 from coig.statistics.intervals import FEWEST
 
 
@@ -46,7 +46,7 @@ def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> li
         notes.append(
             f"{len(strange)} of {len(judged)} judged queries have no answers here: {min(strange)}, for example."
         )
-    if not judgments.ratings.is_empty():
+    if not judgments.ratings.is_empty() and judgments.scale != PAPER_SCALE:
         low, high = judgments.scale
         notes.append(f"Ratings go from {low:g} to {high:g}.")
     for (lang,), part in judgments.verdicts.group_by("lang", maintain_order=True):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from coig.display.numbers import NONE, percent
-from coig.display.tables import Column, Table, fill_table
+from coig.display.tables import Column, Table, drop_empty_columns, fill_table
 from coig.evaluation.report import columns
 from coig.evaluation.report.results import Evaluation, all_genres, each_pair_once, split_by_language, strongest_by_genre
 from coig.study.manifest import Manifest
@@ -70,6 +70,11 @@ def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
     return Table(("win % of row over column", *headings), (True, *[False] * len(names)), rows)
 
 
+def _contrast_table(part: pl.DataFrame, roster: Roster) -> Table:
+    """Return one language's contrasts, without the columns that nothing in this study fills."""
+    return drop_empty_columns(fill_table(part.iter_rows(named=True), columns.CONTRASTS))
+
+
 def _sort_by_rank(part: pl.DataFrame, roster: Roster) -> pl.DataFrame:
     """Sort one language's strengths by rank."""
     return part.sort("rank", maintain_order=True)
@@ -113,7 +118,7 @@ TRANSITIONS = View("transitions", _fill_with(columns.TRANSITIONS), ": transition
 LABEL_AGREEMENT = View("label_agreement", _fill_with(columns.LABEL_AGREEMENT), ": labels compared with the rule")
 GENRE_WIN_RATES = View("win_rates", _fill_with(columns.GENRE_WIN_RATES, strongest_by_genre), ": win rates")
 GENRES = View("genres", _fill_with(columns.GENRES), ": answers")
-CONTRASTS = View("contrasts", _fill_with(columns.CONTRASTS), ": the contrasts in full", places=("wandb",))
+CONTRASTS = View("contrasts", _contrast_table, ": the contrasts in full", places=("wandb",))
 CLAIMS = View("claims", _fill_with(columns.CLAIMS), ": claims", places=("wandb",))
 SIGNATURES = View("signatures", _fill_with(columns.SIGNATURES), places=("wandb",))
 

@@ -365,3 +365,8 @@ def test_a_terminal_without_chinese_shows_escapes(monkeypatch: pytest.MonkeyPatc
     print_table(make_console(), Table(("arm",), (True,), (("武侠 [/b]",),)))
     terminal.flush()
     assert rb"\u6b66\u4fa0 [/b]" in written.getvalue()
+
+
+def test_columns_that_nothing_fills_are_left_out() -> None:
+    cells = Table(("arm", "setting", "n"), (True, True, False), (("cw", "–", "3"), ("general", "–", "–")))
+    assert drop_empty_columns(cells) == Table(("arm", "n"), (True, False), (("cw", "3"), ("general", "–")))

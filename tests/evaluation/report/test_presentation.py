@@ -19,7 +19,7 @@ from rich.console import Console
 from coig.display.figures import render_png, render_svg
 from coig.display.latex import escape, render_latex
 from coig.display.numbers import interval, number, p_value, percent, signed
-from coig.display.tables import Table
+from coig.display.tables import Table, drop_empty_columns
 from coig.display.terminal import make_console, print_table
 from coig.evaluation.report.figures import draw_figures
 from coig.evaluation.report.latex import render_latex_tables

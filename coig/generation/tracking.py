@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from coig.config.loading import construct
 from coig.study.arm import Arm
-from coig.study.tracking import finished_run, is_wandb, wandb_options
+from coig.study.tracking import is_wandb, logged_run
 
 COLUMNS = ("query_id", "lang", "genre", "sample", "query", "reasoning", "answer", "answer_tokens", "finish_reason")
 
@@ -17,11 +14,9 @@ def log_table(arm: Arm, queries: str) -> None:
     if logger is None or not is_wandb(logger):
         return
     answers = arm.answers(queries)
-    with finished_run():
-        options: dict[str, Any] = wandb_options(f"{arm.manifest().wandb_run}-{queries}")
+    with logged_run(logger, f"{arm.manifest().wandb_run}-{queries}", job_type="generate") as run:
         import wandb
 
-        run = construct(logger, **options, job_type="generate").experiment
         settings = {"queries": queries, "seed": answers[0].seed, "sampling": answers[0].sampling}
         run.config.update(settings, allow_val_change=True)  # overwrite=true answers anew in the same run
         rows = [[getattr(answer, key) for key in COLUMNS] for answer in answers]

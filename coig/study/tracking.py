@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from coig.config import Constructor
+from coig.config.loading import construct
 from coig.errors import ConfigError, first_line
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,13 @@ def finished_run() -> Iterator[None]:
         # WandbLogger would reuse a live run for the next arm of a sweep
         if (wandb := sys.modules.get("wandb")) and wandb.run:
             wandb.finish(exit_code=int(failed))
+
+
+@contextmanager
+def logged_run(logger: Constructor, run_id: str, **about: Any) -> Iterator[Any]:
+    """Yield the W&B run of this id, made with the arguments of `logger` and those in `about`; finish it afterwards."""
+    with finished_run():
+        yield construct(logger, **wandb_options(run_id), **about).experiment
 
 
 @contextmanager

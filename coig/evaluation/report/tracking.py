@@ -9,7 +9,7 @@ from typing import Any
 from coig.evaluation.report.results import Evaluation
 from coig.evaluation.report.tables import views_in
 from coig.study.arm import Arm
-from coig.study.tracking import finished_run, is_wandb, wandb_options
+from coig.study.tracking import is_wandb, logged_run
 
 SCALARS = ("finished", "tokens", "ttr_mean", "mattr_mean", "contaminated")
 
@@ -24,14 +24,11 @@ def log_evaluation(evaluation: Evaluation, figures: Sequence[str], arms: Sequenc
     tracked = next((logger for logger in loggers if logger and is_wandb(logger)), None)
     if tracked is None:
         return
-    where = {key: value for key, value in tracked.arguments().items() if key in ("project", "entity")}
     first = min(arm.manifest().wandb_run for arm in arms)
-    with finished_run():
-        options = wandb_options(f"{first}-evaluation")
+    about: dict[str, Any] = {"group": evaluation.study, "name": "evaluation", "job_type": "evaluate", "tags": None}
+    with logged_run(tracked, f"{first}-evaluation", **about, save_dir=folder.absolute()) as run:
         import wandb
 
-        about: dict[str, Any] = {"group": evaluation.study, "name": "evaluation", "job_type": "evaluate"}
-        run = wandb.init(**where, **options, **about, dir=folder.absolute(), resume="allow")
         run.summary.update(_scalars(evaluation))
         run.log(
             {name: wandb.Table(columns=frame.columns, data=frame.rows()) for name, frame in _tables(evaluation).items()}

@@ -200,13 +200,12 @@ class TrainConfig(Node):
         return TrainConfig.model_validate(self._dump_like())
 
     def _dump_like(self) -> dict[str, Any]:
-        """Return the config of the arm whose budget this arm uses, as plain types."""
-        return self._dump_with(self.budget.like) | {"budget": {"name": "epochs", "like": {}}}
+        """Return, as plain types, the config of the arm whose budget this arm uses: this one with `budget.like` applied.
 
-    def _dump_with(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Return this config as plain types, with other values at dotted keys. Raise ValueError for an unknown key."""
+        Raises ValueError that names budget.like for an unknown key.
+        """
         plain = self.model_dump(by_alias=True)
-        for key, value in values.items():
+        for key, value in self.budget.like.items():
             *parents, last = key.split(".")
             node: Any = plain
             for name in parents:

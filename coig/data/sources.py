@@ -115,9 +115,9 @@ def gsm8k(row: Row) -> Row:
 
 
 def plain_text(row: Row, column: str | None = None) -> Row:
-    """Return the fields of a document, whose text becomes the answer; there is no prompt and no reasoning.
+    """Return a document's fields `answer`, its text, and `id`, None if it has none. It has no `prompt` or `reasoning`.
 
-    `column` names the text's column; None: `text` or `raw_content`.
+    `column` names the text's column; None: `text` or `raw_content`. Raises ValueError if the row lacks it.
     """
     name = column or next((known for known in ("text", "raw_content") if known in row), "text")
     return _renamed(row, answer=name) | {"id": row.get("id")}

@@ -93,7 +93,10 @@ def _convert_rating(row: Row, found: set[str]) -> Row:
 
 
 def _clean_arms(arms: Any, found: set[str]) -> Any:
-    """Return the names of arms, given as a list, as JSON or as one name, cleaned."""
+    """Return the names of arms, given as a list, as JSON or as one name, cleaned; add what was changed to `found`.
+
+    Raises ValueError for broken JSON.
+    """
     names = _parse_json(arms)
     return [_clean_name(name, found) for name in (names if isinstance(names, list | tuple) else [names])]
 

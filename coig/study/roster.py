@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from coig.config.ratio import GENERAL, Ratio
 
+PAPER_ARMS = {"cw": "0", "cw+1k": "1k", "cw+5k": "5k", "cw+10k": "10k", "general": GENERAL}  # name → data.ratio
+
 
 @dataclass(frozen=True)
 class Contestant:
@@ -73,11 +75,8 @@ class Roster:
 def contestant_of_stranger(name: str) -> Contestant:
     """Return the contestant of an arm that has no manifest, because it was not trained here.
 
-    Its ratio is known only if its name is exactly that of an arm of the paper, such as `cw+10k`.
+    Its ratio is known only if its name is that of one of the paper's five arms.
     """
-    text = GENERAL if name == GENERAL else "0" if name == "cw" else name.removeprefix("cw+").replace("to", ":")
-    try:
-        ratio = Ratio.parse(text)
-    except ValueError:
-        return Contestant(name, None, is_plain=False)
-    return Contestant(name, ratio) if ratio.arm == name else Contestant(name, None, is_plain=False)
+    if name in PAPER_ARMS:
+        return Contestant(name, Ratio.parse(PAPER_ARMS[name]))
+    return Contestant(name, None, is_plain=False)

@@ -55,7 +55,9 @@ def content_id(*texts: str) -> str:
 def prompt_key(prompt: str) -> bytes:
     """Return a 16-byte hash that ignores a prompt's case, character width, white space and punctuation.
 
-    Traditional characters count as the simplified ones. Signs of arithmetic are no punctuation: `3+4` is not `3*4`.
+    Traditional characters count as the simplified ones, compatibility forms as plain ones (² as 2). Signs of arithmetic
+    and a point or colon between digits are no punctuation: `3+4` is not `3*4`. A prompt of punctuation alone is hashed
+    without any change.
     """
     text = re.sub(r"[\s_]+", "", unicodedata.normalize("NFKC", prompt).casefold())
     letters = PUNCTUATION.sub("", text).translate(_simplified())

@@ -65,7 +65,8 @@ def rule_in_words(margin: float) -> str:
         "A claim is supported if it holds beyond chance (p after Holm's correction below 0.05), and not supported if "
         "the opposite does, or if the upper end of the 95 % interval, for new raters too where there are several, "
         f"excludes an advantage of {in_points(margin)} points or more: a margin fixed beforehand (claims.margin). "
-        "Otherwise it is inconclusive, which says that more prompts or raters are needed, not that the arms are alike."
+        "Otherwise it is inconclusive, which says that more prompts or raters are needed, not that the arms are alike. "
+        "For a claim that an arm does not beat another, supported and not supported change places."
     )
 
 

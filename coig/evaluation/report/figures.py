@@ -173,7 +173,7 @@ def _box_plot(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster
 
 
 def _draw_contamination(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Draw the share of answers in the other language per arm, with Wilson intervals."""
+    """Draw each arm's share of answers in the other language, with the limits in `part`; `roster` gives the colours."""
     arms = part["arm"].to_list()
     names = ("contaminated", "contaminated_low", "contaminated_high")
     rates, lows, highs = (_to_per_cent(part[name]) for name in names)

@@ -142,7 +142,7 @@ def _sections(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> list[dict[st
 
 
 def _figures(names: Sequence[str], svgs: Mapping[str, bytes]) -> list[dict[str, Any]]:
-    """Return name, caption and inline SVGs by language of each figure that was drawn."""
+    """Return name, caption and a list of inline SVGs, Chinese before English, for each figure drawn in any language."""
     drawn = {name: [svgs[f"{name}_{lang}"] for lang in LANGUAGE_NAMES if f"{name}_{lang}" in svgs] for name in names}
     return [
         {"name": name, "caption": CAPTIONS[name], "svgs": [_inline(svg, CAPTIONS[name]) for svg in found]}

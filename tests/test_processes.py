@@ -205,7 +205,9 @@ def test_rm_beside_an_arm_that_is_starting(study: Path) -> None:
 def test_ctrl_c_while_an_arm_is_prepared(tmp_path: Path) -> None:
     study = tmp_path / "multirun" / "s"
     run = Forked("train.py", [*TINY, "data.ratio=0"], tmp_path, outside())
-    until((study / "cw" / LOCK).exists, run)
+    lock = study / "cw" / LOCK
+    until(lambda: lock.exists() and lock.read_bytes(), run)
+    time.sleep(0.05)  # past the lock, into the data and the model
     run.kill(signal.SIGINT)
     ended = run.wait()
     assert (ended.returncode, ended.stderr) == (130, "interrupted\n")

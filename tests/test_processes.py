@@ -135,14 +135,14 @@ def test_two_evaluations_at_once(study: Path) -> None:
     """The first one is stopped in the middle of a file, and goes on once the second one has ended."""
     folder = study.parents[1]
     first = Forked("evaluate.py", [], folder, outside())
-    partial: list[Path] = []
-    while not partial:
-        first.kill(signal.SIGCONT)
-        time.sleep(0.001)
-        assert first.poll() is None, "it ended without a partial file that was seen"
+    until((study / "evaluation").exists, first)
+    for _ in range(10):
         first.kill(signal.SIGSTOP)
         time.sleep(0.002)  # until it stands still
-        partial = list(study.glob("evaluation/**/.*"))
+        if partial := list(study.glob("evaluation/**/.*")):
+            break
+        first.kill(signal.SIGCONT)
+    first.kill(signal.SIGSTOP)
     second = Forked("evaluate.py", [], folder, outside()).wait()
     assert second.returncode == 0, second.stderr
     whole = set(files_of(study / "evaluation")) - {str(file.relative_to(study / "evaluation")) for file in partial}

@@ -200,7 +200,7 @@ class TrainConfig(Node):
         return TrainConfig.model_validate(self._dump_like())
 
     def _dump_like(self) -> dict[str, Any]:
-        """Return, as plain types, the config of the arm whose budget this arm uses: this one with `budget.like` applied.
+        """Return, as plain types, the config of the arm whose budget this arm uses: this one plus `budget.like`.
 
         Raises ValueError that names budget.like for an unknown key.
         """

@@ -213,7 +213,7 @@ class TrainConfig(Node):
             if not isinstance(node, dict) or last not in node:
                 raise ValueError(f"budget.like: {key} is no key of this config")
             node[last] = value
-        return plain
+        return plain | {"budget": {"name": "epochs", "like": {}}}  # its own budget copies no other
 
     @model_validator(mode="after")
     def _check_budget(self, info: ValidationInfo) -> TrainConfig:

@@ -49,7 +49,7 @@ class Source(Constructor):
 
     @property
     def is_given(self) -> bool:
-        """Whether the source names any files."""
+        """Tell whether the source names any files."""
         return bool(self.path or self.hub)
 
     @property

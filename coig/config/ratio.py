@@ -42,7 +42,7 @@ class Ratio:
 
     @property
     def has_creative(self) -> bool:
-        """Whether the mixture has creative examples."""
+        """Tell whether the mixture has creative examples."""
         return self.text != GENERAL
 
     @property

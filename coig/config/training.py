@@ -25,7 +25,7 @@ class Weights(Node):
 
 
 class Supervision(Node):
-    """What the training target holds, and which of its segments have loss."""
+    """The segments of the training target, and their loss weights."""
 
     name: FolderName
     with_reasoning: bool  # whether the target includes the reasoning
@@ -148,7 +148,7 @@ PASSED_FIELDS = ("max_epochs", "max_steps", "accelerator", "devices", "num_nodes
 
 
 class Budget(Node):
-    """How long an arm is trained: for its own epochs, or for the steps or supervised tokens of another arm."""
+    """The length of training: an arm's own epochs, or the steps or supervised tokens of another arm."""
 
     name: Literal["epochs", "steps", "supervised_tokens"]
     like: dict[str, Any]  # how the other arm differs: dotted keys of this config, and the other arm's values

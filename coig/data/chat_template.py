@@ -63,12 +63,12 @@ class ChatTemplate:
 
     @property
     def leaves_thinking_open(self) -> bool:
-        """Whether the generation prompt opens a think block and leaves it open."""
+        """Tell whether the generation prompt opens a think block and leaves it open."""
         return bool(self.thinking) and REASONING_END not in self.thinking
 
     @property
     def writes_whole_block(self) -> bool:
-        """Whether the generation prompt ends with a closed, empty think block, so that the model only answers."""
+        """Tell whether the generation prompt ends with a closed, empty think block, so that the model only answers."""
         return REASONING_END in self.thinking
 
     def continue_block(self, block: str) -> str:

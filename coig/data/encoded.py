@@ -96,7 +96,7 @@ class EncodedSet(Sequence[Encoded]):
 
     @property
     def counts(self) -> Counter[str]:
-        """How many examples were `truncated` and how many `dropped`, over all groups."""
+        """Count how many examples were `truncated` and how many `dropped`, over all groups."""
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
     def __len__(self) -> int:

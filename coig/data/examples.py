@@ -28,7 +28,7 @@ class Example:
 
     @property
     def is_document(self) -> bool:
-        """Whether the example is plain text without a prompt."""
+        """Tell whether the example is plain text without a prompt."""
         return not self.prompt
 
     @property

@@ -64,7 +64,7 @@ class Mixture:
 
     @property
     def left_out(self) -> Counter[str]:
-        """How many rows of all sources are not used, by reason."""
+        """Count the unused rows of all sources, by reason."""
         total: Counter[str] = Counter()
         for source in self.sources:
             total.update(quarantined=source["quarantined"], duplicates=source["duplicates"], **source["removed"])

@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote to one prompt; token counts exclude the end token. `error` says why there is no text."""
+    """The text that a model wrote to one prompt. Token counts exclude the end token; `error` says why there is no text."""
 
     text: str
     reasoning_tokens: int

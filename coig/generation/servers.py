@@ -21,7 +21,7 @@ NONE = {"min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 @dataclass(frozen=True)
 class Server:
-    """How to send requests to a kind of server.
+    """A kind of server, and how to send requests to it.
 
     Attributes:
         takes_ids: whether prompts are sent as token ids; otherwise as text.

@@ -52,7 +52,7 @@ class Answer(Record):
 
     @property
     def failed(self) -> bool:
-        """Whether the request failed, so that there is no answer."""
+        """Tell whether the request failed, so that there is no answer."""
         return self.finish_reason == "error"
 
 

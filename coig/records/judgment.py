@@ -64,7 +64,7 @@ class Judgment(Record):
 
     @property
     def counts(self) -> bool:
-        """Whether the judgment is evidence about the arms: no check of the rater, no abstention, no failure."""
+        """Tell whether the judgment is evidence about the arms: no check of the rater, no abstention, no failure."""
         return self.check is None and self.failure is None and self.kind != "abstention"
 
     @model_validator(mode="before")

@@ -74,7 +74,7 @@ class Arm:
 
     @property
     def is_known(self) -> bool:
-        """Whether the arm has a manifest, that is, its training was ever started."""
+        """Tell whether the arm has a manifest, that is, its training was ever started."""
         return (self.folder / "manifest.json").exists()
 
     def manifest(self) -> Manifest:

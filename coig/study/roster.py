@@ -24,7 +24,7 @@ class Contestant:
 
     @property
     def is_general(self) -> bool:
-        """Whether it was trained on general data alone."""
+        """Tell whether it was trained on general data alone."""
         return self.ratio is not None and not self.ratio.has_creative
 
     @property

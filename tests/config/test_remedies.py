@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from coig.config.command_line import CONF, _quote_value
 from tests.conftest import ROOT
@@ -46,8 +47,12 @@ def test_suggestions_are_found() -> None:
 
 @pytest.mark.parametrize("suggestion", SUGGESTIONS)
 def test_a_suggestion_composes(suggestion: str) -> None:
+    [override] = OverridesParser.create().parse_overrides([suggestion])
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        compose("train", overrides=[suggestion])
+        config = compose("train", overrides=[suggestion], return_hydra_config=True)
+    key, _, _ = suggestion.partition("=")
+    choices = config.hydra.runtime.choices
+    assert (choices[key] if key in choices else OmegaConf.select(config, key)) == override.value()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ Finding = Literal["better", "worse", "not better by the margin", "inconclusive"]
 
 @dataclass(frozen=True)
 class Decision:
-    """What the verdicts on two arms show about the first one.
+    """A finding from the verdicts on two arms about the first one.
 
     `why` explains the finding in words. `excluded` is the smallest advantage that is excluded, as a share; if it is
     negative, every advantage is excluded; None if the interval is unknown. `prompts_needed` is about how many prompts

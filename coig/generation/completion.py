@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """The text that a model wrote to one prompt. Token counts exclude the end token; `error` says why there is no text."""
+    """The text that a model wrote to one prompt. Token counts exclude the end token; `error` says why it is missing."""
 
     text: str
     reasoning_tokens: int

@@ -111,7 +111,8 @@ class Arm:
         Raises ConfigError if a model with other weights wrote one of them.
         """
         answers = read_answers(self.generations(queries), self.name)
-        if any(answer.model != self.manifest().model_sha256 for answer in answers):
+        weights = self.manifest().model_sha256 if answers else None
+        if any(answer.model != weights for answer in answers):
             raise ConfigError(
                 f"{self.generations(queries)}: holds answers of another model than {self.model} (manifest.json: "
                 "model_sha256); move the file away, or overwrite=true of generate.py deletes it and asks again"

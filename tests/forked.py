@@ -25,12 +25,22 @@ set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
 
 
 class Forked:
-    """A running script, with the methods of `subprocess.Popen` that tests use."""
+    """A running script, with the methods of `subprocess.Popen` that tests use.
 
-    def __init__(self, script: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    With `stop_at` it stops itself (SIGSTOP) before it renames a finished file to that name.
+    """
+
+    def __init__(
+        self,
+        script: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        stop_at: str | None = None,
+    ) -> None:
         self.arguments = [script, *arguments]
         self._outputs = Path(tempfile.mkdtemp())
-        started = self.arguments, folder, dict(environment), self._outputs
+        started = self.arguments, folder, dict(environment), self._outputs, stop_at
         self._process = get_context("forkserver").Process(target=_run, args=started)
         self._process.start()
 
@@ -42,6 +52,12 @@ class Forked:
         """Send a signal to the process."""
         os.kill(self._process.pid or 0, number)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the process has been stopped by a signal."""
+        state, *_ = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return state == "T"
+
     def wait(self) -> subprocess.CompletedProcess[str]:
         """Wait for the end; return exit code and output. Kill it and raise TimeoutError after PATIENCE seconds."""
         self._process.join(PATIENCE)
@@ -52,8 +68,15 @@ class Forked:
         return subprocess.CompletedProcess(self.arguments, self._process.exitcode or 0, *printed)
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str], outputs: Path) -> None:
+def _run(
+    command: list[str], folder: Path, environment: dict[str, str], outputs: Path, stop_at: str | None = None
+) -> None:
     """Do in the forked process what `python script …` would do; write stdout and stderr to files in `outputs`."""
+
+    def stop(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "os.rename" and Path(str(arguments[1])).name == stop_at:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -61,6 +84,8 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], outputs:
         os.dup2(os.open(outputs / name, os.O_WRONLY | os.O_CREAT), number)
     sys.argv = [str(ROOT / command[0]), *command[1:]]
     sys.path.insert(0, str(ROOT))
+    if stop_at:
+        sys.addaudithook(stop)
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     finally:

@@ -132,20 +132,14 @@ def test_no_home(home: str | None, tmp_path: Path) -> None:
 
 
 def test_two_evaluations_at_once(study: Path) -> None:
-    """The first one is stopped in the middle of a file, and goes on once the second one has ended."""
+    """The first one is stopped at a file that it has written but not renamed; it goes on once the second has ended."""
     folder = study.parents[1]
-    first = Forked("evaluate.py", [], folder, outside())
-    until((study / "evaluation").exists, first)
-    for _ in range(10):
-        first.kill(signal.SIGSTOP)
-        time.sleep(0.002)  # until it stands still
-        if partial := list(study.glob("evaluation/**/.*")):
-            break
-        first.kill(signal.SIGCONT)
-    first.kill(signal.SIGSTOP)
+    first = Forked("evaluate.py", [], folder, outside(), stop_at="report.html")
+    until(lambda: first.stopped, first)
+    [partial] = (study / "evaluation").glob("**/.*")
     second = Forked("evaluate.py", [], folder, outside()).wait()
     assert second.returncode == 0, second.stderr
-    whole = set(files_of(study / "evaluation")) - {str(file.relative_to(study / "evaluation")) for file in partial}
+    whole = set(files_of(study / "evaluation")) - {partial.name}
     first.kill(signal.SIGCONT)
     ended = first.wait()
     assert ended.returncode == 0, ended.stderr

@@ -18,7 +18,7 @@ HOSTILE = (
     "[2pt] 武侠「小说」",
     "[b]x[/b] <b>|",
     r"^^41 \\[1em] α−γ",
-    'it\'s "q" `r` x--y---z',
+    'it\'s "q" `r` x--y---z ,,',
 )
 DOCUMENT = r"""\documentclass{article}
 \usepackage{booktabs}

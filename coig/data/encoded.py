@@ -99,6 +99,15 @@ class EncodedSet(Sequence[Encoded]):
         """Count how many examples were `truncated` and how many `dropped`, over all groups."""
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the tokens of all examples and their segments, in order."""
+        digest = hashlib.sha256()
+        for example in self:
+            digest.update(np.array(example.lengths, dtype=np.int32))
+            digest.update(example.input_ids)
+        return digest.hexdigest()
+
     def __len__(self) -> int:
         return len(self._names)
 

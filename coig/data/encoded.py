@@ -104,8 +104,8 @@ class EncodedSet(Sequence[Encoded]):
         """sha256 over the tokens of all examples and their segments, in order."""
         digest = hashlib.sha256()
         for example in self:
-            digest.update(np.array(example.lengths, dtype=np.int32))
-            digest.update(example.input_ids)
+            digest.update(str(example.lengths).encode())
+            digest.update(example.input_ids.data)
         return digest.hexdigest()
 
     def __len__(self) -> int:

@@ -36,7 +36,7 @@ def test_every_table_compiles_whatever_the_arms_are_called(tmp_path: Path) -> No
     renamed = dict(zip(ARMS, HOSTILE, strict=True))
     names = pl.selectors.by_name("arm", "opponent", require_all=False)
     tables = {name: frame.with_columns(names.replace(renamed)) for name, frame in evaluation().tables.items()}
-    sources = render_latex_tables(evaluation(**tables, roster=roster_of(HOSTILE)))
+    sources = render_latex_tables(evaluation(tables=tables, roster=roster_of(HOSTILE)))
     assert len(sources) == 6
     for stem, source in sources.items():
         (tmp_path / f"{stem}.tex").write_text(source, encoding="utf-8")

@@ -21,6 +21,7 @@ from coig.errors import ConfigError, disk_problem
 Result = TypeVar("Result")
 POLL, GRACE = 0.1, 10  # seconds: between checks for the parent, and from SIGTERM to exit
 CHILDREN = "JoblibLauncher"  # the only launcher of Hydra whose workers are children of the command
+UNLIMITED = "LocalLauncher"  # submitit_local, which leaves all cores to each of its jobs; joblib divides them
 
 command: int | None = None  # id of this process once it has been set up as a command or worker
 
@@ -112,8 +113,11 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
     def guarded_run(cfg: DictConfig) -> Result:
         if command != os.getpid():
             shield_output()
-            if HydraConfig.get().launcher._target_.endswith(CHILDREN):
+            launcher = HydraConfig.get().launcher
+            if launcher._target_.endswith(CHILDREN):
                 end_with_parent()
+            elif launcher._target_.endswith(UNLIMITED):
+                os.environ.setdefault("OMP_NUM_THREADS", str(launcher.cpus_per_task))
         try:
             return run(cfg)
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from joblib import cpu_count
 
 from coig.config import gpus
 from coig.config.fields import SAMPLE
@@ -17,6 +17,8 @@ from coig.config.gpus import first_free, group_gpus
 from tests.conftest import ROOT, outside
 from tests.forked import PATIENCE
 from tests.studies import compose_config, make_arm
+
+CORES = len(os.sched_getaffinity(0))
 
 
 def test_gpus_are_divided_in_their_order() -> None:
@@ -57,7 +59,7 @@ def test_an_arm_needs_gpus_if_it_is_trained_on_them() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("launcher", "threads"),
-    [(["launcher=joblib", "hydra.launcher.n_jobs=2"], cpu_count() // 2), (["launcher=submitit_local"], 1)],
+    [(["launcher=joblib", "hydra.launcher.n_jobs=2"], CORES // 2), (["launcher=submitit_local"], 1)],
     ids=["joblib", "submitit_local"],
 )
 def test_jobs_side_by_side_see_different_gpus_and_share_the_cores(

@@ -23,13 +23,13 @@ from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
 from coig.config import Trainer
-from coig.errors import ConfigError
+from coig.errors import ConfigError, disk_problem
 
 Result = TypeVar("Result")
 PATIENCE = timedelta(hours=3)  # how long ranks wait for the first one, which may download a model or write a checkpoint
 EXCHANGE = timedelta(minutes=10)  # how long an exchange of tensors may take, NCCL's own default
 GRACE = 5  # seconds in which the first rank prints an error that all share, and torchrun ends the others
-LOST_PEER = re.compile(r"gloo|NCCL|Connection (closed|reset) by peer|Broken pipe", re.IGNORECASE)
+LOST_PEER = re.compile(r"(closed|reset) by peer|Broken pipe|remote process exited")  # of gloo, and of NCCL
 GROUPS = itertools.count()  # numbers the process groups of this process
 
 waiting: Any = None  # the process group for long waits, of gloo; None in a single process
@@ -110,11 +110,16 @@ def _exit(error: BaseException) -> NoReturn:
     """Print an error and end this process, without destructors and exit handlers, which could wait for other ranks."""
     if not is_first():
         time.sleep(GRACE)
-    code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
-    if isinstance(error, ConfigError):
-        print(error, file=sys.stderr)
-    elif not isinstance(error, SystemExit):
-        traceback.print_exception(error)
+    code = 1
+    match error:
+        case SystemExit(code=int(code)):
+            pass
+        case KeyboardInterrupt():
+            code = 130
+        case ConfigError():
+            print(error, file=sys.stderr)
+        case _:
+            print(disk_problem(error) or "".join(traceback.format_exception(error)), file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -69,6 +69,7 @@ def test_jobs_side_by_side_see_different_gpus_and_share_the_cores(
     arms = {name: make_arm(tmp_path / "multirun" / "s" / name) for name in ("cw", "cw+1k", "cw+5k")}
     for arm in arms.values():
         shutil.copytree(SAMPLE / "tiny", arm.model)
+        (arm.model / "generation_config.json").write_text("{}")
     sweep = ("-m", "arms=cw,cw+1k,cw+5k", "per_genre=1", "engine._target_=tests.generation.beside.Seen")
     variables = {"CUDA_VISIBLE_DEVICES": "3,GPU-b", "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     run = subprocess.run(

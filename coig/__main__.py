@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 
 from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
 from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
-from coig.config.gpus import own_gpus
+from coig.config.gpus import note_visible_gpus, own_gpus
 from coig.config.loading import load_config
 from coig.config.process import guarded, job
 from coig.config.wait_policy import follow_load
@@ -98,6 +98,7 @@ def run_stage(name: str) -> None:
     with guarded():
         show_messages()
         if stage.computes:
+            note_visible_gpus()
             follow_load()
         check_command_line(name, stage.schema, stage.check)
         run_hydra(name, stage.run)

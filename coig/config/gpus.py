@@ -19,11 +19,17 @@ from coig.files.lock import LockHeldError, locked
 log = logging.getLogger(__name__)
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+GIVEN, ALL = "COIG_CUDA_VISIBLE_DEVICES", "all"  # the same at the command's start, for its jobs
 SIDE_BY_SIDE = ("JoblibLauncher", "LocalLauncher")  # Hydra's launchers of several jobs on this machine
 LOCKS = Path(tempfile.gettempdir()) / f"coig-gpus-{os.getuid()}"
 POLL = 1  # seconds
 
 taken: list[str] = []  # the GPUs of this process's last job; once started, CUDA sees no others
+
+
+def note_visible_gpus() -> None:
+    """Tell this command's jobs, by an environment variable, which GPUs it sees; submitit_local hides all from them."""
+    os.environ[GIVEN] = os.environ.get(VISIBLE, ALL)
 
 
 @contextmanager
@@ -36,7 +42,7 @@ def own_gpus(count: int) -> Iterator[None]:
     global taken
     job = HydraConfig.get()
     is_beside_others = job.mode == RunMode.MULTIRUN and job.launcher._target_.endswith(SIDE_BY_SIDE)
-    groups = group_gpus(_visible_gpus(), count) if count and is_beside_others else []
+    groups = group_gpus(_gpus_of_command(), count) if count and is_beside_others else []
     if not groups:
         yield
         return
@@ -50,13 +56,14 @@ def group_gpus(gpus: Sequence[str], count: int) -> list[list[str]]:
     return [list(gpus[first : first + count]) for first in range(0, len(gpus) - count + 1, count)]
 
 
-@cache  # the command's GPUs; later this process's environment names those of its own job
-def _visible_gpus() -> tuple[str, ...]:
-    """Return the GPUs that this command may use, by number or as CUDA_VISIBLE_DEVICES names them."""
-    if VISIBLE in os.environ:
-        return tuple(name.strip() for name in os.environ[VISIBLE].split(",") if name.strip())
+@cache  # before CUDA starts
+def _gpus_of_command() -> tuple[str, ...]:
+    """Return the GPUs that the command sees, by number or as its CUDA_VISIBLE_DEVICES names them."""
+    if (given := os.environ[GIVEN]) != ALL:
+        return tuple(name.strip() for name in given.split(",") if name.strip())
     import torch
 
+    os.environ.pop(VISIBLE, None)
     return tuple(str(number) for number in range(torch.cuda.device_count()))
 
 

@@ -89,7 +89,7 @@ def _join(trainer: Trainer) -> None:
     from torch.distributed import PrefixStore  # type: ignore[attr-defined]
     from torch.distributed.rendezvous import rendezvous
 
-    backend = "cpu:gloo,cuda:nccl" if trainer.accelerator == "gpu" else "cpu:gloo"
+    backend = "cpu:gloo,cuda:nccl" if trainer.accelerator == "gpu" else "gloo"
     store, rank, size = next(iter(rendezvous("env://", timeout=PATIENCE)))
     # torchrun has one store for all arms of a sweep; without a prefix a group would read its predecessor's addresses
     prefixed = PrefixStore(f"arm {next(GROUPS)}", store)

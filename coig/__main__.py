@@ -23,11 +23,13 @@ from omegaconf import DictConfig
 
 from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
 from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
+from coig.config.fields import MULTIRUN
 from coig.config.gpus import note_visible_gpus, own_gpus
 from coig.config.loading import load_config
 from coig.config.process import guarded, job
 from coig.config.wait_policy import follow_load
 from coig.errors import suggestion
+from coig.study.arm import discard_empty_arms
 
 
 @job
@@ -100,8 +102,13 @@ def run_stage(name: str) -> None:
         if stage.computes:
             note_visible_gpus()
             follow_load()
-        check_command_line(name, stage.schema, stage.check)
-        run_hydra(name, stage.run)
+        configs = check_command_line(name, stage.schema, stage.check)
+        try:
+            run_hydra(name, stage.run)
+        except BaseException:  # includes Ctrl-C
+            if configs and isinstance(configs[0], TrainConfig):
+                discard_empty_arms(MULTIRUN / configs[0].study)
+            raise
 
 
 def main() -> None:

@@ -122,7 +122,11 @@ def _named(model: Model) -> Iterator[None]:
     """Turn the block's error of a model that cannot be loaded into a ConfigError that names `model.path`."""
     try:
         yield
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+    except SafetensorError as error:
+        raise ConfigError(
+            f"model.path={model.path}: its weights are damaged ({first_line(error)}); download the model again"
+        ) from None
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
 from coig.config import TrainConfig
 from coig.config.command_line import show_messages
-from coig.config.process import end_with_parent, shield_output
+from coig.config.process import end_with, shield_output
 from coig.errors import ConfigError
 from coig.training.run import train
 
 if __name__ == "__main__":
-    end_with_parent()
+    end_with(os.getppid())
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # SLURM sends it to all processes; the parent answers it
     shield_output()
     logging.basicConfig(format="%(message)s", stream=sys.stdout)  # like Hydra's log

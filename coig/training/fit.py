@@ -35,6 +35,7 @@ from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
 from coig.training.sharding import whole_weights
+from coig.training.state import check_encoding
 from coig.training.strategies import strategy_of
 from coig.training.threads import set_threads
 from coig.training.throughput import ProgressBar, Throughput
@@ -56,6 +57,8 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
     train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
+    if not anew:
+        ranks.first_decides(lambda: check_encoding(arm, train))
     others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
     planned = budgeted(config, train, others)
     lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))

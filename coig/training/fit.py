@@ -132,7 +132,7 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: 
         logger=False,  # set when there is something to log
         callbacks=callbacks,
         strategy=strategy_of(config.trainer),
-        inference_mode=False,  # FSDP2 keeps memory for what it gathers; memory of that mode cannot be trained with
+        inference_mode=False,  # FSDP2 reuses the memory of gathered weights, and such memory cannot be trained with
         plugins=[] if sharded else [DirectIO()],
         num_sanity_val_steps=0,
         limit_val_batches=1.0 if validates else 0,

@@ -99,6 +99,11 @@ class EncodedSet(Sequence[Encoded]):
         """Count how many examples were `truncated` and how many `dropped`, over all groups."""
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example; 0 if there is none."""
+        return int(self._offsets[:, 1:].sum(axis=1).max(initial=0))
+
     def __len__(self) -> int:
         return len(self._names)
 

@@ -47,9 +47,9 @@ class CausalLM(nn.Module):
         return [module for module in self.lm.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
 
     def checkpoint_activations(self, count: int) -> None:
-        """Let the first `count` layers recompute their activations in the backward pass, to save memory."""
-        for layer in self.layers[:count]:
-            layer.gradient_checkpointing = True
+        """Let the first `count` layers, and only these, recompute their activations in the backward pass."""
+        for number, layer in enumerate(self.layers):
+            layer.gradient_checkpointing = number < count
             layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
     def compile_layers(self) -> None:
@@ -74,10 +74,9 @@ def load_model(model: Model, seed: int) -> Any:
     Raises ConfigError if it cannot be loaded, or if packed attention and the fused loss do not reproduce its outputs.
     """
     options = {"revision": model.revision, "trust_remote_code": False}
-    place = location(model.path)
+    place, config = location(model.path), load_architecture(model)
+    published = config.dtype  # `export` writes the weights in this dtype
     try:
-        config = AutoConfig.from_pretrained(place, **options)
-        published = config.dtype  # `export` writes the weights in this dtype
         settings = {"dtype": torch.float32, "attn_implementation": PACKED}
         if model.weights == "pretrained":
             lm, loaded = AutoModelForCausalLM.from_pretrained(
@@ -88,7 +87,7 @@ def load_model(model: Model, seed: int) -> Any:
         else:
             lm = random_weights(config, seed, settings)
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
+        raise _no_model(model, error) from None
     try:
         problem = _unsupported(lm)
     except Exception as error:  # models that do not support packed documents raise all kinds of errors
@@ -97,6 +96,18 @@ def load_model(model: Model, seed: int) -> Any:
         raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
     lm.published_dtype = published or torch.float32
     return lm.train()
+
+
+def load_architecture(model: Model) -> Any:
+    """Return a model's transformers config. Raises ConfigError if it cannot be loaded."""
+    try:
+        return AutoConfig.from_pretrained(location(model.path), revision=model.revision, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise _no_model(model, error) from None
+
+
+def _no_model(model: Model, error: Exception) -> ConfigError:
+    return ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}")
 
 
 def freeze_unused(lm: Any) -> None:

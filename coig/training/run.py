@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -25,10 +26,17 @@ log = logging.getLogger(__name__)
 def train(config: TrainConfig) -> float | None:
     """Train the arm that `config` describes, unless it is done; return the value of its `objective`, None without one.
 
+    With `config.plan`, only print how it would use the memory of the usual GPUs.
+
     With several devices, start one process (rank) for each; every rank calls this function again. Afterwards all memory
     is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is written.
     """
     try:
+        if config.plan:
+            _show_plan(config)
+            return None
+        if config.trainer.accelerator == "gpu":
+            _let_segments_grow()
         ranks.check_devices(config.trainer)
         if config.trainer.ranks > 1 and not ranks.is_rank():
             launch(config)
@@ -41,6 +49,24 @@ def train(config: TrainConfig) -> float | None:
         raise
     finally:
         _free_memory()
+
+
+def _show_plan(config: TrainConfig) -> None:
+    """Print how the arm would use the memory of the usual GPUs, and delete the empty folder that Hydra made for it."""
+    if config.trainer.accelerator == "cpu":
+        raise ConfigError("plan=true: plans a GPU's memory; add trainer=gpu or trainer=fsdp")
+    from coig.training.memory import show_plan
+
+    try:
+        show_plan(config)
+    finally:
+        _arm(config).discard_if_empty()
+
+
+def _let_segments_grow() -> None:
+    """Let CUDA's allocator extend its segments, so that less memory is lost to fragments; the user's setting counts."""
+    if not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys():
+        os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # read when CUDA is first used
 
 
 def _train(config: TrainConfig, arm: Arm) -> None:
@@ -155,6 +181,8 @@ def check(config: TrainConfig) -> None:
 
     Writes nothing but the data cache.
     """
+    if config.plan:
+        return
     _prepare_logger(config)
     mixture, like = build_mixture(config.data, config.seed, config.supervision.needs_reasoning), _like(config)
     _check_objective(config, mixture)

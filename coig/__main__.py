@@ -23,9 +23,11 @@ from omegaconf import DictConfig
 
 from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
 from coig.config.command_line import check_command_line, run_hydra, run_tool
+from coig.config.fields import MULTIRUN
 from coig.config.loading import load_config
 from coig.config.process import guarded, job
 from coig.errors import suggestion
+from coig.study.arm import discard_empty_arms
 
 
 @job
@@ -87,8 +89,13 @@ def run_stage(name: str) -> None:
     """Check the command line and run a stage with it, once for each job of a sweep."""
     stage = STAGES[name]
     with guarded():
-        check_command_line(name, stage.schema, stage.check)
-        run_hydra(name, stage.run)
+        configs = check_command_line(name, stage.schema, stage.check)
+        try:
+            run_hydra(name, stage.run)
+        except BaseException:  # includes Ctrl-C
+            if configs and isinstance(configs[0], TrainConfig):
+                discard_empty_arms(MULTIRUN / configs[0].study)
+            raise
 
 
 def main() -> None:

@@ -104,6 +104,15 @@ class EncodedSet(Sequence[Encoded]):
         """Tokens of the longest example; 0 if there is none."""
         return int(self._offsets[:, 1:].sum(axis=1).max(initial=0))
 
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the tokens of all examples and their segments, in order."""
+        digest = hashlib.sha256()
+        for example in self:
+            digest.update(str(example.lengths).encode())
+            digest.update(example.input_ids.data)
+        return digest.hexdigest()
+
     def __len__(self) -> int:
         return len(self._names)
 

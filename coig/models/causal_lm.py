@@ -86,7 +86,11 @@ def load_model(model: Model, seed: int) -> Any:
                 raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         else:
             lm = random_weights(config, seed, settings)
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+    except SafetensorError as error:
+        raise ConfigError(
+            f"model.path={model.path}: its weights are damaged ({first_line(error)}); download the model again"
+        ) from None
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         raise _no_model(model, error) from None
     try:
         problem = _unsupported(lm)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from pathlib import Path
 
 from coig.config import TrainConfig
 from coig.config.command_line import show_messages
-from coig.config.process import end_with_parent, shield_output
+from coig.config.process import end_with, shield_output
 from coig.errors import ConfigError
 from coig.training import ranks
 from coig.training.run import train
@@ -19,7 +20,7 @@ GRACE = 5  # seconds; torchrun stops the other ranks of a failed one sooner
 
 
 if __name__ == "__main__":
-    end_with_parent()
+    end_with(os.getppid())
     shield_output()
     logging.basicConfig(format="%(message)s", stream=sys.stdout)  # like Hydra's log
     show_messages()

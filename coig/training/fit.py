@@ -34,6 +34,7 @@ from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
 from coig.training.sharding import whole_weights
+from coig.training.state import check_encoding
 from coig.training.throughput import ProgressBar, Throughput
 from coig.training.trainable import make_trainable
 
@@ -53,6 +54,8 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
     train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
+    if not anew:
+        ranks.first_decides(lambda: check_encoding(arm, train))
     others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
     budget, longest = budgeted(config, train, others), max(train.longest, validation.longest)
     plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from coig.config import TrainConfig
 from coig.config.fields import MULTIRUN
@@ -18,7 +19,10 @@ from coig.study.arm import Arm
 from coig.study.tracking import is_wandb, prepare_wandb
 from coig.training import ranks
 from coig.training.launch import launch
-from coig.training.state import decide_state
+from coig.training.state import check_encoding, decide_state
+
+if TYPE_CHECKING:
+    from coig.data.encoded import EncodedSet
 
 log = logging.getLogger(__name__)
 
@@ -72,28 +76,23 @@ def _let_segments_grow() -> None:
 def _train(config: TrainConfig, arm: Arm) -> None:
     """Train the arm on this rank, unless it is done; only the first rank writes to its folder."""
     with arm.locked() if ranks.is_first() else nullcontext():
-        try:
-            if ranks.is_first():
-                _prepare_logger(config)
-            mixture = ranks.first_before_others(
-                lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
-            )
-            fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
-            if mixture.fingerprint != fingerprint:
-                raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
-            _check_objective(config, mixture)
-            like = ranks.first_before_others(lambda: _like(config))
-            state = ranks.first_decides(lambda: decide_state(arm, config, fingerprint, _fingerprint(like)))
-            if state == "done":
-                log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
-                if ranks.is_first() and config.question:
-                    _store_question(arm, config)
-                return
-            _import_fit()(config, arm, mixture, like, anew=state == "new")
-        except BaseException:  # includes Ctrl-C during imports
-            if ranks.is_first():
-                arm.discard_if_empty()
-            raise
+        if ranks.is_first():
+            _prepare_logger(config)
+        mixture = ranks.first_before_others(
+            lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
+        )
+        fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
+        if mixture.fingerprint != fingerprint:
+            raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
+        _check_objective(config, mixture)
+        like = ranks.first_before_others(lambda: _like(config))
+        state = ranks.first_decides(lambda: decide_state(arm, config, fingerprint, _fingerprint(like)))
+        if state == "done":
+            log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
+            if ranks.is_first() and config.question:
+                _store_question(arm, config)
+            return
+        _import_fit()(config, arm, mixture, like, anew=state == "new")
 
 
 def _store_question(arm: Arm, config: TrainConfig) -> None:
@@ -186,18 +185,21 @@ def check(config: TrainConfig) -> None:
     _prepare_logger(config)
     mixture, like = build_mixture(config.data, config.seed, config.supervision.needs_reasoning), _like(config)
     _check_objective(config, mixture)
-    if decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like)) != "done":
-        _encode(config, mixture)
+    state = decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like))
+    if state != "done":
+        train = encode(config, mixture)
+        if state == "unfinished":
+            check_encoding(_arm(config), train)
 
 
-def _encode(config: TrainConfig, mixture: Mixture) -> None:
-    """Encode the mixture into the cache, to raise what the chat template refuses before training."""
+def encode(config: TrainConfig, mixture: Mixture) -> EncodedSet:
+    """Return the encoded training examples. Raises DataError for what the chat template refuses."""
     from coig.data.encoded import encode_mixture
     from coig.data.encoding import Encoder
     from coig.data.tokenizer import check_length, load_tokenizer
 
     check_length(config.model)
-    encode_mixture(mixture, config, Encoder.of(config.model, load_tokenizer(config.model)))
+    return encode_mixture(mixture, config, Encoder.of(config.model, load_tokenizer(config.model)))[0]
 
 
 def _like(config: TrainConfig) -> Mixture | None:

@@ -56,7 +56,6 @@ def check_command_line(
     Args:
         check_job: called with the config of every job of a sweep; may raise ConfigError.
     """
-    show_messages()
     arguments = get_args_parser().parse_args()
     if arguments.config_path:
         sys.exit("--config-path: would replace coig's own configs; add your folder with --config-dir")

@@ -23,6 +23,7 @@ Result = TypeVar("Result")
 POLL, GRACE = 0.1, 10  # seconds: between looks at the command, and from SIGTERM to exit
 ON_THIS_MACHINE = ("JoblibLauncher", "LocalLauncher")  # Hydra's launchers whose workers run beside the command
 COMMAND = "COIG_COMMAND"  # the environment variable that tells a command's workers its process id
+UNLIMITED = "LocalLauncher"  # submitit_local, which leaves all cores to each of its jobs; joblib divides them
 
 command: int | None = None  # id of this process once it has been set up as a command or worker
 
@@ -116,8 +117,11 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
     def guarded_run(cfg: DictConfig) -> Result:
         if command != os.getpid():
             shield_output()
-            if HydraConfig.get().launcher._target_.endswith(ON_THIS_MACHINE):
+            launcher = HydraConfig.get().launcher
+            if launcher._target_.endswith(ON_THIS_MACHINE):
                 end_with(int(os.environ[COMMAND]))
+            if launcher._target_.endswith(UNLIMITED):
+                os.environ.setdefault("OMP_NUM_THREADS", str(launcher.cpus_per_task))
         try:
             return run(cfg)
         except Exception as error:

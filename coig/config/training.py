@@ -110,6 +110,7 @@ class Trainer(Constructor):
     # number of decoder layers that recompute their activations; auto: as few as fit the GPU
     activation_checkpointing: Annotated[int | Literal["auto"], _number_or_auto(0)] = 0
     compile: bool = False  # compile each decoder layer
+    threads: Annotated[Annotated[int, Field(gt=0)] | None, Absent(None)] = None  # of each rank; null: all cores, shared
 
     @property
     def ranks(self) -> int:
@@ -218,6 +219,11 @@ class TrainConfig(Node):
                 "validation/loss/creative/zh/answer"
             )
         return name
+
+    @property
+    def gpus(self) -> int:
+        """Number of this machine's GPUs that the arm needs."""
+        return self.trainer.devices if self.trainer.accelerator == "gpu" else 0
 
     @property
     def like(self) -> TrainConfig:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+REQUEUED = "SLURM_RESTART_COUNT"  # which SLURM sets for a job that it has queued again
+
 
 def train(config: TrainConfig) -> float | None:
     """Train the arm that `config` describes, unless it is done; return the value of its `objective`, None without one.
@@ -35,6 +37,8 @@ def train(config: TrainConfig) -> float | None:
     With several devices, start one process (rank) for each; every rank calls this function again. Afterwards all memory
     is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is written.
     """
+    if REQUEUED in os.environ:  # `overwrite` was obeyed by the job's first run, and would delete what that has trained
+        config = config.model_copy(update={"overwrite": False})
     try:
         if config.plan:
             _show_plan(config)
@@ -43,7 +47,7 @@ def train(config: TrainConfig) -> float | None:
             _let_segments_grow()
         ranks.check_devices(config.trainer)
         if config.trainer.ranks > 1 and not ranks.is_rank():
-            launch(config)
+            launch(config, _arm(config))
         else:
             with ranks.joined(config.trainer):
                 _train(config, _arm(config))

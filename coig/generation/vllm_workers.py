@@ -21,7 +21,7 @@ from coig.errors import ConfigError
 
 WORKER = Path(__file__).with_name("vllm_worker.py")
 OLDEST = (0, 24)  # the first vLLM on transformers 5, which wrote the exports
-PATIENCE = 300  # seconds for importing vLLM from a slow disk
+PATIENCE = 600  # seconds for importing vLLM; a busy machine has taken 300
 GRACE = 15  # seconds for a process to end by itself
 ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # one process, which tells its errors in full

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coig.statistics.intervals import Floats
-from coig.statistics.responses import Responses
+from coig.statistics.responses import Indices, Responses
 
 PARTS = 64  # places at which each segment between two arms is looked at
 
@@ -104,7 +104,7 @@ def _high_end(values: Floats, halves: Floats, places: Floats) -> Floats:
     return np.where(not_above.any(axis=-1), found, 0.0)
 
 
-def _zero_between(values: Floats, first: Floats, second: Floats, places: Floats) -> Floats:
+def _zero_between(values: Floats, first: Indices, second: Indices, places: Floats) -> Floats:
     """Return the dose at which the straight line between two places is zero; places are given by index, (…)."""
     first, second = first[..., None], second[..., None]
     before = np.take_along_axis(values, first, axis=-1)[..., 0]

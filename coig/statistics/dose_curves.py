@@ -92,6 +92,13 @@ def _best_design(name: str, responses: Responses, designs: Floats, places: Float
     return Curve(name, chosen(deviances), PARAMETERS[name], chosen(coefficients), chosen(covariance), place)
 
 
+def fit_columns(responses: Responses, columns: Floats) -> float:
+    """Fit one data set's responses by a weighted sum of columns, (K, P), without an intercept; return the deviance."""
+    if not columns.shape[1]:
+        return float(responses.values @ np.linalg.solve(responses.covariance.of_prompts, responses.values))
+    return float(_fit_designs(responses, columns[None])[2][0])
+
+
 def _fit_designs(responses: Responses, designs: Floats) -> tuple[Floats, Floats, Floats]:
     """Fit designs, (…, C, K, P); return coefficients, (…, C, P), their covariance, (…, C, P, P), and deviances, (…, C).
 
@@ -111,7 +118,7 @@ def _fit_designs(responses: Responses, designs: Floats) -> tuple[Floats, Floats,
         if responses.are_logits:
             slopes = _slopes(fitted)
             target, scales = fitted + (_shares(values) - _shares(fitted)) / slopes, np.sqrt(slopes / observed)
-    deviances = ((rest[..., None, :] @ precision)[..., 0, :] * rest).sum(axis=-1)
+    deviances: Floats = ((rest[..., None, :] @ precision)[..., 0, :] * rest).sum(axis=-1)
     return (
         coefficients[..., 0],
         np.broadcast_to(np.linalg.inv(normal), (*deviances.shape, *normal.shape[-2:])),
@@ -190,24 +197,19 @@ def curve_crossing(curve: Curve, freedom: float) -> tuple[float, float, float] |
     """
     if curve.name not in SMOOTH or curve.coefficients[1] <= 0:
         return None
-    start, rise = curve.coefficients
+    start, rise = map(float, curve.coefficients)
     x = max(0.0, -start / rise)
     if curve.name == "Emax":
         return (float(curve.place * x / (1 - x)) if x < 1 else np.inf), np.nan, np.nan
     back = SCALES[curve.name][1]
-    quantile = stdtrit(freedom, 0.975)
-    of_start, of_both, of_rise = curve.covariance[0, 0], curve.covariance[0, 1], curve.covariance[1, 1]
-    square, half, constant = (
-        rise**2 - quantile**2 * of_rise,
-        start * rise - quantile**2 * of_both,
-        start**2 - quantile**2 * of_start,
-    )
-    if square <= 0:  # the slope may be zero, so the crossing has no upper limit
-        low = (-half - np.sqrt(max(0.0, half**2 - square * constant))) / square if square and constant > 0 else 0.0
-        return float(back(x)), float(back(max(0.0, low))) if start < 0 else 0.0, np.inf
-    root = np.sqrt(max(0.0, half**2 - square * constant))
-    low, high = ((-half + sign * root) / square for sign in (-1, 1))
-    return float(back(x)), float(back(max(0.0, low))), float(back(max(0.0, high)))
+    square_of_t = float(stdtrit(freedom, 0.975)) ** 2
+    of_start, of_both, of_rise = map(float, curve.covariance[[0, 0, 1], [0, 1, 1]])
+    square, half = rise**2 - square_of_t * of_rise, start * rise - square_of_t * of_both
+    root = max(0.0, half**2 - square * (start**2 - square_of_t * of_start)) ** 0.5
+    if square <= 0:  # the slope may be zero, so the crossing may lie anywhere beyond
+        return float(back(np.array(x))), 0.0, np.inf
+    low, high = (float(back(np.array(max(0.0, (-half + sign * root) / square)))) for sign in (-1, 1))
+    return float(back(np.array(x))), low, high
 
 
 def weigh_curves(deviances: Mapping[str, float], parameters: Mapping[str, int]) -> dict[str, float]:

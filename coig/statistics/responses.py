@@ -105,11 +105,27 @@ class Responses:
         """Return the responses with opposite signs, so that a falling response rises."""
         return replace(self, values=-self.values)
 
+    def combined(self, matrix: Floats, doses: Floats) -> Responses:
+        """Return L linear combinations of the responses, (…, L), by weights, (L, K), with the doses that they get."""
+        return Responses(doses, self.values @ matrix.T, self.covariance.combine(matrix))
+
+    def of_first(self, count: int) -> Responses:
+        """Return the responses of the first `count` arms alone."""
+        matrix = np.eye(len(self.doses))[:count]
+        return replace(self.combined(matrix, self.doses[:count]), are_logits=self.are_logits)
+
     def above(self, reference: int) -> Responses:
         """Return the differences of all other arms from the arm at the index `reference`."""
         matrix = np.delete(np.eye(len(self.doses)), reference, axis=0)
         matrix[:, reference] -= 1
-        return Responses(np.delete(self.doses, reference), self.values @ matrix.T, self.covariance.combine(matrix))
+        return self.combined(matrix, np.delete(self.doses, reference))
+
+    def within(self, best: int, margin: float) -> Responses:
+        """Return how far each response is above that of the arm at the index `best` less `margin`."""
+        matrix = np.eye(len(self.doses))
+        matrix[:, best] -= 1
+        found = self.combined(matrix, self.doses)
+        return replace(found, values=found.values + margin)
 
     def logits(self, counts: Floats) -> Responses:
         """Return the logits of responses that are shares (0–1), by the delta method.

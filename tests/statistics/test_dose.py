@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from scipy.optimize import LinearConstraint, isotonic_regression, minimize
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
+from statsmodels.regression.linear_model import GLS
 
 from coig.statistics.crossing import find_crossing, place_weights
 from coig.statistics.dose_curves import (
@@ -80,10 +82,14 @@ def test_limits_of_a_curves_crossing_are_where_its_interval_touches_zero() -> No
             )
 
 
+def with_intercept(column: Floats) -> Floats:
+    return np.column_stack([np.ones(len(column)), column.astype(np.float64)])
+
+
 def test_curves_are_those_of_statsmodels() -> None:
     responses = bent()
     for name, (scale, _) in SCALES.items():
-        theirs = sm.GLS(responses.values, sm.add_constant(scale(DOSES)), sigma=CORRELATED).fit()
+        theirs = GLS(responses.values, with_intercept(scale(DOSES)), sigma=CORRELATED).fit()
         curve = fit_curves(responses)[name]
         assert curve.coefficients == pytest.approx(theirs.params, abs=1e-6)
         assert float(curve.deviance) == pytest.approx(misfit(theirs.fittedvalues, responses), abs=1e-6)
@@ -97,7 +103,7 @@ def test_curves_of_counts_are_the_binomial_ones_of_statsmodels(lang: str) -> Non
     curves = fit_curves(paper(lang))
     places = {"one step": lambda dose: dose >= DOSES[int(curves["one step"].place)]}
     for name, scale in [*((name, scale) for name, (scale, _) in SCALES.items()), *places.items()]:
-        theirs = sm.GLM(counts, sm.add_constant(scale(DOSES).astype(float)), family=sm.families.Binomial()).fit()
+        theirs = GLM(counts, with_intercept(scale(DOSES)), family=Binomial()).fit()
         assert curves[name].coefficients == pytest.approx(theirs.params, abs=1e-4)
         assert float(curves[name].deviance) == pytest.approx(theirs.pearson_chi2, abs=1e-4)
         assert float(curves[name].deviance) == pytest.approx(theirs.deviance, abs=0.05)

@@ -96,7 +96,11 @@ def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Me
     for lang in LANGUAGES:
         for measure, part in measured:
             observed = estimate(part.filter(lang=lang), measure, series.doses, series.reference)
-            if observed is not None and observed.differences is not None and len(observed.arms) >= FEWEST_DOSES:
+            if (
+                observed is not None
+                and observed.differences is not None
+                and len(set(observed.levels.doses)) >= FEWEST_DOSES
+            ):
                 yield lang, measure, observed
                 break
 

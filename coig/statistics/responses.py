@@ -181,8 +181,8 @@ def _summed(influence: Floats, arms: Indices, clusters: Indices, count: int) -> 
     return covariance
 
 
-def responses_of_counts(doses: Floats, wins: Floats, trials: int) -> Responses:
-    """Return the logits of published win rates, as if the arms had been judged on different prompts.
+def shares_of_counts(doses: Floats, wins: Floats, trials: int) -> Responses:
+    """Return published win rates, as if the arms had been judged on different prompts.
 
     The dependence between the arms is not known from their win rates alone. It matters little for the place where a
     curve crosses one half, and more for tests of its shape.
@@ -192,5 +192,9 @@ def responses_of_counts(doses: Floats, wins: Floats, trials: int) -> Responses:
     """
     shares = np.asarray(wins, dtype=np.float64) / trials
     variances = shares * (1 - shares) / trials * np.eye(len(shares))
-    rates = Responses(np.asarray(doses, dtype=np.float64), shares, Covariance(variances, trials))
-    return rates.logits(np.full(len(shares), float(trials)))
+    return Responses(np.asarray(doses, dtype=np.float64), shares, Covariance(variances, trials))
+
+
+def responses_of_counts(doses: Floats, wins: Floats, trials: int) -> Responses:
+    """Return the logits of published win rates; arguments as in `shares_of_counts`."""
+    return shares_of_counts(doses, wins, trials).logits(np.full(len(doses), float(trials)))

@@ -75,10 +75,13 @@ def interpret(
     cell_of = {arm: cell.name for cell in cells for arm in cell.arms}
     at_twelve = claim_inputs[0].find_plain("10k")
     claimed = threshold_claims(doses["thresholds"], doses["doses"], cell_of.get(at_twelve or "", at_twelve))
-    signatures = signature_table(roster, tables.get("win_rates"), tables.get("automatic"), *rated)
-    claims = claim_table(*claim_inputs, margin, claimed)
+    interpreted = {
+        "claims": claim_table(*claim_inputs, margin, claimed),
+        "contrasts": contrasts,
+        "signatures": signature_table(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
+    }
     return Findings(
-        tables={"claims": claims, "contrasts": contrasts, "signatures": signatures} | doses,
+        tables=interpreted | doses,
         margin=margin,
         doses=tuple(doses_in_words(doses["thresholds"], doses["amount_or_ratio"])),
         question=question.ask if question else None,

@@ -60,7 +60,7 @@ DOSE_FITS: dict[str, Any] = {
 }
 THRESHOLDS: dict[str, Any] = {
     **ABOUT,
-    **dict.fromkeys(("equal", "reference"), pl.String),
+    **dict.fromkeys(("label", "equal", "reference"), pl.String),
     "arms": pl.Int64,
     **dict.fromkeys(("largest_dose", "r50", "r50_low", "r50_high", "r50_low_raters", "r50_high_raters"), pl.Float64),
     **dict.fromkeys(("bracket_low", "bracket_high", "bracket_low_raters", "bracket_high_raters"), pl.Float64),
@@ -98,8 +98,8 @@ def dose_tables(
             for lang in LANGUAGES:
                 about = {"lang": lang, "setting": series.setting, "measure": measure.name}
                 observed = estimate(part.filter(lang=lang), measure, series.doses, series.reference)
-                if observed is not None and len(observed.arms) >= FEWEST_DOSES:
-                    for name, block in _describe(observed, measure, series):
+                if observed is not None and len(set(observed.levels.doses)) >= FEWEST_DOSES:
+                    for name, block in describe(observed, measure, series):
                         rows[name] += [about | row for row in block]
     rows["amount_or_ratio"] = list(amount_rows(cells, arms, answers, judgments, margin))
     return {
@@ -110,13 +110,13 @@ def dose_tables(
     }
 
 
-def _describe(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield the rows of each table, but amounts, for one measure of one series in one language."""
+def describe(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield (table, its rows) of one measure of one series in one language, without the columns that name these."""
     yield "doses", list(_arm_rows(observed, measure, series))
     fitted = fit(observed.levels)
     yield "dose_curves", _curve_rows(observed.levels, fitted, measure)
     found = {
-        "equal": measure.equal,
+        **{"label": measure.label, "equal": measure.equal},
         "reference": series.reference,
         "arms": len(observed.arms),
         "largest_dose": float(observed.levels.doses[-1]),

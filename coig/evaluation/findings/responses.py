@@ -40,7 +40,7 @@ class Measure:
 def automatic_measures(margin: float) -> tuple[Measure, ...]:
     """Return the measures of answers that need no judgment; `margin` is that of the share of ended answers."""
     return (
-        Measure("contaminated", "answers in the other language", "write as seldom in it", True, False, EXCESS),
+        Measure("contaminated", "answers in the other language", "write in it as seldom", True, False, EXCESS),
         Measure("finished", "answers that ended", "end as many answers", margin=margin),
         Measure("characters", "characters per answer", "write answers as long", False),
     )
@@ -48,7 +48,8 @@ def automatic_measures(margin: float) -> tuple[Measure, ...]:
 
 def preference_of(name: str, margin: float) -> Measure:
     """Return the measure of verdicts; `margin` is the smallest advantage in win rate that matters, a share."""
-    return Measure(name, "win rate over general data alone", "are preferred as often", margin=margin)
+    by = " by judge models" if name == BY_JUDGES else ""
+    return Measure(name, f"win rate over general data alone{by}", "are preferred as often", margin=margin)
 
 
 def rating_of(dimension: str, margin: float) -> Measure:

@@ -73,7 +73,7 @@ def describe_threshold(row: Threshold) -> str:
         interval = range_text(row["r_best_low"], row["r_best_high"], largest)
         parts.append(f"Within {_margin(row)} of the best arm from R* = {near} on ({interval}).")
     parts.append(_describe_shape(row))
-    return f"{row['measure']}{where}: {' '.join(parts)}"
+    return f"{row['label'][0].upper()}{row['label'][1:]}{where}: {' '.join(parts)}"
 
 
 def _margin(row: Threshold) -> str:

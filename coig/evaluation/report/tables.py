@@ -126,10 +126,10 @@ THRESHOLDS = View(
     _fill_used(columns.THRESHOLDS),
     ": ratios",
     "general examples per creative one at which arms equal general data alone (R₅₀), and where the best is near (R*).",
-    ("summary", "latex", "wandb"),
+    ("summary", "latex"),
 )
 DOSES = View("doses", _fill_used(columns.DOSES), ": the arms", places=("wandb",))
-DOSE_FITS = View("dose_fits", _fill_used(columns.DOSE_FITS), ": curves", places=("wandb",))
+DOSE_FITS = View("dose_fits", _fill_used(columns.DOSE_FITS), ": curves")
 AMOUNT_OR_RATIO = View("amount_or_ratio", _fill_used(columns.AMOUNT_OR_RATIO), ": amount or ratio", places=("wandb",))
 
 VIEWS = (

@@ -58,7 +58,9 @@ def test_judgments_alone_give_the_paper_its_threshold(paper: dict[str, pl.DataFr
 
 def test_words_of_the_papers_threshold(paper: dict[str, pl.DataFrame]) -> None:
     zh, en = doses_in_words(paper["thresholds"], paper["amount_or_ratio"])
-    assert zh.main.startswith("preference: the arms are preferred as often as general at R₅₀ = 6.0 (95 %: ")
+    assert zh.main.startswith(
+        "Win rate over general data alone: the arms are preferred as often as general at R₅₀ = 6.0 (95 %: "
+    )
     assert "bracket of tested arms 1.2–12)" in zh.main
     assert "as general at R₅₀ > 12 (95 %: 10." in en.main
     assert "shown for no tested R" in en.main

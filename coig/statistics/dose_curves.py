@@ -112,18 +112,15 @@ def _fit_designs(responses: Responses, designs: Floats) -> tuple[Floats, Floats,
         design = designs * scales[..., None]
         turned = design.swapaxes(-1, -2) @ precision
         normal = turned @ design
-        coefficients = np.linalg.solve(normal, turned @ (scales * target)[..., None])
-        fitted = (designs @ coefficients)[..., 0]
+        coefficients: Floats = np.linalg.solve(normal, turned @ (scales * target)[..., None])[..., 0]
+        fitted = (designs @ coefficients[..., None])[..., 0]
         rest = scales * (target - fitted)
         if responses.are_logits:
             slopes = _slopes(fitted)
             target, scales = fitted + (_shares(values) - _shares(fitted)) / slopes, np.sqrt(slopes / observed)
     deviances: Floats = ((rest[..., None, :] @ precision)[..., 0, :] * rest).sum(axis=-1)
-    return (
-        coefficients[..., 0],
-        np.broadcast_to(np.linalg.inv(normal), (*deviances.shape, *normal.shape[-2:])),
-        deviances,
-    )
+    covariance: Floats = np.broadcast_to(np.linalg.inv(normal), (*deviances.shape, *normal.shape[-2:]))
+    return coefficients, covariance, deviances
 
 
 def _shares(logits: Floats) -> Floats:

@@ -8,11 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from coig.display.figures import figure_style, render_png
 from coig.display.numbers import LANGUAGE_NAMES
-from coig.evaluation.findings.doses import TABLES, describe
+from coig.evaluation.findings.doses import describe, make_table
 from coig.evaluation.findings.responses import PREFERENCE, Observed, preference_of
 from coig.evaluation.findings.series import Series
 from coig.evaluation.report.dose_figures import draw_panels
@@ -32,14 +31,10 @@ def main() -> None:
         observed = Observed(tuple(DOSES), levels, means, levels, 0.5, (trials,) * len(DOSES), raters=1)
         rows = dict(describe(observed, measure, series))
         about = {"lang": lang, "setting": "", "measure": PREFERENCE}
-        frames = tuple(
-            pl.DataFrame(
-                [{key: (about | row).get(key) for key in TABLES[name]} for row in rows[name]], schema=TABLES[name]
-            )
-            for name in ("thresholds", "doses", "dose_curves")
-        )
+        frames = {name: make_table(name, [about | row for row in block]) for name, block in rows.items()}
+        part = frames["thresholds"], frames["doses"], frames["dose_curves"]
         with figure_style():
-            figure = draw_panels(f"ratio_{lang}", LANGUAGE_NAMES[lang], [frames])
+            figure = draw_panels(f"ratio_{lang}", LANGUAGE_NAMES[lang], [part])
         (PICTURES / f"ratio_{lang}.png").write_bytes(render_png(figure))
 
 

@@ -112,7 +112,8 @@ def _fit_designs(responses: Responses, designs: Floats) -> tuple[Floats, Floats,
         design = designs * scales[..., None]
         turned = design.swapaxes(-1, -2) @ precision
         normal = turned @ design
-        coefficients: Floats = np.linalg.solve(normal, turned @ (scales * target)[..., None])[..., 0]
+        solved = np.linalg.solve(normal, turned @ (scales * target)[..., None])
+        coefficients = solved[..., 0].astype(np.float64)
         fitted = (designs @ coefficients[..., None])[..., 0]
         rest = scales * (target - fitted)
         if responses.are_logits:

@@ -66,8 +66,8 @@ def expect_interval(design: Responses, largest: float, seed: int = 0) -> Expecte
     noise = np.random.default_rng(seed).standard_normal((STUDIES, len(design.doses))) @ root.T
     found = find_crossing(replace(design, values=design.values + noise))
     widths = interval_width(found.low, found.high, largest)
-    ends = (float(np.quantile(end, 0.5, method="lower")) for end in (found.low, found.high))
-    return Expected(*ends, width=float(widths.mean()))
+    low, high = (float(np.quantile(end, 0.5, method="lower")) for end in (found.low, found.high))
+    return Expected(low, high, float(widths.mean()))
 
 
 def interval_width(low: Floats, high: Floats, largest: float) -> Floats:

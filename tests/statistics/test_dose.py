@@ -9,7 +9,7 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.regression.linear_model import GLS
 
-from coig.statistics.crossing import find_crossing, place_weights
+from coig.statistics.crossing import Crossing, find_crossing, place_weights
 from coig.statistics.dose_curves import (
     KINDS,
     SCALES,
@@ -60,14 +60,18 @@ def test_curves_of_the_papers_win_rates(
     assert trend_p(paper(lang)) < 0.001
 
 
+def bracket_of(found: Crossing) -> tuple[float, float]:
+    return float(found.bracket_low), float(found.bracket_high)
+
+
 def test_where_the_papers_arms_equal_general_data() -> None:
     """Chinese 6.0 (2.3–7.9), tested arms 1.2–12; English > 12 (10.6–> 12), tested arms 6–> 12."""
     zh, en = find_crossing(paper("zh")), find_crossing(paper("en"))
     assert [round(float(end), 1) for end in (zh.point, zh.low, zh.high)] == [6.0, 2.3, 7.9]
-    assert (zh.bracket_low, zh.bracket_high) == (1.2, 12.0)
+    assert bracket_of(zh) == (1.2, 12.0)
     assert zh.shown == zh.high  # the lower limit rises above zero where the interval ends
-    assert (en.point, round(float(en.low), 1), en.high) == (np.inf, 10.6, np.inf)
-    assert (en.bracket_low, en.bracket_high) == (6.0, np.inf)
+    assert [round(float(end), 1) for end in (en.point, en.low, en.high)] == [np.inf, 10.6, np.inf]
+    assert bracket_of(en) == (6.0, np.inf)
 
 
 def test_limits_of_a_curves_crossing_are_where_its_interval_touches_zero() -> None:
@@ -187,8 +191,8 @@ def test_ends_of_a_crossing(
     values: list[float], point: float, low: float, high: float, bracket: tuple[float, float]
 ) -> None:
     found = find_crossing(Responses(DOSES, np.array(values), Covariance(0.01 * np.eye(4), 200)))
-    assert (found.point, found.low, found.high) == (point, low, high)
-    assert (found.bracket_low, found.bracket_high) == bracket
+    assert [float(end) for end in (found.point, found.low, found.high)] == [point, low, high]
+    assert bracket_of(found) == bracket
 
 
 def test_places_between_arms_are_straight_on_the_logarithm() -> None:

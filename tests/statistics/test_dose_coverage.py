@@ -66,8 +66,9 @@ SLOPES: dict[str, Callable[[Floats], Floats]] = {
     "linear": lambda dose: -0.5 + 0.08 * dose,
 }
 STEPS: dict[str, Callable[[Floats], Floats]] = {
-    f"step at {place:g}": lambda dose, place=place: np.where(dose < place, -0.4, 0.4)
-    for place in (0.5, 4.0, 9.0)  # type: ignore[misc]
+    "step at 0.5": lambda dose: np.where(dose < 0.5, -0.4, 0.4),
+    "step at 4": lambda dose: np.where(dose < 4, -0.4, 0.4),
+    "step at 9": lambda dose: np.where(dose < 9, -0.4, 0.4),
 }
 
 

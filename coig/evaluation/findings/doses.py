@@ -102,12 +102,16 @@ def dose_tables(
                     for name, block in describe(observed, measure, series):
                         rows[name] += [about | row for row in block]
     rows["amount_or_ratio"] = list(amount_rows(cells, arms, answers, judgments, margin))
-    return {
-        name: pl.DataFrame([{key: row.get(key) for key in schema} for row in rows[name]], schema=schema)
-        .with_columns(pl.col(pl.Float64).fill_nan(None))
-        .sort(pl.col("lang").replace_strict({lang: n for n, lang in enumerate(LANGUAGES)}), maintain_order=True)
-        for name, schema in TABLES.items()
-    }
+    return {name: make_table(name, block) for name, block in rows.items()}
+
+
+def make_table(name: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """Return the table of that name in TABLES, sorted by language, Chinese first."""
+    schema, order = TABLES[name], {lang: place for place, lang in enumerate(LANGUAGES)}
+    frame = pl.DataFrame([{key: row.get(key) for key in schema} for row in rows], schema=schema)
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort(
+        pl.col("lang").replace_strict(order, return_dtype=pl.Int64), maintain_order=True
+    )
 
 
 def describe(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -69,12 +69,12 @@ def find_series(cells: Sequence[Cell], arms: Sequence[Arm], roster: Roster) -> l
         groups.setdefault(tuple(sorted(cell.without(RATIO).items())), []).append(cell)
     series = []
     for members in groups.values():
-        setting = ", ".join(f"{name} {members[0].values[name]}" for name in varied)
+        setting = ", ".join(f"{name} {members[0].values[name]}" for name in varied if name in members[0].values)
         creative = sorted((cell for cell in members if amounts[cell.name].creative), key=lambda c: amounts[c.name].dose)
-        general = [cell.name for cell in members if not amounts[cell.name].creative]
+        alone = next((cell.name for cell in members if not amounts[cell.name].creative), None)
         doses = {cell.name: amounts[cell.name].dose for cell in creative}
         belonging = {arm: cell.name for cell in members for arm in cell.arms}
-        series.append(Series(setting, doses, general[0] if general else None, belonging))
+        series.append(Series(setting, doses, alone, belonging))
     return [one for one in series if len(set(one.doses.values())) >= FEWEST_DOSES]
 
 

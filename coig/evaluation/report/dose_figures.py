@@ -20,27 +20,33 @@ BRACKET = 0.06  # of the plot's height, below the line of general data alone
 NEAREST = 0.07  # of the plot's width; labels of doses do not come nearer
 
 
+Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # a measure's rows of THRESHOLDS, DOSES and DOSE_CURVES
+
+
 def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
     """Draw the main measure of each language (`dose_zh`), and its other measures in panels (`dose_measures_zh`)."""
     tables = [evaluation.table(name) for name in ("thresholds", "doses", "dose_curves")]
-    if any(table is None for table in tables):
-        return {}
     figures = {}
     for lang in LANGUAGES:
-        thresholds, doses, curves = (table.filter(lang=lang) for table in tables if table is not None)
-        measures = thresholds["measure"].unique(maintain_order=True).to_list()
+        part = [table.filter(lang=lang) for table in tables if table is not None]
+        measures = part[0]["measure"].unique(maintain_order=True).to_list() if part else []
         for name, shown in (("dose", measures[:1]), ("dose_measures", measures[1:])):
             if shown:
-                parts = [tuple(table.filter(measure=one) for table in (thresholds, doses, curves)) for one in shown]
+                parts = [_of_measure(part[0], part[1], part[2], measure) for measure in shown]
                 figures[f"{name}_{lang}"] = draw_panels(f"{name}_{lang}", LANGUAGE_NAMES[lang], parts)
     return figures
 
 
-def draw_panels(label: str, title: str, parts: list[tuple[pl.DataFrame, ...]]) -> Figure:
+def _of_measure(thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFrame, measure: str) -> Part:
+    """Return the rows of one measure."""
+    return thresholds.filter(measure=measure), doses.filter(measure=measure), curves.filter(measure=measure)
+
+
+def draw_panels(label: str, title: str, parts: list[Part]) -> Figure:
     """Draw a panel for each measure: one fills the figure, several stand side by side in twos.
 
     Args:
-        parts: for each measure its rows of THRESHOLDS, DOSES and DOSE_CURVES.
+        parts: one for each measure.
     """
     single = len(parts) == 1
     rows = (len(parts) + 1) // 2

@@ -235,7 +235,7 @@ def test_claims_are_about_all_seeds_together(tmp_path: Path) -> None:
 def claims_of(arms: list[Arm], answered: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
     judgments = Judgments(comparisons, pl.DataFrame(), pl.DataFrame(schema=RATING))
     tables = measure(answered) | {"strengths": strengths(comparisons, make_roster(arms).names)}
-    return interpret(arms, make_roster(arms), answered, judgments, tables, 0.1).claims
+    return interpret(arms, make_roster(arms), answered, judgments, tables, 0.1).tables["claims"]
 
 
 def test_a_sweep_of_lists_and_groups(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ TABLES = {
     **{"doses": DOSES, "dose_curves": DOSE_CURVES, "dose_fits": DOSE_FITS, "thresholds": THRESHOLDS},
     "amount_or_ratio": AMOUNT_OR_RATIO,
 }
+NOT_NEAR = 0.75  # a further arm is proposed where no tested arm has more than this part in the interpolated response
 EVERY = 4  # of the places between arms, one in so many is a row of the curves
 
 
@@ -228,7 +229,10 @@ def _nearness(observed: Observed, measure: Measure) -> dict[str, Any]:
     if measure.margin is None:
         return {}
     means = observed.means if measure.rises else observed.means.mirrored()
-    near = find_crossing(means.within(int(means.values.argmax()), measure.margin))
+    best = int(means.values.argmax())
+    if best == 0:
+        return {"margin": measure.margin} | dict.fromkeys(("r_best", "r_best_low", "r_best_high"), 0.0)
+    near = find_crossing(means.of_first(best + 1).within(best, measure.margin))
     found = {"r_best": near.point, "r_best_low": near.low, "r_best_high": near.high}
     return {"margin": measure.margin} | {name: float(value) for name, value in found.items()}
 
@@ -270,7 +274,8 @@ def _shape(levels: Responses, fitted: Fitted) -> dict[str, Any]:
         **{"best_slope": slope.name, "shape": kind},
     }
     if kind in ("cannot be told", "neither"):
-        doses = 2 ** place_weights(levels.doses)[1] - 1
+        weights, places = place_weights(levels.doses)
+        doses = 2 ** places[weights.max(axis=1) <= NOT_NEAR] - 1
         apart = np.abs(predict(slope, doses, levels.doses) - predict(curves["one step"], doses, levels.doses))
         found["telling_dose"] = float(doses[apart.argmax()])
     return found

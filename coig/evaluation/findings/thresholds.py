@@ -69,7 +69,7 @@ def describe_threshold(row: Threshold) -> str:
     parts = [_describe_equality(row)] if row["r50"] is not None else []
     if row["r_best"] is not None:
         largest = row["largest_dose"]
-        near = dose_text(row["r_best"], largest)  # never ∞: the best arm is near itself
+        near = dose_text(row["r_best"], largest)
         interval = range_text(row["r_best_low"], row["r_best_high"], largest)
         parts.append(f"Within {_margin(row)} of the best arm from R* = {near} on ({interval}).")
     parts.append(_describe_shape(row))
@@ -105,7 +105,10 @@ def _describe_shape(row: Threshold) -> str:
         return "No curve can be fitted: some arms' results are fully determined by those of others."
     trend = f"Trend: p {p_value(row['trend_p'])}."
     if row["shape"] == "no dose effect shown":
-        return f"No dose effect is shown ({trend.lower().removesuffix('.')})."
+        flat, limit = row["deviance_flat"], float(chdtri(row["arms"] - 1, LEVEL))
+        return (
+            f"{trend} Equal arms fit (deviance {number(flat, 1)}, limit {number(limit, 1)}): no dose effect is shown."
+        )
     if row["arms"] < 4:
         return f"{trend} Slope or step cannot be told from fewer than four arms with creative data."
     step, slope = (number(row[f"deviance_{name}"], 1) for name in ("step", "slope"))

@@ -23,7 +23,7 @@ from coig.display.numbers import LANGUAGE_NAMES, NONE, number
 from coig.display.tables import Table
 from coig.display.terminal import make_console, print_table
 from coig.errors import ConfigError
-from coig.evaluation.findings.cells import group_by_seed
+from coig.evaluation.findings.cells import group_by_seed, group_strangers_by_seed
 from coig.evaluation.findings.doses import fit
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, Observed, estimate, observations
 from coig.evaluation.findings.series import FEWEST_DOSES, Series, find_series
@@ -66,8 +66,8 @@ def main(arguments: Sequence[str]) -> None:
         return
     show_messages()
     material = gather(config_of("evaluate", EvaluateConfig, list(arguments)))
-    cells, console, found = group_by_seed(material.arms), make_console(200), False
-    for series in find_series(cells, material.arms, material.roster):
+    arms, console, found = material.arms, make_console(200), False
+    for series in find_series(group_by_seed(arms) if arms else group_strangers_by_seed(material.roster), arms):
         for lang, measure, observed in _main_measures(material, series):
             rising = _rising(observed, measure)
             if rising is None:

@@ -43,6 +43,8 @@ def amount_rows(
 
     A model is *rejected* if the model of all predictors fits significantly better.
     """
+    if not arms:
+        return
     known = {name: amount for name, amount in amounts_of(cells, arms).items() if amount.creative}
     bases = {amount.creative: name for name, amount in known.items() if not amount.general}
     dosed = {name: bases[one.creative] for name, one in known.items() if one.general and one.creative in bases}

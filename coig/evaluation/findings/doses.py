@@ -36,7 +36,6 @@ from coig.statistics.dose_curves import (
 from coig.statistics.intervals import Floats
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm
-from coig.study.roster import Roster
 
 MONOTONE, AVERAGE = "monotone", "average"
 ABOUT = dict.fromkeys(("lang", "setting", "measure"), pl.String)
@@ -80,7 +79,6 @@ EVERY = 4  # of the places between arms, one in so many is a row of the curves
 def dose_tables(
     cells: Sequence[Cell],
     arms: Sequence[Arm],
-    roster: Roster,
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
     margin: float,
@@ -94,7 +92,7 @@ def dose_tables(
         margin: the smallest advantage in win rate that matters, as a share.
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
-    for series in find_series(cells, arms, roster):
+    for series in find_series(cells, arms):
         for measure, part in observations(series.cells, series.names, series.reference, answers, judgments, margin):
             for lang in LANGUAGES:
                 about = {"lang": lang, "setting": series.setting, "measure": measure.name}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from coig.evaluation.findings.cells import Cell
 from coig.study.arm import Arm
-from coig.study.roster import Roster, paper_dose
+from coig.study.roster import paper_dose
 
 RATIO = "data.ratio"
 FEWEST_DOSES = 3  # fewer points are no curve
@@ -50,16 +50,18 @@ class Amounts:
         return self.general / self.creative
 
 
-def find_series(cells: Sequence[Cell], arms: Sequence[Arm], roster: Roster) -> list[Series]:
+def find_series(cells: Sequence[Cell], arms: Sequence[Arm]) -> list[Series]:
     """Return the series of at least FEWEST_DOSES doses, in the order of their arms.
 
-    Without cells, the paper's arms in the roster are one series, with the paper's doses.
+    If no arm was trained here, the cells that are the paper's arms are one series, with the paper's doses.
     """
-    if not cells:
-        known = {one.name: one.ratio for one in roster.contestants if one.ratio is not None and one.is_plain}
+    if not arms:
+        known = {cell.name: ratio for cell in cells if (ratio := cell.contestant.ratio) is not None}
         doses = {name: paper_dose(ratio) for name, ratio in known.items() if ratio.has_creative}
         general = next((name for name, ratio in known.items() if not ratio.has_creative), None)
-        found = [Series("", doses, general, {name: name for name in known})]
+        found = [
+            Series("", doses, general, {arm: cell.name for cell in cells for arm in cell.arms if cell.name in known})
+        ]
         return [one for one in found if len(one.doses) >= FEWEST_DOSES]
     amounts = amounts_of(cells, arms)
     names = dict.fromkeys(name for cell in cells for name in cell.values if name != RATIO)

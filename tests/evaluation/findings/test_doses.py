@@ -11,13 +11,12 @@ import polars as pl
 import pytest
 
 from coig.evaluation.findings.amounts import amount_rows
-from coig.evaluation.findings.cells import group_by_seed
+from coig.evaluation.findings.cells import group_by_seed, group_strangers_by_seed
 from coig.evaluation.findings.doses import dose_tables
 from coig.evaluation.findings.series import find_series
 from coig.evaluation.findings.thresholds import doses_in_words, threshold_claims
 from coig.evaluation.preferences.judgments import RATING, VERDICT, Judgments, collect_judgments, tabulate_judgments
 from coig.study.arm import Arm
-from coig.study.roster import Roster
 from tests.evaluation.paper import ARMS, authors_export
 from tests.studies import make_arm, make_group, roster_of
 
@@ -31,7 +30,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
     for lang in ("zh", "en"):
         (folder / f"{lang}.json").write_text(json.dumps(authors_export(lang)), encoding="utf-8")
     judged = collect_judgments(sorted(folder.iterdir()), "paper", None, {})
-    return dose_tables([], [], ROSTER, None, tabulate_judgments(judged, ARMS, {}), 0.1)
+    return dose_tables(group_strangers_by_seed(ROSTER), [], None, tabulate_judgments(judged, ARMS, {}), 0.1)
 
 
 def test_judgments_alone_give_the_paper_its_threshold(paper: dict[str, pl.DataFrame]) -> None:
@@ -144,7 +143,7 @@ def arms_of_sizes(tmp_path_factory: pytest.TempPathFactory) -> list[Arm]:
 def test_contamination_needs_no_judgments(arms: list[Arm]) -> None:
     """It falls from 40 to 4 per cent, which is what general data alone has; the doses are the manifests'."""
     shares = {"r0-50": 0.4, "r1-50": 0.2, "r6-50": 0.08, "r12-50": 0.03, "general": 0.04}
-    tables = dose_tables(group_by_seed(arms), arms, Roster(()), answers_of(shares), None, 0.1)
+    tables = dose_tables(group_by_seed(arms), arms, answers_of(shares), None, 0.1)
     found = {row["measure"]: row for row in tables["thresholds"].to_dicts()}
     contaminated = found["contaminated"]
     assert 6 < contaminated["r50"] < 12
@@ -165,14 +164,14 @@ def test_contamination_needs_no_judgments(arms: list[Arm]) -> None:
 def test_arms_without_general_data_alone_have_a_curve_and_no_crossing(arms: list[Arm]) -> None:
     arms = arms[:-1]
     shares = {"r0-50": 0.4, "r1-50": 0.2, "r6-50": 0.08, "r12-50": 0.03}
-    tables = dose_tables(group_by_seed(arms), arms, Roster(()), answers_of(shares), None, 0.1)
+    tables = dose_tables(group_by_seed(arms), arms, answers_of(shares), None, 0.1)
     row = tables["thresholds"].filter(measure="contaminated").row(0, named=True)
     assert (row["r50"], row["bracket_low"]) == (None, None)
     assert row["deviance_flat"] > 30
 
 
 def test_each_size_is_a_series_of_its_own(arms_of_sizes: list[Arm]) -> None:
-    series = find_series(group_by_seed(arms_of_sizes), arms_of_sizes, Roster(()))
+    series = find_series(group_by_seed(arms_of_sizes), arms_of_sizes)
     assert [(one.setting, list(one.doses.values())) for one in series] == [
         (f"data.creative.size {size}", [0, 1, 6, 12]) for size in (25, 100, 400)
     ]

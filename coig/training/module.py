@@ -10,6 +10,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 from torch.distributed.tensor import DTensor
+from torch.nn import Parameter
 from torch.optim import Optimizer
 from transformers import get_scheduler
 
@@ -37,8 +38,13 @@ class CausalLMModule(LightningModule):
         self.model = model
         self.config = config
         self.figures: dict[str, float] = {}  # the last step's metrics, by their names in metrics.jsonl
-        # built here so that a wrong argument fails before anything is written; built again after sharding
-        self.optimizer: Optimizer = construct(config.optimizer, [p for p in model.parameters() if p.requires_grad])
+        # built here so that a wrong argument fails before anything is written; with fsdp built again, after sharding:
+        # until then of another parameter, as some optimizers convert those they get
+        trained = [p for p in model.parameters() if p.requires_grad]
+        stand_in = [Parameter(torch.zeros(1))]
+        self.optimizer: Optimizer = construct(
+            config.optimizer, stand_in if config.trainer.strategy == "fsdp" else trained
+        )
 
     def configure_model(self) -> None:
         """Shard the model with fsdp and build its optimizer; Lightning calls this again before a validation."""

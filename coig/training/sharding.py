@@ -13,10 +13,11 @@ from coig.models.causal_lm import CausalLM
 def shard(model: CausalLM, mesh: DeviceMesh, precision: str) -> None:
     """Shard each decoder layer, then the rest of the model, in place.
 
-    Weights, reduced gradients and optimizer states stay in fp32. With precision `bf16-mixed` layers compute in bf16.
+    Weights and optimizer states stay in fp32, unless the optimizer converts them; gradients are reduced in fp32. With
+    precision `bf16-mixed` layers compute in bf16.
     """
-    mixed = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
-    policy = mixed if precision == "bf16-mixed" else MixedPrecisionPolicy(cast_forward_inputs=False)
+    computed = torch.bfloat16 if precision == "bf16-mixed" else None
+    policy = MixedPrecisionPolicy(param_dtype=computed, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for layer in model.layers:
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)

@@ -39,14 +39,14 @@ class CausalLMModule(LightningModule):
         self.config = config
         self.is_spread = False  # over the ranks
         self.figures: dict[str, float] = {}  # the last step's metrics, by their names in metrics.jsonl
-        # built here so that a wrong argument fails before anything is written. Several ranks get their weights later, and
-        # an optimizer may convert those it is given: theirs is built again then
+        # built here so that a wrong argument fails before anything is written; ranks get their weights later, and build
+        # theirs again then: some optimizers convert the weights that they are given
         trained = self._trained if config.trainer.strategy == "auto" else [Parameter(torch.zeros(1))]
         self.optimizer: Optimizer = construct(config.optimizer, trained)
 
     @property
     def _trained(self) -> list[Parameter]:
-        """The weights that are trained."""
+        """Return the weights that are trained."""
         return [weight for weight in self.model.parameters() if weight.requires_grad]
 
     def configure_model(self) -> None:

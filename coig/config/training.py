@@ -13,7 +13,8 @@ from coig.config.fields import FolderName, ModelPath
 from coig.config.nodes import Absent, Constructor, Logger, Node
 
 OBJECTIVE = re.compile(r"(train|validation)/loss(/(creative|general)/(zh|en)/(prompt|reasoning|answer))?")
-SPLIT = "coig.training.optimizers.SplitAdamW"
+# the optimizers that train weights in bf16, with the rest of an fp32 weight in a remainder
+SPLIT = ("coig.training.optimizers.SplitAdamW", "coig.training.eight_bit.SplitAdamW8bit")
 
 
 def _number_or_auto(least: int) -> BeforeValidator:
@@ -62,6 +63,8 @@ class Lora(Node):
     alpha: int = Field(gt=0)  # the update is scaled by alpha / rank
     dropout: float = Field(ge=0, lt=1)
     targets: Annotated[str | tuple[str, ...], Field(min_length=1)]  # names of linear modules, or all-linear
+    # bits in which the decoder's frozen linear weights are kept during training; null: as many as the model has
+    base_bits: Annotated[Literal[4] | None, Absent(None)] = None
 
 
 class Model(Node):
@@ -78,6 +81,11 @@ class Model(Node):
     learning_rate: float = Field(gt=0)
     system_prompt: str | None  # null: that of the chat template, if it has one
     template_arguments: dict[str, Any]  # further arguments of the chat template
+
+    @property
+    def is_quantized(self) -> bool:
+        """Tell whether frozen weights are kept in fewer bits than they were published in."""
+        return self.lora is not None and self.lora.base_bits is not None
 
 
 class Scheduler(Node):
@@ -111,6 +119,14 @@ class Trainer(Constructor):
     activation_checkpointing: Annotated[int | Literal["auto"], _number_or_auto(0)] = 0
     compile: bool = False  # compile each decoder layer
     threads: Annotated[Annotated[int, Field(gt=0)] | None, Absent(None)] = None  # of each rank; null: all cores, shared
+
+    @field_validator("accelerator", mode="before")
+    @classmethod
+    def _check_accelerator(cls, name: Any) -> Any:
+        """Raise ValueError for the GPU of a Mac."""
+        if name == "mps":
+            raise ValueError("training on a Mac's GPU has never been tested; trainer=cpu trains the demo there")
+        return name
 
     @property
     def ranks(self) -> int:
@@ -261,20 +277,30 @@ class TrainConfig(Node):
 
     @model_validator(mode="after")
     def _check_split_export(self) -> TrainConfig:
-        """Raise ValueError for a float32 export of weights that adamw_split trains in bf16."""
-        if self.optimizer.target == SPLIT and self.model.export_dtype == "float32" and not self.model.lora:
+        """Raise ValueError for a float32 export of weights that are trained in bf16."""
+        if self.optimizer.target in SPLIT and self.model.export_dtype == "float32" and not self.model.lora:
             raise ValueError(
-                "model.export_dtype=float32: optimizer=adamw_split trains weights that are bf16 to the model, so there "
-                "is nothing more to export; leave it out, or take optimizer=adamw"
+                "model.export_dtype=float32: optimizer=adamw_split and adamw_8bit train weights that are bf16 to the "
+                "model, so there is nothing more to export; leave it out, or take optimizer=adamw"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_quantized(self) -> TrainConfig:
+        """Raise ValueError for a base in 4 bits on several devices."""
+        if self.model.is_quantized and self.trainer.strategy != "auto":
+            raise ValueError(
+                "model/lora=rank16_4bit is for one device, as ddp and fsdp do not share quantized weights; with "
+                "several take model/lora=rank16"
             )
         return self
 
     @model_validator(mode="after")
     def _check_split_devices(self) -> TrainConfig:
-        """Raise ValueError for adamw_split on several devices."""
-        if self.optimizer.target == SPLIT and self.trainer.ranks > 1:
+        """Raise ValueError for weights that are trained in bf16 with ddp."""
+        if self.optimizer.target in SPLIT and self.trainer.strategy == "ddp":
             raise ValueError(
-                "optimizer=adamw_split keeps bf16 weights with fp32 gradients, which ddp and fsdp cannot exchange; "
-                "with several devices take optimizer=adamw"
+                "optimizer=adamw_split and adamw_8bit replace or widen each bf16 gradient as it arrives, which ddp's "
+                "exchange does not permit; take trainer.strategy=fsdp, or optimizer=adamw"
             )
         return self

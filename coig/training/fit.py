@@ -23,6 +23,7 @@ from coig.models.attention import PATHS, attention_path
 from coig.models.causal_lm import empty_model, load_model
 from coig.models.export import export
 from coig.models.flops import TrainingFlops
+from coig.models.quantized import quantize_frozen, unquantized
 from coig.study.arm import Arm
 from coig.training import ranks
 from coig.training.budget import budgeted
@@ -75,13 +76,17 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     log.info("%s", headline(config, prepared))
     _log_attention(config)
     with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
+        if config.model.is_quantized:  # now that the weights have been counted
+            quantize_frozen(lm, torch.bfloat16 if config.trainer.precision == "bf16-mixed" else torch.float32)
         if record:
             record.begin()
         trainer.loggers = loggers
         with ranks.lost_peers_named():
             trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
-        weights = whole_weights(module.model)
+        weights = (
+            unquantized(lm, config.model, config.seed) if config.model.is_quantized else whole_weights(module.model)
+        )
         if record:
             dtype = torch.float32 if config.model.export_dtype == "float32" else lm.published_dtype
             ends = {encoder.end_id, encoder.document_end_id}
@@ -129,7 +134,7 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: 
 def _log_attention(config: TrainConfig) -> None:
     """Log which attention implementation computes packed documents."""
     device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
-    half = config.trainer.precision == "bf16-mixed" or config.optimizer.target == SPLIT
+    half = config.trainer.precision == "bf16-mixed" or config.optimizer.target in SPLIT
     path = attention_path(device, torch.bfloat16 if half else torch.float32)
     log.info("attention: packed documents, by %s", PATHS[path])
 
@@ -138,6 +143,7 @@ def _quiet_libraries() -> None:
     """Silence the libraries' progress bars, info logs and warnings that do not matter here."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it misses kernels for inference on CPUs
     hints = (
         ".*does not have many workers.*",
         ".*LeafSpec.*is deprecated.*",

@@ -30,7 +30,7 @@ WORKSPACES = 1e9  # bytes of cuBLAS and the kernels, and as many of NCCL
 CONTEXT = 0.6e9  # bytes that CUDA takes of a card before anything is free
 RECOMPUTED = 1 / 3  # a layer's forward pass as a share of its forward and backward pass
 STARTED = 512  # tokens that could be trained on in the time that starting a micro-batch takes; an estimate
-SMALLER = {"adamw_split": SPLIT}  # optimizers for one device that need less memory than AdamW
+SMALLER = dict(zip(("adamw_split", "adamw_8bit"), SPLIT, strict=True))  # optimizers that need less memory than AdamW
 # bytes as torch reports them
 CARDS = {
     "RTX 4090, 24 GB": 25.3e9,

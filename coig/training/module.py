@@ -10,6 +10,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 from torch.distributed.tensor import DTensor
+from torch.nn import Parameter
 from torch.optim import Optimizer
 from transformers import get_scheduler
 
@@ -40,14 +41,15 @@ class CausalLMModule(LightningModule):
         self.config = config
         self.is_spread = False  # over the ranks
         self.figures: dict[str, float] = {}  # the last step's metrics, by their names in metrics.jsonl
-        self.optimizer: Optimizer
-        if not self._is_empty:  # built here so that a wrong argument fails before anything is written
-            self.optimizer = self._build_optimizer()
+        # built here so that a wrong argument fails before anything is written; ranks get their weights later, and build
+        # theirs again then: some optimizers convert the weights that they are given
+        trained = self._trained if config.trainer.strategy == "auto" else [Parameter(torch.zeros(1))]
+        self.optimizer: Optimizer = construct(config.optimizer, trained)
 
     @property
-    def _is_empty(self) -> bool:
-        """Whether the weights are still to come from the first rank."""
-        return any(weight.is_meta for weight in self.model.parameters())
+    def _trained(self) -> list[Parameter]:
+        """Return the weights that are trained."""
+        return [weight for weight in self.model.parameters() if weight.requires_grad]
 
     def configure_model(self) -> None:
         """Spread the model over the ranks and build its optimizer; Lightning calls this again before a validation."""
@@ -59,11 +61,7 @@ class CausalLMModule(LightningModule):
         else:
             replicate(self.model, self.device)
         self.is_spread = True
-        self.optimizer = self._build_optimizer()
-
-    def _build_optimizer(self) -> Optimizer:
-        optimizer: Optimizer = construct(self.config.optimizer, [p for p in self.model.parameters() if p.requires_grad])
-        return optimizer
+        self.optimizer = construct(self.config.optimizer, self._trained)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return the optimizer and its schedule per step, with warm-up over a share of all steps."""

@@ -1,22 +1,24 @@
-"""AdamW for large models on one device, with fp32 master weights split into bf16 weights and 16-bit remainders.
+"""AdamW for large models, with fp32 master weights split into bf16 weights and 16-bit remainders.
 
 A parameter takes 14 bytes: weight 2 (bf16), remainder 2 (int16), m 2 (bf16), v 4 (fp32) and gradient 4 (fp32). The idea
-is that of Split SGD (Kalamkar et al., arXiv 2005.04680): the upper half of a master weight is the model's weight.
+is that of Split SGD (Kalamkar et al., arXiv 2005.04680): the upper half of a master weight is the model's weight. With
+FSDP2 each rank holds these tensors for its shard of a parameter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, Shard
+from torch.nn import Parameter
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import Optimizer, ParamsT, StateDict
 
-SLICE = 2**24  # elements updated at a time, which takes about 150 MB of temporary tensors
+SLICE = 2**24  # elements updated at a time; each temporary fp32 tensor takes 67 MB
 
 
 def split(master: Tensor, weight: Tensor, remainder: Tensor) -> None:
@@ -48,8 +50,18 @@ class SplitAdamW(Optimizer):
     neither. A remainder added to a foreign weight moves it by up to half a bf16 step, and can turn a 0 into a NaN. m is
     rounded to bf16 between steps; under a constant gradient it stays up to 4 % too small.
 
-    Raises ValueError for sharded parameters and for dtypes other than fp32 and bf16.
+    Parameters may be sharded by FSDP2; construct the optimizer after sharding and before the first forward pass.
+
+    Raises ValueError for parameters sharded along another dimension than the first, and for dtypes other than fp32 and
+    bf16.
     """
+
+    STATE: ClassVar = {
+        "step",
+        "remainder",
+        "exp_avg",
+        "exp_avg_sq",
+    }  # names in a parameter's state after its first step
 
     def __init__(
         self,
@@ -69,10 +81,13 @@ class SplitAdamW(Optimizer):
             _check(param)
         for param in params:
             self.state[param] = {"step": 0, "remainder": _split_parameter(param)}
+            self.prepare_gradient(param)
+            if isinstance(param, DTensor):  # a distributed checkpoint is loaded into tensors that exist
+                self.state[param] |= self.empty_moments(param)
 
     def master(self, param: Tensor) -> Tensor:
-        """Return a parameter's fp32 master weight as a new tensor of the same shape."""
-        return join(param.detach(), self.state[param]["remainder"])
+        """Return a parameter's fp32 master weight, or this rank's shard of it, as a new tensor."""
+        return join(local_part(param.detach()), local_part(self.state[param]["remainder"]))
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -88,15 +103,38 @@ class SplitAdamW(Optimizer):
     def _update(self, param: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[param]
         if "exp_avg" not in state:
-            state["exp_avg"] = torch.zeros_like(param)
-            state["exp_avg_sq"] = torch.zeros_like(param, dtype=torch.float32)
-        tensors = (param.detach(), gradient.contiguous(), state["remainder"], state["exp_avg"], state["exp_avg_sq"])
-        for weight, grad, remainder, exp_avg, exp_avg_sq in zip(*map(_slices, tensors), strict=True):
-            master, momentum = join(weight, remainder), exp_avg.float()
-            _adamw(master, grad, momentum, exp_avg_sq, state["step"], group)
-            exp_avg.copy_(momentum)
-            split(master, weight, remainder)
+            state |= self.empty_moments(param)
+        tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
+        for part in _slices({**tensors, "weight": param.detach(), "gradient": gradient.contiguous()}, param):
+            master = join(part["weight"], part["remainder"])
+            exp_avg, exp_avg_sq = self.read_moments(part)
+            _adamw(master, part["gradient"].float(), exp_avg, exp_avg_sq, state["step"], group)
+            self.write_moments(part, exp_avg, exp_avg_sq)
+            split(master, part["weight"], part["remainder"])
         state["step"] += 1
+
+    def prepare_gradient(self, param: Tensor) -> None:
+        """Let the gradients of a bf16 parameter add up in fp32."""
+        if isinstance(param, DTensor):  # FSDP2 ignores grad_dtype: it adds to a gradient in place, or sets it in bf16
+            param.grad_dtype = None
+            param.register_post_accumulate_grad_hook(_widen_gradient)
+        else:
+            param.grad_dtype = torch.float32
+
+    def empty_moments(self, param: Tensor) -> dict[str, Tensor]:
+        """Return the tensors of a parameter's state that hold its moments m and v, filled with zeros."""
+        return {
+            "exp_avg": torch.zeros_like(param, requires_grad=False),
+            "exp_avg_sq": torch.zeros_like(param, dtype=torch.float32, requires_grad=False),
+        }
+
+    def read_moments(self, part: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return m and v in fp32 from slices of a parameter's state."""
+        return part["exp_avg"].float(), part["exp_avg_sq"]
+
+    def write_moments(self, part: Mapping[str, Tensor], exp_avg: Tensor, exp_avg_sq: Tensor) -> None:
+        """Store updated moments in slices of a parameter's state; v was updated in place."""
+        part["exp_avg"].copy_(exp_avg)
 
     def load_state_dict(self, state_dict: StateDict) -> None:
         """Load a saved state without changing its dtypes: torch would cast it all to bf16, the parameters' dtype.
@@ -105,10 +143,9 @@ class SplitAdamW(Optimizer):
         """
         saved = state_dict["state"]
         keys = list(chain.from_iterable(group["params"] for group in state_dict["param_groups"]))
-        if any("remainder" not in saved.get(key, {}) for key in keys):
-            raise ValueError(
-                "the saved state has no remainders: it is not SplitAdamW's; resume with the optimizer that saved it"
-            )
+        if any(set(saved.get(key, {})) not in ({"step", "remainder"}, self.STATE) for key in keys):
+            name = type(self).__name__
+            raise ValueError(f"the saved state is not {name}'s; resume with the optimizer that saved it")
         super().load_state_dict({**state_dict, "state": {}})
         params = chain.from_iterable(group["params"] for group in self.param_groups)
         for key, param in zip(keys, params, strict=True):
@@ -118,23 +155,50 @@ class SplitAdamW(Optimizer):
             }
 
 
+def local_part(tensor: Tensor) -> Tensor:
+    """Return this rank's shard of a sharded tensor, or the whole tensor if it is not sharded."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def sharded_like(param: Tensor, local: Tensor) -> Tensor:
+    """Return this rank's shard `local` as part of a tensor that is sharded like `param`; unchanged if that is not.
+
+    The whole tensor has the first dimension of `param` and the others of `local`.
+    """
+    if not isinstance(param, DTensor):
+        return local
+    whole = torch.empty(len(param), *local.shape[1:], device="meta")
+    return DTensor.from_local(
+        local, param.device_mesh, param.placements, run_check=False, shape=whole.shape, stride=whole.stride()
+    )
+
+
 def _check(param: Tensor) -> None:
-    """Raise ValueError if a parameter is sharded or neither fp32 nor bf16."""
-    if isinstance(param.data, DTensor):
-        raise ValueError("SplitAdamW is for one device and takes no DTensor; with several, take optimizer=adamw")
+    """Raise ValueError if a parameter is neither fp32 nor bf16, or sharded along another dimension than the first."""
+    if isinstance(param, DTensor) and any(place.is_shard() and place != Shard(0) for place in param.placements):
+        raise ValueError(f"SplitAdamW takes parameters sharded along their first dimension, not {param.placements}")
     if param.dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"SplitAdamW takes parameters in float32, not {param.dtype}; load the model in float32")
 
 
 def _split_parameter(param: Tensor) -> Tensor:
-    """Convert a parameter to bf16 with fp32 gradients, in place, and return its remainder."""
-    weight = torch.empty(param.shape, dtype=torch.bfloat16, device=param.device)
-    remainder = torch.empty(param.shape, dtype=torch.int16, device=param.device)
-    for source, upper, lower in zip(*map(_slices, (param.detach().contiguous(), weight, remainder)), strict=True):
+    """Convert a parameter to bf16 in place, and return its remainder."""
+    master = local_part(param.detach()).contiguous()
+    weight = torch.empty(master.shape, dtype=torch.bfloat16, device=master.device)
+    remainder = torch.empty(master.shape, dtype=torch.int16, device=master.device)
+    for source, upper, lower in zip(*(t.view(-1).split(SLICE) for t in (master, weight, remainder)), strict=True):
         split(source.to(torch.float32, copy=True), upper, lower)
-    param.data = weight
-    param.grad_dtype = torch.float32
-    return remainder
+    if isinstance(param, DTensor):  # FSDP2 sees the new shard before the first forward pass
+        torch.utils.swap_tensors(param, Parameter(sharded_like(param, weight)))
+    else:
+        param.data = weight
+    return sharded_like(param, remainder)
+
+
+def _widen_gradient(param: Tensor) -> None:
+    """Convert a parameter's gradient to fp32."""
+    assert param.grad is not None
+    param.grad = param.grad.float()
 
 
 def _adamw(
@@ -159,6 +223,16 @@ def _adamw(
     )
 
 
-def _slices(tensor: Tensor) -> tuple[Tensor, ...]:
-    """Return flat views of a contiguous tensor, of up to SLICE elements each."""
-    return torch.split(tensor.view(-1), SLICE)
+def _slices(tensors: Mapping[str, Tensor], param: Tensor) -> Iterator[dict[str, Tensor]]:
+    """Yield views of whole rows of the tensors, each (rows, columns), of up to SLICE elements of the parameter.
+
+    Args:
+        tensors: tensors whose last dimension makes the columns; a vector has one column.
+    """
+    rows = local_part(param).shape[:-1].numel() if param.ndim > 1 else local_part(param).numel()
+    if rows == 0:  # more ranks than rows
+        return
+    at_once = max(1, SLICE * rows // local_part(param).numel())
+    flat = {name: local_part(tensor).view(rows, -1).split(at_once) for name, tensor in tensors.items()}
+    for parts in zip(*flat.values(), strict=True):
+        yield dict(zip(flat, parts, strict=True))

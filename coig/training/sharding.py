@@ -21,14 +21,15 @@ from coig.training.ranks import is_first
 def shard(model: CausalLM, mesh: DeviceMesh, precision: str, device: torch.device) -> None:
     """Shard the first rank's model among all ranks, in place: each decoder layer, then the rest.
 
-    One layer after another is sent to the ranks, so none but the first holds the whole model. Weights, reduced
-    gradients and optimizer states stay in fp32. With precision `bf16-mixed` layers compute in bf16.
+    One layer after another is sent to the ranks, so none but the first holds the whole model. Weights and optimizer
+    states stay in fp32, unless the optimizer converts them; gradients are reduced in fp32. With precision `bf16-mixed`
+    layers compute in bf16.
 
     Args:
         model: the model; on other ranks than the first its tensors may be on the meta device.
     """
-    mixed = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
-    policy = mixed if precision == "bf16-mixed" else MixedPrecisionPolicy(cast_forward_inputs=False)
+    computed = torch.bfloat16 if precision == "bf16-mixed" else None
+    policy = MixedPrecisionPolicy(param_dtype=computed, reduce_dtype=torch.float32, cast_forward_inputs=False)
     within_layers = {module for layer in model.layers for module in layer.modules()}
     for layer in model.layers:
         send_weights(list(layer.modules()), device)

@@ -130,6 +130,6 @@ def test_without_a_validation_set_only_the_dtype_is_known(config: TrainConfig, t
 
 
 def test_split_weights_have_nothing_more_to_export() -> None:
-    with pytest.raises(ConfigError, match="optimizer=adamw_split trains weights that are bf16"):
-        compose_config("optimizer=adamw_split", "model.export_dtype=float32")
+    with pytest.raises(ConfigError, match="adamw_8bit train weights that are bf16"):
+        compose_config("optimizer=adamw_8bit", "model.export_dtype=float32")
     compose_config("optimizer=adamw_split", "model.export_dtype=float32", "model/lora=rank16")  # which are merged

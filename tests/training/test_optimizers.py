@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
-from torch.distributed.tensor import distribute_tensor
+from torch.distributed.tensor import Shard, distribute_tensor
 from torch.nn import Parameter
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -216,13 +216,13 @@ def test_bf16_parameters_are_taken_as_they_are() -> None:
     assert torch.equal(SplitAdamW([param]).master(param), expected)
 
 
-def test_other_dtypes_and_sharded_parameters_are_refused(tmp_path: Path) -> None:
+def test_other_dtypes_and_parameters_sharded_by_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"not torch\.float16; load the model in float32"):
         SplitAdamW([Parameter(torch.ones(2, dtype=torch.float16))])
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     try:
-        sharded = Parameter(distribute_tensor(torch.ones(2), DeviceMesh("cpu", [0])))
-        with pytest.raises(ValueError, match="DTensor; with several, take optimizer=adamw"):
+        sharded = Parameter(distribute_tensor(torch.ones(2, 2), DeviceMesh("cpu", [0]), [Shard(1)]))
+        with pytest.raises(ValueError, match="sharded along their first dimension"):
             SplitAdamW([sharded])
     finally:
         torch.distributed.destroy_process_group()

@@ -157,7 +157,12 @@ def test_a_sweep_under_torchrun(tmp_path: Path) -> None:
         (["trainer=fsdp"], "trainer.devices=8: this machine has 0 GPUs; lower it, or trainer=cpu"),
         (["trainer.devices=2"], "2 devices need a strategy: trainer.strategy=fsdp or ddp"),
         (["trainer.num_nodes=2", "trainer.strategy=fsdp"], "start the command on each node with torchrun --nnodes=2"),
-        (["trainer.devices=2", "trainer.strategy=ddp", "optimizer=adamw_split"], "optimizer=adamw"),
+        (["trainer.devices=2", "trainer.strategy=ddp", "optimizer=adamw_8bit"], "take trainer.strategy=fsdp"),
+        (
+            ["trainer.devices=2", "trainer.strategy=fsdp", "model/lora=rank16_4bit"],
+            "model/lora=rank16_4bit is for one device",
+        ),
+        (["trainer.accelerator=mps"], "trainer=cpu trains the demo there"),
         (["trainer.devices=2", "trainer.strategy=ddp", "data.creative.path=/nowhere"], "no such file"),
         (["trainer.devices=2", "trainer.strategy=ddp", "model.max_length=1"], "within model.max_length=1; raise it"),
     ],

@@ -26,7 +26,13 @@ SETTINGS = (
 STEPS = 12
 CASES = {
     "plain": (),
-    "split weights of adapters with dropout": ("optimizer=adamw_split", "model/lora=rank16", "model.lora.dropout=0.1"),
+    "adapters of a 4-bit base with dropout, 8-bit moments": (
+        "optimizer=adamw_8bit",
+        "model/lora=rank16_4bit",
+        "model.lora.dropout=0.1",
+    ),
+    "fsdp, 8-bit moments": ("trainer.devices=2", "trainer.strategy=fsdp", "optimizer=adamw_8bit"),
+    "split weights": ("optimizer=adamw_split",),
     "fsdp": ("trainer.devices=2", "trainer.strategy=fsdp"),
     "fsdp of adapters": ("trainer.devices=2", "trainer.strategy=fsdp", "model/lora=rank16"),
 }
@@ -63,7 +69,9 @@ def steps(metrics: Path) -> list[tuple[int, float]]:
     return [(line["step"], line["train/loss"]) for line in lines(metrics) if "train/loss" in line]
 
 
-@pytest.mark.parametrize("case", [*list(CASES)[:3], pytest.param("fsdp of adapters", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "case", [*list(CASES)[:3], *(pytest.param(case, marks=pytest.mark.slow) for case in list(CASES)[3:])]
+)
 def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> None:
     overrides = CASES[case]
     finish(start(tmp_path, "whole", *overrides))

@@ -1,0 +1,57 @@
+"""Keep the frozen weights of a model's decoder in 4 bits (NF4, QLoRA, arXiv 2305.14314), through bitsandbytes.
+
+A quantized weight takes 0.516 bytes: 4 bits, and 8 + 32 / 256 bits of scales for every 64 weights.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from coig.config import Model
+from coig.errors import ConfigError
+from coig.models.adapters import add_adapters
+from coig.models.causal_lm import load_model
+
+
+def quantize_frozen(lm: Any, compute_dtype: torch.dtype) -> None:
+    """Quantize the frozen linear layers of the decoder, in place; they compute in `compute_dtype`.
+
+    Raises ConfigError if bitsandbytes is missing.
+    """
+    for parent in list(lm.get_decoder().modules()):
+        for name, layer in list(parent.named_children()):
+            if type(layer) is nn.Linear and not layer.weight.requires_grad:
+                setattr(parent, name, _quantized(layer, compute_dtype))
+
+
+def _quantized(layer: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
+    """Return a linear layer whose weight is quantized, on the device of `layer`."""
+    try:
+        import bitsandbytes as bnb
+    except ImportError:
+        raise ConfigError(
+            "model/lora=rank16_4bit: bitsandbytes is not installed; pip install bitsandbytes, or take model/lora=rank16"
+        ) from None
+    weight = bnb.nn.Params4bit(layer.weight.data, requires_grad=False, quant_type="nf4")
+    with torch.device("meta"):
+        quantized = bnb.nn.Linear4bit(layer.in_features, layer.out_features, bias=False, compute_dtype=compute_dtype)
+    quantized.weight, quantized.bias = weight.to(layer.weight.device), layer.bias
+    # in evaluation it would repack its weight for AVX-512, which fails at some widths and cannot train afterwards
+    quantized.support_avx512bf16_for_cpu = False
+    return quantized  # type: ignore[no-any-return]
+
+
+def unquantized(lm: Any, model: Model, seed: int) -> dict[str, Tensor]:
+    """Return a quantized model's weights by name, on the CPU: its adapters, and the base as it was published.
+
+    Args:
+        model: what the base was loaded from, and `seed`, from which random weights are drawn.
+    """
+    assert model.lora
+    base = load_model(model, seed)
+    add_adapters(base, model.lora)
+    adapters = {name: weight.detach().cpu() for name, weight in lm.named_parameters() if weight.requires_grad}
+    return base.state_dict() | adapters

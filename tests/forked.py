@@ -6,6 +6,7 @@ Starting Python with torch, Lightning and transformers takes several seconds, an
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import runpy
 import signal
@@ -27,6 +28,7 @@ set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
 class Forked:
     """A running script, with the methods of `subprocess.Popen` that tests use.
 
+    The script is a path from the repository's root, or of a file that the test wrote.
     With `stop_at` it stops itself (SIGSTOP) before it renames a finished file to that name.
     """
 
@@ -77,6 +79,7 @@ def _run(
         if event == "os.rename" and Path(str(arguments[1])).name == stop_at:
             os.kill(os.getpid(), signal.SIGSTOP)
 
+    gc.freeze()  # a collection would touch, and so copy, every page of the libraries that the processes share
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

@@ -2,7 +2,6 @@
 
 import json
 import resource
-import subprocess
 import sys
 from pathlib import Path
 
@@ -42,11 +41,13 @@ def test_what_is_not_finite_takes_the_place_of_nothing(
     ("budget", "remedy"),
     [(20_000, "lower trainer.tokens_per_micro_batch=20000"), (1, "it is a single one, so lower model.max_length")],
 )
-def test_out_of_memory_names_the_largest_micro_batch(budget: int, remedy: str, tmp_path: Path) -> None:
+def test_out_of_memory_names_the_largest_micro_batch(
+    command: Command, budget: int, remedy: str, tmp_path: Path
+) -> None:
     """With room for the libraries but not for the step."""
     overrides = (*SMALL, "trainer.global_batch_size=32", f"trainer.tokens_per_micro_batch={budget}")
     program = (
-        "import sys, resource, torch, coig.training.fit\n"
+        "import resource, runpy, sys\n"
         "from coig.models.causal_lm import CausalLM\n"
         "forward = CausalLM.forward\n"
         "def limited(self, *arguments):\n"
@@ -55,11 +56,10 @@ def test_out_of_memory_names_the_largest_micro_batch(budget: int, remedy: str, t
         "    return forward(self, *arguments)\n"
         "CausalLM.forward = limited\n"
         f"sys.argv[0] = {str(ROOT / 'train.py')!r}\n"
-        "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program, *overrides], cwd=tmp_path, capture_output=True, text=True, timeout=300
-    )
+    (tmp_path / "limited.py").write_text(program)
+    result = command(str(tmp_path / "limited.py"), *overrides)
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
     assert result.returncode == 1
     assert "out of memory: the largest micro-batch of this step has " in result.stderr

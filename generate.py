@@ -1,6 +1,6 @@
 """Let every trained arm of a study answer the test queries: python generate.py study=ablation"""
 
-from coig.__main__ import run_stage
+from coig.start import start
 
 if __name__ == "__main__":
-    run_stage("generate")
+    start("generate")

@@ -1,6 +1,6 @@
 """Train one arm, or with -m every arm of a study: python train.py -m data.ratio=0,1k,5k,10k,general"""
 
-from coig.__main__ import run_stage
+from coig.start import start
 
 if __name__ == "__main__":
-    run_stage("train")
+    start("train")

@@ -2,6 +2,7 @@
 
 python -m benchmarks.training --peer trl                   # needs pip install -e '.[benchmarks]'
 python -m benchmarks.training --peer trl --all-settings    # with all of TRL's settings in SETTINGS
+python -m benchmarks.training --busy                       # the demo's training beside a busy process
 python -m benchmarks.training --smallest                   # a test that it runs
 
 Each training runs in a fresh process; contestants take turns. All start from the same weights, and each optimizer step
@@ -24,6 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.busy import measure_busy, print_busy
 from benchmarks.contestants import MAX_STEPS, QWEN2, STEP, TRL, Job, Run, Step, ours, prepare, trl
 from benchmarks.measuring import (
     CORPUS,
@@ -214,8 +216,12 @@ def print_tables(report: dict[str, Any]) -> None:
 def main() -> None:
     """Run the benchmark and print its report."""
     arguments = _arguments()
-    _check(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if arguments.busy:
+        print_busy(report := measure_busy(arguments))
+        print(json.dumps(report))
+        return
+    _check(arguments)
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -242,14 +248,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--all-settings", action="store_true", help="measure all of TRL's settings, not only the default and the best"
     )
-    parser.add_argument("--steps", type=int, default=4, help="timed optimizer steps, after one that warms up")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--busy", action="store_true", help="measure coig only, beside a busy process")
+    parser.add_argument("--steps", type=int, help="timed optimizer steps, after one that warms up: 4, with --busy 23")
+    parser.add_argument("--rounds", type=int, help="2, with --busy 5")
     parser.add_argument(
         "--scale", type=float, default=1 / 16, help="length of texts and model.max_length, relative to the paper's"
     )
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER)
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder with zh.jsonl and en.jsonl")
     arguments = parse_arguments(parser, SMALLEST | ({"peer": "none"} if missing_trl() else {}))
+    steps, rounds = (23, 5) if arguments.busy else (4, 2)
+    arguments.steps = steps if arguments.steps is None else arguments.steps
+    arguments.rounds = rounds if arguments.rounds is None else arguments.rounds
     if not 1 <= arguments.steps < MAX_STEPS or arguments.rounds < 1:
         parser.error(f"--steps is 1 to {MAX_STEPS - 1} (there are no more examples), --rounds at least 1")
     if not MIN_SCALE <= arguments.scale <= 1:

@@ -23,10 +23,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
-from coig.config.command_line import check_command_line, run_hydra, run_tool
+from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
+from coig.config.fields import MULTIRUN
+from coig.config.gpus import note_visible_gpus, own_gpus
 from coig.config.loading import load_config
 from coig.config.process import guarded, job
+from coig.config.wait_policy import follow_load
 from coig.errors import suggestion
+from coig.study.arm import discard_empty_arms
 
 
 @job
@@ -34,7 +38,9 @@ def train(cfg: DictConfig) -> float | None:
     """Train the arm of a composed config; return the objective that a search minimizes, None without one."""
     from coig.training import train
 
-    return train(load_config(cfg, TrainConfig))
+    config = load_config(cfg, TrainConfig)
+    with own_gpus(config.gpus):
+        return train(config)
 
 
 @job
@@ -43,7 +49,8 @@ def generate(cfg: DictConfig) -> None:
     config = load_config(cfg, GenerateConfig)
     from coig.generation import generate  # slow imports only after the config has been checked
 
-    generate(config)
+    with own_gpus(config.gpus):
+        generate(config)
 
 
 @job
@@ -68,17 +75,21 @@ def check_training(config: TrainConfig) -> None:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: the job that runs it, its config schema, and the check of each job before a sweep starts."""
+    """A stage: the job that runs it, its config schema, and the check of each job before a sweep starts.
+
+    `computes` says whether it runs a model, whose threads share the cores with other programs.
+    """
 
     run: Callable[[DictConfig], Any]
     schema: type[Node]
+    computes: bool
     check: Callable[[Any], None] | None = None
 
 
 STAGES = {
-    "train": Stage(train, TrainConfig, check_training),
-    "generate": Stage(generate, GenerateConfig),
-    "evaluate": Stage(evaluate, EvaluateConfig),
+    "train": Stage(train, TrainConfig, computes=True, check=check_training),
+    "generate": Stage(generate, GenerateConfig, computes=True),
+    "evaluate": Stage(evaluate, EvaluateConfig, computes=False),
 }
 TOOLS = {
     "study": "coig.study.__main__",
@@ -92,8 +103,17 @@ def run_stage(name: str) -> None:
     """Check the command line and run a stage with it, once for each job of a sweep."""
     stage = STAGES[name]
     with guarded():
-        check_command_line(name, stage.schema, stage.check)
-        run_hydra(name, stage.run)
+        show_messages()
+        if stage.computes:
+            note_visible_gpus()
+            follow_load()
+        configs = check_command_line(name, stage.schema, stage.check)
+        try:
+            run_hydra(name, stage.run)
+        except BaseException:  # includes Ctrl-C
+            if configs and isinstance(configs[0], TrainConfig):
+                discard_empty_arms(MULTIRUN / configs[0].study)
+            raise
 
 
 def main() -> None:

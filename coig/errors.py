@@ -17,12 +17,15 @@ REMEDIES = {
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), DENIED),
     **dict.fromkeys((errno.ENOENT, errno.ESTALE), GONE),
     errno.EIO: "the disk fails; look at it before you go on",
+    errno.ENOMEM: "allow this process more (ulimit -v, or the limit of its container), or take a smaller model",
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENOTDIR: "a file lies where a folder belongs; move it away",
     errno.EISDIR: "a folder lies where a file belongs; move it away",
 }
 # of torch's and Rust's writers, whose errors are no OSError
 LIBRARY_OUT_OF_DISK = re.compile(r"\(os error (\d+)\)|PytorchStreamWriter failed writing|unexpected pos \d+ vs")
+# of the loader of shared libraries, and of torch
+LIBRARY_OUT_OF_MEMORY = re.compile(r"failed to map segment|can't allocate memory|Cannot allocate memory")
 
 
 class ConfigError(CompactHydraException):
@@ -38,11 +41,13 @@ def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def disk_problem(error: BaseException) -> str | None:
-    """Say in one line what keeps a file from being written or read, and what helps; None if the error is another."""
+def system_problem(error: BaseException) -> str | None:
+    """Say in one line what the system refuses, a file or memory, and what helps; None if the error is another."""
     number = error.errno if isinstance(error, OSError) else None
     if number is None and (found := LIBRARY_OUT_OF_DISK.search(str(error))):
         number = int(found[1] or errno.ENOSPC)
+    if isinstance(error, MemoryError) or (number is None and LIBRARY_OUT_OF_MEMORY.search(str(error))):
+        number = errno.ENOMEM
     if number not in REMEDIES:
         return None
     file = getattr(error, "filename", None)

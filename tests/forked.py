@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PRELOADED = ["coig.training.fit", "coig.generation.run", "coig.generation.hf", "coig.evaluation.run", "peft", "wandb"]
 PATIENCE = 300  # seconds
+PATHS = {"open": 0, "os.mkdir": 0, "os.rename": 1}  # audit events, and which of their arguments is the new path
 
 set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
 
@@ -28,8 +29,8 @@ set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
 class Forked:
     """A running script, with the methods of `subprocess.Popen` that tests use.
 
-    The script is a path from the repository's root, or of a file that the test wrote.
-    With `stop_at` it stops itself (SIGSTOP) before it renames a finished file to that name.
+    The script is a path from the repository's root, or of a file that the test wrote. With `stop_at` it stops itself
+    (SIGSTOP), once, before it opens a file of that name, renames one to it, or makes such a folder.
     """
 
     def __init__(
@@ -75,8 +76,12 @@ def _run(
 ) -> None:
     """Do in the forked process what `python script …` would do; write stdout and stderr to files in `outputs`."""
 
+    still_running = True
+
     def stop(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "os.rename" and Path(str(arguments[1])).name == stop_at:
+        nonlocal still_running
+        if still_running and event in PATHS and Path(str(arguments[PATHS[event]])).name == stop_at:
+            still_running = False
             os.kill(os.getpid(), signal.SIGSTOP)
 
     gc.freeze()  # a collection would touch, and so copy, every page of the libraries that the processes share

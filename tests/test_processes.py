@@ -73,8 +73,9 @@ def processes_of(session: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_workers_end_with_the_command_that_started_them(tmp_path: Path) -> None:
-    sweep = ("-m", "launcher=joblib", "hydra.launcher.n_jobs=2", "data.ratio=0,1k", *TINY, "trainer.checkpoint_every=2")
+@pytest.mark.parametrize("launcher", [("launcher=joblib", "hydra.launcher.n_jobs=2"), ("launcher=submitit_local",)])
+def test_workers_end_with_the_command_that_started_them(launcher: tuple[str, ...], tmp_path: Path) -> None:
+    sweep = ("-m", *launcher, "data.ratio=0,1k", *TINY, "trainer.checkpoint_every=2")
     command = [sys.executable, str(ROOT / "train.py"), *sweep, "trainer.max_epochs=200"]
     with (tmp_path / "printed").open("w") as printed:
         run = subprocess.Popen(
@@ -196,13 +197,29 @@ def test_rm_beside_an_arm_that_is_starting(study: Path) -> None:
     assert arm.manifest().status == "done"
 
 
-def test_ctrl_c_while_an_arm_is_prepared(tmp_path: Path) -> None:
+def test_ctrl_c_while_libraries_are_imported(tmp_path: Path) -> None:
+    """The interpreter sends itself the signal as it is about to import Hydra."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "def interrupt(event, arguments):\n"
+        "    if event == 'import' and arguments[0] == 'hydra':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(interrupt)\n"
+    )
+    environment = outside() | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, str(ROOT / "train.py")]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert (run.returncode, run.stderr) == (130, "interrupted\n")
+
+
+@pytest.mark.parametrize("moment", ["cw", LOCK, "config.json"])
+def test_ctrl_c_before_an_arm_is_trained(moment: str, tmp_path: Path) -> None:
+    """As Hydra makes the arm's folder, as the arm takes its lock, and as the model's config is read."""
+    run = Forked("train.py", [*TINY, "data.ratio=0"], tmp_path, outside(), stop_at=moment)
+    until(lambda: run.stopped, run)
     study = tmp_path / "multirun" / "s"
-    run = Forked("train.py", [*TINY, "data.ratio=0"], tmp_path, outside())
-    lock = study / "cw" / LOCK
-    until(lambda: lock.exists() and lock.read_bytes(), run)
-    time.sleep(0.05)  # past the lock, into the data and the model
     run.kill(signal.SIGINT)
+    run.kill(signal.SIGCONT)
     ended = run.wait()
     assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
     assert not study.exists(), list(study.rglob("*"))

@@ -38,16 +38,9 @@ class LiveTensors(Callback):
             file.write(json.dumps([job_return.status.name, sum(storages.values())]) + "\n")
 
 
-class OutOfMemory(torch.optim.AdamW):
-    """An optimizer that fails like the CPU allocator, whose error becomes the cause of ours."""
-
-    def step(self, closure: Any = None) -> Any:
-        raise RuntimeError("can't allocate memory")
-
-
 def test_no_arm_stays_in_memory(command: Command, tmp_path: Path) -> None:
     """Failed arms free their tensors though Hydra keeps their exceptions; an arm has 20 MB, 60 with its optimizer."""
-    optimizers = "optimizer._target_=torch.optim.AdamW,tests.test_sweeps.OutOfMemory"
+    optimizers = "optimizer._target_=torch.optim.AdamW,tests.training.failing.OutOfMemory"
     rates, callback = "model.learning_rate=1e30,1e-3", "+hydra.callbacks.live._target_=tests.test_sweeps.LiveTensors"
     run = command("train.py", "-m", *TINY, "trainer.max_epochs=1", "data.ratio=0", optimizers, rates, callback)
     live = [json.loads(line) for line in (tmp_path / "live.jsonl").read_text().splitlines()]

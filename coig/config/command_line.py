@@ -47,22 +47,22 @@ SAME_FOR_ALL_JOBS = {"study", "experiment", "length", "sweeper", "launcher"}  # 
 
 def check_command_line(
     config_name: str, schema: type[Schema], check_job: Callable[[Schema], object] | None = None
-) -> None:
-    """Check the command line; exit with one message that lists every problem of its overrides and jobs.
+) -> list[Schema]:
+    """Check the command line and return the configs of its jobs; [] if Hydra only prints something.
 
-    For a sweep of `train.py`, add the override `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
+    Exits with one message that lists every problem of its overrides and jobs. For a sweep of `train.py`, adds the
+    override `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
 
     Args:
         check_job: called with the config of every job of a sweep; may raise ConfigError.
     """
-    show_messages()
     arguments = get_args_parser().parse_args()
     if arguments.config_path:
         sys.exit("--config-path: would replace coig's own configs; add your folder with --config-dir")
     if arguments.cfg and arguments.multirun:
         sys.exit(f"--cfg {arguments.cfg}: shows the config of one job; leave out -m, and give each key one value")
     if any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)):
-        return  # Hydra only prints something
+        return []
     _check_writable(MULTIRUN if MULTIRUN.exists() else Path())
     try:
         with _composition(arguments.config_dir):
@@ -80,6 +80,7 @@ def check_command_line(
             _check_writable(study)  # before Hydra creates the arm's folder
     if command.vary_override:
         sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.vary_override)
+    return configs
 
 
 def _check_writable(folder: Path) -> None:

@@ -19,6 +19,7 @@ from coig.config import Constructor, Node, TrainConfig
 from coig.config.fields import HERE
 from coig.config.names import arm_name
 from coig.config.nodes import node_in
+from coig.config.slurm import gpus_of_job, per_device
 from coig.errors import ConfigError, first_line, suggestion
 
 Schema = TypeVar("Schema", bound=Node)
@@ -142,3 +143,5 @@ def _fields_at(schema: type[Node], parents: list[str]) -> list[str]:
 
 
 OmegaConf.register_new_resolver("arm", arm_name)
+OmegaConf.register_new_resolver("gpus_of_job", gpus_of_job)
+OmegaConf.register_new_resolver("per_device", per_device)

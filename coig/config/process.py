@@ -16,11 +16,14 @@ from typing import Any, TextIO, TypeVar
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from coig.errors import ConfigError, disk_problem
+from coig.errors import ConfigError, system_problem
+from coig.files.processes import start_of
 
 Result = TypeVar("Result")
-POLL, GRACE = 0.1, 10  # seconds: between checks for the parent, and from SIGTERM to exit
-CHILDREN = "JoblibLauncher"  # the only launcher of Hydra whose workers are children of the command
+POLL, GRACE = 0.1, 10  # seconds: between looks at the command, and from SIGTERM to exit
+ON_THIS_MACHINE = ("JoblibLauncher", "LocalLauncher")  # Hydra's launchers whose workers run beside the command
+COMMAND = "COIG_COMMAND"  # the environment variable that tells a command's workers its process id
+UNLIMITED = "LocalLauncher"  # submitit_local, which leaves all cores to each of its jobs; joblib divides them
 
 command: int | None = None  # id of this process once it has been set up as a command or worker
 
@@ -79,6 +82,7 @@ def guarded() -> Iterator[None]:
     """
     global command
     command = os.getpid()
+    os.environ[COMMAND] = str(command)
     shield_output()
     try:
         _check_folder()
@@ -89,7 +93,7 @@ def guarded() -> Iterator[None]:
     except ConfigError as error:
         sys.exit(str(error))
     except Exception as error:
-        if problem := disk_problem(error):
+        if problem := system_problem(error):
             sys.exit(problem)
         raise
 
@@ -105,35 +109,40 @@ def _check_folder() -> None:
 def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
     """Wrap a job for Hydra, which calls it in this process or in a launcher's worker.
 
-    In a worker, output is made safe and the worker ends with its parent. A full disk is raised as a ConfigError.
+    In a worker, output is made safe, and a worker on this machine ends with its command. A full disk is raised as a
+    ConfigError.
     """
 
     @wraps(run)
     def guarded_run(cfg: DictConfig) -> Result:
         if command != os.getpid():
             shield_output()
-            if HydraConfig.get().launcher._target_.endswith(CHILDREN):
-                end_with_parent()
+            launcher = HydraConfig.get().launcher
+            if launcher._target_.endswith(ON_THIS_MACHINE):
+                end_with(int(os.environ[COMMAND]))
+            if launcher._target_.endswith(UNLIMITED):
+                os.environ.setdefault("OMP_NUM_THREADS", str(launcher.cpus_per_task))
         try:
             return run(cfg)
         except Exception as error:
-            if problem := disk_problem(error):
+            if problem := system_problem(error):
                 raise ConfigError(problem) from error
             raise
 
     return guarded_run
 
 
-def end_with_parent() -> None:
-    """Watch the parent in a thread, and end this process once the parent has ended, even if it was killed.
+def end_with(process: int) -> None:
+    """Watch another process in a thread, and end this one once that has ended, even if it was killed.
 
-    It gets SIGTERM first, and exits with code 143 after GRACE seconds.
+    This process gets SIGTERM first, and exits with code 143 after GRACE seconds.
     """
     global command
-    command, parent = os.getpid(), os.getppid()  # set here so that a worker with many jobs starts one thread only
+    command = os.getpid()  # set here so that a worker with many jobs starts one thread only
+    start = start_of(process)
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while start and start_of(process) == start:
             time.sleep(POLL)
         os.kill(os.getpid(), signal.SIGTERM)  # Lightning finishes the step and stops
         time.sleep(GRACE)

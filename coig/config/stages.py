@@ -72,6 +72,11 @@ class GenerateConfig(Node):
         return model if model and "{arm}" not in model else None
 
     @property
+    def gpus(self) -> int:
+        """Number of this machine's GPUs that the engine uses if there are any; 0 if a server computes."""
+        return 0 if "base_url" in self.engine.arguments() else 1
+
+    @property
     def queries_file(self) -> Path | None:
         """Path of the file of queries; None for each arm's own held-out prompts."""
         if self.queries == HELD_OUT:

@@ -94,6 +94,7 @@ class Trainer(Constructor):
     checkpoint_every: int = Field(gt=0)  # optimizer steps; every epoch ends with a checkpoint, too
     activation_checkpointing: int = Field(default=0, ge=0)  # number of decoder layers that recompute their activations
     compile: bool = False  # compile each decoder layer
+    threads: Annotated[Annotated[int, Field(gt=0)] | None, Absent(None)] = None  # of each rank; null: all cores, shared
 
     @property
     def ranks(self) -> int:
@@ -193,6 +194,11 @@ class TrainConfig(Node):
                 "validation/loss/creative/zh/answer"
             )
         return name
+
+    @property
+    def gpus(self) -> int:
+        """Number of this machine's GPUs that the arm needs."""
+        return self.trainer.devices if self.trainer.accelerator == "gpu" else 0
 
     @property
     def like(self) -> TrainConfig:

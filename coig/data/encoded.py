@@ -99,6 +99,15 @@ class EncodedSet(Sequence[Encoded]):
         """Count how many examples were `truncated` and how many `dropped`, over all groups."""
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the tokens of all examples and their segments, in order."""
+        digest = hashlib.sha256()
+        for example in self:
+            digest.update(str(example.lengths).encode())
+            digest.update(example.input_ids.data)
+        return digest.hexdigest()
+
     def __len__(self) -> int:
         return len(self._names)
 

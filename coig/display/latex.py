@@ -2,6 +2,8 @@ r"""Render tables in LaTeX, with `\\usepackage{booktabs}`; Chinese names need xe
 
 from __future__ import annotations
 
+import re
+
 from coig.display.numbers import NONE
 from coig.display.tables import Table
 
@@ -9,16 +11,18 @@ ESCAPES = str.maketrans(
     {
         **{character: f"\\{character}" for character in "&%$#_{}"},
         **{"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "|": r"\textbar{}"},
+        **{"'": r"\textquotesingle{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}"},
         **{"<": "$<$", ">": "$>$", "−": "$-$", NONE: "--"},
         **{"[": "{[}", "]": "{]}"},  # after `\\` a bracket would be an option
         **{"α": r"$\alpha$", "γ": r"$\gamma$", "θ": r"$\theta$", "\n": " "},
     }
 )
+PAIRS = re.compile("(?<=-)(?=-)|(?<=,)(?=,)")  # between characters of which LaTeX makes one, a dash or a quotation mark
 
 
 def escape(text: str) -> str:
-    """Escape the characters that LaTeX would read as commands."""
-    return text.translate(ESCAPES)
+    """Escape the characters that LaTeX would read as commands or print as others."""
+    return "{}".join(part.translate(ESCAPES) for part in PAIRS.split(text))
 
 
 def render_latex(table: Table, caption: str, label: str) -> str:

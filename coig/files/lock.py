@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coig.files.processes import start_of
+
 log = logging.getLogger(__name__)
 
 POLL = 0.2  # seconds
@@ -75,9 +77,9 @@ def _acquire(file: Path) -> int:
         except BlockingIOError:
             os.close(descriptor)
             raise LockHeldError(_describe(_read(file))) from None
-        except OSError as error:
+        except BaseException as error:  # includes Ctrl-C
             os.close(descriptor)
-            if error.errno not in NO_FLOCK:
+            if not isinstance(error, OSError) or error.errno not in NO_FLOCK:
                 raise
             return _claim(file)
 
@@ -119,7 +121,7 @@ def _name() -> bytes:
     """Return a JSON object that identifies this process: host, process id and start time; `since` is the present."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return json.dumps(
-        {"host": socket.gethostname(), "process": os.getpid(), "started": _started(os.getpid()), "since": since}
+        {"host": socket.gethostname(), "process": os.getpid(), "started": start_of(os.getpid()), "since": since}
     ).encode()
 
 
@@ -138,23 +140,8 @@ def _is_dead(owner: dict[str, object]) -> bool:
     return (
         owner.get("host") == socket.gethostname()
         and isinstance(process, int)
-        and _started(process) != owner.get("started")
+        and start_of(process) != owner.get("started")
     )
-
-
-def _started(process: int) -> str | None:
-    """Return a process's start time in kernel ticks; None if there is no such process, "unknown" without /proc."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        pass
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "unknown"  # a system without /proc
 
 
 def _describe(owner: dict[str, object]) -> str:

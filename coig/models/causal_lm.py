@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,6 +20,8 @@ from coig.data.tokenizer import REMEDY, location
 from coig.errors import ConfigError, first_line
 from coig.models.attention import PACKED
 from coig.models.loss import linear_nll
+
+AS_TRAINED = {"dtype": torch.float32, "attn_implementation": PACKED}  # how models are loaded for training
 
 
 class CausalLM(nn.Module):
@@ -73,22 +77,17 @@ def load_model(model: Model, seed: int) -> Any:
 
     Raises ConfigError if it cannot be loaded, or if packed attention and the fused loss do not reproduce its outputs.
     """
-    options = {"revision": model.revision, "trust_remote_code": False}
-    place = location(model.path)
-    try:
-        config = AutoConfig.from_pretrained(place, **options)
+    with _named(model):
+        config, options = _config_of(model)
         published = config.dtype  # `export` writes the weights in this dtype
-        settings = {"dtype": torch.float32, "attn_implementation": PACKED}
         if model.weights == "pretrained":
             lm, loaded = AutoModelForCausalLM.from_pretrained(
-                place, use_safetensors=True, output_loading_info=True, **options, **settings
+                location(model.path), use_safetensors=True, output_loading_info=True, **options, **AS_TRAINED
             )
             if missing := sorted(loaded["missing_keys"]):
                 raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         else:
-            lm = random_weights(config, seed, settings)
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
+            lm = random_weights(config, seed, AS_TRAINED)
     try:
         problem = _unsupported(lm)
     except Exception as error:  # models that do not support packed documents raise all kinds of errors
@@ -97,6 +96,38 @@ def load_model(model: Model, seed: int) -> Any:
         raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
     lm.published_dtype = published or torch.float32
     return lm.train()
+
+
+def empty_model(model: Model) -> Any:
+    """Build the causal LM that `load_model` loads, but read no weights: its tensors are on the meta device.
+
+    Raises ConfigError if it cannot be built.
+    """
+    with _named(model), torch.device("meta"):
+        config, _ = _config_of(model)
+        published = config.dtype
+        lm = random_weights(config, 0, AS_TRAINED)
+    lm.published_dtype = published or torch.float32
+    return lm.train()
+
+
+def _config_of(model: Model) -> tuple[Any, dict[str, Any]]:
+    """Return a model's transformers config, and the arguments of `from_pretrained` that chose it."""
+    options = {"revision": model.revision, "trust_remote_code": False}
+    return AutoConfig.from_pretrained(location(model.path), **options), options
+
+
+@contextmanager
+def _named(model: Model) -> Iterator[None]:
+    """Turn the block's error of a model that cannot be loaded into a ConfigError that names `model.path`."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise ConfigError(
+            f"model.path={model.path}: its weights are damaged ({first_line(error)}); download the model again"
+        ) from None
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
 
 
 def freeze_unused(lm: Any) -> None:

@@ -118,7 +118,7 @@ def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answe
     return Answer.model_validate(known | unknown | {"reasoning": reasoning, "answer": answer})
 
 
-def read_ranking(row: dict[str, Any], rater: str) -> dict[str, Any]:
+def read_ranking(row: dict[str, Any], rater: Any) -> dict[str, Any]:
     """Convert a row of the page's export to a ranking in the shape of `Judgment`. Raises ValueError if it is none."""
     ranked = row["ranked_responses"]
     if not isinstance(ranked, list) or not all(isinstance(one, dict) for one in ranked):

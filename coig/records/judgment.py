@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
-from coig.config.fields import Language
 from coig.errors import DataError
 from coig.files.rows import Damaged, read_rows
 from coig.records.judgment_shapes import WINNERS, convert_row
-from coig.records.record import Record, Text, describe_error
+from coig.records.record import LanguageName, Record, Text, describe_error
 
 log = logging.getLogger(__name__)
 NO_JUDGMENT = (
@@ -44,7 +43,7 @@ class Judgment(Record):
     supersedes: str | None = None  # id of the judgment that this one takes back
     study: str | None = None
     query_id: Text
-    lang: Language
+    lang: LanguageName
     genre: str | None = None
     kind: Kind
     arms: tuple[str, ...]

@@ -43,7 +43,7 @@ def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:
     """
     found: set[str] = set()
     if "ranked_responses" in row:
-        row = read_ranking(row, rater_of_file(file))
+        row = read_ranking(row, row.get("rater") or rater_of_file(file))
     row = {key: None if _is_nan(value) else value for key, value in row.items()}
     row |= {key: _clean_name(row[key], found) for key in NAMES if key in row}
     if "arms" in row:

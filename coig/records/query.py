@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo, model_validator
 
-from coig.config.fields import Language
 from coig.errors import DataError
 from coig.records.authors import is_authors_file, read_authors_prompts
-from coig.records.record import Record, make_record, read_records, text_of
+from coig.records.record import LanguageName, Record, make_record, read_records, text_of
 from coig.text.cleaning import clean_text
 
 
@@ -38,7 +37,7 @@ class Query(Record):
     """A prompt that every arm answers."""
 
     id: Annotated[CleanText, BeforeValidator(_id)]
-    lang: Annotated[Language, BeforeValidator(_clean)]
+    lang: Annotated[LanguageName, BeforeValidator(_clean)]
     genre: CleanText
     query: CleanText
 

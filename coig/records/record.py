@@ -12,9 +12,11 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 
+from coig.config.fields import Language
 from coig.errors import DataError
 from coig.files.atomic import naming, write_atomic
 from coig.files.rows import Damaged, read_rows
+from coig.text.language import language_code
 
 
 class Record(BaseModel):
@@ -43,7 +45,12 @@ def _text(value: Any, info: ValidationInfo) -> str:
     return text_of({str(info.field_name): value}, str(info.field_name))
 
 
+def _language(value: Any) -> Any:
+    return language_code(value) if isinstance(value, str) else value
+
+
 Text = Annotated[str, BeforeValidator(_text)]
+LanguageName = Annotated[Language, BeforeValidator(_language)]  # also zh-CN, EN, Chinese …
 
 
 def read_records(path: Path, record: type[One]) -> Iterator[tuple[str, One]]:

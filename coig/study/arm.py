@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,7 +155,30 @@ class Arm:
         remove_folder(self.folder)
 
     def discard_if_empty(self) -> None:
-        """Delete the folders of arm and study if they hold nothing: Hydra makes them before the data are checked."""
-        for folder in (self.folder, *list(self.folder.parents)[:2]):
-            if folder.is_dir() and {path.name for path in folder.iterdir()} <= {LOCK, "multirun.yaml"}:
+        """Delete the arm's folder if its training never began, unless another process is at work on it."""
+        if self._is_empty():
+            with suppress(LockHeldError), locked(self.folder / LOCK):
+                if self._is_empty():
+                    shutil.rmtree(self.folder)
+
+    def _is_empty(self) -> bool:
+        """Tell whether the folder holds nothing but what is made before the manifest: the lock and a logger's files."""
+        return _holds_only(self.folder, {LOCK, "wandb"})
+
+
+def discard_empty_arms(study: Path) -> None:
+    """Delete the folders of arms whose training never began, then the study's and `multirun/` if nothing is left.
+
+    Hydra makes these folders before the data are checked. Links to folders elsewhere stay.
+    """
+    with suppress(OSError):  # a folder that cannot be written to, or that another process deletes
+        for folder in study.glob("*/"):
+            Arm(folder).discard_if_empty()
+        for folder in (study, study.parent):
+            if _holds_only(folder, {"multirun.yaml"}):
                 shutil.rmtree(folder)
+
+
+def _holds_only(folder: Path, names: set[str]) -> bool:
+    """Tell whether a folder, which is no link, holds nothing but files and folders of these names."""
+    return not folder.is_symlink() and {path.name for path in folder.iterdir()} <= names

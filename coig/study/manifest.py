@@ -73,6 +73,7 @@ class DataFacts(Facts):
     name: str
     ratio: str
     fingerprint: str  # sha256 over all examples in order: arms that share it saw the same data
+    token_fingerprint: str | None = None  # sha256 over all training tokens: how the data were encoded
     sources: tuple[SourceUse, ...] = ()
     left_out: dict[str, int] = {}  # rows, by reason
     truncated: int = 0  # training examples, by length

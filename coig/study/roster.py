@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -75,8 +76,14 @@ class Roster:
 def contestant_of_stranger(name: str) -> Contestant:
     """Return the contestant of an arm that has no manifest, because it was not trained here.
 
-    Its ratio is known only if its name is that of one of the paper's five arms.
+    Its ratio is known only if its name is that of one of the paper's five arms, of any seed.
     """
-    if name in PAPER_ARMS:
-        return Contestant(name, Ratio.parse(PAPER_ARMS[name]))
+    if (paper := without_seed(name)) in PAPER_ARMS:
+        return Contestant(name, Ratio.parse(PAPER_ARMS[paper]))
     return Contestant(name, None, is_plain=False)
+
+
+def without_seed(name: str) -> str:
+    """Return the name of one of the paper's arms without its seed, `cw` for `cw-s1`; any other name as it is."""
+    paper = re.sub(r"-s\d+$", "", name)
+    return paper if paper in PAPER_ARMS else name

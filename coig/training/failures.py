@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from lightning import Callback
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
@@ -42,6 +44,16 @@ def check_weights(module: nn.Module, steps: int) -> None:
 def _own_part(weight: Tensor) -> Tensor:
     """Return a sharded weight's part on this rank, or the whole weight if it is not sharded."""
     return weight.to_local() if isinstance(weight, DTensor) else weight
+
+
+class DropOnFailure(Callback):
+    """A callback that frees model and optimizer state if a run fails; Lightning would copy them to the host."""
+
+    def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
+        """Drop the model, and clear the state of its optimizer."""
+        del module.model
+        for optimizer in trainer.optimizers:
+            optimizer.state.clear()
 
 
 @contextmanager

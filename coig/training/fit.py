@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from lightning import seed_everything
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from transformers.utils.logging import disable_progress_bar
 
 from coig.config import SPLIT, TrainConfig
@@ -22,7 +21,7 @@ from coig.data.tokenizer import check_length, load_tokenizer
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
 from coig.models.attention import PATHS, attention_path
-from coig.models.causal_lm import CausalLM, freeze_unused, load_model
+from coig.models.causal_lm import CausalLM, empty_model, freeze_unused, load_model
 from coig.models.export import export
 from coig.models.flops import TrainingFlops
 from coig.study.arm import Arm
@@ -30,11 +29,15 @@ from coig.training import ranks
 from coig.training.budget import budgeted
 from coig.training.checkpoints import Checkpoints, DirectIO
 from coig.training.exported import measure_export
+from coig.training.failures import DropOnFailure
 from coig.training.loggers import log_model, tracking
 from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
 from coig.training.sharding import whole_weights
+from coig.training.state import check_encoding
+from coig.training.strategies import strategy_of
+from coig.training.threads import set_threads
 from coig.training.throughput import ProgressBar, Throughput
 
 log = logging.getLogger(__name__)
@@ -49,13 +52,17 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     """
     _quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)
+    set_threads(config.trainer, None if anew else arm)
     check_length(config.model)
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
     train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
+    if not anew:
+        ranks.first_decides(lambda: check_encoding(arm, train))
     others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
     planned = budgeted(config, train, others)
-    lm = ranks.first_before_others(lambda: load_model(config.model, config.seed))
+    lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
+    _check_same_weights(lm, config)
     steps = planned.trainer.total_steps(len(train))
     prepared = Prepared(lm, mixture, like, train, validation, steps)
     module = CausalLMModule(_trainable(lm, config), config, prepared.steps)
@@ -68,7 +75,8 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
         if record:
             record.begin()
         trainer.loggers = loggers
-        trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
+        with ranks.lost_peers_named():
+            trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
         weights = whole_weights(module.model)
         if record:
@@ -78,6 +86,16 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
             is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
             record.exported = measure_export(config, arm, dtype, validation, is_changed=is_changed)
             log_model(config, arm, record.manifest)
+
+
+def _check_same_weights(lm: Any, config: TrainConfig) -> None:
+    """Raise ConfigError if the first rank's model has other weights than this rank's, which its config describes."""
+    weights = {name: tuple(weight.shape) for name, weight in lm.named_parameters()}
+    if ranks.first_decides(lambda: weights) != weights:
+        raise ConfigError(
+            f"model.path={config.model.path}: its files hold other weights than its config.json describes, so several "
+            "devices cannot share them; train it on one device"
+        )
 
 
 def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
@@ -103,7 +121,8 @@ def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
 def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: bool) -> Any:
     """Build Lightning's trainer with the callbacks, strategy and plugins of this arm."""
     throughput = Throughput(flops)
-    callbacks: list[Callback] = [throughput, StepFigures(), Checkpoints(arm, config.trainer.checkpoint_every)]
+    checkpoints = Checkpoints(arm, config.trainer.checkpoint_every)
+    callbacks: list[Callback] = [throughput, StepFigures(), checkpoints, DropOnFailure()]
     if config.trainer.arguments().get("enable_progress_bar", True):
         callbacks.append(ProgressBar(throughput))
     sharded = config.trainer.strategy == "fsdp"
@@ -112,7 +131,8 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: 
         default_root_dir=str(arm.folder),
         logger=False,  # set when there is something to log
         callbacks=callbacks,
-        strategy=_strategy(config),
+        strategy=strategy_of(config.trainer),
+        inference_mode=False,  # FSDP2 keeps memory for what it gathers; memory of that mode cannot be trained with
         plugins=[] if sharded else [DirectIO()],
         num_sanity_val_steps=0,
         limit_val_batches=1.0 if validates else 0,
@@ -121,17 +141,6 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: 
         # sharded weights are cast by FSDP2 itself
         **({"precision": "32-true"} if sharded else {}),
     )
-
-
-def _strategy(config: TrainConfig) -> Strategy | str:
-    """Return Lightning's strategy for fsdp or ddp; any other name unchanged."""
-    match config.trainer.strategy:
-        case "fsdp":
-            return ModelParallelStrategy(data_parallel_size=config.trainer.ranks, tensor_parallel_size=1)
-        case "ddp":
-            return DDPStrategy(gradient_as_bucket_view=True)
-        case other:
-            return other
 
 
 def _log_attention(config: TrainConfig) -> None:

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from coig.config import TrainConfig
 from coig.config.stored import dump_config
 from coig.errors import ConfigError
+from coig.study.arm import Arm
+
+STOPPED_WITHIN = 10  # seconds from SIGTERM to SIGKILL; a rank that waits for a GPU's exchange does not see SIGTERM
 
 
-def launch(config: TrainConfig) -> None:
+def launch(config: TrainConfig, arm: Arm) -> None:
     """Train an arm in `trainer.devices` new processes of this node, and wait for them.
 
-    Raises ConfigError if one of them fails, so that a sweep continues with its next arm. Raises SystemExit if a signal
-    stopped them, so that the sweep stops too.
+    They share the CPU threads of this one. Raises ConfigError if one of them fails, so that a sweep continues with its
+    next arm. Raises SystemExit if a signal stopped them, so that the sweep stops too.
     """
     if config.trainer.num_nodes > 1:
         raise ConfigError(
             f"trainer.num_nodes={config.trainer.num_nodes}: start the command on each node with torchrun --nnodes="
             f"{config.trainer.num_nodes} --nproc-per-node={config.trainer.devices} … train.py …, one arm a command"
         )
+    import torch
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the rank has said what is wrong
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(STOPPED_WITHIN))
     agent = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -38,16 +46,39 @@ def launch(config: TrainConfig) -> None:
         max_restarts=0,
         run_id=config.arm,
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _omp_threads(max(1, torch.get_num_threads() // config.trainer.devices)),
+    ):
         file = Path(folder) / "config.json"
         file.write_text(json.dumps(dump_config(config)), encoding="utf-8")
         try:
             elastic_launch(agent, sys.executable)("-m", "coig.training", str(file))
         except ChildFailedError as error:
             rank, failure = error.get_first_failure()
-            raise ConfigError(
-                f"{config.arm}: process {rank} of {config.trainer.devices} ended with exit code {failure.exitcode}; "
-                "its message is above"
-            ) from None
+            problem = f"process {rank} of {config.trainer.devices} ended with exit code {failure.exitcode}"
+            _mark_failed(arm, problem)
+            raise ConfigError(f"{config.arm}: {problem}; its message is above") from None
         except SignalException as error:  # elastic_launch has stopped the processes
+            _mark_failed(arm, "interrupted")
             raise SystemExit(128 + error.sigval) from None
+
+
+@contextmanager
+def _omp_threads(count: int) -> Iterator[None]:
+    """Let each process that starts while the block runs compute with `count` threads."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _mark_failed(arm: Arm, problem: str) -> None:
+    """Write to the manifest that the arm failed, if its first rank was ended before it could."""
+    if arm.is_known and (manifest := arm.manifest()).status == "running":
+        arm.write_manifest(manifest.model_copy(update={"status": "failed", "error": problem}))

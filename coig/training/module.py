@@ -18,7 +18,7 @@ from coig.config.loading import construct
 from coig.data.steps import GROUPS, MicroBatch, Step
 from coig.models.causal_lm import CausalLM
 from coig.training.failures import check_finite, check_validation, memory_for
-from coig.training.sharding import shard
+from coig.training.sharding import replicate, shard
 
 
 class CausalLMModule(LightningModule):
@@ -36,16 +36,32 @@ class CausalLMModule(LightningModule):
         self.strict_loading = config.model.lora is None or config.trainer.strategy == "fsdp"
         self.model = model
         self.config = config
+        self.is_spread = False  # over the ranks
         self.figures: dict[str, float] = {}  # the last step's metrics, by their names in metrics.jsonl
-        # built here so that a wrong argument fails before anything is written; built again after sharding
-        self.optimizer: Optimizer = construct(config.optimizer, [p for p in model.parameters() if p.requires_grad])
+        self.optimizer: Optimizer
+        if not self._is_empty:  # built here so that a wrong argument fails before anything is written
+            self.optimizer = self._build_optimizer()
+
+    @property
+    def _is_empty(self) -> bool:
+        """Whether the weights are still to come from the first rank."""
+        return any(weight.is_meta for weight in self.model.parameters())
 
     def configure_model(self) -> None:
-        """Shard the model with fsdp and build its optimizer; Lightning calls this again before a validation."""
-        if self.config.trainer.strategy == "fsdp" and not isinstance(next(self.model.parameters()), DTensor):
-            shard(self.model, self.device_mesh["data_parallel"], self.config.trainer.precision)
-            trained = [p for p in self.model.parameters() if p.requires_grad]
-            self.optimizer = construct(self.config.optimizer, trained)
+        """Spread the model over the ranks and build its optimizer; Lightning calls this again before a validation."""
+        trainer = self.config.trainer
+        if trainer.strategy == "auto" or self.is_spread:
+            return
+        if trainer.strategy == "fsdp":
+            shard(self.model, self.device_mesh["data_parallel"], trainer.precision, self.device)
+        else:
+            replicate(self.model, self.device)
+        self.is_spread = True
+        self.optimizer = self._build_optimizer()
+
+    def _build_optimizer(self) -> Optimizer:
+        optimizer: Optimizer = construct(self.config.optimizer, [p for p in self.model.parameters() if p.requires_grad])
+        return optimizer
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return the optimizer and its schedule per step, with warm-up over a share of all steps."""

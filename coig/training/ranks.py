@@ -3,6 +3,9 @@
 On one node, `python train.py trainer=fsdp trainer.devices=4` starts new ranks for every arm of a sweep (`launch`), from
 the resolved config. Lightning would instead repeat the whole command line in each rank, `-m` included. On several nodes
 torchrun starts the ranks. Both set the same environment variables.
+
+A rank that fails prints its message and exits at once. It must not leave the process group in order, because that can
+wait for ranks which wait for this one; torchrun and `launch` end them.
 """
 
 from __future__ import annotations
@@ -10,17 +13,26 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import re
+import sys
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from coig.config import Trainer
-from coig.errors import ConfigError
+from coig.errors import ConfigError, disk_problem
 
 Result = TypeVar("Result")
-PATIENCE = timedelta(hours=3)  # how long ranks wait for the first one, which may have to download a model
+PATIENCE = timedelta(hours=3)  # how long ranks wait for the first one, which may download a model or write a checkpoint
+EXCHANGE = timedelta(minutes=10)  # how long an exchange of tensors may take, NCCL's own default
+GRACE = 5  # seconds in which the first rank prints an error that all share, and torchrun ends the others
+LOST_PEER = re.compile(r"(closed|reset) by peer|Broken pipe|remote process exited")  # of gloo, and of NCCL
 GROUPS = itertools.count()  # numbers the process groups of this process
+
+waiting: Any = None  # the process group for long waits, of gloo; None in a single process
 
 
 def is_rank() -> bool:
@@ -45,9 +57,10 @@ def check_devices(trainer: Trainer) -> None:
 
 @contextmanager
 def joined(trainer: Trainer) -> Iterator[None]:
-    """Join the ranks' process group and leave it at the end; do nothing in a single process.
+    """Join the ranks' process group, and leave it once all have reached the end; do nothing in a single process.
 
-    Raises ConfigError if the number of started ranks is not the config's.
+    If the block fails, print the error and end this process. Raises ConfigError if the number of started ranks is not
+    the config's.
     """
     if not is_rank():
         yield
@@ -58,21 +71,77 @@ def joined(trainer: Trainer) -> Iterator[None]:
             f"trainer.devices={trainer.devices}, trainer.num_nodes={trainer.num_nodes}: {trainer.ranks} processes, but "
             f"torchrun started {started}; make them agree"
         )
+    if not is_first():
+        logging.getLogger("coig").setLevel(logging.CRITICAL)
+    try:
+        _join(trainer)
+        yield
+        wait_for_all()
+    except BaseException as error:
+        _exit(error)
+    _leave()
+
+
+def _join(trainer: Trainer) -> None:
+    """Create the default process group, which exchanges tensors, and the group for long waits."""
+    global waiting
     import torch.distributed as dist
     from torch.distributed import PrefixStore  # type: ignore[attr-defined]
     from torch.distributed.rendezvous import rendezvous
 
-    if not is_first():
-        logging.getLogger("coig").setLevel(logging.CRITICAL)
     backend = "cpu:gloo,cuda:nccl" if trainer.accelerator == "gpu" else "gloo"
     store, rank, size = next(iter(rendezvous("env://", timeout=PATIENCE)))
     # torchrun has one store for all arms of a sweep; without a prefix a group would read its predecessor's addresses
     prefixed = PrefixStore(f"arm {next(GROUPS)}", store)
-    dist.init_process_group(backend, store=prefixed, rank=rank, world_size=size, timeout=PATIENCE)
+    dist.init_process_group(backend, store=prefixed, rank=rank, world_size=size, timeout=EXCHANGE)
+    waiting = dist.new_group(backend="gloo", timeout=PATIENCE)
+
+
+def _leave() -> None:
+    """Destroy the process groups."""
+    global waiting
+    import torch.distributed as dist
+
+    waiting = None
+    dist.destroy_process_group()
+
+
+def _exit(error: BaseException) -> NoReturn:
+    """Print an error and end this process, without destructors and exit handlers, which could wait for other ranks."""
+    if not is_first():
+        time.sleep(GRACE)
+    code = 1
+    match error:
+        case SystemExit(code=int(code)):
+            pass
+        case KeyboardInterrupt():
+            code = 130
+        case ConfigError():
+            print(error, file=sys.stderr)
+        case _:
+            print(disk_problem(error) or "".join(traceback.format_exception(error)), file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+@contextmanager
+def lost_peers_named() -> Iterator[None]:
+    """Turn the block's error of an exchange that another rank broke off into a ConfigError."""
     try:
         yield
-    finally:
-        dist.destroy_process_group()
+    except RuntimeError as error:
+        if is_rank() and LOST_PEER.search(str(error)):
+            raise ConfigError("another process of this arm ended; its own message says why") from error
+        raise
+
+
+def wait_for_all() -> None:
+    """Wait until every rank has called this, up to PATIENCE; do nothing in a single process."""
+    if is_rank():
+        import torch.distributed as dist
+
+        dist.barrier(group=waiting)
 
 
 def first_decides(decide: Callable[[], Result]) -> Result:
@@ -87,14 +156,17 @@ def first_decides(decide: Callable[[], Result]) -> Result:
             decision = [decide()]
         except ConfigError as error:
             decision = [error]
-    dist.broadcast_object_list(decision)
+    dist.broadcast_object_list(decision, group=waiting)
     if isinstance(decision[0], ConfigError):
         raise decision[0]
     return decision[0]  # type: ignore[return-value]
 
 
-def first_before_others(make: Callable[[], Result]) -> Result:
-    """Call `make` on every rank and return its result; the other ranks wait for the first, which fills the cache."""
+def first_before_others(make: Callable[[], Result], others: Callable[[], Result] | None = None) -> Result:
+    """Call `make` on the first rank, then `others` on the other ranks, by default `make` too; return the result.
+
+    The first rank fills caches for the others. A ConfigError of it is raised on all.
+    """
     made: list[Result] = []
     first_decides(lambda: made.append(make()))
-    return made[0] if made else make()
+    return made[0] if made else (others or make)()

@@ -16,7 +16,7 @@ import torch
 from coig.config import TrainConfig, Trainer
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
-from coig.errors import disk_problem
+from coig.errors import system_problem
 from coig.files.atomic import remove, write_atomic
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, Manifest, Status, Times
@@ -62,7 +62,7 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
         record.end("failed", "interrupted")
         raise SystemExit(_exit_code(stop)) from None
     except BaseException as problem:
-        record.end("failed", disk_problem(problem) or f"{type(problem).__name__}: {problem}")
+        record.end("failed", system_problem(problem) or f"{type(problem).__name__}: {problem}")
         raise
 
 
@@ -145,6 +145,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
             "name": config.data.name,
             "ratio": config.data.ratio,
             "fingerprint": mixture.fingerprint,
+            "token_fingerprint": train.fingerprint,
             "sources": list(mixture.sources),
             "left_out": mixture.left_out,
             **_left_out_by_length(train, validation),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from coig.config import TrainConfig
 from coig.config.fields import MULTIRUN
@@ -17,9 +19,14 @@ from coig.study.arm import Arm
 from coig.study.tracking import is_wandb, prepare_wandb
 from coig.training import ranks
 from coig.training.launch import launch
-from coig.training.state import decide_state
+from coig.training.state import check_encoding, decide_state
+
+if TYPE_CHECKING:
+    from coig.data.encoded import EncodedSet
 
 log = logging.getLogger(__name__)
+
+REQUEUED = "SLURM_RESTART_COUNT"  # which SLURM sets for a job that it has queued again
 
 
 def train(config: TrainConfig) -> float | None:
@@ -28,10 +35,12 @@ def train(config: TrainConfig) -> float | None:
     With several devices, start one process (rank) for each; every rank calls this function again. Afterwards all memory
     is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is written.
     """
+    if REQUEUED in os.environ:  # `overwrite` was obeyed by the job's first run, and would delete what that has trained
+        config = config.model_copy(update={"overwrite": False})
     try:
         ranks.check_devices(config.trainer)
         if config.trainer.ranks > 1 and not ranks.is_rank():
-            launch(config)
+            launch(config, _arm(config))
         else:
             with ranks.joined(config.trainer):
                 _train(config, _arm(config))
@@ -46,28 +55,23 @@ def train(config: TrainConfig) -> float | None:
 def _train(config: TrainConfig, arm: Arm) -> None:
     """Train the arm on this rank, unless it is done; only the first rank writes to its folder."""
     with arm.locked() if ranks.is_first() else nullcontext():
-        try:
-            if ranks.is_first():
-                _prepare_logger(config)
-            mixture = ranks.first_before_others(
-                lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
-            )
-            fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
-            if mixture.fingerprint != fingerprint:
-                raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
-            _check_objective(config, mixture)
-            like = ranks.first_before_others(lambda: _like(config))
-            state = ranks.first_decides(lambda: decide_state(arm, config, fingerprint, _fingerprint(like)))
-            if state == "done":
-                log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
-                if ranks.is_first() and config.question:
-                    _store_question(arm, config)
-                return
-            _import_fit()(config, arm, mixture, like, anew=state == "new")
-        except BaseException:  # includes Ctrl-C during imports
-            if ranks.is_first():
-                arm.discard_if_empty()
-            raise
+        if ranks.is_first():
+            _prepare_logger(config)
+        mixture = ranks.first_before_others(
+            lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
+        )
+        fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
+        if mixture.fingerprint != fingerprint:
+            raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
+        _check_objective(config, mixture)
+        like = ranks.first_before_others(lambda: _like(config))
+        state = ranks.first_decides(lambda: decide_state(arm, config, fingerprint, _fingerprint(like)))
+        if state == "done":
+            log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
+            if ranks.is_first() and config.question:
+                _store_question(arm, config)
+            return
+        _import_fit()(config, arm, mixture, like, anew=state == "new")
 
 
 def _store_question(arm: Arm, config: TrainConfig) -> None:
@@ -158,18 +162,21 @@ def check(config: TrainConfig) -> None:
     _prepare_logger(config)
     mixture, like = build_mixture(config.data, config.seed, config.supervision.needs_reasoning), _like(config)
     _check_objective(config, mixture)
-    if decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like)) != "done":
-        _encode(config, mixture)
+    state = decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like))
+    if state != "done":
+        train = encode(config, mixture)
+        if state == "unfinished":
+            check_encoding(_arm(config), train)
 
 
-def _encode(config: TrainConfig, mixture: Mixture) -> None:
-    """Encode the mixture into the cache, to raise what the chat template refuses before training."""
+def encode(config: TrainConfig, mixture: Mixture) -> EncodedSet:
+    """Return the encoded training examples. Raises DataError for what the chat template refuses."""
     from coig.data.encoded import encode_mixture
     from coig.data.encoding import Encoder
     from coig.data.tokenizer import check_length, load_tokenizer
 
     check_length(config.model)
-    encode_mixture(mixture, config, Encoder.of(config.model, load_tokenizer(config.model)))
+    return encode_mixture(mixture, config, Encoder.of(config.model, load_tokenizer(config.model)))[0]
 
 
 def _like(config: TrainConfig) -> Mixture | None:

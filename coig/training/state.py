@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from coig.config import TrainConfig
 from coig.config.differences import list_differences
 from coig.config.stored import dump_config
 from coig.errors import ConfigError
 from coig.study.arm import Arm
+
+if TYPE_CHECKING:
+    from coig.data.encoded import EncodedSet
 
 State = Literal["new", "unfinished", "done"]
 
@@ -54,6 +57,24 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
     if checkpoint and not _is_sound(checkpoint):
         raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
     return "unfinished"
+
+
+def check_encoding(arm: Arm, train: EncodedSet) -> None:
+    """Raise ConfigError if the run that `train` would continue encoded the same data as other tokens.
+
+    Another version of coig or of a library may do so. Versions that recorded no fingerprint of the tokens recorded
+    their numbers, which are compared instead.
+    """
+    data = arm.manifest().data
+    recorded = {(one.kind, one.lang, one.source): (one.tokens, one.supervised_tokens) for one in data.train}
+    numbers = {
+        (one["kind"], one["lang"], one["source"]): (one["tokens"], one["supervised_tokens"]) for one in train.groups
+    }
+    if recorded != numbers or data.token_fingerprint not in (None, train.fingerprint):
+        raise ConfigError(
+            f"{arm.folder}: cannot be continued, because this version of coig or of its libraries turns the same data "
+            "into other tokens; install the versions in its manifest.json, or overwrite=true trains it anew"
+        )
 
 
 def _is_sound(checkpoint: Path) -> bool:

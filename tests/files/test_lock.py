@@ -78,3 +78,19 @@ def test_another_host_s_lock_is_nobody_s_to_take(tmp_path: Path, monkeypatch: py
     with pytest.raises(LockHeldError, match="process 1 on elsewhere, since yesterday"), locked(tmp_path / "lock", 0.3):
         pass
     assert (tmp_path / "lock").read_text() == owner
+
+
+def test_ctrl_c_while_the_lock_is_taken_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "lock"
+
+    def interrupted(descriptor: int, how: int) -> None:
+        real(descriptor, how)
+        raise KeyboardInterrupt
+
+    real = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", interrupted)  # the signal comes during the system call
+    with pytest.raises(KeyboardInterrupt), locked(file):
+        pass
+    monkeypatch.undo()
+    with locked(file):
+        assert json.loads(file.read_bytes())["process"] == os.getpid()

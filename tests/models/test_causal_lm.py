@@ -192,6 +192,15 @@ def test_weights_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
         load_model(pickled, 0)
 
 
+@pytest.mark.parametrize("left", [0, 100, -100])
+def test_weights_that_are_cut_short_are_refused(left: int, tmp_path: Path) -> None:
+    whole = saved(load_model(TINY, 0), tmp_path)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:left])
+    with pytest.raises(ConfigError, match=rf"model\.path={tmp_path}: its weights are damaged \(.*\); download"):
+        load_model(whole, 0)
+
+
 @pytest.mark.parametrize("path", ["nobody/no-such-model", "sample:."])
 def test_a_model_that_cannot_be_had(path: str) -> None:
     missing = TINY.model_copy(update={"path": path})

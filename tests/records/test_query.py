@@ -24,6 +24,13 @@ def test_bad_queries_are_named(tmp_path: Path, line: str, message: str) -> None:
         read_queries(file)
 
 
+def test_languages_are_read_as_data_sets_name_them(tmp_path: Path) -> None:
+    file = tmp_path / "q.jsonl"
+    named = ["zh-CN", "Chinese", " EN ", "en_US"]
+    file.write_text("".join(GOOD.replace("q1", name).replace('"en"', f'"{name}"') for name in named))
+    assert [query.lang for query in read_queries(file)] == ["zh", "zh", "en", "en"]
+
+
 def test_ids_may_be_numbers_and_queries_a_table(tmp_path: Path) -> None:
     file = tmp_path / "q.jsonl"
     file.write_text(GOOD.replace('"q1"', "7.0") + GOOD.replace('"q1"', "8"))

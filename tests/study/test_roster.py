@@ -31,9 +31,13 @@ def test_names_say_nothing_about_arms_that_were_trained(tmp_path: Path) -> None:
         ("general", "general"),
         ("generalist", None),
         ("cw-x", None),
+        ("cw-s1", "0"),
+        ("cw+1k-s12", "1k"),
+        ("general-s2", "general"),
+        ("gpt-s1", None),
     ],
 )
-def test_a_stranger_is_known_by_exactly_the_papers_name(name: str, ratio: str | None) -> None:
+def test_a_stranger_is_known_by_the_papers_name_of_any_seed(name: str, ratio: str | None) -> None:
     found = contestant_of_stranger(name).ratio
     assert (found.text if found else None) == ratio
 

@@ -1,4 +1,4 @@
-"""Full disks, deleted folders and signals: what happened is said in one line, and nothing is lost or left behind."""
+"""Full disks, little memory, deleted folders and signals: one line says what happened, and nothing is lost or left."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from coig.study.arm import Arm
 from tests.conftest import ROOT, Command, outside
@@ -56,6 +58,23 @@ def test_output_that_cannot_be_written_is_dropped(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=100)
     assert (run.returncode, run.stdout, run.stderr) == (0, "?\n", "at the end")
+
+
+@pytest.mark.parametrize("needs", ["import torch", "bytearray(1 << 30)"])
+def test_too_little_memory_is_said_in_one_line(needs: str, tmp_path: Path) -> None:
+    program = (
+        "import os, resource\n"
+        "from pathlib import Path\n"
+        "from coig.config.process import guarded\n"
+        "with guarded():\n"
+        "    used = int(Path('/proc/self/statm').read_text().split()[0]) * os.sysconf('SC_PAGE_SIZE')\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (used + 200_000_000, -1))\n"
+        f"    {needs}\n"
+    )
+    run = python(program, tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("Cannot allocate memory; allow this process more (ulimit -v")
+    assert run.stderr.count("\n") == 1
 
 
 def started(folder: Path, *overrides: str) -> tuple[Forked, Arm]:

@@ -5,8 +5,12 @@ import resource
 import sys
 from pathlib import Path
 
+import lightning
 import pytest
+import torch
+from torch import Tensor, nn
 
+from coig.training.failures import DropOnFailure
 from tests.conftest import ROOT, Command
 
 SMALL = ("data.ratio=0", "data.creative.size=20", "trainer.global_batch_size=4", "logger=none", "study=failing")
@@ -71,3 +75,40 @@ def test_layers_that_are_not_there_cannot_compute_twice(command: Command) -> Non
     result = command("train.py", *SMALL, "trainer.activation_checkpointing=5")
     assert result.returncode == 1
     assert "trainer.activation_checkpointing=5: the model has 4 layers" in result.stderr
+
+
+class Failing(lightning.LightningModule):
+    """A model that fails at its second step; it counts the numbers that Lightning then copies to the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.Linear(1, 1, bias=False)
+        self.copied = -1
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.model.parameters())
+
+    def training_step(self, batch: int, index: int) -> Tensor:
+        if index:
+            raise RuntimeError("the second step fails")
+        loss: Tensor = self.model(torch.ones(1))
+        return loss
+
+    def cpu(self) -> "Failing":
+        self.copied = sum(weight.numel() for weight in self.parameters())
+        return self
+
+
+def test_a_failed_run_copies_nothing_to_the_host() -> None:
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    trainer = lightning.Trainer(accelerator="cpu", max_epochs=1, callbacks=[DropOnFailure()], **quiet)
+    module = Failing()
+    with pytest.raises(RuntimeError, match="the second step fails"):
+        trainer.fit(module, range(3))
+    assert module.copied == 0
+    assert not any(optimizer.state for optimizer in trainer.optimizers)

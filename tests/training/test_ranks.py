@@ -1,18 +1,25 @@
 """One step is the same step on one device and on two, whoever shares the work among them."""
 
+import json
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from coig.config.fields import SAMPLE
 from coig.models.causal_lm import load_model
 from coig.study.arm import Arm
 from tests.conftest import ROOT, Command, outside
-from tests.forked import PATIENCE
+from tests.forked import PATIENCE, Forked
 from tests.models.test_causal_lm import TINY
 
 # a large plain gradient step, so that the weights' change is the gradient; 33 examples, so that the second step has a
@@ -35,6 +42,7 @@ SETTINGS = (
     "trainer.checkpoint_every=1",
     "logger=none",
 )
+ENDED_WITHIN = 20  # seconds after one rank has failed
 RANKS = {
     "one": (),
     "ddp": ("trainer.devices=2", "trainer.strategy=ddp"),
@@ -45,6 +53,62 @@ RANKS = {
 def succeeded(result: Any) -> Any:
     assert result.returncode == 0, result.stdout + result.stderr
     return result
+
+
+@contextmanager
+def started_ranks(folder: Path, *overrides: str) -> Iterator[list[Forked]]:
+    """Start train.py twice, in the environment that torchrun gives two ranks on one node; in the end kill them."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    size = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "test"}
+    each = ({"RANK": number, "LOCAL_RANK": number} for number in "01")
+    ranks = [Forked("train.py", overrides, folder, outside() | address | size | rank) for rank in each]
+    try:
+        yield ranks
+    finally:
+        for rank in ranks:
+            if rank.poll() is None:
+                rank.kill()
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_a_rank_that_fails_alone_ends_all(strategy: str, tmp_path: Path) -> None:
+    """No rank is ended by another process here; torchrun would do so after the first exit."""
+    failing = "optimizer._target_=tests.training.failing.OutOfMemoryOnSecondRank"
+    settings = (*SETTINGS[:6], *RANKS[strategy], "logger=none", failing, "study=alone", "arm=a")
+    arm = Arm(tmp_path / "multirun" / "alone" / "a")
+    with started_ranks(tmp_path, *settings) as ranks:
+        until = time.monotonic() + PATIENCE
+        while not (arm.metrics.exists() and "train/loss" in arm.metrics.read_text()):  # the first has taken its step
+            assert all(rank.poll() is None for rank in ranks), [rank.wait() for rank in ranks]
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        failed = time.monotonic()
+        first, second = (rank.wait() for rank in ranks)
+        assert time.monotonic() - failed < ENDED_WITHIN
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert "out of memory: the largest micro-batch of this step has " in second.stderr
+    assert "another process of this arm ended; its own message says why" in first.stderr
+    assert "Traceback" not in first.stderr + second.stderr
+    assert "another process of this arm ended" in str(arm.manifest().error)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory of a process from /proc")
+def test_the_first_rank_alone_holds_the_whole_model(tmp_path: Path) -> None:
+    """The second never has more than its half and one layer; 119 M weights of 4 bytes, few of them embeddings."""
+    shutil.copytree(SAMPLE / "tiny", tmp_path / "deep", ignore=shutil.ignore_patterns("*.safetensors"))
+    config = json.loads((tmp_path / "deep" / "config.json").read_text())
+    config |= {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 16, "layer_types": None}
+    config |= {"num_attention_heads": 8, "num_key_value_heads": 8}
+    (tmp_path / "deep" / "config.json").write_text(json.dumps(config))
+    noting = "optimizer._target_=tests.training.failing.PeakMemory"
+    settings = (*SETTINGS[:6], *RANKS["fsdp"], "logger=none", "model.path=deep", noting)
+    with started_ranks(tmp_path, *settings) as ranks:
+        for rank in ranks:
+            assert "peak noted" in (ended := rank.wait()).stderr, ended.stderr
+    first, second = (int((tmp_path / f"peak-{rank}").read_text()) * 1024 for rank in (0, 1))
+    assert first - second > 0.3 * 119e6 * 4
 
 
 def test_two_processes_take_the_steps_of_one(command: Command, tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from coig.config import TrainConfig
+from coig.data.mixture import build_mixture
 from coig.errors import ConfigError
 from coig.study.arm import Arm
-from coig.training.state import decide_state
+from coig.training.run import encode
+from coig.training.state import check_encoding, decide_state
 from tests.studies import compose_config, make_manifest
 
 
@@ -105,3 +107,22 @@ def test_resume_accepts_more_epochs_and_overwrite_anything(tmp_path: Path) -> No
             decide_state(arm, compose_config(refused, "resume=true"), "f")
     assert decide_state(arm, compose_config("model.learning_rate=0.5", "overwrite=true"), "other") == "new"
     assert arm.model.exists()  # deleted only when the new run can start
+
+
+def test_only_the_same_tokens_are_trained_on(tmp_path: Path) -> None:
+    """An arm that was stopped is continued if this version encodes its data alike; a system prompt stands for another
+    version. Manifests of earlier versions have only the numbers of tokens."""
+    small = ("data.ratio=0", "data.creative.size=8")
+    same, other = (
+        encode(config, build_mixture(config.data, config.seed))
+        for config in (compose_config(*small), compose_config(*small, "model.system_prompt=Write."))
+    )
+    arm = Arm(tmp_path / "cw")
+    for recorded in (same.fingerprint, None):
+        arm.write_manifest(make_manifest("cw", data={"train": same.groups, "token_fingerprint": recorded}))
+        check_encoding(arm, same)
+        with pytest.raises(ConfigError, match=r"cw: cannot be continued.* other tokens; .* overwrite=true"):
+            check_encoding(arm, other)
+    arm.write_manifest(make_manifest("cw", data={"train": same.groups, "token_fingerprint": other.fingerprint}))
+    with pytest.raises(ConfigError, match="other tokens"):
+        check_encoding(arm, same)

@@ -9,8 +9,21 @@ from dataclasses import dataclass
 import polars as pl
 
 from coig.config import Question
-from coig.evaluation.findings.caveats import notes_on_answers, notes_on_failures, notes_on_judgments, notes_on_strengths
-from coig.evaluation.findings.cells import Cell, average_over_seeds, group_by_seed, verdicts_between
+from coig.evaluation.findings.caveats import (
+    notes_on_answers,
+    notes_on_damage,
+    notes_on_engines,
+    notes_on_failures,
+    notes_on_judgments,
+    notes_on_strengths,
+)
+from coig.evaluation.findings.cells import (
+    Cell,
+    average_over_seeds,
+    group_by_seed,
+    group_strangers_by_seed,
+    verdicts_between,
+)
 from coig.evaluation.findings.claims import claim_table, signature_table
 from coig.evaluation.findings.contrasts import CONTRASTS, contrast_table, find_contrasts
 from coig.evaluation.findings.halves import halves_in_words
@@ -18,6 +31,7 @@ from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures.tables import comparison_table
 from coig.evaluation.preferences.judgments import Judgments
 from coig.evaluation.preferences.win_rates import win_rates
+from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.roster import Roster
 
@@ -61,7 +75,7 @@ def interpret(
         tables: the evaluation's tables by name.
         margin: the smallest advantage in win rate that matters, as a share: 0.1 for 10 points.
     """
-    cells = group_by_seed(arms)
+    cells = group_by_seed(arms) if arms else group_strangers_by_seed(roster)
     pooled = _pool_seeds(cells, answers, judgments, tables) if _has_seeds(cells) else None
     rated = (judgments.ratings, judgments.scale) if judgments else (None,)
     claim_inputs = pooled or (roster, tables.get("win_rates"), tables.get("automatic"), tables.get("comparisons"))
@@ -87,24 +101,21 @@ def _notes(
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
 ) -> list[str]:
-    """Collect the notes on the answers, failed queries, judgments and strengths."""
+    """Collect the notes on the answers, failed queries, engines, judgments and strengths."""
     notes = []
     if answers is not None:
         notes += notes_on_answers(answers, {arm.name: arm.config().seed for arm in arms})
-        notes += notes_on_failures(_failed_queries(arms, answers["queries"].drop_nulls().unique(maintain_order=True)))
+        answered = _read_answers(arms, answers["queries"].drop_nulls().unique(maintain_order=True))
+        notes += notes_on_damage(answers) + notes_on_failures(answered) + notes_on_engines(answered)
     if judgments is not None:
         notes += notes_on_judgments(judgments, answers) + notes_on_strengths(tables["strengths"])
     return notes
 
 
-def _failed_queries(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str, set[str]]]:
-    """Return {file of queries: {arm: ids of failed queries}}; arms without answers to a file are left out of it."""
+def _read_answers(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str, list[Answer]]]:
+    """Return {file of queries: {arm: answers}}; arms without answers to a file are left out of it."""
     return {
-        queries: {
-            arm.name: {answer.query_id for answer in arm.answers(queries) if answer.failed and answer.sample == 0}
-            for arm in arms
-            if arm.generations(queries).exists()
-        }
+        queries: {arm.name: arm.answers(queries) for arm in arms if arm.generations(queries).exists()}
         for queries in files
     }
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from coig.config.fields import HELD_OUT
 from coig.display.numbers import LANGUAGE_NAMES
 from coig.evaluation.preferences.judgments import PAPER_SCALE, Judgments
+from coig.records.answer import Answer
 from coig.statistics.intervals import FEWEST
+
+DAMAGED = "\ufffd"
 
 
 def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[str]:
@@ -36,6 +39,18 @@ def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[st
             "those of one seed only. Differences between arms are over the prompts that both answered."
         )
     return notes
+
+
+def notes_on_damage(answers: pl.DataFrame) -> list[str]:
+    """Return a note if some answers hold U+FFFD, which stands for damaged characters; else an empty list.
+
+    At the end of an answer that was cut off it stands for half a character, and is not counted.
+    """
+    whole = pl.when(~pl.col("finished")).then(pl.col("answer").str.strip_chars_end(DAMAGED)).otherwise("answer")
+    damaged = answers.filter(whole.str.contains(DAMAGED, literal=True))
+    by_arm = damaged.group_by("arm", maintain_order=True).len().iter_rows()
+    counts = ", ".join(f"{arm} {count}" for arm, count in by_arm)
+    return [f"Answers with damaged characters, shown as {DAMAGED}: {counts}."] if counts else []
 
 
 def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> list[str]:
@@ -76,20 +91,35 @@ def _incomplete_pairs(verdicts: pl.DataFrame) -> list[str]:
     ]
 
 
-def notes_on_failures(failed: Mapping[str, Mapping[str, set[str]]]) -> list[str]:
+def notes_on_failures(answered: Mapping[str, Mapping[str, Sequence[Answer]]]) -> list[str]:
     """Return a note for each file of queries in which some queries failed in every arm.
 
     Args:
-        failed: {file of queries: {arm: ids of the queries whose answers failed}}.
+        answered: {file of queries: {arm: answers}}.
     """
     notes = []
-    for queries, by_arm in failed.items():
-        if by_arm and (everywhere := set.intersection(*by_arm.values())):
+    for queries, by_arm in answered.items():
+        failed = [{one.query_id for one in answers if one.failed and one.sample == 0} for answers in by_arm.values()]
+        if failed and (everywhere := set.intersection(*failed)):
             notes.append(
                 f"{len(everywhere)} queries of {queries} failed in every arm and are left out, {min(everywhere)} for "
                 "example: generate.py asks for them again."
             )
     return notes
+
+
+def notes_on_engines(answered: Mapping[str, Mapping[str, Sequence[Answer]]]) -> list[str]:
+    """Return a note for each sampling setting that an engine did not obey, with the arms that it answered for.
+
+    Args:
+        answered: {file of queries: {arm: answers}}.
+    """
+    arms: dict[str, dict[str, None]] = {}
+    for by_arm in answered.values():
+        for arm, answers in by_arm.items():
+            for setting in {setting for one in answers if one.engine for setting in one.engine.not_obeyed}:
+                arms.setdefault(setting, {})[arm] = None
+    return [f"Not obeyed in answers of {', '.join(names)}: {setting}." for setting, names in sorted(arms.items())]
 
 
 def notes_on_strengths(strengths: pl.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ from coig.config.names import NAMED_ALWAYS, is_plain, name_of_value
 from coig.config.stored import dump_config
 from coig.evaluation.measures.tables import METRICS
 from coig.study.arm import Arm
-from coig.study.roster import Contestant
+from coig.study.roster import Contestant, Roster, contestant_of_stranger, without_seed
 
 IDENTITY = {"study", "arm", "seed"}
 
@@ -56,6 +56,14 @@ def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
         contestant = Contestant(name, members[0].manifest().ratio, is_plain(config))
         cells[name] = Cell(name, values, tuple(arm.name for arm in members), contestant)
     return list(cells.values())
+
+
+def group_strangers_by_seed(roster: Roster) -> list[Cell]:
+    """Group arms that were not trained here into cells: those of the paper's arms, of all seeds, and each other arm."""
+    cells: dict[str, list[str]] = {}
+    for name in roster.names:
+        cells.setdefault(without_seed(name), []).append(name)
+    return [Cell(name, {}, tuple(arms), contestant_of_stranger(name)) for name, arms in cells.items()]
 
 
 def _all_but_seed(config: TrainConfig) -> str:

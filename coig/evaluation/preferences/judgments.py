@@ -169,7 +169,8 @@ def _check(
             if key in places:
                 raise DataError(
                     f"{place}: rater {one.rater} has judged {one.query_id} at {places[key]} already; remove one of "
-                    "them (in the authors' exports the rater is the file's name)"
+                    "them (in the authors' exports the rater is the file's name, or its folder's if the page named the "
+                    "file; if several people's are merged, give each row its `rater`)"
                 )
             places[key] = place
 

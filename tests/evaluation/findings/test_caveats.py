@@ -9,8 +9,15 @@ import polars as pl
 import pytest
 
 from coig.errors import DataError
-from coig.evaluation.findings.caveats import notes_on_answers, notes_on_failures, notes_on_judgments
+from coig.evaluation.findings.caveats import (
+    notes_on_answers,
+    notes_on_damage,
+    notes_on_engines,
+    notes_on_failures,
+    notes_on_judgments,
+)
 from coig.evaluation.preferences.judgments import RATING, VERDICT, Judgments
+from coig.records.answer import Answer, EngineFacts
 from coig.records.authors import read_authors_answers
 
 
@@ -23,9 +30,54 @@ def test_missing_answers_are_said_of_arms_of_others_too() -> None:
     assert notes_on_answers(answers, {"cw": 0}) == expected
 
 
+def test_damaged_characters_are_counted_by_arm() -> None:
+    """Half a character at the end of an answer that was cut off is none."""
+    rows = [
+        ("cw", "a\ufffdb", None),
+        ("cw", "at its end \ufffd", None),
+        ("cw", "cut off \ufffd", False),
+        ("general", "\ufffd, then cut off \ufffd", False),
+        ("general", "whole", True),
+    ]
+    answers = pl.DataFrame(rows, schema=["arm", "answer", "finished"], orient="row")
+    assert notes_on_damage(answers) == ["Answers with damaged characters, shown as \ufffd: cw 2, general 1."]
+    assert notes_on_damage(answers.tail(1)) == []
+
+
+def answer(arm: str, query_id: str, *, failed: bool = False, not_obeyed: tuple[str, ...] = ()) -> Answer:
+    """An answer as `generate.py` writes it."""
+    return Answer(
+        **{"query_id": query_id, "lang": "zh", "genre": "poem", "query": "写", "arm": arm, "seed": 0, "sampling": {}},
+        **{"reasoning": "", "answer": "雨", "answer_tokens": 1, "finish_reason": "error" if failed else "stop"},
+        engine=EngineFacts(name="e", not_obeyed=not_obeyed),
+    )
+
+
 def test_queries_that_failed_in_every_arm_are_said() -> None:
-    assert notes_on_failures({"sample": {"cw": {"a", "b", "c"}, "general": {"b", "c"}}, "held_out": {"cw": set()}}) == [
+    answered = {
+        "sample": {
+            "cw": [answer("cw", query, failed=True) for query in "abc"],
+            "general": [answer("general", query, failed=query != "a") for query in "abc"],
+        },
+        "held_out": {"cw": [answer("cw", "d")]},
+    }
+    assert notes_on_failures(answered) == [
         "2 queries of sample failed in every arm and are left out, b for example: generate.py asks for them again."
+    ]
+
+
+def test_settings_that_were_not_obeyed_are_said_once_with_their_arms() -> None:
+    seed, penalty = "seed: the whole server has one", "repetition_penalty: not of the prompt"
+    answered = {
+        "sample": {
+            "cw": [answer("cw", query, not_obeyed=(seed,)) for query in "ab"],
+            "general": [answer("general", "a", not_obeyed=(seed, penalty))],
+        },
+        "held_out": {"cw": [answer("cw", "d", not_obeyed=(seed,))], "cw+1k": [answer("cw+1k", "d")]},
+    }
+    assert notes_on_engines(answered) == [
+        f"Not obeyed in answers of general: {penalty}.",
+        f"Not obeyed in answers of cw, general: {seed}.",
     ]
 
 

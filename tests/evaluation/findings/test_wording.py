@@ -18,10 +18,11 @@ from coig.evaluation.measures import measure
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences.judgments import RATING, VERDICT, Judgments
 from coig.evaluation.preferences.strengths import strengths
+from coig.evaluation.preferences.win_rates import win_rates
 from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.find import make_roster
-from tests.studies import make_arm, make_group
+from tests.studies import make_arm, make_group, roster_of
 
 QUESTION = Question(ask="Is it the reasoning?", compare="supervision", baseline="outcome")
 QUERIES = [f"zh-{n:02}" for n in range(20)]
@@ -229,6 +230,16 @@ def test_claims_are_about_all_seeds_together(tmp_path: Path) -> None:
     [judged] = (
         claims_of(arms, answered, pairs).filter(pl.col("claim").str.starts_with("creative data alone loses")).to_dicts()
     )
+    assert (judged["status"], judged["effect"]) == ("supported", "95.00 % of 80 verdicts for general")
+
+
+def test_claims_are_about_all_seeds_of_the_papers_arms_that_others_trained() -> None:
+    pairs = verdicts({("cw", "general"): 2, ("cw-s1", "general-s2"): 0})
+    roster = roster_of(("cw", "cw-s1", "general", "general-s2", "gpt-5"))
+    judgments = Judgments(pairs, pl.DataFrame(), pl.DataFrame(schema=RATING))
+    tables = {"win_rates": win_rates(pairs, roster.names), "strengths": strengths(pairs, roster.names)}
+    claims = interpret([], roster, None, judgments, tables, 0.1).claims
+    [judged] = claims.filter(pl.col("claim").str.starts_with("creative data alone loses")).to_dicts()
     assert (judged["status"], judged["effect"]) == ("supported", "95.00 % of 80 verdicts for general")
 
 

@@ -173,6 +173,17 @@ def export(file: Path, orders: Mapping[int, tuple[str, ...]]) -> Path:
     return file
 
 
+def test_merged_exports_name_the_rater_in_each_row(tmp_path: Path) -> None:
+    """Two people's exports in one file, which the page names alike."""
+    rows = json.loads(export(tmp_path / "one.json", {1: ("origin", "baseline")}).read_text())
+    file = tmp_path / "ranked_results_all.json"
+    file.write_text(json.dumps([rows[0] | {"rater": rater} for rater in ("ann", "bob")]))
+    assert sorted(frames(file).ranks["rater"].unique()) == ["ann", "bob"]
+    file.write_text(json.dumps(rows * 2))
+    with pytest.raises(DataError, match="if several people's are merged, give each row its `rater`"):
+        frames(file)
+
+
 RANKED = {1: ("origin", "1k", "baseline"), 2: ("1k", "origin", "baseline"), 3: ("baseline", "1k", "origin")}
 
 

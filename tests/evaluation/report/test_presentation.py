@@ -237,6 +237,8 @@ def test_latex_escapes_what_is_special_and_keeps_chinese() -> None:
     assert escape(r"a&b %$#_{}") == r"a\&b \%\$\#\_\{\}"
     assert escape("~^\\") == r"\textasciitilde{}\textasciicircum{}\textbackslash{}"
     assert escape("武侠 < −1 –") == "武侠 $<$ $-$1 --"
+    assert escape("a-b--c,,") == "a-b-{}-c,{},"
+    assert escape("'\"`") == r"\textquotesingle{}\textquotedbl{}\textasciigrave{}"
 
 
 def test_a_latex_table_is_booktabs_with_numbers_right() -> None:

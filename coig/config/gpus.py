@@ -1,0 +1,93 @@
+"""Give GPUs of its own to each job of a sweep whose jobs run side by side on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from coig.files.lock import LockHeldError, locked
+
+log = logging.getLogger(__name__)
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+GIVEN, ALL = "COIG_CUDA_VISIBLE_DEVICES", "all"  # the same at the command's start, for its jobs
+SIDE_BY_SIDE = ("JoblibLauncher", "LocalLauncher")  # Hydra's launchers of several jobs on this machine
+LOCKS = Path(tempfile.gettempdir()) / f"coig-gpus-{os.getuid()}"
+POLL = 1  # seconds
+
+taken: list[str] = []  # the GPUs of this process's last job; once started, CUDA sees no others
+
+
+def note_visible_gpus() -> None:
+    """Tell this command's jobs, by an environment variable, which GPUs it sees; submitit_local hides all from them."""
+    os.environ[GIVEN] = os.environ.get(VISIBLE, ALL)
+
+
+@contextmanager
+def own_gpus(count: int) -> Iterator[None]:
+    """Show `count` GPUs to the block and hide the others, if it is a job that runs beside others.
+
+    No other job of this user on this machine gets them meanwhile. Waits until as many are free. Does nothing where the
+    machine has fewer.
+    """
+    global taken
+    job = HydraConfig.get()
+    is_beside_others = job.mode == RunMode.MULTIRUN and job.launcher._target_.endswith(SIDE_BY_SIDE)
+    groups = group_gpus(_gpus_of_command(), count) if count and is_beside_others else []
+    if not groups:
+        yield
+        return
+    with first_free([taken] if taken in groups else groups) as taken:
+        os.environ[VISIBLE] = ",".join(taken)
+        yield
+
+
+def group_gpus(gpus: Sequence[str], count: int) -> list[list[str]]:
+    """Divide GPUs, in their order, into groups of `count`; those that are left over are in none."""
+    return [list(gpus[first : first + count]) for first in range(0, len(gpus) - count + 1, count)]
+
+
+@cache  # before CUDA starts
+def _gpus_of_command() -> tuple[str, ...]:
+    """Return the GPUs that the command sees, by number or as its CUDA_VISIBLE_DEVICES names them."""
+    if (given := os.environ[GIVEN]) != ALL:
+        return tuple(name.strip() for name in given.split(",") if name.strip())
+    import torch
+
+    os.environ.pop(VISIBLE, None)
+    return tuple(str(number) for number in range(torch.cuda.device_count()))
+
+
+@contextmanager
+def first_free(groups: Sequence[list[str]]) -> Iterator[list[str]]:
+    """Lock the first group that no other job has while the block runs, and yield it; wait until one is free."""
+    LOCKS.mkdir(exist_ok=True)
+    with ExitStack() as locks:
+        has_told = False
+        while not (free := next((group for group in groups if _lock(group, locks)), None)):
+            if not has_told:
+                log.info("waiting: other jobs have all %d GPUs", sum(map(len, groups)))
+                has_told = True
+            time.sleep(POLL)
+        yield free
+
+
+def _lock(group: Sequence[str], locks: ExitStack) -> bool:
+    """Lock a group's GPUs until `locks` is closed; if another job has one of them, lock none and return False."""
+    with ExitStack() as own:
+        try:
+            for gpu in group:
+                own.enter_context(locked(LOCKS / gpu.replace("/", "-")))
+        except LockHeldError:
+            return False
+        locks.push(own.pop_all())
+    return True

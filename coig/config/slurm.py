@@ -1,0 +1,22 @@
+"""What a job asks SLURM for: the resolvers of conf/launcher/slurm.yaml, which follow the arm's devices."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig, OmegaConf
+
+
+def gpus_of_job(*, _root_: DictConfig) -> int | None:
+    """Return how many GPUs a job needs: an arm's devices, 1 to generate; None for an arm that is trained on CPUs."""
+    if OmegaConf.select(_root_, "trainer.accelerator", default="gpu") == "cpu":
+        return None
+    return _devices(_root_)
+
+
+def per_device(each: int, base: int = 0, *, _root_: DictConfig) -> int:
+    """Return `base` and `each` for every device of the arm, or for one device to generate."""
+    return base + each * _devices(_root_)
+
+
+def _devices(root: DictConfig) -> int:
+    devices: int = OmegaConf.select(root, "trainer.devices", default=1)
+    return devices

@@ -20,8 +20,9 @@ check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 
-# docs/pictures/, of the demo's report; needs Debian's chromium and fonts-noto-cjk
+# docs/pictures/, of the paper's win rates and of the demo's report; needs Debian's chromium and fonts-noto-cjk
 pictures: demo
+	$(RUN) -m recipes.paper_ratio
 	$(RUN) -m recipes.pictures
 
 clean:

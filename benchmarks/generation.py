@@ -104,7 +104,8 @@ def ours(job: Job) -> Run:
     arm = Arm(job.folder)
     tokenizer = AutoTokenizer.from_pretrained(arm.model)
     asked = requests(job, tokenizer)
-    engine = HuggingFaceEngine(arm, tokenizer, greedy, 0, tokens_per_batch=None)
+    engine = HuggingFaceEngine(tokens_per_batch=None)
+    engine.load(arm, tokenizer, greedy, seed=0)
     list(engine.answers(asked[:2]))  # to warm up
     start = time.perf_counter()
     done = {request.query.id: completion for batch in engine.answers(asked) for request, completion in batch}

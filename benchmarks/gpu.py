@@ -1,12 +1,14 @@
 """Measure how fast one GPU trains Qwen2.5-7B with different settings: tokens per second, MFU and memory.
 
-python -m benchmarks.gpu                    # needs a GPU; takes minutes
+python -m benchmarks.gpu                    # needs a GPU of 141 GB; takes about ten minutes
+python -m benchmarks.gpu --plan             # checks on any machine that every variant fits such a GPU
 python -m benchmarks.gpu --rehearse         # a tiny model on the CPU, to test that every variant runs
 python -m benchmarks.gpu --smallest         # the same with one step each, and nothing compiled
 
 The model has random weights. A step has 32 documents and uses coig's packing, loss and optimizer. Variants take turns,
-each in a fresh process; a rehearsal runs them all in one. MFU is relative to a matrix product measured in the same run,
-and to the data sheet's peak. The last line of stdout is one JSON object.
+the most valuable first, each in a fresh process; a rehearsal runs them all in one. A variant's figures are printed as
+soon as they are measured. MFU is relative to a matrix product measured in the same run, and to the data sheet's peak.
+The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import synthetic
-from benchmarks.measuring import Result, goal_states, in_own_process, machine, parse_arguments, print_goals, say
+from benchmarks.measuring import Result, goal_states, in_own_process, machine, parse_arguments, print_goals
 
 EXAMPLES = 32
 MAX_LENGTH = 8192
@@ -49,35 +51,38 @@ REHEARSED = QWEN2_7B | {
 }
 GOALS = {"tokens/s at 2k documents": (">=", 12_500.0)}
 SMALLEST = {"rehearse": True, "steps": 1}
+CARD = 150e9  # bytes of an H200, for which the variants are made
 LIBRARIES = ("torch", "transformers", "lightning")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """Settings to measure; users can set all of them but the attention path."""
+    """Settings to measure; users can set all of them but the attention and the rows of a chunk."""
 
     documents: str = "2k"  # lengths: 2k or 8k tokens each, or the paper's distribution
-    tokens_per_micro_batch: int = 8192
+    tokens_per_micro_batch: int = 4096
     checkpointed_layers: int = 0
     chunk_rows: int = 2048
-    attention: str = "varlen"
+    attention: str = "varlen"  # or another of coig.models.attention.PATHS, or a kernel for varlen: FA3, FA4
     compiled: bool = False
 
 
 BASE = Variant()
-VARIANTS = {
+HALF = replace(BASE, checkpointed_layers=14, tokens_per_micro_batch=8192)
+TWICE = replace(BASE, checkpointed_layers=28, tokens_per_micro_batch=16_384)
+VARIANTS = {  # the most valuable first
     "2k documents": BASE,
-    "8k documents": replace(BASE, documents="8k"),
-    "paper's lengths": replace(BASE, documents="paper"),
+    "half the layers twice, 8k": HALF,
+    "all layers twice, 16k": TWICE,
     "compiled layers": replace(BASE, compiled=True),
-    "4k micro-batches": replace(BASE, tokens_per_micro_batch=4096),
-    "all layers twice, 16k": replace(BASE, checkpointed_layers=28, tokens_per_micro_batch=16_384),
-    "half the layers twice, 16k": replace(BASE, checkpointed_layers=14, tokens_per_micro_batch=16_384),
-    "chunks of 1k": replace(BASE, chunk_rows=1024),
-    "chunks of 4k": replace(BASE, chunk_rows=4096),
-    "chunks of 8k": replace(BASE, chunk_rows=8192),
+    "attention: FA3": replace(BASE, attention="FA3"),
+    "attention: FA4": replace(BASE, attention="FA4"),
     "attention: flash-attn": replace(BASE, attention="flash"),
+    "paper's lengths": replace(HALF, documents="paper"),
+    "8k documents": replace(HALF, documents="8k"),
     "attention: by document": replace(BASE, attention="documents"),
+    "all layers twice, chunks of 1k": replace(TWICE, chunk_rows=1024),
+    "all layers twice, chunks of 4k": replace(TWICE, chunk_rows=4096),
 }
 
 
@@ -136,14 +141,21 @@ def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
 
 
 def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
-    """Return a model with random bf16 weights, created on the device."""
+    """Return a model with random bf16 weights, created on the device.
+
+    Raises ImportError if the variant's attention kernel is not installed.
+    """
     import torch
     from transformers import AttentionInterface, Qwen2Config, Qwen2ForCausalLM
 
     from coig.models.attention import PACKED, packed_attention
     from coig.models.causal_lm import CausalLM
 
-    AttentionInterface.register(PACKED, partial(packed_attention, path=variant.attention))
+    path = variant.attention
+    if path in ("FA3", "FA4"):
+        torch.nn.attention.activate_flash_attention_impl(path)
+        path = "varlen"
+    AttentionInterface.register(PACKED, partial(packed_attention, path=path))
     config = Qwen2Config(**architecture, attn_implementation=PACKED, dtype=torch.bfloat16)
     torch.manual_seed(0)
     with device:
@@ -219,24 +231,31 @@ def report_of(
     }
 
 
-def print_table(report: dict[str, Any]) -> None:
-    """Print each variant's speed, MFU and memory, and the goals."""
-    print(f"{report['device']}: matmul {report['matmul_flops'] / 1e12:.1f} TFLOP/s in bf16")
-    print(f"{'':28}{'tokens/s':>10}{'s/step':>9}{'update s':>10}{'MFU':>8}{'peak GB':>9}")
-    for name, row in report["outcomes"].items():
-        times = f"{row['tokens_per_second']:10.0f}{row['seconds_per_step']:9.2f}{row['optimizer_seconds']:10.2f}"
-        print(f"{name:28}{times}{row['mfu_of_matmul']:8.1%}{row['peak_gb']:9.1f}")
-    for name, reason in report["does_not_run_here"].items():
-        print(f"{name:28}does not run here: {reason}")
-    print_goals(report["goals"])
+def print_head(measured: dict[str, Any]) -> None:
+    """Print the device, the speed of its matrix product, and the headings of the variants' figures."""
+    print(f"{measured['device']}: matmul {measured['matmul_flops'] / 1e12:.1f} TFLOP/s in bf16")
+    print(f"{'':32}{'tokens/s':>10}{'s/step':>9}{'update s':>10}{'MFU':>8}{'peak GB':>9}", flush=True)
 
 
-def measure_in_turns(arguments: argparse.Namespace) -> tuple[dict[str, list[Outcome]], dict[str, str]]:
-    """Return the outcomes of all rounds by variant, and for variants that failed the error."""
+def print_row(name: str, outcome: Outcome, measured: dict[str, Any]) -> None:
+    """Print a variant's speed, MFU and memory."""
+    times = f"{outcome.tokens_per_second:10.0f}{outcome.seconds_per_step:9.2f}{outcome.optimizer_seconds:10.2f}"
+    mfu = outcome.flops_per_second / measured["matmul_flops"]
+    print(f"{name:32}{times}{mfu:8.1%}{outcome.peak_gb:9.1f}", flush=True)
+
+
+def measure_in_turns(
+    arguments: argparse.Namespace, measured: dict[str, Any]
+) -> tuple[dict[str, list[Outcome]], dict[str, str]]:
+    """Print and return the outcomes of all rounds by variant, and for variants that failed the error.
+
+    Args:
+        measured: see `ceiling`.
+    """
     outcomes: dict[str, list[Outcome]] = {}
     failures: dict[str, str] = {}
     compiling_takes_too_long = arguments.smallest  # most of a minute
-    for number in range(arguments.rounds):
+    for _ in range(arguments.rounds):
         for name, variant in VARIANTS.items():
             if name in failures or (variant.compiled and compiling_takes_too_long):
                 continue
@@ -245,10 +264,10 @@ def measure_in_turns(arguments: argparse.Namespace) -> tuple[dict[str, list[Outc
                 outcome = _run(measure, arguments.rehearse, wanted, arguments.steps, arguments.rehearse)
             except Exception as error:
                 failures[name] = str(error).partition("\n")[0] or type(error).__name__
-                say(f"{name} does not run here: {failures[name]}")
+                print(f"{name:32}does not run here: {failures[name]}", flush=True)
                 continue
             outcomes.setdefault(name, []).append(outcome)
-            say(f"round {number + 1}, {name}: {outcome.tokens_per_second:.0f} tokens/s, {outcome.peak_gb:.1f} GB")
+            print_row(name, outcome, measured)
     return {name: of for name, of in outcomes.items() if name not in failures}, failures
 
 
@@ -262,13 +281,38 @@ def _run(function: Callable[..., Result], rehearse: bool, *arguments: Any) -> Re
     return function(*arguments) if rehearse else in_own_process(function, *arguments)
 
 
+def plan() -> bool:
+    """Print what each variant is expected to take of a GPU of CARD bytes; return whether all fit."""
+    from transformers import Qwen2Config
+
+    from coig.config import TrainConfig
+    from coig.config.command_line import config_of
+    from coig.training.footprint import count_footprints
+    from coig.training.memory import CONTEXT, usable_bytes
+
+    config = config_of("train", TrainConfig, ["trainer=gpu", "optimizer=adamw_split"])
+    counted, fits = {}, []
+    for name, variant in VARIANTS.items():
+        size, rows = variant.tokens_per_micro_batch, variant.chunk_rows
+        if (size, rows) not in counted:
+            counted[size, rows] = count_footprints(config, Qwen2Config(**QWEN2_7B), [size], rows)[size]
+        expected = counted[size, rows].peak(variant.checkpointed_layers)
+        fits.append(expected <= usable_bytes(CARD - CONTEXT, ranks=1))
+        print(f"{name:32}{expected / 1e9:7.1f} GB, {'fits' if fits[-1] else 'DOES NOT FIT'}", flush=True)
+    print(f"{sum(fits)} of {len(fits)} variants fit a GPU of {CARD / 1e9:.0f} GB")
+    return all(fits)
+
+
 def main() -> None:
     """Run the benchmark and print its report."""
     arguments = _arguments()
+    if arguments.plan:
+        sys.exit(not plan())
     measured = _run(ceiling, arguments.rehearse, arguments.rehearse)
-    outcomes, failures = measure_in_turns(arguments)
+    print_head(measured)
+    outcomes, failures = measure_in_turns(arguments, measured)
     report = report_of(outcomes, failures, measured, arguments.rehearse)
-    print_table(report)
+    print_goals(report["goals"])
     print(json.dumps(report, ensure_ascii=False))
 
 
@@ -276,12 +320,13 @@ def _arguments() -> argparse.Namespace:
     description = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=description)
     parser.add_argument("--rehearse", action="store_true", help="a tiny model on the CPU; its figures are meaningless")
+    parser.add_argument("--plan", action="store_true", help="measure nothing; check that every variant fits the GPU")
     parser.add_argument("--steps", type=int, default=3, help="timed optimizer steps, after one that warms up")
     parser.add_argument("--rounds", type=int, default=1)
     arguments = parse_arguments(parser, SMALLEST)
     if arguments.steps < 1 or arguments.rounds < 1:
         parser.error("--steps and --rounds are at least 1")
-    if not arguments.rehearse:
+    if not (arguments.rehearse or arguments.plan):
         import torch
 
         if not torch.cuda.is_available():

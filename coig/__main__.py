@@ -7,6 +7,7 @@ coig study list                                 studies and arms; also show, com
 coig inspect data.ratio=1k                      what a model would be trained on
 coig show query_id=zh-001                       the arms' answers side by side
 coig power effect=0.6 raters=4                  how many prompts and raters a study needs
+coig plan study=ablation                        what to train or judge next to learn more about the ratio
 
 Configs of your own: coig train --config-dir my_configs experiment=mine
 """
@@ -96,6 +97,7 @@ TOOLS = {
     "inspect": "coig.data.inspect",
     "show": "coig.generation.show",
     "power": "coig.evaluation.power",
+    "plan": "coig.evaluation.plan",
 }
 
 

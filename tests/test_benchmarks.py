@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import gpu
 from benchmarks.measuring import CORPUS, TOKENIZER
 from tests.conftest import outside
 from tests.forked import PATIENCE, ROOT
@@ -21,6 +22,11 @@ INPUTS = {  # inputs of each benchmark that are not in the repository
     "sweep": (),
     "gpu": (),
 }
+
+
+@pytest.mark.slow
+def test_every_variant_for_a_gpu_fits_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gpu.plan(), capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from coig.__main__ import STAGES, TOOLS
-from coig.config import GenerateConfig, TrainConfig
+from coig.config import EvaluateConfig, GenerateConfig, TrainConfig
 from coig.config.command_line import check_command_line, config_of
 from coig.data.sources import local
 from coig.errors import ConfigError
@@ -29,7 +29,7 @@ from tests.conftest import ROOT
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "benchmarks/README.md", ROOT / "coig/sample/tiny/README.md"]
-SHELL = {"for", "done", "until", "sleep", "curl", "kill", "wait", "source", "wandb", "vllm", "pre-commit", "server=$!"}
+SHELL = {"source", "wandb", "vllm", "pre-commit"}
 OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
     "generate": {"engine", "sampling", "samples", "queries", "per_genre"},
     "evaluate": {"judgments", "answers", "labels", "rating", "claims", "real_names"},
@@ -108,6 +108,8 @@ def check_tool(name: str, arguments: list[str]) -> None:
         parse_plan(overrides)
     elif name == "study":
         assert arguments[0] in COMMANDS
+    elif name == "plan":
+        config_of("evaluate", EvaluateConfig, overrides)
     elif name == "inspect":
         config_of("train", TrainConfig, overrides)
     else:

@@ -14,13 +14,13 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from coig.config.process import ON_THIS_MACHINE
 from coig.files.lock import LockHeldError, locked
 
 log = logging.getLogger(__name__)
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 GIVEN, ALL = "COIG_CUDA_VISIBLE_DEVICES", "all"  # the same at the command's start, for its jobs
-SIDE_BY_SIDE = ("JoblibLauncher", "LocalLauncher")  # Hydra's launchers of several jobs on this machine
 LOCKS = Path(tempfile.gettempdir()) / f"coig-gpus-{os.getuid()}"
 POLL = 1  # seconds
 
@@ -41,7 +41,7 @@ def own_gpus(count: int) -> Iterator[None]:
     """
     global taken
     job = HydraConfig.get()
-    is_beside_others = job.mode == RunMode.MULTIRUN and job.launcher._target_.endswith(SIDE_BY_SIDE)
+    is_beside_others = job.mode == RunMode.MULTIRUN and job.launcher._target_.endswith(ON_THIS_MACHINE)
     groups = group_gpus(_gpus_of_command(), count) if count and is_beside_others else []
     if not groups:
         yield

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from coig.config.data import Data
 from coig.config.fields import FolderName, ModelPath
@@ -14,6 +14,17 @@ from coig.config.nodes import Absent, Constructor, Logger, Node
 
 OBJECTIVE = re.compile(r"(train|validation)/loss(/(creative|general)/(zh|en)/(prompt|reasoning|answer))?")
 SPLIT = "coig.training.optimizers.SplitAdamW"
+
+
+def _number_or_auto(least: int) -> BeforeValidator:
+    """Return a validator of whole numbers of at least `least`, and of `auto`."""
+
+    def check(value: Any) -> Any:
+        if value != "auto" and not (type(value) is int and value >= least):
+            raise ValueError(f"give a whole number of at least {least}, or auto")
+        return value
+
+    return BeforeValidator(check)
 
 
 class Weights(Node):
@@ -89,10 +100,15 @@ class Trainer(Constructor):
     # weights stay in fp32: in pure bf16 most updates at a learning rate like 2e-5 round to zero
     precision: Literal["32-true", "bf16-mixed"]
     global_batch_size: int = Field(gt=0)  # examples of one optimizer step, on all devices together
-    tokens_per_micro_batch: int = Field(gt=0)  # in one forward pass on one device; changes memory use, not results
+    # in one forward pass on one device; changes memory use, not results. auto: what fits the GPU (coig.training.memory)
+    tokens_per_micro_batch: Annotated[int | Literal["auto"], _number_or_auto(1)]
     max_grad_norm: float = Field(gt=0)
     checkpoint_every: int = Field(gt=0)  # optimizer steps; every epoch ends with a checkpoint, too
-    activation_checkpointing: int = Field(default=0, ge=0)  # number of decoder layers that recompute their activations
+    # minutes after which a checkpoint is written even if those steps are not done
+    checkpoint_minutes: Annotated[float, Field(gt=0), Absent(30.0)] = 30.0
+    keep_checkpoint: Annotated[bool, Absent(True)] = True  # false: delete the last checkpoint when the arm is done
+    # number of decoder layers that recompute their activations; auto: as few as fit the GPU
+    activation_checkpointing: Annotated[int | Literal["auto"], _number_or_auto(0)] = 0
     compile: bool = False  # compile each decoder layer
     threads: Annotated[Annotated[int, Field(gt=0)] | None, Absent(None)] = None  # of each rank; null: all cores, shared
 
@@ -127,6 +143,14 @@ class Trainer(Constructor):
         }
         if given := sorted(instead.keys() & set(self.model_extra or {})):
             raise ValueError(f"{given[0]} is not used: {instead[given[0]]}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_auto(self) -> Trainer:
+        """Raise ValueError if a CPU's memory is to be planned."""
+        given = {"tokens_per_micro_batch": 4096, "activation_checkpointing": 0}
+        if self.accelerator == "cpu" and (key := next((key for key in given if getattr(self, key) == "auto"), None)):
+            raise ValueError(f"{key}=auto plans a GPU's memory; on a CPU give a number, such as {given[key]}")
         return self
 
     @model_validator(mode="after")
@@ -173,6 +197,7 @@ class TrainConfig(Node):
     seed: int = Field(ge=0, lt=2**32)
     resume: bool
     overwrite: bool
+    plan: Annotated[bool, Absent(False)]  # print how steps would be laid out on the usual GPUs, and train nothing
     data: Data
     supervision: Supervision
     model: Model

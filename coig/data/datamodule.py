@@ -22,12 +22,14 @@ class MixtureDataModule(LightningDataModule):
         train: Sequence[Encoded],
         validation: Sequence[Encoded],
         settings: Trainer,
+        tokens_per_micro_batch: int,
         attention_cost: float,
         seed: int,
     ) -> None:
         super().__init__()
         self.train, self.validation = train, validation
-        self.settings, self.attention_cost, self.seed = settings, attention_cost, seed
+        self.settings, self.tokens_per_micro_batch = settings, tokens_per_micro_batch
+        self.attention_cost, self.seed = attention_cost, seed
 
     def train_dataloader(self) -> StepLoader:
         """Return the training steps, from the trainer's current epoch on."""
@@ -41,5 +43,5 @@ class MixtureDataModule(LightningDataModule):
 
     def _stepper(self) -> Stepper:
         return Stepper(
-            self.settings.tokens_per_micro_batch, self.attention_cost, self.trainer.global_rank, self.trainer.world_size
+            self.tokens_per_micro_batch, self.attention_cost, self.trainer.global_rank, self.trainer.world_size
         )

@@ -100,6 +100,11 @@ class EncodedSet(Sequence[Encoded]):
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
     @property
+    def longest(self) -> int:
+        """Tokens of the longest example; 0 if there is none."""
+        return int(self._offsets[:, 1:].sum(axis=1).max(initial=0))
+
+    @property
     def fingerprint(self) -> str:
         """sha256 over the tokens of all examples and their segments, in order."""
         digest = hashlib.sha256()

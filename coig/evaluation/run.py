@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -30,33 +31,56 @@ from coig.study.roster import Roster, contestant_of_stranger
 log = logging.getLogger(__name__)
 
 
-def evaluate(config: EvaluateConfig) -> None:
-    """Measure a study's answers, analyse its judgments, and write the report into the study's `evaluation/`."""
+@dataclass(frozen=True)
+class Material:
+    """What an evaluation reads: a study's trained arms, their measured answers, and the judgments.
+
+    `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `answers`,
+    `judged` and its tables `judgments` are None if there are none.
+    """
+
+    study: Path
+    arms: list[Arm]
+    untrained: list[str]
+    roster: Roster
+    answers: pl.DataFrame | None
+    judged: list[Judgment] | None
+    judgments: Judgments | None
+
+
+def gather(config: EvaluateConfig) -> Material:
+    """Read arms, answers and judgments. Raise ConfigError or DataError for what is missing or cannot be used."""
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     judged = _read_judgments(config, study.name, arms, written)
-    labels = read_labels(*files_of(config.labels))
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
-    judgments = _tabulate(config, judged, roster, written)
+    return Material(study, arms, untrained, roster, answers, judged, _tabulate(config, judged, roster, written))
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    """Measure a study's answers, analyse its judgments, and write the report into the study's `evaluation/`."""
+    labels = read_labels(*files_of(config.labels))
+    material = gather(config)
+    arms, roster, answers, judgments = material.arms, material.roster, material.answers, material.judgments
     tables: dict[str, pl.DataFrame] = {}
     if answers is not None:
         tables |= {"answers": answers} | measure(answers) | trace(answers, labels)
     if judgments is not None:
         tables |= weigh(judgments, answers, roster.names)
     findings = interpret(arms, roster, answers, judgments, tables, config.claims.margin / 100)
-    tables |= {"claims": findings.claims, "contrasts": findings.contrasts, "signatures": findings.signatures}
+    tables |= findings.tables
     if "raters" in tables and not config.real_names:
-        tables["raters"] = name_raters(tables["raters"], judged or (), study)
+        tables["raters"] = name_raters(tables["raters"], material.judged or (), material.study)
     evaluation = Evaluation(
-        study=study.name,
+        study=material.study.name,
         roster=roster.keep(_compared(tables)),
         tables=tables,
         findings=findings,
-        notes=tuple(f"{name} is not fully trained and is left out." for name in untrained) + findings.notes,
+        notes=tuple(f"{name} is not fully trained and is left out." for name in material.untrained) + findings.notes,
         manifests=[arm.manifest() for arm in arms],
     )
-    report(evaluation, arms, study / "evaluation")
+    report(evaluation, arms, material.study / "evaluation")
 
 
 def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:

@@ -46,6 +46,17 @@ class Completion:
 Answered = tuple[Request, Completion]
 
 
+def too_long(request: Request, limits: Limits, positions: int) -> str | None:
+    """Return why a request does not fit into a model's positions; None if it does."""
+    tokens, longest = len(request.prompt), limits.max_new_tokens
+    if tokens + longest <= positions:
+        return None
+    return (
+        f"its prompt of {tokens} tokens and sampling.max_new_tokens={longest} exceed the {positions} positions of the "
+        "model; lower the limit or shorten the query"
+    )
+
+
 class Transcriber:
     """A decoder of token ids to completions that obey the limits.
 

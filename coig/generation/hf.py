@@ -14,38 +14,41 @@ from transformers.utils.logging import disable_progress_bar
 
 from coig.config import Sampling
 from coig.errors import ConfigError, first_line
-from coig.generation.completion import Answered, Completion, Request, Transcriber
+from coig.generation.completion import Answered, Completion, Request, Transcriber, too_long
 from coig.generation.sampling import SeededSampling, seed_of
 from coig.study.arm import Arm
 
 STRETCH = 32  # tokens per call of generate(); fewer drop finished rows sooner, but cost more calls
-# tokens per batch. CPU: more were slower (benchmarks/generation.py), because each step copies the whole cache. GPU:
-# they take 7.5 GB with a model of 7B parameters
-BUDGET = {"cpu": 32_768, "cuda": 131_072}
+CPU_BUDGET = 32_768  # tokens; more were slower (benchmarks/generation.py), because each step copies the whole cache
+GPU_SHARE = 0.5  # of the free memory that a batch may fill; the rest is for logits and the allocator's gaps
 
 
 class HuggingFaceEngine:
     """An engine that generates with an arm's exported model.
 
     Args:
-        seed: the run's seed; each answer's generator is seeded with it, the query's id and the sample.
-        tokens_per_batch: most tokens of a batch, prompts and longest answers together; None: `BUDGET` of the device.
-
-    Raises ConfigError if the model is missing or damaged.
+        tokens_per_batch: most tokens of a batch, prompts and longest answers together; None: what suits the device.
     """
 
-    version = transformers.__version__
+    version: str = transformers.__version__
     not_obeyed: tuple[str, ...] = ()
 
-    def __init__(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int, tokens_per_batch: int | None) -> None:
+    def __init__(self, tokens_per_batch: int | None) -> None:
         if tokens_per_batch is not None and tokens_per_batch < 1:
             raise ConfigError(f"engine.tokens_per_batch={tokens_per_batch}: must be at least 1")
         disable_progress_bar()  # of loading one file
         # transformers 5.24 renamed the argument to `cache`, but every transformers 5 accepts the old name
         warnings.filterwarnings("ignore", message=".*`past_key_values` is deprecated.*")
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.chosen_budget = tokens_per_batch
+
+    def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
+        """Load an arm's exported model in place of the one before.
+
+        Raises ConfigError if it is missing or damaged.
+        """
         self.sampling, self.seed = sampling, seed
-        self.tokens_per_batch = tokens_per_batch or BUDGET[self.device]
+        self.model: Any = None  # frees the memory of the arm before
         try:
             model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto")
         except (OSError, SafetensorError) as error:
@@ -53,6 +56,7 @@ class HuggingFaceEngine:
                 f"{arm.model}: missing or damaged ({first_line(error)}); train.py with overwrite=true trains it anew"
             ) from None
         self.model = model.to(self.device).eval()
+        self.tokens_per_batch = self.chosen_budget or fitting_tokens(self.model)
         self.context = self.model.config.get_text_config().max_position_embeddings
         own = self.model.generation_config
         self.transcriber = Transcriber(tokenizer, own.eos_token_id, sampling)
@@ -65,14 +69,10 @@ class HuggingFaceEngine:
         )
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """Yield lists of (request, completion) in any order, as soon as they are finished.
-
-        A request that exceeds the model's positions gets a failed completion. Raises ConfigError if GPU memory runs
-        out.
-        """
+        """Yield lists of (request, completion), batch by batch. Raises ConfigError if GPU memory runs out."""
         fitting = []
         for request in requests:
-            if problem := self._too_long(request):
+            if problem := too_long(request, self.sampling, self.context):
                 yield [(request, Completion.failed(problem))]
             else:
                 fitting.append(request)
@@ -84,16 +84,6 @@ class HuggingFaceEngine:
                     f"engine.tokens_per_batch={self.tokens_per_batch}: too much for this GPU's memory at {len(batch)} "
                     "answers at a time; lower it and run the same command again, finished answers stay"
                 ) from None
-
-    def _too_long(self, request: Request) -> str | None:
-        """Return why a request does not fit into the model's positions; None if it does."""
-        tokens, limit, context = len(request.prompt), self.sampling.max_new_tokens, self.context
-        if tokens + limit <= context:
-            return None
-        return (
-            f"its prompt of {tokens} tokens and sampling.max_new_tokens={limit} exceed the {context} positions of the "
-            "model; lower the limit or shorten the query"
-        )
 
     def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
         """Yield batches of requests with similar lengths, each within `tokens_per_batch` or of one request."""
@@ -137,3 +127,26 @@ class HuggingFaceEngine:
                 ids, mask, batch = ids[kept], mask[kept], [batch[place] for place in going]
                 sampler.keep(going)
             mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)
+
+
+def fitting_tokens(model: Any) -> int:
+    """Return how many tokens of prompts and answers to put into a batch, by the free memory of the model's GPU."""
+    if model.device.type == "cpu":
+        return CPU_BUDGET
+    torch.cuda.empty_cache()  # what the arm before used
+    free, _ = torch.cuda.mem_get_info(model.device)
+    return max(1, int(GPU_SHARE * free / bytes_per_token(model.config.get_text_config(), model.dtype.itemsize)))
+
+
+def bytes_per_token(config: Any, itemsize: int) -> int:
+    """Return the memory that a token of a batch takes: keys and values of all layers, and activations of one MLP.
+
+    Args:
+        config: a decoder's transformers config.
+        itemsize: bytes of a number.
+    """
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    cached = 2 * config.num_hidden_layers * heads * head_size
+    activations = 3 * config.intermediate_size  # gate, up and their product
+    return int(itemsize * (cached + activations))

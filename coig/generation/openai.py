@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import openai
 
@@ -25,79 +25,89 @@ TOO_MANY = 8  # errors in a row that mean the server, not the queries, is at fau
 class OpenAIEngine:
     """An engine that sends prompts, rendered exactly as in training, to `/v1/completions`.
 
-    Servers return text without ids, so token counts come from tokenizing it with the arm's tokenizer. Requests carry
-    seeds, but only the server decides whether an answer depends on other requests in its batch.
+    Token counts are those of the ids that the server returns, or, if it returns text only, of the text in the arm's
+    tokenizer. Requests carry seeds, but only the server decides whether an answer depends on other requests.
 
     Args:
         base_url: the server's address with `/v1`.
         server: a key of SERVERS. Short trial requests test which settings a server of kind `other` obeys.
         model: the server's name for the model, in which `{arm}` becomes the arm's name; None: the export's path.
         names: the names that a server of kind `other` has for `top_k` and `repetition_penalty`.
-        concurrency: most requests in flight at a time.
+        concurrency: most requests in flight at a time; None: as many as suit the kind of server.
         timeout: seconds for one answer.
         retries: how often to repeat a refused or failed request, each time after a longer wait.
 
-    Raises ConfigError for wrong options, or if the server does not answer or serves another model.
+    Raises ConfigError for wrong options.
     """
 
     def __init__(
         self,
-        arm: Arm,
-        tokenizer: Any,
-        sampling: Sampling,
-        seed: int,
         base_url: str,
         server: str,
         model: str | None,
-        concurrency: int,
+        concurrency: int | None,
         timeout: float,
         retries: int,
         names: Mapping[str, str] | None = None,
     ) -> None:
         _check_options(server, names or {}, concurrency, timeout, retries)
+        self.base_url, self.server, self.name, self.names = base_url, server, model, names or {}
+        self.kind = SERVERS[server]
+        self.concurrency = concurrency or self.kind.concurrency
+        self.timeout, self.retries = timeout, retries
+        self.key = os.environ.get("OPENAI_API_KEY", "none")
+
+    def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
+        """Check that the server serves an arm's model, and find out which settings it obeys.
+
+        Raises ConfigError if it does not answer, or serves another model.
+        """
         self.tokenizer, self.sampling, self.seed = tokenizer, sampling, seed
-        self.base_url, self.server, self.concurrency = base_url, server, concurrency
-        self.kind, self.names = SERVERS[server], names or {}
-        self.model = model.replace("{arm}", arm.name) if model else str(arm.model.absolute())
+        self.model = self.name.replace("{arm}", arm.name) if self.name else str(arm.model.absolute())
         self.ends = arm.generation_config()["eos_token_id"]
         self.transcriber = Transcriber(tokenizer, self.ends, sampling)
-        key = os.environ.get("OPENAI_API_KEY", "none")
-        self.client = openai.AsyncOpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=retries)
-        with openai.OpenAI(base_url=base_url, api_key=key, timeout=min(timeout, 30), max_retries=0) as client:
+        timeout = min(self.timeout, 30)
+        with openai.OpenAI(base_url=self.base_url, api_key=self.key, timeout=timeout, max_retries=0) as client:
             self._check_server(client, arm)
             self.version = self._version(client)
             self.not_obeyed = self._not_obeyed(client)
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """Yield lists of (request, completion) as they finish. Raises ConfigError after `TOO_MANY` errors in a row."""
+        """Yield lists of (request, completion) as they finish.
+
+        Raises ConfigError if the server is gone, or after `TOO_MANY` errors in a row.
+        """
         loop = asyncio.new_event_loop()
+        client = openai.AsyncOpenAI(
+            base_url=self.base_url, api_key=self.key, timeout=self.timeout, max_retries=self.retries
+        )
         free = asyncio.Semaphore(self.concurrency)
-        tasks = {loop.create_task(self._completion(request, free)): request for request in requests}
+        tasks = {loop.create_task(self._completion(client, request, free)): request for request in requests}
         pending, failed = set(tasks), 0  # in a row
         try:
             while pending:
                 done, pending = loop.run_until_complete(asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED))
-                batch = []
-                for task in done:
-                    error = task.exception()
-                    if isinstance(error, openai.OpenAIError):
-                        batch.append((tasks[task], Completion.failed(_described(error))))
-                        failed += 1
-                    else:
-                        batch.append((tasks[task], task.result()))
-                        failed = 0
-                yield batch
+                errors = {task: error for task in done if isinstance(error := task.exception(), openai.OpenAIError)}
+                gone = next(filter(_is_gone, errors.values()), None)
+                if answered := [(tasks[task], _result(task)) for task in done if not _is_gone(errors.get(task))]:
+                    yield answered
+                failed = failed + len(errors) if len(errors) == len(done) else 0
+                if gone:
+                    raise ConfigError(self._advice(f"the server is gone ({_described(gone)}); start it again"))
                 if failed >= TOO_MANY:
-                    raise ConfigError(
-                        f"engine.base_url={self.base_url}: {failed} requests in a row have failed, the last with "
-                        f"{batch[-1][1].error}; look at the server, then run the same command again, answers stay"
-                    )
+                    last = _described(next(iter(errors.values())))
+                    said = f"{failed} requests in a row have failed, the last with {last}; look at the server"
+                    raise ConfigError(self._advice(said))
         finally:
             for task in pending:  # of an interrupted run
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-            loop.run_until_complete(self.client.close())
+            loop.run_until_complete(client.close())
             loop.close()
+
+    def _advice(self, problem: str) -> str:
+        """Return a message about the server that also says how to go on."""
+        return f"engine.base_url={self.base_url}: {problem}, then run the same command again, answers stay"
 
     def _check_server(self, client: openai.OpenAI, arm: Arm) -> None:
         """Raise ConfigError if no server answers, it is of another kind, or it serves another model or arm."""
@@ -148,7 +158,7 @@ class OpenAIEngine:
             """Return what the server writes to TRIAL with these settings."""
             extra = {name: value for name, value in settings.items() if name in named}
             plain = {name: value for name, value in settings.items() if name not in named}
-            return _read(client.completions.create(model=self.model, prompt=TRIAL, **plain, extra_body=extra))[0]
+            return _read(client.completions.create(model=self.model, prompt=TRIAL, **plain, extra_body=extra)).text
 
         try:
             return try_settings(write, self.sampling, self.names)
@@ -158,20 +168,21 @@ class OpenAIEngine:
                 "server, or at engine.names"
             ) from None
 
-    async def _completion(self, request: Request, free: asyncio.Semaphore) -> Completion:
+    async def _completion(self, client: openai.AsyncOpenAI, request: Request, free: asyncio.Semaphore) -> Completion:
         """Return the completion, a failed one if the request is refused. Raises OpenAIError for other failures."""
         prompt = request.prompt if self.kind.takes_ids else self._as_text(request.prompt)
         if prompt is None:
             return Completion.failed("as text its prompt is not that of training; use a server that takes ids")
         try:
             async with free:
-                reply = await self.client.completions.create(model=self.model, prompt=prompt, **self._settings(request))
+                reply = await client.completions.create(model=self.model, prompt=prompt, **self._settings(request))
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             return Completion.failed(_described(error))
         except ValueError as error:  # no JSON
             raise openai.OpenAIError(f"the reply cannot be read ({first_line(error)})") from None
-        text, ended = _read(reply)
-        ids = self.tokenizer(text, add_special_tokens=False).input_ids
+        text, ids, ended = _read(reply)
+        if ids is None:
+            ids = self.tokenizer(text, add_special_tokens=False).input_ids
         return self.transcriber.completion(ids + self.ends[:1] if ended else ids, request.opening)
 
     def _as_text(self, ids: list[int]) -> str | None:
@@ -199,7 +210,9 @@ class OpenAIEngine:
         }
 
 
-def _check_options(server: str, names: Mapping[str, str], concurrency: int, timeout: float, retries: int) -> None:
+def _check_options(
+    server: str, names: Mapping[str, str], concurrency: int | None, timeout: float, retries: int
+) -> None:
     """Raise ConfigError for an unknown server or setting name, or numbers out of range."""
     if server not in SERVERS:
         raise ConfigError(f"engine.server={server}: choose from {', '.join(SERVERS)}")
@@ -207,7 +220,7 @@ def _check_options(server: str, names: Mapping[str, str], concurrency: int, time
         raise ConfigError(f"engine.names.{unknown[0]}: no such setting; names are given to {' and '.join(NAMED)}")
     if names and server != "other":
         raise ConfigError(f"engine.names: the names of engine.server={server} are known; leave engine.names out")
-    if concurrency < 1 or timeout <= 0 or retries < 0:
+    if (concurrency is not None and concurrency < 1) or timeout <= 0 or retries < 0:
         raise ConfigError("engine: concurrency and timeout must be more than 0, retries at least 0")
 
 
@@ -217,13 +230,32 @@ def _other_arm(arm: Arm, root: str | None) -> str | None:
     return name if (study, folder) == (arm.study, arm.model.name) and name != arm.name else None
 
 
-def _read(reply: Any) -> tuple[str, bool]:
-    """Return a reply's text, and whether it ended with an end token. Raises OpenAIError if it is no completion."""
+class Written(NamedTuple):
+    """A server's reply. `ids` is None if it returns text only; `ended`: whether an end token came."""
+
+    text: str
+    ids: list[int] | None
+    ended: bool
+
+
+def _read(reply: Any) -> Written:
+    """Return what a reply holds. Raises OpenAIError if it is no completion."""
     choices = getattr(reply, "choices", None) or [None]
     text, reason = getattr(choices[0], "text", None), getattr(choices[0], "finish_reason", None)
     if not isinstance(text, str) or reason not in ("stop", "length"):
         raise openai.OpenAIError(f"the reply is no completion: {str(reply)[:80]!r}")
-    return text, reason == "stop"
+    return Written(text, getattr(choices[0], "token_ids", None), reason == "stop")
+
+
+def _is_gone(error: openai.OpenAIError | None) -> bool:
+    """Tell whether a request failed because nothing answers at the server's address, which a time-out is not."""
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+
+
+def _result(task: asyncio.Task[Completion]) -> Completion:
+    """Return a finished task's completion, a failed one for an error of the client. Raises any other error."""
+    error = task.exception()
+    return Completion.failed(_described(error)) if isinstance(error, openai.OpenAIError) else task.result()
 
 
 def _described(error: Exception) -> str:

@@ -17,6 +17,7 @@ from coig.data.encoding import Encoder
 from coig.errors import ConfigError
 from coig.generation.answers_file import find_answered, make_answer, resolve_sampling, unknown_settings
 from coig.generation.completion import Answered, Request
+from coig.generation.engine import Engine
 from coig.generation.held_out import held_out_queries
 from coig.generation.tracking import log_table
 from coig.records.answer import EngineFacts
@@ -45,11 +46,12 @@ def generate(config: GenerateConfig) -> None:
     if not config.overwrite:
         for arm in arms:  # find answers with other settings before any arm generates
             find_answered(arm, queries[arm.name], config.queries_name, _settings(config, arm))
+    engine: Engine = construct(config.engine)
     failed: list[str] = []
     for arm in arms:
         try:
             with arm.locked():
-                problems = _answer(arm, queries[arm.name], config)
+                problems = _answer(arm, queries[arm.name], engine, config)
         except ArmBusyError as error:
             failed.append(str(error))
             continue
@@ -75,7 +77,7 @@ def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
         )
 
 
-def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str] | None:
+def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConfig) -> list[str] | None:
     """Let an arm answer what is left, and append the answers to its file.
 
     Returns messages about failed answers, [] if all succeeded, None if nothing was left to ask.
@@ -97,7 +99,7 @@ def _answer(arm: Arm, queries: list[Query], config: GenerateConfig) -> list[str]
         Request(query, sample, encoder.prompt_ids(query.query, with_reasoning=with_reasoning), opening)
         for query, sample in left
     ]
-    engine = construct(config.engine, arm, tokenizer, resolve_sampling(config.sampling, arm), config.seed)
+    engine.load(arm, tokenizer, resolve_sampling(config.sampling, arm), config.seed)
     if config.overwrite:
         file.unlink(missing_ok=True)
     errors: list[str] = []

@@ -25,6 +25,7 @@ class Server:
 
     Attributes:
         takes_ids: whether prompts are sent as token ids; otherwise as text.
+        concurrency: most requests in flight at a time.
         owner: the value of `owned_by` in its list of models that identifies this kind; None: unknown.
         version: the path that reports the version, and the key in its reply.
         settings: maps (sampling, number of prompt tokens, end tokens) to a request's settings beyond the protocol's.
@@ -32,6 +33,7 @@ class Server:
     """
 
     takes_ids: bool
+    concurrency: int
     owner: str | None
     version: tuple[str, str] | None
     settings: Callable[[Sampling, int, Sequence[int]], dict[str, Any]]
@@ -45,6 +47,7 @@ def _vllm(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[s
         "repetition_penalty": sampling.repetition_penalty,
         "stop_token_ids": list(ends),
         "skip_special_tokens": False,
+        "return_token_ids": True,  # vLLM since 0.10.2, SGLang since July 2026
     }
 
 
@@ -101,10 +104,11 @@ def _not_obeyed_by_transformers(sampling: Sampling) -> tuple[str, ...]:
     return (shared,) if sampling.temperature else ()
 
 
+ALL, FEW = 1000, 64  # requests at a time: to servers that queue what they cannot batch, 1000 as the client allows
 SERVERS = {
-    "vllm": Server(True, "vllm", ("version", "version"), _vllm, _all_obeyed),
-    "sglang": Server(True, "sglang", ("get_server_info", "version"), _vllm, _not_obeyed_by_sglang),
-    "llama.cpp": Server(True, "llamacpp", ("props", "build_info"), _llama_cpp, _all_obeyed),
-    "transformers": Server(False, None, None, _transformers, _not_obeyed_by_transformers),
-    "other": Server(False, None, None, _only_the_protocol, _all_obeyed),  # OpenAIEngine tests its settings
+    "vllm": Server(True, ALL, "vllm", ("version", "version"), _vllm, _all_obeyed),
+    "sglang": Server(True, ALL, "sglang", ("get_server_info", "version"), _vllm, _not_obeyed_by_sglang),
+    "llama.cpp": Server(True, FEW, "llamacpp", ("props", "build_info"), _llama_cpp, _all_obeyed),
+    "transformers": Server(False, FEW, None, None, _transformers, _not_obeyed_by_transformers),
+    "other": Server(False, FEW, None, None, _only_the_protocol, _all_obeyed),  # OpenAIEngine tests its settings
 }

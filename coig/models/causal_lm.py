@@ -51,9 +51,9 @@ class CausalLM(nn.Module):
         return [module for module in self.lm.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
 
     def checkpoint_activations(self, count: int) -> None:
-        """Let the first `count` layers recompute their activations in the backward pass, to save memory."""
-        for layer in self.layers[:count]:
-            layer.gradient_checkpointing = True
+        """Let the first `count` layers, and only these, recompute their activations in the backward pass."""
+        for number, layer in enumerate(self.layers):
+            layer.gradient_checkpointing = number < count
             layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
     def compile_layers(self) -> None:
@@ -96,6 +96,12 @@ def load_model(model: Model, seed: int) -> Any:
         raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
     lm.published_dtype = published or torch.float32
     return lm.train()
+
+
+def load_architecture(model: Model) -> Any:
+    """Return a model's transformers config. Raises ConfigError if it cannot be loaded."""
+    with _named(model):
+        return _config_of(model)[0]
 
 
 def empty_model(model: Model) -> Any:

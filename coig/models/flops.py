@@ -11,14 +11,23 @@ from torch.nn import Parameter
 
 # bf16 FLOP/s without sparsity, by a part of the device's name; from NVIDIA's data sheets
 PEAKS = {
+    "B300": 2250e12,
     "B200": 2250e12,
+    "GH200": 989.5e12,
     "H200": 989.5e12,
     "H100 PCIe": 756e12,
     "H100 NVL": 835e12,
     "H100": 989.5e12,
+    "H800 PCIe": 756e12,
+    "H800": 989.5e12,
+    "H20": 148e12,
     "A100": 312e12,
+    "A800": 312e12,
     "L40S": 362e12,
+    "L20": 119.5e12,
+    "RTX 5090": 209.5e12,
     "RTX 4090": 165.2e12,
+    "RTX A6000": 154.8e12,
     "A40": 149.7e12,
     "L4": 121e12,
     "RTX 3090": 71e12,
@@ -61,5 +70,9 @@ def peak_flops(device: torch.device) -> float | None:
     """Return the device's peak bf16 FLOP/s without sparsity; None for a CPU or an unknown GPU."""
     if device.type != "cuda":
         return None
-    name = torch.cuda.get_device_name(device)
+    return peak_flops_of(torch.cuda.get_device_name(device))
+
+
+def peak_flops_of(name: str) -> float | None:
+    """Return the peak bf16 FLOP/s of the GPU that CUDA calls by this name; None if it is unknown."""
     return next((peak for known, peak in PEAKS.items() if re.search(rf"\b{known}\b", name)), None)

@@ -32,7 +32,8 @@ def _with_legacy_keys(config: dict[str, Any]) -> dict[str, Any]:
         added["torch_dtype"] = config["dtype"]
     if rope := config.get("rope_parameters"):
         by_layer = {kind: one for kind, one in rope.items() if isinstance(one, dict)}
-        added |= _rope_keys(by_layer.get("full_attention", {}) if by_layer else rope)
+        keys = _rope_keys(by_layer.get("full_attention", {}) if by_layer else rope)
+        added |= _as_accepted(keys, config.get("model_type"))
         if local := by_layer.get("sliding_attention"):
             added["rope_local_base_freq"] = local["rope_theta"]
     return added | config
@@ -43,6 +44,18 @@ def _rope_keys(rope: dict[str, Any]) -> dict[str, Any]:
     keys: dict[str, Any] = {name: rope[name] for name in ("rope_theta", "partial_rotary_factor") if name in rope}
     scaling = {name: value for name, value in rope.items() if name not in keys}
     return {**keys, "rope_scaling": scaling if scaling.get("rope_type", "default") != "default" else None}
+
+
+def _as_accepted(keys: dict[str, Any], model_type: str | None) -> dict[str, Any]:
+    """Return rotary keys as a type of model names and accepts them, where it differs from all others."""
+    scaling = keys["rope_scaling"]
+    if model_type == "phi3" and scaling:
+        three = {name: scaling[name] for name in ("short_factor", "long_factor")} | {"type": scaling["rope_type"]}
+        return keys | {"rope_scaling": three}
+    if model_type == "gpt_neox":
+        names = {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"}
+        return {names.get(key, key): value for key, value in keys.items()}
+    return keys
 
 
 def _with_legacy_tokenizer(config: dict[str, Any]) -> dict[str, Any]:

@@ -51,14 +51,27 @@ def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | 
     of_prompts, of_raters, of_cells = (
         _clustered_variance(residuals, clusters) for clusters in (verdicts.prompts, verdicts.raters, cells)
     )
-    variance = max(of_prompts + of_raters - of_cells, of_prompts, of_raters)
-    if variance == 0:
+    if of_prompts == of_raters == of_cells == 0:
         return None, None, None
-    freedom = variance**2 / (of_prompts**2 / (prompts - 1) + of_raters**2 / (raters - 1))
+    variance, freedom = map(float, combine_clusters(of_prompts, of_raters, of_cells, prompts, raters))
     error = variance**0.5
     half = stdtrit(freedom, 0.975) * error
     p = 2 * stdtr(freedom, -abs(verdicts.rate - 0.5) / error)
     return max(0.0, verdicts.rate - half), min(1.0, verdicts.rate + half), float(p)
+
+
+def combine_clusters(
+    of_prompts: Floats | float, of_raters: Floats | float, of_cells: Floats | float, prompts: int, raters: int
+) -> tuple[Floats, Floats]:
+    """Return the two-way variance and its degrees of freedom from variances clustered by prompt, rater and both.
+
+    The formulas are those of `new_raters`; the variances may be arrays of any one shape.
+    """
+    one_way = np.maximum(of_prompts, of_raters)
+    variance = np.maximum(np.asarray(of_prompts) + of_raters - of_cells, one_way)
+    with np.errstate(invalid="ignore"):
+        freedom = variance**2 / (np.square(of_prompts) / (prompts - 1) + np.square(of_raters) / (raters - 1))
+    return variance, np.nan_to_num(freedom, nan=1.0)
 
 
 def _clustered_variance(residuals: Floats, clusters: NDArray[np.intp]) -> float:

@@ -100,6 +100,15 @@ class TrainingFacts(Facts):
     like: str | None = None  # fingerprint of the data of the arm whose budget this one copies
 
 
+class MemoryPlan(Facts):
+    """How a training step is laid out to fit into a GPU's memory, and what it was expected to take of it."""
+
+    tokens_per_micro_batch: int
+    recomputed_layers: int  # decoder layers that compute their activations twice instead of keeping them
+    expected_gb: float | None = None  # 1e9 bytes; None on a CPU, whose memory is not planned
+    free_gb: float | None = None  # before training
+
+
 class ExportFacts(Facts):
     """The exported model and its loss on the validation set, in nats, beside those of the models that it came from."""
 
@@ -131,6 +140,7 @@ class Manifest(Facts):
     model: ModelFacts
     data: DataFacts
     training: TrainingFacts | None = None
+    memory: MemoryPlan | None = None
     export: ExportFacts | None = None
     git: Git | None = None
     versions: dict[str, str | None] = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from coig.config.ratio import GENERAL, Ratio
 
 PAPER_ARMS = {"cw": "0", "cw+1k": "1k", "cw+5k": "5k", "cw+10k": "10k", "general": GENERAL}  # name → data.ratio
+PAPER_CREATIVE, PAPER_LANGUAGES = 1_665, 2  # the paper's creative examples, and the languages of its general ones
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ def contestant_of_stranger(name: str) -> Contestant:
     if (paper := without_seed(name)) in PAPER_ARMS:
         return Contestant(name, Ratio.parse(PAPER_ARMS[paper]))
     return Contestant(name, None, is_plain=False)
+
+
+def paper_dose(ratio: Ratio) -> float:
+    """Return the general examples per creative one of an arm of the paper, such as 12.0 for 10k."""
+    return ratio.general_examples(PAPER_CREATIVE, PAPER_LANGUAGES, 1) / PAPER_CREATIVE
 
 
 def without_seed(name: str) -> str:

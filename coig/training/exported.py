@@ -13,14 +13,20 @@ from coig.data.encoded import Encoded
 from coig.data.steps import StepLoader, Stepper
 from coig.models.causal_lm import CausalLM, load_model
 from coig.study.arm import Arm
-from coig.study.manifest import ExportFacts
+from coig.study.manifest import ExportFacts, MemoryPlan
 
 log = logging.getLogger(__name__)
 TOLERATED = 0.01  # share of training's gain that the export may lose without a warning
 
 
 def measure_export(
-    config: TrainConfig, arm: Arm, dtype: torch.dtype, validation: Sequence[Encoded], *, is_changed: bool
+    config: TrainConfig,
+    arm: Arm,
+    dtype: torch.dtype,
+    validation: Sequence[Encoded],
+    plan: MemoryPlan,
+    *,
+    is_changed: bool,
 ) -> ExportFacts:
     """Return the validation losses of exported, trained and base model, in nats per weighted token.
 
@@ -29,6 +35,7 @@ def measure_export(
 
     Args:
         dtype: the dtype of the exported weights.
+        plan: says how many tokens a micro-batch has.
         is_changed: whether exported and trained weights differ, by rounding or merged adapters; if not, the exported
             loss is the trained one and nothing is computed.
     """
@@ -40,8 +47,8 @@ def measure_export(
     if is_changed:
         own = config.model.model_copy(update={"path": str(arm.model), "revision": None, "weights": "pretrained"})
         try:
-            exported = _loss(own, config, validation)
-            base = _loss(config.model, config, validation) if exported > trained else None
+            exported = _loss(own, config, validation, plan)
+            base = _loss(config.model, config, validation, plan) if exported > trained else None
         except torch.OutOfMemoryError:
             log.warning("%s: no memory to measure the exported model's loss", arm.folder)
             return facts.model_copy(update={"trained_loss": trained})
@@ -54,11 +61,11 @@ def measure_export(
     return facts.model_copy(update={"validation_loss": exported, "trained_loss": trained, "base_loss": base})
 
 
-def _loss(model: Model, config: TrainConfig, validation: Sequence[Encoded]) -> float:
+def _loss(model: Model, config: TrainConfig, validation: Sequence[Encoded], plan: MemoryPlan) -> float:
     """Return a stored model's weighted mean loss on the validation set, computed like in training, on one device."""
     device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     lm = CausalLM(load_model(model, config.seed)).eval().to(device)
-    loader = StepLoader(validation, config.trainer.global_batch_size, Stepper(config.trainer.tokens_per_micro_batch))
+    loader = StepLoader(validation, config.trainer.global_batch_size, Stepper(plan.tokens_per_micro_batch))
     loss, weight = 0.0, 0.0
     mixed = torch.autocast(device.type, torch.bfloat16, enabled=config.trainer.precision == "bf16-mixed")
     with torch.no_grad(), mixed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,9 +15,16 @@ from torch.distributed.tensor import DTensor
 
 from coig.data.steps import Step
 from coig.errors import ConfigError
+from coig.study.manifest import MemoryPlan
 
 LOWER = "The last checkpoint stays as it is. Lower model.learning_rate and start anew with overwrite=true"
-OUT_OF_CPU_MEMORY = "can't allocate memory"  # torch raises a plain RuntimeError with this text
+# torch raises a plain RuntimeError for the CPU's allocator and for libraries that allocate by themselves: cuBLAS and
+# cuDNN as they make a handle, NCCL as it connects ranks
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|Failed to CUDA (host )?(m|c)alloc"
+    r"|CU(BLAS|DNN)_STATUS_(ALLOC_FAILED|NOT_INITIALIZED)",
+    re.IGNORECASE,
+)
 
 
 def check_finite(loss: float, norm: float, learning_rate: float, number: int, step: Step) -> None:
@@ -57,21 +65,32 @@ class DropOnFailure(Callback):
 
 
 @contextmanager
-def memory_for(step: Step, tokens_per_micro_batch: int) -> Iterator[None]:
-    """Turn the block's out-of-memory error into a ConfigError with the largest micro-batch and the setting to lower."""
+def memory_for(step: Step, plan: MemoryPlan, layers: int) -> Iterator[None]:
+    """Turn the block's out-of-memory error into a ConfigError that names the settings to change, the cheapest first.
+
+    Args:
+        layers: decoder layers of the model.
+    """
     try:
         yield
-    except (torch.OutOfMemoryError, RuntimeError) as error:
-        if not isinstance(error, torch.OutOfMemoryError) and OUT_OF_CPU_MEMORY not in str(error):
+    except RuntimeError as error:  # torch.OutOfMemoryError is one, too
+        if not is_out_of_memory(error):
             raise
         largest = max(step.micro_batches, key=lambda batch: len(batch.input_ids))
         tokens, documents = len(largest.input_ids), len(largest.cu_seqlens) - 1
-        remedy = (
-            f"lower trainer.tokens_per_micro_batch={tokens_per_micro_batch} (results stay the same)"
-            if documents > 1
-            else "it is a single one, so lower model.max_length"
-        )
+        remedies = []
+        if plan.recomputed_layers < layers:
+            remedies.append(f"trainer.activation_checkpointing={layers} (results stay the same)")
+        if documents > 1:
+            smaller = min(plan.tokens_per_micro_batch, tokens) // 2
+            remedies.append(f"trainer.tokens_per_micro_batch={smaller} (results stay the same)")
+        remedies += ["model/lora=rank16", "trainer=fsdp with more GPUs", "a smaller model.max_length"]
         raise ConfigError(
-            f"out of memory: the largest micro-batch of this step has {tokens:,} tokens in {documents} examples; "
-            f"{remedy}, raise trainer.activation_checkpointing, or take model/lora=rank16 or trainer=fsdp"
+            f"out of memory: the largest micro-batch of this step has {tokens:,} tokens in {documents} examples. In "
+            f"this order, try {', '.join(remedies)}"
         ) from error
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether torch, cuBLAS, cuDNN, NCCL or the CPU's allocator ran out of memory."""
+    return isinstance(error, torch.OutOfMemoryError) or OUT_OF_MEMORY.search(str(error)) is not None

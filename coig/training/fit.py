@@ -19,9 +19,8 @@ from coig.data.encoding import Encoder
 from coig.data.mixture import Mixture
 from coig.data.tokenizer import check_length, load_tokenizer
 from coig.errors import ConfigError
-from coig.models.adapters import add_adapters
 from coig.models.attention import PATHS, attention_path
-from coig.models.causal_lm import CausalLM, empty_model, freeze_unused, load_model
+from coig.models.causal_lm import empty_model, load_model
 from coig.models.export import export
 from coig.models.flops import TrainingFlops
 from coig.study.arm import Arm
@@ -31,6 +30,7 @@ from coig.training.checkpoints import Checkpoints, DirectIO
 from coig.training.exported import measure_export
 from coig.training.failures import DropOnFailure
 from coig.training.loggers import log_model, tracking
+from coig.training.memory import plan_memory
 from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
 from coig.training.record import Prepared, headline, recorded
@@ -39,6 +39,7 @@ from coig.training.state import check_encoding
 from coig.training.strategies import strategy_of
 from coig.training.threads import set_threads
 from coig.training.throughput import ProgressBar, Throughput
+from coig.training.trainable import make_trainable
 
 log = logging.getLogger(__name__)
 
@@ -60,15 +61,17 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
     if not anew:
         ranks.first_decides(lambda: check_encoding(arm, train))
     others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
-    planned = budgeted(config, train, others)
+    budget, longest = budgeted(config, train, others), max(train.longest, validation.longest)
+    plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))
     lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
     _check_same_weights(lm, config)
-    steps = planned.trainer.total_steps(len(train))
-    prepared = Prepared(lm, mixture, like, train, validation, steps)
-    module = CausalLMModule(_trainable(lm, config), config, prepared.steps)
+    steps = budget.trainer.total_steps(len(train))
+    prepared = Prepared(lm, mixture, like, train, validation, steps, plan)
+    module = CausalLMModule(make_trainable(lm, config, plan.recomputed_layers), config, steps, plan)
     flops = TrainingFlops(lm)
-    data = MixtureDataModule(train, validation, config.trainer, flops.attention_cost, config.seed)
-    trainer = _trainer(planned, arm, flops, validates=len(validation) > 0)
+    tokens = plan.tokens_per_micro_batch
+    data = MixtureDataModule(train, validation, config.trainer, tokens, flops.attention_cost, config.seed)
+    trainer = _trainer(budget, arm, flops, validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
     _log_attention(config)
     with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
@@ -84,7 +87,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
             ends = {encoder.end_id, encoder.document_end_id}
             export(lm, weights, config.model.lora, tokenizer, ends, arm.model, dtype)
             is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
-            record.exported = measure_export(config, arm, dtype, validation, is_changed=is_changed)
+            record.exported = measure_export(config, arm, dtype, validation, plan, is_changed=is_changed)
             log_model(config, arm, record.manifest)
 
 
@@ -98,30 +101,10 @@ def _check_same_weights(lm: Any, config: TrainConfig) -> None:
         )
 
 
-def _trainable(lm: Any, config: TrainConfig) -> CausalLM:
-    """Prepare a model for training: freeze unused weights; add adapters, activation checkpointing and compilation.
-
-    Raises ConfigError if more layers are to be checkpointed than the model has.
-    """
-    if config.model.lora:
-        add_adapters(lm, config.model.lora)
-        if config.trainer.precision == "bf16-mixed" and lm.published_dtype == torch.bfloat16:  # loses nothing
-            for weight in lm.parameters():
-                weight.data = weight.data if weight.requires_grad else weight.data.bfloat16()
-    freeze_unused(lm)
-    model, recomputed = CausalLM(lm), config.trainer.activation_checkpointing
-    if recomputed > (layers := len(model.layers)):
-        raise ConfigError(f"trainer.activation_checkpointing={recomputed}: the model has {layers} layers that can")
-    model.checkpoint_activations(recomputed)
-    if config.trainer.compile:
-        model.compile_layers()
-    return model
-
-
 def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: bool) -> Any:
     """Build Lightning's trainer with the callbacks, strategy and plugins of this arm."""
     throughput = Throughput(flops)
-    checkpoints = Checkpoints(arm, config.trainer.checkpoint_every)
+    checkpoints = Checkpoints(arm, config.trainer.checkpoint_every, config.trainer.checkpoint_minutes)
     callbacks: list[Callback] = [throughput, StepFigures(), checkpoints, DropOnFailure()]
     if config.trainer.arguments().get("enable_progress_bar", True):
         callbacks.append(ProgressBar(throughput))
@@ -132,7 +115,7 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: 
         logger=False,  # set when there is something to log
         callbacks=callbacks,
         strategy=strategy_of(config.trainer),
-        inference_mode=False,  # FSDP2 keeps memory for what it gathers; memory of that mode cannot be trained with
+        inference_mode=False,  # FSDP2 reuses the memory of gathered weights, and such memory cannot be trained with
         plugins=[] if sharded else [DirectIO()],
         num_sanity_val_steps=0,
         limit_val_batches=1.0 if validates else 0,

@@ -17,6 +17,7 @@ from coig.config import TrainConfig
 from coig.config.loading import construct
 from coig.data.steps import GROUPS, MicroBatch, Step
 from coig.models.causal_lm import CausalLM
+from coig.study.manifest import MemoryPlan
 from coig.training.failures import check_finite, check_validation, memory_for
 from coig.training.sharding import replicate, shard
 
@@ -28,8 +29,9 @@ class CausalLMModule(LightningModule):
     would average the means of micro-batches, which weighs tokens by the layout.
     """
 
-    def __init__(self, model: CausalLM, config: TrainConfig, total_steps: int) -> None:
+    def __init__(self, model: CausalLM, config: TrainConfig, total_steps: int, plan: MemoryPlan) -> None:
         super().__init__()
+        self.plan = plan
         self.total_steps = total_steps  # asking Lightning for an estimate would reset the position in a resumed epoch
         self.automatic_optimization = False
         # checkpoints omit frozen weights; distributed ones can only be loaded completely, so they keep them
@@ -93,7 +95,7 @@ class CausalLMModule(LightningModule):
 
     def training_step(self, step: Step, step_index: int) -> None:
         """Train one optimizer step. Raises ConfigError if memory runs out or numbers are not finite."""
-        with memory_for(step, self.config.trainer.tokens_per_micro_batch):
+        with memory_for(step, self.plan, len(self.model.layers)):
             self._train(step)
 
     def _train(self, step: Step) -> None:
@@ -147,7 +149,7 @@ class CausalLMModule(LightningModule):
 
     def validation_step(self, step: Step, step_index: int) -> None:
         """Add the losses of a step's micro-batches to the sums."""
-        with memory_for(step, self.config.trainer.tokens_per_micro_batch):
+        with memory_for(step, self.plan, len(self.model.layers)):
             for batch in step.micro_batches:
                 loss, nll = self.model(batch, 1.0)
                 self.validation.add(loss, nll, batch)

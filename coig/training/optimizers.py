@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim.adamw import adamw
 from torch.optim.optimizer import Optimizer, ParamsT, StateDict
 
@@ -119,10 +120,8 @@ class SplitAdamW(Optimizer):
 
 def _check(param: Tensor) -> None:
     """Raise ValueError if a parameter is sharded or neither fp32 nor bf16."""
-    if type(param.data) is not Tensor:
-        raise ValueError(
-            f"SplitAdamW is for one device and takes no {type(param.data).__name__}; with several, take optimizer=adamw"
-        )
+    if isinstance(param.data, DTensor):
+        raise ValueError("SplitAdamW is for one device and takes no DTensor; with several, take optimizer=adamw")
     if param.dtype not in (torch.float32, torch.bfloat16):
         raise ValueError(f"SplitAdamW takes parameters in float32, not {param.dtype}; load the model in float32")
 

@@ -23,7 +23,7 @@ from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
 from coig.config import Trainer
-from coig.errors import ConfigError, disk_problem
+from coig.errors import ConfigError, system_problem
 
 Result = TypeVar("Result")
 PATIENCE = timedelta(hours=3)  # how long ranks wait for the first one, which may download a model or write a checkpoint
@@ -119,7 +119,7 @@ def _exit(error: BaseException) -> NoReturn:
         case ConfigError():
             print(error, file=sys.stderr)
         case _:
-            print(disk_problem(error) or "".join(traceback.format_exception(error)), file=sys.stderr)
+            print(system_problem(error) or "".join(traceback.format_exception(error)), file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

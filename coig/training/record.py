@@ -19,17 +19,18 @@ from coig.data.mixture import Mixture, remarks
 from coig.errors import system_problem
 from coig.files.atomic import remove, write_atomic
 from coig.study.arm import Arm
-from coig.study.manifest import ExportFacts, Manifest, Status, Times
+from coig.study.manifest import ExportFacts, Manifest, MemoryPlan, Status, Times
 from coig.study.provenance import provenance
 from coig.training import ranks
 from coig.training.budget import supervised_tokens
+from coig.training.checkpoints import remove_checkpoint
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An arm's model and data, and the number of optimizer steps."""
+    """An arm's model and data, the number of optimizer steps, and the plan of the memory."""
 
     lm: Any
     mixture: Mixture
@@ -37,6 +38,7 @@ class Prepared:
     train: EncodedSet
     validation: EncodedSet
     steps: int
+    plan: MemoryPlan
 
 
 def _now() -> str:
@@ -109,6 +111,8 @@ class Record:
         if status == "done":
             model = {"model_sha256": self.arm.weights_sha256(), "export": self.exported}
             self.arm.write_manifest(ended.model_copy(update=model))
+            if not self.config.trainer.keep_checkpoint and (checkpoint := self.arm.checkpoint):
+                remove_checkpoint(checkpoint)
             log.info("%s: done in %.0f s, model in %s", self.arm.name, seconds, self.arm.model)
             return
         if error == "interrupted":
@@ -158,6 +162,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
             "supervised_tokens": supervised_tokens(config, train, prepared.steps),
             "like": prepared.like and prepared.like.fingerprint,
         },
+        "memory": prepared.plan,
         **provenance(_devices(config.trainer)),
         "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),
         "times": earlier.times if earlier else Times(started=_now(), seconds=0.0),

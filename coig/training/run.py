@@ -32,12 +32,19 @@ REQUEUED = "SLURM_RESTART_COUNT"  # which SLURM sets for a job that it has queue
 def train(config: TrainConfig) -> float | None:
     """Train the arm that `config` describes, unless it is done; return the value of its `objective`, None without one.
 
+    With `config.plan`, only print how it would use the memory of the usual GPUs.
+
     With several devices, start one process (rank) for each; every rank calls this function again. Afterwards all memory
     is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is written.
     """
     if REQUEUED in os.environ:  # `overwrite` was obeyed by the job's first run, and would delete what that has trained
         config = config.model_copy(update={"overwrite": False})
     try:
+        if config.plan:
+            _show_plan(config)
+            return None
+        if config.trainer.accelerator == "gpu":
+            _let_segments_grow()
         ranks.check_devices(config.trainer)
         if config.trainer.ranks > 1 and not ranks.is_rank():
             launch(config, _arm(config))
@@ -50,6 +57,24 @@ def train(config: TrainConfig) -> float | None:
         raise
     finally:
         _free_memory()
+
+
+def _show_plan(config: TrainConfig) -> None:
+    """Print how the arm would use the memory of the usual GPUs, and delete the empty folder that Hydra made for it."""
+    if config.trainer.accelerator == "cpu":
+        raise ConfigError("plan=true: plans a GPU's memory; add trainer=gpu or trainer=fsdp")
+    from coig.training.memory import show_plan
+
+    try:
+        show_plan(config)
+    finally:
+        _arm(config).discard_if_empty()
+
+
+def _let_segments_grow() -> None:
+    """Let CUDA's allocator extend its segments, so that less memory is lost to fragments; the user's setting counts."""
+    if not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys():
+        os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # read when CUDA is first used
 
 
 def _train(config: TrainConfig, arm: Arm) -> None:
@@ -159,6 +184,8 @@ def check(config: TrainConfig) -> None:
 
     Writes nothing but the data cache.
     """
+    if config.plan:
+        return
     _prepare_logger(config)
     mixture, like = build_mixture(config.data, config.seed, config.supervision.needs_reasoning), _like(config)
     _check_objective(config, mixture)

@@ -54,7 +54,13 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
         )
     if manifest.status == "done" and arm.model.exists() and not changed:
         return "done"
-    if checkpoint and not _is_sound(checkpoint):
+    if not checkpoint and arm.model.exists():
+        raise ConfigError(
+            f"{arm.folder}: has no checkpoint any more, so it cannot be trained longer; overwrite=true trains it anew"
+        )
+    if not checkpoint:
+        return "new"
+    if not _is_sound(checkpoint):
         raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
     return "unfinished"
 

@@ -18,7 +18,11 @@ class Seen:
     version = "1"
     not_obeyed: tuple[str, ...] = ()
 
-    def __init__(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int, tokens_per_batch: int | None) -> None:
+    def __init__(self, tokens_per_batch: int | None) -> None:
+        """Take the argument of engine=hf, whose `_target_` it replaces."""
+
+    def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
+        """Write what the job sees, and wait."""
         seen = Path("seen")
         seen.mkdir(exist_ok=True)
         (seen / arm.name).write_text(f"{os.environ['CUDA_VISIBLE_DEVICES']} {os.environ['OMP_NUM_THREADS']}")

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config
 
 from coig.config import Sampling
 from coig.generation.completion import Request
-from coig.generation.hf import HuggingFaceEngine
+from coig.generation.hf import HuggingFaceEngine, bytes_per_token
 from coig.records.query import Query
 from coig.study.arm import Arm
 from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
@@ -18,7 +18,9 @@ ALL, FEW = 100_000, 500  # tokens per batch: all queries in one batch, and about
 
 
 def engine(arm: Arm, sampling: Sampling, tokens_per_batch: int = ALL, seed: int = 0) -> HuggingFaceEngine:
-    return HuggingFaceEngine(arm, AutoTokenizer.from_pretrained(arm.model), sampling, seed, tokens_per_batch)
+    made = HuggingFaceEngine(tokens_per_batch)
+    made.load(arm, AutoTokenizer.from_pretrained(arm.model), sampling, seed)
+    return made
 
 
 def plainly(arm: Arm, asked: Sequence[Request], **how: Any) -> dict[tuple[str, int], tuple[str, str]]:
@@ -80,3 +82,10 @@ def test_a_query_that_does_not_fit_the_model_is_an_error_of_its_own(arm: Arm, qu
     assert answers["long", 0].finish_reason == "error"
     assert "exceed the 2048 positions" in str(answers["long", 0].error)
     assert all(answers[query.id, 0].text for query in queries[:2])
+
+
+def test_the_memory_of_a_token_is_that_of_its_keys_values_and_one_mlp() -> None:
+    qwen = Qwen2Config(
+        hidden_size=3584, intermediate_size=18944, num_hidden_layers=28, num_attention_heads=28, num_key_value_heads=4
+    )  # Qwen2.5 7B, in bf16
+    assert bytes_per_token(qwen, itemsize=2) == 2 * (2 * 28 * 4 * 128) + 2 * (3 * 18944) == 171_008

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
 
 def engine(arm: Arm, url: str, sampling: Sampling = GREEDY, **options: Any) -> OpenAIEngine:
     given = {"server": "vllm", "model": None, "concurrency": 4, "timeout": 60, "retries": 0} | options
-    return OpenAIEngine(arm, AutoTokenizer.from_pretrained(arm.model), sampling, 0, base_url=url, **given)
+    made = OpenAIEngine(url, **given)
+    made.load(arm, AutoTokenizer.from_pretrained(arm.model), sampling, 0)
+    return made
 
 
 def free_port() -> int:
@@ -70,7 +72,9 @@ def test_greedy_answers_are_those_of_the_engine_in_process(
 ) -> None:
     asked = requests(arm, queries)
     tokenizer = AutoTokenizer.from_pretrained(arm.model)
-    here = completions(HuggingFaceEngine(arm, tokenizer, GREEDY, 0, 100_000), asked)
+    local = HuggingFaceEngine(100_000)
+    local.load(arm, tokenizer, GREEDY, 0)
+    here = completions(local, asked)
     there = completions(engine(arm, transformers_serve, server="transformers"), asked)
     assert {key: c.text for key, c in there.items()} == {key: c.text for key, c in here.items()}
     for key, answer in here.items():
@@ -143,8 +147,8 @@ def server(models: list[str], reply: Reply, **facts: str) -> Iterator[str]:
         http.server_close()
 
 
-def completion(text: str, finish_reason: str = "stop") -> tuple[int, str]:
-    return 200, json.dumps({"choices": [{"text": text, "index": 0, "finish_reason": finish_reason}]})
+def completion(text: str, finish_reason: str = "stop", **more: Any) -> tuple[int, str]:
+    return 200, json.dumps({"choices": [{"text": text, "index": 0, "finish_reason": finish_reason} | more]})
 
 
 def test_what_a_server_like_vllm_is_sent(arm: Arm, queries: list[Query]) -> None:
@@ -172,12 +176,24 @@ def test_what_a_server_like_vllm_is_sent(arm: Arm, queries: list[Query]) -> None
             "frequency_penalty": 0.0,
             "stop_token_ids": arm.generation_config()["eos_token_id"],
             "skip_special_tokens": False,
+            "return_token_ids": True,
         }
     ]
     assert 0 <= seed < 2**31
     [answer] = answers.values()
     assert (answer.text, answer.finish_reason) == ("<think>\nWhy not.\n</think>\n\nYes.", "stop")
     assert answer.reasoning_tokens > answer.answer_tokens > 0
+
+
+def test_tokens_are_counted_by_the_ids_of_a_server_that_returns_them(arm: Arm, queries: list[Query]) -> None:
+    """The model wrote "Yes." in four tokens, which the tokenizer would write in fewer."""
+    tokenizer = AutoTokenizer.from_pretrained(arm.model)
+    ids = [one for letter in "Yes." for one in tokenizer(letter).input_ids]
+    assert len(ids) > len(tokenizer("Yes.").input_ids)
+    end = arm.generation_config()["eos_token_id"][0]
+    with server(["tiny"], lambda _: completion("Yes.", token_ids=[*ids, end])) as url:
+        [answer] = completions(engine(arm, url, model="tiny"), requests(arm, queries[:1])).values()
+    assert (answer.text, answer.answer_tokens, answer.finish_reason) == ("Yes.", len(ids), "stop")
 
 
 def test_what_llama_cpp_is_sent(arm: Arm, queries: list[Query]) -> None:
@@ -294,9 +310,9 @@ def test_a_prompt_as_text_begins_once(arm: Arm, queries: list[Query], tmp_path: 
         texts.append(body["prompt"])
         return completion("Yes.")
 
-    given: dict[str, Any] = {"model": None, "concurrency": 1, "timeout": 60, "retries": 0}
     with server([], reply) as url:
-        asks = OpenAIEngine(arm, tokenizer, GREEDY, 0, base_url=url, server="transformers", **given)
+        asks = OpenAIEngine(url, "transformers", model=None, concurrency=None, timeout=60, retries=0)
+        asks.load(arm, tokenizer, GREEDY, 0)
         [answer] = completions(asks, [begun]).values()
     assert answer.error is None
     assert tokenizer(texts[0]).input_ids == begun.prompt
@@ -355,6 +371,32 @@ def test_a_server_that_keeps_failing_ends_the_run(arm: Arm, queries: list[Query]
     assert message in str(caught.value)
     assert TOO_MANY <= len(recorded) < len(queries)
     assert {answer.finish_reason for _, answer in recorded} == {"error"}
+
+
+def test_a_server_that_dies_ends_the_run_at_once(arm: Arm, queries: list[Query]) -> None:
+    """No query is recorded as failed, as it is not at fault."""
+    running = ExitStack()
+    url = running.enter_context(server([str(arm.model)], lambda _: completion("Yes.")))
+    asked = requests(arm, queries)
+    answers = engine(arm, url, concurrency=1, retries=1).answers(asked)
+    recorded = list(next(answers))
+    running.close()
+    with pytest.raises(ConfigError, match=r"the server is gone \(APIConnectionError.*; start it again, then run"):
+        recorded.extend(one for batch in answers for one in batch)
+    assert 1 <= len(recorded) < len(asked)
+    assert {answer.text for _, answer in recorded} == {"Yes."}
+
+
+def test_all_queries_are_asked_at_once_of_a_server_that_queues_them(arm: Arm, queries: list[Query]) -> None:
+    together = threading.Barrier(len(queries), timeout=30)
+
+    def reply(_: dict[str, Any]) -> tuple[int, str]:
+        together.wait()
+        return completion("Yes.")
+
+    with server([str(arm.model)], reply) as url:
+        answers = completions(engine(arm, url, concurrency=None), requests(arm, queries))
+    assert {answer.text for answer in answers.values()} == {"Yes."}
 
 
 def test_no_server_or_one_of_another_model(arm: Arm) -> None:

@@ -134,7 +134,9 @@ def test_a_multimodal_model_is_exported_and_answers(multimodal: TrainConfig, tmp
     export(lm, lm.state_dict(), None, tokenizer, {tokenizer.eos_token_id}, arm.model)
     asked = requests(arm, [Query(id="q", lang="en", genre="none", query="Hi")])
     sampling = GREEDY.model_copy(update={"max_new_tokens": 8})
-    [answer] = completions(HuggingFaceEngine(arm, tokenizer, sampling, 0, None), asked).values()
+    engine = HuggingFaceEngine(None)
+    engine.load(arm, tokenizer, sampling, 0)
+    [answer] = completions(engine, asked).values()
     assert answer.error is None
     loaded = AutoModelForCausalLM.from_pretrained(arm.model)
     assert torch.equal(loaded.lm_head.weight, lm.lm_head.weight.bfloat16())

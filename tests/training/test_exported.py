@@ -20,17 +20,17 @@ from coig.models.adapters import add_adapters
 from coig.models.causal_lm import CausalLM, load_model
 from coig.models.export import export
 from coig.study.arm import Arm
-from coig.study.manifest import ExportFacts
+from coig.study.manifest import ExportFacts, MemoryPlan
 from coig.training.exported import measure_export
 from tests.models.test_causal_lm import examples
 from tests.studies import compose_config
 
 VALIDATION = examples()
-MICRO = 64
+PLAN = MemoryPlan(tokens_per_micro_batch=64, recomputed_layers=0)
 
 
 def loss_of(lm: Any) -> float:
-    step = Stepper(MICRO).step(VALIDATION)
+    step = Stepper(PLAN.tokens_per_micro_batch).step(VALIDATION)
     with torch.no_grad():
         return sum(float(CausalLM(lm)(batch, 1 / step.total_weight)[0]) for batch in step.micro_batches)
 
@@ -39,7 +39,7 @@ def loss_of(lm: Any) -> float:
 def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     """Of a base that is published in bf16."""
     folder = tmp_path_factory.mktemp("base")
-    tiny = compose_config("data.ratio=0", f"trainer.tokens_per_micro_batch={MICRO}", "trainer=cpu")
+    tiny = compose_config("data.ratio=0", "trainer=cpu")
     load_model(tiny.model, 0).bfloat16().save_pretrained(folder)
     load_tokenizer(tiny.model).save_pretrained(folder)
     return tiny.model_copy(update={"model": tiny.model.model_copy(update={"path": str(folder)})})
@@ -71,7 +71,7 @@ def measured(
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": loss_of(lm)}) + "\n")
     tokenizer = load_tokenizer(config.model)
     export(lm, lm.state_dict(), config.model.lora, tokenizer, {tokenizer.eos_token_id}, arm.model, dtype)
-    return measure_export(config, arm, dtype, validation, is_changed=True)
+    return measure_export(config, arm, dtype, validation, PLAN, is_changed=True)
 
 
 def test_a_short_run_loses_much_of_what_it_learned(
@@ -119,7 +119,7 @@ def test_float32_exports_all_that_was_learned(config: TrainConfig, tmp_path: Pat
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": trained}) + "\n")
     tokenizer = load_tokenizer(config.model)
     export(lm, lm.state_dict(), lora, tokenizer, {tokenizer.eos_token_id}, arm.model, torch.float32)
-    facts = measure_export(config, arm, torch.float32, VALIDATION, is_changed=True)
+    facts = measure_export(config, arm, torch.float32, VALIDATION, PLAN, is_changed=True)
     assert facts.validation_loss == pytest.approx(trained, rel=1e-6)
     assert facts.dtype == "float32"
 

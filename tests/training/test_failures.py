@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from coig.training.failures import DropOnFailure
+from coig.training.failures import DropOnFailure, is_out_of_memory
 from tests.conftest import ROOT, Command
 
 SMALL = ("data.ratio=0", "data.creative.size=20", "trainer.global_batch_size=4", "logger=none", "study=failing")
@@ -42,11 +42,11 @@ def test_what_is_not_finite_takes_the_place_of_nothing(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
 @pytest.mark.parametrize(
-    ("budget", "remedy"),
-    [(20_000, "lower trainer.tokens_per_micro_batch=20000"), (1, "it is a single one, so lower model.max_length")],
+    ("budget", "smaller"),
+    [(20_000, ["trainer.tokens_per_micro_batch=10000 (results stay the same)"]), (1, [])],
 )
 def test_out_of_memory_names_the_largest_micro_batch(
-    command: Command, budget: int, remedy: str, tmp_path: Path
+    command: Command, budget: int, smaller: list[str], tmp_path: Path
 ) -> None:
     """With room for the libraries but not for the step."""
     overrides = (*SMALL, "trainer.global_batch_size=32", f"trainer.tokens_per_micro_batch={budget}")
@@ -67,8 +67,24 @@ def test_out_of_memory_names_the_largest_micro_batch(
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
     assert result.returncode == 1
     assert "out of memory: the largest micro-batch of this step has " in result.stderr
-    assert remedy in result.stderr
-    assert "activation_checkpointing" in result.stderr
+    recomputed = "trainer.activation_checkpointing=4 (results stay the same)"
+    assert f"try {', '.join([recomputed, *smaller, 'model/lora=rank16'])}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA out of memory. Tried to allocate 20.00 MiB.",
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED",
+        "NCCL error: unhandled cuda error, NCCL version 2.30.7. Last error:\nFailed to CUDA calloc async 608 bytes",
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.",
+    ],
+)
+def test_every_library_has_its_own_words_for_it(message: str) -> None:
+    assert is_out_of_memory(RuntimeError(message))
+    assert not is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
 
 
 def test_layers_that_are_not_there_cannot_compute_twice(command: Command) -> None:

@@ -80,12 +80,14 @@ def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> N
 
 
 def test_a_checkpoint_that_a_kill_cut_off_is_not_used(tmp_path: Path) -> None:
-    """A checkpoint that a kill cut off lies under another name and is removed with the next one."""
-    run = start(tmp_path, "cut")
+    """It has another name and is removed with the next one. Here minutes trigger it, and the last one is not kept."""
+    run = start(tmp_path, "cut", "trainer.checkpoint_every=1000", "trainer.checkpoint_minutes=1e-6")
     arm = tmp_path / "multirun" / "killed" / "cut"
     kill_after(run, arm / "metrics.jsonl", 5)
-    [checkpoint] = (arm / "checkpoints").glob("step-*.ckpt")
+    checkpoint = max((arm / "checkpoints").glob("step-*.ckpt"))  # a kill may leave the one before, too
     unfinished = checkpoint.with_name(f".step-{STEPS:08}.ckpt.partial")
     unfinished.write_bytes(checkpoint.read_bytes()[:1000])
-    finish(start(tmp_path, "cut"))
-    assert [file.name for file in (arm / "checkpoints").iterdir()] == [f"step-{STEPS:08}.ckpt"]
+    finish(start(tmp_path, "cut", "trainer.keep_checkpoint=false"))
+    assert not list((arm / "checkpoints").iterdir())
+    longer = start(tmp_path, "cut", "trainer.max_epochs=3", "resume=true").wait()
+    assert "has no checkpoint any more" in longer.stderr

@@ -45,6 +45,14 @@ def test_what_does_not_bear_on_results_may_change(tmp_path: Path) -> None:
     assert decide_state(arm, compose_config("logger=none", "trainer.tokens_per_micro_batch=512"), "f") == "done"
 
 
+def test_without_its_checkpoint_an_arm_cannot_be_trained_longer(tmp_path: Path) -> None:
+    arm = trained(tmp_path / "cw", compose_config())
+    checkpoint_of(arm).unlink()
+    assert decide_state(arm, compose_config(), "f") == "done"
+    with pytest.raises(ConfigError, match="has no checkpoint any more, so it cannot be trained longer; overwrite=true"):
+        decide_state(arm, compose_config("resume=true", "trainer.max_epochs=5"), "f")
+
+
 def test_the_last_checkpoint_counts(tmp_path: Path) -> None:
     """A kill between two renames leaves the one before it, too."""
     arm = trained(tmp_path / "cw", compose_config(), "running")

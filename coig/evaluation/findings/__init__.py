@@ -26,7 +26,9 @@ from coig.evaluation.findings.cells import (
 )
 from coig.evaluation.findings.claims import claim_table, signature_table
 from coig.evaluation.findings.contrasts import CONTRASTS, contrast_table, find_contrasts
+from coig.evaluation.findings.doses import dose_tables
 from coig.evaluation.findings.halves import halves_in_words
+from coig.evaluation.findings.thresholds import DoseAnswer, doses_in_words, threshold_claims
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures.tables import comparison_table
 from coig.evaluation.preferences.judgments import Judgments
@@ -42,15 +44,15 @@ log = logging.getLogger(__name__)
 class Findings:
     """The interpretation of a study.
 
-    `claims`, `signatures` and `contrasts` have the columns of CLAIMS, SIGNATURES and CONTRASTS. `margin` is the
-    smallest advantage in win rate that matters, as a share. `question` is the text of the study's question, None
-    without one; `question_answers` has an answer per language. `halves` has a sentence per pool filtered by diversity.
+    `tables` are those of CLAIMS, SIGNATURES and CONTRASTS, and the tables of doses (`doses.TABLES`), by name. `margin`
+    is the smallest advantage in win rate that matters, as a share. `doses` has an answer per language on how results
+    depend on the ratio. `question` is the text of the study's question, None without one; `question_answers` has an
+    answer per language. `halves` has a sentence per pool filtered by diversity.
     """
 
-    claims: pl.DataFrame
-    signatures: pl.DataFrame
-    contrasts: pl.DataFrame
+    tables: Mapping[str, pl.DataFrame]
     margin: float
+    doses: tuple[DoseAnswer, ...]
     question: str | None
     question_answers: tuple[QuestionAnswer, ...]
     halves: tuple[str, ...]
@@ -83,11 +85,19 @@ def interpret(
     contrasts = pl.DataFrame(schema=CONTRASTS)
     if question:
         contrasts = _contrast(question, cells, arms, answers, judgments, margin)
+    doses = dose_tables(cells, arms, answers, judgments, margin)
+    cell_of = {arm: cell.name for cell in cells for arm in cell.arms}
+    at_twelve = claim_inputs[0].find_plain("10k")
+    claimed = threshold_claims(doses["thresholds"], doses["doses"], cell_of.get(at_twelve or "", at_twelve))
+    interpreted = {
+        "claims": claim_table(*claim_inputs, margin, claimed),
+        "contrasts": contrasts,
+        "signatures": signature_table(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
+    }
     return Findings(
-        claims=claim_table(*claim_inputs, margin),
-        signatures=signature_table(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
-        contrasts=contrasts,
+        tables=interpreted | doses,
         margin=margin,
+        doses=tuple(doses_in_words(doses["thresholds"], doses["amount_or_ratio"])),
         question=question.ask if question else None,
         question_answers=tuple(answers_in_words(question, contrasts, margin)) if question else (),
         halves=halves_in_words(arms),

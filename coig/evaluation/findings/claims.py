@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,6 +55,7 @@ def claim_table(
     automatic: pl.DataFrame | None,
     comparisons: pl.DataFrame | None,
     margin: float,
+    of_threshold: Sequence[dict[str, Any]] = (),
 ) -> pl.DataFrame:
     """Check each of the paper's claims about a language that was judged or answered; columns as in CLAIMS.
 
@@ -65,10 +67,11 @@ def claim_table(
     Args:
         win_rates, automatic, comparisons: the evaluation's tables of these names; None if not measured.
         margin: the smallest advantage that matters, as a share.
+        of_threshold: rows of the claim of a threshold, checked by `thresholds.threshold_claims`.
     """
     rows = [_paper_claim(claim, roster, win_rates, margin) for claim in PREFERENCES]
     rows += [_paradox(lang, win_rates, automatic, margin) for lang in ("zh", "en")]
-    rows.append(_contamination(roster, comparisons))
+    rows += [_contamination(roster, comparisons), *of_threshold]
     seen = {lang for table in (win_rates, automatic) if table is not None for lang in table["lang"]}
     kept = [{key: row.get(key) for key in CLAIMS} for row in rows if row["lang"] in seen]
     return pl.DataFrame(sorted(kept, key=lambda row: row["lang"] != "zh"), schema=CLAIMS)

@@ -31,13 +31,15 @@ class Judgments:
 
     `verdicts` (columns as in VERDICT) has a row per rater's comparison of two arms' answers to a query. A ranking gives
     a verdict for each of its pairs. `ranks` (RANK) has a row per ranked answer, 1 is the best. `ratings` (RATING) has a
-    row per rated answer and dimension. `scale` is the lowest and the highest rating that raters could give.
+    row per rated answer and dimension. `scale` is the lowest and the highest rating that raters could give. `judges`
+    are the raters that are models.
     """
 
     verdicts: pl.DataFrame
     ranks: pl.DataFrame
     ratings: pl.DataFrame
     scale: tuple[float, float] = PAPER_SCALE
+    judges: frozenset[str] = frozenset()
 
     def of(self, arms: Collection[str]) -> Judgments:
         """Return the judgments that are only about the given arms."""
@@ -140,6 +142,7 @@ def tabulate_judgments(
         pl.DataFrame(ranks, schema=RANK, orient="row"),
         pl.DataFrame(ratings, schema=RATING, orient="row"),
         scale,
+        frozenset(one.rater for one in judgments if one.source == "judge"),
     )
 
 

@@ -31,11 +31,11 @@ from coig.display.figures import (
     width_beside,
 )
 from coig.display.numbers import LANGUAGE_NAMES, percent
+from coig.evaluation.report.dose_figures import draw_dose_figures
 from coig.evaluation.report.results import (
     Evaluation,
     all_genres,
     each_pair_once,
-    over_reference,
     split_by_language,
     strongest_by_genre,
 )
@@ -54,8 +54,8 @@ BEHAVIOURS = {
 
 def draw_figures(evaluation: Evaluation) -> dict[str, Figure]:
     """Draw every figure whose table has rows; return the figures by file stem, such as `win_rates_zh`."""
-    figures = {}
     with figure_style():
+        figures = draw_dose_figures(evaluation)
         for name, (source, draw) in FIGURES.items():
             frame = evaluation.table(source)
             for lang, part in [] if frame is None else split_by_language(frame):
@@ -94,33 +94,6 @@ def _draw_matrix(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
     axes.set_yticks(centres, arms)
     axes.tick_params(length=0, labelsize=8.5)
     axes.spines[:].set_visible(False)
-
-
-def _draw_ratio(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Draw win rates over the reference by amount of general data, with the reference itself at 50 %."""
-    over = {row["arm"]: row for row in over_reference(all_genres(part), roster).iter_rows(named=True)}
-    arms = [arm for arm in roster.names if arm in over]
-    if not arms:
-        return
-    axes = figure.subplots()
-    rates, low, high, wide_low, wide_high = (
-        _to_per_cent(pl.Series([over[arm][name] for arm in arms], dtype=pl.Float64))
-        for name in ("rate", "low", "high", "low_raters", "high_raters")
-    )
-    places = np.arange(len(arms))
-    axes.axhline(50, color=SOFT, linewidth=1, linestyle="--")
-    axes.vlines(places, wide_low, wide_high, color=CREATIVE, linewidth=1.2, label="95 %, new raters too")
-    axes.vlines(places, low, high, color=CREATIVE, linewidth=4, alpha=0.55, label="95 %, these raters, new prompts")
-    axes.plot(places, rates, "o-", color=CREATIVE, linewidth=1, markeredgecolor="white", markersize=8)
-    for place, rate in zip(places, rates, strict=True):
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # keeps lines from crossing the number
-        axes.annotate(f"{rate:.1f}", (place, rate), (9, -3), textcoords="offset points", fontsize=8.5, bbox=box)
-    axes.plot([len(arms)], [50], "D", color=GENERAL, markersize=8)
-    names = [*arms, str(roster.reference)]
-    label_columns(figure, axes, names)
-    axes.set(ylim=(0, 100), xlim=(-0.5, len(arms) + 0.5), ylabel=f"win rate over {roster.reference} (%)")
-    axes.grid(axis="y")
-    axes.legend(loc="lower right")
 
 
 def _draw_strengths(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
@@ -237,7 +210,6 @@ def _draw_genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
 # each figure's table and the function that draws it
 FIGURES: dict[str, tuple[str, Callable[[Figure, pl.DataFrame, Roster], None]]] = {
     "win_rates": ("win_rates", _draw_matrix),
-    "ratio": ("win_rates", _draw_ratio),
     "strengths": ("strengths", _draw_strengths),
     "length_control": ("length_control", _draw_length_control),
     "length": ("answers", _box_plot("tokens", "length of the answer (tokens)")),

@@ -14,9 +14,10 @@ from markupsafe import Markup
 from coig.display.numbers import LANGUAGE_NAMES, NONE, interval, number, p_value
 from coig.display.tables import Row, render_markdown
 from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
+from coig.evaluation.findings.thresholds import ASSUMED
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
 from coig.evaluation.report.results import Evaluation, split_by_language
-from coig.evaluation.report.sections import QUESTION, SECTIONS
+from coig.evaluation.report.sections import DOSE, QUESTION, SECTIONS
 from coig.evaluation.report.tables import arm_table, views_in
 from coig.text.language import HAN
 
@@ -24,7 +25,10 @@ MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not m
 CAPTIONS = {
     "win_rates": "Win rate of the row's arm over the column's in per cent, and its 95 % interval for these raters and "
     "new prompts.",
-    "ratio": "Win rate over the arm with general data alone, by amount of general data.",
+    "dose": "What was measured, by the number of general examples per creative one. Points: arms with 95 % intervals. "
+    "Line and band: interpolated between the arms, with its 95 % interval. Dashes: average of the fitted curves. Bar "
+    "on the line of general data alone: 95 % interval of R₅₀; below it: the bracket of tested arms.",
+    "dose_measures": "The other measures, in the same way.",
     "strengths": "Strength with its 95 % interval; in brackets, the 95 % interval of the rank.",
     "length_control": "Open circles: win rate as judged. Filled circles: win rate estimated for answers of equal "
     "length.",
@@ -64,6 +68,7 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         study=evaluation.study,
         facts=_facts(evaluation),
         notes=evaluation.notes,
+        dose=_dose(evaluation, svgs),
         question=_question(evaluation),
         claims=_claims(evaluation),
         rule=_rule(evaluation),
@@ -74,8 +79,8 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
 
 
 def render_summary(evaluation: Evaluation) -> str:
-    """Render summary.md: the question's answers, claims, win rates, strengths, automatic measures and notes."""
-    parts = [f"# Study {evaluation.study}", *question_lines(evaluation)]
+    """Render summary.md: ratios, the question's answers, claims, win rates, strengths, automatic measures and notes."""
+    parts = [f"# Study {evaluation.study}", *_dose_lines(evaluation), *question_lines(evaluation)]
     if checked := _claims(evaluation):
         parts.append(_rule(evaluation))
     for lang, counts, claims in checked:
@@ -86,6 +91,34 @@ def render_summary(evaluation: Evaluation) -> str:
     if evaluation.notes:
         parts.append("\n".join(f"- {note}" for note in evaluation.notes))
     return "\n\n".join(parts) + "\n"
+
+
+def _dose_lines(evaluation: Evaluation) -> list[str]:
+    """Return the figure of each language and what it shows as paragraphs of Markdown; an empty list without doses."""
+    if evaluation.findings is None or not evaluation.findings.doses:
+        return []
+    lines = []
+    for answer in evaluation.findings.doses:
+        heading = LANGUAGE_NAMES[answer.lang]
+        lines.append(f"![{heading}: results by ratio](figures/dose_{answer.lang}.png)")
+        lines.append(
+            "\n".join([f"**{heading}: {answer.main}**", "", *(f"- {other}" for other in answer.others)]).strip()
+        )
+    return [*lines, ASSUMED]
+
+
+def _dose(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> dict[str, Any] | None:
+    """Return the template's variables of the section on ratios; None if the study has no series of ratios."""
+    if evaluation.findings is None or not evaluation.findings.doses:
+        return None
+    return {
+        "section": DOSE,
+        "answers": [(LANGUAGE_NAMES[answer.lang], answer) for answer in evaluation.findings.doses],
+        "assumed": ASSUMED,
+        "main": _figures(DOSE.figures[:1], svgs),
+        "others": _figures(DOSE.figures[1:], svgs),
+        "tables": DOSE.tables(evaluation),
+    }
 
 
 def question_lines(evaluation: Evaluation, *, short: bool = False) -> list[str]:

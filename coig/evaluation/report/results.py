@@ -12,6 +12,7 @@ from coig.display.numbers import LANGUAGE_NAMES
 from coig.evaluation.findings import Findings
 from coig.evaluation.findings.claims import CLAIMS, SIGNATURES
 from coig.evaluation.findings.contrasts import CONTRASTS
+from coig.evaluation.findings.doses import TABLES as OF_DOSES
 from coig.evaluation.measures.answers import SCHEMA as ANSWERS
 from coig.evaluation.measures.tables import AUTOMATIC, COMPARISONS, GENRES
 from coig.evaluation.preferences.agreement import AGREEMENT, RATERS, RATINGS
@@ -40,6 +41,7 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "behaviour_shares": BEHAVIOUR_SHARES,
     "transitions": TRANSITIONS,
     "label_agreement": LABEL_AGREEMENT,
+    **OF_DOSES,
 }
 
 

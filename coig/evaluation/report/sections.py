@@ -41,13 +41,24 @@ QUESTION = Section(
     "arm "
     "predicts such texts, not how well it writes.",
 )
+DOSE = Section(
+    "dose",
+    "The ratio",
+    "How results depend on R, the number of general examples per creative one.",
+    figures=("dose", "dose_measures"),
+    views=(tables.THRESHOLDS, tables.DOSES, tables.DOSE_FITS, tables.AMOUNT_OR_RATIO),
+    key="R₅₀: where the arms equal general data alone. bracket: the tested arms between which it lies. R_min: from "
+    "where the lower 95 % limit is beyond general data alone. R*: from where the arms are within the margin of the "
+    "best. trend: MCP-Mod's test of any dose effect. deviance: χ² of the arms' distance from a curve. weight: "
+    "Akaike's. A curve's R₅₀ may lie beyond the tested ratios, if the curve holds there.",
+)
 SECTIONS = (
     Section(
         "win_rates",
         "Win rates",
         "How often raters preferred one arm's answer over another's: (wins + ½ ties) / verdicts, where a ranking "
         "counts as one verdict for each of its pairs.",
-        figures=("win_rates", "ratio"),
+        figures=("win_rates",),
         views=(tables.WIN_RATES,),
         key=f"Each pair is listed once, the winner first. {THESE_RATERS}: 95 % bootstrap interval over prompts. "
         f"{NEW_RATERS}: "

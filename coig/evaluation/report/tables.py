@@ -70,9 +70,9 @@ def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
     return Table(("win % of row over column", *headings), (True, *[False] * len(names)), rows)
 
 
-def _contrast_table(part: pl.DataFrame, roster: Roster) -> Table:
-    """Return one language's contrasts, without the columns that nothing in this study fills."""
-    return drop_empty_columns(fill_table(part.iter_rows(named=True), columns.CONTRASTS))
+def _fill_used(shown_columns: Sequence[Column]) -> Callable[[pl.DataFrame, Roster], Table]:
+    """Return a function that fills the columns, without those that nothing in this study fills."""
+    return lambda part, roster: drop_empty_columns(fill_table(part.iter_rows(named=True), shown_columns))
 
 
 def _sort_by_rank(part: pl.DataFrame, roster: Roster) -> pl.DataFrame:
@@ -118,11 +118,22 @@ TRANSITIONS = View("transitions", _fill_with(columns.TRANSITIONS), ": transition
 LABEL_AGREEMENT = View("label_agreement", _fill_with(columns.LABEL_AGREEMENT), ": labels compared with the rule")
 GENRE_WIN_RATES = View("win_rates", _fill_with(columns.GENRE_WIN_RATES, strongest_by_genre), ": win rates")
 GENRES = View("genres", _fill_with(columns.GENRES), ": answers")
-CONTRASTS = View("contrasts", _contrast_table, ": the contrasts in full", places=("wandb",))
+CONTRASTS = View("contrasts", _fill_used(columns.CONTRASTS), ": the contrasts in full", places=("wandb",))
 CLAIMS = View("claims", _fill_with(columns.CLAIMS), ": claims", places=("wandb",))
 SIGNATURES = View("signatures", _fill_with(columns.SIGNATURES), places=("wandb",))
+THRESHOLDS = View(
+    "thresholds",
+    _fill_used(columns.THRESHOLDS),
+    ": ratios",
+    "general examples per creative one at which arms equal general data alone (R₅₀), and where the best is near (R*).",
+    ("summary", "latex"),
+)
+DOSES = View("doses", _fill_used(columns.DOSES), ": the arms", places=("wandb",))
+DOSE_FITS = View("dose_fits", _fill_used(columns.DOSE_FITS), ": curves")
+AMOUNT_OR_RATIO = View("amount_or_ratio", _fill_used(columns.AMOUNT_OR_RATIO), ": amount or ratio", places=("wandb",))
 
 VIEWS = (
+    *(THRESHOLDS, DOSES, DOSE_FITS, AMOUNT_OR_RATIO),
     *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT, RATERS, AUTOMATIC),
     *(DIVERSITY, COMPARISONS, CONTAMINATION, BEHAVIOUR, TRANSITIONS, LABEL_AGREEMENT, GENRE_WIN_RATES, GENRES),
     SIGNATURES,

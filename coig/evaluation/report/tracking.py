@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from coig.evaluation.report.tables import views_in
 from coig.study.arm import Arm
 from coig.study.tracking import is_wandb, logged_run
 
+DOSES = ("r50", "r50_low", "r50_high", "r_min", "r_best")
 SCALARS = ("finished", "tokens", "ttr_mean", "mattr_mean", "contaminated")
 
 
@@ -43,10 +45,18 @@ def _tables(evaluation: Evaluation) -> Mapping[str, Any]:
 
 
 def _scalars(evaluation: Evaluation) -> dict[str, float]:
-    """Return the main figures by `language/arm/measure`, such as `zh/cw/tokens` or `zh/cw/strength`."""
+    """Return the main figures by `language/arm/measure`, such as `zh/cw/tokens` or `zh/cw/strength`.
+
+    Doses are by `language/measure`, such as `zh/preference/r50`; those beyond the largest tested one are left out.
+    """
     scalars: dict[str, float] = {}
     for name, keys in (("automatic", SCALARS), ("strengths", ("strength",))):
         frame = evaluation.table(name)
         for row in frame.iter_rows(named=True) if frame is not None else ():
             scalars |= {f"{row['lang']}/{row['arm']}/{key}": row[key] for key in keys if row[key] is not None}
+    thresholds = evaluation.table("thresholds")
+    for row in thresholds.iter_rows(named=True) if thresholds is not None else ():
+        name = "/".join(filter(None, (row["lang"], row["setting"], row["measure"])))
+        known = {key: row[key] for key in DOSES if row[key] is not None and isfinite(row[key])}
+        scalars |= {f"{name}/{key}": dose for key, dose in known.items()}
     return scalars

@@ -238,7 +238,7 @@ def test_claims_are_about_all_seeds_of_the_papers_arms_that_others_trained() -> 
     roster = roster_of(("cw", "cw-s1", "general", "general-s2", "gpt-5"))
     judgments = Judgments(pairs, pl.DataFrame(), pl.DataFrame(schema=RATING))
     tables = {"win_rates": win_rates(pairs, roster.names), "strengths": strengths(pairs, roster.names)}
-    claims = interpret([], roster, None, judgments, tables, 0.1).claims
+    claims = interpret([], roster, None, judgments, tables, 0.1).tables["claims"]
     [judged] = claims.filter(pl.col("claim").str.starts_with("creative data alone loses")).to_dicts()
     assert (judged["status"], judged["effect"]) == ("supported", "95.00 % of 80 verdicts for general")
 
@@ -246,7 +246,7 @@ def test_claims_are_about_all_seeds_of_the_papers_arms_that_others_trained() -> 
 def claims_of(arms: list[Arm], answered: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
     judgments = Judgments(comparisons, pl.DataFrame(), pl.DataFrame(schema=RATING))
     tables = measure(answered) | {"strengths": strengths(comparisons, make_roster(arms).names)}
-    return interpret(arms, make_roster(arms), answered, judgments, tables, 0.1).claims
+    return interpret(arms, make_roster(arms), answered, judgments, tables, 0.1).tables["claims"]
 
 
 def test_a_sweep_of_lists_and_groups(tmp_path: Path) -> None:

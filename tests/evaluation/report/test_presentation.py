@@ -33,7 +33,7 @@ from tests.studies import roster_of
 FRAMES = {
     "automatic": {"contamination"},
     "answers": {"length", "ttr", "mattr"},
-    "win_rates": {"win_rates", "ratio", "genres"},
+    "win_rates": {"win_rates", "genres"},
     "strengths": {"strengths"},
     "length_control": {"length_control"},
     "behaviour": {"behaviour"},
@@ -143,7 +143,7 @@ def test_unknown_intervals_leave_their_marks_out() -> None:
     unknown = win_rates().with_columns(pl.lit(None, pl.Float64).alias(name) for name in ("low", "high", "low_raters"))
     drawn = draw_figures(Evaluation("s", ROSTER, {"win_rates": unknown}))
     assert ">62.7</text>" in render_svg(drawn["win_rates_zh"]).decode()
-    assert set(drawn) == {f"{name}_{lang}" for name in ("win_rates", "ratio", "genres") for lang in ("zh", "en")}
+    assert set(drawn) == {f"{name}_{lang}" for name in ("win_rates", "genres") for lang in ("zh", "en")}
 
 
 def test_without_an_arm_of_general_data_nothing_is_held_against_it() -> None:

@@ -1,0 +1,135 @@
+"""Tell whether the amount of general data or its ratio to the creative data matters, where the study varies both sizes.
+
+Arms are compared with the arm of the same creative data and no general data, so that the creative data's size itself
+plays no part. A response is then a weighted sum of log₂(1 + general / mean number of creative examples) (*amount*),
+log₂(1 + general / creative) (*ratio*) and log₂(steps / steps of that arm) (*steps*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from coig.config.fields import LANGUAGES
+from coig.evaluation.findings.cells import Cell
+from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, observations, respond
+from coig.evaluation.findings.series import Amounts, amounts_of
+from coig.evaluation.preferences.judgments import Judgments
+from coig.statistics.dose_curves import LEVEL, fit_columns, nested_p
+from coig.statistics.intervals import FEWEST, Floats
+from coig.statistics.responses import Responses
+from coig.study.arm import Arm
+
+AMOUNT_OR_RATIO: dict[str, Any] = {
+    **dict.fromkeys(("lang", "measure", "model"), pl.String),
+    **dict.fromkeys(("arms", "parameters"), pl.Int64),
+    **dict.fromkeys(("deviance", "p"), pl.Float64),  # p: that the model needs none of the other predictors
+    "finding": pl.String,
+}
+
+
+def amount_rows(
+    cells: Sequence[Cell],
+    arms: Sequence[Arm],
+    answers: pl.DataFrame | None,
+    judgments: Judgments | None,
+    margin: float,
+) -> Iterator[dict[str, Any]]:
+    """Yield a row of AMOUNT_OR_RATIO for each language, measure and model, if the study varies both sizes.
+
+    A model is *rejected* if the model of all predictors fits significantly better.
+    """
+    if not arms:
+        return
+    known = {name: amount for name, amount in amounts_of(cells, arms).items() if amount.creative}
+    bases = {amount.creative: name for name, amount in known.items() if not amount.general}
+    dosed = {name: bases[one.creative] for name, one in known.items() if one.general and one.creative in bases}
+    if len({known[name].creative for name in dosed}) < 2 or len({round(known[name].dose, 6) for name in dosed}) < 2:
+        return
+    predictors = _predictors(known, dosed)
+    belonging = {arm: cell.name for cell in cells for arm in cell.arms}
+    for measure, part in _observed(belonging, list(known), dosed, answers, judgments, margin):
+        for lang in LANGUAGES:
+            responses = _over_base(part.filter(lang=lang), dosed, measure)
+            if responses is not None and responses.is_regular:
+                about = {"lang": lang, "measure": measure.name, "arms": len(dosed)}
+                yield from (about | row for row in _models(responses, predictors))
+
+
+def _predictors(known: dict[str, Amounts], dosed: dict[str, str]) -> dict[str, Floats]:
+    """Return each predictor of the dosed arms, (K,), by name; steps only if every manifest has them and they differ.
+
+    Args:
+        dosed: the arm without general data of each arm with both.
+    """
+    mean = float(np.mean([known[name].creative for name in dosed]))
+    found = {
+        "amount": np.log2([1 + known[name].general / mean for name in dosed]),
+        "ratio": np.log2([1 + known[name].dose for name in dosed]),
+    }
+    steps = [(known[name].steps, known[base].steps) for name, base in dosed.items()]
+    if all(own and others for own, others in steps):
+        logs = np.log2([float(own or 1) / float(others or 1) for own, others in steps])
+        columns = np.column_stack([*found.values(), logs])
+        if np.linalg.matrix_rank(columns) == 3:
+            found["steps"] = logs
+    return found
+
+
+def _observed(
+    cells: dict[str, str],
+    order: Sequence[str],
+    dosed: dict[str, str],
+    answers: pl.DataFrame | None,
+    judgments: Judgments | None,
+    margin: float,
+) -> Iterator[tuple[Measure, pl.DataFrame]]:
+    """Yield each measure with its observations; those of preference are of each arm over its own base."""
+    yield from observations(cells, order, None, answers, judgments, margin)
+    verdicts: dict[Measure, list[pl.DataFrame]] = {}
+    for base in dict.fromkeys(dosed.values()):
+        mine = [arm for arm, own in dosed.items() if own == base]
+        for measure, part in observations(cells, order, base, None, judgments, margin):
+            if measure.name in (PREFERENCE, BY_JUDGES):
+                verdicts.setdefault(measure, []).append(part.filter(pl.col("arm").is_in(mine)))
+    for measure, parts in verdicts.items():
+        yield measure, pl.concat(parts)
+
+
+def _over_base(part: pl.DataFrame, dosed: dict[str, str], measure: Measure) -> Responses | None:
+    """Return the responses of the dosed arms over their bases; None if one of them has too few prompts.
+
+    Verdicts are over the base already, so their logits are the responses.
+    """
+    paired = measure.name in (PREFERENCE, BY_JUDGES)
+    names = list(dosed) if paired else [*dosed, *dict.fromkeys(dosed.values())]
+    prompts = dict(part.group_by("arm").agg(pl.col("query_id").n_unique()).iter_rows())
+    if any(prompts.get(name, 0) < FEWEST for name in names):
+        return None
+    means = respond(part, names, np.arange(len(names), dtype=np.float64).tolist())
+    counts = np.array([prompts[name] for name in names], dtype=np.float64)
+    scaled = means.logits(counts) if measure.is_share else means
+    if paired:
+        return scaled
+    matrix = np.eye(len(names))[: len(dosed)]
+    for row, base in enumerate(dosed.values()):
+        matrix[row, names.index(base)] = -1
+    return scaled.combined(matrix, means.doses[: len(dosed)])
+
+
+def _models(responses: Responses, predictors: dict[str, Floats]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each subset of the predictors, the smallest first."""
+    count = len(responses.doses)
+    full = fit_columns(responses, np.column_stack(list(predictors.values())))
+    for size in range(len(predictors) + 1):
+        for names in combinations(predictors, size):
+            columns = np.column_stack([np.zeros((count, 0)), *(predictors[name] for name in names)])
+            deviance = fit_columns(responses, columns)
+            p = nested_p(deviance, full, len(predictors) - size) if size < len(predictors) else None
+            finding = "" if p is None else "rejected" if p < LEVEL else "not rejected"
+            model = " + ".join(names) or "no effect"
+            yield {"model": model, "parameters": size, "deviance": deviance, "p": p, "finding": finding}

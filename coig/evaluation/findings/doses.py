@@ -1,0 +1,279 @@
+"""Describe how each measure depends on the dose: curves, where the arms equal general data alone, a slope or a step.
+
+The statistics are in `coig.statistics.crossing` and `coig.statistics.dose_curves`; docs/ratios.md explains them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from coig.config.fields import LANGUAGES
+from coig.evaluation.findings.amounts import AMOUNT_OR_RATIO, amount_rows
+from coig.evaluation.findings.cells import Cell
+from coig.evaluation.findings.responses import Measure, Observed, estimate, observations
+from coig.evaluation.findings.series import FEWEST_DOSES, Series, find_series
+from coig.evaluation.preferences.judgments import Judgments
+from coig.statistics.crossing import Crossing, find_crossing, place_weights
+from coig.statistics.dose_curves import (
+    KINDS,
+    PARAMETERS,
+    SMOOTH,
+    Curve,
+    best_smooth,
+    curve_crossing,
+    fit_curves,
+    fit_monotone,
+    predict,
+    tell_slope_from_step,
+    trend_p,
+    weigh_curves,
+)
+from coig.statistics.intervals import Floats
+from coig.statistics.responses import Responses
+from coig.study.arm import Arm
+
+MONOTONE, AVERAGE = "monotone", "average"
+ABOUT = dict.fromkeys(("lang", "setting", "measure"), pl.String)
+DOSES: dict[str, Any] = {
+    **ABOUT,
+    **dict.fromkeys(("label", "arm"), pl.String),
+    "is_share": pl.Boolean,
+    "dose": pl.Float64,  # general examples per creative one; null for general data alone
+    "prompts": pl.Int64,
+    **dict.fromkeys(("value", "low", "high", "low_raters", "high_raters"), pl.Float64),
+}
+DOSE_CURVES: dict[str, Any] = {
+    **ABOUT,
+    **dict.fromkeys(("dose", "value", "low", "high", "average"), pl.Float64),
+}
+DOSE_FITS: dict[str, Any] = {
+    **ABOUT,
+    "curve": pl.String,
+    "parameters": pl.Int64,
+    **dict.fromkeys(("deviance", "weight", "r50", "r50_low", "r50_high"), pl.Float64),
+}
+THRESHOLDS: dict[str, Any] = {
+    **ABOUT,
+    **dict.fromkeys(("label", "equal", "reference"), pl.String),
+    "arms": pl.Int64,
+    **dict.fromkeys(("largest_dose", "r50", "r50_low", "r50_high", "r50_low_raters", "r50_high_raters"), pl.Float64),
+    **dict.fromkeys(("bracket_low", "bracket_high", "bracket_low_raters", "bracket_high_raters"), pl.Float64),
+    **dict.fromkeys(("r_min", "r_min_raters", "margin", "r_best", "r_best_low", "r_best_high"), pl.Float64),
+    **dict.fromkeys(("trend_p", "deviance_flat", "deviance_step", "deviance_slope"), pl.Float64),
+    **dict.fromkeys(("best_slope", "shape"), pl.String),
+    "telling_dose": pl.Float64,  # where the best step and the best slope differ most
+}
+TABLES = {
+    **{"doses": DOSES, "dose_curves": DOSE_CURVES, "dose_fits": DOSE_FITS, "thresholds": THRESHOLDS},
+    "amount_or_ratio": AMOUNT_OR_RATIO,
+}
+NOT_NEAR = 0.75  # a further arm is proposed where no tested arm has more than this part in the interpolated response
+EVERY = 4  # of the places between arms, one in so many is a row of the curves
+
+
+def dose_tables(
+    cells: Sequence[Cell],
+    arms: Sequence[Arm],
+    answers: pl.DataFrame | None,
+    judgments: Judgments | None,
+    margin: float,
+) -> dict[str, pl.DataFrame]:
+    """Compute the tables of TABLES by name: a block of rows for each language, series and measure.
+
+    A dose of ∞ stands for "beyond the largest dose", and 0 for "reached at the smallest one already".
+
+    Args:
+        answers: the frame of `measure_answers`; None without answers.
+        margin: the smallest advantage in win rate that matters, as a share.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    for series in find_series(cells, arms):
+        for measure, part in observations(series.cells, series.names, series.reference, answers, judgments, margin):
+            for lang in LANGUAGES:
+                about = {"lang": lang, "setting": series.setting, "measure": measure.name}
+                observed = estimate(part.filter(lang=lang), measure, series.doses, series.reference)
+                if observed is not None and len(set(observed.levels.doses)) >= FEWEST_DOSES:
+                    for name, block in describe(observed, measure, series):
+                        rows[name] += [about | row for row in block]
+    rows["amount_or_ratio"] = list(amount_rows(cells, arms, answers, judgments, margin))
+    return {name: make_table(name, block) for name, block in rows.items()}
+
+
+def make_table(name: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """Return the table of that name in TABLES, sorted by language, Chinese first."""
+    schema, order = TABLES[name], {lang: place for place, lang in enumerate(LANGUAGES)}
+    frame = pl.DataFrame([{key: row.get(key) for key in schema} for row in rows], schema=schema)
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort(
+        pl.col("lang").replace_strict(order, return_dtype=pl.Int64), maintain_order=True
+    )
+
+
+def describe(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield (table, its rows) of one measure of one series in one language, without the columns that name these."""
+    yield "doses", list(_arm_rows(observed, measure, series))
+    fitted = fit(observed.levels)
+    yield "dose_curves", _curve_rows(observed.levels, fitted, measure)
+    found = {
+        **{"label": measure.label, "equal": measure.equal},
+        "reference": series.reference,
+        "arms": len(observed.arms),
+        "largest_dose": float(observed.levels.doses[-1]),
+    }
+    found |= _equality(observed, measure) | _nearness(observed, measure)
+    if fitted is not None:
+        yield "dose_fits", list(_fit_rows(observed, fitted, measure))
+        found |= _shape(observed.levels, fitted)
+    yield "thresholds", [found]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The curves of one series, their Akaike weights, and the monotone levels with deviance and number of levels."""
+
+    curves: dict[str, Curve]
+    weights: dict[str, float]
+    monotone: tuple[Floats, float, int] | None
+
+    def average(self, doses: Floats, arms: Floats) -> Floats:
+        """Return the weighted mean of the curves' responses at doses, (D,); monotone levels are interpolated."""
+        total = np.zeros(len(doses))
+        for name, weight in self.weights.items():
+            if name != MONOTONE:
+                total += weight * predict(self.curves[name], doses, arms)
+            elif self.monotone is not None:
+                total += weight * np.interp(np.log2(1 + doses), np.log2(1 + arms), self.monotone[0])
+        return total
+
+
+def fit(levels: Responses) -> Fitted | None:
+    """Fit all curves and weigh them; None if some arms' responses are a function of others', such as equal answers."""
+    if not levels.is_regular:
+        return None
+    curves, monotone = fit_curves(levels), fit_monotone(levels)
+    deviances = {name: float(curve.deviance) for name, curve in curves.items()}
+    parameters = dict(PARAMETERS)
+    if monotone is not None:
+        deviances[MONOTONE], parameters[MONOTONE] = monotone[1], monotone[2]
+    return Fitted(curves, weigh_curves(deviances, parameters), monotone)
+
+
+def _arm_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[dict[str, Any]]:
+    """Yield a row of DOSES for each arm with creative data, then for general data alone."""
+    levels, shared = observed.levels, {"label": measure.label, "is_share": measure.is_share}
+    halves = levels.half_widths()
+    wide = levels.half_widths(new_raters=True) if observed.raters > 1 else np.full(len(halves), np.nan)
+    for index, arm in enumerate(observed.arms):
+        level = levels.values[index]
+        yield shared | {
+            **{"arm": arm, "dose": float(levels.doses[index]), "prompts": observed.prompts[index]},
+            "value": float(observed.means.values[index]),
+            **{"low": _back(level - halves[index], measure), "high": _back(level + halves[index], measure)},
+            **{"low_raters": _back(level - wide[index], measure), "high_raters": _back(level + wide[index], measure)},
+        }
+    if observed.reference is not None:
+        yield shared | {"arm": series.reference, "value": observed.reference}
+
+
+def _back(level: float, measure: Measure) -> float:
+    """Return a level on the scale on which it was measured: the share of a logit."""
+    return float(1 / (1 + np.exp(-level))) if measure.is_share else float(level)
+
+
+def _curve_rows(levels: Responses, fitted: Fitted | None, measure: Measure) -> list[dict[str, Any]]:
+    """Return rows of DOSE_CURVES: the interpolated response with its 95 % band, and the average of the curves."""
+    weights, places = place_weights(levels.doses)
+    weights, doses = weights[::EVERY], 2 ** places[::EVERY] - 1
+    values, halves = weights @ levels.values, levels.covariance.half_widths(weights)
+    average = fitted.average(doses, levels.doses) if fitted else np.full(len(doses), np.nan)
+    shown = zip(values, values - halves, values + halves, average, strict=True)
+    return [
+        {"dose": float(dose)}
+        | dict(zip(("value", "low", "high", "average"), (_back(v, measure) for v in of_place), strict=True))
+        for dose, of_place in zip(doses, shown, strict=True)
+    ]
+
+
+def _equality(observed: Observed, measure: Measure) -> dict[str, Any]:
+    """Return the columns of THRESHOLDS on where the arms equal general data alone; none without it."""
+    if observed.differences is None:
+        return {}
+    rising = observed.differences if measure.rises else observed.differences.mirrored()
+    these = find_crossing(rising)
+    found = {"r50": these.point, **_ends(these, ""), "r_min": these.shown}
+    if observed.raters > 1:
+        new = find_crossing(rising, new_raters=True)
+        found |= {**_ends(new, "_raters"), "r_min_raters": new.shown}
+    return {name: float(value) for name, value in found.items()}
+
+
+def _ends(crossing: Crossing, suffix: str) -> dict[str, Any]:
+    """Return the columns of interval and bracket."""
+    return {
+        **{f"r50_low{suffix}": crossing.low, f"r50_high{suffix}": crossing.high},
+        **{f"bracket_low{suffix}": crossing.bracket_low, f"bracket_high{suffix}": crossing.bracket_high},
+    }
+
+
+def _nearness(observed: Observed, measure: Measure) -> dict[str, Any]:
+    """Return the columns of THRESHOLDS on the smallest dose within the margin of the best arm; none without a margin.
+
+    The best arm is taken as given: that another one may truly be the best is not in the interval.
+    """
+    if measure.margin is None:
+        return {}
+    means = observed.means if measure.rises else observed.means.mirrored()
+    best = int(means.values.argmax())
+    if best == 0:
+        return {"margin": measure.margin} | dict.fromkeys(("r_best", "r_best_low", "r_best_high"), 0.0)
+    near = find_crossing(means.of_first(best + 1).within(best, measure.margin))
+    found = {"r_best": near.point, "r_best_low": near.low, "r_best_high": near.high}
+    return {"margin": measure.margin} | {name: float(value) for name, value in found.items()}
+
+
+def _fit_rows(observed: Observed, fitted: Fitted, measure: Measure) -> Iterator[dict[str, Any]]:
+    """Yield a row of DOSE_FITS for each curve, and one for their average.
+
+    R₅₀ of a curve is known where general data alone has a fixed response of one half, that is for preference.
+    """
+    at_half = observed.differences is observed.levels
+    for name, curve in fitted.curves.items():
+        crossing = curve_crossing(curve, observed.levels.covariance.prompts - 1) if at_half else None
+        ends = dict(zip(("r50", "r50_low", "r50_high"), crossing or (), strict=False))
+        figures = {"parameters": curve.parameters, "deviance": float(curve.deviance), "weight": fitted.weights[name]}
+        yield {"curve": name} | figures | ends
+    if fitted.monotone is not None:
+        _, deviance, levels = fitted.monotone
+        yield {
+            **{"curve": MONOTONE, "parameters": levels, "deviance": deviance, "weight": fitted.weights[MONOTONE]},
+        }
+    yield {"curve": AVERAGE, "weight": 1.0, "r50": _average_crossing(observed.levels, fitted) if at_half else None}
+
+
+def _average_crossing(levels: Responses, fitted: Fitted) -> float:
+    """Return the smallest dose up to the largest tested at which the average of the curves is zero or more; else ∞."""
+    doses = np.linspace(0, levels.doses[-1], 2_001)
+    reached = np.flatnonzero(fitted.average(doses, levels.doses) >= 0)
+    return float(doses[reached[0]]) if len(reached) else np.inf
+
+
+def _shape(levels: Responses, fitted: Fitted) -> dict[str, Any]:
+    """Return the columns of THRESHOLDS on trend, slope and step."""
+    curves = fitted.curves
+    slope = min((curves[name] for name in SMOOTH), key=lambda curve: float(curve.deviance))
+    kind = KINDS[int(tell_slope_from_step(curves, len(levels.doses)))]
+    found = {
+        **{"trend_p": trend_p(levels), "deviance_flat": float(curves["flat"].deviance)},
+        **{"deviance_step": float(curves["one step"].deviance), "deviance_slope": float(best_smooth(curves))},
+        **{"best_slope": slope.name, "shape": kind},
+    }
+    if kind in ("cannot be told", "neither"):
+        weights, places = place_weights(levels.doses)
+        doses = 2 ** places[weights.max(axis=1) <= NOT_NEAR] - 1
+        apart = np.abs(predict(slope, doses, levels.doses) - predict(curves["one step"], doses, levels.doses))
+        found["telling_dose"] = float(doses[apart.argmax()])
+    return found

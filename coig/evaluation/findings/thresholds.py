@@ -1,0 +1,184 @@
+"""Say in words how a measure depends on the dose, and whether the paper's threshold of 1:12 is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from scipy.special import chdtri
+
+from coig.config.fields import LANGUAGES
+from coig.display.numbers import number, p_value
+from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE
+from coig.evaluation.findings.rule import in_points
+from coig.statistics.dose_curves import LEVEL
+
+Threshold = Mapping[str, Any]  # a row of THRESHOLDS, by column
+ASSUMED = (
+    "R: general examples per creative one. Between two tested arms the place is assumed to lie on a straight line over "
+    "log₂(1 + R); nothing was measured there. The bracket needs no such assumption: it names tested arms only."
+)
+CLAIM = "1:12 is the threshold"
+
+
+@dataclass(frozen=True)
+class DoseAnswer:
+    """What the doses of one language show: a sentence on its main measure, and one on each other measure."""
+
+    lang: str
+    main: str
+    others: tuple[str, ...]
+
+
+def doses_in_words(thresholds: pl.DataFrame, amounts: pl.DataFrame) -> list[DoseAnswer]:
+    """Describe the thresholds of each language; the main measure is the first one, preference if there is any.
+
+    Args:
+        thresholds: columns as in THRESHOLDS. amounts: columns as in AMOUNT_OR_RATIO.
+    """
+    answers = []
+    for lang in LANGUAGES:
+        sentences = [describe_threshold(row) for row in thresholds.filter(lang=lang).iter_rows(named=True)]
+        sentences += _describe_amounts(amounts.filter(lang=lang))
+        if sentences:
+            answers.append(DoseAnswer(lang, sentences[0], tuple(sentences[1:])))
+    return answers
+
+
+def dose_text(dose: float | None, largest: float) -> str:
+    """Format a dose as "6.0" or "12"; ∞ is "> 12", where 12 is the largest dose that was tested."""
+    if dose is None:
+        return "–"
+    if math.isinf(dose):
+        return f"> {dose_text(largest, largest)}"
+    return "0" if dose == 0 else number(dose, 1).removesuffix(".0") if dose >= 10 else number(dose, 1)
+
+
+def range_text(low: float | None, high: float | None, largest: float) -> str:
+    """Format two doses as "2.3–7.9"; a range that lies beyond the largest dose is "> 12"."""
+    ends = dose_text(low, largest), dose_text(high, largest)
+    return ends[0] if ends[0] == ends[1] else "–".join(ends)
+
+
+def describe_threshold(row: Threshold) -> str:
+    """Return the sentences on one measure: equality with general data alone, the best arm, trend, slope or step."""
+    where = f" ({row['setting']})" if row["setting"] else ""
+    parts = [_describe_equality(row)] if row["r50"] is not None else []
+    if row["r_best"] is not None:
+        largest = row["largest_dose"]
+        near = dose_text(row["r_best"], largest)
+        interval = range_text(row["r_best_low"], row["r_best_high"], largest)
+        parts.append(f"Within {_margin(row)} of the best arm from R* = {near} on ({interval}).")
+    parts.append(_describe_shape(row))
+    return f"{row['label'][0].upper()}{row['label'][1:]}{where}: {' '.join(parts)}"
+
+
+def _margin(row: Threshold) -> str:
+    """Return the margin in points of per cent, or of the scale for ratings."""
+    points = in_points(round(row["margin"], 6)) if not row["measure"].startswith("rating") else number(row["margin"], 2)
+    return f"{points} points"
+
+
+def _describe_equality(row: Threshold) -> str:
+    """Return where the arms equal general data alone: R₅₀ with interval and bracket, and from where they are beyond."""
+    largest = row["largest_dose"]
+    interval = range_text(row["r50_low"], row["r50_high"], largest)
+    tested = range_text(row["bracket_low"], row["bracket_high"], largest)
+    point = dose_text(row["r50"], largest)
+    at = f"R₅₀ {point}" if math.isinf(row["r50"]) else f"R₅₀ = {point}"
+    text = f"the arms {row['equal']} as {row['reference']} at {at} (95 %: {interval}"
+    if row["r50_low_raters"] is not None:
+        text += f", for new raters too {range_text(row['r50_low_raters'], row['r50_high_raters'], largest)}"
+    text += f"; bracket of tested arms {tested})."
+    shown = row["r_min"] if row["r_min_raters"] is None else row["r_min_raters"]
+    if math.isinf(shown):
+        return text + f" That they pass {row['reference']} is shown for no tested R."
+    return text + f" That they pass {row['reference']} is shown from R_min = {dose_text(shown, largest)} on."
+
+
+def _describe_shape(row: Threshold) -> str:
+    """Return whether the response is a slope or a step, with the deviances that decide it."""
+    if row["shape"] is None:
+        return "No curve can be fitted: some arms' results are fully determined by those of others."
+    trend = f"Trend: p {p_value(row['trend_p'])}."
+    if row["shape"] == "no dose effect shown":
+        flat, limit = row["deviance_flat"], float(chdtri(row["arms"] - 1, LEVEL))
+        return (
+            f"{trend} Equal arms fit (deviance {number(flat, 1)}, limit {number(limit, 1)}): no dose effect is shown."
+        )
+    if row["arms"] < 4:
+        return f"{trend} Slope or step cannot be told from fewer than four arms with creative data."
+    step, slope = (number(row[f"deviance_{name}"], 1) for name in ("step", "slope"))
+    limits = [number(float(chdtri(row["arms"] - lost, LEVEL)), 1) for lost in (2, 3)]
+    figures = f"deviance of the best step {step} (limit {limits[0]}), of the best slope {slope} (limit {limits[1]})"
+    verdict = {
+        "slope": f"It is a slope ({row['best_slope']}), not a step",
+        "step": "It is a step, not a slope",
+        "neither": "It is neither a slope nor one step",
+        "cannot be told": "Whether it is a slope or a step cannot be told",
+    }[row["shape"]]
+    text = f"{trend} {verdict}: {figures}."
+    if row["telling_dose"] is not None:
+        text += f" An arm at R = {dose_text(row['telling_dose'], row['largest_dose'])} would tell best."
+    return text
+
+
+def _describe_amounts(amounts: pl.DataFrame) -> list[str]:
+    """Return a sentence for each measure on whether the amount of general data or the ratio explains it."""
+    sentences = []
+    for (measure,), part in amounts.group_by("measure", maintain_order=True):
+        rows = {row["model"]: row for row in part.iter_rows(named=True)}
+        if rows["no effect"]["finding"] == "not rejected":
+            sentences.append(f"Amount or ratio, {measure}: no effect of general data is shown.")
+            continue
+        single = [name for name, row in rows.items() if row["parameters"] == 1]
+        listed = ", ".join(f"{name} alone {rows[name]['finding']} (p {p_value(rows[name]['p'])})" for name in single)
+        sentences.append(f"Amount or ratio, {measure}: {listed}.")
+    return sentences
+
+
+def threshold_claims(thresholds: pl.DataFrame, doses: pl.DataFrame, arm: str | None) -> list[dict[str, Any]]:
+    """Check the claim that 1:12 is the threshold, for each language; return rows of CLAIMS.
+
+    It is *not supported* if the bracket excludes the arm's dose, or if the interval of R₅₀ does and the response is a
+    slope, so that the place between the arms can be trusted. It is *supported* if the arm beats general data alone and
+    the arm with the next smaller dose loses to it. Otherwise it is *inconclusive*.
+
+    Args:
+        arm: the arm whose ratio is 1:12; None if the study has none.
+    """
+    claims = []
+    for lang in LANGUAGES:
+        stated = {"lang": lang, "claim": CLAIM}
+        tested = doses.filter(pl.col("arm") == pl.lit(arm, pl.String), pl.col("measure").is_in([PREFERENCE, BY_JUDGES]))
+        settings = tested.filter(lang=lang).select("measure", "setting", "dose").rows()
+        if not settings:
+            claims.append(stated | {"status": "not measured", "why": "needs verdicts on arms of at least three ratios"})
+            continue
+        measure, setting, dose = settings[0]
+        [row] = thresholds.filter(lang=lang, measure=measure, setting=setting).to_dicts()
+        smaller = doses.filter(lang=lang, measure=measure, setting=setting).filter(pl.col("dose") < dose)["dose"].max()
+        claims.append(stated | _check(row, dose, float(smaller) if isinstance(smaller, float) else 0.0))
+    return claims
+
+
+def _check(row: Threshold, dose: float, smaller: float) -> dict[str, Any]:
+    """Return status, effect and reason for the arm at `dose`, whose next smaller tested dose is `smaller`."""
+    suffix = "" if row["r50_low_raters"] is None else "_raters"
+    low, high, under, over = (row[f"{name}{suffix}"] for name in ("r50_low", "r50_high", "bracket_low", "bracket_high"))
+    largest = row["largest_dose"]
+    point, interval = dose_text(row["r50"], largest), range_text(low, high, largest)
+    effect = f"R₅₀ {point} ({interval}), bracket {range_text(under, over, largest)}"
+    if over < dose or under >= dose:
+        return {"status": "not supported", "effect": effect, "why": "the tested arms exclude it"}
+    if not low <= dose <= high and row["shape"] == "slope":
+        why = "the response is a slope, and the interval of where it equals general data alone excludes 1:12"
+        return {"status": "not supported", "effect": effect, "why": why}
+    if under >= smaller and over <= dose:
+        why = "the arm at 1:12 beats general data alone, and the one before it loses"
+        return {"status": "supported", "effect": effect, "why": why}
+    why = "the tested arms leave room for a threshold at 1:12 and for others"
+    return {"status": "inconclusive", "effect": effect, "why": why}

@@ -1,0 +1,216 @@
+"""Say what to train or judge next to learn where the arms equal general data alone.
+
+python -m coig.evaluation.plan study=ablation                        # of contamination
+python -m coig.evaluation.plan study=ablation judgments=ann.jsonl    # of preference
+
+It takes the arguments of evaluate.py. For each further arm, seed or 50 prompts it simulates studies and prints the
+interval of R₅₀ to expect, how much narrower that is, what it costs, and the command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from coig.config import EvaluateConfig, TrainConfig
+from coig.config.command_line import config_of, run_tool, show_messages
+from coig.config.differences import bears_on_results, flatten
+from coig.config.fields import LANGUAGES
+from coig.config.stored import dump_config
+from coig.display.numbers import LANGUAGE_NAMES, NONE, number
+from coig.display.tables import Table
+from coig.display.terminal import make_console, print_table
+from coig.errors import ConfigError
+from coig.evaluation.findings.cells import group_by_seed, group_strangers_by_seed
+from coig.evaluation.findings.doses import fit
+from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, Observed, estimate, observations
+from coig.evaluation.findings.series import FEWEST_DOSES, Series, find_series
+from coig.evaluation.findings.thresholds import dose_text, range_text
+from coig.evaluation.run import Material, gather
+from coig.statistics.next_arm import Expected, add_arm, expect_interval, scale_error
+from coig.statistics.responses import Responses
+from coig.study.arm import Arm
+
+MORE_PROMPTS = 50
+SHOWN = ("next", "R₅₀, 95 %", "narrower %", "GPU hours", "rater hours", "command")
+
+
+@dataclass(frozen=True)
+class Option:
+    """Something to do next: its name, the study's design after it, its costs in hours, and its command.
+
+    Costs are None if the study does not record what they follow from.
+    """
+
+    name: str
+    design: Responses
+    gpu_hours: float | None
+    rater_hours: float | None
+    command: str
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Hours of training per example, and of judging one arm's answer by every rater of a prompt; None if not known."""
+
+    per_example: float | None
+    per_answer: float | None
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print a table of options for each language and series. Raise ConfigError if the study has no curve to narrow."""
+    if any(argument in ("-h", "--help") for argument in arguments):
+        print(__doc__)
+        return
+    show_messages()
+    material = gather(config_of("evaluate", EvaluateConfig, list(arguments)))
+    arms, console, found = material.arms, make_console(200), False
+    for series in find_series(group_by_seed(arms) if arms else group_strangers_by_seed(material.roster), arms):
+        for lang, measure, observed in _main_measures(material, series):
+            rising = _rising(observed, measure)
+            if rising is None:
+                continue
+            found = True
+            options = list(list_options(rising, observed, measure, series, material, lang))
+            title = f"{LANGUAGE_NAMES[lang]}: {measure.name}" + (f", {series.setting}" if series.setting else "")
+            print_table(console, _table(options), title)
+    if not found:
+        raise ConfigError(
+            "plan: no curve to narrow; it needs at least three arms that differ in data.ratio only, the arm "
+            "data.ratio=general, and answers or judgments of six prompts or more"
+        )
+    console.print(
+        "Expected in simulated studies whose true curve is the average of the fitted ones. R: general examples"
+    )
+    console.print(
+        "per creative one. A seed is worth this at best: how much seeds differ is known once there are several."
+    )
+
+
+def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Measure, Observed]]:
+    """Yield for each language the first measure of a series that can be compared with general data alone."""
+    inputs = series.cells, series.names, series.reference, material.answers, material.judgments, 0.1
+    measured = [(measure, part) for measure, part in observations(*inputs) if measure.margin is not None]
+    for lang in LANGUAGES:
+        for measure, part in measured:
+            observed = estimate(part.filter(lang=lang), measure, series.doses, series.reference)
+            if (
+                observed is not None
+                and observed.differences is not None
+                and len(set(observed.levels.doses)) >= FEWEST_DOSES
+            ):
+                yield lang, measure, observed
+                break
+
+
+def _rising(observed: Observed, measure: Measure) -> Responses | None:
+    """Return the differences from general data alone, rising, with the average of the fitted curves as their values.
+
+    None if no curve can be fitted.
+    """
+    assert observed.differences is not None
+    rising = observed.differences if measure.rises else observed.differences.mirrored()
+    fitted = fit(rising)
+    return None if fitted is None else replace(rising, values=fitted.average(rising.doses, rising.doses))
+
+
+def list_options(
+    rising: Responses, observed: Observed, measure: Measure, series: Series, material: Material, lang: str
+) -> Iterator[Option]:
+    """Yield the present design, then a further arm in each gap and beyond the last one, a seed, and more prompts."""
+    judged = measure.name in (PREFERENCE, BY_JUDGES)
+    costs = _costs(material, lang, judged)
+    arms = [arm for arm in material.arms if arm.name in series.cells]
+    prompts, count = max(observed.prompts), len(observed.arms)
+    study, settings = material.study.name, _overrides(arms)
+    creative = [arm.manifest().data.examples("creative") for arm in arms]
+    yield Option("as it is", rising, 0.0, 0.0, "")
+    fitted = fit(rising)
+    assert fitted is not None
+    for dose in candidate_doses(rising.doses):
+        level = float(fitted.average(np.array([dose]), rising.doses)[0])
+        gpu = _product(costs.per_example, (1 + dose) * max(creative, default=0)) if arms else None
+        rater = _product(costs.per_answer, 2 * prompts) if judged else 0.0
+        command = f"python train.py study={study} data.ratio=1:{dose:g}{settings}"
+        yield Option(f"arm at R = {dose_text(dose, dose)}", add_arm(rising, dose, level), gpu, rater, command)
+    seeds = max(1, round(len(series.cells) / max(1, len(series.names))))
+    ratios = ",".join(dict.fromkeys(arm.manifest().data.ratio for arm in arms))
+    yield Option(
+        "one more seed (at best)",
+        scale_error(rising, seeds / (seeds + 1)),
+        sum(arm.manifest().times.seconds or 0 for arm in arms) / 3600 / seeds if arms else None,
+        _product(costs.per_answer, prompts * (count + 1)) if judged else 0.0,
+        f"python train.py -m study={study} seed={seeds} data.ratio={ratios}{settings}",
+    )
+    yield Option(
+        f"{MORE_PROMPTS} more prompts",
+        scale_error(rising, prompts / (prompts + MORE_PROMPTS)),
+        0.0,
+        _product(costs.per_answer, MORE_PROMPTS * (count + 1)) if judged else 0.0,
+        f"python generate.py study={study} queries=FILE",
+    )
+
+
+def candidate_doses(doses: Sequence[float] | np.ndarray) -> list[float]:
+    """Return a dose in the middle of each gap on log₂(1 + dose), and one beyond the last; two digits each."""
+    places = np.log2(1 + np.unique(doses))
+    middle = [*(places[1:] + places[:-1]) / 2, places[-1] + 1]
+    found = [float(f"{2**place - 1:.2g}") for place in middle]
+    return [dose for dose in found if dose > 0]
+
+
+def _product(rate: float | None, count: float) -> float | None:
+    """Return rate × count; None if the rate is not known."""
+    return None if rate is None else rate * count
+
+
+def _costs(material: Material, lang: str, judged: bool) -> Costs:
+    """Return the hours that an example and a judged answer took, from the manifests and from judgments with seconds."""
+    manifests = [arm.manifest() for arm in material.arms]
+    seconds = sum(manifest.times.seconds or 0 for manifest in manifests)
+    examples = sum(group.examples for manifest in manifests for group in manifest.data.train)
+    timed = [one for one in material.judged or () if one.seconds is not None and one.lang == lang] if judged else []
+    pairs = {(one.query_id, one.rater) for one in timed}
+    per_answer = None
+    if timed:
+        of_one = sum(one.seconds or 0 for one in timed) / sum(len(one.arms) for one in timed)
+        per_answer = of_one * len(pairs) / len({query for query, _ in pairs}) / 3600
+    return Costs(seconds / 3600 / examples if seconds and examples else None, per_answer)
+
+
+def _overrides(arms: Sequence[Arm]) -> str:
+    """Return the overrides, each after a space, that give an arm's settings but ratio, seed and names; "" without arms.
+
+    Settings that no override can give, such as another optimizer's, are left to the user: then it ends in " …".
+    """
+    if not arms:
+        return ""
+    wanted, usual = (flatten(dump_config(config)) for config in (arms[0].config(), config_of("train", TrainConfig, [])))
+    named = ("arm", "study", "seed", "data.ratio", "format")
+    keys = [key for key in wanted if bears_on_results(key) and key not in named and wanted[key] != usual.get(key)]
+    plain = [key for key in keys if key in usual and isinstance(wanted[key], str | int | float | bool)]
+    listed = "".join(f" {key}={wanted[key]}" for key in plain)
+    return listed + (" …" if len(plain) < len(keys) else "")
+
+
+def _table(options: Sequence[Option]) -> Table:
+    """Return the table of options, those that narrow the interval most first, after the present design."""
+    largest = max(float(option.design.doses[-1]) for option in options)
+    expected = [expect_interval(option.design, largest) for option in options]
+    now = expected[0].width
+    order = [0, *sorted(range(1, len(options)), key=lambda index: expected[index].width)]
+    rows = [_row(options[index], expected[index], now) for index in order]
+    return Table(SHOWN, (True, False, False, False, False, True), tuple(rows))
+
+
+def _row(option: Option, expected: Expected, now: float) -> tuple[str, ...]:
+    """Return the cells of one option; `now` is the expected width of the present design."""
+    limits = range_text(expected.low, expected.high, float(option.design.doses[-1]))
+    narrower = number(100 * (1 - expected.width / now), 0) if option.command and now else NONE
+    return option.name, limits, narrower, number(option.gpu_hours, 2), number(option.rater_hours, 1), option.command
+
+
+if __name__ == "__main__":
+    run_tool(main)

@@ -1,0 +1,147 @@
+"""Draw what was measured by the dose, the number of general examples per creative one: the report's first pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from coig.config.fields import LANGUAGES
+from coig.display.figures import CREATIVE, GENERAL, INK, SOFT, WIDTH, lay_out
+from coig.display.numbers import LANGUAGE_NAMES
+from coig.evaluation.findings.thresholds import dose_text, range_text
+from coig.evaluation.report.results import Evaluation
+
+COLOURS = (CREATIVE, "#d55e00", "#009e73", "#cc79a7", "#0072b2", "#8a8580")  # of a measure's settings
+BRACKET = 0.06  # of the plot's height, below the line of general data alone
+NEAREST = 0.07  # of the plot's width; labels of doses do not come nearer
+
+
+Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # a measure's rows of THRESHOLDS, DOSES and DOSE_CURVES
+
+
+def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
+    """Draw the main measure of each language (`dose_zh`), and its other measures in panels (`dose_measures_zh`)."""
+    tables = [evaluation.table(name) for name in ("thresholds", "doses", "dose_curves")]
+    figures = {}
+    for lang in LANGUAGES:
+        part = [table.filter(lang=lang) for table in tables if table is not None]
+        measures = part[0]["measure"].unique(maintain_order=True).to_list() if part else []
+        for name, shown in (("dose", measures[:1]), ("dose_measures", measures[1:])):
+            if shown:
+                parts = [_of_measure(part[0], part[1], part[2], measure) for measure in shown]
+                figures[f"{name}_{lang}"] = draw_panels(f"{name}_{lang}", LANGUAGE_NAMES[lang], parts)
+    return figures
+
+
+def _of_measure(thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFrame, measure: str) -> Part:
+    """Return the rows of one measure."""
+    return thresholds.filter(measure=measure), doses.filter(measure=measure), curves.filter(measure=measure)
+
+
+def draw_panels(label: str, title: str, parts: list[Part]) -> Figure:
+    """Draw a panel for each measure: one fills the figure, several stand side by side in twos.
+
+    Args:
+        parts: one for each measure.
+    """
+    single = len(parts) == 1
+    rows = (len(parts) + 1) // 2
+    figure = Figure(figsize=(WIDTH, 3.3 if single else 0.6 + 1.9 * rows), layout="constrained", label=label)
+    panels = figure.subplots(rows, 1 if single else 2, squeeze=False).flatten()
+    for axes, part in zip(panels, parts, strict=False):
+        _draw_measure(axes, *part, with_text=single)
+    for axes in panels[len(parts) :]:
+        axes.set_axis_off()
+    figure.suptitle(title, x=0.02, ha="left", fontsize=11)
+    figure.supxlabel("R, general examples per creative one", fontsize=9.5)
+    lay_out(figure)
+    return figure
+
+
+def _draw_measure(
+    axes: Any, thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFrame, with_text: bool
+) -> None:
+    """Draw one measure: each setting's arms, interpolated response and average curve, and where R₅₀ lies."""
+    factor = 100 if doses["is_share"][0] else 1
+    settings = thresholds["setting"].to_list()
+    for setting, colour in zip(settings, COLOURS, strict=False):
+        curve, arms = curves.filter(setting=setting), doses.filter(setting=setting).drop_nulls("dose")
+        places = _places(curve["dose"])
+        low, high, value, average = (factor * _floats(curve[name]) for name in ("low", "high", "value", "average"))
+        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.plot(places, value, color=colour, linewidth=1.3, label=setting or None)
+        axes.plot(places, average, color=colour, linewidth=1, linestyle=(0, (4, 3)))
+        at = _places(arms["dose"])
+        for ends, width, alpha in ((("low_raters", "high_raters"), 1, 1.0), (("low", "high"), 3, 0.6)):
+            axes.vlines(at, *(factor * _floats(arms[end]) for end in ends), color=colour, linewidth=width, alpha=alpha)
+        axes.plot(at, factor * arms["value"].to_numpy(), "o", color=colour, markeredgecolor="white", markersize=7)
+    known = doses.drop_nulls("dose")["dose"].unique().sort().to_list()
+    _label_doses(axes, known)
+    unit = " (%)" if factor == 100 else ""
+    if with_text:
+        axes.set_ylabel(doses["label"][0] + unit)
+    else:
+        axes.set_title(doses["label"][0] + unit, fontsize=8.5, loc="left")
+        axes.tick_params(labelsize=8)
+    axes.grid(axis="y")
+    for place, row in enumerate(thresholds.iter_rows(named=True)):
+        _draw_equality(axes, row, doses, factor, COLOURS[place % len(COLOURS)] if len(settings) > 1 else INK, with_text)
+    if len(settings) > 1:
+        axes.legend(fontsize=7)
+
+
+def _draw_equality(
+    axes: Any, row: dict[str, Any], doses: pl.DataFrame, factor: int, colour: str, with_text: bool
+) -> None:
+    """Draw the line of general data alone, on it the interval of R₅₀, and below it the bracket of tested arms."""
+    if row["r50"] is None:
+        return
+    alone = doses.filter(pl.col("dose").is_null(), setting=row["setting"])["value"]
+    level = factor * (alone[0] if len(alone) else 0.5)
+    axes.axhline(level, color=SOFT, linewidth=1, linestyle="--", zorder=1)
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    ends = [
+        min(right, float(np.log2(1 + row[name]))) for name in ("r50_low", "r50_high", "bracket_low", "bracket_high")
+    ]
+    axes.hlines(level, ends[0], ends[1], color=colour, linewidth=5, alpha=0.5, zorder=2)
+    below = level - BRACKET * (top - bottom)
+    axes.plot(ends[2:], [below, below], color=GENERAL, linewidth=1.2)
+    for name, end in zip(("bracket_low", "bracket_high"), ends[2:], strict=True):
+        axes.plot(end, below, ">" if np.isinf(row[name]) else "|", color=GENERAL, markersize=6, clip_on=False)
+    if np.isfinite(row["r50"]):
+        axes.plot([np.log2(1 + row["r50"])], [level], "D", color=colour, markersize=5, zorder=4)
+    axes.set_xlim(left, right)
+    if with_text:
+        largest = row["largest_dose"]
+        point, limits = dose_text(row["r50"], largest), range_text(row["r50_low"], row["r50_high"], largest)
+        tested = range_text(row["bracket_low"], row["bracket_high"], largest)
+        axes.set_title(f"R₅₀ {point} ({limits}), bracket {tested}", fontsize=8.5, loc="right", color=colour)
+
+
+def _places(doses: pl.Series) -> NDArray[np.float64]:
+    """Return the places of doses on the axis."""
+    places: NDArray[np.float64] = np.log2(1 + doses.to_numpy())
+    return places
+
+
+def _floats(column: pl.Series) -> NDArray[np.float64]:
+    """Return a column's numbers; null becomes NaN."""
+    return column.cast(pl.Float64).to_numpy()
+
+
+def _label_doses(axes: Any, doses: list[float]) -> None:
+    """Set ticks at the doses, and label those that leave room for each other."""
+    places = np.log2(1 + np.array(doses))
+    reach = 0.06 * max(places[-1] - places[0], 0.1)
+    axes.set_xlim(places[0] - reach, places[-1] + reach)
+    labels, last = [], -np.inf
+    for place, dose in zip(places, doses, strict=True):
+        free = place - last >= NEAREST * (places[-1] - places[0])
+        labels.append(dose_text(dose, dose) if free else "")
+        last = place if free else last
+    axes.set_xticks(places, labels)

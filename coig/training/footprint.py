@@ -1,0 +1,270 @@
+"""Count the memory of a training step, without a GPU and without the model's weights.
+
+Two decoder layers of the model, with its embeddings, output head and loss, take a forward and a backward pass on fake
+tensors, which have shapes but no data. From the bytes that are alive at each moment follows the peak of all layers:
+
+    peak = states + kept layers · a layer kept + recomputed layers · a layer recomputed + the rest
+
+States are weights, gradients and the optimizer's own. Not counted: the CUDA context, the kernels' workspaces and
+fragmentation. `trainer.compile` needs less than is counted.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from contextlib import nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import Parameter
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AttentionInterface, AutoModelForCausalLM
+
+from coig.config import Constructor, TrainConfig
+from coig.config.loading import construct
+from coig.data.steps import MicroBatch
+from coig.errors import ConfigError, first_line
+from coig.models.attention import packed_attention
+from coig.models.causal_lm import CausalLM
+from coig.models.loss import CHUNK_ROWS
+from coig.training.trainable import make_trainable
+
+COUNTED_LAYERS = 2
+ON_GPU = "packed_on_gpu"  # packed attention as on a GPU, for fake tensors on a CPU
+AttentionInterface.register(ON_GPU, partial(packed_attention, path="varlen"))
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The bytes of one micro-batch's forward and backward pass: those of each layer, and the rest at the peak."""
+
+    layer: int
+    rest: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """The bytes that training takes of one GPU, for micro-batches of one length.
+
+    Args:
+        layers: decoder layers of the model.
+        states: bytes of weights, gradients and optimizer states.
+        kept, recomputed: the pass if all layers keep their activations, and if all compute them again.
+    """
+
+    layers: int
+    states: float
+    kept: Pass
+    recomputed: Pass
+
+    def peak(self, recomputed_layers: int) -> float:
+        """Return the most bytes that are alive at once if the first `recomputed_layers` recompute their activations."""
+        inputs, kept_layers = recomputed_layers * self.recomputed.layer, self.layers - recomputed_layers
+        moments = []
+        if kept_layers:  # at the output head or in the last layer's backward pass
+            moments.append(inputs + kept_layers * self.kept.layer + self.kept.rest)
+        if recomputed_layers:  # while the last of them is recomputed
+            moments.append(inputs + self.recomputed.rest)
+        return self.states + max(moments)
+
+
+def count_footprints(
+    config: TrainConfig, architecture: Any, sizes: Iterable[int], chunk_rows: int = CHUNK_ROWS["cuda"]
+) -> dict[int, Footprint]:
+    """Return the footprint of training for each number of tokens in a micro-batch.
+
+    Args:
+        architecture: the model's transformers config.
+        sizes: tokens of the largest micro-batch, all of them supervised.
+        chunk_rows: rows of logits that the loss has in memory at a time.
+
+    Raises ConfigError if model or optimizer do not run on fake tensors.
+    """
+    layers = architecture.get_text_config().num_hidden_layers
+    try:
+        model = make_model(config, _of_two_layers(architecture))
+        model.head_chunk_rows = chunk_rows
+        states = _states(config, model, layers)
+        with FakeTensorMode():
+            make_fake(model)
+            return {size: Footprint(layers, states, *_count_passes(config, model, size)) for size in sizes}
+    except ConfigError:
+        raise
+    except Exception as error:  # models and optimizers raise all kinds of errors
+        raise ConfigError(
+            f"model={config.model.name}, optimizer={config.optimizer.target}: its memory cannot be planned "
+            f"({type(error).__name__}: {first_line(error)}); give trainer.tokens_per_micro_batch and "
+            "trainer.activation_checkpointing as numbers"
+        ) from error
+
+
+def _of_two_layers(architecture: Any) -> Any:
+    """Return a copy of a transformers config with COUNTED_LAYERS decoder layers."""
+    small = deepcopy(architecture)
+    text = small.get_text_config()
+    text.num_hidden_layers = COUNTED_LAYERS
+    if getattr(text, "layer_types", None):
+        text.layer_types = text.layer_types[:COUNTED_LAYERS]
+    return small
+
+
+def make_model(config: TrainConfig, architecture: Any) -> CausalLM:
+    """Return a model as it is trained, with the dtypes that its optimizer gives the weights, on the meta device."""
+    published = architecture.dtype or torch.float32  # read first, as the model changes it
+    with torch.device("meta"):
+        lm = AutoModelForCausalLM.from_config(architecture, dtype=torch.float32, attn_implementation=ON_GPU).train()
+        lm.published_dtype = published
+        settings = config.trainer.model_copy(update={"compile": False})
+        model = make_trainable(lm, config.model_copy(update={"trainer": settings}), recomputed_layers=0)
+    model.head_chunk_rows = CHUNK_ROWS["cuda"]
+    sample = _computed(config)
+    for weight in _trained(model):
+        weight.data = weight.data.to(sample.weight)
+        weight.grad_dtype = sample.gradient
+    return model
+
+
+def _computed(config: TrainConfig) -> Sample:
+    """Return the dtypes of weights and gradients in a forward and backward pass."""
+    if config.trainer.strategy != "fsdp":
+        return train_sample(config.optimizer)
+    # gathers weights, and has gradients, in the dtype that it computes in
+    dtype = torch.bfloat16 if config.trainer.precision == "bf16-mixed" else torch.float32
+    return Sample(0.0, dtype, dtype)
+
+
+def make_fake(model: CausalLM) -> None:
+    """Replace a meta model's weights and buffers by fake tensors of the CPU, in place; tied weights stay tied.
+
+    Must be called in a FakeTensorMode.
+    """
+    made: dict[Tensor, Any] = {}
+    for module in model.modules():
+        for name, weight in module._parameters.items():
+            if weight is not None and weight not in made:
+                made[weight] = Parameter(torch.empty(weight.shape, dtype=weight.dtype), weight.requires_grad)
+                made[weight].grad_dtype = weight.grad_dtype
+            module._parameters[name] = made[weight] if weight is not None else None
+        for name, buffer in module._buffers.items():
+            module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype) if buffer is not None else None
+
+
+def _states(config: TrainConfig, model: CausalLM, layers: int) -> float:
+    """Return the bytes of weights, gradients and optimizer states of a model with `layers` layers, on one rank."""
+    more, layer = layers - COUNTED_LAYERS, model.layers[-1]
+    trained = _numel(_trained(model)) + more * _numel(_trained(layer))
+    frozen = _nbytes(_frozen(model)) + more * _nbytes(_frozen(layer))
+    whole = trained * train_sample(config.optimizer).bytes + frozen
+    return whole / config.trainer.ranks if config.trainer.strategy == "fsdp" else whole
+
+
+def _count_passes(config: TrainConfig, model: CausalLM, size: int) -> tuple[Pass, Pass]:
+    """Return the passes of a micro-batch of `size` tokens: layers kept, layers recomputed."""
+    passes = []
+    for recomputed in (0, COUNTED_LAYERS):
+        model.checkpoint_activations(recomputed)
+        passes.append(_count_pass(config, model, size))
+    return passes[0], passes[1]
+
+
+def _count_pass(config: TrainConfig, model: CausalLM, size: int) -> Pass:
+    """Return the pass of a micro-batch of `size` tokens, beside the gradients of earlier ones."""
+    batch, alive, sharded = fake_batch(size), list[int](), config.trainer.strategy == "fsdp"
+    for weight in _trained(model):
+        weight.grad = torch.zeros(weight.shape, dtype=weight.grad_dtype)
+    gradients = [weight.grad for weight in _trained(model) if weight.grad is not None]
+    inputs = [part for part in batch if isinstance(part, Tensor)]
+    counter = LiveBytes([*model.parameters(), *model.buffers(), *gradients, *inputs])
+    hooks = [layer.register_forward_hook(lambda *_: alive.append(counter.live)) for layer in model.layers]
+    mixed = config.trainer.precision == "bf16-mixed" and not sharded  # fsdp casts by itself
+    with counter, torch.autocast("cpu", torch.bfloat16) if mixed else nullcontext():
+        loss, _ = model(batch, 1.0)
+        loss.backward()
+    for hook in hooks:
+        hook.remove()
+    layer = alive[1] - alive[0]
+    gathered = _nbytes(model.parameters()) if sharded else 0  # of two layers, as fsdp gathers the next one early
+    return Pass(layer, counter.peak - COUNTED_LAYERS * layer + gathered)
+
+
+def fake_batch(size: int) -> MicroBatch:
+    """Return a micro-batch of one document of `size` tokens, all but the first supervised."""
+    ids, rows = torch.zeros(size, dtype=torch.int64), torch.zeros(size - 1, dtype=torch.int64)
+    bounds, weights = torch.zeros(2, dtype=torch.int32), torch.zeros(size - 1)
+    return MicroBatch(ids, ids, bounds, size, rows, rows, weights, rows)
+
+
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """A context that counts the bytes of all tensors made in it that are still alive (`live`), and their `peak`.
+
+    Args:
+        known: tensors that exist already and do not count.
+    """
+
+    def __init__(self, known: Iterable[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = self.peak = 0
+        self.sizes = {tensor.untyped_storage()._cdata: 0 for tensor in known}
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run an operation, and count the storages of its results that are new."""
+        result = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, Tensor):
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        if (key := storage._cdata) in self.sizes:
+            return
+        self.sizes[key] = storage.nbytes()
+        self.live += storage.nbytes()
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._forget, key)
+
+    def _forget(self, key: int) -> None:
+        self.live -= self.sizes.pop(key)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What an optimizer makes of a parameter: bytes of its weight, gradient and state; the first two's dtypes."""
+
+    bytes: float
+    weight: torch.dtype
+    gradient: torch.dtype
+
+
+def train_sample(optimizer: Constructor) -> Sample:
+    """Let an optimizer take a step on a small matrix, and return what it made of each parameter."""
+    weight = Parameter(torch.zeros(256, 256))
+    built = construct(optimizer, [weight])
+    torch.autograd.backward((weight * 1.0).sum())
+    built.step()
+    assert weight.grad is not None
+    state = [part for part in built.state[weight].values() if isinstance(part, Tensor)]
+    size = _nbytes([weight, weight.grad, *state]) / weight.numel()
+    return Sample(size, weight.dtype, weight.grad.dtype)
+
+
+def _trained(module: torch.nn.Module) -> list[Parameter]:
+    return [weight for weight in module.parameters() if weight.requires_grad]
+
+
+def _frozen(module: torch.nn.Module) -> list[Parameter]:
+    return [weight for weight in module.parameters() if not weight.requires_grad]
+
+
+def _numel(weights: Iterable[Tensor]) -> int:
+    return sum(weight.numel() for weight in weights)
+
+
+def _nbytes(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors)

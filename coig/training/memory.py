@@ -1,0 +1,215 @@
+"""Plan a GPU's memory: how many tokens a micro-batch has, and how many layers recompute their activations.
+
+This prints the plans of the usual cards, on any machine:
+
+    python train.py model=qwen2.5-7b-instruct trainer=gpu optimizer=adamw_split plan=true
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from coig.config import SPLIT, Constructor, Lora, TrainConfig
+from coig.display.numbers import NONE, number
+from coig.display.tables import Column, fill_table, text_column
+from coig.display.terminal import make_console, print_table
+from coig.errors import ConfigError
+from coig.models.causal_lm import load_architecture
+from coig.study.manifest import MemoryPlan
+from coig.training.footprint import count_footprints
+
+log = logging.getLogger(__name__)
+SIZES = (16_384, 8192, 4096)  # tokens of a micro-batch to choose from
+PLANNED = 0.95  # share of the free memory; the rest is left to fragmentation
+WORKSPACES = 1e9  # bytes of cuBLAS and the kernels, and as many of NCCL
+CONTEXT = 0.6e9  # bytes that CUDA takes of a card before anything is free
+RECOMPUTED = 1 / 3  # a layer's forward pass as a share of its forward and backward pass
+STARTED = 512  # tokens that could be trained on in the time that starting a micro-batch takes; an estimate
+SMALLER = {"adamw_split": SPLIT}  # optimizers for one device that need less memory than AdamW
+# bytes as torch reports them
+CARDS = {
+    "RTX 4090, 24 GB": 25.3e9,
+    "RTX 5090, 32 GB": 33.6e9,
+    "A6000, L20, L40S, 48 GB": 47.6e9,
+    "A100, A800, H100, H800, 80 GB": 85.0e9,
+    "H20, GH200, 96 GB": 102e9,
+    "H200, 141 GB": 150e9,
+    "B200, 180 GB": 191e9,
+    "B300, 288 GB": 287e9,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to lay out training steps, and the bytes that it is expected to take of each GPU."""
+
+    tokens: int  # of a micro-batch
+    recomputed: int  # layers that compute their activations twice
+    layers: int
+    expected: float
+
+    @property
+    def time(self) -> float:
+        """Training time relative to that without recomputation and in endless micro-batches."""
+        return (1 + RECOMPUTED * self.recomputed / self.layers) * (1 + STARTED / self.tokens)
+
+    def describe(self) -> str:
+        """Return the layout in words."""
+        return f"micro-batches of {self.tokens:,} tokens, {self.recomputed} of {self.layers} layers recomputed"
+
+
+def plan_memory(config: TrainConfig, longest: int, earlier: MemoryPlan | None) -> MemoryPlan:
+    """Return how the steps of an arm are laid out, and log in one line what is expected of a GPU's memory.
+
+    A resumed arm keeps its layout if that still fits. Nothing is planned if the config gives both numbers, as it must
+    on a CPU.
+
+    Args:
+        longest: tokens of the longest example.
+        earlier: the plan of the run that is resumed; None for a new one.
+
+    Raises ConfigError if no layout fits into the GPU's free memory.
+    """
+    tokens, recomputed = config.trainer.tokens_per_micro_batch, config.trainer.activation_checkpointing
+    if tokens != "auto" and recomputed != "auto":
+        return MemoryPlan(tokens_per_micro_batch=tokens, recomputed_layers=recomputed)
+    free, _ = torch.cuda.mem_get_info()
+    architecture = load_architecture(config.model)
+    layouts = list_layouts(config, architecture, longest)
+    chosen = _choose(config, layouts, free, earlier)
+    if chosen is None:
+        raise ConfigError(_refusal(config, architecture, longest, layouts, free))
+    log.info(
+        "memory: %s; expects %.1f GB of the %.1f GB that are free, leaves %.1f GB",
+        *(chosen.describe(), chosen.expected / 1e9, free / 1e9, (free - chosen.expected) / 1e9),
+    )
+    return MemoryPlan(
+        tokens_per_micro_batch=chosen.tokens,
+        recomputed_layers=chosen.recomputed,
+        expected_gb=round(chosen.expected / 1e9, 1),
+        free_gb=round(free / 1e9, 1),
+    )
+
+
+def _choose(config: TrainConfig, layouts: Sequence[Layout], free: float, earlier: MemoryPlan | None) -> Layout | None:
+    """Return the earlier run's layout if it still fits, or the fastest that fits; None if none fits."""
+    usable = usable_bytes(free, config.trainer.ranks)
+    if earlier:
+        same = (earlier.tokens_per_micro_batch, earlier.recomputed_layers)
+        again = next((one for one in layouts if (one.tokens, one.recomputed) == same), None)
+        if again and again.expected <= usable:
+            return again
+        if again:
+            log.warning(
+                "memory: this arm began with %s, which needs %.1f GB, and %.1f GB are free here; so it goes on with "
+                "another layout, and sums may be rounded differently",
+                *(again.describe(), again.expected / 1e9, free / 1e9),
+            )
+    return fastest(layouts, usable)
+
+
+def usable_bytes(free: float, ranks: int) -> float:
+    """Return the bytes of a GPU's free memory that may be planned for."""
+    return PLANNED * (free - WORKSPACES * (1 if ranks == 1 else 2))
+
+
+def fastest(layouts: Sequence[Layout], usable: float) -> Layout | None:
+    """Return the fastest layout that takes at most `usable` bytes; None if there is none."""
+    return min((one for one in layouts if one.expected <= usable), key=lambda one: one.time, default=None)
+
+
+def list_layouts(config: TrainConfig, architecture: Any, longest: int) -> list[Layout]:
+    """Return every layout that the config allows, with the bytes that it takes.
+
+    Args:
+        architecture: the model's transformers config.
+        longest: tokens of the longest example, which a micro-batch holds in any case.
+    """
+    tokens, recomputed = config.trainer.tokens_per_micro_batch, config.trainer.activation_checkpointing
+    sizes = sorted({max(size, longest) for size in SIZES}) if tokens == "auto" else [tokens]
+    footprints = count_footprints(config, architecture, {max(size, longest) for size in sizes})
+    layouts = []
+    for size in sizes:
+        footprint = footprints[max(size, longest)]
+        for count in range(footprint.layers + 1) if recomputed == "auto" else [recomputed]:
+            expected = footprint.peak(min(count, footprint.layers))
+            layouts.append(Layout(size, count, footprint.layers, expected))
+    return layouts
+
+
+def _refusal(config: TrainConfig, architecture: Any, longest: int, layouts: Sequence[Layout], free: float) -> str:
+    """Return the message that no layout fits, with the settings that would."""
+    least = min(layouts, key=lambda one: one.expected)
+    fitting = []
+    for override, other in _alternatives(config):
+        usable = usable_bytes(free, other.trainer.ranks)
+        if layout := fastest(list_layouts(other, architecture, longest), usable):
+            fitting.append(f"{override} ({layout.expected / 1e9:.0f} GB)")
+    remedy = f"these would fit: {', '.join(fitting)}" if fitting else "take a smaller model or a larger card"
+    return (
+        f"model={config.model.name}: training needs at least {least.expected / 1e9:.1f} GB of a GPU, with "
+        f"{least.describe()}, and {free / 1e9:.1f} GB are free; {remedy}; plan=true shows other cards"
+    )
+
+
+def _alternatives(config: TrainConfig) -> Iterator[tuple[str, TrainConfig]]:
+    """Yield overrides that save memory, each with the config that they make."""
+    auto = {"tokens_per_micro_batch": "auto", "activation_checkpointing": "auto"}
+    automatic = config.model_copy(update={"trainer": config.trainer.model_copy(update=auto)})
+    if not config.model.lora:
+        for name, target in SMALLER.items() if config.trainer.ranks == 1 else ():
+            yield f"optimizer={name}", automatic.model_copy(update={"optimizer": Constructor(_target_=target)})
+        lora = Lora(rank=16, alpha=32, dropout=0.0, targets="all-linear")
+        yield (
+            "model/lora=rank16",
+            automatic.model_copy(update={"model": config.model.model_copy(update={"lora": lora})}),
+        )
+    for devices in (2, 4, 8):
+        if devices > config.trainer.ranks:
+            trainer = automatic.trainer.model_copy(update={"strategy": "fsdp", "devices": devices, "num_nodes": 1})
+            adamw = Constructor(_target_="torch.optim.AdamW")
+            sharded = automatic.model_copy(update={"trainer": trainer, "optimizer": adamw})
+            yield f"trainer=fsdp trainer.devices={devices} optimizer=adamw", sharded
+
+
+def show_plan(config: TrainConfig) -> None:
+    """Print for each of CARDS how an arm's steps would be laid out; examples may have `model.max_length` tokens."""
+    layouts = list_layouts(config, load_architecture(config.model), config.model.max_length)
+    rows = [
+        {"card": card, "size": size, "layout": layout_on_card(layouts, size, config.trainer.ranks)}
+        for card, size in CARDS.items()
+    ]
+    least = min(layouts, key=lambda one: one.expected)
+    ranks = config.trainer.ranks
+    title = (
+        f"{config.model.name} with {config.optimizer.target.rpartition('.')[2]}"
+        f"{f' on each of {ranks} GPUs' if ranks > 1 else ''}: at least {least.expected / 1e9:.1f} GB, with "
+        f"{least.describe()} (counted, not measured)"
+    )
+    console = make_console()
+    console.print(title)
+    print_table(console, fill_table(rows, COLUMNS))
+
+
+def layout_on_card(layouts: Sequence[Layout], size: float, ranks: int) -> Layout | None:
+    """Return the fastest layout that fits a card of `size` bytes with nothing else on it; None if none fits."""
+    return fastest(layouts, usable_bytes(size - CONTEXT, ranks))
+
+
+def _of_layout(heading: str, text: Callable[[Layout, float], str]) -> Column:
+    """Return a column of a layout's figures, from the layout and the card's bytes; a dash if no layout fits."""
+    return Column(heading, lambda row: text(row["layout"], row["size"]) if row["layout"] else NONE)
+
+
+COLUMNS = (
+    text_column("card", "card"),
+    _of_layout("tokens in a micro-batch", lambda layout, _: f"{layout.tokens:,}"),
+    _of_layout("layers recomputed", lambda layout, _: f"{layout.recomputed} of {layout.layers}"),
+    _of_layout("expected GB", lambda layout, _: number(layout.expected / 1e9, 1)),
+    _of_layout("left GB", lambda layout, size: number((size - layout.expected) / 1e9, 1)),
+)

@@ -1,0 +1,34 @@
+"""Prepare a loaded model for training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from coig.config import TrainConfig
+from coig.errors import ConfigError
+from coig.models.adapters import add_adapters
+from coig.models.causal_lm import CausalLM, freeze_unused
+
+
+def make_trainable(lm: Any, config: TrainConfig, recomputed_layers: int) -> CausalLM:
+    """Freeze a model's unused weights; add adapters, recomputation of activations, and compilation.
+
+    Raises ConfigError if the model has fewer layers than `recomputed_layers`.
+    """
+    if config.model.lora:
+        add_adapters(lm, config.model.lora)
+        if config.trainer.precision == "bf16-mixed" and lm.published_dtype == torch.bfloat16:  # loses nothing
+            for weight in lm.parameters():
+                weight.data = weight.data if weight.requires_grad else weight.data.bfloat16()
+    freeze_unused(lm)
+    model = CausalLM(lm)
+    if recomputed_layers > (layers := len(model.layers)):
+        raise ConfigError(
+            f"trainer.activation_checkpointing={recomputed_layers}: the model has {layers} layers that can"
+        )
+    model.checkpoint_activations(recomputed_layers)
+    if config.trainer.compile:
+        model.compile_layers()
+    return model

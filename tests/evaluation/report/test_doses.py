@@ -1,0 +1,59 @@
+"""The report's first section: pictures and words on the ratio, from the paper's rankings alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from coig.config.command_line import config_of
+from coig.config.stages import EvaluateConfig
+from coig.evaluation import evaluate
+from coig.evaluation.plan import candidate_doses, main
+from tests.evaluation.paper import authors_export
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the paper's rankings and the report of these."""
+    folder = tmp_path_factory.mktemp("paper")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "multirun").mkdir()
+        for lang in ("zh", "en"):
+            (folder / f"{lang}.json").write_text(json.dumps(authors_export(lang)), encoding="utf-8")
+        evaluate(config_of("evaluate", EvaluateConfig, ["study=paper", "judgments=[zh.json,en.json]"]))
+    return folder
+
+
+def test_the_report_begins_with_the_ratio(folder: Path) -> None:
+    report = folder / "multirun" / "paper" / "evaluation"
+    page, summary = ((report / name).read_text(encoding="utf-8") for name in ("report.html", "summary.md"))
+    assert page.index("<section") == page.index('<section id="dose">')
+    assert page.index("<svg") > page.index('<section id="dose">')
+    assert "R₅₀ 6.0 (" in page  # in the picture
+    assert "bracket 1.2–12" in page
+    assert summary.index("![Chinese queries: results by ratio](figures/dose_zh.png)") < summary.index("claims")
+    assert "1:12 is the threshold" in summary
+    assert {"dose_zh.png", "dose_en.svg"} <= {file.name for file in (report / "figures").iterdir()}
+    assert pl.read_parquet(report / "thresholds.parquet")["r50"].to_list() == [pytest.approx(6, abs=0.01), np.inf]
+    for name in ("doses", "dose_curves", "dose_fits"):
+        assert (report / f"{name}.csv").exists()
+
+
+def test_the_plan_of_the_papers_study(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    main(["study=paper", "judgments=[zh.json,en.json]"])
+    printed = capsys.readouterr().out
+    assert "Chinese queries: preference" in printed
+    assert "python train.py study=paper data.ratio=1:2.9" in printed
+    assert "50 more prompts" in printed
+
+
+def test_candidates_lie_between_the_arms_and_beyond_the_last() -> None:
+    assert candidate_doses([0.0, 1.2, 6.0, 12.0]) == [0.48, 2.9, 8.5, 25.0]

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,13 +46,11 @@ def test_what_is_not_finite_takes_the_place_of_nothing(
     ("budget", "smaller"),
     [(20_000, ["trainer.tokens_per_micro_batch=10000 (results stay the same)"]), (1, [])],
 )
-def test_out_of_memory_names_the_largest_micro_batch(
-    command: Command, budget: int, smaller: list[str], tmp_path: Path
-) -> None:
+def test_out_of_memory_names_the_largest_micro_batch(budget: int, smaller: list[str], tmp_path: Path) -> None:
     """With room for the libraries but not for the step."""
     overrides = (*SMALL, "trainer.global_batch_size=32", f"trainer.tokens_per_micro_batch={budget}")
     program = (
-        "import resource, runpy, sys\n"
+        "import sys, resource, torch, coig.training.fit\n"
         "from coig.models.causal_lm import CausalLM\n"
         "forward = CausalLM.forward\n"
         "def limited(self, *arguments):\n"
@@ -60,10 +59,11 @@ def test_out_of_memory_names_the_largest_micro_batch(
         "    return forward(self, *arguments)\n"
         "CausalLM.forward = limited\n"
         f"sys.argv[0] = {str(ROOT / 'train.py')!r}\n"
-        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    (tmp_path / "limited.py").write_text(program)
-    result = command(str(tmp_path / "limited.py"), *overrides)
+    result = subprocess.run(
+        [sys.executable, "-c", program, *overrides], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
     assert result.returncode == 1
     assert "out of memory: the largest micro-batch of this step has " in result.stderr

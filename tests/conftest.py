@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -22,6 +23,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # parallel workers already use all core
     os.environ["OMP_NUM_THREADS"] = "1"
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_collection_finish() -> None:
+    """Keep all that was imported out of garbage collections, which would visit it again and again."""
+    gc.freeze()
 
 
 def outside() -> dict[str, str]:

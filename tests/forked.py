@@ -6,6 +6,7 @@ Starting Python with torch, Lightning and transformers takes several seconds, an
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import runpy
 import signal
@@ -28,8 +29,8 @@ set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
 class Forked:
     """A running script, with the methods of `subprocess.Popen` that tests use.
 
-    With `stop_at` it stops itself (SIGSTOP), once, before it opens a file of that name, renames one to it, or makes
-    such a folder.
+    The script is a path from the repository's root, or of a file that the test wrote. With `stop_at` it stops itself
+    (SIGSTOP), once, before it opens a file of that name, renames one to it, or makes such a folder.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ def _run(
             still_running = False
             os.kill(os.getpid(), signal.SIGSTOP)
 
+    gc.freeze()  # a collection would touch, and so copy, every page of the libraries that the processes share
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

@@ -19,6 +19,9 @@ from tests.conftest import ROOT, Command
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
 
+# each varies like another one that is tested at once, ttr_causation and ratio_ablation
+SIMILAR = ("ttr_causation_general", "scale_grid")
+
 
 @pytest.fixture
 def queries(tmp_path: Path) -> Path:
@@ -56,7 +59,9 @@ def arms(folder: Path, study: str) -> dict[str, Arm]:
     return {arm.name: arm for arm in find_arms(folder / "multirun" / study, None)}
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "experiment", [pytest.param(name, marks=pytest.mark.slow) if name in SIMILAR else name for name in EXPERIMENTS]
+)
 def test_it_answers_its_question(experiment: str, command: Command, tmp_path: Path, queries: Path) -> None:
     of_study = (f"study={experiment}", "sampling.max_new_tokens=24")
     held_out = experiment == "heldout_queries"

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from scipy.sparse.csgraph import connected_components
 
 from coig.statistics.intervals import Floats
 
@@ -93,11 +92,11 @@ def is_connected(arms: Sequence[str], pairs: Sequence[tuple[str, str]], counts: 
     Args:
         counts: (P, 3), wins, ties and losses of the first arm of each of `pairs`.
     """
-    held = np.zeros((len(arms), len(arms)), dtype=bool)
+    held = np.eye(len(arms), dtype=bool)
     for (arm, opponent), (wins, ties, losses) in zip(pairs, counts, strict=True):
         first, second = arms.index(arm), arms.index(opponent)
         held[first, second], held[second, first] = wins + ties > 0, losses + ties > 0
-    return bool(connected_components(held, connection="strong")[0] == 1)
+    return bool(np.linalg.matrix_power(held, len(arms) - 1).all())  # chains of at most so many wins or ties
 
 
 def clustered_error(features: Floats, counts: Floats, beta: Floats, clusters: pl.Series) -> float:

@@ -86,9 +86,10 @@ def _factors(tokens: Sequence[str], threshold: float) -> float:
     factors, length = 0, 0
     types: set[str] = set()
     for token in tokens:
-        types.add(token)
         length += 1
-        if len(types) <= threshold * length:
+        if token not in types:
+            types.add(token)
+        elif len(types) <= threshold * length:  # only a repeated word lowers TTR
             factors, length = factors + 1, 0
             types.clear()
     rest = (1 - len(types) / length) / (1 - threshold) if length else 0

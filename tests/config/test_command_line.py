@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from coig.config import GenerateConfig
+from coig.config import GenerateConfig, TrainConfig
 from coig.config.command_line import check_command_line
+from coig.errors import ConfigError
 from tests.conftest import ROOT, Command
 
 
@@ -37,10 +38,6 @@ from tests.conftest import ROOT, Command
         ),
         (["question={ask:x,baseline:y}"], ["question.compare: missing"]),
         (["data=local", "data.creative.path=."], ["data.creative.path='.': is a folder"]),
-        (["optimizer._target_=torch.optim.AdamWW"], ["torch.optim.AdamWW"]),
-        (["optimizer.betas=[2,3]"], ["torch.optim.AdamW: Invalid beta parameter at index 0: 2"]),
-        (["+trainer.foo=1"], ["lightning.Trainer: ", "unexpected keyword argument 'foo'"]),
-        (["model.path=nobody/none"], ["model.path=nobody/none: no tokenizer"]),
         (["-m", "study=a,b"], ["study: cannot be swept"]),
         (["-m", "length=fast,demo"], ["length: cannot be swept"]),
         (
@@ -54,7 +51,6 @@ from tests.conftest import ROOT, Command
         (["data.ratio=[1"], ["data.ratio=[1: cannot be read (no viable alternative", "\"data.ratio='[1'\""]),
         (["experiment=null"], ["experiment=None: no such choice", "~experiment"]),
         (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches is not used"]),
-        (["data.ratio='1:0.001'"], ["data.ratio=1:0.001: leaves no general example beside 51 creative"]),
         (
             ["source@data.general.en=gsm"],
             ["source@data.general.en=gsm: no such choice; choose from coig_writer"],
@@ -64,13 +60,35 @@ from tests.conftest import ROOT, Command
         (["-m", "data.ratio=0,1k", "--cfg", "job"], ["--cfg job: shows the config of one job; leave out -m"]),
         (["source=gsm8k"], ["Could not override 'source'", "source@data.creative, source@data.general.en"]),
         (["data=null"], ["data=None: no such choice; choose from coig_writer, local, sample"]),
+    ],
+)
+def test_a_bad_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, overrides: list[str], messages: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py", *overrides])
+    with pytest.raises((ConfigError, SystemExit)) as refused:  # both end the command with exit code 1
+        check_command_line("train", TrainConfig)
+    assert all(message in str(refused.value) for message in messages), refused.value
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "messages"),
+    [
+        (["data.rato=1k"], ["data.rato: unknown key in data; did you mean 'ratio'?"]),
+        (["optimizer._target_=torch.optim.AdamWW"], ["torch.optim.AdamWW"]),
+        (["optimizer.betas=[2,3]"], ["torch.optim.AdamW: Invalid beta parameter at index 0: 2"]),
+        (["+trainer.foo=1"], ["lightning.Trainer: ", "unexpected keyword argument 'foo'"]),
+        (["model.path=nobody/none"], ["model.path=nobody/none: no tokenizer"]),
+        (["data.ratio='1:0.001'"], ["data.ratio=1:0.001: leaves no general example beside 51 creative"]),
         (
             ["+data.creative.colums=1", "data.ratio=0"],
             ["coig.data.sources.local: got an unexpected keyword argument 'colums'"],
         ),
     ],
 )
-def test_a_bad_command_line(command: Command, tmp_path: Path, overrides: list[str], messages: list[str]) -> None:
+def test_bad_input_of_a_command(command: Command, tmp_path: Path, overrides: list[str], messages: list[str]) -> None:
     run = command("train.py", *overrides)
     assert run.returncode == 1
     assert all(message in run.stderr for message in messages), run.stderr

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from coig.data.mixture import build_mixture
 from coig.data.tokenizer import load_tokenizer
 from coig.errors import DataError
 from tests.conftest import ROOT, SHARED
+from tests.forked import Forked
 
 SYSTEM = "You are a helpful assistant."
 QWEN = SHARED / "tokenizers" / "qwen2.5"
@@ -269,40 +268,42 @@ def test_a_damaged_shard_is_made_again(own_cache: Path, file: str, damage: str) 
     assert (shards(own_cache), (shard / file).read_bytes()) == ([shard], whole)
 
 
-INSPECT = [sys.executable, "-m", "coig.data.inspect", "data.ratio=10k", "format=json"]
+def inspect(cache: Path) -> Forked:
+    """Start coig.data.inspect with its cache in a folder."""
+    arguments = ["data.ratio=10k", "format=json"]
+    return Forked("coig/data/inspect.py", arguments, ROOT, os.environ | {"COIG_CACHE": str(cache)})
+
+
+def printed(process: Forked) -> str:
+    """Return what a process has printed once it has ended."""
+    ended = process.wait()
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return what INSPECT prints with an empty cache and nothing in its way."""
-    environment = os.environ | {"COIG_CACHE": str(tmp_path_factory.mktemp("undisturbed"))}
-    run = subprocess.run(INSPECT, cwd=ROOT, env=environment, capture_output=True)
-    assert run.returncode == 0, run.stderr.decode()
-    return run.stdout
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return what `inspect` prints with an empty cache and nothing in its way."""
+    return printed(inspect(tmp_path_factory.mktemp("undisturbed")))
 
 
-def test_two_processes_at_once(own_cache: Path, tmp_path: Path, undisturbed: bytes) -> None:
-    outputs = [tmp_path / "first.jsonl", tmp_path / "second.jsonl"]
-    processes = []
-    for output in outputs:
-        with output.open("w") as stream:
-            processes.append(subprocess.Popen(INSPECT, cwd=ROOT, stdout=stream))
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    assert {output.read_bytes() for output in outputs} == {undisturbed}
+def test_two_processes_at_once(own_cache: Path, undisturbed: str) -> None:
+    processes = [inspect(own_cache) for _ in range(2)]
+    assert [printed(process) for process in processes] == [undisturbed, undisturbed]
     assert len(shards(own_cache)) == 1
 
 
 @pytest.mark.parametrize("work", ["sources", "encoded"])
-def test_a_killed_builder_leaves_nothing_wrong(own_cache: Path, undisturbed: bytes, work: str) -> None:
+def test_a_killed_builder_leaves_nothing_wrong(own_cache: Path, undisturbed: str, work: str) -> None:
     """kill -9 in the middle of the work: whatever it left, the next process gets it right."""
-    process = subprocess.Popen(INSPECT, cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = inspect(own_cache)
     while not list(own_cache.glob(f"{work}/*.lock")):
         assert process.poll() is None
         time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.kill()
+    assert process.wait().returncode == -signal.SIGKILL
     assert not shards(own_cache)
-    assert subprocess.run(INSPECT, cwd=ROOT, capture_output=True).stdout == undisturbed
+    assert printed(inspect(own_cache)) == undisturbed
 
 
 def test_what_a_killed_builder_left_is_removed(own_cache: Path) -> None:

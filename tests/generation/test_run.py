@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,7 +20,8 @@ from coig.generation import generate
 from coig.generation.show import main as show
 from coig.records.query import Query
 from coig.study.arm import Arm
-from tests.conftest import ROOT, Command
+from tests.conftest import Command, outside
+from tests.forked import Forked
 from tests.training.wandb_file import read_records
 
 SHORT = "sampling.max_new_tokens=40"
@@ -57,12 +54,11 @@ def test_a_killed_run_goes_on_where_it_was(here: Arm, queries: list[Query]) -> N
     whole = by_query(here)
     assert len(whole) == len(queries)
     here.generations("few").unlink()
-    command = [sys.executable, str(ROOT / "generate.py"), "queries=few.jsonl", SHORT, "engine.tokens_per_batch=100"]
-    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    run = Forked("generate.py", ["queries=few.jsonl", SHORT, "engine.tokens_per_batch=100"], Path.cwd(), outside())
     while not (here.generations("few").exists() and here.generations("few").read_bytes().count(b"\n") >= 2):
         assert run.poll() is None
         time.sleep(0.01)
-    os.kill(run.pid, signal.SIGKILL)
+    run.kill()
     run.wait()
     with here.generations("few").open("a", encoding="utf-8") as stream:
         stream.write('{"query_id": "general-zh-0001", "la')  # as if the kill had come in the middle of a line

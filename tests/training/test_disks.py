@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,15 +25,6 @@ def python(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", program]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
-
-
-@pytest.fixture
-def no_large_files() -> Any:
-    """Let no process that starts from here write more than LIMIT bytes into one file."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk_leaves_no_piece_of_a_record(tmp_path: Path) -> None:
@@ -135,8 +124,16 @@ def test_a_logger_that_cannot_start_costs_nothing(command: Command, tmp_path: Pa
         assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_a_checkpoint_that_does_not_fit(command: Command, tmp_path: Path, no_large_files: None) -> None:
-    failed = command("train.py", *TINY, fresh=True)
+def test_a_checkpoint_that_does_not_fit(command: Command, tmp_path: Path) -> None:
+    """train.py may write no more than LIMIT bytes into one file."""
+    program = (
+        "import resource, runpy, sys\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({LIMIT}, -1))\n"
+        f"sys.argv[0] = {str(ROOT / 'train.py')!r}\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    (tmp_path / "limited.py").write_text(program)
+    failed = command(str(tmp_path / "limited.py"), *TINY)
     assert failed.returncode == 1
     assert "make room there and run the same command again" in failed.stderr
     assert "Traceback" not in failed.stderr

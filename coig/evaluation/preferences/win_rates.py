@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from coig.statistics.clustered import Verdicts, new_raters
 from coig.statistics.intervals import (
@@ -54,7 +53,7 @@ def win_rates(verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamp
         arms: names, in the order of the rows.
     """
     rows = []
-    for (lang,), part in verdicts.group_by("lang", maintain_order=True):
+    for (lang,), part in _with_numbers(verdicts, arms).group_by("lang", maintain_order=True):
         whole = list(_rows(part, arms, seed, resamples))
         genres = part.drop_nulls("genre").partition_by("genre", maintain_order=True, as_dict=True)
         single = [
@@ -93,14 +92,25 @@ def with_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.Da
     return without.join(clean_rates, on=key, how="left", nulls_equal=True, maintain_order="left")
 
 
-def verdicts_by_pair(verdicts: pl.DataFrame, arms: Sequence[str]) -> dict[tuple[str, str], Verdicts]:
-    """Group verdicts by pair of arms, for the pairs that have any; (arm, opponent) as `arms` orders them.
+def _with_numbers(verdicts: pl.DataFrame, arms: Sequence[str]) -> pl.DataFrame:
+    """Add `first` and `second`, the places of arm and opponent in `arms`, and `prompt_number` and `rater_number`.
 
-    Verdicts whose `arm` comes after its `opponent` in `arms` are ignored: the frame has one order of each pair.
+    All four are integers, computed once because the verdicts of every genre need them.
     """
-    scores = verdicts["score"].to_numpy()
-    prompts, raters = (verdicts[key].cast(pl.Categorical).to_physical().to_numpy() for key in ("query_id", "rater"))
-    first, second = (_indices(verdicts[key], arms) for key in ("arm", "opponent"))
+    places = {name: number for number, name in enumerate(arms)}
+    return verdicts.with_columns(
+        first=pl.col("arm").replace_strict(places, return_dtype=pl.Int64),
+        second=pl.col("opponent").replace_strict(places, return_dtype=pl.Int64),
+        prompt_number=pl.col("query_id").rank("dense").cast(pl.Int64),
+        rater_number=pl.col("rater").rank("dense").cast(pl.Int64),
+    )
+
+
+def _verdicts_by_pair(verdicts: pl.DataFrame, arms: Sequence[str]) -> dict[tuple[str, str], Verdicts]:
+    """Group the rows of `_with_numbers` by pair of arms, in the order of `arms`; leave out pairs without verdicts."""
+    scores, first, second, prompts, raters = (
+        verdicts[name].to_numpy() for name in ("score", "first", "second", "prompt_number", "rater_number")
+    )
     pairs = {}
     for (index, arm), (other, opponent) in combinations(enumerate(arms), 2):
         rows = (first == index) & (second == other)
@@ -110,14 +120,9 @@ def verdicts_by_pair(verdicts: pl.DataFrame, arms: Sequence[str]) -> dict[tuple[
     return pairs
 
 
-def _indices(names: pl.Series, arms: Sequence[str]) -> NDArray[np.int64]:
-    """Return each name's index in `arms`, −1 for a name that is not there; (rows,)."""
-    return names.replace_strict(arms, range(len(arms)), default=-1, return_dtype=pl.Int64).to_numpy()
-
-
 def _rows(verdicts: pl.DataFrame, arms: Sequence[str], seed: int, resamples: int) -> Iterator[dict[str, Any]]:
     """Yield a row of SCHEMA per pair, in one order of its arms, without `lang`, `genre` and `p_holm`."""
-    pairs = verdicts_by_pair(verdicts, arms)
+    pairs = _verdicts_by_pair(verdicts, arms)
     lows, highs = _prompt_intervals(verdicts, list(pairs), seed, resamples)
     for (pair, of_pair), low, high in zip(pairs.items(), lows, highs, strict=True):
         deviations = of_pair.by_prompt()
@@ -153,7 +158,7 @@ def _prompt_intervals(verdicts: pl.DataFrame, pairs: list[tuple[str, str]], seed
 
     A resample draws the same prompts for all pairs.
     """
-    prompts, of_prompt = np.unique(verdicts["query_id"].to_numpy(), return_inverse=True)
+    prompts, of_prompt = np.unique(verdicts["prompt_number"].to_numpy(), return_inverse=True)
     if len(prompts) < FEWEST:
         return np.full((2, len(pairs)), np.nan)
     numbers = {pair: number for number, pair in enumerate(pairs)}

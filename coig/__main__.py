@@ -2,6 +2,7 @@
 
 coig train -m data.ratio=0,1k,5k,10k,general    as python train.py …     coig train --help says more
 coig generate study=ablation                    as python generate.py …
+coig annotate study=ablation raters=[ann,bob]   as python annotate.py …
 coig evaluate study=ablation                    as python evaluate.py …
 coig study list                                 studies and arms; also show, compare, rm
 coig inspect data.ratio=1k                      what a model would be trained on
@@ -21,7 +22,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
+from coig.config import AnnotateConfig, EvaluateConfig, GenerateConfig, Node, TrainConfig
 from coig.config.command_line import check_command_line, run_hydra, run_tool
 from coig.config.loading import load_config
 from coig.config.process import guarded, job
@@ -43,6 +44,15 @@ def generate(cfg: DictConfig) -> None:
     from coig.generation import generate  # slow imports only after the config has been checked
 
     generate(config)
+
+
+@job
+def annotate(cfg: DictConfig) -> None:
+    """Serve a study's answers to people who compare them blind, or export, import or erase their judgments."""
+    config = load_config(cfg, AnnotateConfig)
+    from coig.annotation import annotate
+
+    annotate(config)
 
 
 @job
@@ -73,6 +83,7 @@ class Stage:
 STAGES = {
     "train": Stage(train, TrainConfig, check_training),
     "generate": Stage(generate, GenerateConfig),
+    "annotate": Stage(annotate, AnnotateConfig),
     "evaluate": Stage(evaluate, EvaluateConfig),
 }
 TOOLS = {

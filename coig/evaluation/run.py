@@ -13,7 +13,7 @@ from coig.config.fields import MULTIRUN, files_of
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.findings import interpret
 from coig.evaluation.measures import measure
-from coig.evaluation.measures.answers import choose_answers, measure_answers
+from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences import weigh
 from coig.evaluation.preferences.judgments import Judgments, collect_judgments, tabulate_judgments
 from coig.evaluation.reasoning import trace
@@ -22,6 +22,7 @@ from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
 from coig.records.judgment import Judgment
 from coig.records.label import read_labels
+from coig.study.answers import choose_answers
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
 from coig.study.raters import name_raters

@@ -58,6 +58,8 @@ class Judgment(Record):
     read: dict[str, float] | None = None  # share of each arm's answer that was seen
     probability: float | None = None  # of this query and these arms being drawn
     check: Literal["repeat", "identical", "shuffled", "halved", "repeated_text"] | None = None  # of the rater's care
+    care: float | None = None  # 0–1, how well the rater did in a check; 1 is right
+    characters: int | None = None  # of the prompt and the answers that were shown
     judge: JudgeFacts | None = None
     soft: float | None = None  # a judge's probability that the first arm wins
     failure: str | None = None  # why a judge gave no verdict

@@ -25,6 +25,11 @@ class Drawing:
         self.items, self.config = items, config
         self._by_key = {item.key: item for item in items}
 
+    @property
+    def kind(self) -> str:
+        """The kind of judgment that the study's protocol asks for."""
+        return KINDS[self.config.protocol.kind]
+
     def draw(self, connection: Connection, rater: Row[Any], lease: float) -> Row[Any] | None:
         """Draw a rater's next task and store it; None if there is nothing left."""
         mine = select(TASKS).where(TASKS.c.rater == rater.id).order_by(TASKS.c.number)
@@ -51,14 +56,14 @@ class Drawing:
         counts = {str(key): int(number) for key, number in connection.execute(counted)}
         langs, most = rater.langs or (), self.config.raters_per_query
         item = choose_item(self.items, counts, {row.item for row in own}, langs, most, self.config.seed, rater.code)
-        return None if item is None else self._values_of(item) | {"shown": self._order(item, own, rater)}
+        return None if item is None else self.values_of(item) | {"shown": self._order(item, own, rater)}
 
-    def _values_of(self, item: Item) -> dict[str, Any]:
+    def values_of(self, item: Item) -> dict[str, Any]:
         """Return the columns of a task that follow from its item."""
         question = item.question
         return {
             **{"item": item.key, "query_id": question.query_id, "lang": question.lang, "genre": question.genre},
-            **{"kind": KINDS[self.config.protocol.kind], "arms": list(item.arms), "probability": item.probability},
+            **{"kind": self.kind, "arms": list(item.arms), "probability": item.probability},
             **{"texts": question.hashes(item.arms), "characters": question.characters(item.arms)},
         }
 
@@ -96,5 +101,5 @@ class Drawing:
             shown = draw_order(item.arms, len(done), self.config.seed, rater.code, "checks")
             if shown == row.shown:
                 shown.reverse()
-            return self._values_of(item) | {"check": kind, "planted": planted | earlier, "shown": shown}
+            return self.values_of(item) | {"check": kind, "planted": planted | earlier, "shown": shown}
         return None

@@ -41,6 +41,7 @@ class Draft(Reply):
 
     number: int
     draft: Answered
+    at: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # when it was made, in milliseconds since 1970
 
 
 class Sent(Reply):

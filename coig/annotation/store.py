@@ -127,7 +127,7 @@ class Store:
     def add_rater(self, name: str, langs: Sequence[str] | None = None) -> str:
         """Add a rater unless there is one of this name; return the code in the rater's link."""
         with self.database.writing() as connection:
-            return _add_rater(connection, name, langs).code
+            return find_or_add_rater(connection, name, langs).code
 
     def recruit(self, name: str) -> str:
         """Add a recruited rater, or find the one of this name; return the code. Raises UnknownError if none may join.
@@ -140,7 +140,7 @@ class Store:
             joined = select(func.count()).select_from(RATERS).where(RATERS.c.name.startswith("recruit "))
             if known is None and connection.execute(joined).scalar_one() >= self.config.recruits:
                 raise UnknownError("all places are taken")
-            return known or str(_add_rater(connection, name, None).code)
+            return known or str(find_or_add_rater(connection, name, None).code)
 
     def find_rater(self, code: str) -> Row[Any]:
         """Return a rater's row. Raises UnknownError if there is none, or it was erased."""
@@ -236,15 +236,6 @@ class Store:
         most = min(all_there, self.config.queries_per_rater or all_there)
         return done, max(done, most + checks)
 
-    def erase(self, name: str) -> None:
-        """Delete everything of a rater. Raises ConfigError if there is none of this name."""
-        with self.database.writing() as connection:
-            rater = connection.execute(select(RATERS).where(RATERS.c.name == name)).one_or_none()
-            if rater is None:
-                raise ConfigError(f"erase={name}: no rater of this name")
-            connection.execute(delete(RATERS).where(RATERS.c.id == rater.id))
-            log_act(connection, "erased", "a rater, with all judgments")
-
     def _task(self, connection: Connection, row: Row[Any]) -> Task:
         """Return the task of a row, with its draft and its last verdict."""
         draft = connection.execute(select(DRAFTS.c.value).where(DRAFTS.c.task == row.id)).scalar()
@@ -253,13 +244,23 @@ class Store:
         return Task.of(row, self.questions[row.query_id], draft, event)
 
 
+def erase_rater(database: Database, name: str) -> None:
+    """Delete everything of a rater. Raises ConfigError if there is none of this name."""
+    with database.writing() as connection:
+        rater = connection.execute(select(RATERS).where(RATERS.c.name == name)).one_or_none()
+        if rater is None:
+            raise ConfigError(f"erase={name}: no rater of this name")
+        connection.execute(delete(RATERS).where(RATERS.c.id == rater.id))
+        log_act(connection, "erased", "a rater, with all judgments")
+
+
 def _put(connection: Connection, key: str, value: Any) -> None:
     """Store a setting, in place of its earlier value."""
     connection.execute(delete(SETTINGS).where(SETTINGS.c.key == key))
     connection.execute(insert(SETTINGS).values(key=key, value=value))
 
 
-def _add_rater(connection: Connection, name: str, langs: Sequence[str] | None) -> Row[Any]:
+def find_or_add_rater(connection: Connection, name: str, langs: Sequence[str] | None) -> Row[Any]:
     """Return the rater of a name, added if new; `langs` replaces the languages that are stored, unless it is None."""
     named = select(RATERS).where(RATERS.c.name == name)
     if connection.execute(named).one_or_none() is None:

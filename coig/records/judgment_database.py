@@ -8,6 +8,7 @@ task's last one counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from sqlalchemy import (
 )
 
 from coig.records.judgment import Judgment
+from coig.web.database import open_database
 
 TABLES = MetaData()
 SETTINGS = Table(  # what must stay the same while people judge
@@ -177,7 +179,31 @@ def _judgments_of_event(row: Row[Any], study: str, superseded: str | None, share
     yield Judgment.model_validate(facts | {"id": row.events_key, "supersedes": superseded} | told)
 
 
-def find_database(study: Path, database: str | None) -> Path | str | None:
-    """Return where a study's judgments are: the given URL, or the study's file; None if there is no such file."""
+@dataclass(frozen=True)
+class Collected:
+    """People's judgments from a database, checks and abstentions included, and the rule that flags raters.
+
+    A rater with at least `least` checks, whose mean result is below `flag_below`, is flagged.
+    """
+
+    judgments: list[Judgment]
+    least: int
+    flag_below: float
+
+
+def find_database(study: Path, url: str | None) -> Path | str | None:
+    """Return where a study's judgments are: at the given URL, or in the study's file; None if there is neither."""
     file = study / DATABASE
-    return database or (file if file.exists() else None)
+    return url or (file if file.exists() else None)
+
+
+def collect_from(place: Path | str, study: str) -> Collected | None:
+    """Return a study's judgments for its evaluation, and log that it was unblinded; None if nobody has judged."""
+    database = open_database(place, TABLES)
+    with database.writing() as connection:
+        judgments = read_database(connection, study)
+        rule = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "checks")).scalar()
+        if judgments:
+            log_act(connection, "evaluated", f"{len(judgments)} judgments", unblinds=True)
+    database.close()
+    return Collected(judgments, rule["least"], rule["flag_below"]) if judgments and rule else None

@@ -85,7 +85,7 @@ def open_database(place: Path | str, tables: MetaData) -> Database:
         ) from None
     except DBAPIError as error:
         shown = known.render_as_string(hide_password=True)
-        raise ConfigError(f"database={shown}: cannot be opened ({first_line(error.orig or error)})") from None  # type: ignore[arg-type]
+        raise ConfigError(f"database={shown}: cannot be opened ({first_line(error.orig or error)})") from None
     return database
 
 

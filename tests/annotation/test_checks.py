@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coig.annotation.checks import choose_kind, damage, measure_care, plant
+from coig.config.annotation import CheckKind
 
 CHINESE = "天亮了。雨停了！他说：“走吧。”她没有动？风来了。门开了。他回头。路很长。"
 
@@ -53,6 +54,6 @@ def test_how_a_check_is_judged(kind: str, planted: dict[str, str], value: dict[s
 
 
 def test_each_kind_of_check_comes_equally_often() -> None:
-    kinds = ("repeat", "identical", "halved")
+    kinds: list[CheckKind] = ["repeat", "identical", "halved"]
     drawn = [choose_kind(kinds, number, 0, "ann") for number in range(9)]
     assert [sorted(drawn[start : start + 3]) for start in (0, 3, 6)] == [sorted(kinds)] * 3

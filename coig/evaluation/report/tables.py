@@ -92,6 +92,11 @@ WIN_RATES = View(
     _fill_with(columns.WIN_RATES, lambda part, roster: each_pair_once(all_genres(part), roster)),
     places=("wandb",),
 )
+UNFLAGGED = View(
+    "win_rates_unflagged",
+    _fill_with(columns.WIN_RATES, lambda part, roster: each_pair_once(all_genres(part), roster)),
+    ": win rates without flagged raters",
+)
 STRENGTHS = View(
     "strengths",
     _fill_with(columns.STRENGTHS, _sort_by_rank),
@@ -123,7 +128,19 @@ CLAIMS = View("claims", _fill_with(columns.CLAIMS), ": claims", places=("wandb",
 SIGNATURES = View("signatures", _fill_with(columns.SIGNATURES), places=("wandb",))
 
 VIEWS = (
-    *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT, RATERS, AUTOMATIC),
+    *(
+        CONTRASTS,
+        CLAIMS,
+        MATRIX,
+        WIN_RATES,
+        UNFLAGGED,
+        STRENGTHS,
+        LENGTH_CONTROL,
+        RATINGS,
+        AGREEMENT,
+        RATERS,
+        AUTOMATIC,
+    ),
     *(DIVERSITY, COMPARISONS, CONTAMINATION, BEHAVIOUR, TRANSITIONS, LABEL_AGREEMENT, GENRE_WIN_RATES, GENRES),
     SIGNATURES,
 )

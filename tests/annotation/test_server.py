@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ def test_a_link_expires(store: Store, tmp_path: Path, monkeypatch: pytest.Monkey
     client, links = make_client(store, tmp_path)
     address = f"/r/{links.sign('rater', store.add_rater('ann', ('zh', 'en')))}"
     assert client.get(address).status_code == 200
-    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: __import__("time").time() + 61 * 86_400)
+    later = time.time() + 61 * 86_400
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: later)
     assert client.get(address).status_code == 403
 
 
@@ -158,9 +160,8 @@ def test_scripts_and_sql_are_text(tmp_path: Path) -> None:
         question.answers["general"] = SCRIPT
     store = make_store(tmp_path / "judgments.sqlite", questions, "recruits=1")
     client, links = make_client(store, tmp_path)
-    join = client.get(
-        f"/join/{links.sign('join', 'recruits')}", params={"PROLIFIC_PID": SCRIPT}, follow_redirects=False
-    )
+    address = f"/join/{links.sign('join', 'recruits')}"
+    join = client.get(address, params={"PROLIFIC_PID": SCRIPT}, follow_redirects=False)
     assert join.status_code == 303
     rater = Rater(client, links, links.read("rater", join.headers["location"].rpartition("/")[2]))
     assert "<script>alert" not in rater.page.text

@@ -24,8 +24,8 @@ def judgments(store: Store, *, history: bool = False) -> list[Judgment]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return make_store(tmp_path / "judgments.sqlite", make_questions(8))
+def store(place: Path | str) -> Store:
+    return make_store(place, make_questions(8))
 
 
 def test_a_ranking_is_what_was_seen(store: Store) -> None:
@@ -65,21 +65,21 @@ def test_what_is_sent_twice_counts_once(store: Store) -> None:
         store.save(ann, rank(2, [0], [1], [2], [3], [4], key="the-only-key-there"))
 
 
-def test_orders_are_the_same_after_a_restart(tmp_path: Path) -> None:
-    store = make_store(tmp_path / "j.sqlite", make_questions(8))
+def test_orders_are_the_same_after_a_restart(place: Path | str) -> None:
+    store = make_store(place, make_questions(8))
     ann = store.add_rater("ann", BOTH)
     before = store.next_tasks(ann, 3)
     store.save_draft(ann, 2, {"groups": [[1]]})
     store.database.close()
-    again = make_store(tmp_path / "j.sqlite", make_questions(8))
+    again = make_store(place, make_questions(8))
     assert again.add_rater("ann", BOTH) == ann
     after = again.next_tasks(ann, 3)
     assert [(t.number, t.answers) for t in after] == [(t.number, t.answers) for t in before]
     assert [task.draft for task in after] == [None, {"groups": [[1]]}, None]
 
 
-def test_an_abstention_is_no_tie_and_goes_to_another_rater(tmp_path: Path) -> None:
-    store = make_store(tmp_path / "j.sqlite", make_questions(1), "raters_per_query=1")
+def test_an_abstention_is_no_tie_and_goes_to_another_rater(place: Path | str) -> None:
+    store = make_store(place, make_questions(1), "raters_per_query=1")
     ann, bob = store.add_rater("ann", BOTH), store.add_rater("bob", BOTH)
     store.next_tasks(ann, 1)
     assert store.next_tasks(bob, 1) == []  # ann is at it
@@ -93,8 +93,8 @@ def test_an_abstention_is_no_tie_and_goes_to_another_rater(tmp_path: Path) -> No
     assert len(store.next_tasks(bob, 1)) == 1
 
 
-def test_a_lease_expires(tmp_path: Path) -> None:
-    store = make_store(tmp_path / "j.sqlite", make_questions(1), "raters_per_query=1", "lease_minutes=0.00001")
+def test_a_lease_expires(place: Path | str) -> None:
+    store = make_store(place, make_questions(1), "raters_per_query=1", "lease_minutes=0.00001")
     ann, bob = store.add_rater("ann", BOTH), store.add_rater("bob", BOTH)
     assert store.next_tasks(ann, 1)
     assert store.next_tasks(bob, 1)
@@ -124,26 +124,26 @@ def test_raters_see_their_own_tasks_only(store: Store) -> None:
         store.find_rater("nobody")
 
 
-def test_changed_answers_and_settings_are_refused(tmp_path: Path) -> None:
+def test_changed_answers_and_settings_are_refused(place: Path | str) -> None:
     questions = make_questions(2)
-    store = make_store(tmp_path / "j.sqlite", questions)
+    store = make_store(place, questions)
     ann = store.add_rater("ann", BOTH)
     store.next_tasks(ann, 2)
-    make_store(tmp_path / "j.sqlite", questions, "protocol=pairs")  # nobody has judged
-    store = make_store(tmp_path / "j.sqlite", questions)
+    make_store(place, questions, "protocol=pairs")  # nobody has judged
+    store = make_store(place, questions)
     store.next_tasks(ann, 1)
     store.save(ann, rank(1, [0], [1], [2], [3], [4]))
     with pytest.raises(ConfigError, match="protocol"):
-        make_store(tmp_path / "j.sqlite", questions, "protocol=pairs")
+        make_store(place, questions, "protocol=pairs")
     for question in questions:
         question.answers["general"] += "!"
     with pytest.raises(ConfigError, match="general: its answer to query"):
-        make_store(tmp_path / "j.sqlite", questions)
+        make_store(place, questions)
 
 
-def test_a_recorded_probability(tmp_path: Path) -> None:
+def test_a_recorded_probability(place: Path | str) -> None:
     settings = "protocol=pairs", "protocol.pairs_per_query=5", "sample=4"
-    store = make_store(tmp_path / "j.sqlite", make_questions(8), *settings)
+    store = make_store(place, make_questions(8), *settings)
     ann = store.add_rater("ann", BOTH)
     tasks = store.next_tasks(ann, 100)
     assert len(tasks) == 20
@@ -154,8 +154,8 @@ def test_a_recorded_probability(tmp_path: Path) -> None:
     assert one.value == ("b" if one.arms == one.order else "a")
 
 
-def test_ratings_are_a_judgment_for_each_arm(tmp_path: Path) -> None:
-    store = make_store(tmp_path / "j.sqlite", make_questions(2), "protocol=rating", "protocol.dimensions=[plot]")
+def test_ratings_are_a_judgment_for_each_arm(place: Path | str) -> None:
+    store = make_store(place, make_questions(2), "protocol=rating", "protocol.dimensions=[plot]")
     ann = store.add_rater("ann", BOTH)
     store.next_tasks(ann, 1)
     for key, first in (("the-first-verdict", 0), ("the-second-verdict", 3)):
@@ -168,9 +168,9 @@ def test_ratings_are_a_judgment_for_each_arm(tmp_path: Path) -> None:
     assert {one.supersedes for one in history[5:]} == {one.id for one in history[:5]}
 
 
-def test_checks_come_in_turn_and_do_not_count(tmp_path: Path) -> None:
+def test_checks_come_in_turn_and_do_not_count(place: Path | str) -> None:
     overrides = "checks.every=3", "checks.kinds=[repeat,identical,halved]"
-    store = make_store(tmp_path / "j.sqlite", make_questions(12, langs=["zh"]), *overrides)
+    store = make_store(place, make_questions(12, langs=["zh"]), *overrides)
     ann = store.add_rater("ann", ("zh",))
     while tasks := store.next_tasks(ann, 1):
         store.save(ann, rank(tasks[0].number, [0], [1], [2], [3], [4]))
@@ -192,11 +192,11 @@ def test_everything_of_a_rater_is_erased(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no rater"):
         erase_rater(store.database, "Ann Lee")
     store.database.close()
-    assert b"Ann Lee" not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert not [file for file in tmp_path.iterdir() if b"Ann Lee" in file.read_bytes()]
 
 
-def test_raters_at_once(tmp_path: Path) -> None:
-    store = make_store(tmp_path / "j.sqlite", make_questions(24, langs=["zh"]), "raters_per_query=2")
+def test_raters_at_once(place: Path | str) -> None:
+    store = make_store(place, make_questions(24, langs=["zh"]), "raters_per_query=2")
     codes = [store.add_rater(f"rater {number}", ("zh",)) for number in range(6)]
 
     def judge(code: str) -> None:

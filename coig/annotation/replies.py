@@ -13,6 +13,7 @@ REASONS = ("wrong language", "empty", "refused", "unsafe", "not understood", "ot
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=10**7, allow_inf_nan=False)]
 Place = Annotated[int, Field(ge=0, lt=100)]
+Number = Annotated[int, Field(gt=0, lt=2**31)]  # of a rater's task
 Places = Annotated[tuple[Place, ...], Field(max_length=100)]
 
 
@@ -39,7 +40,7 @@ class Answered(Reply):
 class Draft(Reply):
     """A choice that is not sent yet."""
 
-    number: int
+    number: Number
     draft: Answered
     at: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # when it was made, in milliseconds since 1970
 
@@ -47,7 +48,7 @@ class Draft(Reply):
 class Sent(Reply):
     """A verdict or an abstention. `key` is new for each, and the same when the page sends it again."""
 
-    number: int  # of the rater's task
+    number: Number
     key: Annotated[str, Field(pattern=r"^[0-9a-zA-Z-]{16,64}$")]
     answered: Answered
     reason: Literal["wrong language", "empty", "refused", "unsafe", "not understood", "other"] | None = None

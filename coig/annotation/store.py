@@ -155,13 +155,6 @@ class Store:
             values = {"langs": known or None, "agreed_at": rater.agreed_at or now()}
             connection.execute(update(RATERS).where(RATERS.c.id == rater.id).values(values))
 
-    def train(self, code: str, number: int) -> None:
-        """Store that a rater has done the examples of the training round up to `number`."""
-        with self.database.writing() as connection:
-            rater = _find_rater(connection, code)
-            done = max(rater.trained, number)
-            connection.execute(update(RATERS).where(RATERS.c.id == rater.id).values(trained=done))
-
     def next_tasks(self, code: str, ahead: int) -> list[Task]:
         """Return a rater's next tasks, at most `ahead`; draw those that are missing, and renew their leases."""
         lease = time.time() + 60 * self.config.lease_minutes
@@ -285,7 +278,7 @@ def _find_task(connection: Connection, code: str, number: int) -> Row[Any]:
         .join(RATERS, TASKS.c.rater == RATERS.c.id)
         .where(RATERS.c.code == code, TASKS.c.number == number, TASKS.c.shown.is_not(None))
     )
-    task = connection.execute(found).one_or_none()
+    task = connection.execute(found).one_or_none() if number < 2**31 else None
     if task is None:
         raise UnknownError("no such task")
     return task

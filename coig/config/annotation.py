@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field, model_validator
 from coig.config.fields import (
     LANGUAGES,
     ArmNames,
-    ExistingFile,
     ExistingFolder,
     FilePatterns,
     FolderName,
@@ -66,8 +65,8 @@ class Completion(Node):
 
 
 def _langs_by_rater(value: Any) -> Any:
-    """Turn a list of names into {name: None}: these raters are asked which languages they read."""
-    return dict.fromkeys(value) if isinstance(value, list | tuple) else value
+    """Turn a list of names into {name: None}: these raters are asked which languages they read. Null is no rater."""
+    return dict.fromkeys(value or ()) if isinstance(value, list | tuple | None) else value
 
 
 def _langs(value: Any) -> Any:
@@ -95,7 +94,6 @@ class AnnotateConfig(Node):
     seed: int = Field(ge=0, lt=2**32)
     checks: Checks
     texts: ExistingFolder | None  # of consent and instructions, as Markdown; null: only our instructions
-    training: ExistingFile | None  # examples with their right ranking, for practice
     markdown: bool  # show the answers' Markdown, of the whole study
     completion: Completion
     host: str

@@ -51,7 +51,6 @@ RATERS = Table(  # the only table with names
     Column("langs", JSON),  # null: not known yet
     Column("joined_at", String, nullable=False),
     Column("agreed_at", String),  # to take part
-    Column("trained", Integer, nullable=False, server_default="0"),  # examples of the training round that are done
 )
 TASKS = Table(
     "tasks",

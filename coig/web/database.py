@@ -65,6 +65,8 @@ def open_database(place: Path | str, tables: MetaData) -> Database:
 
     Raises ConfigError if it cannot be opened; the message has no password.
     """
+    if isinstance(place, Path):
+        place.touch(mode=0o600)  # it holds names; an empty file is an empty database
     url = f"sqlite:///{place}" if isinstance(place, Path) else place
     try:
         known = make_url(url)

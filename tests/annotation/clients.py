@@ -22,7 +22,8 @@ class Rater:
         self.page = client.get(self.address)
         self.state: dict[str, Any] = json.loads(re.search(r'id="state"[^>]*>(.*?)</script>', self.page.text, re.S)[1])  # type: ignore[index]
         self.tasks: dict[int, Any] = {}
-        self._take(self.state if self.state["agreed"] else self.post("/start", {"agreed": True}).json())
+        start = {"agreed": True, "langs": self.state["langs"]}  # all that the page asks for
+        self._take(self.state if self.state["agreed"] else self.post("/start", start).json())
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
         return self.client.post(self.address + path, json=body, headers={"X-CSRF": self.state["csrf"], **headers})

@@ -13,9 +13,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from coig.config import EvaluateConfig
+from coig.config.command_line import config_of
+from coig.evaluation import evaluate
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import DATABASE, TABLES, read_database
 from coig.web.database import open_database
@@ -228,6 +232,15 @@ def test_ranks_ties_abstains_undoes_goes_back_and_survives_a_kill(
     assert first.seconds > 0
     assert set(first.read or {}) == set(first.arms)
     assert max((first.read or {}).values()) > 0
+
+    # the authors' workflow ends with the table of win rates
+    monkeypatch.chdir(folder)
+    evaluate(config_of("evaluate", EvaluateConfig, ["study=authors", "answers=[*.json]"]))
+    rates = pl.read_csv(folder / "multirun" / "authors" / "evaluation" / "win_rates.csv")
+    assert set(rates["arm"]) == set(FILES)
+    assert set(rates["verdicts"]) == {3}
+    methods = (folder / "multirun" / "authors" / "evaluation" / "latex" / "methods.tex").read_text(encoding="utf-8")
+    assert methods.startswith("1 rater ranked all answers")
 
 
 def ranks_of(one: Judgment) -> str:

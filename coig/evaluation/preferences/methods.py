@@ -39,9 +39,12 @@ def describe_methods(people: Collected) -> str:
     sentences = [
         f"{_count(len(raters), 'rater')} {asked}, blind to the arms, for {_count(len(per_query), 'query', 'queries')} "
         f"({number(fmean(per_query), 1)} raters per query on average, {min(per_query)} to {max(per_query)}).",
-        "The order of the answers was drawn for each rater by a Williams design, so that each arm stood in each place "
-        "equally often.",
     ]
+    if any(one.order for one in counted):
+        sentences.append(
+            "The order of the answers was drawn for each rater so that each arm stood in each place equally often "
+            "(Williams design)."
+        )
     if seconds := [one.seconds for one in raters if one.seconds is not None]:
         too_fast = percent(_mean(one.too_fast for one in raters))
         sentences.append(

@@ -141,8 +141,8 @@ def send(page: Page, key: str | None = None) -> None:
     page.wait_for_function("() => !document.getElementById('saved').dataset.waiting")
 
 
-def test_ranks_ties_abstains_undoes_goes_back_and_survives_a_kill(
-    browser: Browser, folder: Path, served: Served
+def test_ranks_ties_abstains_goes_back_and_survives_a_kill(
+    browser: Browser, folder: Path, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = open_page(browser, served.links["ann"] + "?lang=zh")
     expect(page.locator("#send")).to_be_disabled()

@@ -13,6 +13,7 @@ import multiprocessing
 import socket
 import tempfile
 import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import httpx
 import numpy as np
 import uvicorn
 
+from benchmarks.measuring import parse_arguments
 from coig.annotation.items import Question
 from coig.annotation.run import make_server
 from coig.annotation.store import Store
@@ -29,31 +31,31 @@ from coig.config.command_line import config_of
 from coig.records.judgment_database import TABLES
 from coig.web.database import open_database
 
-RATERS, QUERIES = 20, 30
+SMALLEST = {"raters": 2, "queries": 3}
 CHARACTERS = 1_100  # of a Chinese answer, as in the paper
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
 
 
-def make_questions() -> list[Question]:
-    """Return more questions than the raters judge, with answers of the paper's length."""
+def make_questions(count: int) -> list[Question]:
+    """Return questions with answers of the paper's length."""
     text = "雨下了三天，巷口的灯一直亮着。老周把伞收起来，靠在门边。" * (CHARACTERS // 28 + 1)
     return [
         Question(
             f"zh-{number}", "zh", "poetry", text[:283], {arm: f"{arm} {number} {text[:CHARACTERS]}" for arm in ARMS}
         )
-        for number in range(QUERIES + 10)
+        for number in range(count)
     ]
 
 
-def make_store(folder: Path) -> Store:
-    """Open a SQLite database for the questions in a folder."""
+def make_store(folder: Path, queries: int) -> Store:
+    """Open a SQLite database in a folder, for ten questions more than are judged."""
     config = config_of("annotate", AnnotateConfig, ["study=benchmark"])
-    return Store(open_database(folder / "judgments.sqlite", TABLES), make_questions(), config)
+    return Store(open_database(folder / "judgments.sqlite", TABLES), make_questions(queries + 10), config)
 
 
-def serve(folder: Path, listening: socket.socket) -> None:
+def serve(folder: Path, queries: int, listening: socket.socket) -> None:
     """Serve the study until the process is ended."""
-    app, _ = make_server(make_store(folder), folder)
+    app, _ = make_server(make_store(folder, queries), folder)
     uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listening])
 
 
@@ -66,11 +68,11 @@ async def time_request(call: Callable[[], Awaitable[httpx.Response]]) -> tuple[f
     return time.perf_counter() - begin, response
 
 
-async def judge(address: str, csrf: str) -> list[tuple[float, int]]:
-    """Judge QUERIES queries; return the seconds and the bytes on the wire of each request."""
+async def judge(address: str, csrf: str, queries: int) -> list[tuple[float, int]]:
+    """Judge so many queries; return the seconds and the bytes on the wire of each request."""
     found = []
     async with httpx.AsyncClient(timeout=60, headers={"X-CSRF": csrf}) as client:
-        for number in range(1, QUERIES + 1):
+        for number in range(1, queries + 1):
             answered = {"groups": [[0], [1], [2, 3], [4]], "seconds": 60, "visible": 70, "read": [1, 1, 1, 1, 1]}
             body: dict[str, Any] = {
                 "number": number,
@@ -86,17 +88,17 @@ async def judge(address: str, csrf: str) -> list[tuple[float, int]]:
     return found
 
 
-async def ask_empty_page(address: str) -> list[float]:
-    """Ask for the empty page as often as a rater sends; return the seconds of each request."""
+async def ask_empty_page(address: str, times: int) -> list[float]:
+    """Ask for the empty page so many times; return the seconds of each request."""
     async with httpx.AsyncClient(timeout=60) as client:
-        return [(await time_request(lambda: client.get(address)))[0] for _ in range(QUERIES)]
+        return [(await time_request(lambda: client.get(address)))[0] for _ in range(times)]
 
 
-async def measure(base: str, raters: list[tuple[str, str]]) -> dict[str, float]:
+async def measure(base: str, raters: list[tuple[str, str]], queries: int) -> dict[str, float]:
     """Measure the empty page, then the raters, all at once; times in milliseconds."""
-    empty = np.concatenate(await asyncio.gather(*(ask_empty_page(f"{base}/health") for _ in raters)))
+    empty = np.concatenate(await asyncio.gather(*(ask_empty_page(f"{base}/health", queries) for _ in raters)))
     begin = time.perf_counter()
-    judged = np.concatenate(await asyncio.gather(*(judge(base + path, csrf) for path, csrf in raters)))
+    judged = np.concatenate(await asyncio.gather(*(judge(base + path, csrf, queries) for path, csrf in raters)))
     seconds = time.perf_counter() - begin
     async with httpx.AsyncClient() as client:
         page = await client.get(base + raters[0][0])
@@ -114,12 +116,16 @@ async def measure(base: str, raters: list[tuple[str, str]]) -> dict[str, float]:
 
 def main() -> None:
     """Serve a made-up study in a process of its own, and print what its raters measure."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--raters", type=int, default=20, help="at once")
+    parser.add_argument("--queries", type=int, default=30, help="that each of them judges")
+    arguments = parse_arguments(parser, SMALLEST)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = make_store(folder)
+        store = make_store(folder, arguments.queries)
         _, links = make_server(store, folder)
         raters = []
-        for number in range(RATERS):
+        for number in range(arguments.raters):
             code = store.add_rater(f"rater {number}", ("zh",))
             store.start(code, ())
             store.next_tasks(code, 2)
@@ -127,9 +133,11 @@ def main() -> None:
             raters.append((f"/r/{token}", links.csrf(token)))
         store.database.close()
         listening = socket.create_server(("127.0.0.1", 0))
-        process = multiprocessing.get_context("fork").Process(target=serve, args=(folder, listening), daemon=True)
+        process = multiprocessing.get_context("fork").Process(
+            target=serve, args=(folder, arguments.queries, listening), daemon=True
+        )
         process.start()
-        found = asyncio.run(measure(f"http://127.0.0.1:{listening.getsockname()[1]}", raters))
+        found = asyncio.run(measure(f"http://127.0.0.1:{listening.getsockname()[1]}", raters, arguments.queries))
         process.kill()
         process.join()
     for key, value in found.items():

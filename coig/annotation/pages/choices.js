@@ -92,7 +92,7 @@ export class Choices {
 
   goodQuestion() {
     this.good = [true, false].map((value) =>
-      [value, el("input", { type: "radio", name: "good", value, onchange: () => this.change(() => { this.now.good = value; }) })]);
+      [value, el("input", { type: "radio", name: "good", value: String(value), onchange: () => this.change(() => { this.now.good = value; }) })]);
     const labels = this.good.map(([value, input]) => el("label", {}, input, say(value ? "yes" : "no")));
     return el("fieldset", { id: "good" }, el("legend", {}, say("good")), ...labels);
   }

@@ -102,17 +102,18 @@ class Store:
             _put(connection, key, value)
 
     def _check_texts(self, connection: Connection) -> None:
-        """Raise ConfigError if an answer that people have judged, or are judging, is another text now."""
-        hashes: dict[str, dict[str, str]] = {}
-        for row in connection.execute(select(TASKS.c.query_id, TASKS.c.texts).where(TASKS.c.texts.is_not(None))):
-            if question := self.questions.get(row.query_id):
-                now_there = hashes.setdefault(row.query_id, question.hashes(question.answers))
-                changed = [arm for arm, text in row.texts.items() if now_there.get(arm, text) != text]
-                if changed:
-                    raise ConfigError(
-                        f"{changed[0]}: its answer to query {row.query_id} has changed since people judged it; give "
-                        "another study= or database=, or put the old answers back"
-                    )
+        """Raise ConfigError if an answer that people have judged is another text now; forget tasks that wait for it."""
+        known = {query_id: question.hashes(question.answers) for query_id, question in self.questions.items()}
+        for row in connection.execute(select(TASKS).where(TASKS.c.texts.is_not(None))).all():
+            there = known.get(row.query_id, {})
+            changed = [arm for arm, text in row.texts.items() if there.get(arm, text) != text]
+            if changed and row.state != "open":
+                raise ConfigError(
+                    f"{changed[0]}: its answer to query {row.query_id} has changed since people judged it; give "
+                    "another study= or database=, or put the old answers back"
+                )
+            if changed:
+                connection.execute(delete(TASKS).where(TASKS.c.id == row.id))
 
     def _draw_sample(self, connection: Connection, questions: Sequence[Question]) -> set[str]:
         """Return the ids of the queries to judge, and store which ones were drawn, of how many."""
@@ -163,7 +164,7 @@ class Store:
             is_open = (TASKS.c.rater == rater.id, TASKS.c.state == "open")
             connection.execute(update(TASKS).where(*is_open).values(lease=lease))
             rows = connection.execute(select(TASKS).where(*is_open).order_by(TASKS.c.number)).all()
-            rows = [row for row in rows if row.query_id in self.questions]
+            rows = [row for row in rows if self._has(row)]
             while len(rows) < ahead and (row := self.drawing.draw(connection, rater, lease)):
                 rows.append(row)
             return [self._task(connection, row) for row in rows[:ahead]]
@@ -171,7 +172,10 @@ class Store:
     def find_task(self, code: str, number: int) -> Task:
         """Return a rater's task by its number. Raises UnknownError if there is none."""
         with self.database.reading() as connection:
-            return self._task(connection, _find_task(connection, code, number))
+            row = _find_task(connection, code, number)
+            if not self._has(row):
+                raise UnknownError("its answers are not served now")
+            return self._task(connection, row)
 
     def save_draft(self, code: str, number: int, draft: Mapping[str, Any]) -> None:
         """Store what a rater has chosen but not sent; it replaces the task's earlier draft."""
@@ -228,6 +232,11 @@ class Store:
         all_there = sum(item.question.lang in (rater.langs or ()) for item in self.items)
         most = min(all_there, self.config.queries_per_rater or all_there)
         return done, max(done, most + checks)
+
+    def _has(self, row: Row[Any]) -> bool:
+        """Tell whether the answers of a task are among those that are served now; `arms=` or `queries=` may differ."""
+        question = self.questions.get(row.query_id)
+        return question is not None and set(row.arms) <= set(question.answers)
 
     def _task(self, connection: Connection, row: Row[Any]) -> Task:
         """Return the task of a row, with its draft and its last verdict."""

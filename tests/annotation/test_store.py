@@ -124,21 +124,43 @@ def test_raters_see_their_own_tasks_only(store: Store) -> None:
         store.find_rater("nobody")
 
 
-def test_changed_answers_and_settings_are_refused(place: Path | str) -> None:
+def test_settings_cannot_change_once_somebody_has_judged(place: Path | str) -> None:
+    store = make_store(place, make_questions(2))
+    ann = store.add_rater("ann", BOTH)
+    store.next_tasks(ann, 2)
+    make_store(place, make_questions(2), "protocol=pairs")  # nobody has judged
+    store = make_store(place, make_questions(2))
+    store.next_tasks(ann, 1)
+    store.save(ann, rank(1, [0], [1], [2], [3], [4]))
+    with pytest.raises(ConfigError, match="protocol: people have judged"):
+        make_store(place, make_questions(2), "protocol=pairs")
+
+
+def test_answers_cannot_change_once_somebody_has_judged_them(place: Path | str) -> None:
     questions = make_questions(2)
     store = make_store(place, questions)
     ann = store.add_rater("ann", BOTH)
     store.next_tasks(ann, 2)
-    make_store(place, questions, "protocol=pairs")  # nobody has judged
-    store = make_store(place, questions)
-    store.next_tasks(ann, 1)
     store.save(ann, rank(1, [0], [1], [2], [3], [4]))
-    with pytest.raises(ConfigError, match="protocol"):
-        make_store(place, questions, "protocol=pairs")
-    for question in questions:
-        question.answers["general"] += "!"
-    with pytest.raises(ConfigError, match="general: its answer to query"):
+    (judged,) = (one.query_id for one in judgments(store))
+    (waiting,) = (question for question in questions if question.query_id != judged)
+    waiting.answers["general"] = "Another text."
+    again = make_store(place, questions)
+    (task,) = again.next_tasks(ann, 2)
+    assert "Another text." in task.answers
+    store.questions[judged].answers["general"] += "!"
+    with pytest.raises(ConfigError, match=f"general: its answer to query {judged} has changed"):
         make_store(place, questions)
+
+
+def test_tasks_with_arms_that_are_left_out_are_not_shown(place: Path | str) -> None:
+    store = make_store(place, make_questions(2))
+    ann = store.add_rater("ann", BOTH)
+    store.next_tasks(ann, 1)
+    fewer = make_store(place, make_questions(2, ARMS[:4]))
+    with pytest.raises(UnknownError, match="not served now"):
+        fewer.find_task(ann, 1)
+    assert {len(task.answers) for task in fewer.next_tasks(ann, 2)} == {4}
 
 
 def test_a_recorded_probability(place: Path | str) -> None:

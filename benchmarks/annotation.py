@@ -20,11 +20,10 @@ from typing import Any
 
 import httpx
 import numpy as np
-import uvicorn
 
 from benchmarks.measuring import parse_arguments
 from coig.annotation.items import Question
-from coig.annotation.run import make_server
+from coig.annotation.run import make_process, make_server
 from coig.annotation.store import Store
 from coig.config import AnnotateConfig
 from coig.config.command_line import config_of
@@ -56,7 +55,7 @@ def make_store(folder: Path, queries: int) -> Store:
 def serve(folder: Path, queries: int, listening: socket.socket) -> None:
     """Serve the study until the process is ended."""
     app, _ = make_server(make_store(folder, queries), folder)
-    uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False)).run(sockets=[listening])
+    make_process(app).run(sockets=[listening])
 
 
 async def time_request(call: Callable[[], Awaitable[httpx.Response]]) -> tuple[float, httpx.Response]:

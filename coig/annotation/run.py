@@ -95,20 +95,26 @@ def make_server(store: Store, study: Path) -> tuple[Starlette, Links]:
     return make_app([*raters.routes(), *leader.routes()], pages), links
 
 
+def make_process(app: Starlette) -> uvicorn.Server:
+    """Return what serves the app. It logs no requests, for their addresses are keys."""
+    settings = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=75,  # longer than proxies keep their connections
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(settings)
+
+
 def _serve(store: Store, study: Path) -> None:
     """Print the links of the leader and of each rater, and serve until Ctrl-C."""
     app, links = make_server(store, study)
     addresses = _bind(store.config)
     _print_links(store, links, addresses.base_url)
-    settings = uvicorn.Config(
-        app,
-        access_log=False,  # addresses are keys
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
     try:
-        uvicorn.Server(settings).run(sockets=[addresses.socket])
+        make_process(app).run(sockets=[addresses.socket])
     except KeyboardInterrupt:
         pass
     finally:

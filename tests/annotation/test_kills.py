@@ -13,9 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
-from coig.annotation.run import make_server
+from coig.annotation.run import make_process, make_server
 from coig.annotation.store import Store
 from coig.records.judgment_database import TABLES, read_database
 from coig.web.database import open_database
@@ -29,7 +28,7 @@ def serve(place: Path | str, folder: Path, listening: socket.socket) -> None:
     """Serve the study, in a process of its own, until it is killed."""
     store = Store(open_database(place, TABLES), make_questions(400), make_config())
     app, _ = make_server(store, folder)
-    uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False)).run(sockets=[listening])
+    make_process(app).run(sockets=[listening])
 
 
 class Rater(threading.Thread):

@@ -128,7 +128,7 @@ class Store:
     def add_rater(self, name: str, langs: Sequence[str] | None = None) -> str:
         """Add a rater unless there is one of this name; return the code in the rater's link."""
         with self.database.writing() as connection:
-            return find_or_add_rater(connection, name, langs).code
+            return str(find_or_add_rater(connection, name, langs).code)
 
     def recruit(self, name: str) -> str:
         """Add a recruited rater, or find the one of this name; return the code. Raises UnknownError if none may join.
@@ -141,7 +141,7 @@ class Store:
             joined = select(func.count()).select_from(RATERS).where(RATERS.c.name.startswith("recruit "))
             if known is None and connection.execute(joined).scalar_one() >= self.config.recruits:
                 raise UnknownError("all places are taken")
-            return known or str(find_or_add_rater(connection, name, None).code)
+            return str(known or find_or_add_rater(connection, name, None).code)
 
     def find_rater(self, code: str) -> Row[Any]:
         """Return a rater's row. Raises UnknownError if there is none, or it was erased."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from coig.records.judgment import Judgment
 from coig.statistics.agreement import alpha, coincidences
-from coig.statistics.intervals import FEWEST, bootstrap_weights, percentile_interval
+from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval
 from coig.statistics.power import Plan
 
 FASTEST = {"zh": 30.0, "en": 90.0}  # characters that nobody reads in a second
@@ -124,7 +124,7 @@ def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
     return _estimate(float(sums[:, 0].sum() / sums[:, 1].sum()), drawn[:, 0] / drawn[:, 1], len(sums))
 
 
-def _estimate(value: float, drawn: np.ndarray[tuple[int, ...], np.dtype[np.float64]], clusters: int) -> Estimate:
+def _estimate(value: float, drawn: Floats, clusters: int) -> Estimate:
     """Return an estimate with the percentile interval of its resamples, (R,), unless there are too few clusters."""
     [low], [high] = percentile_interval(drawn[:, None])
     return Estimate(value, float(low), float(high)) if clusters >= FEWEST else Estimate(value, None, None)

@@ -47,8 +47,12 @@ class Judgments:
     def without_raters(self, raters: Collection[str]) -> Judgments:
         """Return the judgments of all other raters."""
         others = ~pl.col("rater").is_in(list(raters))
-        frames = (frame.filter(others) for frame in (self.verdicts, self.ranks, self.ratings))
-        return Judgments(*frames, self.scale)
+        return replace(
+            self,
+            verdicts=self.verdicts.filter(others),
+            ranks=self.ranks.filter(others),
+            ratings=self.ratings.filter(others),
+        )
 
 
 def collect_judgments(

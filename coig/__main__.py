@@ -2,6 +2,7 @@
 
 coig train -m data.ratio=0,1k,5k,10k,general    as python train.py …     coig train --help says more
 coig generate study=ablation                    as python generate.py …
+coig annotate study=ablation raters=[ann,bob]   as python annotate.py …
 coig evaluate study=ablation                    as python evaluate.py …
 coig study list                                 studies and arms; also show, compare, rm
 coig inspect data.ratio=1k                      what a model would be trained on
@@ -23,7 +24,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
+from coig.config import AnnotateConfig, EvaluateConfig, GenerateConfig, Node, TrainConfig
 from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
 from coig.config.fields import MULTIRUN
 from coig.config.gpus import note_visible_gpus, own_gpus
@@ -52,6 +53,15 @@ def generate(cfg: DictConfig) -> None:
 
     with own_gpus(config.gpus):
         generate(config)
+
+
+@job
+def annotate(cfg: DictConfig) -> None:
+    """Serve a study's answers to people who compare them blind, or export, import or erase their judgments."""
+    config = load_config(cfg, AnnotateConfig)
+    from coig.annotation import annotate
+
+    annotate(config)
 
 
 @job
@@ -90,6 +100,7 @@ class Stage:
 STAGES = {
     "train": Stage(train, TrainConfig, computes=True, check=check_training),
     "generate": Stage(generate, GenerateConfig, computes=True),
+    "annotate": Stage(annotate, AnnotateConfig, computes=False),
     "evaluate": Stage(evaluate, EvaluateConfig, computes=False),
 }
 TOOLS = {

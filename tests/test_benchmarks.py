@@ -19,6 +19,7 @@ INPUTS = {  # inputs of each benchmark that are not in the repository
     "training": (TOKENIZER, CORPUS),
     "generation": (),
     "evaluation": (CORPUS,),
+    "annotation": (),
     "sweep": (),
     "gpu": (),
 }

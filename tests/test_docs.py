@@ -32,6 +32,11 @@ LINKED = [*PAGES, ROOT / "benchmarks/README.md", ROOT / "coig/sample/tiny/README
 SHELL = {"source", "wandb", "vllm", "pre-commit"}
 OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
     "generate": {"engine", "sampling", "samples", "queries", "per_genre"},
+    "annotate": {
+        *{"protocol", "raters", "raters_per_query", "queries_per_rater", "sample", "recruits", "completion", "checks"},
+        *{"texts", "markdown", "lease_minutes", "link_days", "base_url", "host", "port", "history", "export", "import"},
+        *{"erase", "database"},
+    },
     "evaluate": {"judgments", "answers", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power"},
 }
@@ -125,7 +130,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file = tmp_path / name.replace("*", "a")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("{}\n")
-    for name in re.findall(r"=\./([\w./-]+)", pages):
+    for name in [*re.findall(r"=\./([\w./-]+)", pages), "my_texts"]:
         (tmp_path / name).mkdir(parents=True)
     own = tmp_path / "mine" / "experiment" / "my_ablation.yaml"
     own.parent.mkdir(parents=True, exist_ok=True)

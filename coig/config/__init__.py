@@ -3,6 +3,7 @@
 A node with a `_target_` constructs something, such as an optimizer; it is checked here and instantiated by its user.
 """
 
+from coig.config.annotation import AnnotateConfig, Checks, Protocol
 from coig.config.data import LOCAL, Creative, Data, Filters, Hub, Source, Validation
 from coig.config.nodes import Constructor, Logger, Node
 from coig.config.stages import EvaluateConfig, GenerateConfig, Limits, Rating, Sampling, SamplingChoice
@@ -22,7 +23,9 @@ from coig.config.training import (
 __all__ = [
     "LOCAL",
     "SPLIT",
+    "AnnotateConfig",
     "Budget",
+    "Checks",
     "Constructor",
     "Creative",
     "Data",
@@ -35,6 +38,7 @@ __all__ = [
     "Lora",
     "Model",
     "Node",
+    "Protocol",
     "Question",
     "Rating",
     "Sampling",

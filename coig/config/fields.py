@@ -65,6 +65,12 @@ def _file(text: str, info: ValidationInfo) -> str:
     return text
 
 
+def _folder(text: str, info: ValidationInfo) -> str:
+    if not local_path(_existing(text, info)).is_dir() and _is_here(info):
+        raise ValueError("is a file; name its folder")
+    return text
+
+
 def _queries(text: str, info: ValidationInfo) -> str:
     return text if text in ("sample", HELD_OUT) else _file(text, info)
 
@@ -118,6 +124,7 @@ def _known_target(text: str, info: ValidationInfo) -> str:
 
 
 ExistingFile = Annotated[str, AfterValidator(_file)]
+ExistingFolder = Annotated[str, AfterValidator(_folder)]
 ExistingFiles = Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]
 ModelPath = Annotated[str, AfterValidator(_model_path)]  # hub id or folder
 RatioText = Annotated[str, AfterValidator(_ratio)]

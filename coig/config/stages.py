@@ -114,7 +114,8 @@ class EvaluateConfig(Node):
 
     study: FolderName | None
     arms: ArmNames | None
-    judgments: FilePatterns  # files of judgments by people and model judges
+    judgments: FilePatterns  # files of judgments by people and model judges; none: the database of people's judgments
+    database: str | None  # its URL, if it is no file in the study's folder
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
     labels: FilePatterns  # files of labels of reasoning steps, by people or models
     # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries

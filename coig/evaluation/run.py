@@ -14,15 +14,19 @@ from coig.config.fields import MULTIRUN, files_of
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.findings import interpret
 from coig.evaluation.measures import measure
-from coig.evaluation.measures.answers import choose_answers, measure_answers
+from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences import weigh
 from coig.evaluation.preferences.judgments import Judgments, collect_judgments, tabulate_judgments
+from coig.evaluation.preferences.methods import describe_methods, find_flagged
+from coig.evaluation.preferences.win_rates import win_rates
 from coig.evaluation.reasoning import trace
 from coig.evaluation.report import Evaluation, report
 from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
 from coig.records.judgment import Judgment
+from coig.records.judgment_database import Collected, collect_from, find_database
 from coig.records.label import read_labels
+from coig.study.answers import choose_answers
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
 from coig.study.raters import name_raters
@@ -46,28 +50,35 @@ class Material:
     answers: pl.DataFrame | None
     judged: list[Judgment] | None
     judgments: Judgments | None
+    people: Collected | None  # what annotate.py has collected
 
 
 def gather(config: EvaluateConfig) -> Material:
     """Read arms, answers and judgments. Raise ConfigError or DataError for what is missing or cannot be used."""
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
-    judged = _read_judgments(config, study.name, arms, written)
+    people = _collect_from_people(study, config)
+    judged = _read_judgments(config, study.name, arms, written, people)
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
-    return Material(study, arms, untrained, roster, answers, judged, _tabulate(config, judged, roster, written))
+    judgments = _tabulate(config, judged, roster, written)
+    return Material(study, arms, untrained, roster, answers, judged, judgments, people)
 
 
 def evaluate(config: EvaluateConfig) -> None:
     """Measure a study's answers, analyse its judgments, and write the report into the study's `evaluation/`."""
     labels = read_labels(*files_of(config.labels))
     material = gather(config)
-    arms, roster, answers, judgments = material.arms, material.roster, material.answers, material.judgments
+    arms, roster, answers = material.arms, material.roster, material.answers
+    judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}
     if answers is not None:
         tables |= {"answers": answers} | measure(answers) | trace(answers, labels)
     if judgments is not None:
         tables |= weigh(judgments, answers, roster.names)
+        flagged = find_flagged(people) if people else []
+        if flagged:
+            tables["win_rates_unflagged"] = win_rates(judgments.without_raters(flagged).verdicts, roster.names)
     findings = interpret(arms, roster, answers, judgments, tables, config.claims.margin / 100)
     tables |= findings.tables
     if "raters" in tables and not config.real_names:
@@ -79,6 +90,7 @@ def evaluate(config: EvaluateConfig) -> None:
         findings=findings,
         notes=tuple(f"{name} is not fully trained and is left out." for name in material.untrained) + findings.notes,
         manifests=[arm.manifest() for arm in arms],
+        methods=describe_methods(people) if people else "",
     )
     report(evaluation, arms, material.study / "evaluation")
 
@@ -89,7 +101,8 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
     If judgments or answers are given, a study without arms is allowed.
     """
     folder = MULTIRUN / (config.study or "")
-    if (config.judgments or config.answers) and config.study and not list(folder.glob("*/manifest.json")):
+    given = config.judgments or config.answers or find_database(folder, config.database)
+    if given and config.study and not list(folder.glob("*/manifest.json")):
         return folder, [], []
     study = find_study(config.study)
     arms, untrained = find_done_arms(study, config.arms)
@@ -109,7 +122,21 @@ def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str
             f"queries={missing[0]}: no arm has generations/{missing[0]}.jsonl"
             + suggestion(missing[0], sorted(answered))
         )
-    return None if config.judgments and not answered else [*choose_answers(arms, config.queries)]
+    if not answered and (config.judgments or not arms):
+        return None
+    return [*choose_answers(arms, config.queries)]
+
+
+def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | None:
+    """Return what annotate.py has collected, unless files of judgments are configured; None if it has nothing."""
+    place = find_database(study, config.database)
+    if config.judgments or place is None:
+        return None
+    people = collect_from(place, study.name)
+    if people is None or not any(one.counts for one in people.judgments):
+        log.info("%s: nobody has judged yet", place if isinstance(place, Path) else "database")
+        return None
+    return people
 
 
 def _read_judgments(
@@ -117,16 +144,18 @@ def _read_judgments(
     study: str,
     arms: Sequence[Arm],
     written: Sequence[tuple[str | None, Answer]] | None,
+    people: Collected | None,
 ) -> list[Judgment] | None:
-    """Read the judgments that count; None if no files are configured.
+    """Read the judgments that count: those of the configured files, else those of people; None without any.
 
     Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
     """
-    if not config.judgments:
+    if not config.judgments and people is None:
         return None
     known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
-    return collect_judgments(files_of(config.judgments), study, known, langs, config.rating.scale)
+    collected = people.judgments if people else ()
+    return collect_judgments(files_of(config.judgments), study, known, langs, config.rating.scale, collected)
 
 
 def _make_roster(

@@ -6,6 +6,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ NO_JUDGMENT = (
     "is no judgment: give kind (ranking, pairwise or rating), arms and value; or arm_a, arm_b and winner; "
     "or arm and value; or the authors' ranked_responses"
 )
+SCORES = {"a": 1.0, "tie": 0.5, "b": 0.0}  # of the first arm
 Kind = Literal["ranking", "pairwise", "rating", "abstention"]
 
 
@@ -57,6 +59,8 @@ class Judgment(Record):
     read: dict[str, float] | None = None  # share of each arm's answer that was seen
     probability: float | None = None  # of this query and these arms being drawn
     check: Literal["repeat", "identical", "shuffled", "halved", "repeated_text"] | None = None  # of the rater's care
+    care: float | None = None  # 0–1, how well the rater did in a check; 1 is right
+    characters: int | None = None  # of the prompt and the answers that were shown
     judge: JudgeFacts | None = None
     soft: float | None = None  # a judge's probability that the first arm wins
     failure: str | None = None  # why a judge gave no verdict
@@ -65,6 +69,17 @@ class Judgment(Record):
     def counts(self) -> bool:
         """Tell whether the judgment is evidence about the arms: no check of the rater, no abstention, no failure."""
         return self.check is None and self.failure is None and self.kind != "abstention"
+
+    def pairs(self) -> Iterator[tuple[str, str, float]]:
+        """Yield (arm, other arm, score) for each pair that a ranking or a verdict compares.
+
+        The score is 1 if the first of them won, 0 if it lost, 0.5 for a tie. Ratings compare no pairs.
+        """
+        if self.kind == "pairwise" and isinstance(self.value, str):
+            yield self.arms[0], self.arms[1], SCORES[self.value]
+        elif self.kind == "ranking" and isinstance(self.value, list):
+            for (arm, rank), (other, rank_of_other) in combinations(zip(self.arms, self.value, strict=True), 2):
+                yield arm, other, 0.5 if rank == rank_of_other else float(rank < rank_of_other)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from coig.statistics.intervals import Floats
+
+
+def coincidences(units: Sequence[tuple[str, Sequence[float]]]) -> Floats:
+    """Count how often two raters give a unit these two values, in a matrix for each cluster of units.
+
+    With m raters of a unit, each pair counts 1 / (m − 1) (Krippendorff 2011, "Computing Krippendorff's
+    alpha-reliability").
+
+    Args:
+        units: the cluster and the raters' values, at least two, of each unit.
+
+    Returns:
+        (C, V, V), for C clusters and V distinct values, both in ascending order.
+    """
+    values = {value: place for place, value in enumerate(sorted({value for _, given in units for value in given}))}
+    clusters = {cluster: place for place, cluster in enumerate(sorted({cluster for cluster, _ in units}))}
+    tables = np.zeros((len(clusters), len(values), len(values)))
+    for cluster, given in units:
+        counts = np.bincount([values[value] for value in given], minlength=len(values)).astype(np.float64)
+        tables[clusters[cluster]] += (np.outer(counts, counts) - np.diag(counts)) / (counts.sum() - 1)
+    return tables
 
 
 def alpha(coincidences: Floats) -> Floats:

@@ -24,7 +24,7 @@ class Plan:
     taste: float = 0.05
     power: float = 0.8
 
-    def error(self, prompts: float, raters: int) -> float:
+    def error(self, prompts: float, raters: float) -> float:
         """Compute the standard error of a win rate near one half, for these raters and new prompts."""
         shared = self.agreement + (1 - self.agreement) / raters
         return math.sqrt(0.25 * shared / prompts)
@@ -45,7 +45,7 @@ class Plan:
         rest = wanted**2 - self.taste**2 / raters
         return math.ceil(self.error(1, raters) ** 2 / rest) if rest > self.error(1, raters) ** 2 / MOST else None
 
-    def detectable(self, prompts: int, raters: int) -> float:
+    def detectable(self, prompts: int, raters: float) -> float:
         """Compute the smallest difference from one half that the prompts detect with this power and the same raters."""
         return float((ndtri(0.975) + ndtri(self.power)) * self.error(prompts, raters))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,11 +14,17 @@ import polars as pl
 from coig.files.atomic import write_atomic
 from coig.records.judgment import Judgment
 
+PSEUDONYM = re.compile(r"rater [0-9a-f]{6}")
 KEY = ".raters"  # in the study's folder; only its subfolder `evaluation/` is published
 
 
 def make_pseudonym(rater: str, study: Path) -> str:
-    """Return a rater's pseudonym in a study's report, such as `rater 3f9c2a`; make the study's key if it has none."""
+    """Return a rater's pseudonym in a study's report, such as `rater 3f9c2a`; make the study's key if it has none.
+
+    A pseudonym, from an export of annotate.py, is kept.
+    """
+    if PSEUDONYM.fullmatch(rater):
+        return rater
     file = study / KEY
     if not file.exists():
         write_atomic(file, secrets.token_hex(16))

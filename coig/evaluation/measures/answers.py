@@ -1,23 +1,19 @@
-"""Choose the arms' comparable answers, and measure each in a frame of one row per answer."""
+"""Measure the arms' answers in a frame of one row per answer."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
 from coig.config.fields import LANGUAGES
-from coig.errors import ConfigError
 from coig.records.answer import Answer
-from coig.study.arm import Arm
 from coig.study.roster import Roster
 from coig.text.diversity import diversity, ttr_of_first
 from coig.text.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 from coig.text.words import words
 
-log = logging.getLogger(__name__)
 DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
 SCHEMA = {
     "arm": pl.String,
@@ -57,34 +53,6 @@ def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster
     return with_contamination(pl.DataFrame(rows, schema_overrides=SCHEMA)).select(list(SCHEMA))
 
 
-def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str, Answer]]:
-    """Return each arm's first sample to each query, with the name of its file of queries.
-
-    Raises ConfigError if no arm answered one of the files, if a line is damaged, or if answers are not comparable: arms
-    had other settings, or other texts under one query id.
-    """
-    chosen = [(name, answer) for name in queries for answer in _answers_to(name, arms)]
-    _check_comparable([answer for _, answer in chosen])
-    return chosen
-
-
-def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
-    """Return the first samples of all arms for one file of queries; raises ConfigError if there are none."""
-    answers = [answer for arm in arms for answer in _first_samples(arm, queries)]
-    if not answers:
-        where = arms[0].folder.parent if arms else "the study"
-        raise ConfigError(f"no arm of {where} has answers in generations/{queries}.jsonl: run generate.py first")
-    return answers
-
-
-def _first_samples(arm: Arm, queries: str) -> list[Answer]:
-    """Return an arm's first sample for each query that did not fail; log how many failed."""
-    answers = arm.answers(queries)
-    if failed := sum(answer.failed for answer in answers):
-        log.warning("%s: %d answers failed and are left out; generate.py asks for them again", arm.folder, failed)
-    return [answer for answer in answers if not answer.failed and answer.sample == 0]
-
-
 def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
     """Add the columns of language and contamination to a frame with `answer` and `lang`.
 
@@ -109,25 +77,6 @@ def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
         foreign_characters=pl.when(letters > 0).then(foreign / letters),
         foreign_position=pl.when(contaminated | mixed).then(pl.col("begins") / text.str.len_chars()),
     )
-
-
-def _check_comparable(answers: Sequence[Answer]) -> None:
-    """Raise ConfigError if answers were generated with different settings, or one query id has different texts."""
-    first = answers[0]
-    texts: dict[str, str] = {}
-    for answer in answers:
-        for key in ("seed", "sampling"):
-            if (found := getattr(answer, key)) != (expected := getattr(first, key)):
-                raise ConfigError(
-                    f"{first.arm} was asked with {key} {expected}, {answer.arm} with {found}: "
-                    "not comparable; answer with the same settings (generate.py … overwrite=true), "
-                    "or leave one out with arms=[…]"
-                )
-        if texts.setdefault(answer.query_id, answer.query) != answer.query:
-            raise ConfigError(
-                f"query {answer.query_id} has another text for {answer.arm}: not comparable; answer one file of "
-                "queries with every arm (generate.py … overwrite=true)"
-            )
 
 
 def _measure_answer(answer: Answer, queries: str | None) -> dict[str, Any]:

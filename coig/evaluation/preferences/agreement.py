@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from coig.evaluation.preferences.judgments import Judgments
-from coig.statistics.agreement import alpha, kendall_w
-from coig.statistics.intervals import FEWEST, RESAMPLES, Floats, bootstrap_weights, percentile_interval
+from coig.statistics.agreement import alpha, coincidences, kendall_w
+from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
 
 AGREEMENT: dict[str, Any] = {
     **dict.fromkeys(("lang", "kind"), pl.String),
@@ -66,14 +66,15 @@ def _agreement_row(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -
         return row | {"note": "no item has two raters: agreement is unknown"}
     if shared["value"].n_unique() == 1:
         return row | {"note": "all judgments are the same: there is no variation to agree on"}
-    coincidences = _coincidences(shared)
-    weights = bootstrap_weights(len(coincidences), resamples, seed)
-    drawn = alpha(np.tensordot(weights, coincidences, axes=1))
+    units = shared.group_by("query_id", "item", maintain_order=True).agg("value")
+    tables = coincidences([(query, values) for query, _, values in units.iter_rows()])
+    weights = bootstrap_weights(len(tables), resamples, seed)
+    drawn = alpha(np.tensordot(weights, tables, axes=1))
     [low], [high] = percentile_interval(drawn[:, None])
     w, rho = _concordance(shared) if kind == "ranking" else (None, None)
-    if len(coincidences) < FEWEST:
+    if len(tables) < FEWEST:
         low = high = None
-    found = {"alpha": float(alpha(coincidences.sum(axis=0)[None])[0]), "alpha_low": low, "alpha_high": high}
+    found = {"alpha": float(alpha(tables.sum(axis=0)[None])[0]), "alpha_low": low, "alpha_high": high}
     notes = []
     if kind == "ranking" and w is None:
         notes.append("no prompt whose raters ranked the same arms in different ways")
@@ -88,22 +89,6 @@ def _most_alike(shared: pl.DataFrame) -> int:
     alike = (pl.col("value") == pl.col("value_other")).all()
     pairs = both.group_by("rater", "rater_other").agg(items=pl.len(), alike=alike)
     return max(pairs.filter("alike", pl.col("items") >= SUSPICIOUS)["items"], default=0)
-
-
-def _coincidences(shared: pl.DataFrame) -> Floats:
-    """Return the coincidence matrix of each prompt, shape (Q, V, V) for Q prompts and V distinct values in order.
-
-    It counts how often two raters give an item these two values. With m raters, each pair counts 1 / (m − 1)
-    (Krippendorff 2011, "Computing Krippendorff's alpha-reliability").
-    """
-    values = {value: place for place, value in enumerate(sorted(set(shared["value"])))}
-    prompts = {query: place for place, query in enumerate(sorted(set(shared["query_id"])))}
-    tables = np.zeros((len(prompts), len(values), len(values)))
-    counted = shared.group_by("query_id", "item", maintain_order=True).agg("value")
-    for query, _, judged in counted.iter_rows():
-        counts = np.bincount([values[value] for value in judged], minlength=len(values)).astype(np.float64)
-        tables[prompts[query]] += (np.outer(counts, counts) - np.diag(counts)) / (counts.sum() - 1)
-    return tables
 
 
 def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, permutations
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ VERDICT = {
     **dict.fromkeys(("query_id", "lang", "genre", "arm", "opponent", "rater"), pl.String),
     "score": pl.Float64,  # of `arm`: 1 won, 0 lost, 0.5 a tie
 }
-SCORES = {"a": 1.0, "tie": 0.5, "b": 0.0}  # of the first arm
 RANK = {**dict.fromkeys(("query_id", "lang", "rater", "arm"), pl.String), "rank": pl.Float64}
 RATING = {**dict.fromkeys(("query_id", "lang", "rater", "arm", "dimension"), pl.String), "value": pl.Float64}
 
@@ -47,6 +46,16 @@ class Judgments:
         pairs = self.verdicts.filter(among & pl.col("opponent").is_in(list(arms)))
         return replace(self, verdicts=pairs, ranks=self.ranks.filter(among), ratings=self.ratings.filter(among))
 
+    def without_raters(self, raters: Collection[str]) -> Judgments:
+        """Return the judgments of all other raters."""
+        others = ~pl.col("rater").is_in(list(raters))
+        return replace(
+            self,
+            verdicts=self.verdicts.filter(others),
+            ranks=self.ranks.filter(others),
+            ratings=self.ratings.filter(others),
+        )
+
 
 def collect_judgments(
     files: Sequence[Path],
@@ -54,8 +63,9 @@ def collect_judgments(
     arms: Collection[str] | None,
     langs: Mapping[str, str],
     scale: tuple[float, float] = PAPER_SCALE,
+    collected: Sequence[Judgment] = (),
 ) -> list[Judgment]:
-    """Read the judgments that count from all files.
+    """Read the judgments that count from all files, or from those that annotate.py has `collected`.
 
     Attention checks, abstentions, failures and superseded judgments are left out. Of several judgments with one `id`,
     the last one counts. A judgment that an earlier file also holds counts once, with a warning.
@@ -69,11 +79,12 @@ def collect_judgments(
     Raises DataError if nothing counts, and with file and line for a judgment that cannot be used.
     """
     read = _leave_out_repeats([(file, list(read_judgments(file, study))) for file in files])
+    read += [(f"judgment {one.id} of {one.rater}", one) for one in collected]
     superseded = {judgment.supersedes for _, judgment in read if judgment.supersedes}
     once = {pair[1].id or number: pair for number, pair in enumerate(read)}
     counted = [(p, one) for p, one in once.values() if one.counts and (one.id is None or one.id not in superseded)]
     if not counted:
-        raise DataError(f"judgments: {', '.join(map(str, files))}: holds no judgments")
+        raise DataError(f"judgments: {', '.join(map(str, files)) or 'the database'}: holds no judgments")
     _check(counted, arms, dict(langs), scale)
     return [judgment for _, judgment in counted]
 
@@ -206,13 +217,7 @@ def _tabulate_verdicts(
     one: Judgment, arms: Sequence[str], genres: Mapping[str, str | None]
 ) -> Iterator[tuple[Any, ...]]:
     """Yield a row of VERDICT for each pair of arms that a judgment compares; none for ratings."""
-    pairs: list[tuple[str, str, float]] = []
-    if isinstance(one.value, str):
-        pairs = [(one.arms[0], one.arms[1], SCORES[one.value])]
-    elif isinstance(one.value, list):
-        both = combinations(zip(one.arms, one.value, strict=True), 2)
-        pairs = [(a, b, 0.5 if rank == other else float(rank < other)) for (a, rank), (b, other) in both]
-    for a, b, score in pairs:
+    for a, b, score in one.pairs():
         if arms.index(a) > arms.index(b):
             a, b, score = b, a, 1 - score
         yield one.query_id, one.lang, genres.get(one.query_id), a, b, one.rater, score

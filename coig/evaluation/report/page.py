@@ -69,6 +69,7 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         facts=_facts(evaluation),
         notes=evaluation.notes,
         dose=_dose(evaluation, svgs),
+        methods=evaluation.methods,
         question=_question(evaluation),
         claims=_claims(evaluation),
         rule=_rule(evaluation),
@@ -88,6 +89,8 @@ def render_summary(evaluation: Evaluation) -> str:
     for view in views_in("summary"):
         for lang, cells in view.fill(evaluation):
             parts += [f"## {LANGUAGE_NAMES[lang]}{view.title}", render_markdown(cells)]
+    if evaluation.methods:
+        parts += ["## How people judged", evaluation.methods]
     if evaluation.notes:
         parts.append("\n".join(f"- {note}" for note in evaluation.notes))
     return "\n\n".join(parts) + "\n"

@@ -29,6 +29,7 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "comparisons": COMPARISONS,
     "genres": GENRES,
     "win_rates": WIN_RATES,
+    "win_rates_unflagged": WIN_RATES,
     "strengths": STRENGTHS,
     "length_control": LENGTH_CONTROL,
     "agreement": AGREEMENT,
@@ -59,6 +60,7 @@ class Evaluation:
     findings: Findings | None = None
     notes: tuple[str, ...] = ()
     manifests: Sequence[Manifest] = ()
+    methods: str = ""  # how people judged, as a paragraph for a paper; empty without annotate.py
 
     @property
     def arms(self) -> tuple[str, ...]:

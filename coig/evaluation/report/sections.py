@@ -59,7 +59,7 @@ SECTIONS = (
         "How often raters preferred one arm's answer over another's: (wins + ½ ties) / verdicts, where a ranking "
         "counts as one verdict for each of its pairs.",
         figures=("win_rates",),
-        views=(tables.WIN_RATES,),
+        views=(tables.WIN_RATES, tables.UNFLAGGED),
         key=f"Each pair is listed once, the winner first. {THESE_RATERS}: 95 % bootstrap interval over prompts. "
         f"{NEW_RATERS}: "
         "95 % two-way cluster-robust interval over prompts and raters (Cameron, Gelbach & Miller 2011). Holm: "

@@ -92,6 +92,11 @@ WIN_RATES = View(
     _fill_with(columns.WIN_RATES, lambda part, roster: each_pair_once(all_genres(part), roster)),
     places=("wandb",),
 )
+UNFLAGGED = View(
+    "win_rates_unflagged",
+    _fill_with(columns.WIN_RATES, lambda part, roster: each_pair_once(all_genres(part), roster)),
+    ": win rates without flagged raters",
+)
 STRENGTHS = View(
     "strengths",
     _fill_with(columns.STRENGTHS, _sort_by_rank),
@@ -134,7 +139,8 @@ AMOUNT_OR_RATIO = View("amount_or_ratio", _fill_used(columns.AMOUNT_OR_RATIO), "
 
 VIEWS = (
     *(THRESHOLDS, DOSES, DOSE_FITS, AMOUNT_OR_RATIO),
-    *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT, RATERS, AUTOMATIC),
+    *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, UNFLAGGED, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT),
+    *(RATERS, AUTOMATIC),
     *(DIVERSITY, COMPARISONS, CONTAMINATION, BEHAVIOUR, TRANSITIONS, LABEL_AGREEMENT, GENRE_WIN_RATES, GENRES),
     SIGNATURES,
 )

@@ -14,11 +14,12 @@ from coig.config import EvaluateConfig, Logger, Rating
 from coig.config.command_line import config_of
 from coig.config.stages import Claims
 from coig.errors import ConfigError
-from coig.evaluation.measures.answers import choose_answers, measure_answers
+from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.measures.tables import METRICS, automatic_table, comparison_table
 from coig.evaluation.report.figures import draw_figures
 from coig.evaluation.report.results import Evaluation
 from coig.evaluation.run import evaluate
+from coig.study.answers import choose_answers
 from coig.study.arm import Arm
 from coig.study.find import find_arms, make_roster
 from tests.studies import make_arm, roster_of

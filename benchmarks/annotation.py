@@ -1,0 +1,148 @@
+"""Measure the raters' page under load: python -m benchmarks.annotation
+
+Twenty raters at once judge over HTTP: each sends a verdict and gets the next task, as fast as the server answers.
+Before that as many clients ask for an empty page of the same server. The load comes from this machine and shares its
+cores. The last line is JSON: milliseconds, requests and bytes per query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import socket
+import tempfile
+import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from benchmarks.measuring import parse_arguments
+from coig.annotation.items import Question
+from coig.annotation.run import make_process, make_server
+from coig.annotation.store import Store
+from coig.config import AnnotateConfig
+from coig.config.command_line import config_of
+from coig.records.judgment_database import TABLES
+from coig.web.database import open_database
+
+SMALLEST = {"raters": 2, "queries": 3}
+CHARACTERS = 1_100  # of a Chinese answer, as in the paper
+ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
+
+
+def make_questions(count: int) -> list[Question]:
+    """Return questions with answers of the paper's length."""
+    text = "雨下了三天，巷口的灯一直亮着。老周把伞收起来，靠在门边。" * (CHARACTERS // 28 + 1)
+    return [
+        Question(
+            f"zh-{number}", "zh", "poetry", text[:283], {arm: f"{arm} {number} {text[:CHARACTERS]}" for arm in ARMS}
+        )
+        for number in range(count)
+    ]
+
+
+def make_store(folder: Path, queries: int) -> Store:
+    """Open a SQLite database in a folder, for ten questions more than are judged."""
+    config = config_of("annotate", AnnotateConfig, ["study=benchmark"])
+    return Store(open_database(folder / "judgments.sqlite", TABLES), make_questions(queries + 10), config)
+
+
+def serve(folder: Path, queries: int, listening: socket.socket) -> None:
+    """Serve the study until the process is ended."""
+    app, _ = make_server(make_store(folder, queries), folder)
+    make_process(app).run(sockets=[listening])
+
+
+async def time_request(call: Callable[[], Awaitable[httpx.Response]]) -> tuple[float, httpx.Response]:
+    """Return the seconds that a request takes, and its response. Raises RuntimeError if it is refused."""
+    begin = time.perf_counter()
+    response = await call()
+    if response.status_code != 200:
+        raise RuntimeError(f"{response.status_code}: {response.text[:200]}")
+    return time.perf_counter() - begin, response
+
+
+async def judge(address: str, csrf: str, queries: int) -> list[tuple[float, int]]:
+    """Judge so many queries; return the seconds and the bytes on the wire of each request."""
+    found = []
+    async with httpx.AsyncClient(timeout=60, headers={"X-CSRF": csrf}) as client:
+        for number in range(1, queries + 1):
+            answered = {"groups": [[0], [1], [2, 3], [4]], "seconds": 60, "visible": 70, "read": [1, 1, 1, 1, 1]}
+            body: dict[str, Any] = {
+                "number": number,
+                "key": f"{address[-16:]}-{number:04}".replace("_", "-"),
+                "answered": answered,
+            }
+
+            def send(body: dict[str, Any] = body, number: int = number) -> Awaitable[httpx.Response]:
+                return client.post(f"{address}/send?have={number + 1}", json=body)
+
+            seconds, response = await time_request(send)
+            found.append((seconds, response.num_bytes_downloaded))
+    return found
+
+
+async def ask_empty_page(address: str, times: int) -> list[float]:
+    """Ask for the empty page so many times; return the seconds of each request."""
+    async with httpx.AsyncClient(timeout=60) as client:
+        return [(await time_request(lambda: client.get(address)))[0] for _ in range(times)]
+
+
+async def measure(base: str, raters: list[tuple[str, str]], queries: int) -> dict[str, float]:
+    """Measure the empty page, then the raters, all at once; times in milliseconds."""
+    empty = np.concatenate(await asyncio.gather(*(ask_empty_page(f"{base}/health", queries) for _ in raters)))
+    begin = time.perf_counter()
+    judged = np.concatenate(await asyncio.gather(*(judge(base + path, csrf, queries) for path, csrf in raters)))
+    seconds = time.perf_counter() - begin
+    async with httpx.AsyncClient() as client:
+        page = await client.get(base + raters[0][0])
+    return {
+        "p50_ms": float(np.percentile(judged[:, 0], 50) * 1000),
+        "p95_ms": float(np.percentile(judged[:, 0], 95) * 1000),
+        "empty_p95_ms": float(np.percentile(empty, 95) * 1000),
+        "ratio_p95": float(np.percentile(judged[:, 0], 95) / np.percentile(empty, 95)),
+        "verdicts_per_second": len(judged) / seconds,
+        "requests_per_query": 1.0,
+        "bytes_per_query": float(judged[:, 1].mean()),
+        "bytes_of_first_page": float(page.num_bytes_downloaded),
+    }
+
+
+def main() -> None:
+    """Serve a made-up study in a process of its own, and print what its raters measure."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("--raters", type=int, default=20, help="at once")
+    parser.add_argument("--queries", type=int, default=30, help="that each of them judges")
+    arguments = parse_arguments(parser, SMALLEST)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = make_store(folder, arguments.queries)
+        _, links = make_server(store, folder)
+        raters = []
+        for number in range(arguments.raters):
+            code = store.add_rater(f"rater {number}", ("zh",))
+            store.start(code, ())
+            store.next_tasks(code, 2)
+            token = links.sign("rater", code)
+            raters.append((f"/r/{token}", links.csrf(token)))
+        store.database.close()
+        listening = socket.create_server(("127.0.0.1", 0))
+        process = multiprocessing.get_context("fork").Process(
+            target=serve, args=(folder, arguments.queries, listening), daemon=True
+        )
+        process.start()
+        found = asyncio.run(measure(f"http://127.0.0.1:{listening.getsockname()[1]}", raters, arguments.queries))
+        process.kill()
+        process.join()
+    for key, value in found.items():
+        print(f"{key:24}{value:10.1f}")
+    print(json.dumps({key: round(value, 2) for key, value in found.items()}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Decide which queries are judged, and by whom: random samples, and the next item of a rater."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from coig.annotation.items import Item, Question
+from coig.annotation.orders import shuffled
+
+
+def draw_sample(questions: Sequence[Question], size: int, seed: int, earlier: Collection[str] = ()) -> list[str]:
+    """Draw queries at random, spread over languages and genres; return their ids, those of an `earlier` draw first.
+
+    Further queries are a systematic sample of the rest, sorted by language and genre: every query is drawn with the
+    same probability, size / len(questions), also if the sample grows in several draws.
+    """
+    known = {question.query_id for question in questions}
+    kept = [query_id for query_id in earlier if query_id in known]
+    rest = [one for one in shuffled(questions, seed, "sample", len(kept)) if one.query_id not in kept]
+    rest.sort(key=lambda one: (one.lang, one.genre or ""))
+    wanted = min(size - len(kept), len(rest))
+    if wanted <= 0:
+        return kept
+    step = len(rest) / wanted
+    start = step * _uniform(seed, "start", len(kept))
+    return kept + [rest[min(int(start + step * place), len(rest) - 1)].query_id for place in range(wanted)]
+
+
+def choose_item(
+    items: Sequence[Item],
+    counts: Mapping[str, int],
+    seen: Collection[str],
+    langs: Collection[str],
+    most: int | None,
+    *seed: object,
+) -> Item | None:
+    """Choose the next item of a rater; None if there is none left.
+
+    It is one of those that the fewest raters have had, and among these, of the language and genre that has been judged
+    least. Among equals a random one is taken.
+
+    Args:
+        counts: key of an item → raters who judged it or are at it.
+        seen: keys of the items that the rater has had.
+        langs: languages that the rater reads.
+        most: raters per item; None if there is no limit.
+        seed: the study's seed and the rater.
+    """
+    judged: Counter[tuple[str, str | None]] = Counter()
+    sizes: Counter[tuple[str, str | None]] = Counter()
+    free = []
+    for item in items:
+        count = counts.get(item.key, 0)
+        sizes[item.question.stratum] += 1
+        judged[item.question.stratum] += count
+        if item.key not in seen and item.question.lang in langs and (most is None or count < most):
+            free.append((count, item))
+
+    def urgency(entry: tuple[int, Item]) -> tuple[int, float]:
+        count, item = entry
+        return count, judged[item.question.stratum] / sizes[item.question.stratum]
+
+    if not free:
+        return None
+    first = min(map(urgency, free))
+    return min(
+        (item for count, item in free if urgency((count, item)) == first), key=lambda one: _uniform(*seed, one.key)
+    )
+
+
+def _uniform(*seed: object) -> float:
+    """Return a random number from 0 to 1, below 1, that only `seed` decides."""
+    digest = hashlib.sha256("\0".join(map(str, seed)).encode()).digest()
+    return int.from_bytes(digest[:6]) / 2**48

@@ -1,0 +1,97 @@
+"""Check raters' care: the same query again, an answer that stands there twice, and answers with planted defects.
+
+A check shows a query that the rater has judged before, so that none is lost. It never counts in results.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from coig.annotation.orders import shuffled
+from coig.config.annotation import CheckKind
+
+SENTENCE = re.compile(r"[^。！？!?.\n]*[。！？!?.\n]+[”’」』\"')]*\s*|[^。！？!?.\n]+$")
+FEWEST = 6  # sentences of an answer whose defects any reader sees
+OVERALL = "overall preference"
+
+
+def can_be_damaged(text: str) -> bool:
+    """Tell whether an answer is long enough for a planted defect."""
+    return len(SENTENCE.findall(text)) >= FEWEST
+
+
+def plant(kind: CheckKind, answers: Mapping[str, str], *seed: object) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the texts that a check shows, by arm, and what was planted.
+
+    Args:
+        answers: text of each arm's answer.
+        seed: decides which arm's text is replaced.
+
+    Returns:
+        the texts, and `{"copy": arm, "of": arm}`, `{"damaged": arm}`, or {} for a repeat.
+    """
+    first, second = shuffled(sorted(answers), *seed)[:2]
+    if kind == "repeat":
+        return dict(answers), {}
+    if kind == "identical":
+        return {**answers, first: answers[second]}, {"copy": first, "of": second}
+    damaged = next((arm for arm in shuffled(sorted(answers), *seed) if can_be_damaged(answers[arm])), first)
+    return {**answers, damaged: damage(kind, answers[damaged], *seed)}, {"damaged": damaged}
+
+
+def damage(kind: CheckKind, text: str, *seed: object) -> str:
+    """Return a text with its sentences shuffled, with its second half cut off, or with one passage three times."""
+    sentences = SENTENCE.findall(text)
+    half = len(sentences) // 2
+    if kind == "shuffled":
+        mixed = shuffled(sentences, *seed)
+        return "".join(mixed if mixed != sentences else reversed(sentences))
+    if kind == "halved":
+        return "".join(sentences[: max(1, half)])[:-1].rstrip()
+    passage = sentences[half : half + max(1, half // 2)]
+    return "".join([*sentences[:half], *passage * 3, *sentences[half + len(passage) :]])
+
+
+def measure_care(
+    kind: CheckKind, planted: Mapping[str, Any], value: Mapping[str, Any], earlier: Mapping[str, Any] | None
+) -> float:
+    """Return how well a rater did in a check: 1 is right, 0 is wrong.
+
+    repeat: the share of pairs that are in the same order as before, where a tie against an order counts ½. identical: 1
+    if both copies are equal. A planted defect: 1 if no other answer is judged worse.
+
+    Args:
+        planted: as `plant` returned it.
+        value: {arm: rank}, or {arm: {dimension: rating}}.
+        earlier: what the rater said of the same answers before; None if the rater abstained.
+    """
+    ranks = _to_ranks(value)
+    if kind == "identical":
+        return float(ranks[planted["copy"]] == ranks[planted["of"]])
+    if kind != "repeat":
+        return float(ranks[planted["damaged"]] == max(ranks.values()))
+    before = _to_ranks(earlier) if earlier else {}
+    shared = [arm for arm in ranks if arm in before]
+    orders = [(_sign(ranks[a] - ranks[b]), _sign(before[a] - before[b])) for a, b in combinations(shared, 2)]
+    return sum(1 - abs(now - then) / 2 for now, then in orders) / len(orders) if orders else 1.0
+
+
+def _to_ranks(value: Mapping[str, Any]) -> dict[str, float]:
+    """Return a number for each arm, lower is better: its rank, or minus its rating (overall, or summed)."""
+    return {
+        arm: -float(one.get(OVERALL, sum(one.values()))) if isinstance(one, dict) else float(one)
+        for arm, one in value.items()
+    }
+
+
+def _sign(number: float) -> int:
+    return (number > 0) - (number < 0)
+
+
+def choose_kind(kinds: Sequence[CheckKind], number: int, *seed: object) -> CheckKind:
+    """Return the kind of a rater's `number`-th check, counted from 0: each kind once, in random order, then again."""
+    turn, place = divmod(number, len(kinds))
+    return shuffled(kinds, *seed, "kinds", turn)[place]

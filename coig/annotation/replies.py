@@ -1,0 +1,106 @@
+"""What a rater's page sends: verdicts, abstentions and drafts, checked and turned from places on the page to arms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coig.config import Protocol
+
+REASONS = ("wrong language", "empty", "refused", "unsafe", "not understood", "other")
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=10**7, allow_inf_nan=False)]
+Place = Annotated[int, Field(ge=0, lt=100)]
+Number = Annotated[int, Field(gt=0, lt=2**31)]  # of a rater's task
+Places = Annotated[tuple[Place, ...], Field(max_length=100)]
+
+
+class Reply(BaseModel):
+    """A message of the rater's page; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Answered(Reply):
+    """What a rater has chosen so far: everything is empty before the first choice.
+
+    Answers are named by their place on the page, from 0.
+    """
+
+    groups: Annotated[tuple[Places, ...], Field(max_length=100)] = ()  # best first; those of one group tie
+    ratings: Annotated[tuple[dict[str, int], ...], Field(max_length=100)] = ()  # of each place, by dimension
+    good: bool | None = None
+    seconds: Seconds = 0.0  # active
+    visible: Seconds = 0.0
+    read: Annotated[tuple[Share, ...], Field(max_length=100)] = ()  # share of each answer that was in view
+
+
+class Draft(Reply):
+    """A choice that is not sent yet."""
+
+    number: Number
+    draft: Answered
+    at: Annotated[float, Field(ge=0, allow_inf_nan=False)]  # when it was made, in milliseconds since 1970
+
+
+class Sent(Reply):
+    """A verdict or an abstention. `key` is new for each, and the same when the page sends it again."""
+
+    number: Number
+    key: Annotated[str, Field(pattern=r"^[0-9a-zA-Z-]{16,64}$")]
+    answered: Answered
+    reason: Literal["wrong language", "empty", "refused", "unsafe", "not understood", "other"] | None = None
+    note: Annotated[str, Field(max_length=500)] = ""  # on an abstention
+    about: Places = ()  # places of the answers that cannot be judged; none: all
+
+
+class Start(Reply):
+    """Consent to take part, and the languages that the rater reads."""
+
+    agreed: Literal[True]
+    langs: Annotated[tuple[Literal["zh", "en"], ...], Field(max_length=2)] = ()
+
+
+def value_of(sent: Sent, shown: Sequence[str], protocol: Protocol) -> tuple[str, dict[str, Any]]:
+    """Return kind and value of an event, with arms in place of places.
+
+    Args:
+        shown: the arms as they stand on the page.
+
+    Raises ValueError if the reply does not judge all answers, or judges others.
+    """
+    if sent.reason is not None:
+        _check_places(sent.about, len(shown))
+        reason = f"{sent.reason}: {sent.note.strip()}" if sent.note.strip() else sent.reason
+        return "abstention", {"reason": reason, "arms": [shown[place] for place in sent.about] or [*shown]}
+    if protocol.good and sent.answered.good is None:
+        raise ValueError("good: not answered")
+    if protocol.kind == "rating":
+        return "rating", dict(zip(shown, _check_ratings(sent.answered.ratings, len(shown), protocol), strict=True))
+    places = [place for group in sent.answered.groups for place in group]
+    _check_places(places, len(shown))
+    if len(places) < len(shown) or not all(sent.answered.groups):
+        raise ValueError("groups: not all answers are placed")
+    ranks: dict[str, Any] = {}
+    for group in sent.answered.groups:
+        ranks |= dict.fromkeys((shown[place] for place in group), len(ranks) + 1)
+    return "pairwise" if protocol.kind == "pairs" else "ranking", ranks
+
+
+def _check_places(places: Sequence[int], size: int) -> None:
+    """Raise ValueError if a place is not on the page or is named twice."""
+    if len(set(places)) < len(places) or any(place >= size for place in places):
+        raise ValueError("an answer is named twice or is not on the page")
+
+
+def _check_ratings(ratings: Sequence[dict[str, int]], size: int, protocol: Protocol) -> Sequence[dict[str, int]]:
+    """Return the ratings. Raises ValueError if one is missing or outside the scale."""
+    low, high = protocol.scale
+    for one in ratings:
+        if set(one) != set(protocol.dimensions) or not all(low <= rating <= high for rating in one.values()):
+            raise ValueError("ratings: each answer needs a rating on each dimension, within the scale")
+    if len(ratings) != size:
+        raise ValueError("ratings: not all answers are rated")
+    return ratings

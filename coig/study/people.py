@@ -1,0 +1,166 @@
+"""Summarize how people have judged: raters, time, checks, agreement, position, abstentions, and what could be found.
+
+The leader's page shows it while people judge, the report afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean, median
+
+import numpy as np
+
+from coig.records.judgment import Judgment
+from coig.statistics.agreement import alpha, coincidences
+from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval
+from coig.statistics.power import Plan
+
+FASTEST = {"zh": 30.0, "en": 90.0}  # characters that nobody reads in a second
+ASSUMED_AGREEMENT = 0.2  # correlation of two raters' verdicts, until it can be estimated
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval over queries; the interval is None for too few queries."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class RaterSummary:
+    """How one rater has judged. `judged` counts queries or pairs, without checks and abstentions."""
+
+    rater: str
+    judged: int
+    abstained: int
+    seconds: float | None  # median active time of a judgment
+    too_fast: float | None  # share of judgments that came faster than anybody reads
+    checks: int
+    care: float | None  # mean result of the checks, 0–1
+    flagged: bool
+
+
+@dataclass(frozen=True)
+class Findable:
+    """What the verdicts in one language can find: differences of win rates from one half, with 80 % power."""
+
+    queries: int
+    raters: float  # mean number of raters of a query
+    agreement: float | None  # correlation of two raters' verdicts; None: assumed
+    now: float
+    with_more_queries: float  # with 50 more
+    with_one_more_rater: float  # of each query
+
+
+def summarize_rater(rater: str, judgments: Iterable[Judgment], least: int, flag_below: float) -> RaterSummary:
+    """Summarize one rater's judgments.
+
+    Args:
+        least, flag_below: a rater is flagged whose checks, at least `least`, have a mean result below `flag_below`.
+    """
+    own = [one for one in judgments if one.rater == rater]
+    pages = {(one.query_id, one.arms if one.kind == "pairwise" else ()): one for one in own if one.counts}
+    timed = [one for one in pages.values() if one.seconds is not None]
+    read = [one for one in timed if one.characters]
+    fast = [(one.characters or 0) > FASTEST[one.lang] * (one.seconds or 0) for one in read]
+    care = [one.care for one in own if one.care is not None]
+    return RaterSummary(
+        rater=rater,
+        judged=len(pages),
+        abstained=len({(one.query_id, one.order) for one in own if one.kind == "abstention"}),
+        seconds=median(one.seconds or 0.0 for one in timed) if timed else None,
+        too_fast=fmean(fast) if fast else None,
+        checks=len(care),
+        care=fmean(care) if care else None,
+        flagged=len(care) >= least and fmean(care) < flag_below,
+    )
+
+
+def estimate_agreement(judgments: Sequence[Judgment]) -> Estimate | None:
+    """Estimate Krippendorff's ordinal α of ranks, of verdicts on pairs, or of ratings, whichever was asked.
+
+    An item is an answer, or a pair of answers. Returns None if no item has two raters, or all said the same.
+    """
+    said: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for one in judgments:
+        if isinstance(one.value, list):
+            for arm, rank in zip(one.arms, one.value, strict=True):
+                said[one.query_id, arm].append(rank)
+        elif isinstance(one.value, dict):
+            for dimension, rating in one.value.items():
+                said[one.query_id, f"{one.arms[0]}\t{dimension}"].append(rating)
+        else:
+            for arm, other, score in one.pairs():
+                low, high = sorted((arm, other))
+                said[one.query_id, f"{low}\t{high}"].append(score if arm == low else 1 - score)
+    units = [(query, values) for (query, _), values in said.items() if len(values) > 1]
+    if len({value for _, values in units for value in values}) < 2:
+        return None
+    tables = coincidences(units)
+    drawn = alpha(np.tensordot(bootstrap_weights(len(tables)), tables, axes=1))
+    return _estimate(float(alpha(tables.sum(axis=0)[None])[0]), drawn, len(tables))
+
+
+def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
+    """Estimate how often the answer that stood first wins against the others; 0.5 means no effect.
+
+    Returns None if no verdict has a recorded order.
+    """
+    scores: dict[str, list[float]] = defaultdict(list)
+    for one in judgments:
+        if one.order:
+            for arm, other, score in one.pairs():
+                if one.order[0] in (arm, other):
+                    scores[one.query_id].append(score if one.order[0] == arm else 1 - score)
+    if not scores:
+        return None
+    sums = np.array([[sum(values), len(values)] for values in scores.values()])
+    drawn = bootstrap_weights(len(sums)) @ sums
+    return _estimate(float(sums[:, 0].sum() / sums[:, 1].sum()), drawn[:, 0] / drawn[:, 1], len(sums))
+
+
+def _estimate(value: float, drawn: Floats, clusters: int) -> Estimate:
+    """Return an estimate with the percentile interval of its resamples, (R,), unless there are too few clusters."""
+    [low], [high] = percentile_interval(drawn[:, None])
+    return Estimate(value, float(low), float(high)) if clusters >= FEWEST else Estimate(value, None, None)
+
+
+def count_abstentions(judgments: Sequence[Judgment]) -> dict[str, Counter[str]]:
+    """Count abstentions by arm and reason, without the raters' notes."""
+    counted: dict[str, Counter[str]] = defaultdict(Counter)
+    for one in judgments:
+        if one.kind == "abstention" and one.check is None:
+            for arm in one.arms:
+                counted[arm][str(one.value).partition(": ")[0]] += 1
+    return dict(counted)
+
+
+def compute_findable(judgments: Sequence[Judgment]) -> Findable | None:
+    """Compute which difference the verdicts can find, and what more of them would buy; None without verdicts."""
+    by_pair: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    raters: dict[str, set[str]] = defaultdict(set)
+    for one in judgments:
+        for arm, other, score in one.pairs():
+            low, high = sorted((arm, other))
+            by_pair[one.query_id, low, high].append(score - 0.5 if arm == low else 0.5 - score)
+            raters[one.query_id].add(one.rater)
+    if not raters:
+        return None
+    products = [a * b for values in by_pair.values() for a, b in combinations(values, 2)]
+    squares = [value * value for values in by_pair.values() if len(values) > 1 for value in values]
+    known = max(0.0, min(1.0, fmean(products) / fmean(squares))) if len(products) >= FEWEST and any(squares) else None
+    plan = Plan(effect=0.6, raters=1, agreement=ASSUMED_AGREEMENT if known is None else known)
+    mean = fmean(len(people) for people in raters.values())
+    return Findable(
+        queries=len(raters),
+        raters=mean,
+        agreement=known,
+        now=plan.detectable(len(raters), mean),
+        with_more_queries=plan.detectable(len(raters) + 50, mean),
+        with_one_more_rater=plan.detectable(len(raters), mean + 1),
+    )

@@ -1,0 +1,1 @@
+"""What all pages of coig share: database, signed links, the app's safety, languages."""

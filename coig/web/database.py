@@ -1,0 +1,110 @@
+"""Open the database of a page: SQLite in a file, or PostgreSQL by its URL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from coig.errors import ConfigError, first_line
+
+PATIENCE = 30  # seconds that a transaction waits for another process's
+THREADS = 40  # as many as serve requests at once
+WRITES = "coig_writes"  # the execution option of connections that write
+LOCK = 2510_14763  # PostgreSQL's advisory lock of the one writer
+PRAGMAS = (
+    "PRAGMA journal_mode=WAL",  # readers do not wait for the writer
+    "PRAGMA synchronous=FULL",  # a committed transaction survives a power cut
+    f"PRAGMA busy_timeout={1000 * PATIENCE}",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what is erased is overwritten
+)
+
+
+class Database:
+    """A database in which one transaction at a time writes, while others read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._turn = threading.Lock()  # the threads of one process wait here rather than in the database
+
+    @property
+    def name(self) -> str:
+        """The database's URL without its password, for messages."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection whose reads all see one state of the database."""
+        # PostgreSQL's default shows each statement a newer state; a writer needs that, as it first waits for its turn
+        level = {"isolation_level": "REPEATABLE READ"} if self.engine.name == "postgresql" else {}
+        with self.engine.connect().execution_options(**level) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield the only connection that may write; commit when the block ends, roll back if it raises."""
+        with self._turn, self.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def open_database(place: Path | str, tables: MetaData) -> Database:
+    """Open a database and create the tables that it lacks.
+
+    Args:
+        place: the file of a SQLite database, or the URL of a PostgreSQL one, such as `postgresql+psycopg://host/name`.
+
+    Raises ConfigError if it cannot be opened; the message has no password.
+    """
+    if isinstance(place, Path):
+        place.touch(mode=0o600)  # it holds names; an empty file is an empty database
+    url = f"sqlite:///{place}" if isinstance(place, Path) else place
+    try:
+        known = make_url(url)
+        postgresql = known.get_backend_name() == "postgresql"
+        if not postgresql and known.get_backend_name() != "sqlite":
+            raise ConfigError(f"database: {known.get_backend_name()} is not supported; give a URL of PostgreSQL")
+        engine = create_engine(known, pool_size=THREADS, max_overflow=0)
+        event.listen(engine, "begin", _begin_postgresql if postgresql else _begin_sqlite)
+        if not postgresql:
+            event.listen(engine, "connect", _prepare_sqlite)
+        database = Database(engine)
+        with database.writing() as connection:
+            tables.create_all(connection)
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        raise ConfigError(
+            "database: is no URL of PostgreSQL such as postgresql+psycopg://user@host/name, or psycopg is not "
+            "installed: pip install 'coig[postgresql]'"
+        ) from None
+    except DBAPIError as error:
+        shown = known.render_as_string(hide_password=True)
+        raise ConfigError(f"database={shown}: cannot be opened ({first_line(error.orig or error)})") from None
+    return database
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Set up a new connection of SQLite; `_begin_sqlite` begins its transactions."""
+    connection.isolation_level = None
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Begin a transaction; one that writes takes the write lock at once, so that it never fails midway."""
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    """Let a transaction that writes wait for its turn."""
+    if connection.get_execution_options().get(WRITES):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")

@@ -1,0 +1,48 @@
+"""Places for databases: a file of SQLite, and a real PostgreSQL where it is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+USER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # PostgreSQL refuses to run as root
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a PostgreSQL that listens on a socket in a temporary folder; return its URL without a database."""
+    if PROGRAMS is None or (USER and shutil.which("runuser") is None):
+        pytest.skip("needs Debian's postgresql")
+    folder = Path(subprocess.run(["mktemp", "-d"], check=True, capture_output=True, text=True).stdout.strip())
+    if USER:
+        shutil.chown(folder, "postgres", "postgres")
+    data = folder / "data"
+    initdb = [PROGRAMS / "initdb", "--auth=trust", "--no-sync", "--username=postgres", "--pgdata", data]
+    subprocess.run([*USER, *initdb], check=True, capture_output=True, cwd=folder)
+    control = [*USER, PROGRAMS / "pg_ctl", "--pgdata", data, "--wait"]
+    options = f"-k {folder} -c listen_addresses=''"
+    subprocess.run([*control, "--options", options, "--log", folder / "log", "start"], check=True, cwd=folder)
+    yield f"postgresql+psycopg://postgres@/{{}}?host={folder}"
+    subprocess.run([*control, "--mode", "immediate", "stop"], check=True, capture_output=True, cwd=folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Return where a new database is: a file, or the URL of an empty database in PostgreSQL."""
+    if request.param == "sqlite":
+        return tmp_path / "judgments.sqlite"
+    import psycopg
+
+    url: str = request.getfixturevalue("postgresql")
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(url.format("postgres").replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+    return url.format(name)

@@ -1,0 +1,95 @@
+"""How people judged: agreement, position, care, and what could be found."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import krippendorff
+import pytest
+
+from coig.records.judgment import Judgment
+from coig.statistics.power import Plan
+from coig.study.people import (
+    compute_findable,
+    count_abstentions,
+    estimate_agreement,
+    estimate_position_effect,
+    summarize_rater,
+)
+
+ARMS = ("a", "b", "c")
+
+
+def make_ranking(query: int, rater: str, value: list[float], **facts: Any) -> Judgment:
+    about = {"query_id": f"q{query}", "lang": "zh", "kind": "ranking", "arms": ARMS, "value": value, "rater": rater}
+    return Judgment.model_validate(about | {"order": ARMS} | facts)
+
+
+def make_random(queries: int, raters: int, noise: float) -> list[Judgment]:
+    """Return rankings of raters who share a taste, up to noise."""
+    chance = random.Random(0)
+    found = []
+    for query in range(queries):
+        taste = [chance.gauss(0, 1) for _ in ARMS]
+        for rater in range(raters):
+            seen = [value + noise * chance.gauss(0, 1) for value in taste]
+            ranks = [1.0 + sum(other > value for other in seen) for value in seen]
+            found.append(make_ranking(query, f"rater {rater}", ranks))
+    return found
+
+
+def test_agreement_is_krippendorffs() -> None:
+    rankings = make_random(20, 3, 0.7)
+    by_rater = [[one for one in rankings if one.rater == f"rater {rater}"] for rater in range(3)]
+    table = [[rank for one in own if isinstance(one.value, list) for rank in one.value] for own in by_rater]
+    found = estimate_agreement(rankings)
+    assert found
+    assert found.value == pytest.approx(krippendorff.alpha(table, level_of_measurement="ordinal"))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high
+
+
+def test_agreement_is_unknown_without_overlap() -> None:
+    assert estimate_agreement([make_ranking(1, "ann", [1, 2, 3]), make_ranking(2, "bob", [3, 2, 1])]) is None
+    assert estimate_agreement([]) is None
+
+
+def test_the_first_place_wins_too_often() -> None:
+    always = [make_ranking(query, "ann", [1, 2, 3]) for query in range(8)]
+    found = estimate_position_effect(always)
+    assert found
+    assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
+    even = [make_ranking(query, "ann", [1, 2, 3], order=order) for query, order in enumerate([ARMS, ARMS[::-1]] * 4)]
+    found = estimate_position_effect(even)
+    assert found
+    assert found.value == 0.5
+    assert estimate_position_effect([make_ranking(1, "ann", [1, 2, 3], order=None)]) is None
+
+
+def test_a_rater_is_flagged_by_the_rule() -> None:
+    judged = [make_ranking(query, "ann", [1, 2, 3], seconds=10, characters=200) for query in range(4)]
+    judged[0] = judged[0].model_copy(update={"characters": 400})  # 40 Chinese characters a second
+    checks = [make_ranking(query, "ann", [1, 2, 3], check="halved", care=care) for query, care in enumerate([0, 1, 0])]
+    told = make_ranking(9, "ann", [1, 2, 3]).model_copy(update={"kind": "abstention", "value": "empty: all of it"})
+    found = summarize_rater("ann", [*judged, *checks, told, make_ranking(1, "bob", [1, 2, 3])], least=3, flag_below=0.6)
+    assert (found.judged, found.abstained, found.seconds, found.too_fast) == (4, 1, 10, 0.25)
+    assert (found.checks, found.care, found.flagged) == (3, pytest.approx(1 / 3), True)
+    assert not summarize_rater("ann", [*judged, *checks], least=4, flag_below=0.6).flagged
+    assert count_abstentions([told]) == {arm: {"empty": 1} for arm in ARMS}
+
+
+def test_more_verdicts_find_smaller_differences() -> None:
+    found = compute_findable(make_random(100, 2, 1.0))
+    assert found
+    assert (found.queries, found.raters) == (100, 2)
+    assert found.agreement is not None
+    assert 0.2 < found.agreement < 0.8
+    assert found.with_more_queries < found.now
+    assert found.with_one_more_rater < found.now
+    assert found.now == pytest.approx(Plan(0.6, 2, agreement=found.agreement).detectable(100, 2))
+    alone = compute_findable(make_random(30, 1, 1.0))
+    assert alone
+    assert alone.agreement is None
+    assert compute_findable([]) is None

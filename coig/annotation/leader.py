@@ -105,8 +105,10 @@ def count_strata(store: Store, counted: Sequence[Judgment]) -> list[tuple[str, s
     """Return (language, genre, items, judged items, judgments) for each language and genre of the study."""
     items = Counter(item.question.stratum for item in store.items)
     pages = {(one.lang, one.genre, one.query_id, one.rater, _pair(one)) for one in counted}
-    judgments = Counter(page[:2] for page in pages)
-    judged = Counter((lang, genre) for lang, genre, _, _ in {(*page[:3], page[4]) for page in pages})
+    judgments: Counter[tuple[str, str | None]] = Counter(page[:2] for page in pages)
+    judged: Counter[tuple[str, str | None]] = Counter(
+        (lang, genre) for lang, genre, _, _ in {(*page[:3], page[4]) for page in pages}
+    )
     strata = sorted(items, key=lambda stratum: (stratum[0] != "zh", stratum[1] or ""))
     return [
         (lang, genre or "–", items[lang, genre], judged[lang, genre], judgments[lang, genre]) for lang, genre in strata

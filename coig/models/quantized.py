@@ -54,4 +54,5 @@ def unquantized(lm: Any, model: Model, seed: int) -> dict[str, Tensor]:
     base = load_model(model, seed)
     add_adapters(base, model.lora)
     adapters = {name: weight.detach().cpu() for name, weight in lm.named_parameters() if weight.requires_grad}
-    return base.state_dict() | adapters
+    weights: dict[str, Tensor] = base.state_dict() | adapters
+    return weights

@@ -201,7 +201,7 @@ def fake_batch(size: int) -> MicroBatch:
     return MicroBatch(ids, ids, bounds, size, rows, rows, weights, rows)
 
 
-class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class LiveBytes(TorchDispatchMode):
     """A context that counts the bytes of all tensors made in it that are still alive (`live`), and their `peak`.
 
     Args:

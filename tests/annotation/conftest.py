@@ -24,11 +24,11 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if USER:
         shutil.chown(folder, "postgres", "postgres")
     data = folder / "data"
-    initdb = [PROGRAMS / "initdb", "--auth=trust", "--no-sync", "--username=postgres", "--pgdata", data]
+    initdb = [str(PROGRAMS / "initdb"), "--auth=trust", "--no-sync", "--username=postgres", "--pgdata", str(data)]
     subprocess.run([*USER, *initdb], check=True, capture_output=True, cwd=folder)
-    control = [*USER, PROGRAMS / "pg_ctl", "--pgdata", data, "--wait"]
+    control = [*USER, str(PROGRAMS / "pg_ctl"), "--pgdata", str(data), "--wait"]
     options = f"-k {folder} -c listen_addresses=''"
-    subprocess.run([*control, "--options", options, "--log", folder / "log", "start"], check=True, cwd=folder)
+    subprocess.run([*control, "--options", options, "--log", str(folder / "log"), "start"], check=True, cwd=folder)
     yield f"postgresql+psycopg://postgres@/{{}}?host={folder}"
     subprocess.run([*control, "--mode", "immediate", "stop"], check=True, capture_output=True, cwd=folder)
     shutil.rmtree(folder)
@@ -44,5 +44,5 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     url: str = request.getfixturevalue("postgresql")
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(url.format("postgres").replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name}")
     return url.format(name)

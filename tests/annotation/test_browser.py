@@ -245,7 +245,8 @@ def test_ranks_ties_abstains_goes_back_and_survives_a_kill(
 
 def ranks_of(one: Judgment) -> str:
     """Return a ranking as `B>D=A`, by the letters of the page."""
-    rank = dict(zip(one.arms, one.value, strict=True))  # type: ignore[arg-type]
+    assert isinstance(one.value, list)
+    rank = {arm: int(place) for arm, place in zip(one.arms, one.value, strict=True)}
     groups = [
         [chr(65 + place) for place, arm in enumerate(one.order or ()) if rank[arm] == r]
         for r in sorted(set(rank.values()))

@@ -87,7 +87,7 @@ def test_the_authors_format_is_read_as_it_was_seen(tmp_path: Path) -> None:
     (read,) = (one for _, one in read_judgments(file, "demo"))
     there = next(one for one in judgments(store) if one.kind == "ranking")
     assert read.query_id == there.query_id
-    assert dict(zip(read.arms, read.value, strict=True)) == dict(zip(there.arms, there.value, strict=True))  # type: ignore[arg-type]
+    assert dict(zip(read.arms, read.value, strict=True)) == dict(zip(there.arms, there.value, strict=True))
     ranked = json.loads(file.read_text(encoding="utf-8"))[0]["ranked_responses"]
     assert [one["rank"] for one in ranked] == [1, 2, 2, 4, 5]
     assert ranked[0]["my_response"].startswith("Text of")

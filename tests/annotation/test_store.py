@@ -36,7 +36,7 @@ def test_a_ranking_is_what_was_seen(store: Store) -> None:
     order = one.order
     assert order is not None
     assert sorted(order) == sorted(ARMS)
-    assert dict(zip(one.arms, one.value, strict=True)) == dict(  # type: ignore[arg-type]
+    assert dict(zip(one.arms, one.value, strict=True)) == dict(
         zip((order[2], order[0], order[4], order[1], order[3]), (1, 2, 2, 4, 5), strict=True)
     )
     assert (one.rater, one.kind, one.seconds, one.check) == ("ann", "ranking", 41.5, None)
@@ -234,6 +234,6 @@ def test_raters_at_once(place: Path | str) -> None:
     assert set(Counter(one.query_id for one in found).values()) == {2}
     for code in {one.rater for one in found}:
         orders = [one.order or () for one in found if one.rater == code]
-        for place in range(5):
-            seen = Counter(order[place] for order in orders)
+        for spot in range(5):
+            seen = Counter(order[spot] for order in orders)
             assert max(seen.values()) - min(seen.get(arm, 0) for arm in ARMS) <= 1

@@ -30,6 +30,7 @@ CONFIG = EvaluateConfig(
     arms=None,
     queries=("queries",),
     judgments=(),
+    database=None,
     answers=(),
     labels=(),
     rating=Rating(scale=(0, 3)),

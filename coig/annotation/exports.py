@@ -29,15 +29,16 @@ def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> 
     """Write a study's judgments into its folder `exports/`, with pseudonyms for raters, and log the unblinding.
 
     Args:
-        form: "jsonl" for one file of all judgments, or "authors" for a file of rankings per rater.
+        form: "jsonl" for one file of all judgments, with checks and abstentions; "authors" for a file of rankings per
+            rater, without these.
         history: also write the judgments that a later one supersedes (jsonl only).
 
     Raises ConfigError if there is nothing to write, or the authors' format cannot hold it.
     """
+    if history and form != "jsonl":
+        raise ConfigError(f"history=true: export={form} holds last judgments only; write export=jsonl")
     with store.database.reading() as connection:
         judgments = read_database(connection, study.name, history=history)
-    if not judgments:
-        raise ConfigError(f"export: nobody has judged in {store.database.name}")
     named = [one.model_copy(update={"rater": make_pseudonym(one.rater, study)}) for one in judgments]
     folder = study / "exports"
     if form == "jsonl":
@@ -45,6 +46,8 @@ def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> 
         files = {"judgments.jsonl": lines}
     else:
         files = _to_authors(named, store.questions)
+    if not judgments or not files:
+        raise ConfigError(f"export={form}: {store.database.name} has nothing of that kind yet")
     for name, content in files.items():
         write_atomic(folder / name, content)
         log.info("%s", folder / name)

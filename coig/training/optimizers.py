@@ -233,6 +233,7 @@ def _slices(tensors: Mapping[str, Tensor], param: Tensor) -> Iterator[dict[str, 
     if rows == 0:  # more ranks than rows
         return
     at_once = max(1, SLICE * rows // local_part(param).numel())
-    flat = {name: local_part(tensor).view(rows, -1).split(at_once) for name, tensor in tensors.items()}
+    # the first view raises if a tensor is not contiguous, whose elements fused AdamW would mix up
+    flat = {name: local_part(tensor).view(-1).view(rows, -1).split(at_once) for name, tensor in tensors.items()}
     for parts in zip(*flat.values(), strict=True):
         yield dict(zip(flat, parts, strict=True))

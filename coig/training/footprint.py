@@ -161,7 +161,7 @@ def _states(config: TrainConfig, model: CausalLM, layers: int) -> float:
     """Return the bytes of weights, gradients and optimizer states of a model with `layers` layers, on one rank."""
     more, layer = layers - COUNTED_LAYERS, model.layers[-1]
     trained = _numel(_trained(model)) + more * _numel(_trained(layer))
-    frozen = _nbytes(_frozen(model)) + more * _nbytes(_frozen(layer))
+    frozen: float = _nbytes(_frozen(model)) + more * _nbytes(_frozen(layer))
     if config.model.is_quantized:
         frozen -= _saved_by_4_bits(model.lm.get_decoder()) + more * _saved_by_4_bits(layer)
     sample = train_sample(config.optimizer)

@@ -116,7 +116,6 @@ class SplitAdamW(Optimizer):
     def prepare_gradient(self, param: Tensor) -> None:
         """Let the gradients of a bf16 parameter add up in fp32."""
         if isinstance(param, DTensor):  # FSDP2 ignores grad_dtype: it adds to a gradient in place, or sets it in bf16
-            param.grad_dtype = None
             param.register_post_accumulate_grad_hook(_widen_gradient)
         else:
             param.grad_dtype = torch.float32
@@ -196,8 +195,9 @@ def _split_parameter(param: Tensor) -> Tensor:
 
 
 def _widen_gradient(param: Tensor) -> None:
-    """Convert a parameter's gradient to fp32."""
+    """Convert a sharded parameter's gradient to fp32."""
     assert param.grad is not None
+    param.grad_dtype = None  # any; not set once for all, as `Module.to` forgets it
     param.grad = param.grad.float()
 
 

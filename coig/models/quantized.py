@@ -5,6 +5,7 @@ A quantized weight takes 0.516 bytes: 4 bits, and 8 + 32 / 256 bits of scales fo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -15,16 +16,24 @@ from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
 from coig.models.causal_lm import load_model
 
+BYTES_A_WEIGHT = 0.5 + (1 + 4 / 256) / 64
+
 
 def quantize_frozen(lm: Any, compute_dtype: torch.dtype) -> None:
     """Quantize the frozen linear layers of the decoder, in place; they compute in `compute_dtype`.
 
     Raises ConfigError if bitsandbytes is missing.
     """
-    for parent in list(lm.get_decoder().modules()):
-        for name, layer in list(parent.named_children()):
+    for parent, name, layer in list(frozen_linears(lm.get_decoder())):
+        setattr(parent, name, _quantized(layer, compute_dtype))
+
+
+def frozen_linears(decoder: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
+    """Yield the linear layers of a decoder, or of a part of it, whose weights are frozen: parent, name and layer."""
+    for parent in decoder.modules():
+        for name, layer in parent.named_children():
             if type(layer) is nn.Linear and not layer.weight.requires_grad:
-                setattr(parent, name, _quantized(layer, compute_dtype))
+                yield parent, name, layer
 
 
 def _quantized(layer: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:

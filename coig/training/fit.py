@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from typing import Any
 
 import torch
 from lightning import seed_everything
 from lightning.pytorch.callbacks import Callback
-from transformers.utils.logging import disable_progress_bar
 
 from coig.config import SPLIT, TrainConfig
 from coig.config.loading import construct
@@ -34,6 +32,7 @@ from coig.training.loggers import log_model, tracking
 from coig.training.memory import plan_memory
 from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
+from coig.training.quiet import quiet_libraries
 from coig.training.record import Prepared, headline, recorded
 from coig.training.sharding import whole_weights
 from coig.training.state import check_encoding
@@ -52,7 +51,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
         like: the data of the arm whose budget this one copies; None if it copies none.
         anew: whether to start from scratch; if not, resume from the last checkpoint.
     """
-    _quiet_libraries()
+    quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)
     set_threads(config.trainer, None if anew else arm)
     check_length(config.model)
@@ -137,19 +136,3 @@ def _log_attention(config: TrainConfig) -> None:
     half = config.trainer.precision == "bf16-mixed" or config.optimizer.target in SPLIT
     path = attention_path(device, torch.bfloat16 if half else torch.float32)
     log.info("attention: packed documents, by %s", PATHS[path])
-
-
-def _quiet_libraries() -> None:
-    """Silence the libraries' progress bars, info logs and warnings that do not matter here."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it misses kernels for inference on CPUs
-    hints = (
-        ".*does not have many workers.*",
-        ".*LeafSpec.*is deprecated.*",
-        ".*is_gradient_checkpointing.*is deprecated.*",
-        ".*sync_dist=True.*",  # what is logged is the same on all ranks
-    )
-    for message in hints:
-        warnings.filterwarnings("ignore", message=message)
-    disable_progress_bar()  # of writing one file

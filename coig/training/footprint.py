@@ -34,6 +34,7 @@ from coig.errors import ConfigError, first_line
 from coig.models.attention import packed_attention
 from coig.models.causal_lm import CausalLM
 from coig.models.loss import CHUNK_ROWS
+from coig.models.quantized import BYTES_A_WEIGHT, frozen_linears
 from coig.training.trainable import make_trainable
 
 COUNTED_LAYERS = 2
@@ -160,9 +161,20 @@ def _states(config: TrainConfig, model: CausalLM, layers: int) -> float:
     """Return the bytes of weights, gradients and optimizer states of a model with `layers` layers, on one rank."""
     more, layer = layers - COUNTED_LAYERS, model.layers[-1]
     trained = _numel(_trained(model)) + more * _numel(_trained(layer))
-    frozen = _nbytes(_frozen(model)) + more * _nbytes(_frozen(layer))
-    whole = trained * train_sample(config.optimizer).bytes + frozen
-    return whole / config.trainer.ranks if config.trainer.strategy == "fsdp" else whole
+    frozen: float = _nbytes(_frozen(model)) + more * _nbytes(_frozen(layer))
+    if config.model.is_quantized:
+        frozen -= _saved_by_4_bits(model.lm.get_decoder()) + more * _saved_by_4_bits(layer)
+    sample = train_sample(config.optimizer)
+    if config.trainer.strategy != "fsdp":
+        return trained * sample.bytes + frozen
+    gradients_in_fp32 = torch.float32.itemsize - sample.gradient.itemsize  # as shards have them
+    return (trained * (sample.bytes + gradients_in_fp32) + frozen) / config.trainer.ranks
+
+
+def _saved_by_4_bits(decoder: torch.nn.Module) -> float:
+    """Return by how many bytes a decoder, or a part of it, shrinks when its frozen weights are quantized."""
+    weights = [layer.weight for _, _, layer in frozen_linears(decoder)]
+    return _nbytes(weights) - BYTES_A_WEIGHT * _numel(weights)
 
 
 def _count_passes(config: TrainConfig, model: CausalLM, size: int) -> tuple[Pass, Pass]:
@@ -190,8 +202,15 @@ def _count_pass(config: TrainConfig, model: CausalLM, size: int) -> Pass:
     for hook in hooks:
         hook.remove()
     layer = alive[1] - alive[0]
+    unpacked = _largest_unpacked(model) if config.model.is_quantized else 0
     gathered = _nbytes(model.parameters()) if sharded else 0  # of two layers, as fsdp gathers the next one early
-    return Pass(layer, counter.peak - COUNTED_LAYERS * layer + gathered)
+    return Pass(layer, counter.peak - COUNTED_LAYERS * layer + gathered + unpacked)
+
+
+def _largest_unpacked(model: CausalLM) -> int:
+    """Return the bytes of the largest quantized weight in bf16, in which a layer computes."""
+    weights = (layer.weight for _, _, layer in frozen_linears(model.lm.get_decoder()))
+    return max((weight.numel() * torch.bfloat16.itemsize for weight in weights), default=0)
 
 
 def fake_batch(size: int) -> MicroBatch:
@@ -235,7 +254,7 @@ class LiveBytes(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Sample:
-    """What an optimizer makes of a parameter: bytes of its weight, gradient and state; the first two's dtypes."""
+    """What an optimizer makes of a weight: bytes of weight, gradient and state per element; dtypes of the first two."""
 
     bytes: float
     weight: torch.dtype
@@ -243,7 +262,7 @@ class Sample:
 
 
 def train_sample(optimizer: Constructor) -> Sample:
-    """Let an optimizer take a step on a small matrix, and return what it made of each parameter."""
+    """Let an optimizer take a step on a small matrix; return bytes per element and dtypes that this gives."""
     weight = Parameter(torch.zeros(256, 256))
     built = construct(optimizer, [weight])
     torch.autograd.backward((weight * 1.0).sum())

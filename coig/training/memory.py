@@ -31,6 +31,8 @@ CONTEXT = 0.6e9  # bytes that CUDA takes of a card before anything is free
 RECOMPUTED = 1 / 3  # a layer's forward pass as a share of its forward and backward pass
 STARTED = 512  # tokens that could be trained on in the time that starting a micro-batch takes; an estimate
 SMALLER = dict(zip(("adamw_split", "adamw_8bit"), SPLIT, strict=True))  # optimizers that need less memory than AdamW
+RANK_16 = Lora(rank=16, alpha=32, dropout=0.0, targets="all-linear")
+ADAPTERS = {"rank16": RANK_16, "rank16_4bit": RANK_16.model_copy(update={"base_bits": 4})}
 # bytes as torch reports them
 CARDS = {
     "RTX 4090, 24 GB": 25.3e9,
@@ -162,15 +164,15 @@ def _alternatives(config: TrainConfig) -> Iterator[tuple[str, TrainConfig]]:
     auto = {"tokens_per_micro_batch": "auto", "activation_checkpointing": "auto"}
     automatic = config.model_copy(update={"trainer": config.trainer.model_copy(update=auto)})
     if not config.model.lora:
-        for name, target in SMALLER.items() if config.trainer.ranks == 1 else ():
+        for name, target in SMALLER.items() if config.trainer.strategy != "ddp" else ():
             yield f"optimizer={name}", automatic.model_copy(update={"optimizer": Constructor(_target_=target)})
-        lora = Lora(rank=16, alpha=32, dropout=0.0, targets="all-linear")
-        yield (
-            "model/lora=rank16",
-            automatic.model_copy(update={"model": config.model.model_copy(update={"lora": lora})}),
-        )
+    for name, lora in ADAPTERS.items():
+        is_smaller = not config.model.lora or (lora.base_bits is not None and not config.model.is_quantized)
+        if is_smaller and (lora.base_bits is None or config.trainer.strategy == "auto"):
+            model = config.model.model_copy(update={"lora": lora})
+            yield f"model/lora={name}", automatic.model_copy(update={"model": model})
     for devices in (2, 4, 8):
-        if devices > config.trainer.ranks:
+        if devices > config.trainer.ranks and not config.model.is_quantized:
             trainer = automatic.trainer.model_copy(update={"strategy": "fsdp", "devices": devices, "num_nodes": 1})
             adamw = Constructor(_target_="torch.optim.AdamW")
             sharded = automatic.model_copy(update={"trainer": trainer, "optimizer": adamw})
@@ -202,7 +204,7 @@ def layout_on_card(layouts: Sequence[Layout], size: float, ranks: int) -> Layout
 
 
 def _of_layout(heading: str, text: Callable[[Layout, float], str]) -> Column:
-    """Return a column of a layout's figures, from the layout and the card's bytes; a dash if no layout fits."""
+    """Return a column whose cell is `text(layout, size of the card in bytes)` of its row; a dash if no layout fits."""
     return Column(heading, lambda row: text(row["layout"], row["size"]) if row["layout"] else NONE)
 
 

@@ -116,7 +116,6 @@ class SplitAdamW(Optimizer):
     def prepare_gradient(self, param: Tensor) -> None:
         """Let the gradients of a bf16 parameter add up in fp32."""
         if isinstance(param, DTensor):  # FSDP2 ignores grad_dtype: it adds to a gradient in place, or sets it in bf16
-            param.grad_dtype = None
             param.register_post_accumulate_grad_hook(_widen_gradient)
         else:
             param.grad_dtype = torch.float32
@@ -196,8 +195,9 @@ def _split_parameter(param: Tensor) -> Tensor:
 
 
 def _widen_gradient(param: Tensor) -> None:
-    """Convert a parameter's gradient to fp32."""
+    """Convert a sharded parameter's gradient to fp32."""
     assert param.grad is not None
+    param.grad_dtype = None  # any; not set once for all, as `Module.to` forgets it
     param.grad = param.grad.float()
 
 
@@ -233,6 +233,7 @@ def _slices(tensors: Mapping[str, Tensor], param: Tensor) -> Iterator[dict[str, 
     if rows == 0:  # more ranks than rows
         return
     at_once = max(1, SLICE * rows // local_part(param).numel())
-    flat = {name: local_part(tensor).view(rows, -1).split(at_once) for name, tensor in tensors.items()}
+    # the first view raises if a tensor is not contiguous, whose elements fused AdamW would mix up
+    flat = {name: local_part(tensor).view(-1).view(rows, -1).split(at_once) for name, tensor in tensors.items()}
     for parts in zip(*flat.values(), strict=True):
         yield dict(zip(flat, parts, strict=True))

@@ -64,7 +64,9 @@ def _show_plan(config: TrainConfig) -> None:
     if config.trainer.accelerator == "cpu":
         raise ConfigError("plan=true: plans a GPU's memory; add trainer=gpu or trainer=fsdp")
     from coig.training.memory import show_plan
+    from coig.training.quiet import quiet_libraries
 
+    quiet_libraries()
     try:
         show_plan(config)
     finally:

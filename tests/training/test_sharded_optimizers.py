@@ -48,7 +48,7 @@ def train_shards(rank: int, folder: Path, name: str) -> None:
     for part in (model[0], model[2], model):
         fully_shard(part, mesh=mesh, mp_policy=policy)
     optimizer = OPTIMIZERS[name](model.parameters(), lr=1e-2)
-    train(model, optimizer, rank, 2)
+    train(model.to("cpu"), optimizer, rank, 2)  # Lightning, too, calls `to` after the optimizer is built
     shards = [sharded_like(param, optimizer.master(param)) for param in model.parameters()]
     whole = [shard.full_tensor() for shard in shards if isinstance(shard, DTensor)]
     if rank == 0:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from coig.annotation.items import Question
 from coig.annotation.store import Store, find_or_add_rater
@@ -29,15 +29,16 @@ def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> 
     """Write a study's judgments into its folder `exports/`, with pseudonyms for raters, and log the unblinding.
 
     Args:
-        form: "jsonl" for one file of all judgments, or "authors" for a file of rankings per rater.
+        form: "jsonl" for one file of all judgments, with checks and abstentions; "authors" for a file of rankings per
+            rater, without these.
         history: also write the judgments that a later one supersedes (jsonl only).
 
     Raises ConfigError if there is nothing to write, or the authors' format cannot hold it.
     """
+    if history and form != "jsonl":
+        raise ConfigError(f"history=true: export={form} holds last judgments only; write export=jsonl")
     with store.database.reading() as connection:
         judgments = read_database(connection, study.name, history=history)
-    if not judgments:
-        raise ConfigError(f"export: nobody has judged in {store.database.name}")
     named = [one.model_copy(update={"rater": make_pseudonym(one.rater, study)}) for one in judgments]
     folder = study / "exports"
     if form == "jsonl":
@@ -45,6 +46,8 @@ def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> 
         files = {"judgments.jsonl": lines}
     else:
         files = _to_authors(named, store.questions)
+    if not judgments or not files:
+        raise ConfigError(f"export={form}: {store.database.name} has nothing of that kind yet")
     for name, content in files.items():
         write_atomic(folder / name, content)
         log.info("%s", folder / name)
@@ -104,8 +107,9 @@ def _file_of_arm(arm: str, lang: str) -> str:
 def import_judgments(store: Store, files: Sequence[Path], study: str) -> None:
     """Add judgments that were made elsewhere, so that their raters need not judge the same again.
 
-    Checks, superseded judgments, and what a rater has judged here already, are left out and counted. Raises DataError
-    for a judgment that the study's protocol does not ask for, or of an arm or query that it does not have.
+    Checks, judge models' and superseded judgments, and what a rater has judged here already, are left out; the log says
+    how many pages were added. Raises DataError for a judgment that the study's protocol does not ask for, or of an arm
+    or query that it does not have.
     """
     read = [pair for file in files for pair in read_judgments(file, study)]
     superseded = {one.supersedes for _, one in read if one.supersedes}
@@ -134,15 +138,21 @@ def _add_page(connection: Connection, store: Store, page: Sequence[tuple[str, Ju
             f"{', '.join(first.arms)}); leave it out"
         )
     rater = find_or_add_rater(connection, first.rater, None)
-    mine = select(TASKS.c.id).where(TASKS.c.rater == rater.id, TASKS.c.item == item.key)
-    if connection.execute(mine).first() is not None:
+    mine = select(TASKS.c.id, TASKS.c.state).where(TASKS.c.rater == rater.id, TASKS.c.item == item.key)
+    tasks = connection.execute(mine).all()
+    if any(task.state != "open" for task in tasks):
         return False
     last = connection.execute(select(func.max(TASKS.c.number)).where(TASKS.c.rater == rater.id)).scalar()
     values = store.drawing.values_of(item) | {
-        **{"rater": rater.id, "number": (last or 0) + 1, "shown": first.order and list(first.order), "texts": None},
-        **{"state": "abstained" if first.kind == "abstention" else "judged", "lease": 0.0},
+        **{"shown": first.order and list(first.order), "texts": None, "lease": 0.0},
+        "state": "abstained" if first.kind == "abstention" else "judged",
     }
-    task = connection.execute(insert(TASKS).values(values).returning(TASKS.c.id)).scalar_one()
+    if tasks:  # the rater has the item on the page; what is sent from there is the later word
+        task = tasks[0].id
+        connection.execute(update(TASKS).where(TASKS.c.id == task).values(values))
+    else:
+        values |= {"rater": rater.id, "number": (last or 0) + 1}
+        task = connection.execute(insert(TASKS).values(values).returning(TASKS.c.id)).scalar_one()
     event = {
         **{"task": task, "key": _key_of(first), "kind": first.kind, "value": _value_of(page)},
         **{"good": first.good, "seconds": first.seconds, "read": first.read, "created_at": first.created_at or now()},

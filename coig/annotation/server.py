@@ -78,7 +78,7 @@ class RaterPages:
         return JSONResponse(await run_in_threadpool(agree))
 
     async def save(self, request: Request) -> Response:
-        """Store a verdict or an abstention; return the tasks that the page does not have yet."""
+        """Store a verdict or an abstention; return the rater's progress and next tasks, but those in `have`."""
         code, sent = self._code(request), await receive(request, self.links, Sent)
         have = set(request.query_params.get("have", "").split(","))
 

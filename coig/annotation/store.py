@@ -80,7 +80,10 @@ class Store:
         self.drawing = Drawing(self.items, config)
 
     def _check_settings(self, connection: Connection) -> None:
-        """Store the settings that must not change, or compare them with those that are stored."""
+        """Store the settings that must not change once people have judged; raise ConfigError if one of them has.
+
+        If nobody has judged yet, a change deletes all drawn tasks.
+        """
         config = self.config
         wanted = {
             "protocol": config.protocol.model_dump(mode="json"),
@@ -170,7 +173,7 @@ class Store:
             return [self._task(connection, row) for row in rows[:ahead]]
 
     def find_task(self, code: str, number: int) -> Task:
-        """Return a rater's task by its number. Raises UnknownError if there is none."""
+        """Return a rater's task by its number. Raises UnknownError if there is none, or it is not served now."""
         with self.database.reading() as connection:
             row = _find_task(connection, code, number)
             if not self._has(row):

@@ -155,7 +155,7 @@ class _Ordered:
 
 
 def _numbers(lines: pl.DataFrame) -> pl.Series:
-    """Number the ids of lines from 0; a triplet's versions in several languages share one id and so one number."""
+    """Number ids from 0 in the order of lines; lines of one id, a triplet's languages, must be adjacent."""
     return lines["id"].rle_id()
 
 

@@ -176,7 +176,10 @@ def _tabulate(
     roster: Roster,
     written: Sequence[tuple[str | None, Answer]] | None,
 ) -> Judgments | None:
-    """Tabulate the judgments of the arms to compare; None without judgments. Raise ConfigError if nothing is left."""
+    """Tabulate all judgments, then keep those of `config.arms` if it is set; None without judgments.
+
+    Raises ConfigError if one of `config.arms` is unknown, or if no judgment is left.
+    """
     if judged is None:
         return None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}

@@ -93,9 +93,10 @@ def _is_same(descriptor: int, file: Path) -> bool:
 
 
 def _claim(file: Path) -> int:
-    """Take the lock without flock, by linking a file with this process's name to `file` unless a live owner has it.
+    """Take the lock where flock does not work: link a file with this process's name to `file`.
 
-    Returns the descriptor. Raises LockHeldError if the owner is alive or on another host.
+    The file of a dead owner, or one without a name, is replaced. Returns the descriptor. Raises LockHeldError if the
+    owner is alive or on another host.
     """
     own = file.with_name(f"{file.name}.{socket.gethostname()}.{os.getpid()}")
     own.write_bytes(_name())

@@ -45,9 +45,10 @@ class VLLMEngine:
         self.workers: Workers | None = None
 
     def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
-        """Load an arm's weights, unless its base model is loaded already, and prepare to answer with these settings.
+        """Load the weights that an arm answers with, its own or its adapter's base, unless they are loaded already.
 
-        Raises ConfigError if the interpreter has no vLLM that fits, or the model cannot be loaded.
+        Other weights are unloaded first. The settings hold for the answers that follow. Raises ConfigError if the
+        interpreter has no vLLM that fits, or the model cannot be loaded.
         """
         self.interpreter = self.interpreter or find_interpreter(self.python)
         self.sampling, self.seed = sampling, seed

@@ -60,9 +60,10 @@ class Curve:
 
 
 def fit_curves(responses: Responses) -> dict[str, Curve]:
-    """Fit every curve to each data set but *monotone*, by name; `responses` must be regular and have two doses.
+    """Return by name every curve but *monotone*, fitted to each data set.
 
-    Raises numpy.linalg.LinAlgError if the covariance of the arms is singular.
+    `responses` must be regular and have at least two doses. Raises numpy.linalg.LinAlgError if the covariance of the
+    arms is singular.
     """
     doses, count = responses.doses, len(responses.doses)
     ones = np.ones(count)
@@ -93,7 +94,10 @@ def _best_design(name: str, responses: Responses, designs: Floats, places: Float
 
 
 def fit_columns(responses: Responses, columns: Floats) -> float:
-    """Fit one data set's responses by a weighted sum of columns, (K, P), without an intercept; return the deviance."""
+    """Fit one data set's responses by weighted columns, (arms, columns), without an intercept; return the deviance.
+
+    The fit is as in `_fit_designs`. Without columns it is zero everywhere.
+    """
     if not columns.shape[1]:
         return float(responses.values @ np.linalg.solve(responses.covariance.of_prompts, responses.values))
     return float(_fit_designs(responses, columns[None])[2][0])

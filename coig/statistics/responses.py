@@ -121,7 +121,7 @@ class Responses:
         return self.combined(matrix, np.delete(self.doses, reference))
 
     def within(self, best: int, margin: float) -> Responses:
-        """Return how far each response is above that of the arm at the index `best` less `margin`."""
+        """Return each response minus that of the arm at index `best`, plus `margin`: ≥ 0 within the margin."""
         matrix = np.eye(len(self.doses))
         matrix[:, best] -= 1
         found = self.combined(matrix, self.doses)

@@ -254,7 +254,7 @@ class LiveBytes(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Sample:
-    """What an optimizer makes of a parameter: bytes of its weight, gradient and state; the first two's dtypes."""
+    """What an optimizer makes of a weight: bytes of weight, gradient and state per element; dtypes of the first two."""
 
     bytes: float
     weight: torch.dtype
@@ -262,7 +262,7 @@ class Sample:
 
 
 def train_sample(optimizer: Constructor) -> Sample:
-    """Let an optimizer take a step on a small matrix, and return what it made of each parameter."""
+    """Let an optimizer take a step on a small matrix; return bytes per element and dtypes that this gives."""
     weight = Parameter(torch.zeros(256, 256))
     built = construct(optimizer, [weight])
     torch.autograd.backward((weight * 1.0).sum())

@@ -204,7 +204,7 @@ def layout_on_card(layouts: Sequence[Layout], size: float, ranks: int) -> Layout
 
 
 def _of_layout(heading: str, text: Callable[[Layout, float], str]) -> Column:
-    """Return a column of a layout's figures, from the layout and the card's bytes; a dash if no layout fits."""
+    """Return a column whose cell is `text(layout, size of the card in bytes)` of its row; a dash if no layout fits."""
     return Column(heading, lambda row: text(row["layout"], row["size"]) if row["layout"] else NONE)
 
 

@@ -20,7 +20,10 @@ AT_START = torch.get_num_threads()  # of this process, before an arm of a sweep 
 
 
 def set_threads(trainer: Trainer, earlier: Arm | None) -> None:
-    """Set torch's number of threads to that of the config, of the resumed arm `earlier`, or of this process's start."""
+    """Set torch's number of CPU threads to the first that is known: the config's, the resumed arm's, this process's.
+
+    `earlier` is the arm that is resumed, or None. The process's number is the one that it started with.
+    """
     kept = ranks.first_decides(lambda: _kept(trainer, earlier))
     threads = trainer.threads or kept or AT_START
     if threads == kept != AT_START:

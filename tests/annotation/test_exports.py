@@ -99,6 +99,29 @@ def test_what_the_authors_format_cannot_hold_is_refused(tmp_path: Path) -> None:
         export_judgments(ratings, tmp_path / "demo", "authors", history=False)
 
 
+def test_an_item_that_waits_on_a_rater_s_page_is_imported(tmp_path: Path) -> None:
+    export_judgments(make_judged(tmp_path / "demo"), tmp_path / "demo", "jsonl", history=False)
+    other = make_store(tmp_path / "other.sqlite", make_authors_questions())
+    exported = tmp_path / "demo" / "exports" / "judgments.jsonl"
+    (rater, *_) = (one.rater for _, one in read_judgments(exported, "demo"))
+    code = other.add_rater(rater, BOTH)
+    assert len(other.next_tasks(code, 2)) == 2
+    import_judgments(other, [exported], "demo")
+    assert len(judgments(other)) == 2
+    assert other.next_tasks(code, 2) == []
+
+
+def test_nothing_to_write_is_an_error(tmp_path: Path) -> None:
+    store = make_judged(tmp_path / "demo")
+    with pytest.raises(ConfigError, match=r"history=true: export=authors holds last judgments only"):
+        export_judgments(store, tmp_path / "demo", "authors", history=True)
+    unjudged = make_store(tmp_path / "other.sqlite", make_authors_questions())
+    for form in ("jsonl", "authors"):
+        with pytest.raises(ConfigError, match=rf"export={form}: .*other.sqlite has nothing of that kind yet"):
+            export_judgments(unjudged, tmp_path / "other", form, history=False)
+    assert not (tmp_path / "other").exists()
+
+
 def test_judgments_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     store = make_store(tmp_path / "judgments.sqlite", make_authors_questions())
     file = tmp_path / "pairs.jsonl"

@@ -67,7 +67,8 @@ def test_a_further_arm_is_like_the_others() -> None:
     found = add_arm(Responses(np.array([0.0, 6.0]), np.array([-1.0, 1.0]), Covariance(covariance, 100)), 2.0, 0.3)
     assert found.doses.tolist() == [0, 2, 6]
     assert found.values.tolist() == [-1, 0.3, 1]
-    assert found.covariance.of_prompts.tolist() == [[0.04, 0.01, 0.01], [0.01, 0.03, 0.01], [0.01, 0.01, 0.02]]
+    expected = [[0.04, 0.01, 0.01], [0.01, 0.03, 0.01], [0.01, 0.01, 0.02]]
+    assert found.covariance.of_prompts == pytest.approx(np.array(expected))
 
 
 def test_more_prompts_narrow_the_expected_interval() -> None:

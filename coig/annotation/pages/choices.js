@@ -79,13 +79,14 @@ export class Choices {
       this.tieButton = el("button", { id: "tie", type: "button", "aria-label": say("tie_label"), onclick: () => this.tie() }, `= ${say("tie")}`);
       const lists = el("div", { id: "lists" }, this.ranks, this.tray);
       dragChips(lists, (place, where, other) => this.drop(place, where, other));
-      parts.push(lists, this.tieButton);
+      parts.push(lists);
     }
     this.undoButton = el("button", { id: "undo", type: "button", onclick: () => this.undo() }, say("undo"));
     this.sendButton = el("button", { id: "send", class: "primary", type: "button", onclick: () => this.send() }, say("send"));
-    parts.push(this.undoButton, el("span", { class: "spacer" }));
     if (state.good) parts.push(this.goodQuestion());
-    parts.push(el("button", { id: "cannot", type: "button", onclick: abstain }, say("cannot")), this.sendButton);
+    parts.push(el("span", { class: "spacer" }));
+    if (this.tieButton) parts.push(this.tieButton);
+    parts.push(this.undoButton, el("button", { id: "cannot", type: "button", onclick: abstain }, say("cannot")), this.sendButton);
     this.draw();
     return parts;
   }

@@ -26,8 +26,8 @@ const outbox = new Outbox({
     if (error.status === 403) return;
     refresh().catch(() => {});
   },
-  changed(entries) {
-    if (entries.length) tell(say("waiting", { count: entries.length }), false, true);
+  changed(entries, isOffline) {
+    if (entries.length) tell(say(isOffline ? "waiting" : "sending", { count: entries.length }), false, true);
     else if ($("saved").dataset.waiting) tell(say("saved", { time: clock() }));
   },
 });
@@ -189,7 +189,7 @@ function setView(view) {
   if (!answers) return;
   answers.className = view;
   kept.set("view", view);
-  $("view").replaceChildren(say("view"), el("span", {}, `: ${say(view)}`));
+  $("view").replaceChildren(say("view"), el("span", {}, `(${say(view)})`));
 }
 
 function nextView() {
@@ -234,7 +234,7 @@ $("view").addEventListener("click", nextView);
 $("help-button").addEventListener("click", () => $("help").showModal());
 $("shortcuts").checked = kept.get("shortcuts") ?? true;
 $("shortcuts").addEventListener("change", () => kept.set("shortcuts", $("shortcuts").checked));
-document.querySelectorAll(".ranking-key").forEach((row) => { row.hidden = state.protocol === "rating"; });
+document.querySelectorAll("tr[data-protocols]").forEach((row) => { row.hidden = !row.dataset.protocols.split(" ").includes(state.protocol); });
 themeButton($("theme"));
 addEventListener("pagehide", () => { if (draftTimer) sendDraft(false, true); });
 document.addEventListener("visibilitychange", () => { if (document.hidden && draftTimer) sendDraft(false, true); });

@@ -61,7 +61,9 @@ def amount_rows(
 
 
 def _predictors(known: dict[str, Amounts], dosed: dict[str, str]) -> dict[str, Floats]:
-    """Return each predictor of the dosed arms, (K,), by name; steps only if every manifest has them and they differ.
+    """Return each predictor of the dosed arms, (K,), by name.
+
+    Steps are left out if a manifest lacks them, or if they follow from amount and ratio, as with equal epochs.
 
     Args:
         dosed: the arm without general data of each arm with both.
@@ -88,7 +90,13 @@ def _observed(
     judgments: Judgments | None,
     margin: float,
 ) -> Iterator[tuple[Measure, pl.DataFrame]]:
-    """Yield each measure with its observations; those of preference are of each arm over its own base."""
+    """Yield each measure with its observations, whose arms are cells; preference is of each dosed cell over its base.
+
+    Args:
+        cells: the cell of each arm. order: the cells' names. dosed: the base of each cell with general data, the cell
+            of as many creative examples and no general ones.
+        margin: as in `observations`.
+    """
     yield from observations(cells, order, None, answers, judgments, margin)
     verdicts: dict[Measure, list[pl.DataFrame]] = {}
     for base in dict.fromkeys(dosed.values()):

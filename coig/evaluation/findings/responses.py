@@ -118,7 +118,9 @@ def _over(verdicts: pl.DataFrame, opponent: str) -> pl.DataFrame:
 def estimate(
     part: pl.DataFrame, measure: Measure, doses: Mapping[str, float], reference: str | None
 ) -> Observed | None:
-    """Estimate the responses of the arms that have observations of at least FEWEST prompts; None if they do not vary.
+    """Estimate the responses of the arms that have observations of at least FEWEST prompts.
+
+    None if there is no such arm, or if the response of one has no variance.
 
     Args:
         part: the observations of one language, columns as in OBSERVATION.

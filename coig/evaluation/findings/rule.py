@@ -25,8 +25,7 @@ class Decision:
     """A finding from the verdicts on two arms about the first one.
 
     `why` explains the finding in words. `excluded` is the smallest advantage that is excluded, as a share; if it is
-    negative, every advantage is excluded; None if the interval is unknown. `prompts_needed` is about how many prompts
-    would distinguish an advantage of the margin from none; None if enough were judged.
+    negative, every advantage is excluded; None if the interval is unknown. `prompts_needed`: see `_prompts_needed`.
     """
 
     finding: Finding
@@ -104,9 +103,9 @@ def _of_other_raters(rate: Mapping[str, Any]) -> str:
 
 
 def _prompts_needed(rate: Mapping[str, Any], margin: float) -> int | None:
-    """Return how many prompts detect an advantage of the margin with 80 % power; None if even more were judged.
+    """Return how many prompts detect an advantage of the margin with 80 % power.
 
-    If that many were judged already, return the number that detects half the margin.
+    If as many were judged already, return how many detect half the margin; if enough for that too, None.
     """
     candidates = (prompts_to_find(effect, rate["prompts"], rate["mde"]) for effect in (margin, margin / 2))
     return next((prompts for prompts in candidates if prompts > rate["prompts"]), None)

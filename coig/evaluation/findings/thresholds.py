@@ -177,7 +177,8 @@ def _check(row: Threshold, dose: float, smaller: float) -> dict[str, Any]:
     if not low <= dose <= high and row["shape"] == "slope":
         why = "the response is a slope, and the interval of where it equals general data alone excludes 1:12"
         return {"status": "not supported", "effect": effect, "why": why}
-    if under >= smaller and over <= dose:
+    loses_before = under >= smaller if smaller else low > 0  # a bracket from 0 does not say whether the arm at 0 loses
+    if loses_before and over <= dose:
         why = "the arm at 1:12 beats general data alone, and the one before it loses"
         return {"status": "supported", "effect": effect, "why": why}
     why = "the tested arms leave room for a threshold at 1:12 and for others"

@@ -16,8 +16,8 @@ def weigh(judgments: Judgments, answers: pl.DataFrame | None, arms: Sequence[str
     """Compute the tables of judgments by name: win rates, strengths, agreement, raters, ratings.
 
     Args:
-        answers: the frame of `measure_answers`, or None. With it, win rates of clean answers and at equal length are
-            computed too.
+        answers: the frame of `measure_answers`, or None. With it, `win_rates` has the columns of clean answers too,
+            and there is a sixth table, `length_control`.
         arms: names, in the order of the tables.
     """
     rates = win_rates(judgments.verdicts, arms)

@@ -125,10 +125,10 @@ def tabulate_judgments(
 ) -> Judgments:
     """Tabulate judgments as verdicts, ranks and ratings.
 
-    If a rater judged a pair in both orders, the two become one verdict: a tie if they contradict each other.
+    If a rater judged a pair in both orders, the two become one verdict: the side that won more; a tie if neither did.
 
     Args:
-        arms: the arms' names in order; of two, the earlier is `arm` and the later `opponent`.
+        arms: names of all judged arms, in order; of two, the earlier is `arm` and the later `opponent`.
         genres: genre of each answered query, by id. A genre in any judgment of a query overrides it.
         scale: the lowest and the highest rating that raters could give.
     """
@@ -165,7 +165,8 @@ def _check(
 ) -> None:
     """Raise DataError for an unknown arm, a query with two languages or genres, or a rating outside the scale.
 
-    Raise it also if a rater judged the same answers twice. `judgments` are (place, judgment) pairs.
+    Raise it also if a rater judged one thing twice: a pair in one order, a ranked arm, an arm's dimension. Record each
+    query's language in `langs`. `judgments` are (place, judgment) pairs.
     """
     places: dict[Any, str] = {}
     genres: dict[str, str] = {}
@@ -183,8 +184,8 @@ def _check(
             if key in places:
                 raise DataError(
                     f"{place}: rater {one.rater} has judged {one.query_id} at {places[key]} already; remove one of "
-                    "them (in the authors' exports the rater is the file's name, or its folder's if the page named the "
-                    "file; if several people's are merged, give each row its `rater`)"
+                    "them. In the authors' exports the rater is the file's name, or its folder's for ranked_results_…; "
+                    "in a merged file give each row its `rater`"
                 )
             places[key] = place
 

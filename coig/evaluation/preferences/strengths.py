@@ -142,6 +142,9 @@ def _contrasts(arms: Sequence[str], pairs: Sequence[tuple[str, str]]) -> Floats:
 
 
 def _ranks(strengths: Floats) -> Floats:
-    """Rank the arms of each resample by strength, 1 for the strongest; equal ones share a rank; (R, K) to (R, K)."""
+    """Rank the arms of each resample by strength, (R, K) to (R, K): 1 for the strongest.
+
+    Arms whose strengths differ by at most NEAR share the best of their ranks: 1, 1, 3.
+    """
     above: Floats = (strengths[:, None, :] > strengths[:, :, None] + NEAR).sum(axis=-1).astype(np.float64)
     return above + 1

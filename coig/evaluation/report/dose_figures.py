@@ -97,7 +97,15 @@ def _draw_measure(
 def _draw_equality(
     axes: Any, row: dict[str, Any], doses: pl.DataFrame, factor: int, colour: str, with_text: bool
 ) -> None:
-    """Draw the line of general data alone, on it the interval of R₅₀, and below it the bracket of tested arms."""
+    """Draw the level of general data alone, on it R₅₀ with its interval, and below it the bracket of tested arms.
+
+    Nothing is drawn if R₅₀ is not known.
+
+    Args:
+        row: of THRESHOLDS. doses: rows of DOSES of its measure.
+        factor: 100 for shares, which are drawn in per cent; else 1.
+        with_text: write the figures above the axes, too.
+    """
     if row["r50"] is None:
         return
     alone = doses.filter(pl.col("dose").is_null(), setting=row["setting"])["value"]

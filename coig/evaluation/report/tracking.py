@@ -20,7 +20,7 @@ def log_evaluation(evaluation: Evaluation, figures: Sequence[str], arms: Sequenc
     """Log scalars, tables and figures as one run in the study's group; do nothing if no arm was tracked in W&B.
 
     Args:
-        figures: names of the PNG files in `folder`/figures.
+        figures: the figures' names; figure `name` is `folder`/figures/`name`.png.
     """
     loggers = [arm.config().logger for arm in arms]
     tracked = next((logger for logger in loggers if logger and is_wandb(logger)), None)

@@ -66,9 +66,9 @@ export async function request(path, body, options = {}) {
 
 /** Messages that must reach the server, in order, each once. They are kept until it has acknowledged them. */
 export class Outbox {
-  /** `replied(reply, body)`, `refused(error, body)` and `changed(entries)` are called as messages come and go. */
+  /** `replied(reply, body)`, `refused(error, body)` and `changed(entries, isOffline)` are called as messages come and go. */
   constructor({ replied, refused, changed }) {
-    Object.assign(this, { replied, refused, changed, wait: 1000, busy: false });
+    Object.assign(this, { replied, refused, changed, wait: 1000, busy: false, isOffline: false });
     this.entries = kept.get("outbox") ?? [];
     addEventListener("online", () => this.flush());
   }
@@ -85,6 +85,7 @@ export class Outbox {
       const { path, body } = this.entries[0];
       try {
         const reply = await request(path, body);
+        this.isOffline = false;
         this.entries.shift();
         this.wait = 1000;
         this.store();
@@ -96,6 +97,7 @@ export class Outbox {
           this.refused(error, body);
           if (error.status === 403) break;
         } else {
+          this.isOffline = true;
           this.timer = setTimeout(() => this.flush(), this.wait);
           this.wait = Math.min(2 * this.wait, 30000);
           break;
@@ -107,7 +109,7 @@ export class Outbox {
   }
   store() {
     kept.set("outbox", this.entries.length ? this.entries : null);
-    this.changed(this.entries);
+    this.changed(this.entries, this.isOffline);
   }
 }
 

@@ -99,6 +99,20 @@ def test_status_of_the_claim(changes: dict[str, Any], status: str) -> None:
     assert [claim["status"] for claim in claims] == [status, "not measured"]
 
 
+@pytest.mark.parametrize(("r50_low", "status"), [(0.0, "inconclusive"), (0.4, "supported")])
+def test_the_arm_without_general_data_must_lose_to_be_below_the_threshold(r50_low: float, status: str) -> None:
+    """Without further arms below, the bracket begins at 0 whether that arm loses or not."""
+    row = {
+        **{"lang": "zh", "measure": "preference", "setting": "", "largest_dose": 12.0, "shape": "step"},
+        **{"r50": 1.0, "r50_low": r50_low, "r50_high": 7.9, "bracket_low": 0.0, "bracket_high": 12.0},
+        **dict.fromkeys(("r50_low_raters", "r50_high_raters", "bracket_low_raters", "bracket_high_raters")),
+    }
+    doses = pl.DataFrame(
+        {"lang": "zh", "measure": "preference", "setting": "", "arm": ["cw", "cw+10k"], "dose": [0.0, 12.0]}
+    )
+    assert threshold_claims(pl.DataFrame([row]), doses, "cw+10k")[0]["status"] == status
+
+
 def study(folder: Path, sizes: tuple[int, ...] = (50,), general: bool = True) -> list[Arm]:
     """Return arms of 0, 1, 6 and 12 general examples per creative one at each size, and perhaps general data alone."""
     arms = []

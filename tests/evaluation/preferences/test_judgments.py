@@ -180,7 +180,7 @@ def test_merged_exports_name_the_rater_in_each_row(tmp_path: Path) -> None:
     file.write_text(json.dumps([rows[0] | {"rater": rater} for rater in ("ann", "bob")]))
     assert sorted(frames(file).ranks["rater"].unique()) == ["ann", "bob"]
     file.write_text(json.dumps(rows * 2))
-    with pytest.raises(DataError, match="if several people's are merged, give each row its `rater`"):
+    with pytest.raises(DataError, match="in a merged file give each row its `rater`"):
         frames(file)
 
 

@@ -12,7 +12,6 @@ def quiet_libraries() -> None:
     """Silence the libraries' progress bars, info logs and warnings that do not matter here."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it misses kernels for inference on CPUs
     hints = (
         ".*does not have many workers.*",
         ".*LeafSpec.*is deprecated.*",

@@ -39,6 +39,7 @@ def train(config: TrainConfig) -> float | None:
     """
     if REQUEUED in os.environ:  # `overwrite` was obeyed by the job's first run, and would delete what that has trained
         config = config.model_copy(update={"overwrite": False})
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # its import warns of kernels for inference on CPUs
     try:
         if config.plan:
             _show_plan(config)

@@ -1,0 +1,147 @@
+"""A real server of annotate.py and a real browser that looks at its pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from coig.records.judgment import Judgment
+from coig.records.judgment_database import DATABASE, TABLES, read_database
+from coig.web.database import open_database
+from tests.conftest import ROOT, outside
+
+CHROMIUM = shutil.which("chromium")
+PATIENCE = 60  # seconds; other tests may keep the cores busy
+FILES = {"general": "baseline", "cw": "origin", "cw+1k": "1k", "cw+5k": "5k", "cw+10k": "10k"}
+SETTINGS = "raters={ann: zh, bob: [zh, en], eve: zh}", "protocol.good=true"
+TEXT = {"zh": "雨下了三天，巷口的灯一直亮着。老周把伞靠在门边。", "en": "The rain had not let up for three days. "}
+
+
+class Served:
+    """A running annotate.py with its links."""
+
+    def __init__(self, folder: Path, *overrides: str, port: int = 0) -> None:
+        command = [sys.executable, str(ROOT / "annotate.py"), "study=authors", "answers=[*.json]", f"port={port}"]
+        self.process = subprocess.Popen(
+            [*command, *overrides],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=outside() | {"PYTHONUNBUFFERED": "1"},
+        )
+        self.links: dict[str, str] = {}
+        for line in self.process.stdout or ():
+            if " to judge" in line:
+                break
+            name, _, link = line.strip().partition(": ")
+            self.links[name] = link
+        assert "leader" in self.links
+        self.port = int(re.search(r":(\d+)/", self.links["leader"])[1])  # type: ignore[index]
+
+    def kill(self) -> None:
+        """End the process as the out-of-memory killer would."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def write_answers(folder: Path, queries: int = 4) -> None:
+    """Write the authors' five files of each language."""
+    for lang, text in TEXT.items():
+        for place, name in enumerate(FILES.values()):
+            answers = {
+                str(query): {
+                    "prompt": f"{query}: {text}",
+                    "my_response": f"{query} {name}. {text * (3 + place)}",
+                }
+                for query in range(1, queries + 1)
+            }
+            file = folder / f"writing_{lang}_{name}.json"
+            file.write_text(json.dumps(answers, ensure_ascii=False), encoding="utf-8")
+
+
+def judgments(folder: Path) -> list[Judgment]:
+    database = open_database(folder / "multirun" / "authors" / DATABASE, TABLES)
+    with database.reading() as connection:
+        found = read_database(connection, "authors")
+    database.close()
+    return found
+
+
+def open_page(browser: Browser, link: str, **options: object) -> Page:
+    """Open a link in a new browser profile, and begin if the page asks for that."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)  # type: ignore[arg-type]
+    context.set_default_timeout(1000 * PATIENCE)
+    expect.set_options(timeout=1000 * PATIENCE)
+    page = context.new_page()
+    page.on("pageerror", lambda error: pytest.fail(str(error)))
+    page.goto(link)
+    if page.locator("#begin").count():
+        page.click("#begin")
+    page.wait_for_selector("#answers")
+    return page
+
+
+def ranks(page: Page) -> str:
+    """Return the order in the bar as `B=D>A`."""
+    chips = page.locator("#ranks li").evaluate_all(
+        "items => items.map(one => [one.classList.contains('tied'), one.querySelector('.chip').lastChild.textContent])"
+    )
+    return "".join((("=" if tied else ">") if place else "") + letter for place, (tied, letter) in enumerate(chips))
+
+
+def number_of(page: Page) -> int:
+    return int(re.search(r"\d+", page.inner_text("#progress"))[0])  # type: ignore[index]
+
+
+def send(page: Page, key: str | None = None) -> None:
+    """Send what is chosen, and wait until another task is shown and the server has everything."""
+    before = page.inner_text("#progress")
+    if key:
+        page.keyboard.press(key)
+    else:
+        page.click("#send")
+    page.wait_for_function("before => document.getElementById('progress').textContent !== before", arg=before)
+    wait_until_acknowledged(page)
+
+
+def wait_until_acknowledged(page: Page) -> None:
+    """Wait until the server has acknowledged every verdict."""
+    page.wait_for_function("() => !document.getElementById('saved').dataset.waiting")
+
+
+def wait_until_left(page: Page, number: int) -> None:
+    """Wait until another task than the given one is shown."""
+    expect(page.locator("#progress")).not_to_contain_text(re.compile(rf"^\D*{number}\D"))
+
+
+def ranks_of(one: Judgment) -> str:
+    """Return a ranking as `B>D=A`, by the letters of the page."""
+    assert isinstance(one.value, list)
+    rank = {arm: int(place) for arm, place in zip(one.arms, one.value, strict=True)}
+    groups = [
+        [chr(65 + place) for place, arm in enumerate(one.order or ()) if rank[arm] == r]
+        for r in sorted(set(rank.values()))
+    ]
+    return ">".join("=".join(group) for group in groups)
+
+
+def drag(page: Page, place: int, other: int, share: float) -> None:
+    """Drag a chip to a share of another chip's width."""
+    source = page.locator(f'#lists .chip[data-place="{place}"]').bounding_box()
+    target = page.locator(f'#lists .chip[data-place="{other}"]').bounding_box()
+    assert source
+    assert target
+    page.mouse.move(source["x"] + source["width"] / 2, source["y"] + source["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(target["x"] + target["width"] / 2, target["y"] + target["height"] / 2, steps=3)
+    page.mouse.move(target["x"] + share * target["width"], target["y"] + target["height"] / 2, steps=3)
+    page.mouse.up()

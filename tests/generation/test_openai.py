@@ -9,9 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from coig.generation.openai import TOO_MANY, OpenAIEngine
 from coig.records.query import Query
 from coig.study.arm import Arm
 from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
+from tests.generation.stub_server import Reply, completion, server
 
 
 def engine(arm: Arm, url: str, sampling: Sampling = GREEDY, **options: Any) -> OpenAIEngine:
@@ -99,56 +99,6 @@ def test_a_prompt_that_cannot_be_sent_as_text_is_an_error(
     answers = completions(engine(arm, transformers_serve, server="transformers"), requests(arm, [spelling, queries[0]]))
     assert "use a server that takes ids" in str(answers["spelling", 0].error)
     assert answers[queries[0].id, 0].finish_reason == "stop"
-
-
-Reply = Callable[[dict[str, Any]], tuple[int, str]]
-
-
-class Quiet(ThreadingHTTPServer):
-    """A server that does not mind clients that leave without waiting for an answer."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-@contextmanager
-def server(models: list[str], reply: Reply, **facts: str) -> Iterator[str]:
-    """A server on loopback that lists `models`, with `facts` of each, and answers completions with (status, body)."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send(200, json.dumps({"object": "list", "data": [{"id": model} | facts for model in models]}))
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send(*reply(body))
-
-        def send(self, status: int, body: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body.encode())))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing on the terminal."""
-
-    http = Quiet(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{http.server_port}/v1"
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
-
-
-def completion(text: str, finish_reason: str = "stop", **more: Any) -> tuple[int, str]:
-    return 200, json.dumps({"choices": [{"text": text, "index": 0, "finish_reason": finish_reason} | more]})
 
 
 def test_what_a_server_like_vllm_is_sent(arm: Arm, queries: list[Query]) -> None:

@@ -1,0 +1,60 @@
+"""A small server in place of a large one, for what real servers do too seldom: other names, failures, stalls."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Reply = Callable[[dict[str, Any]], tuple[int, str]]
+
+
+class Quiet(ThreadingHTTPServer):
+    """A server that does not mind clients that leave without waiting for an answer."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+@contextmanager
+def server(models: list[str], reply: Reply, **facts: str) -> Iterator[str]:
+    """Serve on loopback: list `models`, with `facts` of each, and answer completions with (status, body)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send(200, json.dumps({"object": "list", "data": [{"id": model} | facts for model in models]}))
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send(*reply(body))
+
+        def send(self, status: int, body: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body.encode())))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on the terminal."""
+
+    http = Quiet(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{http.server_port}/v1"
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+def completion(text: str, finish_reason: str = "stop", **more: Any) -> tuple[int, str]:
+    return 200, json.dumps({"choices": [{"text": text, "index": 0, "finish_reason": finish_reason} | more]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from coig.training.eight_bit import SplitAdamW8bit, add_at_random, dequantize, quantize
 from coig.training.optimizers import SplitAdamW
-from tests.training.test_optimizers import flat, random
+from tests.training.test_optimizers import flat, random, train
 
 STEPS = 200
 
@@ -131,33 +130,6 @@ def test_a_parameter_takes_8_bytes_and_a_sixteenth() -> None:
     sizes = {name: tensor.nbytes / 2560 for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
     scales = {"exp_avg_scale": 1 / 32, "exp_avg_sq_scale": 1 / 32}
     assert sizes == {"weight": 2, "gradient": 2, "remainder": 2, "exp_avg": 1, "exp_avg_sq": 1, **scales}
-
-
-def train(optimizer: SplitAdamW, param: Tensor, seeds: range) -> None:
-    for seed in seeds:
-        torch.manual_seed(seed)
-        param.grad = random(*param.shape, seed=seed).to(param.grad_dtype)
-        optimizer.step()
-
-
-def test_a_resumed_run_is_bit_equal_to_one_that_never_stopped(tmp_path: Path) -> None:
-    def fresh() -> tuple[Parameter, SplitAdamW8bit]:
-        param = Parameter(random(30, 7))
-        return param, SplitAdamW8bit([param], lr=1e-3)
-
-    whole, whole_optimizer = fresh()
-    train(whole_optimizer, whole, range(6))
-    first, first_optimizer = fresh()
-    train(first_optimizer, first, range(3))
-    torch.save({"weight": first.data, "optimizer": first_optimizer.state_dict()}, tmp_path / "checkpoint")
-    resumed, resumed_optimizer = fresh()
-    checkpoint = torch.load(tmp_path / "checkpoint")
-    resumed.data.copy_(checkpoint["weight"])
-    resumed_optimizer.load_state_dict(checkpoint["optimizer"])
-    train(resumed_optimizer, resumed, range(3, 6))
-    assert torch.equal(resumed_optimizer.master(resumed), whole_optimizer.master(whole))
-    states = whole_optimizer.state[whole], resumed_optimizer.state[resumed]
-    assert all(torch.equal(states[0][name], states[1][name]) for name in SplitAdamW8bit.STATE - {"step"})
 
 
 @pytest.mark.parametrize(("saver", "loader"), [(SplitAdamW, SplitAdamW8bit), (SplitAdamW8bit, SplitAdamW)])

@@ -13,6 +13,7 @@ from coig.config import EvaluateConfig
 from coig.config.fields import MULTIRUN, files_of
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.findings import interpret
+from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.measures import measure
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences import weigh
@@ -30,6 +31,7 @@ from coig.study.answers import choose_answers
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
 from coig.study.raters import name_raters
+from coig.study.registration import read_registered
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
@@ -79,7 +81,8 @@ def evaluate(config: EvaluateConfig) -> None:
         flagged = find_flagged(people) if people else []
         if flagged:
             tables["win_rates_unflagged"] = win_rates(judgments.without_raters(flagged).verdicts, roster.names)
-    findings = interpret(arms, roster, answers, judgments, tables, config.claims.margin / 100)
+    conduct, plan = _describe_conduct(config, material), read_registered(material.study)
+    findings = interpret(arms, roster, answers, judgments, tables, conduct, plan)
     tables |= findings.tables
     if "raters" in tables and not config.real_names:
         tables["raters"] = name_raters(tables["raters"], material.judged or (), material.study)
@@ -193,6 +196,13 @@ def _tabulate(
     if chosen.verdicts.is_empty() and chosen.ratings.is_empty():
         raise ConfigError("judgments: none is about the arms asked for; add arms to arms=[…], or leave it out")
     return chosen
+
+
+def _describe_conduct(config: EvaluateConfig, material: Material) -> Conduct:
+    """Return what a registered plan is held against."""
+    left_out = set() if config.arms is None else set(material.roster.names) - set(config.arms)
+    judged = material.judged or ()
+    return Conduct(config.queries, config.claims.margin / 100, tuple(sorted(left_out)), judged)
 
 
 def _compared(tables: dict[str, pl.DataFrame]) -> set[str]:

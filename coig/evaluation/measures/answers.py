@@ -11,7 +11,7 @@ from coig.config.fields import LANGUAGES
 from coig.records.answer import Answer
 from coig.study.roster import Roster
 from coig.text.diversity import diversity, ttr_of_first
-from coig.text.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
+from coig.text.script import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 from coig.text.words import words
 
 DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")

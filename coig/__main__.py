@@ -38,7 +38,7 @@ from coig.study.arm import discard_empty_arms
 @job
 def train(cfg: DictConfig) -> float | None:
     """Train the arm of a composed config; return the objective that a search minimizes, None without one."""
-    from coig.training import train
+    from coig.training.run import train
 
     config = load_config(cfg, TrainConfig)
     with own_gpus(config.gpus):
@@ -79,7 +79,7 @@ def evaluate(cfg: DictConfig) -> None:
 
 def check_training(config: TrainConfig) -> None:
     """Raise ConfigError if training an arm would fail because of its data or its folder."""
-    from coig.training import check
+    from coig.training.run import check
 
     check(config)
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.forked import PATIENCE, Forked
 from tests.forked import ROOT as ROOT
+from tests.forked import outside as outside
 
 SHARED = ROOT.parent / "shared"
 
@@ -28,11 +29,6 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 def pytest_collection_finish() -> None:
     """Keep all that was imported out of garbage collections, which would visit it again and again."""
     gc.freeze()
-
-
-def outside() -> dict[str, str]:
-    """Return the environment without W&B's variables, so that a new process does not join our W&B service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
 
 
 @pytest.fixture(scope="session", autouse=True)

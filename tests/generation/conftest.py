@@ -5,8 +5,8 @@ import pytest
 from coig.config import Model
 from coig.config.fields import Language
 from coig.data.tokenizer import load_tokenizer
-from coig.models.causal_lm import load_model
 from coig.models.export import export
+from coig.models.loading import load_model
 from coig.records.query import Query
 from coig.study.arm import Arm
 from tests.data.reading import read

@@ -10,8 +10,14 @@ import polars as pl
 from coig.config.fields import LANGUAGES
 from coig.records.answer import Answer
 from coig.study.roster import Roster
+<<<<<<< HEAD
 from coig.text.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 from coig.text.lexical import Measures, measure_texts
+=======
+from coig.text.diversity import diversity, ttr_of_first
+from coig.text.script import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
+from coig.text.words import words
+>>>>>>> cards
 
 DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
 SCHEMA = {

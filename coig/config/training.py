@@ -45,9 +45,9 @@ class Supervision(Node):
 
     @property
     def needs_reasoning(self) -> bool:
-        """Tell whether rows without reasoning are dropped: if it is in the target, and prompts are not trained on.
+        """Tell whether rows without reasoning are dropped: if the target has reasoning and prompts have no weight.
 
-        Where prompts are trained on as well, rows are plain text, which has no reasoning.
+        If prompts are trained on, too, rows are plain text, which needs no reasoning.
         """
         return self.with_reasoning and self.weights.prompt == 0
 

@@ -41,7 +41,7 @@ def have_to_share(others: Sequence[int], threads: int, cores: int) -> bool:
     """Tell whether threads have to share cores with other programs.
 
     Args:
-        others: how many threads of other programs ran at each look; the fewest count.
+        others: how many threads of other programs ran at each look; the smallest number is used.
         threads: how many threads this command computes with.
         cores: how many cores it may use.
     """

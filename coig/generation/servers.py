@@ -55,7 +55,7 @@ def _name_for_vllm(sampling: Sampling, _prompt_tokens: int, ends: Sequence[int])
 def _name_for_llama_cpp(sampling: Sampling, prompt_tokens: int, _ends: Sequence[int]) -> dict[str, Any]:
     """Return a request's settings beyond the protocol's under llama.cpp's names, with the order of its samplers.
 
-    Its own order applies the temperature last. End tokens cannot be sent.
+    llama.cpp's own order would apply the temperature last. Sends no end tokens.
     """
     return {
         "samplers": ["penalties", "temperature", "top_k", "top_p"],

@@ -47,7 +47,7 @@ class Interpreter:
     variable: str
 
     def group_devices(self, size: int) -> list[str]:
-        """Divide the devices that `variable` names, or all by number, into groups of `size`; drop a remainder.
+        """Divide the devices that the environment's `variable` names, or all, into groups of `size`; drop a remainder.
 
         Returns each group as a value of `variable`, such as "0,1". Raises ConfigError for fewer than `size` devices.
         """
@@ -154,7 +154,10 @@ class Workers:
         return reply
 
     def _failure(self, said: str, no_memory: bool) -> ConfigError:
-        """Return the error for a failed process; rename the processes' log so that `_stop` does not delete it."""
+        """Return the error for a failed process; rename the processes' log so that `_stop` does not delete it.
+
+        With `no_memory` the message says how to give vLLM other memory.
+        """
         log = self.log.rename(self.log.with_suffix(".txt"))
         what = f"{self.settings['model']}: vLLM {self.version} failed ({said}); all that it wrote: {log}"
         if no_memory:

@@ -13,7 +13,7 @@ from coig.study.roster import Contestant, Roster
 
 
 def find_study(name: str | None) -> Path:
-    """Return a study's folder; without a name, that of the study whose manifests were written last.
+    """Return a study's folder; without a name, that of the study in which a manifest was written last.
 
     Raises ConfigError if there is no such study.
     """

@@ -33,7 +33,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class RaterSummary:
-    """How one rater has judged. `judged` counts queries or pairs of answers, without checks and abstentions."""
+    """How one rater has judged. `judged`, without abstentions, and `abstained` count queries or pairs, not checks."""
 
     rater: str
     judged: int
@@ -76,7 +76,7 @@ def summarize_rater(rater: str, judgments: Iterable[Judgment], least: int, flag_
     return RaterSummary(
         rater=rater,
         judged=len(pages),
-        abstained=len({(one.query_id, one.order) for one in own if one.kind == "abstention"}),
+        abstained=len({(one.query_id, one.order) for one in own if one.kind == "abstention" and one.check is None}),
         seconds=median(one.seconds or 0.0 for one in timed) if timed else None,
         too_fast=fmean(fast) if fast else None,
         checks=len(care),

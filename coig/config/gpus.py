@@ -20,7 +20,7 @@ from coig.files.lock import LockHeldError, locked
 log = logging.getLogger(__name__)
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-GIVEN, ALL = "COIG_CUDA_VISIBLE_DEVICES", "all"  # the same at the command's start, for its jobs
+GIVEN, ALL = "COIG_CUDA_VISIBLE_DEVICES", "all"  # passes the command's CUDA_VISIBLE_DEVICES on to its jobs
 LOCKS = Path(tempfile.gettempdir()) / f"coig-gpus-{os.getuid()}"
 POLL = 1  # seconds
 
@@ -60,7 +60,7 @@ def group_gpus(gpus: Sequence[str], count: int) -> list[list[str]]:
     return [list(gpus[first : first + count]) for first in range(0, len(gpus) - count + 1, count)]
 
 
-@cache  # before CUDA starts
+@cache  # once CUDA has started, it counts only this job's GPUs
 def _gpus_of_command() -> tuple[str, ...]:
     """Return the names of the GPUs in the command's CUDA_VISIBLE_DEVICES, or the numbers of all GPUs if it had none.
 

@@ -13,7 +13,7 @@ from coig.records.query import Query
 from coig.study.arm import Arm
 from coig.text.think_tags import split_completion
 
-UNKNOWN = {"min_p": 0.0, "typical_p": 1.0, "no_repeat_ngram_size": 0}  # settings without a key here → value when unset
+UNKNOWN = {"min_p": 0.0, "typical_p": 1.0, "no_repeat_ngram_size": 0}  # not in `sampling` → value without effect
 LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0}  # transformers' own defaults
 
 

@@ -111,7 +111,7 @@ def _not_obeyed_by_transformers(sampling: Sampling) -> tuple[str, ...]:
     return (shared,) if sampling.temperature else ()
 
 
-ALL, FEW = 1000, 64  # requests at a time: to servers that queue what they cannot batch, 1000 as the client allows
+ALL, FEW = 1000, 64  # requests in flight; servers that queue what they cannot batch get ALL, the client's own limit
 SERVERS = {
     "vllm": Server(True, ALL, "vllm", ("version", "version"), _name_for_vllm, _all_obeyed),
     "sglang": Server(True, ALL, "sglang", ("get_server_info", "version"), _name_for_vllm, _not_obeyed_by_sglang),

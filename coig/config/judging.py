@@ -19,6 +19,7 @@ class JudgeConfig(Node):
     arms: ArmNames | None
     queries: QueriesNames  # names as in generations/<queries>.jsonl
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
+    yardstick: FilePatterns  # files of pairs of which people prefer one, to be judged instead of the answers
     judge: Constructor
     name: FolderName | None  # of the judge among the raters; null: made of its model and what it is asked
     ask: Asked

@@ -42,31 +42,44 @@ class Call:
         return tuple(arm for arm in self.order if arm != self.check)
 
     def digests(self) -> dict[str, str]:
-        """Return key → digest of what is shown, for everything that the reply says: one verdict, or several labels."""
+        """Return key → digest of what is shown, for everything that the reply says: one verdict, or several labels.
+
+        The key of a check holds the digest, since other arms or queries can make it another check.
+        """
         key = f"{self.query_id}/{'>'.join(self.order)}"
         if self.case.asked == "steps":
             return {f"{key}/{self.first + place}": _digest(text) for place, text in enumerate(self.case.texts)}
-        return {key + "/repeat" * (self.check == "repeat"): _digest(self.case.task, *self.case.texts)}
+        digest = _digest(self.case.task, *self.case.texts)
+        return {f"{key}/{self.check}/{digest}" if self.check else key: digest}
 
 
 def _digest(*texts: str) -> str:
     return digest_of(*texts).hex()[:16]
 
 
-def make_calls(asked: Asked, questions: Sequence[Question], pairs_per_query: int | None, seed: int) -> list[Call]:
-    """Return the calls for all questions, without checks.
+def make_pair_calls(questions: Sequence[Question], pairs_per_query: int | None = None, seed: int = 0) -> list[Call]:
+    """Return the calls that compare the answers to each question in pairs, each pair in both orders.
 
     Args:
-        pairs_per_query: with pairs, how many of a query's pairs are judged; None: all.
-        seed: decides which pairs, and in which order the arms enter a query's Latin square.
+        pairs_per_query: how many of a question's pairs are judged, each equally often over all questions; None: all.
+        seed: decides which pairs.
     """
-    if asked == "pairs":
-        protocol = Protocol(kind="pairs", good=False, pairs_per_query=pairs_per_query)
-        items = make_items(questions, protocol, seed)
-        return [make_call(asked, item.question, order) for item in items for order in (item.arms, item.arms[::-1])]
-    if asked == "ranking":
-        return [make_call(asked, one, order) for one in questions for order in _latin_square(one, seed)]
-    return [make_call(asked, one, (arm,)) for one in questions for arm in one.answers]
+    protocol = Protocol(kind="pairs", good=False, pairs_per_query=pairs_per_query)
+    items = make_items(questions, protocol, seed)
+    return [make_call("pairs", item.question, order) for item in items for order in (item.arms, item.arms[::-1])]
+
+
+def make_ranking_calls(questions: Sequence[Question], seed: int) -> list[Call]:
+    """Return the calls that rank the answers to each question, in the orders of a Latin square.
+
+    Each answer stands in each place once, so there are as many calls as answers.
+    """
+    return [make_call("ranking", one, order) for one in questions for order in _latin_square(one, seed)]
+
+
+def make_rating_calls(questions: Sequence[Question]) -> list[Call]:
+    """Return the calls that rate each answer by itself."""
+    return [make_call("rating", one, (arm,)) for one in questions for arm in one.answers]
 
 
 def make_call(asked: Asked, question: Question, order: tuple[str, ...], check: Check | None = None) -> Call:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from coig.config import JudgeConfig
+from coig.config.fields import MULTIRUN, files_of
 from coig.config.loading import construct
 from coig.errors import ConfigError
 from coig.files.lock import LockHeldError, locked
-from coig.judging.calls import Call, make_calls, make_step_calls
+from coig.judging.calls import Call, make_pair_calls, make_ranking_calls, make_rating_calls, make_step_calls
 from coig.judging.cases import Judge
 from coig.judging.probes import make_probes
 from coig.judging.said import Said, append_opinions, file_of, read_said
 from coig.judging.tally import Tally, with_progress
+from coig.judging.yardstick import read_yardstick
 from coig.llm.tokens import NONE
-from coig.study.written import Written, read_written
+from coig.study.find import find_study
+from coig.study.written import read_written
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +29,12 @@ def judge(config: JudgeConfig) -> None:
 
     Raises ConfigError if another judge has written the file, the judge cannot be asked, or calls failed.
     """
-    written = read_written(config.study, config.arms, config.queries, config.answers)
-    calls = _make_calls(written, config)
+    study, calls = _make_calls(config)
     asked: Judge = construct(config.judge)
     if config.ask not in asked.can:
         raise ConfigError(f"ask={config.ask}: {asked.name} can be asked {' or '.join(asked.can)} only")
     name = config.name or asked.name + ("" if config.ask == "pairs" else f"-{config.ask}")
-    file = file_of(written.study, config.ask, name)
+    file = file_of(study, config.ask, name, yardstick=bool(config.yardstick))
     if config.dry_run:
         said = read_said(file, config.ask)
         said.check_judge(asked.describe(config.ask))
@@ -40,23 +43,37 @@ def judge(config: JudgeConfig) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         with locked(file.with_name(f".{file.name}.lock")):
-            _judge(asked, calls, read_said(file, config.ask), written.study.name)
+            _judge(asked, calls, read_said(file, config.ask), study.name)
     except LockHeldError as error:
         raise ConfigError(f"{file}: another process judges into it ({error}); wait for it, or stop it") from None
 
 
-def _make_calls(written: Written, config: JudgeConfig) -> list[Call]:
-    """Return all calls that the config asks for, the checks last. Raises ConfigError if there are none."""
-    if config.probes and config.ask != "pairs":
-        raise ConfigError(f"probes={config.probes}: are pairs; leave out probes, or ask=pairs")
+def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
+    """Return the study's folder and all calls that the config asks for, the checks last.
+
+    Raises ConfigError if there are none, or options do not go together.
+    """
+    if config.ask != "pairs" and (config.probes or config.yardstick):
+        raise ConfigError(f"ask={config.ask}: probes and a yardstick are pairs; leave them out, or ask=pairs")
+    if config.probes and config.yardstick:
+        raise ConfigError("probes: are made of a study's answers; ask them without yardstick")
+    if config.yardstick:
+        folder = MULTIRUN / (config.study or "")
+        study = folder if config.study and folder.is_dir() else find_study(config.study)
+        return study, make_pair_calls(read_yardstick(files_of(config.yardstick)))
+    written = read_written(config.study, config.arms, config.queries, config.answers)
     if config.ask == "steps":
         calls = make_step_calls(answer for answer in written.answers if answer.arm in written.arms)
         if not calls:
             raise ConfigError("ask=steps: no answer has reasoning")
-        return calls
+        return written.study, calls
     questions = written.questions()
-    calls = make_calls(config.ask, questions, config.pairs_per_query, config.seed)
-    return calls + (make_probes(questions, calls, config.probes, config.seed) if config.probes else [])
+    if config.ask == "pairs":
+        calls = make_pair_calls(questions, config.pairs_per_query, config.seed)
+        return written.study, calls + make_probes(questions, calls, config.probes, config.seed)
+    if config.ask == "ranking":
+        return written.study, make_ranking_calls(questions, config.seed)
+    return written.study, make_rating_calls(questions)
 
 
 def _judge(judge: Judge, calls: Sequence[Call], said: Said, study: str) -> None:

@@ -74,15 +74,16 @@ class Said:
         return left
 
 
-def file_of(study: Path, asked: Asked, name: str) -> Path:
-    """Return the path of a judge's file in a study's folder."""
-    return study / ("labels" if asked == "steps" else "judgments") / f"{name}.jsonl"
+def file_of(study: Path, asked: Asked, name: str, *, yardstick: bool) -> Path:
+    """Return the path of a judge's file in a study's folder; what it says of a yardstick is kept apart."""
+    folder = "labels" if asked == "steps" else "judgments/yardstick" if yardstick else "judgments"
+    return study / folder / f"{name}.jsonl"
 
 
 def read_said(file: Path, asked: Asked) -> Said:
     """Read what a judge has said. Failures are left out, so that they are asked again.
 
-    Raises DataError that names the first damaged line, or one that no judge wrote.
+    Raises DataError that names the first line that is damaged, or that no judge or another judge wrote.
     """
     shown: dict[str, str | None] = {}
     judge = None
@@ -90,11 +91,13 @@ def read_said(file: Path, asked: Asked) -> Said:
         where = f"{file}:{place}"
         one = _parse(where, line, Label) if asked == "steps" else _parse(where, line, Judgment)
         if one.judge is None:
-            raise DataError(f"{file}:{place}: was not written by judge.py; give name=… for a file of its own")
+            raise DataError(f"{where}: was not written by judge.py; give name=… for a file of its own")
         judge = judge or one.judge
+        if one.judge != judge:
+            raise DataError(f"{where}: is by another judge than the lines before; give each judge a file of its own")
         if isinstance(one, Label):
             shown[f"{one.query_id}/{one.arm}/{one.step}"] = one.shown
-        elif isinstance(one, Judgment) and one.failure is None:
+        elif one.failure is None:
             shown[str(one.id).removeprefix(f"{one.rater}/")] = one.shown
     return Said(file, judge, shown)
 

@@ -10,7 +10,7 @@ from coig.config.fields import local_path
 from coig.config.judging import Asked
 from coig.errors import ConfigError
 from coig.judging.cases import Case, Key, Opinion
-from coig.judging.prompts import hash_prompts, read_prompts
+from coig.judging.prompt_files import hash_prompts, read_prompts
 from coig.judging.replies import opinion_of, reply_to, tags_of
 from coig.llm.chat import Chat, ChatSettings, Question
 from coig.llm.replies import FORMS
@@ -71,23 +71,23 @@ class ServerJudge:
         self.settings = ChatSettings(model, sampling, extra, seed, attempts)
 
     def describe(self, asked: Asked) -> JudgeFacts:
-        """Return model, hash of the prompts and sampling settings; the form of replies is not known yet."""
+        """Return model, hash of the prompts and sampling settings; what the server does is not known yet."""
         settings = self.settings
         sampling = {**settings.sampling, "extra": dict(settings.extra), "seed": settings.seed}
         return JudgeFacts(model=settings.model, prompt=hash_prompts(self.prompts, asked), sampling=sampling)
 
     def open(self, trial: Case, earlier: JudgeFacts | None) -> JudgeFacts:
-        """Find out in which form the model can reply; keep the form in which it has replied earlier.
+        """Find out in which form the model can reply, and how the server calls the model that replies.
 
+        If the model has replied earlier, its form is kept.
         Raises ConfigError if the server does not answer, or refuses the question.
         """
         known = (earlier.sampling or {}).get("reply") if earlier else None
         forms = tuple(form for form in FORMS if known in (None, form))
         self.chat = Chat.open(self.server, self.settings, self._question(trial), forms)
-        found = self.chat.abilities
-        facts = self.describe(trial.asked)
-        moving = {} if found.served == facts.model else {"served": found.served}
-        return facts.model_copy(update={"sampling": {**(facts.sampling or {}), "reply": found.form, **moving}})
+        facts, found = self.describe(trial.asked), self.chat.abilities
+        sampling = {**(facts.sampling or {}), "reply": found.form, "served": found.served}
+        return facts.model_copy(update={"sampling": sampling})
 
     def estimate(self, case: Case) -> Usage:
         """Return about how many tokens a case takes, without the model's reasoning and without repeated attempts."""

@@ -31,7 +31,7 @@ class Tally:
         unreadable = opinion.attempts - 1
         if opinion.failure:
             self.failures += 1
-            self.first = self.first or f"{next(iter(call.digests()))}: {opinion.failure}"
+            self.first = self.first or f"{call.query_id}: {opinion.failure}"
             unreadable += opinion.failure.startswith("unreadable")
         for arm in call.arms:
             self.calls[arm] += 1

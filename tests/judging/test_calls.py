@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from coig.judging.calls import STEPS_PER_CALL, make_calls, make_step_calls
+from coig.judging.calls import STEPS_PER_CALL, make_pair_calls, make_ranking_calls, make_step_calls
 from coig.judging.probes import make_probes
 from coig.records.answer import Answer
 from coig.study.items import Question
@@ -25,7 +25,7 @@ def make_questions(count: int = 4) -> list[Question]:
 
 
 def test_every_pair_is_asked_in_both_orders() -> None:
-    calls = make_calls("pairs", make_questions(), None, seed=0)
+    calls = make_pair_calls(make_questions())
     orders = Counter(call.order for call in calls)
     assert set(orders.values()) == {8}
     assert set(orders) == {(a, b) for a in ARMS for b in ARMS if a != b}
@@ -34,14 +34,14 @@ def test_every_pair_is_asked_in_both_orders() -> None:
 
 
 def test_fewer_pairs_are_spread_over_the_arms() -> None:
-    calls = make_calls("pairs", make_questions(3), 1, seed=0)
+    calls = make_pair_calls(make_questions(3), 1)
     assert Counter(frozenset(call.order) for call in calls) == {
         frozenset(pair): 4 for pair in (ARMS[:2], ARMS[1:], ARMS[::2])
     }
 
 
 def test_each_answer_stands_in_each_place_of_a_query_once() -> None:
-    calls = make_calls("ranking", make_questions(1), None, seed=0)
+    calls = make_ranking_calls(make_questions(1), seed=0)
     places = Counter((call.query_id, place, arm) for call in calls for place, arm in enumerate(call.order))
     assert len(places) == 2 * 3 * 3
     assert set(places.values()) == {1}
@@ -58,7 +58,7 @@ def test_long_reasoning_is_labelled_in_parts() -> None:
 
 def test_probes_show_an_answer_beside_what_was_made_of_it() -> None:
     questions = make_questions()
-    probes = make_probes(questions, make_calls("pairs", questions, None, 0), count=4, seed=0)
+    probes = make_probes(questions, make_pair_calls(questions), count=4, seed=0)
     asked = Counter(call.check for call in probes)
     assert asked.pop("identical") == asked.pop("repeat") == 4  # in one order
     assert asked == dict.fromkeys(("empty", "shuffled", "halved", "repeated_text", "cut_off", "wrong_language"), 8)
@@ -80,6 +80,6 @@ def test_probes_show_an_answer_beside_what_was_made_of_it() -> None:
 
 def test_a_probe_without_answers_that_fit_is_left_out() -> None:
     short = [Question("q", "en", None, "Task", {"cw": "Short.", "general": ""})]
-    probes = make_probes(short, make_calls("pairs", short, None, 0), count=2, seed=0)
+    probes = make_probes(short, make_pair_calls(short), count=2, seed=0)
     assert Counter(call.check for call in probes) == {"identical": 1, "empty": 2, "repeat": 1}
     assert {call.arms for call in probes if call.check != "repeat"} == {("cw",)}

@@ -16,6 +16,7 @@ from coig.errors import ConfigError
 from coig.evaluation.preferences.judgments import collect_judgments
 from coig.judging import judge
 from coig.judging.replies import DIMENSIONS
+from coig.llm.server import TOO_MANY
 from coig.records.judgment import read_judgments
 from coig.records.label import read_labels
 from tests.conftest import outside
@@ -32,6 +33,7 @@ ASKED = {"judge=server", "judge.model=toy", "judge.retries=0", "judge.attempts=2
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The overrides that name the answers, which lie in the working directory."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "wpb.jsonl").write_text("{}\n")
     return write_answers(tmp_path)
 
 
@@ -76,9 +78,9 @@ def test_rankings_ratings_and_labels(answers: list[str]) -> None:
         assert isinstance(one.value, list)
         assert dict(zip(one.arms, one.value, strict=True)) == {"cw": 1, "cw+1k": 2, "general": 3}
     ratings = [(one.arms, one.value) for one in read_lines(PAIRS.with_name("toy-rating.jsonl"))]
-    expected = {("cw",): 2.0, ("cw+1k",): 1.0, ("general",): 0.0}
+    expected = {"cw": 2.0, "cw+1k": 1.0, "general": 0.0}
     assert len(ratings) == 4 * 3
-    assert all(value == dict.fromkeys(DIMENSIONS, expected[arms]) for arms, value in ratings)
+    assert all(value == dict.fromkeys(DIMENSIONS, expected[arm]) for (arm,), value in ratings)
     labels = read_labels(Path("multirun/s/labels/toy-steps.jsonl"))
     assert Counter((one.step, one.label) for one in labels) == {(0, "normal writing"): 12, (1, "self-reflection"): 12}
     assert {one.labeller for one in labels} == {"toy-steps"}
@@ -133,6 +135,32 @@ def test_failures_are_recorded_asked_again_and_counted_by_arm(
     assert all(line.failure is None for line in last.values())
 
 
+@pytest.mark.parametrize(("trouble", "message"), [("fails", "InternalServerError"), ("stalls", "timed out")])
+def test_a_server_in_trouble_ends_the_run_and_the_next_one_goes_on(
+    answers: list[str], trouble: str, message: str
+) -> None:
+    asked = 0
+
+    def reply(body: dict[str, Any]) -> tuple[int, str]:
+        nonlocal asked
+        asked += 1
+        if asked > 3 and trouble == "fails":
+            return 500, "{}"
+        if asked > 3 and trouble == "stalls":
+            time.sleep(1)
+        return toy_judge.judge(body)
+
+    with server(["toy"], reply) as url:
+        with pytest.raises(ConfigError, match=r"requests in a row have failed.*run the same command again") as caught:
+            ask(url, *answers, "judge.timeout=0.5")
+        assert message in str(caught.value)
+        lines = read_lines(PAIRS)
+        assert TOO_MANY <= sum(line.failure is not None for line in lines) < 24
+        trouble = "over"
+        ask(url, *answers)
+    assert len({line.id for line in read_lines(PAIRS) if line.failure is None}) == 24
+
+
 def test_a_killed_run_goes_on_where_it_was(answers: list[str]) -> None:
     asked: Counter[str] = Counter()
 
@@ -185,6 +213,20 @@ def test_a_changed_judge_is_another_judge(answers: list[str], overrides: list[st
     assert PAIRS.read_bytes() == before
 
 
+def test_a_model_that_moves_behind_its_name_is_another_judge(answers: list[str]) -> None:
+    served = "toy-may"
+
+    def reply(body: dict[str, Any]) -> tuple[int, str]:
+        status, content = toy_judge.judge(body)
+        return status, json.dumps(json.loads(content) | {"model": served})
+
+    with server(["toy"], reply) as url:
+        ask(url, *answers, "pairs_per_query=1")
+        served = "toy-june"
+        with pytest.raises(ConfigError, match=r"is by another judge:\n  - sampling.served: toy-may → toy-june"):
+            ask(url, *answers)
+
+
 def test_changed_answers_are_not_mixed_with_judged_ones(answers: list[str]) -> None:
     judge(configure("judge=local", *answers))
     file = Path("origin_en.json")
@@ -207,7 +249,8 @@ def test_a_dry_run_asks_nothing(answers: list[str], capsys: pytest.CaptureFixtur
     ("overrides", "message"),
     [
         (["judge=local", "ask=rating"], "local can be asked pairs or ranking only"),
-        (["judge=local", "ask=ranking", "probes=2"], "probes=2: are pairs"),
+        (["judge=local", "ask=ranking", "probes=2"], "ask=ranking: probes and a yardstick are pairs"),
+        (["judge=local", "yardstick=[wpb.jsonl]", "probes=2"], "probes: are made of a study's answers"),
         (["judge=server"], "judge.model: not set"),
         (["judge=reward"], "judge.model: not set"),
         (["judge=server", "judge.model=m", "judge.attempts=0"], "judge.attempts"),
@@ -220,13 +263,33 @@ def test_mistakes_are_named(answers: list[str], overrides: list[str], message: s
         judge(configure(*answers, *overrides))
 
 
-def test_people_s_file_is_not_added_to(answers: list[str]) -> None:
+def test_a_yardstick_is_judged_apart_from_the_study(answers: list[str]) -> None:
+    Path("multirun/s").mkdir(parents=True)
+    pairs = [{"prompt": f"Task {n}", "chosen": "good", "rejected": "plain", "category": "poem"} for n in range(2)]
+    Path("wpb.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    with server(["toy"], toy_judge.judge) as url:
+        ask(url, "study=s", "yardstick=wpb.jsonl")
+    lines = sorted(read_lines(PAIRS.parent / "yardstick" / "toy.jsonl"), key=lambda line: str(line.id))
+    assert [(line.query_id, line.lang, line.genre, line.arms, line.value) for line in lines] == [
+        (f"wpb-{number}", "en", "poem", *said)
+        for number in (1, 2)
+        for said in ((("chosen", "rejected"), "a"), (("rejected", "chosen"), "b"))
+    ]
+    assert not PAIRS.exists()
+
+
+def test_other_files_are_not_added_to(answers: list[str]) -> None:
     judge(configure("judge=local", *answers, "name=ann"))
     file = PAIRS.with_name("ann.jsonl")
-    lines = [json.loads(line) | {"judge": None} for line in file.read_text().splitlines()]
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(ConfigError, match=r"ann.jsonl:1: was not written by judge.py"):
-        judge(configure("judge=local", *answers, "name=ann"))
+    first, second, *_ = map(json.loads, file.read_text().splitlines())
+    for lines, message in (
+        ([first | {"judge": None}, second], "ann.jsonl:1: was not written by judge.py"),
+        ([first, second | {"judge": {"model": "other"}}], "ann.jsonl:2: is by another judge than the lines before"),
+        ([first, {"id": 1}], r"ann.jsonl:2: damaged \(query_id: missing\)"),
+    ):
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        with pytest.raises(ConfigError, match=message):
+            judge(configure("judge=local", *answers, "name=ann"))
 
 
 def test_the_files_are_read_as_any_judgments(answers: list[str]) -> None:

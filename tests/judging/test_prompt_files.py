@@ -8,7 +8,7 @@ import pytest
 
 from coig.errors import ConfigError
 from coig.judging.cases import Case
-from coig.judging.prompts import hash_prompts, read_prompts
+from coig.judging.prompt_files import hash_prompts, read_prompts
 from coig.judging.replies import DIMENSIONS, tags_of
 
 

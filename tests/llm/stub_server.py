@@ -19,6 +19,7 @@ class Quiet(ThreadingHTTPServer):
     """A server that does not mind clients that leave without waiting for an answer."""
 
     daemon_threads = True
+    request_queue_size = 256  # Python's 5 lets the kernel reset connections where many arrive at once
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):

@@ -19,23 +19,22 @@ Spoil = Callable[[Question, str], str | None]  # makes a probe's text of an arm'
 
 
 def make_probes(questions: Sequence[Question], pairs: Sequence[Call], count: int, seed: int) -> list[Call]:
-    """Return the checks of a judge, each kind on `count` prompts that are drawn at random, half of them per language.
+    """Return the checks of a judge, each kind on `count` prompts, drawn at random in turn of each language.
 
     A probe compares an arm's answer with a text that was made of it: the same text, an empty one, one with a defect, or
     the arm's answer to a query of the other language. It is shown in both orders, except for the same text. A repeat is
-    one of `pairs`, asked again. Logs which checks have too few answers that fit.
+    one of `pairs`, asked again. Logs which probes have too few answers that fit.
     """
-    calls: list[Call] = []
+    probes: list[Call] = []
     for kind, spoil in _kinds(questions, seed).items():
-        made = list(islice(_probes(kind, spoil, _draw(questions, seed, kind), seed), count))
+        found = (calls for one in _draw(questions, seed, kind) if (calls := _probe(one, kind, spoil, seed)))
+        made = list(islice(found, count))
         if len(made) < count:
-            log.warning(
-                "probe %s: asked on %d of %d prompts, the others have no answer that fits", kind, len(made), count
-            )
-        calls += chain.from_iterable(made)
+            log.warning("probe %s: %d of %d prompts have an answer that fits", kind, len(made), count)
+        probes += chain.from_iterable(made)
     by_query = {call.query_id: call for call in shuffled(pairs, seed, "repeat")}
     drawn = islice(_draw([one for one in questions if one.query_id in by_query], seed, "repeat"), count)
-    return calls + [make_call("pairs", one, by_query[one.query_id].order, "repeat") for one in drawn]
+    return probes + [make_call("pairs", one, by_query[one.query_id].order, "repeat") for one in drawn]
 
 
 def _kinds(questions: Sequence[Question], seed: int) -> dict[Check, Spoil]:
@@ -65,18 +64,21 @@ def _draw(questions: Sequence[Question], seed: int, kind: Check) -> Iterator[Que
     return (one for together in zip_longest(*of_langs) for one in together if one is not None)
 
 
-def _probes(kind: Check, spoil: Spoil, questions: Iterator[Question], seed: int) -> Iterator[list[Call]]:
-    """Yield the calls of a probe on each question that has an answer which fits, of an arm that is drawn at random."""
-    for question in questions:
-        arms = [
-            arm for arm in shuffled(question.answers, seed, question.query_id, kind) if question.answers[arm].strip()
-        ]
-        for arm in arms:
-            text = spoil(question, arm)
-            if text is not None:
-                intact = question.answers[arm]
-                orders = [((arm, kind), (intact, text)), ((kind, arm), (text, intact))]
-                shown = orders[:1] if kind == "identical" else orders
-                cases = [(order, Case("pairs", question.lang, question.prompt, texts)) for order, texts in shown]
-                yield [Call(case, question.query_id, question.genre, order, kind) for order, case in cases]
-                break
+def _probe(question: Question, kind: Check, spoil: Spoil, seed: int) -> list[Call] | None:
+    """Return the calls of a probe on a question, for an arm drawn at random; None if no answer fits."""
+    written = [arm for arm, text in question.answers.items() if text.strip()]
+    for arm in shuffled(written, seed, question.query_id, kind):
+        text = spoil(question, arm)
+        if text is not None:
+            return _compare(question, kind, arm, text)
+    return None
+
+
+def _compare(question: Question, kind: Check, arm: str, made: str) -> list[Call]:
+    """Return the calls that compare an arm's answer with a text that was made of it."""
+    texts = {arm: question.answers[arm], kind: made}
+    orders = [(arm, kind)] if kind == "identical" else [(arm, kind), (kind, arm)]
+    cases = {
+        order: Case("pairs", question.lang, question.prompt, tuple(texts[one] for one in order)) for order in orders
+    }
+    return [Call(case, question.query_id, question.genre, order, kind) for order, case in cases.items()]

@@ -1,9 +1,9 @@
 """`judge=local`: a stated rule that needs no model and no server. It shows how judging works, not which answer is good.
 
-An answer's score is `language` · (share of it in the query's language) + `fresh` · (share of its 4-grams of words that
-are not repetitions) + `ended` · (1 if it ends with the end of a sentence, else 0). An empty answer scores 0. The higher
-score wins; a difference below `tie` is a tie. The rule sees neither the task nor what an answer means: it cannot tell
-whether sentences stand in the right order, whether a text is half of another, or whether it is any good.
+An answer's score is `language` · (share of it in the query's language) + `fresh` · (share of its 4-grams of Chinese
+characters and English words that are not repetitions) + `ended` · (1 if it ends with the end of a sentence, else 0). An
+empty answer scores 0. The higher score wins; a difference below `tie` is a tie. The rule sees neither the task nor what
+an answer means: it cannot tell whether sentences stand in the right order, or whether a text is any good.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from coig.judging.scores import SCORED, opinion_by_scores
 from coig.llm.tokens import NONE, Prices, Usage
 from coig.records.judgment import JudgeFacts
 from coig.text.diversity import self_repetition
-from coig.text.language import HAN, HAN_PER_WORD, LATIN_WORD
-from coig.text.words import words
+from coig.text.language import HAN, HAN_PER_WORD, LATIN_LETTERS, LATIN_WORD
 
 VERSION = 1  # of the rule above; another rule is another judge
+TOKEN = re.compile(f"{HAN.pattern}|[{LATIN_LETTERS}]+")
 ENDED = re.compile(r"[。！？!?.…~～][”’」』\"')）*_\s]*$")
 SCALE = 4.0  # a difference of 0.5 is a probability of 0.88
 BATCH = 256  # cases after which opinions are written
@@ -76,7 +76,7 @@ class RuleJudge:
         if not text.strip():
             return 0.0
         weights = self.weights
-        fresh = 1 - (self_repetition(words(text)) or 0.0)
+        fresh = 1 - (self_repetition(TOKEN.findall(text)) or 0.0)
         return (
             weights["language"] * _share_in(lang, text)
             + weights["fresh"] * fresh

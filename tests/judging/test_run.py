@@ -205,7 +205,7 @@ def test_a_changed_judge_is_another_judge(answers: list[str], overrides: list[st
         text = own.read_text(encoding="utf-8").replace("Length is no merit", "Length is a merit")
         Path("mine", f"{lang}.yaml").write_text(text, encoding="utf-8")
     with server(["toy"], toy_judge.judge) as url:
-        ask(url, *answers)
+        ask(url, *answers, "pairs_per_query=1")
         before = PAIRS.read_bytes()
         given = [*ASKED, f"judge.base_url={url}"] if "judge=local" not in overrides else []
         with pytest.raises(ConfigError, match=rf"is by another judge:\n  - {difference}"):

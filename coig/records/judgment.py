@@ -24,6 +24,8 @@ NO_JUDGMENT = (
 )
 SCORES = {"a": 1.0, "tie": 0.5, "b": 0.0}  # of the first arm
 Kind = Literal["ranking", "pairwise", "rating", "abstention"]
+# with judges, `arms` of a check but repeat is (arm, the check's name), for the arm's answer and what was made of it
+Check = Literal["repeat", "identical", "shuffled", "halved", "repeated_text", "empty", "cut_off", "wrong_language"]
 
 
 class JudgeFacts(Record):
@@ -60,12 +62,16 @@ class Judgment(Record):
     # of a ranking: how many of the best were placed; the others rank below them, equally; None: all were placed
     placed: int | None = None
     probability: float | None = None  # of this query and these arms being drawn
-    check: Literal["repeat", "identical", "shuffled", "halved", "repeated_text"] | None = None  # of the rater's care
+    check: Check | None = None  # of the rater's care, or a probe of a judge
     care: float | None = None  # 0–1, how well the rater did in a check; 1 is right
     characters: int | None = None  # of the prompt and the answers that were shown
     judge: JudgeFacts | None = None
     soft: float | None = None  # a judge's probability that the first arm wins
     failure: str | None = None  # why a judge gave no verdict
+    attempts: int | None = None  # how often a judge was asked until its reply could be read
+    prompt_tokens: int | None = None  # of all attempts
+    reply_tokens: int | None = None
+    shown: str | None = None  # digest of the prompt and the answers that a judge was shown
 
     @property
     def counts(self) -> bool:

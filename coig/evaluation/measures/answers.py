@@ -10,14 +10,8 @@ import polars as pl
 from coig.config.fields import LANGUAGES
 from coig.records.answer import Answer
 from coig.study.roster import Roster
-<<<<<<< HEAD
-from coig.text.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 from coig.text.lexical import Measures, measure_texts
-=======
-from coig.text.diversity import diversity, ttr_of_first
 from coig.text.script import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
-from coig.text.words import words
->>>>>>> cards
 
 DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
 SCHEMA = {
@@ -41,6 +35,7 @@ SCHEMA = {
     "foreign_position": pl.Float64,  # 0–1, where the other script begins; null without contamination
     "finished": pl.Boolean,  # ended by itself and is not empty; null if not recorded
 }
+
 
 def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster) -> pl.DataFrame:
     """Measure each answer; return a row per answer with the columns of SCHEMA.

@@ -13,10 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coig.evaluation.reasoning.cues import FALSE_FRIEND, NORMAL, PATTERNS
-from coig.evaluation.reasoning.steps import steps
 from coig.records.label import BEHAVIOURS, Behaviour, Label
 from coig.statistics.agreement import cohen_kappa
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
+from coig.text.steps import steps
 
 DECILES = 10
 STEPS = {

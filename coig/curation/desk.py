@@ -62,6 +62,12 @@ def is_drawn(text: Text) -> bool:
     return any(event.value.get("drawn") for event in text.of_kind("screen"))
 
 
+def is_cleared(text: Text) -> bool:
+    """Tell whether somebody has said, since the text was last written, that its personal data may be published."""
+    kinds = [event.kind for event in text.events if event.kind in ("write", "clear")]
+    return kinds[-1:] == ["clear"]
+
+
 def _write(pen: Pen, text: Text, act: Writing, actor: Actor, rules: Accept) -> None:
     """Add a version of the triplet; it waits for scores."""
     if text.state == "refine" and text.triplet.by.name != actor.name:

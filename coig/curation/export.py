@@ -22,7 +22,7 @@ from coig.config import CurateConfig
 from coig.config.fields import files_of
 from coig.curation.card import write_cards
 from coig.curation.dedupe import read_guarded
-from coig.curation.desk import parts_of
+from coig.curation.desk import is_cleared, parts_of
 from coig.curation.near_duplicates import find_alike
 from coig.curation.rules import decisions_of, scores_of
 from coig.curation.screen import draw
@@ -84,7 +84,7 @@ def find_held_back(accepted: Sequence[Text], config: CurateConfig) -> dict[str, 
     reasons: dict[str, str] = {}
     for text in accepted:
         found = [(part, one.kind) for part, whole in parts_of(text).items() for one in find_personal_data(whole)]
-        if found and not text.of_kind("clear"):
+        if found and not is_cleared(text):
             reasons[text.key] = "personal data: " + ", ".join(f"{kind} in the {part}" for part, kind in found)
     guarded = read_guarded(files_of(config.dedupe.against))
     prompts = [shingles_of(parts_of(text)["prompt"]) for text in accepted]

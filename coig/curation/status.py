@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from coig.config import CurateConfig
+from coig.curation.desk import is_cleared
 from coig.curation.store import Store, Text
 from coig.curation.summary import (
     PAPER_FIRST_ROUND,
@@ -121,4 +122,4 @@ def describe_rate(rate: Rate) -> str:
 
 def has_open_personal_data(text: Text) -> bool:
     """Tell whether what may be personal data was found in a text and nobody has cleared it."""
-    return bool(text.of_kind("ingest")[-1].value["personal_data"]) and not text.of_kind("clear")
+    return bool(text.of_kind("ingest")[-1].value["personal_data"]) and not is_cleared(text)

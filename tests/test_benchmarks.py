@@ -20,6 +20,7 @@ INPUTS = {  # inputs of each benchmark that are not in the repository
     "generation": (),
     "evaluation": (CORPUS,),
     "annotation": (),
+    "judging": (),
     "sweep": (),
     "gpu": (),
 }

@@ -38,6 +38,7 @@ OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
         *{"texts", "markdown", "lease_minutes", "link_days", "base_url", "host", "port", "history", "export", "import"},
         *{"erase", "database"},
     },
+    "judge": {"judge", "ask", "pairs_per_query", "probes", "name", "dry_run"},
     "evaluate": {"judgments", "yardstick", "answers", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power"},
 }
@@ -188,8 +189,9 @@ def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         text=True,
         check=True,
     ).stdout
-    stages = [line.split()[1:] for line in printed.replace("\\\n", " ").splitlines() if re.search(r"\w+\.py ", line)]
-    assert [script for script, *_ in stages] == ["train.py", "generate.py", "evaluate.py"]
+    lines = printed.replace("\\\n", " ").replace('"', "").splitlines()
+    stages = [command.split() for line in lines for command in re.findall(r"\w+\.py .*", line)]
+    assert [script for script, *_ in stages] == ["train.py", "generate.py", "evaluate.py", "judge.py"]
     for script, *arguments in stages:
         check_stage(script.removesuffix(".py"), arguments, monkeypatch)
 

@@ -137,8 +137,9 @@ def _half_for_new_raters(scores: Floats, variance: Floats, weights: Floats, free
     known = np.isfinite(scores).reshape(-1, *scores.shape[-2:])[0]
     spread = float(((weights @ known) ** 2).sum())  # the mean's variance, if the raters' own means have variance 1
     whole = variance + between.variance * spread
+    of_raters = np.where(between.variance > 0, between.raw * spread, 0)  # no more than noise: prompts alone vary
     with np.errstate(invalid="ignore", divide="ignore"):
-        own = whole**2 / (variance**2 / freedom + (between.raw * spread) ** 2 / between.freedom)
+        own = whole**2 / (variance**2 / freedom + of_raters**2 / between.freedom)
     half: Floats = stdtrit(np.nan_to_num(own, nan=1.0).clip(between.freedom), 0.975) * np.sqrt(whole)
     return half
 

@@ -13,9 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coig.evaluation.reasoning.cues import FALSE_FRIEND, NORMAL, PATTERNS
-from coig.evaluation.reasoning.steps import steps
 from coig.records.label import BEHAVIOURS, Behaviour
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
+from coig.text.steps import steps
 
 DECILES = 10
 STEPS = {

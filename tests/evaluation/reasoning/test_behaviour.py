@@ -20,9 +20,9 @@ from coig.evaluation.reasoning.behaviour import (
     shares,
     transitions,
 )
-from coig.evaluation.reasoning.steps import steps
 from coig.records.label import BEHAVIOURS, Behaviour, read_labels
 from coig.statistics.intervals import bootstrap_weights
+from coig.text.steps import steps
 
 EXAMPLES: dict[Behaviour, list[str]] = {
     "self-reflection": [

@@ -21,6 +21,7 @@ from coig.config.command_line import check_command_line, config_of
 from coig.data.sources import local
 from coig.errors import ConfigError
 from coig.evaluation.power import parse_plan
+from coig.evaluation.power_with_judge import WITH_JUDGE
 from coig.evaluation.preferences.judgments import collect_judgments
 from coig.records.label import read_labels
 from coig.study.__main__ import COMMANDS
@@ -39,7 +40,7 @@ OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
     },
     "judge": {"judge", "ask", "pairs_per_query", "probes", "name", "dry_run"},
     "curate": {"stage", "ingest", "dedupe"},
-    "evaluate": {"judgments", "answers", "labels", "rating", "claims", "real_names"},
+    "evaluate": {"judgments", "yardstick", "answers", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power"},
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -112,7 +113,8 @@ def check_tool(name: str, arguments: list[str]) -> None:
     own = ("query_id=", "format=")
     overrides = [argument for argument in arguments if not argument.startswith(own)]
     if name == "power":
-        parse_plan(overrides)
+        of_plan = [argument for argument in overrides if argument.partition("=")[0] not in WITH_JUDGE]
+        parse_plan(of_plan if len(of_plan) == len(overrides) else [*of_plan, "raters=4"])
     elif name == "study":
         assert arguments[0] in COMMANDS
     elif name == "plan":

@@ -169,11 +169,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
+def read_judgments(file: Path, study: str | None) -> Iterator[tuple[str, Judgment]]:
     """Yield (`file:line`, judgment) for every row of a file that holds a judgment.
 
     Logs how many rows were changed while reading, and how. Raises DataError with place and remedy for a row that is no
-    judgment or is of another study.
+    judgment or is of another study; None as `study` allows any.
     """
     changes: Counter[str] = Counter()
     rows = 0
@@ -190,7 +190,7 @@ def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
             raise DataError(f"{place}: {error}") from None
         if judgment is None:
             continue
-        if judgment.study not in (None, study):
+        if study is not None and judgment.study not in (None, study):
             raise DataError(
                 f"{place}: is of study {judgment.study}, not {study}; name its file in that study's evaluation"
             )

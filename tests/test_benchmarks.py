@@ -20,6 +20,7 @@ INPUTS = {  # inputs of each benchmark that are not in the repository
     "generation": (),
     "evaluation": (CORPUS,),
     "annotation": (),
+    "annotation_traffic": (),
     "sweep": (),
 }
 # what the machine with a GPU lacks, or the benchmark for GPUs can do without

@@ -16,10 +16,12 @@ from omegaconf import OmegaConf
 from coig.study.arm import Arm
 from tests.conftest import Command, outside
 from tests.forked import Forked
+from tests.small_model import SMALL_MODEL
 
 TINY = (
     *("study=s", "data.scale=0.001", "data.creative.size=6", "data.validation.general=2"),
     *("trainer.max_epochs=1", "trainer.global_batch_size=2", "trainer.checkpoint_every=1", "model.max_length=160"),
+    *SMALL_MODEL,
 )
 SWEEP = ("-m", *TINY, "logger=none", "data.ratio=0,1k", "seed=0,1")
 STEPS = {"cw": 3, "cw-s1": 3, "cw+1k": 4, "cw+1k-s1": 4}

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from coig.config.ratio import Ratio
-from coig.text.language import LANGUAGES as LANGUAGES
-from coig.text.language import Language as Language
+from coig.text.language_codes import LANGUAGES as LANGUAGES
+from coig.text.language_codes import Language as Language
 
 MULTIRUN = Path("multirun")  # the folder of studies, relative to the working directory
 SAMPLE = Path(__file__).parents[1] / "sample"

@@ -23,7 +23,7 @@ from coig.errors import DataError
 from coig.files.atomic import sha256_of
 from coig.files.rows import Damaged, read_rows
 from coig.text.cleaning import Row, content_id, prompt_key
-from coig.text.script import script_share
+from coig.text.language import script_share
 from coig.text.think_tags import REASONING_END
 
 PART_CHARACTERS = 1 << 23  # characters in one parquet file; limits memory use

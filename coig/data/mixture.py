@@ -22,7 +22,7 @@ from coig.data.pools import Pool, open_pool
 from coig.errors import DataError
 from coig.records.query import read_queries
 from coig.text.cleaning import prompt_key
-from coig.text.script import language_of
+from coig.text.language import language_of
 
 log = logging.getLogger(__name__)
 FOREIGN = 0.1  # warn if more than this share of rows is in another language's script

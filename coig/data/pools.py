@@ -33,7 +33,7 @@ from coig.errors import DataError
 from coig.files.atomic import atomic_folder
 from coig.files.rows import read_rows
 from coig.text.cleaning import SIMPLIFIED, clean_text
-from coig.text.script import script_share
+from coig.text.language import script_share
 from coig.text.think_tags import split_completion
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from coig.data.packing import layout
 from coig.data.tokens import Encoded, Segment
-from coig.text.language import LANGUAGES
+from coig.text.language_codes import LANGUAGES
 
 KINDS = ("creative", "general")
 # losses are reported for each kind/language/segment

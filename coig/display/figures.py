@@ -17,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from coig.text.script import HAN
+from coig.text.language import HAN
 
 log = logging.getLogger(__name__)
 CREATIVE, GENERAL, INK, SOFT, GRID = "#2f6f8f", "#9a8c7c", "#333333", "#8a8580", "#e4e0da"

@@ -1,19 +1,30 @@
-"""The languages of data and answers, by the codes that records have."""
+"""Detect a text's language from its script; language identifiers miss texts that mix two."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal, get_args
 
-Language = Literal["zh", "en"]
-LANGUAGES: tuple[str, ...] = get_args(Language)
-NAMES = {  # of a language, as data sets write it; codes of regions and scripts behind it are left out
-    **dict.fromkeys(("zh", "zho", "chi", "cmn", "cn", "chinese", "mandarin", "中文", "汉语", "漢語"), "zh"),
-    **dict.fromkeys(("en", "eng", "english", "英文", "英语", "英語"), "en"),
-}
+import polars as pl
+
+HAN_LETTERS = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+LATIN_LETTERS = r"A-Za-z\u00c0-\u024f"
+HAN = re.compile(f"[{HAN_LETTERS}]")
+LATIN_WORD = re.compile(f"[{LATIN_LETTERS}]+(?:['’][A-Za-z]+)*")
+HAN_PER_WORD = 1.6  # a Latin word says about as much as 1.6 Han characters
+PURE = 0.8  # least script share at which a text counts as one language
 
 
-def language_code(name: object) -> str:
-    """Return `zh` for zh-CN, zh_Hans, Chinese …, `en` for EN, en-US, English …; any other name as it is."""
-    first = re.split(r"[-_ (]", str(name).strip().casefold())[0]
-    return NAMES.get(first, str(name))
+def script_share(text: pl.Expr) -> pl.Expr:
+    """Return the share of Chinese script: Han characters / (Han characters + 1.6 × Latin words).
+
+    0 is English and 1 Chinese; null is a text with neither.
+    """
+    han = text.str.count_matches(HAN.pattern)
+    both = han + HAN_PER_WORD * text.str.count_matches(LATIN_WORD.pattern)
+    return pl.when(both > 0).then(han / both)
+
+
+def language_of(share: pl.Expr) -> pl.Expr:
+    """Return `zh`, `en` or `mixed` for a share from `script_share`, `und` (undetermined) for a null one."""
+    one = pl.when(share >= PURE).then(pl.lit("zh")).when(share <= 1 - PURE).then(pl.lit("en"))
+    return pl.when(share.is_null()).then(pl.lit("und")).otherwise(one.otherwise(pl.lit("mixed")))

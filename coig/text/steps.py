@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from coig.text.script import HAN, HAN_PER_WORD, LATIN_WORD
+from coig.text.language import HAN, HAN_PER_WORD, LATIN_WORD
 
 SHORTEST_STEP = 10  # Han characters; a Latin word counts as HAN_PER_WORD
 MOST_SENTENCES = 3  # in a step

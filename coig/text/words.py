@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 import rjieba
 from jieba import finalseg
 
-from coig.text.script import HAN
+from coig.text.language import HAN
 
 CHINESE = re.compile(r"[\u4e00-\u9fd5]+")  # what jieba's model segments
 START = tuple(finalseg.start_P[state] for state in "BMES")

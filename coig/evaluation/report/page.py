@@ -19,7 +19,7 @@ from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
 from coig.evaluation.report.results import Evaluation, split_by_language
 from coig.evaluation.report.sections import DOSE, JUDGES, QUESTION, SECTIONS
 from coig.evaluation.report.tables import arm_table, views_in
-from coig.text.script import HAN
+from coig.text.language import HAN
 
 MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not measured": "–"}
 CAPTIONS = {

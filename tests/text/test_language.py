@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from coig.text.script import language_of, script_share
+from coig.text.language import language_of, script_share
 
 
 @pytest.mark.parametrize(

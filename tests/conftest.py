@@ -17,6 +17,7 @@ import pytest
 
 from tests.forked import PATIENCE, Forked
 from tests.forked import ROOT as ROOT
+from tests.forked import outside as outside
 
 SHARED = ROOT.parent / "shared"
 
@@ -31,11 +32,6 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 def pytest_collection_finish() -> None:
     """Keep all that was imported out of garbage collections, which would visit it again and again."""
     gc.freeze()
-
-
-def outside() -> dict[str, str]:
-    """Return the environment without W&B's variables, so that a new process does not join our W&B service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -119,8 +115,8 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Export the base itself as an arm, which nobody had to train."""
     from coig.config import Model
     from coig.data.tokenizer import load_tokenizer
-    from coig.models.causal_lm import load_model
     from coig.models.export import export
+    from coig.models.loading import load_model
     from tests.generation.asking import SYSTEM
     from tests.studies import make_arm
 

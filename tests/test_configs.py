@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from coig.config import AnnotateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
+from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
 from coig.config.command_line import CONF, compose_job
 from coig.config.loading import load_config
 
@@ -14,6 +14,7 @@ ROOTS: dict[str, type[Node]] = {
     "train": TrainConfig,
     "generate": GenerateConfig,
     "annotate": AnnotateConfig,
+    "curate": CurateConfig,
     "judge": JudgeConfig,
     "evaluate": EvaluateConfig,
 }

@@ -39,6 +39,7 @@ OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
         *{"erase", "database"},
     },
     "judge": {"judge", "ask", "pairs_per_query", "probes", "name", "dry_run"},
+    "curate": {"stage", "ingest", "dedupe"},
     "evaluate": {"judgments", "yardstick", "answers", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power"},
 }

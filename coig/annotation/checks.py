@@ -60,9 +60,13 @@ def measure_care(
 
 
 def _to_ranks(value: Mapping[str, Any]) -> dict[str, float]:
-    """Return a number for each arm, lower is better: its rank, or minus its rating (overall, or summed)."""
+    """Return a number for each arm, lower is better: its rank, or minus its rating (overall, or summed).
+
+    Arms that were not placed come last, and are equal.
+    """
+    last = len(value) + 1
     return {
-        arm: -float(one.get(OVERALL, sum(one.values()))) if isinstance(one, dict) else float(one)
+        arm: -float(one.get(OVERALL, sum(one.values()))) if isinstance(one, dict) else float(one or last)
         for arm, one in value.items()
     }
 

@@ -63,9 +63,15 @@ class Drawing:
         """Return the columns of a task that follow from its item."""
         question = item.question
         return {
-            **{"item": item.key, "query_id": question.query_id, "lang": question.lang, "genre": question.genre},
-            **{"kind": self.kind, "arms": list(item.arms), "probability": item.probability},
-            **{"texts": question.hashes(item.arms), "characters": question.characters(item.arms)},
+            "item": item.key,
+            "query_id": question.query_id,
+            "lang": question.lang,
+            "genre": question.genre,
+            "kind": self.kind,
+            "arms": list(item.arms),
+            "probability": item.probability,
+            "texts": question.hashes(item.arms),
+            "characters": question.characters(item.arms),
         }
 
     def _order(self, item: Item, own: Sequence[Row[Any]], rater: Row[Any]) -> list[str]:

@@ -4,6 +4,7 @@ A node with a `_target_` constructs something, such as an optimizer; it is check
 """
 
 from coig.config.annotation import AnnotateConfig, Checks, Protocol
+from coig.config.curation import CurateConfig
 from coig.config.data import LOCAL, Creative, Data, Filters, Hub, Source, Validation
 from coig.config.judging import JudgeConfig
 from coig.config.nodes import Constructor, Logger, Node
@@ -29,6 +30,7 @@ __all__ = [
     "Checks",
     "Constructor",
     "Creative",
+    "CurateConfig",
     "Data",
     "EvaluateConfig",
     "Filters",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from string import ascii_uppercase
 from typing import Any, Literal
 
@@ -40,16 +40,17 @@ def reply_to(case: Case) -> type[BaseModel]:
     return _choices(labels_of(case), Behaviour)
 
 
-def _choices(names: Sequence[str], choices: Any) -> type[BaseModel]:
+@lru_cache  # making a model takes longer than using it
+def _choices(names: tuple[str, ...], choices: Any) -> type[BaseModel]:
     """Return a model with a field for each name, all with the same choices."""
     fields: dict[str, Any] = {f"field_{place}": (choices, Field(alias=name)) for place, name in enumerate(names)}
     return create_model("Reply", **fields)
 
 
-def labels_of(case: Case) -> list[str]:
+def labels_of(case: Case) -> tuple[str, ...]:
     """Return what a case's texts are called: A, B …, or 1, 2 … for steps."""
-    count = len(case.texts)
-    return [str(place + 1) for place in range(count)] if case.asked == "steps" else list(ascii_uppercase[:count])
+    names = map(str, range(1, len(case.texts) + 1)) if case.asked == "steps" else ascii_uppercase[: len(case.texts)]
+    return tuple(names)
 
 
 def tags_of(case: Case) -> list[str]:

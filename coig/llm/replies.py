@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -52,6 +53,7 @@ def _describe_field(about: dict[str, Any]) -> str:
     return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices) or f"<{about.get('type', 'text')}>"
 
 
+@lru_cache
 def _properties(schema: type[BaseModel]) -> dict[str, dict[str, Any]]:
     """Return the JSON schema of each field, by the name that replies use."""
     properties: dict[str, dict[str, Any]] = schema.model_json_schema()["properties"]

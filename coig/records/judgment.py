@@ -59,6 +59,8 @@ class Judgment(Record):
     created_at: str | None = None
     good: bool | dict[str, bool] | None = None  # whether the answers are good enough at all
     read: dict[str, float] | None = None  # share of each arm's answer that was seen
+    # of a ranking: how many of the best were placed; the others rank below them, equally; None: all were placed
+    placed: int | None = None
     probability: float | None = None  # of this query and these arms being drawn
     check: Check | None = None  # of the rater's care, or a probe of a judge
     care: float | None = None  # 0–1, how well the rater did in a check; 1 is right
@@ -79,13 +81,15 @@ class Judgment(Record):
     def pairs(self) -> Iterator[tuple[str, str, float]]:
         """Yield (arm, other arm, score) for each pair that a ranking or a verdict compares.
 
-        The score is 1 if the first of them won, 0 if it lost, 0.5 for a tie. Ratings compare no pairs.
+        The score is 1 if the first of them won, 0 if it lost, 0.5 for a tie. Ratings compare no pairs, and two answers
+        that a ranking left unplaced are not compared.
         """
         if self.kind == "pairwise" and isinstance(self.value, str):
             yield self.arms[0], self.arms[1], SCORES[self.value]
         elif self.kind == "ranking" and isinstance(self.value, list):
             for (arm, rank), (other, rank_of_other) in combinations(zip(self.arms, self.value, strict=True), 2):
-                yield arm, other, 0.5 if rank == rank_of_other else float(rank < rank_of_other)
+                if self.placed is None or min(rank, rank_of_other) <= self.placed:
+                    yield arm, other, 0.5 if rank == rank_of_other else float(rank < rank_of_other)
 
     @model_validator(mode="before")
     @classmethod
@@ -100,6 +104,7 @@ class Judgment(Record):
         arms = _check_arms(row.get("arms"))
         if row.get("failure") is None:
             row = {**row, "value": VALUES[row["kind"]](arms, row.get("value"))}
+            _check_placed(row["value"], row.get("placed"))
         genre = row.get("genre") if isinstance(row.get("genre"), str) else None
         return {**row, "genre": genre or None}
 
@@ -119,6 +124,11 @@ def _check_ranks(arms: list[str], value: Any) -> list[float]:
     if len(ranks) != len(arms) or not all(_is_number(rank) and rank >= 1 for rank in ranks):
         raise ValueError(f"value: must be a rank from 1 on for each of the {len(arms)} arms; equal ranks are ties")
     return [float(rank) for rank in ranks]
+
+
+def _check_placed(value: Any, placed: Any) -> None:
+    if placed is not None and (not isinstance(value, list) or sum(rank <= placed for rank in value) != placed):
+        raise ValueError(f"placed: must be the number of arms with a rank from 1 to {placed}, in a ranking")
 
 
 def _check_winner(arms: list[str], value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 from coig.config import JudgeConfig
@@ -33,6 +34,7 @@ def write_answers(folder: Path, queries: int = 2) -> list[str]:
     return ["study=s", "answers=[origin_*.json,1k_*.json,baseline_*.json]"]
 
 
+@cache
 def configure(*overrides: str) -> JudgeConfig:
     """Return the config of `judge.py` with these overrides."""
     return config_of("judge", JudgeConfig, list(overrides))

@@ -15,6 +15,7 @@ import pytest
 from coig.errors import ConfigError
 from coig.evaluation.preferences.judgments import collect_judgments
 from coig.judging import judge
+from coig.judging.prompt_files import OWN
 from coig.judging.replies import DIMENSIONS
 from coig.llm.server import TOO_MANY
 from coig.records.judgment import read_judgments
@@ -26,7 +27,7 @@ from tests.judging.studies import ARMS, configure, read_lines, write_answers
 from tests.llm.stub_server import chat, server
 
 PAIRS = Path("multirun/s/judgments/toy.jsonl")
-ASKED = {"judge=server", "judge.model=toy", "judge.retries=0", "judge.attempts=2", "judge.concurrency=4"}
+ASKED = ["judge=server", "judge.model=toy", "judge.retries=0", "judge.attempts=2", "judge.concurrency=4"]
 
 
 @pytest.fixture
@@ -37,8 +38,11 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return write_answers(tmp_path)
 
 
-def ask(url: str, *overrides: str) -> None:
-    judge(configure(*ASKED, f"judge.base_url={url}", *overrides))
+def ask(url: str, answers: list[str], keys: dict[str, Any] | None = None, **changes: Any) -> None:
+    """Judge with the toy; `keys` are the judge's, `changes` other ones. Composing a config each time would be slow."""
+    config = configure(*ASKED, *answers)
+    node = config.judge.model_copy(update={"base_url": url} | (keys or {}))
+    judge(config.model_copy(update={"judge": node} | changes))
 
 
 def test_pairs_are_written_as_ordinary_judgments(answers: list[str]) -> None:
@@ -49,7 +53,7 @@ def test_pairs_are_written_as_ordinary_judgments(answers: list[str]) -> None:
         return toy_judge.judge(body)
 
     with server(["toy"], reply) as url:
-        ask(url, *answers)
+        ask(url, answers)
     lines = read_lines(PAIRS)
     assert len(lines) == 4 * 3 * 2
     for line in lines:
@@ -71,7 +75,7 @@ def test_pairs_are_written_as_ordinary_judgments(answers: list[str]) -> None:
 def test_rankings_ratings_and_labels(answers: list[str]) -> None:
     with server(["toy"], toy_judge.judge) as url:
         for asked in ("ranking", "rating", "steps"):
-            ask(url, *answers, f"ask={asked}")
+            ask(url, answers, ask=asked)
     rankings = read_lines(PAIRS.with_name("toy-ranking.jsonl"))
     assert len(rankings) == 4 * 3
     for one in rankings:
@@ -88,7 +92,7 @@ def test_rankings_ratings_and_labels(answers: list[str]) -> None:
 
 def test_checks_of_a_judge_name_the_arm_first(answers: list[str]) -> None:
     with server(["toy"], toy_judge.judge) as url:
-        ask(url, *answers, "probes=2")
+        ask(url, answers, probes=2)
     checks = [line for line in read_lines(PAIRS) if line.check]
     assert Counter(line.check for line in checks)["empty"] == 4
     for line in checks:
@@ -116,7 +120,7 @@ def test_failures_are_recorded_asked_again_and_counted_by_arm(
     caplog.set_level(logging.INFO)
     with server(["toy"], reply) as url:
         with pytest.raises(ConfigError, match=r"16 of 24 calls failed, .*unreadable reply: no JSON .*asks them again"):
-            ask(url, *answers)
+            ask(url, answers)
         assert "general: 16 of 16 calls failed; 32 replies could not be read" in caplog.messages
         assert "cw: 8 of 16 calls failed; 16 replies could not be read" in caplog.messages
         failed = [line for line in read_lines(PAIRS) if line.failure]
@@ -124,10 +128,10 @@ def test_failures_are_recorded_asked_again_and_counted_by_arm(
         assert all(one.failure is None for one in collect_judgments([PAIRS], "s", set(ARMS), {}))
         broken = False
         asked.clear()
-        ask(url, *answers)
+        ask(url, answers)
         assert len(asked) == 16 + 1  # and the trial question
         asked.clear()
-        ask(url, *answers)
+        ask(url, answers)
         assert asked == []
     assert caplog.messages[-1].endswith("all 24 calls are answered there")
     last = {line.id: line for line in read_lines(PAIRS)}
@@ -152,12 +156,12 @@ def test_a_server_in_trouble_ends_the_run_and_the_next_one_goes_on(
 
     with server(["toy"], reply) as url:
         with pytest.raises(ConfigError, match=r"requests in a row have failed.*run the same command again") as caught:
-            ask(url, *answers, "judge.timeout=0.5")
+            ask(url, answers, {"timeout": 0.5})
         assert message in str(caught.value)
         lines = read_lines(PAIRS)
         assert TOO_MANY <= sum(line.failure is not None for line in lines) < 24
         trouble = "over"
-        ask(url, *answers)
+        ask(url, answers)
     assert len({line.id for line in read_lines(PAIRS) if line.failure is None}) == 24
 
 
@@ -180,7 +184,7 @@ def test_a_killed_run_goes_on_where_it_was(answers: list[str]) -> None:
             stream.write('{"id": "toy/zh-0/cw>gen')  # what a kill leaves of a line
         before = read_lines(PAIRS)
         assert 5 <= len(before) < 24
-        ask(url, *answers)
+        ask(url, answers)
     after = read_lines(PAIRS)
     assert after[: len(before)] == before
     assert len({line.id for line in after}) == len(after) == 24
@@ -190,26 +194,25 @@ def test_a_killed_run_goes_on_where_it_was(answers: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "difference"),
+    ("keys", "difference"),
     [
-        (["judge.temperature=0.5"], r"sampling.temperature: 0.0 → 0.5"),
-        (["judge.model=toy-2", "name=toy"], "model: toy → toy-2"),
-        (["judge.prompts=mine"], "prompt: [0-9a-f]{16} → [0-9a-f]{16}"),
-        (["judge=local", "name=toy"], r"model: toy → rule 1"),
+        ({"temperature": 0.5}, r"sampling.temperature: 0.0 → 0.5"),
+        ({"model": "toy-2"}, "model: toy → toy-2"),
+        ({"prompts": "mine"}, "prompt: [0-9a-f]{16} → [0-9a-f]{16}"),
     ],
 )
-def test_a_changed_judge_is_another_judge(answers: list[str], overrides: list[str], difference: str) -> None:
+def test_a_changed_judge_is_another_judge(answers: list[str], keys: dict[str, Any], difference: str) -> None:
     Path("mine").mkdir()
     for lang in ("zh", "en"):
-        own = Path(toy_judge.__file__).parents[2] / "coig" / "judging" / "prompts" / f"{lang}.yaml"
-        text = own.read_text(encoding="utf-8").replace("Length is no merit", "Length is a merit")
-        Path("mine", f"{lang}.yaml").write_text(text, encoding="utf-8")
+        text = (OWN / f"{lang}.yaml").read_text(encoding="utf-8")
+        Path("mine", f"{lang}.yaml").write_text(text.replace("Length is no merit", "Length is a merit"), "utf-8")
     with server(["toy"], toy_judge.judge) as url:
-        ask(url, *answers, "pairs_per_query=1")
+        ask(url, answers, pairs_per_query=1)
         before = PAIRS.read_bytes()
-        given = [*ASKED, f"judge.base_url={url}"] if "judge=local" not in overrides else []
         with pytest.raises(ConfigError, match=rf"is by another judge:\n  - {difference}"):
-            judge(configure(*given, *answers, *overrides))
+            ask(url, answers, keys, name="toy")
+        with pytest.raises(ConfigError, match=r"is by another judge:\n  - model: toy → rule 1"):
+            judge(configure("judge=local", *answers).model_copy(update={"name": "toy"}))
     assert PAIRS.read_bytes() == before
 
 
@@ -221,10 +224,10 @@ def test_a_model_that_moves_behind_its_name_is_another_judge(answers: list[str])
         return status, json.dumps(json.loads(content) | {"model": served})
 
     with server(["toy"], reply) as url:
-        ask(url, *answers, "pairs_per_query=1")
+        ask(url, answers, pairs_per_query=1)
         served = "toy-june"
         with pytest.raises(ConfigError, match=r"is by another judge:\n  - sampling.served: toy-may → toy-june"):
-            ask(url, *answers)
+            ask(url, answers)
 
 
 def test_changed_answers_are_not_mixed_with_judged_ones(answers: list[str]) -> None:
@@ -268,7 +271,7 @@ def test_a_yardstick_is_judged_apart_from_the_study(answers: list[str]) -> None:
     pairs = [{"prompt": f"Task {n}", "chosen": "good", "rejected": "plain", "category": "poem"} for n in range(2)]
     Path("wpb.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     with server(["toy"], toy_judge.judge) as url:
-        ask(url, "study=s", "yardstick=wpb.jsonl")
+        ask(url, ["study=s", "yardstick=wpb.jsonl"])
     lines = sorted(read_lines(PAIRS.parent / "yardstick" / "toy.jsonl"), key=lambda line: str(line.id))
     assert [(line.query_id, line.lang, line.genre, line.arms, line.value) for line in lines] == [
         (f"wpb-{number}", "en", "poem", *said)

@@ -72,9 +72,11 @@ def _beyond(value: float | None) -> str:
     return "∞" if value == float("inf") else number(value, 1)
 
 
+SOURCES = text_column("creative from", "sources")
 ARMS = (
     text_column("arm", "arm"),
     value_column("creative", number, "creative"),
+    SOURCES,
     value_column("general", number, "general"),
     value_column("creative : general", str, "share"),
     value_column("supervised tokens", number, "supervised"),

@@ -168,16 +168,24 @@ def views_in(place: Place) -> list[View]:
 
 
 def arm_table(manifests: Sequence[Manifest]) -> Table:
-    """Return a table of what each arm was trained on, a row per manifest."""
-    return fill_table([_arm_facts(manifest) for manifest in manifests], columns.ARMS)
+    """Return a table of what each arm was trained on, a row per manifest.
+
+    If an arm's creative examples are from several sources, a column says how many are from each.
+    """
+    rows = [_arm_facts(manifest) for manifest in manifests]
+    has_several = any(row["sources"] for row in rows)
+    return fill_table(rows, [column for column in columns.ARMS if has_several or column is not columns.SOURCES])
 
 
 def _arm_facts(manifest: Manifest) -> dict[str, Any]:
     """Return the fields of ARMS for one arm; figures of training are None if it was not finished."""
     data, training = manifest.data, manifest.training
     creative, general = data.examples("creative"), data.examples("general")
+    sources = data.creative_sources
+    told = [f"{name} {count:,} ({percent(count / creative)} %)" for name, count in sources.items()]
     return {
         **{"arm": manifest.arm, "creative": creative, "general": general, "seed": manifest.seed},
+        "sources": ", ".join(told) if len(sources) > 1 else None,
         "share": f"1:{general / creative:.1f}" if creative and general else NONE,
         "supervised": data.supervised_tokens,
         "steps": training and training.steps,

@@ -11,7 +11,7 @@ export function listenToKeys(actions) {
     const onControl = event.target.closest("button, a, input, summary");
     if (event.key === "Enter" && onControl) return; // the control's own meaning
     if (event.key.startsWith("Arrow") && onControl) return;
-    if (/^[1-9]$/.test(event.key)) return run(event, () => actions.digit(Number(event.key)));
+    if (/^[0-9]$/.test(event.key)) return run(event, () => actions.digit(Number(event.key)));
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (Object.hasOwn(actions, key) && key !== "enabled") run(event, actions[key]);
   });

@@ -124,3 +124,11 @@ export function themeButton(button) {
     kept.set("theme", next || null);
   });
 }
+
+/** Let a slider set the size of the texts that are read, and remember it. */
+export function sizeSlider(slider) {
+  const show = () => document.documentElement.style.setProperty("--reading", `${slider.value}rem`);
+  slider.value = kept.get("size") ?? 1;
+  slider.addEventListener("input", () => { show(); kept.set("size", slider.value); });
+  show();
+}

@@ -11,7 +11,7 @@ from coig.statistics.calibration import calibrate
 from coig.statistics.rectified import Rate, Strata, estimate_rate, narrower
 from tests.statistics.judged_worlds import World, make_world
 
-STUDIES, AT_ONCE = 2_000, 250
+STUDIES, AT_ONCE = 4_000, 250
 CELLS = [*product((20, 50, 204), (0.5, 0.62, 0.8, 0.2), (0.0, 0.08))]
 
 

@@ -23,12 +23,12 @@ import httpx
 import numpy as np
 
 from benchmarks.measuring import parse_arguments
-from coig.annotation.items import Question
 from coig.annotation.run import make_server, read_links
 from coig.annotation.store import Store
 from coig.config import AnnotateConfig
 from coig.config.command_line import config_of
 from coig.records.judgment_database import TABLES
+from coig.study.items import Question
 from coig.web.database import open_database
 from coig.web.serving import make_process
 

@@ -21,6 +21,8 @@ INPUTS = {  # inputs of each benchmark that are not in the repository
     "evaluation": (CORPUS,),
     "annotation": (),
     "annotation_traffic": (),
+    "curation": (CORPUS,),
+    "judging": (),
     "sweep": (),
 }
 # what the machine with a GPU lacks, or the benchmark for GPUs can do without

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select
 
 from coig.annotation.assignment import choose_item
-from coig.annotation.checks import can_be_damaged, choose_kind, plant
-from coig.annotation.items import Item
-from coig.annotation.orders import draw_order, draw_pair_order
+from coig.annotation.checks import choose_kind, plant
 from coig.config import AnnotateConfig
 from coig.records.judgment_database import EVENTS, TASKS
+from coig.statistics.orders import draw_order, draw_pair_order
+from coig.study.defects import can_be_damaged
+from coig.study.items import Item
 
 KINDS = {"ranking": "ranking", "pairs": "pairwise", "rating": "rating"}  # of judgments, by protocol
 

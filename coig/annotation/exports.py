@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from coig.annotation.items import Question
 from coig.annotation.store import Store, find_or_add_rater
 from coig.errors import ConfigError, DataError
 from coig.files.atomic import write_atomic
 from coig.records.authors import arm_of_file
 from coig.records.judgment import Judgment, read_judgments
 from coig.records.judgment_database import EVENTS, TASKS, log_act, now, read_database
+from coig.study.items import Question
 from coig.study.raters import make_pseudonym
 
 log = logging.getLogger(__name__)

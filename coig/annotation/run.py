@@ -8,19 +8,14 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from coig.annotation.exports import export_judgments, import_judgments
-from coig.annotation.items import Question, collect_questions
 from coig.annotation.leader import LeaderPages
 from coig.annotation.server import FOLDER, PARTICIPANT, RaterPages
 from coig.annotation.store import Store, erase_rater
 from coig.annotation.texts import read_introduction
 from coig.config import AnnotateConfig
-from coig.config.fields import MULTIRUN, files_of, local_path
-from coig.errors import ConfigError
-from coig.records.authors import read_authors_answers
+from coig.config.fields import files_of, local_path
 from coig.records.judgment_database import DATABASE, TABLES
-from coig.study.answers import choose_answers
-from coig.study.find import find_done_arms, find_study
-from coig.study.roster import Roster, contestant_of_stranger
+from coig.study.written import read_written
 from coig.web.app import make_app
 from coig.web.database import open_database
 from coig.web.links import Links, read_key
@@ -33,7 +28,8 @@ KEY = ".links"  # in the study's folder: signs raters' links
 
 def annotate(config: AnnotateConfig) -> None:
     """Serve a study's answers to raters until Ctrl-C; or erase raters, import or export judgments, and end."""
-    study, questions = _read_study(config)
+    written = read_written(config.study, config.arms, config.queries, config.answers)
+    study, questions = written.study, written.questions()
     database = open_database(config.database or study / DATABASE, TABLES)
     for name in config.erase:
         erase_rater(database, name)
@@ -47,33 +43,6 @@ def annotate(config: AnnotateConfig) -> None:
         export_judgments(store, study, config.export, history=config.history)
     if not config.imports and not config.export:
         _serve(store, study)
-
-
-def _read_study(config: AnnotateConfig) -> tuple[Path, list[Question]]:
-    """Return the study's folder and its queries with the arms' answers, and log which queries are left out."""
-    if config.answers:
-        if config.study is None:
-            raise ConfigError("study: not set; name the study that these answers are, such as study=authors")
-        study = MULTIRUN / config.study
-        answers = read_authors_answers(files_of(config.answers))
-        arms = Roster.of(map(contestant_of_stranger, {answer.arm for answer in answers})).names
-        if unknown := set(config.arms or ()) - set(arms):
-            raise ConfigError(f"arms: {sorted(unknown)[0]} has no answers; there are {', '.join(arms)}")
-        arms = tuple(arm for arm in arms if config.arms is None or arm in config.arms)
-        study.mkdir(parents=True, exist_ok=True)
-    else:
-        study = find_study(config.study)
-        found, untrained = find_done_arms(study, config.arms)
-        for name in untrained:
-            log.warning("%s: training is not done, left out", study / name)
-        answers = [answer for _, answer in choose_answers(found, config.queries)]
-        arms = tuple(arm.name for arm in found)
-    questions, alone = collect_questions(answers, arms)
-    if alone:
-        log.warning("%d queries have fewer than two answers and are left out, such as %s", len(alone), alone[0])
-    if not questions:
-        raise ConfigError(f"{study}: no query has answers of two arms, which could be compared")
-    return study, questions
 
 
 def read_links(study: Path, days: int) -> Links:

@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from coig.annotation.assignment import draw_sample
 from coig.annotation.checks import measure_care, plant
 from coig.annotation.drawing import Drawing
-from coig.annotation.items import Question, make_items
 from coig.annotation.replies import Sent, value_of
 from coig.config import AnnotateConfig, Protocol
 from coig.errors import ConfigError
 from coig.records.judgment_database import DRAFTS, EVENTS, RATERS, SETTINGS, TASKS, log_act, now
+from coig.study.items import Question, make_items
 from coig.web.database import Database
 
 

@@ -24,6 +24,8 @@ NO_JUDGMENT = (
 )
 SCORES = {"a": 1.0, "tie": 0.5, "b": 0.0}  # of the first arm
 Kind = Literal["ranking", "pairwise", "rating", "abstention"]
+# with judges, `arms` of a check but repeat is (arm, the check's name), for the arm's answer and what was made of it
+Check = Literal["repeat", "identical", "shuffled", "halved", "repeated_text", "empty", "cut_off", "wrong_language"]
 
 
 class JudgeFacts(Record):
@@ -60,12 +62,16 @@ class Judgment(Record):
     # of a ranking: how many of the best were placed; the others rank below them, equally; None: all were placed
     placed: int | None = None
     probability: float | None = None  # of this query and these arms being drawn
-    check: Literal["repeat", "identical", "shuffled", "halved", "repeated_text"] | None = None  # of the rater's care
+    check: Check | None = None  # of the rater's care, or a probe of a judge
     care: float | None = None  # 0–1, how well the rater did in a check; 1 is right
     characters: int | None = None  # of the prompt and the answers that were shown
     judge: JudgeFacts | None = None
     soft: float | None = None  # a judge's probability that the first arm wins
     failure: str | None = None  # why a judge gave no verdict
+    attempts: int | None = None  # how often a judge was asked until its reply could be read
+    prompt_tokens: int | None = None  # of all attempts
+    reply_tokens: int | None = None
+    shown: str | None = None  # digest of the prompt and the answers that a judge was shown
 
     @property
     def counts(self) -> bool:
@@ -163,11 +169,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
+def read_judgments(file: Path, study: str | None) -> Iterator[tuple[str, Judgment]]:
     """Yield (`file:line`, judgment) for every row of a file that holds a judgment.
 
     Logs how many rows were changed while reading, and how. Raises DataError with place and remedy for a row that is no
-    judgment or is of another study.
+    judgment or is of another study; None as `study` allows any.
     """
     changes: Counter[str] = Counter()
     rows = 0
@@ -184,7 +190,7 @@ def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
             raise DataError(f"{place}: {error}") from None
         if judgment is None:
             continue
-        if judgment.study not in (None, study):
+        if study is not None and judgment.study not in (None, study):
             raise DataError(
                 f"{place}: is of study {judgment.study}, not {study}; name its file in that study's evaluation"
             )

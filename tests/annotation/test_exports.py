@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from coig.annotation.exports import export_judgments, import_judgments
-from coig.annotation.items import Question
 from coig.annotation.replies import Answered, Sent
 from coig.annotation.store import Store
 from coig.errors import ConfigError, DataError
 from coig.records.authors import rater_of_file
 from coig.records.judgment import Judgment, read_judgments
 from coig.records.judgment_database import read_database
+from coig.study.items import Question
 from tests.annotation.studies import ARMS, make_store, rank
 
 BOTH = ("zh", "en")

@@ -7,7 +7,7 @@ from itertools import combinations, pairwise, permutations
 
 import pytest
 
-from coig.annotation.orders import draw_order, draw_pair_order, williams_square
+from coig.statistics.orders import draw_order, draw_pair_order, williams_square
 
 
 @pytest.mark.parametrize("size", range(2, 10))

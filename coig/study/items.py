@@ -10,9 +10,9 @@ from functools import cached_property
 from itertools import combinations
 from math import comb
 
-from coig.annotation.orders import shuffled
 from coig.config import Protocol
 from coig.records.answer import Answer
+from coig.statistics.orders import shuffled
 
 
 @dataclass(frozen=True)

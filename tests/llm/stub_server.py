@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
+import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Reply = Callable[[dict[str, Any]], tuple[int, str]]
+Reply = Callable[[dict[str, Any]], tuple[int, str] | None]  # request → (status, body); None: break the connection
 
 
 class Quiet(ThreadingHTTPServer):
@@ -33,8 +35,14 @@ def server(models: list[str], reply: Reply, **facts: str) -> Iterator[str]:
             self.send(200, json.dumps({"object": "list", "data": [{"id": model} | facts for model in models]}))
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send(*reply(body))
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            if not content:  # the client was killed
+                return
+            told = reply(json.loads(content))
+            if told is None:
+                self.connection.shutdown(socket.SHUT_RDWR)
+            else:
+                self.send(*told)
 
         def send(self, status: int, body: str) -> None:
             self.send_response(status)
@@ -59,3 +67,28 @@ def server(models: list[str], reply: Reply, **facts: str) -> Iterator[str]:
 
 def completion(text: str, finish_reason: str = "stop", **more: Any) -> tuple[int, str]:
     return 200, json.dumps({"choices": [{"text": text, "index": 0, "finish_reason": finish_reason} | more]})
+
+
+def chat(
+    text: str | None,
+    model: str = "toy",
+    finish_reason: str = "stop",
+    likeliest: Sequence[tuple[str, dict[str, float]]] = (),
+) -> tuple[int, str]:
+    """Return the reply of a chat model; `likeliest` are its tokens with the probabilities at their places."""
+    choice: dict[str, Any] = {"index": 0, "finish_reason": finish_reason}
+    choice["message"] = {"role": "assistant", "content": text}
+    if likeliest:
+        content = [
+            {"token": token, "logprob": 0.0, "bytes": None, "top_logprobs": [_likely(*pair) for pair in odds.items()]}
+            for token, odds in likeliest
+        ]
+        choice["logprobs"] = {"content": content, "refusal": None}
+    usage = {"prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105}
+    return 200, json.dumps(
+        {"id": "1", "object": "chat.completion", "model": model, "choices": [choice], "usage": usage}
+    )
+
+
+def _likely(token: str, probability: float) -> dict[str, Any]:
+    return {"token": token, "logprob": math.log(probability), "bytes": None}

@@ -31,10 +31,12 @@ PLACE_OF_DATA = re.compile(r"(budget\.like\.)?data\.((.+\.)?path|queries)")
 
 
 def list_differences(old: dict[str, Any], new: dict[str, Any], *, same_data: bool = False) -> list[str]:
-    """Return `key: old → new` for every leaf value that differs between two plain configs and affects results.
+    """Compare two nested dicts: return `key: old → new`, sorted, for every differing value that affects results.
+
+    A missing key equals null.
 
     Args:
-        same_data: both runs read identical examples, so differing paths of the data are ignored.
+        same_data: both runs read identical examples, so differing paths of data files are ignored.
     """
     before, after = flatten(old), flatten(new)
     return [
@@ -47,12 +49,12 @@ def list_differences(old: dict[str, Any], new: dict[str, Any], *, same_data: boo
 
 
 def bears_on_results(key: str) -> bool:
-    """Tell whether a change of this dotted key can change an arm's results."""
+    """Tell whether a change of this dotted key can change an arm's results: all keys but those of RUN_ONLY do."""
     return not {key, key.partition(".")[0]} & set(RUN_ONLY)
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the leaf values of a nested config by dotted key."""
+    """Return {dotted key: value} for a nested config; a list is one value, an empty dict is left out."""
     if not isinstance(node, dict):
         return {prefix: node}
     children = [flatten(child, f"{prefix}.{key}" if prefix else str(key)) for key, child in node.items()]

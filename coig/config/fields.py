@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from coig.config.ratio import Ratio
+from coig.text.language_codes import LANGUAGES as LANGUAGES
+from coig.text.language_codes import Language as Language
 
 MULTIRUN = Path("multirun")  # the folder of studies, relative to the working directory
 SAMPLE = Path(__file__).parents[1] / "sample"
@@ -139,7 +141,5 @@ QueriesNames = Annotated[
     tuple[QueriesName, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once), Field(min_length=1)
 ]
 ArmNames = Annotated[Words, Field(min_length=1)]
-Language = Literal["zh", "en"]
 Half = Literal["low", "high"]
-LANGUAGES: tuple[str, ...] = get_args(Language)
 ExampleField = Literal["id", "lang", "genre", "prompt", "reasoning", "answer", "system", "score"]

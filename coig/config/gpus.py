@@ -20,7 +20,7 @@ from coig.files.lock import LockHeldError, locked
 log = logging.getLogger(__name__)
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-GIVEN, ALL = "COIG_CUDA_VISIBLE_DEVICES", "all"  # the same at the command's start, for its jobs
+GIVEN, ALL = "COIG_CUDA_VISIBLE_DEVICES", "all"  # passes the command's CUDA_VISIBLE_DEVICES on to its jobs
 LOCKS = Path(tempfile.gettempdir()) / f"coig-gpus-{os.getuid()}"
 POLL = 1  # seconds
 
@@ -28,16 +28,20 @@ taken: list[str] = []  # the GPUs of this process's last job; once started, CUDA
 
 
 def note_visible_gpus() -> None:
-    """Tell this command's jobs, by an environment variable, which GPUs it sees; submitit_local hides all from them."""
+    """Copy CUDA_VISIBLE_DEVICES, or "all" if it is unset, to COIG_CUDA_VISIBLE_DEVICES for this command's jobs.
+
+    The launcher submitit_local hides all GPUs from its jobs, so they could not learn it otherwise.
+    """
     os.environ[GIVEN] = os.environ.get(VISIBLE, ALL)
 
 
 @contextmanager
 def own_gpus(count: int) -> Iterator[None]:
-    """Show `count` GPUs to the block and hide the others, if it is a job that runs beside others.
+    """Set CUDA_VISIBLE_DEVICES to `count` GPUs that no other job of this user has while the block runs.
 
-    No other job of this user on this machine gets them meanwhile. Waits until as many are free. Does nothing where the
-    machine has fewer.
+    Waits until they are free. The variable stays set afterwards, and this process's next job gets the same GPUs,
+    because CUDA reads the variable only once. Does nothing if `count` is 0, if jobs do not run side by side here,
+    or if the command sees fewer GPUs.
     """
     global taken
     job = HydraConfig.get()
@@ -52,13 +56,16 @@ def own_gpus(count: int) -> Iterator[None]:
 
 
 def group_gpus(gpus: Sequence[str], count: int) -> list[list[str]]:
-    """Divide GPUs, in their order, into groups of `count`; those that are left over are in none."""
+    """Divide GPUs, in their order, into groups of `count`; a remainder is left out."""
     return [list(gpus[first : first + count]) for first in range(0, len(gpus) - count + 1, count)]
 
 
-@cache  # before CUDA starts
+@cache  # once CUDA has started, it counts only this job's GPUs
 def _gpus_of_command() -> tuple[str, ...]:
-    """Return the GPUs that the command sees, by number or as its CUDA_VISIBLE_DEVICES names them."""
+    """Return the names of the GPUs in the command's CUDA_VISIBLE_DEVICES, or the numbers of all GPUs if it had none.
+
+    To count all GPUs, deletes this job's own CUDA_VISIBLE_DEVICES.
+    """
     if (given := os.environ[GIVEN]) != ALL:
         return tuple(name.strip() for name in given.split(",") if name.strip())
     import torch
@@ -69,7 +76,7 @@ def _gpus_of_command() -> tuple[str, ...]:
 
 @contextmanager
 def first_free(groups: Sequence[list[str]]) -> Iterator[list[str]]:
-    """Lock the first group that no other job has while the block runs, and yield it; wait until one is free."""
+    """Wait until a group has no GPU that another job has locked; yield the group, locked while the block runs."""
     LOCKS.mkdir(exist_ok=True)
     with ExitStack() as locks:
         has_told = False
@@ -82,7 +89,7 @@ def first_free(groups: Sequence[list[str]]) -> Iterator[list[str]]:
 
 
 def _lock(group: Sequence[str], locks: ExitStack) -> bool:
-    """Lock a group's GPUs until `locks` is closed; if another job has one of them, lock none and return False."""
+    """Lock a group's GPUs until `locks` is closed, and return True; if any is locked already, lock none: False."""
     with ExitStack() as own:
         try:
             for gpu in group:

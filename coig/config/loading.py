@@ -41,7 +41,10 @@ def load_config(cfg: DictConfig, schema: type[Node] = TrainConfig) -> Node:
 
 
 def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
-    """Return every problem of a composed config, one line each; an empty list if it is valid."""
+    """Return every problem of a composed config, one line each; an empty list if it is valid.
+
+    The keys that `vary` and `question.compare` name must exist, too.
+    """
     try:
         plain = _resolved(cfg)
         named = [("vary", key) for key in plain.get("vary", ())]
@@ -97,6 +100,7 @@ def function_of(node: Constructor) -> partial[Any]:
 
 
 def _resolved(cfg: DictConfig) -> Any:
+    """Return a config as plain dicts and lists, with interpolations resolved; a value that is not set stays `???`."""
     return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
 
 
@@ -110,7 +114,7 @@ def _holds(node: Any, key: str) -> bool:
 
 
 def describe_problem(problem: Any, schema: type[Node]) -> str:
-    """Return one line for a problem that pydantic reports: key, value, remedy."""
+    """Return one line with key, value and remedy for an item of pydantic's `ValidationError.errors()`."""
     *parents, last = [str(part) for part in problem["loc"] if part != "[key]"] or [""]
     key, value = ".".join([*parents, last]), problem["input"]
     if value == "???":
@@ -135,7 +139,7 @@ def describe_problem(problem: Any, schema: type[Node]) -> str:
 
 
 def _fields_at(schema: type[Node], parents: list[str]) -> list[str]:
-    """Return the known keys of the node at the path `parents`."""
+    """Return the keys that the schema knows in the node at the path `parents`."""
     for name in parents:
         if name in schema.model_fields:  # not the key of a dict of nodes, such as zh in data.general.zh
             schema = node_in(schema.model_fields[name].annotation) or schema

@@ -14,9 +14,9 @@ from coig.config.ratio import Ratio
 
 
 def name_of_value(value: Any) -> str:
-    """Return a config value as arms' names show it.
+    """Return the text for a config value in an arm's name.
 
-    A path is shown by its last part, a list by its items joined with `+`, a node by its name, path or `_target_`.
+    A path gives its last part, a list its items joined with `+`, a node its name, else its path, else its `_target_`.
     """
     if isinstance(value, Mapping):
         return name_of_value(value.get("name") or value.get("path") or value.get("_target_"))
@@ -37,7 +37,8 @@ def is_plain(config: TrainConfig) -> bool:
 def arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: DictConfig) -> str:
     """Return an arm's name, such as `cw+1k-s2-lr_0.001`; the resolver `${arm:…}`.
 
-    Joins the ratio's name, the supervision unless it is the paper's, the seed unless it is 0, and each key of `vary`.
+    Joins the ratio's name, the supervision unless it is the paper's, the seed unless it is 0, and for each key of
+    `vary` its last part and its value in the config `_root_`; characters unsafe in a folder's name become `_`.
     """
     try:
         parts = [Ratio.parse(str(ratio)).arm]

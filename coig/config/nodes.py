@@ -47,11 +47,12 @@ class Constructor(Node):
     target: Target = Field(alias="_target_")
 
     def arguments(self) -> dict[str, Any]:
-        """Return the node as a dict for `hydra.utils.instantiate`."""
+        """Return `_target_` and the arguments as a dict for `hydra.utils.instantiate`."""
         return self.model_dump(by_alias=True)
 
     @model_validator(mode="after")
-    def _no_secrets(self) -> Constructor:
+    def _check_secrets(self) -> Constructor:
+        """Raise ValueError if an argument holds a secret."""
         _refuse_secrets(self.model_extra or {})
         return self
 
@@ -77,7 +78,8 @@ class Logger(Constructor):
     """A further logger of metrics, besides metrics.jsonl."""
 
     @model_validator(mode="after")
-    def _wandb_can_do_it(self) -> Logger:
+    def _check_wandb_options(self) -> Logger:
+        """Raise ValueError for values of `log_model` or `tags` that W&B would refuse only when a run starts."""
         given = self.model_extra or {}
         if not isinstance(log_model := given.get("log_model", False), bool):
             raise ValueError(f"log_model={log_model}: true, for the trained model as an artifact, or false")

@@ -19,7 +19,11 @@ REMEDY = "give a count per language (0, 500, 1k), creative to general as 1:12, o
 
 @dataclass(frozen=True)
 class Ratio:
-    """A parsed `data.ratio`; either `count` (general examples per language) or `per_creative` (over all languages)."""
+    """A parsed `data.ratio`.
+
+    Has its shortest `text` (1k for 1000), and either `count`, general examples per language, or `per_creative`, general
+    examples per creative one over all languages.
+    """
 
     text: str
     count: int | None = None
@@ -47,7 +51,7 @@ class Ratio:
 
     @property
     def arm(self) -> str:
-        """The arm's name, usable as a folder's name: cw, cw+1k, cw+1to12, general."""
+        """The ratio's part of an arm's name, usable in a folder's name: cw, cw+1k, cw+1to12, general."""
         if not self.has_creative:
             return GENERAL
         return "cw" if self.count == 0 else f"cw+{self.text.replace(':', 'to')}"

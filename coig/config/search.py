@@ -17,16 +17,17 @@ class FailedTrials(Callback):
         self.ended, self.failed = 0, 0
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:
-        """Count a trial; exit if all of the search failed."""
+        """Count a trial; exit with 1 if it was the last one and all have failed."""
         self.ended += 1
         self.failed += job_return.status is JobStatus.FAILED
         if self.failed == self.ended == config.hydra.sweeper.n_trials:  # Optuna crashes if it finds no best trial
             self._exit()
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Exit if any trial failed."""
+        """Exit with 1 if any trial failed."""
         if self.failed:
             self._exit()
 
     def _exit(self) -> NoReturn:
+        """Exit with 1, and say how many trials failed."""
         sys.exit(f"{self.failed} of {self.ended} trials failed, as said above; the same command tries them again")

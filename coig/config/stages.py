@@ -114,7 +114,8 @@ class EvaluateConfig(Node):
 
     study: FolderName | None
     arms: ArmNames | None
-    judgments: FilePatterns  # files of judgments by people and model judges; none: the database of people's judgments
+    judgments: FilePatterns  # files of judgments by people and model judges; none: those in the study's folder
+    yardstick: FilePatterns = ()  # files of judges' verdicts on pairs whose better answer is known
     database: str | None  # its URL, if it is no file in the study's folder
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
     labels: FilePatterns  # files of labels of reasoning steps, by people or models

@@ -28,7 +28,7 @@ REMEDY = "bring the file back, or train this arm anew with overwrite=true"
 
 
 def write_config(file: Path, config: TrainConfig) -> None:
-    """Write an arm's config atomically: a crash leaves no partial file."""
+    """Write an arm's config with its format's number, atomically: a crash leaves no partial file."""
     write_atomic(file, OmegaConf.to_yaml(OmegaConf.create({"format": FORMAT, **dump_config(config)})))
 
 
@@ -46,6 +46,7 @@ def read_config(file: Path) -> TrainConfig:
 
 @lru_cache(maxsize=256)  # parsing YAML is slow, and an evaluation reads each arm's config many times
 def _parse(file: Path, modified: int, size: int) -> TrainConfig:
+    """Do the work of `read_config`; `modified` and `size` only make the cache notice that the file has changed."""
     try:
         stored: Any = OmegaConf.to_container(OmegaConf.load(file))
         if not isinstance(stored, dict):
@@ -69,7 +70,7 @@ def dump_config(config: TrainConfig) -> dict[str, Any]:
 
 
 def fill_absent(schema: type[Node], stored: dict[str, Any]) -> dict[str, Any]:
-    """Return a stored node with its missing keys filled in, at any depth, where `schema` marks them `Absent`."""
+    """Return a copy of a stored node in which each missing key that `schema` marks `Absent`, at any depth, is set."""
     filled = dict(stored)
     for name, field in schema.model_fields.items():
         key = field.alias or name
@@ -82,5 +83,5 @@ def fill_absent(schema: type[Node], stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fill_each(schema: type[Node], stored: dict[str, Any]) -> dict[str, Any]:
-    """Fill in each node of a dict, such as the sources of `data.general` by language."""
+    """Apply `fill_absent` to each node of a dict of nodes, such as the sources of `data.general` by language."""
     return {key: fill_absent(schema, node) if isinstance(node, dict) else node for key, node in stored.items()}

@@ -18,7 +18,7 @@ SPLIT = ("coig.training.optimizers.SplitAdamW", "coig.training.eight_bit.SplitAd
 
 
 def _number_or_auto(least: int) -> BeforeValidator:
-    """Return a validator of whole numbers of at least `least`, and of `auto`."""
+    """Return a validator that refuses all but `auto` and whole numbers of at least `least`."""
 
     def check(value: Any) -> Any:
         if value != "auto" and not (type(value) is int and value >= least):
@@ -45,7 +45,10 @@ class Supervision(Node):
 
     @property
     def needs_reasoning(self) -> bool:
-        """Tell whether rows without reasoning are dropped; if prompts are learned too, rows are plain text and kept."""
+        """Tell whether rows without reasoning are dropped: if the target has reasoning and prompts have no weight.
+
+        If prompts are trained on, too, rows are plain text, which needs no reasoning.
+        """
         return self.with_reasoning and self.weights.prompt == 0
 
     @model_validator(mode="after")
@@ -123,7 +126,7 @@ class Trainer(Constructor):
     @field_validator("accelerator", mode="before")
     @classmethod
     def _check_accelerator(cls, name: Any) -> Any:
-        """Raise ValueError for the GPU of a Mac."""
+        """Raise ValueError for `mps`, the GPU of a Mac."""
         if name == "mps":
             raise ValueError("training on a Mac's GPU has never been tested; trainer=cpu trains the demo there")
         return name
@@ -134,7 +137,7 @@ class Trainer(Constructor):
         return self.devices * self.num_nodes
 
     def steps_per_epoch(self, examples: int) -> int:
-        """Compute the optimizer steps of an epoch; the last one may have fewer examples."""
+        """Compute the optimizer steps of an epoch; the last step may have fewer examples."""
         return math.ceil(examples / self.global_batch_size)
 
     def total_steps(self, examples: int) -> int:
@@ -163,7 +166,7 @@ class Trainer(Constructor):
 
     @model_validator(mode="after")
     def _check_auto(self) -> Trainer:
-        """Raise ValueError if a CPU's memory is to be planned."""
+        """Raise ValueError for a setting `auto` on a CPU, since only a GPU's memory can be planned."""
         given = {"tokens_per_micro_batch": 4096, "activation_checkpointing": 0}
         if self.accelerator == "cpu" and (key := next((key for key in given if getattr(self, key) == "auto"), None)):
             raise ValueError(f"{key}=auto plans a GPU's memory; on a CPU give a number, such as {given[key]}")
@@ -179,7 +182,7 @@ class Trainer(Constructor):
         return self
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments of `lightning.Trainer`, without our own settings."""
+        """Return `_target_` and the arguments of `lightning.Trainer`, without our own settings."""
         ours = set(Trainer.model_fields) - set(Constructor.model_fields) - set(PASSED_FIELDS)
         return {key: value for key, value in super().arguments().items() if key not in ours}
 
@@ -228,7 +231,7 @@ class TrainConfig(Node):
     @field_validator("objective")
     @classmethod
     def _check_objective(cls, name: str | None) -> str | None:
-        """Raise ValueError unless the objective is null or the name of a logged loss."""
+        """Raise ValueError unless the objective is null or has the form of a logged loss's name."""
         if name is not None and not OBJECTIVE.fullmatch(name):
             raise ValueError(
                 "is no loss of metrics.jsonl; give validation/loss, or that of a group such as "
@@ -238,12 +241,12 @@ class TrainConfig(Node):
 
     @property
     def gpus(self) -> int:
-        """Number of this machine's GPUs that the arm needs."""
+        """Number of GPUs that the arm needs on each machine; 0 if it trains on CPUs."""
         return self.trainer.devices if self.trainer.accelerator == "gpu" else 0
 
     @property
     def like(self) -> TrainConfig:
-        """The config of the arm whose budget this arm uses."""
+        """The config of the arm whose budget this arm uses: this one with the changes of `budget.like`."""
         return TrainConfig.model_validate(self._dump_like())
 
     def _dump_like(self) -> dict[str, Any]:
@@ -287,7 +290,7 @@ class TrainConfig(Node):
 
     @model_validator(mode="after")
     def _check_quantized(self) -> TrainConfig:
-        """Raise ValueError for a base in 4 bits on several devices."""
+        """Raise ValueError for a base in 4 bits with a strategy for several devices."""
         if self.model.is_quantized and self.trainer.strategy != "auto":
             raise ValueError(
                 "model/lora=rank16_4bit is for one device, as ddp and fsdp do not share quantized weights; with "

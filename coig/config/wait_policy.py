@@ -22,10 +22,10 @@ LOOKS, PAUSE = 5, 0.01  # number of looks at the machine, and seconds between th
 
 
 def follow_load() -> None:
-    """Let threads sleep while they wait if other programs keep this machine's cores busy, and say so.
+    """Set OMP_WAIT_POLICY so that waiting threads sleep, if other programs keep this machine's cores busy; log it.
 
-    Does nothing if the user has chosen how they wait, or if torch has been imported, because OpenMP reads the
-    environment only once.
+    Looks at the load for 0.05 s. Does nothing without /proc/loadavg, if the user has chosen how threads wait, or if
+    torch has been imported, because OpenMP reads the environment only once.
     """
     if not RUNNING.exists() or "torch" in sys.modules or any(name in os.environ for name in SET_BY_USER):
         return
@@ -41,7 +41,7 @@ def have_to_share(others: Sequence[int], threads: int, cores: int) -> bool:
     """Tell whether threads have to share cores with other programs.
 
     Args:
-        others: how many threads of other programs ran at each look; those that ran at one look only do not count.
+        others: how many threads of other programs ran at each look; the smallest number is used.
         threads: how many threads this command computes with.
         cores: how many cores it may use.
     """
@@ -49,7 +49,7 @@ def have_to_share(others: Sequence[int], threads: int, cores: int) -> bool:
 
 
 def _look_at_others() -> list[int]:
-    """Return how many threads of other programs run or wait for a core, at each of LOOKS moments."""
+    """Count the threads of other programs that run or wait for a core, LOOKS times with PAUSE seconds between."""
     looks = []
     for _ in range(LOOKS):
         looks.append(int(RUNNING.read_text().split()[3].partition("/")[0]) - 1)  # without this one

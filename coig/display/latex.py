@@ -1,4 +1,4 @@
-r"""Render tables in LaTeX, with `\\usepackage{booktabs}`; Chinese names need xelatex and a Chinese font."""
+r"""Render tables in LaTeX, with `\usepackage{booktabs}`; Chinese names need xelatex and a Chinese font."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAIRS = re.compile("(?<=-)(?=-)|(?<=,)(?=,)")  # between characters of which LaT
 
 
 def escape(text: str) -> str:
-    """Escape the characters that LaTeX would read as commands or print as others."""
+    """Escape what LaTeX would read as commands or print as other characters; a line break becomes a space."""
     return "{}".join(part.translate(ESCAPES) for part in PAIRS.split(text))
 
 

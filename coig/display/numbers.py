@@ -10,14 +10,14 @@ NONE = "–"
 
 
 def percent(share: float | None) -> str:
-    """Format a share (0–1) in per cent with one decimal, without the sign %; a dash for None."""
+    """Format a share (0–1) as a percentage with one decimal and no % sign; a dash for None or NaN."""
     return NONE if share is None else number(100 * share, 1)
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
     """Format a number with thousands separators and a typographic minus; a dash for None or NaN.
 
-    By default it has the decimals that show three significant figures, at most three.
+    By default it has as many decimals as show three significant figures, at most three; an int has none.
     """
     if value is None or math.isnan(value):
         return NONE
@@ -25,7 +25,7 @@ def number(value: float | None, decimals: int | None = None) -> str:
 
 
 def signed(value: float | None, decimals: int | None = None) -> str:
-    """Format a number with its sign, which is left out if the number rounds to 0; a dash for None or NaN."""
+    """Format as `number` does, with a + before positive ones; no sign if it rounds to 0, a dash for None or NaN."""
     text = number(value, decimals)
     return f"+{text}" if text[0] not in "−–" and text.strip("0.") else text
 
@@ -38,7 +38,7 @@ def p_value(p: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None, form: Callable[[float | None], str] = percent) -> str:
-    """Format an interval as `[low, high]`, each end by `form`; a dash if an end is unknown."""
+    """Format an interval as `[low, high]`, each end by `form`; only a dash if either end is None or NaN."""
     ends = form(low), form(high)
     return NONE if NONE in ends else f"[{ends[0]}, {ends[1]}]"
 
@@ -49,7 +49,7 @@ def yes_or_no(value: bool | None) -> str:
 
 
 def decimals_of(value: float) -> int:
-    """Return how many decimals show three significant figures of a value, at most three; 0 for an int."""
+    """Return how many decimals show three significant figures of a value, 0 to 3; 0 for an int."""
     if isinstance(value, int) or abs(value) >= 100:
         return 0
     return 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3

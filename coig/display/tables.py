@@ -21,12 +21,12 @@ class Column:
 
 
 def text_column(heading: str, field: str) -> Column:
-    """Return a left-aligned column of a field's text; a dash where it is empty or None."""
+    """Return a left-aligned column with a row's `field` as text; a dash where it is empty or None."""
     return Column(heading, lambda row: str(row[field] or NONE), left=True)
 
 
 def value_column(heading: str, form: Callable[..., str], *fields: str) -> Column:
-    """Return a right-aligned column whose cells are `form(*values)` of the named fields."""
+    """Return a right-aligned column whose cells are `form(value, …)` of a row's `fields`."""
     return Column(heading, lambda row: form(*(row[field] for field in fields)))
 
 
@@ -49,7 +49,7 @@ def fill_table(rows: Iterable[Row], columns: Sequence[Column]) -> Table:
 
 
 def drop_empty_columns(table: Table) -> Table:
-    """Return a table without the columns that have no value in any row."""
+    """Return a table without the columns in which every cell is a dash; a table without rows loses all columns."""
     kept = [index for index in range(len(table.headings)) if any(row[index] != NONE for row in table.rows)]
     rows = tuple(tuple(row[index] for index in kept) for row in table.rows)
     return Table(tuple(table.headings[index] for index in kept), tuple(table.left[index] for index in kept), rows)
@@ -62,5 +62,5 @@ def render_markdown(table: Table) -> str:
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    """Join cells into a row; pipes are escaped, and line breaks become spaces."""
+    """Join cells into a row of a Markdown table; escape pipes, and turn line breaks into spaces."""
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

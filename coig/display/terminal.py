@@ -20,7 +20,7 @@ WIDTH_IN_A_FILE = 140  # characters, if the output is not a terminal
 def make_console(width: int = WIDTH_IN_A_FILE) -> Console:
     """Return a console that prints texts unchanged, without markup; `width` applies if the output is not a terminal.
 
-    Characters that the terminal's encoding lacks are printed as escapes, such as `\\u6625`.
+    From then on, standard output prints characters that its encoding lacks as escapes, such as `\\u6625`.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -28,9 +28,9 @@ def make_console(width: int = WIDTH_IN_A_FILE) -> Console:
 
 
 def print_table(console: Console, table: Table, title: str | None = None) -> None:
-    """Print a table with text left-aligned and folded if it is too long, and numbers right-aligned and never folded.
+    """Print a table, its left-aligned columns folded where they are too wide, the others never.
 
-    A table that is too wide for the console is printed in parts, and each part repeats the first column.
+    A table wider than the console is printed in parts of some columns each; every part repeats title and first column.
     """
     for columns in _columns_that_fit(table, console.width):
         printed = make_table(title)
@@ -45,7 +45,10 @@ def print_table(console: Console, table: Table, title: str | None = None) -> Non
 
 
 def _columns_that_fit(table: Table, width: int) -> list[list[int]]:
-    """Split a table's columns into parts that fit into `width` characters; each part has column 0 and then others."""
+    """Return lists of column indices that fit into `width` characters; each list has column 0 and at least one more.
+
+    A table of one column gives [[0]].
+    """
     longest = [max(map(_cell_width, cells)) for cells in zip(table.headings, *table.rows, strict=True)]
     widths = [2 + (min(size, FOLDED) if left else size) for size, left in zip(longest, table.left, strict=True)]
     parts, used = [[0]], widths[0]

@@ -13,10 +13,10 @@ from coig.errors import DataError
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (number from 1, line) for every line that ends with a line break; a kill may leave a last one without.
+    """Yield (number from 1, text without line break) of a file's lines, which are not parsed.
 
-    Lines end at "\\n" only, since `str.splitlines` would also split at U+2028 inside texts. Raises DataError for a line
-    that is not UTF-8.
+    Skips a last line without line break, which a killed process leaves. Splits at "\\n" only, since texts may contain
+    other separators such as U+2028. Raises DataError for a line that is not UTF-8.
     """
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
@@ -29,7 +29,10 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name and rename it; if `path` is a link, replace its target."""
+    """Write a file, text as UTF-8, under a temporary name and rename it; if `path` is a link, replace its target.
+
+    Makes missing folders.
+    """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -43,7 +46,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Set the file name of an OSError in the block; the system sets none when a write fails."""
+    """Set `path` as the file name of an OSError that the block raises, since a failed write gives none."""
     try:
         yield
     except OSError as error:
@@ -53,7 +56,10 @@ def naming(path: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder that replaces `path`, or its target if it is a link, when the block succeeds."""
+    """Yield a temporary folder that replaces `path`, or its target if it is a link, when the block succeeds.
+
+    Deletes temporary folders that killed processes have left, so only one process at a time may write to `path`.
+    """
     path = path.resolve()
     for killed in path.parent.glob(f".{path.name}.*"):
         shutil.rmtree(killed)
@@ -69,7 +75,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Delete files, links and empty folders in the given order; skip folders that are not empty."""
+    """Delete files, links and empty folders in the given order; skip missing paths and folders that are not empty."""
     for path in paths:
         if path.is_symlink() or not path.is_dir():
             path.unlink(missing_ok=True)
@@ -78,7 +84,7 @@ def remove(paths: Iterable[Path]) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Delete a folder; for a link, delete both the link and its target."""
+    """Delete a folder and all in it; for a link, delete both the link and its target. A missing folder is no error."""
     if path.exists():
         shutil.rmtree(path.resolve())
     if path.is_symlink():

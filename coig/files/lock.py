@@ -32,12 +32,12 @@ class LockHeldError(Exception):
 
 @contextmanager
 def locked(file: Path, patience: float = 0) -> Iterator[None]:
-    """Hold the lock while the block runs.
+    """Hold the lock `file` while the block runs; the file stays afterwards, empty.
 
     Args:
-        patience: seconds to wait for another process that holds it.
+        patience: seconds to wait while another process holds the lock.
 
-    Raises LockHeldError if the process still holds it then.
+    Raises LockHeldError if the other process still holds it after that.
     """
     descriptor = _wait(file, patience)
     try:
@@ -48,7 +48,10 @@ def locked(file: Path, patience: float = 0) -> Iterator[None]:
 
 
 def _wait(file: Path, patience: float) -> int:
-    """Acquire the lock, trying again for `patience` seconds; return the open file's descriptor."""
+    """Acquire the lock, trying again for `patience` seconds, and return the open file's descriptor.
+
+    Logs once that it waits. Raises LockHeldError in the end.
+    """
     end, told = time.monotonic() + patience, False
     while True:
         try:
@@ -63,7 +66,10 @@ def _wait(file: Path, patience: float) -> int:
 
 
 def _acquire(file: Path) -> int:
-    """Lock the file, write this process's name into it and return its descriptor. Raises LockHeldError."""
+    """Lock the file by flock, or by `_claim` where that does not work, and return its open descriptor.
+
+    The file then identifies this process. Raises LockHeldError at once if another process has the lock.
+    """
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -71,12 +77,12 @@ def _acquire(file: Path) -> int:
             if _is_same(descriptor, file):
                 with suppress(OSError):  # a full disk: flock is the lock, the name only tells others
                     os.truncate(descriptor, 0)
-                    os.write(descriptor, _name())
+                    os.write(descriptor, _identify_process())
                 return descriptor
             os.close(descriptor)  # its holder deleted the file meanwhile
         except BlockingIOError:
             os.close(descriptor)
-            raise LockHeldError(_describe(_read(file))) from None
+            raise LockHeldError(_describe(_read_owner(file))) from None
         except BaseException as error:  # includes Ctrl-C
             os.close(descriptor)
             if not isinstance(error, OSError) or error.errno not in NO_FLOCK:
@@ -93,41 +99,41 @@ def _is_same(descriptor: int, file: Path) -> bool:
 
 
 def _claim(file: Path) -> int:
-    """Take the lock where flock does not work: link a file with this process's name to `file`.
+    """Take the lock where flock does not work: link a file that identifies this process to `file`; open it.
 
-    The file of a dead owner, or one without a name, is replaced. Returns the descriptor. Raises LockHeldError if the
-    owner is alive or on another host.
+    Replaces a file that is empty or whose owner is dead. Returns the descriptor. Raises LockHeldError if the owner is
+    alive or on another host.
     """
     own = file.with_name(f"{file.name}.{socket.gethostname()}.{os.getpid()}")
-    own.write_bytes(_name())
+    own.write_bytes(_identify_process())
     try:
         while True:
             with suppress(FileExistsError):
                 os.link(own, file)
                 return os.open(file, os.O_RDWR)
-            owner = _read(file)
+            owner = _read_owner(file)
             if owner and not _is_dead(owner):
                 raise LockHeldError(_describe(owner))
             aside = own.with_name(f"{own.name}.old")
             with suppress(FileNotFoundError):
                 file.replace(aside)
-                if _read(aside) != owner:  # another process was quicker, and this is its claim
+                if _read_owner(aside) != owner:  # another process was quicker, and this is its claim
                     os.link(aside, file)
                 aside.unlink()
     finally:
         own.unlink(missing_ok=True)
 
 
-def _name() -> bytes:
-    """Return a JSON object that identifies this process: host, process id and start time; `since` is the present."""
+def _identify_process() -> bytes:
+    """Return, as JSON, this process's host, id and start (as `start_of` gives it), and `since`, the present time."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     return json.dumps(
         {"host": socket.gethostname(), "process": os.getpid(), "started": start_of(os.getpid()), "since": since}
     ).encode()
 
 
-def _read(file: Path) -> dict[str, object]:
-    """Return the owner's name in a lock file as a dict, empty if there is none."""
+def _read_owner(file: Path) -> dict[str, object]:
+    """Return what `_identify_process` wrote into a lock file; {} if the file is missing, empty or damaged."""
     try:
         name = json.loads(file.read_bytes())
     except (OSError, ValueError):
@@ -146,6 +152,7 @@ def _is_dead(owner: dict[str, object]) -> bool:
 
 
 def _describe(owner: dict[str, object]) -> str:
+    """Return the owner's process, host and time as words; "another process" for {}."""
     if not owner:
         return "another process"
     return f"process {owner.get('process')} on {owner.get('host')}, since {owner.get('since')}"

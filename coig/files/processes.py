@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def start_of(process: int) -> str | None:
-    """Return a process's start time in kernel ticks; None if it has ended, "unknown" without /proc."""
+    """Return the start time, in kernel ticks, of the process with this id; None if it has ended.
+
+    Without /proc the time of a running process is "unknown".
+    """
     try:
         state, *fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         return None if state == "Z" else fields[18]  # Z: it has ended, and its parent has not taken note yet

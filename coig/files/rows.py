@@ -42,7 +42,7 @@ DIGITS = 4300  # longest whole number that Python parses
 
 
 class Damaged(NamedTuple):
-    """A line that is not valid JSON, or not a row of its table, with the reason."""
+    """A line that is not valid JSON, or has not as many cells as its table's header, with the reason."""
 
     reason: str
     text: str
@@ -51,9 +51,10 @@ class Damaged(NamedTuple):
 def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
     """Yield (place, row) for every row of a file: parquet by its first bytes, CSV by its suffix, otherwise JSON.
 
-    JSON is JSONL or an array, which may be under a key such as `data` of one object. It may be compressed with gzip,
-    bzip2, xz or (only JSONL) zstd. NaN becomes None. An invalid line of JSONL or CSV is yielded as Damaged. Raises
-    DataError if the file is of another kind or cannot be read to its end.
+    A place is `file:line`, for parquet `file:row`. JSON is JSONL or an array, which may be under a key such as `data`
+    of one object. It may be compressed with gzip, bzip2, xz or (only JSONL) zstd. NaN becomes None. An invalid line of
+    JSONL or CSV is yielded as Damaged. Raises DataError if the file is of another kind, is a damaged array, or cannot
+    be read to its end.
     """
     try:
         with file.open("rb") as stream:
@@ -72,6 +73,7 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
+    """Yield (number from 1, row) of a parquet file, NaN as None."""
     number = 0
     for batch in pl.scan_parquet(file, glob=False).collect_batches(chunk_size=1024):
         for row in batch.with_columns(cs.float().fill_nan(None)).iter_rows(named=True):
@@ -80,18 +82,23 @@ def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _table_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield (line, row or Damaged) of a CSV or TSV file. Raises DataError unless `magic`, its start, is UTF-8."""
     _check_encoding(file, magic)
     for number, row in read_csv(file):
         yield number, Damaged(row, row) if isinstance(row, str) else row
 
 
 def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
+    """Yield (line, row or Damaged) of JSONL or a JSON array; `magic`, the file's start, tells its compression.
+
+    Skips blank lines. Raises DataError if the file is no UTF-8, is another kind of file, or is a damaged array.
+    """
     if magic.startswith(ZSTD):
         for number, line in enumerate(_zstd_lines(file), 1):
             if number == 1 and line.lstrip().startswith("["):
                 raise DataError(f"{file}: is a JSON array packed by zstd; unpack it with `zstd -d`")
             if line.strip():
-                yield number, _parsed(line)
+                yield number, _parse_line(line)
         return
     opened = next((opener for start, opener in OPENERS.items() if magic.startswith(start)), open)
     if opened is open:
@@ -100,7 +107,7 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
         start = stream.read(PIECE)
         if kind := next((kind for begin, kind in NO_DATA.items() if start.lstrip().startswith(begin)), None):
             raise DataError(f"{file}: {kind}")
-        if wrapper := _wrapper(start):
+        if wrapper := _match_wrapper(start):
             log.info("%s: one object; its rows are read from the key '%s'", file, wrapper[1])
         if wrapper or start.lstrip().startswith("["):
             yield from _array_rows(file, start, stream, wrapper.end() if wrapper else start.index("["))
@@ -108,7 +115,7 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
         stream.seek(0)
         for number, line in enumerate(stream, 1):
             if line.strip():
-                yield number, _parsed(line.rstrip("\r\n"))
+                yield number, _parse_line(line.rstrip("\r\n"))
 
 
 def _check_encoding(file: Path, magic: bytes) -> None:
@@ -119,17 +126,17 @@ def _check_encoding(file: Path, magic: bytes) -> None:
 
 
 def _zstd_lines(file: Path) -> Iterator[str]:
-    """Yield the lines of a zstd file, by polars, because Python has no zstd before 3.14."""
+    """Yield the lines of a zstd file without byte order marks, by polars: Python has no zstd before 3.14."""
     for batch in pl.scan_lines(file, glob=False).collect_batches(chunk_size=1024):
         for line in batch["line"]:
             yield line.removeprefix("\ufeff")
 
 
 def _array_rows(file: Path, text: str, stream: TextIO, at: int = 0) -> Iterator[tuple[int, Any]]:
-    """Yield (line, row) for each item of the JSON array that begins at position `at` of `text`, the file's start.
+    """Yield (line, row) for each item of the JSON array that begins at or after position `at` of `text`.
 
-    Reads more of the stream only when no complete row is left. An object around the array must be closed after it.
-    Raises DataError for a damaged array.
+    `text` is the file's start and `stream` the rest, of which more is read only when no complete row is left. Raises
+    DataError for a damaged array, or for text after it other than the end of an object around it.
     """
     is_wrapped, at = "{" in text[:at], text.index("[", at) + 1
     line, separator = 1 + text.count("\n", 0, at), FIRST
@@ -159,7 +166,8 @@ def _array_rows(file: Path, text: str, stream: TextIO, at: int = 0) -> Iterator[
 def _next_row(text: str, at: int, separator: re.Pattern[str]) -> tuple[Any, int, int]:
     """Return the next row after position `at` (END at the array's end), its start and its end position.
 
-    Raises ValueError or RecursionError if the text is damaged or ends before the row does.
+    `separator` matches what precedes the row: FIRST for the first, NEXT for all others. Raises ValueError or
+    RecursionError if the text is damaged or ends before the row does.
     """
     between = separator.match(text, at)
     if between is None:
@@ -174,10 +182,13 @@ def _next_row(text: str, at: int, separator: re.Pattern[str]) -> tuple[Any, int,
     return row, between.end(), end
 
 
-def _wrapper(start: str) -> re.Match[str] | None:
-    """Match the start of a file that is one object with all rows under a key; None for JSONL and arrays."""
+def _match_wrapper(start: str) -> re.Match[str] | None:
+    """Match the start of a file that is one object with all rows under a key, up to the array; [1] is the key.
+
+    Returns None for JSONL and arrays.
+    """
     first, _, others = start.partition("\n")
-    if others.strip() and not isinstance(_parsed(first), Damaged):
+    if others.strip() and not isinstance(_parse_line(first), Damaged):
         return None
     return WRAPPER.match(start)
 
@@ -193,19 +204,19 @@ def _is_closed(text: str, is_wrapped: bool) -> bool:
 
 
 def _whole_number(digits: str) -> int | str:
-    """Parse a whole number; keep one that is too long as text."""
+    """Parse a whole number; return one of more than DIGITS digits as text, since Python refuses it."""
     return int(digits) if len(digits) <= DIGITS else digits
 
 
 def _constant(name: str) -> float | None:
-    """Parse JSON's Infinity as a float, NaN as None."""
+    """Parse Infinity and -Infinity as floats, NaN as None."""
     return None if name == "NaN" else float(name)
 
 
 DECODER = json.JSONDecoder(parse_int=_whole_number, parse_constant=_constant)
 
 
-def _parsed(line: str) -> Any:
+def _parse_line(line: str) -> Any:
     """Parse a line of JSON; return Damaged if it is invalid."""
     try:
         return DECODER.decode(line)

@@ -20,7 +20,7 @@ ESCAPED = re.compile(rf"'('*{FORMULA})")
 
 
 def write_csv(frame: pl.DataFrame) -> str:
-    """Return a frame as CSV that Excel opens as UTF-8.
+    """Return a frame as the text of a CSV file that Excel opens as UTF-8.
 
     A text that a spreadsheet would run as a formula gets an apostrophe in front; `read_csv` removes it.
     """
@@ -34,7 +34,8 @@ def read_csv(file: Path) -> Iterator[tuple[int, dict[str, str | None] | str]]:
     """Yield (line, row) for a table with a header; a row is {column: text}, with None for empty cells.
 
     The separator is comma, semicolon or tab, whichever is most frequent in the header. For a row of another length than
-    the header, yields an error text instead. Raises DataError if the file is not CSV in UTF-8 or repeats a column.
+    the header, yields (line, error text) instead; skips blank lines. Raises DataError if the file is not CSV in UTF-8
+    or repeats a column.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:

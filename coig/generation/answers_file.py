@@ -13,14 +13,14 @@ from coig.records.query import Query
 from coig.study.arm import Arm
 from coig.text.think_tags import split_completion
 
-UNKNOWN = {"min_p": 0.0, "typical_p": 1.0, "no_repeat_ngram_size": 0}  # settings without a key here → value when unset
+UNKNOWN = {"min_p": 0.0, "typical_p": 1.0, "no_repeat_ngram_size": 0}  # not in `sampling` → value without effect
 LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 1.0}  # transformers' own defaults
 
 
 def resolve_sampling(choice: SamplingChoice, arm: Arm) -> Sampling:
-    """Return complete sampling settings: nulls become those of the arm's generation config, else the library's.
+    """Return sampling settings without nulls: those come from the arm's generation config, else from transformers.
 
-    Without `do_sample` in the generation config, a null temperature becomes 0 (greedy).
+    Unless the generation config sets `do_sample`, a null temperature becomes 0 (greedy).
     """
     config = arm.generation_config()
     own = {key: config[key] for key in LIBRARY if config.get(key) is not None}
@@ -31,9 +31,9 @@ def resolve_sampling(choice: SamplingChoice, arm: Arm) -> Sampling:
 
 
 def unknown_settings(choice: SamplingChoice, arm: Arm) -> tuple[str, ...]:
-    """Return warnings about settings of the model's generation config that `sampling` has no key for.
+    """Return a warning for each setting that the model's generation config uses but `sampling` has no key for.
 
-    Returns none if `choice` leaves nothing to the model.
+    Returns () if `choice` leaves nothing to the model.
     """
     if all(getattr(choice, key) is not None for key in LIBRARY):
         return ()
@@ -45,9 +45,9 @@ def unknown_settings(choice: SamplingChoice, arm: Arm) -> tuple[str, ...]:
 
 
 def find_answered(arm: Arm, queries: list[Query], name: str, settings: dict[str, Any]) -> set[tuple[str, int]]:
-    """Return the (query id, sample) of the successful answers in `generations/<name>.jsonl`, without writing to it.
+    """Return (query id, sample) of each successful answer in an arm's `generations/<name>.jsonl`.
 
-    Raises ConfigError if an answer has other `settings`, or its id belongs to another text in `queries`.
+    Raises ConfigError if an answer has other `settings`, or a query that is not in `queries` with the same id and text.
     """
     file = arm.generations(name)
     texts = {query.id: query.query for query in queries}
@@ -69,7 +69,10 @@ def find_answered(arm: Arm, queries: list[Query], name: str, settings: dict[str,
 def make_answer(
     arm: Arm, request: Request, completion: Completion, engine: EngineFacts, settings: dict[str, Any]
 ) -> Answer:
-    """Return the answer record of a completion, split into reasoning and answer, with the facts of how it was made."""
+    """Return the answer record of a completion, its text split into reasoning and answer.
+
+    `settings` are the record's seed and sampling; the weights' hash is that of the arm's manifest.
+    """
     query = request.query
     reasoning, answer = split_completion(request.opening + completion.text)
     return Answer(

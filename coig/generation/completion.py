@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """The text that a model wrote to one prompt. Token counts exclude the end token; `error` says why it is missing."""
+    """The text that a model wrote to one prompt. Token counts exclude the end token; `error`: why there is no text."""
 
     text: str
     reasoning_tokens: int
@@ -39,7 +39,7 @@ class Completion:
 
     @classmethod
     def failed(cls, error: str) -> Completion:
-        """Make a completion without text, for a request that failed."""
+        """Make a completion without text, for a request that failed because of `error`."""
         return cls("", 0, 0, "error", error)
 
 
@@ -47,7 +47,7 @@ Answered = tuple[Request, Completion]
 
 
 def too_long(request: Request, limits: Limits, positions: int) -> str | None:
-    """Return why a request does not fit into a model's positions; None if it does."""
+    """Return why prompt and longest answer exceed the model's number of positions; None if they do not."""
     tokens, longest = len(request.prompt), limits.max_new_tokens
     if tokens + longest <= positions:
         return None
@@ -88,7 +88,7 @@ class Transcriber:
         return Completion(text, reasoning, len(ids) - reasoning, "stop" if is_whole else "length")
 
     def _allowed(self, ids: Sequence[int], opening: str) -> int:
-        """Return how many of the ids the limits of reasoning and answer allow."""
+        """Return how many of the ids, from the first on, max_reasoning_tokens and max_answer_tokens allow."""
         most_reasoning, most_answer = self.limits.max_reasoning_tokens, self.limits.max_answer_tokens
         if most_reasoning is None and most_answer is None:
             return len(ids)
@@ -98,7 +98,7 @@ class Transcriber:
         return len(ids) if most_answer is None else min(len(ids), reasoning + most_answer)
 
     def _reasoning_tokens(self, ids: Sequence[int], opening: str) -> int:
-        """Count the tokens up to and with the end of the reasoning; all if it never ends, 0 if there is none."""
+        """Count the tokens up to and with the end of the reasoning; all if it never ends, 0 if it does not begin."""
         if not (opening + self.tokenizer.decode(ids[:16])).lstrip().startswith(OPENING):
             return 0
         lengths = range(len(ids))

@@ -1,4 +1,4 @@
-"""What run.py asks of an engine, `engine=hf`, `engine=vllm` or `engine=openai`."""
+"""The interface of engines: what run.py needs from `engine=hf`, `engine=vllm` and `engine=openai`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coig.study.arm import Arm
 
 
 class Engine(Protocol):
-    """A program that generates answers; it is constructed once for a command, and loads one arm after another.
+    """A program that generates answers; a command constructs it once and loads one arm after another.
 
     version: of the program that generates; known after `load`.
     not_obeyed: the sampling settings that it ignores, each with the reason; known after `load`.
@@ -26,7 +26,7 @@ class Engine(Protocol):
         Args:
             seed: the run's; each answer is seeded by it, the query's id and the sample.
 
-        Raises ConfigError if the model or the server is not there, or is another.
+        Raises ConfigError if the model or server cannot be reached, or is not the arm's.
         """
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:

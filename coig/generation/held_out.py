@@ -45,7 +45,7 @@ def held_out_queries(arm: Arm) -> list[Query]:
 
 
 def _query(example: Example) -> Query:
-    """Return an example's prompt as a query, with an id unlike those of query files and of its other language."""
+    """Return an example's prompt as a query with the id `held-<id>`, or `held-<id>-en` for an English example."""
     name = f"held-{example.id}" if example.lang == "zh" else f"held-{example.id}-{example.lang}"
     return Query.model_validate(
         {"id": name, "lang": example.lang, "genre": example.genre or NO_GENRE, "query": example.prompt}

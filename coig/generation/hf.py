@@ -28,6 +28,8 @@ class HuggingFaceEngine:
 
     Args:
         tokens_per_batch: most tokens of a batch, prompts and longest answers together; None: what suits the device.
+
+    Raises ConfigError if that is below 1.
     """
 
     version: str = transformers.__version__
@@ -69,7 +71,10 @@ class HuggingFaceEngine:
         )
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """Yield lists of (request, completion), batch by batch. Raises ConfigError if GPU memory runs out."""
+        """Yield lists of (request, completion) in any order, as soon as they are finished.
+
+        A request that exceeds the model's positions gets a failed completion. Raises ConfigError if memory runs out.
+        """
         fitting = []
         for request in requests:
             if problem := too_long(request, self.sampling, self.context):
@@ -78,7 +83,7 @@ class HuggingFaceEngine:
                 fitting.append(request)
         for batch in self._batches(fitting):
             try:
-                yield from self._decoded(batch)
+                yield from self._decode(batch)
             except torch.OutOfMemoryError:
                 raise ConfigError(
                     f"engine.tokens_per_batch={self.tokens_per_batch}: too much for this GPU's memory at {len(batch)} "
@@ -86,7 +91,7 @@ class HuggingFaceEngine:
                 ) from None
 
     def _batches(self, requests: list[Request]) -> Iterator[list[Request]]:
-        """Yield batches of requests with similar lengths, each within `tokens_per_batch` or of one request."""
+        """Sort requests by prompt length and yield them in batches within `tokens_per_batch`, or of one request."""
         batch: list[Request] = []
         for request in sorted(requests, key=lambda request: len(request.prompt)):
             width = len(request.prompt) + self.sampling.max_new_tokens
@@ -98,8 +103,8 @@ class HuggingFaceEngine:
             yield batch
 
     @torch.inference_mode()
-    def _decoded(self, batch: list[Request]) -> Iterator[list[Answered]]:
-        """Generate `STRETCH` tokens at a time; after each stretch yield the finished rows and drop them."""
+    def _decode(self, batch: list[Request]) -> Iterator[list[Answered]]:
+        """Answer one batch: after every STRETCH tokens, yield the requests that are finished and go on without them."""
         width = max(len(request.prompt) for request in batch)
         # pads shorter prompts with their own first token: the repetition penalty also counts masked tokens
         before = [width - len(request.prompt) for request in batch]
@@ -130,7 +135,10 @@ class HuggingFaceEngine:
 
 
 def fitting_tokens(model: Any) -> int:
-    """Return how many tokens of prompts and answers to put into a batch, by the free memory of the model's GPU."""
+    """Return how many tokens of prompts and answers to put into a batch.
+
+    On a GPU they fill GPU_SHARE of the memory that is free once CUDA's cache is emptied; on a CPU, CPU_BUDGET.
+    """
     if model.device.type == "cpu":
         return CPU_BUDGET
     torch.cuda.empty_cache()  # what the arm before used
@@ -139,7 +147,7 @@ def fitting_tokens(model: Any) -> int:
 
 
 def bytes_per_token(config: Any, itemsize: int) -> int:
-    """Return the memory that a token of a batch takes: keys and values of all layers, and activations of one MLP.
+    """Return the bytes that a token of a batch takes: keys and values of all layers, and activations of one MLP.
 
     Args:
         config: a decoder's transformers config.

@@ -33,7 +33,8 @@ log = logging.getLogger(__name__)
 def generate(config: GenerateConfig) -> None:
     """Answer the queries with every trained arm of a study; keep existing answers unless `overwrite` is set.
 
-    Raises ConfigError after the last arm if an arm was busy or queries stayed without an answer.
+    Without a file of queries, each arm answers the prompts held out of its own training. Raises ConfigError before the
+    first arm for a wrong config, and after the last arm if an arm was busy or queries stayed without an answer.
     """
     study = find_study(config.study)
     arms, untrained = find_done_arms(study, config.arms)
@@ -67,7 +68,7 @@ def generate(config: GenerateConfig) -> None:
 
 
 def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
-    """Raise ConfigError if `engine.model` names one model of a server for several arms."""
+    """Raise ConfigError if several arms would be answered by one model: `engine.model` is set and has no `{arm}`."""
     if len(arms) > 1 and config.one_model:
         names = ", ".join(arm.name for arm in arms)
         raise ConfigError(
@@ -78,9 +79,9 @@ def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:
 
 
 def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConfig) -> list[str] | None:
-    """Let an arm answer what is left, and append the answers to its file.
+    """Let an arm answer what its file lacks, and append the answers; with `overwrite`, delete the file first.
 
-    Returns messages about failed answers, [] if all succeeded, None if nothing was left to ask.
+    Returns [] if all answers succeeded, a list with one message if some failed, None if none was left to ask for.
     """
     name, settings = config.queries_name, _settings(config, arm)
     file = arm.generations(name)
@@ -117,7 +118,11 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
 
 
 def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
-    """Yield the batches, and show a progress bar of finished answers and tokens per second."""
+    """Yield the batches, and meanwhile show a progress bar with finished answers and tokens per second.
+
+    Args:
+        total: answers in the end; all but `left` of them are there already.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}")
     tokens, start = 0, time.monotonic()
     with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as progress:

@@ -27,13 +27,14 @@ class SeededSampling(LogitsProcessor):
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Drop the generators of all rows but these, given by index."""
+        """Keep only the generators of the rows with these indices, when the other rows leave the batch."""
         self.generators = [self.generators[row] for row in rows]
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return (B, vocabulary) logits with noise, −inf for tokens that top-k or top-p exclude.
 
         Args:
+            input_ids: ignored.
             scores: (B, vocabulary) logits.
         """
         temperature, top_k, top_p = self.sampling.temperature, self.sampling.top_k, self.sampling.top_p

@@ -28,7 +28,8 @@ class Server:
         concurrency: most requests in flight at a time.
         owner: the value of `owned_by` in its list of models that identifies this kind; None: unknown.
         version: the path that reports the version, and the key in its reply.
-        settings: maps (sampling, number of prompt tokens, end tokens) to a request's settings beyond the protocol's.
+        settings: maps (sampling, number of prompt tokens, ids of end tokens) to a request's settings beyond the
+            protocol's.
         not_obeyed: maps sampling to the settings that the server ignores, each with the reason.
     """
 
@@ -40,8 +41,8 @@ class Server:
     not_obeyed: Callable[[Sampling], tuple[str, ...]]
 
 
-def _vllm(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
-    """Return the settings under vLLM's names, which SGLang shares."""
+def _name_for_vllm(sampling: Sampling, _prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
+    """Return a request's settings beyond the protocol's under vLLM's names, which SGLang shares."""
     return NONE | {
         "top_k": sampling.top_k or -1,
         "repetition_penalty": sampling.repetition_penalty,
@@ -51,8 +52,11 @@ def _vllm(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[s
     }
 
 
-def _llama_cpp(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
-    """Return llama.cpp's settings; by default it applies the temperature last and min_p first, so fix the order."""
+def _name_for_llama_cpp(sampling: Sampling, prompt_tokens: int, _ends: Sequence[int]) -> dict[str, Any]:
+    """Return a request's settings beyond the protocol's under llama.cpp's names, with the order of its samplers.
+
+    llama.cpp's own order would apply the temperature last. Sends no end tokens.
+    """
     return {
         "samplers": ["penalties", "temperature", "top_k", "top_p"],
         "top_k": sampling.top_k,
@@ -65,8 +69,11 @@ def _llama_cpp(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> d
     }
 
 
-def _transformers(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
-    """Return a complete generation config; `transformers serve` takes missing keys from the model's."""
+def _name_for_transformers(sampling: Sampling, _prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
+    """Return the key `generation_config`: as JSON, a request's settings beyond the protocol's.
+
+    It names every such setting, since `transformers serve` takes missing ones from the model's generation config.
+    """
     config = {
         "do_sample": bool(sampling.temperature),
         "top_k": sampling.top_k,
@@ -78,18 +85,18 @@ def _transformers(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -
     return {"generation_config": json.dumps(config)}
 
 
-def _only_the_protocol(sampling: Sampling, prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
-    """Return no settings beyond the protocol's."""
+def _name_nothing(_sampling: Sampling, _prompt_tokens: int, _ends: Sequence[int]) -> dict[str, Any]:
+    """Return {}: no settings beyond the protocol's are sent."""
     return {}
 
 
-def _all_obeyed(sampling: Sampling) -> tuple[str, ...]:
-    """Return that no setting is ignored."""
+def _all_obeyed(_sampling: Sampling) -> tuple[str, ...]:
+    """Return (): the server ignores no setting."""
     return ()
 
 
 def _not_obeyed_by_sglang(sampling: Sampling) -> tuple[str, ...]:
-    """Return the settings that SGLang ignores or follows differently."""
+    """Return the settings in use that SGLang ignores or follows differently, each with the reason."""
     problems = []
     if sampling.temperature:  # https://github.com/sgl-project/sglang/issues/15481
         problems.append("seed: needs --enable-deterministic-inference, and /v1/completions may ignore it even so")
@@ -99,16 +106,16 @@ def _not_obeyed_by_sglang(sampling: Sampling) -> tuple[str, ...]:
 
 
 def _not_obeyed_by_transformers(sampling: Sampling) -> tuple[str, ...]:
-    """Return that sampled answers are not seeded one by one."""
+    """Return that answers have no seeds of their own, if they are sampled; () if they are greedy."""
     shared = "seed: the whole server has one, so requests that are under way at a time disturb each other"
     return (shared,) if sampling.temperature else ()
 
 
-ALL, FEW = 1000, 64  # requests at a time: to servers that queue what they cannot batch, 1000 as the client allows
+ALL, FEW = 1000, 64  # requests in flight; servers that queue what they cannot batch get ALL, the client's own limit
 SERVERS = {
-    "vllm": Server(True, ALL, "vllm", ("version", "version"), _vllm, _all_obeyed),
-    "sglang": Server(True, ALL, "sglang", ("get_server_info", "version"), _vllm, _not_obeyed_by_sglang),
-    "llama.cpp": Server(True, FEW, "llamacpp", ("props", "build_info"), _llama_cpp, _all_obeyed),
-    "transformers": Server(False, FEW, None, None, _transformers, _not_obeyed_by_transformers),
-    "other": Server(False, FEW, None, None, _only_the_protocol, _all_obeyed),  # OpenAIEngine tests its settings
+    "vllm": Server(True, ALL, "vllm", ("version", "version"), _name_for_vllm, _all_obeyed),
+    "sglang": Server(True, ALL, "sglang", ("get_server_info", "version"), _name_for_vllm, _not_obeyed_by_sglang),
+    "llama.cpp": Server(True, FEW, "llamacpp", ("props", "build_info"), _name_for_llama_cpp, _all_obeyed),
+    "transformers": Server(False, FEW, None, None, _name_for_transformers, _not_obeyed_by_transformers),
+    "other": Server(False, FEW, None, None, _name_nothing, _all_obeyed),  # OpenAIEngine tests its settings
 }

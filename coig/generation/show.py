@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _show(console: Console, answers: list[Answer]) -> None:
-    """Print the query and its answers, as many side by side as fit into the terminal."""
+    """Print the query of the first answer and all answers, as many side by side as fit into the terminal."""
     first = answers[0]
     console.print(Text.assemble((f"{first.query_id} ", "bold"), f"({first.lang}, {first.genre})"))
     console.print(first.query, "")
@@ -64,7 +64,7 @@ def _show(console: Console, answers: list[Answer]) -> None:
 
 
 def _content(answer: Answer) -> Text:
-    """Return an answer's dimmed reasoning and its text, or its error in red."""
+    """Return an answer's dimmed reasoning and its text; in red its error, or "(no answer)" for an empty text."""
     if answer.failed:
         return Text(str(answer.error), "red")
     reasoning = Text(answer.reasoning + "\n\n", "dim") if answer.reasoning else Text()

@@ -9,7 +9,11 @@ COLUMNS = ("query_id", "lang", "genre", "sample", "query", "reasoning", "answer"
 
 
 def log_table(arm: Arm, queries: str) -> None:
-    """Log an arm's answers to a file of queries in a separate W&B run; do nothing unless it trained with W&B."""
+    """Log an arm's answers to one file of queries in a W&B run of their own; do nothing unless it trained with W&B.
+
+    Args:
+        queries: the name of the file of queries, without suffix.
+    """
     logger = arm.config().logger
     if logger is None or not is_wandb(logger):
         return

@@ -15,7 +15,7 @@ Write = Callable[[dict[str, Any]], str]  # settings → the text that the server
 
 
 def try_settings(write: Write, sampling: Sampling, names: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the settings in use by `sampling` that the server ignores, each with the reason.
+    """Return which of seed, top_k and repetition_penalty, if `sampling` uses them, the server ignores, and why.
 
     Args:
         write: asks the server to complete one fixed prompt with given settings.
@@ -41,5 +41,5 @@ def try_settings(write: Write, sampling: Sampling, names: Mapping[str, str]) -> 
 
 
 def _write(write: Write, **settings: Any) -> str:
-    """Return the server's text of `TOKENS` tokens for these settings."""
+    """Return what the server writes with these settings, at most TOKENS tokens."""
     return write({"max_tokens": TOKENS} | settings)

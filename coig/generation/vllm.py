@@ -20,11 +20,11 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # the adapters' ranks that vLLM 
 
 
 class VLLMEngine:
-    """An engine that generates with vLLM on all local GPUs; each holds the whole model and gets a part of the requests.
+    """An engine that generates with vLLM on all local GPUs, which each hold the model and share the requests.
 
     Args:
         python: path of an interpreter that has vLLM; None: this one.
-        tensor_parallel_size: GPUs that share one model.
+        tensor_parallel_size: number of GPUs that hold one model together; 1: each holds a whole one.
         gpu_memory_utilization: the share of a GPU's memory to use.
         adapters: let LoRA arms answer by their adapter on the base model, which stays loaded from arm to arm, instead
             of by their merged export. The export is rounded, so answers can differ.
@@ -61,7 +61,7 @@ class VLLMEngine:
         if self.workers is None or self.workers.settings != settings:
             if self.workers:
                 self.workers.stop()
-            self.workers = Workers(self.interpreter, self.interpreter.groups(self.gpus_per_model), settings)
+            self.workers = Workers(self.interpreter, self.interpreter.group_devices(self.gpus_per_model), settings)
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
         """Yield lists of (request, completion) in any order, as soon as they are finished.
@@ -83,7 +83,10 @@ class VLLMEngine:
                 yield [(request, self.transcriber.completion(reply["ids"], request.opening))]
 
     def _adapter(self, arm: Arm) -> Path | None:
-        """Return the folder of an arm's LoRA adapter; None if it has none, or none that vLLM can add to its base."""
+        """Return the folder of the LoRA adapter that an arm answers with; None if it answers with its export.
+
+        That is without `adapters`, without a saved adapter, for a base with random weights, or for a rank above vLLM's.
+        """
         folder, model = arm.folder / "adapter", arm.config().model
         if not self.adapters or model.lora is None or not folder.exists():
             return None
@@ -91,7 +94,7 @@ class VLLMEngine:
         return folder.absolute() if fits else None
 
     def _message(self, number: int, request: Request) -> dict[str, Any]:
-        """Return a request as `vllm_worker.generate` takes it."""
+        """Return a request as `vllm_worker.generate` reads it, with `number` as its id."""
         sampling = self.sampling
         return {
             "id": number,
@@ -111,7 +114,10 @@ class VLLMEngine:
 
 
 def _weights(arm: Arm, adapter: Path | None) -> dict[str, Any]:
-    """Return the arguments of `vllm.LLM` for an arm's weights, for its base model's if it has an adapter."""
+    """Return the arguments of `vllm.LLM` that load an arm's export, or its base model if `adapter` is not None.
+
+    The adapter's path is not among them: each request names it.
+    """
     common = {
         # that of the export; by default vLLM rounds fp32 weights to bf16
         "dtype": json.loads((arm.model / "config.json").read_text(encoding="utf-8"))["dtype"],

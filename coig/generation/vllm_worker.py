@@ -26,7 +26,10 @@ Reply = Callable[..., None]  # writes its keyword arguments as a line
 
 
 def main() -> None:
-    """Run the task that the command line names; write a failure as the last line, and exit with 1."""
+    """Run the task that the command line names, with vLLM's own output sent to standard error.
+
+    If the task fails, write `{failed}` as the last line and exit with 1.
+    """
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # vLLM logs to standard output, too
 
@@ -51,7 +54,9 @@ def tell_facts(reply: Reply) -> None:
 
 
 def generate(reply: Reply) -> None:
-    """Load a model and write its `positions`; then write each request's token ids as soon as they are complete.
+    """Load a model and write its `positions`; then reply to each request as soon as its token ids are complete.
+
+    Returns when the input ends.
 
     A request is `{id, prompt, sampling, adapter}`: token ids, arguments of SamplingParams, and the folder of a LoRA
     adapter or null. Its reply is `{id, ids}`, or `{id, refused}`.
@@ -81,7 +86,10 @@ def generate(reply: Reply) -> None:
 
 
 def add(request: dict[str, Any], engine: Any, adapters: dict[str, Any]) -> None:
-    """Give a request to vLLM, whose ids of adapters are kept in `adapters` by folder."""
+    """Give a request to vLLM; add its adapter to `adapters`, folder → LoRARequest, if it is not there yet.
+
+    Raises ValueError for a request that vLLM refuses.
+    """
     from vllm import SamplingParams
     from vllm.lora.request import LoRARequest
     from vllm.sampling_params import RequestOutputKind
@@ -95,9 +103,9 @@ def add(request: dict[str, Any], engine: Any, adapters: dict[str, Any]) -> None:
 
 
 def listen(inbox: SimpleQueue[Any]) -> None:
-    """Put each line of the input into the inbox, and None at its end, which comes when the command ends or is killed.
+    """Put each parsed line of the input into the inbox, and None at its end, when the command has ended or was killed.
 
-    Then end this process and those that vLLM started, unless it ends by itself within GRACE seconds.
+    Then wait for GRACE seconds and kill this process, if it has not ended by itself, and those that vLLM started.
     """
     for line in sys.stdin:
         inbox.put(json.loads(line))

@@ -1,4 +1,4 @@
-"""Start `vllm_worker.py` in another interpreter, one process for each GPU, and share requests among the processes."""
+"""Start `vllm_worker.py` in another interpreter, a process for each GPU or group of GPUs, and share requests out."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Interpreter:
     devices: int
     variable: str
 
-    def groups(self, size: int) -> list[str]:
-        """Return the devices in groups of `size`, each as the value of `variable`.
+    def group_devices(self, size: int) -> list[str]:
+        """Divide the devices that the environment's `variable` names, or all, into groups of `size`; drop a remainder.
 
-        Raises ConfigError if there are fewer devices than that.
+        Returns each group as a value of `variable`, such as "0,1". Raises ConfigError for fewer than `size` devices.
         """
         chosen = os.environ.get(self.variable)
         names = chosen.split(",") if chosen else [str(number) for number in range(self.devices)]
@@ -63,7 +63,10 @@ class Interpreter:
 
 
 def find_interpreter(python: str) -> Interpreter:
-    """Ask an interpreter for its vLLM. Raises ConfigError if it is none, has no vLLM, an old one, or no GPU."""
+    """Run an interpreter to learn its vLLM's version and devices.
+
+    Raises ConfigError if it cannot be run, has no vLLM or one before OLDEST, or sees no GPU.
+    """
     remedy = "name the python of an environment with vLLM (docs/generation.md), engine.python=/path/to/venv/bin/python"
     at = f"engine.python={python}"
     try:
@@ -94,12 +97,12 @@ def find_interpreter(python: str) -> Interpreter:
 
 
 class Workers:
-    """Processes that hold one model each, on its own GPUs; they end with this object, or with this process.
+    """Processes with GPUs of their own that each hold the same model; they end with this object, or with this process.
 
     positions: the longest prompt and answer together that fit into the model and the memory, in tokens.
 
     Args:
-        groups: for each process, the GPUs that it uses (see `Interpreter.groups`).
+        groups: for each process, the GPUs that it uses (see `Interpreter.group_devices`).
         settings: arguments of `vllm.LLM`.
 
     Raises ConfigError if loading fails.
@@ -118,7 +121,7 @@ class Workers:
         self.positions = min(int(self._receive()["positions"]) for _ in self.processes)
 
     def stop(self) -> None:
-        """End the processes, and wait until their memory is free."""
+        """End the processes and wait for their end, so that their memory is free."""
         self._finalizer()
 
     def replies(self, requests: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -132,7 +135,7 @@ class Workers:
             yield self._receive()
 
     def _send(self, number: int, message: Mapping[str, Any]) -> None:
-        """Write a line to a process. One that has ended is found by `_receive`."""
+        """Write a message to a process as a line of JSON; ignore that it has ended, which `_receive` reports."""
         stream = self.processes[number].stdin
         assert stream is not None
         with suppress(BrokenPipeError):
@@ -140,7 +143,7 @@ class Workers:
             stream.flush()
 
     def _receive(self) -> dict[str, Any]:
-        """Return the next reply of any process. Raises ConfigError if a process fails or has ended."""
+        """Wait for the next reply of any process and return it. Raises ConfigError if a process fails or has ended."""
         number, reply = self.inbox.get()
         if reply is None:
             code = self.processes[number].wait()
@@ -151,7 +154,10 @@ class Workers:
         return reply
 
     def _failure(self, said: str, no_memory: bool) -> ConfigError:
-        """Return the error for a failed process, and keep all that the processes wrote."""
+        """Return the error for a failed process; rename the processes' log so that `_stop` does not delete it.
+
+        With `no_memory` the message says how to give vLLM other memory.
+        """
         log = self.log.rename(self.log.with_suffix(".txt"))
         what = f"{self.settings['model']}: vLLM {self.version} failed ({said}); all that it wrote: {log}"
         if no_memory:
@@ -164,7 +170,7 @@ class Workers:
 
 
 def _start(interpreter: Interpreter, devices: str, log: IO[bytes]) -> subprocess.Popen[str]:
-    """Start a process that will load a model on some devices, in a session of its own, which Ctrl-C does not reach."""
+    """Start a process on these devices that waits for `vllm.LLM`'s arguments; Ctrl-C does not reach its session."""
     return subprocess.Popen(
         [interpreter.python, "-I", str(WORKER), "generate"],
         env=os.environ | ENVIRONMENT | ({interpreter.variable: devices} if interpreter.devices > 1 else {}),
@@ -177,7 +183,7 @@ def _start(interpreter: Interpreter, devices: str, log: IO[bytes]) -> subprocess
 
 
 def _listen(process: subprocess.Popen[str], number: int, inbox: queue.SimpleQueue[Any]) -> None:
-    """Put each reply of a process into the inbox with the process's number, and None at the end."""
+    """Put (number, reply) into the inbox for each reply of a process, and (number, None) when its output ends."""
     assert process.stdout is not None
     for line in process.stdout:
         inbox.put((number, json.loads(line)))
@@ -185,7 +191,7 @@ def _listen(process: subprocess.Popen[str], number: int, inbox: queue.SimpleQueu
 
 
 def _stop(processes: Sequence[subprocess.Popen[str]], log: Path) -> None:
-    """Close the processes' input, which ends them, wait until they have ended, and delete their log."""
+    """Close the processes' input, which ends them; kill those that still run after GRACE seconds; delete their log."""
     for process in processes:
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # of a process that has ended

@@ -34,7 +34,7 @@ VARLEN_KNOWS_GQA = "enable_gqa" in inspect.signature(varlen_attn).parameters
 
 
 def attention_path(device: torch.device, dtype: torch.dtype) -> str:
-    """Return the fastest of PATHS that supports this device and dtype."""
+    """Return the key of the fastest of PATHS for this device and dtype: flash, varlen or documents."""
     if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
         return "documents"
     return "flash" if flash_attn_varlen_func else "varlen"
@@ -60,6 +60,7 @@ def packed_attention(
     """Compute causal attention within each of D packed documents of T tokens in all.
 
     Args:
+        module: ignored.
         query: (1, H, T, d); key, value: (1, H_kv, T, d), H a multiple of H_kv.
         attention_mask: ignored; the documents' bounds determine what a token attends to.
         cu_seq_lens_q: (D + 1,) int32 on the query's device, the documents' bounds from 0 to T.
@@ -67,7 +68,7 @@ def packed_attention(
         scaling: factor on the attention scores; None: 1 / √d.
         dropout, softcap, s_aux: not supported.
         sliding_window: number of tokens, itself included, that a token attends to; None: all earlier ones.
-        path: one of PATHS, for benchmarks; None: the fastest.
+        path: a key of PATHS, for benchmarks; None: the fastest.
 
     Returns:
         (1, T, H, d), and None instead of attention weights.
@@ -83,7 +84,7 @@ def packed_attention(
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     path = path or attention_path(device, query.dtype)
     if path == "documents":
-        return _documents(query, key, value, cu_seq_lens_q.tolist(), scaling, sliding_window), None
+        return _attend_by_document(query, key, value, cu_seq_lens_q.tolist(), scaling, sliding_window), None
     left = -1 if sliding_window is None else sliding_window - 1
     # (1, H, T, d) to (T, H, d)
     heads = [tensor[0].transpose(0, 1) for tensor in (query, key, value)]
@@ -96,20 +97,25 @@ def packed_attention(
 
 
 def _varlen(query: Tensor, key: Tensor, value: Tensor, *bounds: Any, **options: Any) -> Tensor:
+    """Call PyTorch's `varlen_attn` on (T, H, d) tensors; keys and values may have fewer heads than queries."""
     if VARLEN_KNOWS_GQA:
         options["enable_gqa"] = query.shape[1] != key.shape[1]
     else:
-        key, value = _repeated(key, query), _repeated(value, query)
+        key, value = _repeat_heads(key, query), _repeat_heads(value, query)
     return varlen_attn(query, key, value, *bounds, **options)  # type: ignore[return-value]
 
 
-def _documents(
+def _attend_by_document(
     query: Tensor, key: Tensor, value: Tensor, starts: list[int], scaling: float | None, sliding_window: int | None
 ) -> Tensor:
-    """Call `scaled_dot_product_attention` on each document; (1, H, T, d) to (1, T, H, d)."""
+    """Call `scaled_dot_product_attention` on each document; (1, H, T, d) to (1, T, H, d).
+
+    Args:
+        starts: the documents' bounds, from 0 to T.
+    """
     if query.device.type == "cpu" and key.shape[1] < torch.get_num_threads():
         # the CPU's backward pass runs one thread per key head: with fewer heads than threads, cores would idle
-        key, value = _repeated(key, query), _repeated(value, query)
+        key, value = _repeat_heads(key, query), _repeat_heads(value, query)
     lengths = [end - start for start, end in pairwise(starts)]
     # not slices: the backward pass of each would write T rows
     parts = zip(*(torch.split(tensor, lengths, dim=2) for tensor in (query, key, value)), strict=True)
@@ -123,7 +129,7 @@ def _documents(
     return torch.cat(outputs, dim=2).transpose(1, 2)
 
 
-def _repeated(tensor: Tensor, query: Tensor) -> Tensor:
+def _repeat_heads(tensor: Tensor, query: Tensor) -> Tensor:
     """Repeat each head of keys or values, dimension 1, for every query head that shares it."""
     return tensor.repeat_interleave(query.shape[1] // tensor.shape[1], dim=1)
 

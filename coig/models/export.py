@@ -29,8 +29,9 @@ def export(
     """Write model and tokenizer to `folder`, atomically. Adapters are merged, and also saved to `adapter/` beside it.
 
     Args:
-        lm: the trained model; its weights may be sharded, so they are not read.
-        weights: name → the whole tensor on the CPU, for all weights.
+        lm: the trained model, of which only the configs are read, since its weights may be sharded.
+        weights: name → the whole tensor on the CPU, for all weights; not changed.
+        lora: the adapters that `weights` contain; None without.
         end_ids: end tokens for the generation config, besides the tokenizer's.
         dtype: the dtype to save weights in; None: the dtype that the model was loaded from.
     """

@@ -53,7 +53,7 @@ class TrainingFlops:
 
     @property
     def attention_cost(self) -> float:
-        """The attention's FLOPs per length², divided by a token's FLOPs; `coig.data.packing` balances with it."""
+        """The attention's FLOPs per length², divided by the decoder's FLOPs per token; `coig.data.packing` uses it."""
         return self.per_square / self.per_token
 
     def of(self, lengths: Sequence[int], supervised_tokens: int) -> int:
@@ -63,6 +63,7 @@ class TrainingFlops:
 
 
 def _per_token(weight: Parameter) -> int:
+    """Return the FLOPs of a weight tensor per token: 6 for each of its numbers, 4 if it is frozen."""
     return (6 if weight.requires_grad else 4) * weight.numel()
 
 
@@ -74,5 +75,5 @@ def peak_flops(device: torch.device) -> float | None:
 
 
 def peak_flops_of(name: str) -> float | None:
-    """Return the peak bf16 FLOP/s of the GPU that CUDA calls by this name; None if it is unknown."""
+    """Return the peak bf16 FLOP/s, without sparsity, of a GPU by CUDA's name for it; None if it is not in PEAKS."""
     return next((peak for known, peak in PEAKS.items() if re.search(rf"\b{known}\b", name)), None)

@@ -13,19 +13,25 @@ from typing import Any
 
 
 def add_legacy_names(folder: Path) -> None:
-    """Add transformers 4's keys to config.json and tokenizer_config.json; transformers 5 reads them as before."""
+    """Add transformers 4's keys to config.json and tokenizer_config.json of an export, in place.
+
+    transformers 5 reads both files as before.
+    """
     _change(folder / "config.json", _with_legacy_keys)
     _change(folder / "tokenizer_config.json", _with_legacy_tokenizer)
 
 
 def _change(file: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Replace a JSON file's object by what `change` makes of it."""
+    """Overwrite a JSON file with the object that `change` returns for the file's object."""
     settings = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(change(settings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _with_legacy_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a config with the keys of transformers 4 added, also to the `text_config` of a multimodal model."""
+    """Return a config with the keys of transformers 4 added, also to the `text_config` of a multimodal model.
+
+    Keys that the config has are kept as they are.
+    """
     config = {key: _with_legacy_keys(value) if key == "text_config" else value for key, value in config.items()}
     added: dict[str, Any] = {}
     if "dtype" in config:
@@ -33,21 +39,24 @@ def _with_legacy_keys(config: dict[str, Any]) -> dict[str, Any]:
     if rope := config.get("rope_parameters"):
         by_layer = {kind: one for kind, one in rope.items() if isinstance(one, dict)}
         keys = _rope_keys(by_layer.get("full_attention", {}) if by_layer else rope)
-        added |= _as_accepted(keys, config.get("model_type"))
+        added |= _adapt_to_model(keys, config.get("model_type"))
         if local := by_layer.get("sliding_attention"):
             added["rope_local_base_freq"] = local["rope_theta"]
     return added | config
 
 
 def _rope_keys(rope: dict[str, Any]) -> dict[str, Any]:
-    """Return one layer kind's rotary settings as `rope_theta`, `rope_scaling` and `partial_rotary_factor`."""
+    """Split rotary settings into `rope_theta`, `partial_rotary_factor` and `rope_scaling`, a dict of all others.
+
+    Without scaling, `rope_scaling` is None.
+    """
     keys: dict[str, Any] = {name: rope[name] for name in ("rope_theta", "partial_rotary_factor") if name in rope}
     scaling = {name: value for name, value in rope.items() if name not in keys}
     return {**keys, "rope_scaling": scaling if scaling.get("rope_type", "default") != "default" else None}
 
 
-def _as_accepted(keys: dict[str, Any], model_type: str | None) -> dict[str, Any]:
-    """Return rotary keys as a type of model names and accepts them, where it differs from all others."""
+def _adapt_to_model(keys: dict[str, Any], model_type: str | None) -> dict[str, Any]:
+    """Return rotary keys in the form that transformers 4 expects: other scaling for phi3, other names for gpt_neox."""
     scaling = keys["rope_scaling"]
     if model_type == "phi3" and scaling:
         three = {name: scaling[name] for name in ("short_factor", "long_factor")} | {"type": scaling["rope_type"]}
@@ -59,7 +68,7 @@ def _as_accepted(keys: dict[str, Any], model_type: str | None) -> dict[str, Any]
 
 
 def _with_legacy_tokenizer(config: dict[str, Any]) -> dict[str, Any]:
-    """Return a tokenizer's config with its class and its extra special tokens under transformers 4's names."""
+    """Return a copy of a tokenizer's config with class and extra special tokens renamed as in transformers 4."""
     config = dict(config)
     if config.get("tokenizer_class") == "TokenizersBackend":
         config["tokenizer_class"] = "PreTrainedTokenizerFast"

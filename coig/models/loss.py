@@ -40,6 +40,7 @@ class _LinearNLL(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, row_weights: Tensor, chunk_rows: int
     ) -> tuple[Tensor, Tensor]:
+        """Return the weighted sum and each row's −log p; keep the gradients by `hidden` and `weight` for `backward`."""
         device = hidden.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         with torch.autocast(device, enabled=False):
@@ -63,6 +64,7 @@ class _LinearNLL(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the kept gradients times the sum's gradient; they are scaled in place, so it works only once."""
         d_hidden, d_weight = ctx.gradients
         ctx.gradients = None
         scaled = (None if d is None else d.mul_(gradient) for d in (d_hidden, d_weight))
@@ -70,7 +72,7 @@ class _LinearNLL(torch.autograd.Function):
 
 
 class _Chunks:
-    """Logits and log p of one chunk after another, in the same two buffers.
+    """Computes the logits and log p of one chunk after another in the same two buffers.
 
     On a CPU, allocating new ones takes longer than the arithmetic.
     """
@@ -83,7 +85,7 @@ class _Chunks:
     def nll(self, hidden: Tensor, targets: Tensor, *, with_gradient: bool) -> tuple[Tensor, Tensor]:
         """Return the gradient of −log p by the logits, (rows, V) in the weight's dtype, and −log p, (rows,) fp32.
 
-        The first is valid until the next call, and without `with_gradient` holds no gradient.
+        The gradient is overwritten by the next call; without `with_gradient` its values are meaningless.
         """
         rows, targets = slice(len(hidden)), targets[:, None]
         logits = torch.mm(hidden, self.weight.T, out=self.logits[rows])

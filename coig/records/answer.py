@@ -46,8 +46,8 @@ class Answer(Record):
 
     @field_validator("engine", mode="before")
     @classmethod
-    def _name_is_an_engine(cls, value: Any) -> Any:
-        """Turn a bare name, which the first versions wrote, into an engine's facts."""
+    def _convert_name(cls, value: Any) -> Any:
+        """Turn an engine's bare name, which the first versions wrote, into EngineFacts; return others unchanged."""
         return {"name": value} if isinstance(value, str) else value
 
     @property
@@ -60,9 +60,10 @@ RECORDED = ("genre", "answer_tokens", "finish_reason", "seed", "sampling")  # ne
 
 
 def read_answers(file: Path, arm: str) -> list[Answer]:
-    """Return an arm's answers, one for each sample of each query; [] if the file does not exist.
+    """Return an arm's answers, failed ones included, one for each sample of each query; [] if the file does not exist.
 
-    A later answer replaces a failed one. Raises ConfigError that names the line if it is damaged or of another arm.
+    A later answer replaces a failed one. Raises ConfigError with the line's number if a line is damaged, is of another
+    arm, or answers a query again that has an answer.
     """
     answers: dict[tuple[str, int], Answer] = {}
     for number, line in read_jsonl(file) if file.exists() else ():
@@ -85,7 +86,11 @@ def read_answers(file: Path, arm: str) -> list[Answer]:
 
 
 def _find_fault(answer: Answer, earlier: dict[tuple[str, int], Answer]) -> str | None:
-    """Return what is wrong with a line: a missing fact, or a second answer to a query; None if nothing is."""
+    """Return what is wrong with an answer: a missing fact, or an `earlier` one that did not fail; None if it is right.
+
+    Args:
+        earlier: (query id, sample) → the answer in an earlier line of the file.
+    """
     if missing := [key for key in RECORDED if getattr(answer, key) is None]:
         return f"{missing[0]}: missing"
     before = earlier.get((answer.query_id, answer.sample))

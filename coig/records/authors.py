@@ -28,8 +28,8 @@ PAGE_NAME = re.compile(r"ranked_results_(?:all|partial_\d+_items)", re.IGNORECAS
 def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
     """Return the answers of the authors' files; facts that they lack (tokens, finish reason …) are None.
 
-    Null answers are left out and counted in a warning. Raises DataError that names the file if it has another shape,
-    has no answers, or repeats an answer.
+    Null answers are left out and counted in a warning; a file given twice is read once. Raises DataError that names the
+    file if it has another shape, has no answers, or repeats an answer.
     """
     answers = []
     for file in {file.resolve(): file for file in files}.values():
@@ -53,7 +53,7 @@ def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
 def read_authors_prompts(file: Path) -> list[dict[str, Any]]:
     """Return the prompts that a file of the authors answers, as rows of queries without a genre.
 
-    Raises DataError that names the file.
+    Raises DataError if the file has another shape or its name no language.
     """
     lang, found = _read_file(file)
     return [
@@ -63,7 +63,10 @@ def read_authors_prompts(file: Path) -> list[dict[str, Any]]:
 
 
 def is_authors_file(file: Path) -> bool:
-    """Tell whether a file has the shape of the authors' answers: a JSON object of objects with a prompt."""
+    """Tell whether a file has the shape of the authors' answers: a JSON object that holds objects with a prompt.
+
+    A file that cannot be read gives False.
+    """
     try:
         found = _load(file)
     except (OSError, ValueError):
@@ -77,7 +80,10 @@ def _load(file: Path) -> Any:
 
 
 def _read_file(file: Path) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return language and {question id: {prompt, my_response}} of a file of answers."""
+    """Return the language, from the name, and {question id: {prompt, my_response}} of a file of answers.
+
+    Raises DataError if it has another shape or no answers.
+    """
     with _naming(file):
         found, lang = _load(file), lang_of_file(file.name)
         if not found:
@@ -87,7 +93,7 @@ def _read_file(file: Path) -> tuple[str, dict[str, dict[str, Any]]]:
 
 @contextmanager
 def _naming(file: Path) -> Iterator[None]:
-    """Turn errors in the block into a DataError that names the file and the expected shape."""
+    """Turn an error that the block raises into a DataError that names the file and the expected shape."""
     try:
         yield
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
@@ -98,7 +104,7 @@ def _naming(file: Path) -> Iterator[None]:
 
 
 def _check_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a question. Raises TypeError or KeyError if prompt or response is no text."""
+    """Return `fields`. Raises TypeError or KeyError unless `prompt` is a text and `my_response` a text or None."""
     if not isinstance(fields["prompt"], str) or not isinstance(fields["my_response"], str | None):
         raise TypeError("prompt and my_response must be texts")
     return fields
@@ -110,7 +116,7 @@ def _replace_surrogates(text: str) -> str:
 
 
 def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answer:
-    """Return the record of an answer; facts that the authors did not publish are None."""
+    """Return the record of an answer, its text split into reasoning and answer; unpublished facts are None."""
     reasoning, answer = split_completion(_replace_surrogates(fields["my_response"]))
     unknown = dict.fromkeys(("genre", "answer_tokens", "finish_reason", "seed", "sampling"))
     prompt = _replace_surrogates(fields["prompt"])
@@ -119,7 +125,10 @@ def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answe
 
 
 def read_ranking(row: dict[str, Any], rater: Any) -> dict[str, Any]:
-    """Convert a row of the page's export to a ranking in the shape of `Judgment`. Raises ValueError if it is none."""
+    """Convert a row exported from the authors' page to a ranking with the keys of `Judgment`.
+
+    Raises ValueError if the row is no ranking, or ranks answers in two languages.
+    """
     ranked = row["ranked_responses"]
     if not isinstance(ranked, list) or not all(isinstance(one, dict) for one in ranked):
         raise ValueError("ranked_responses: must be a list of {rank, source_file, …}")
@@ -135,9 +144,9 @@ def read_ranking(row: dict[str, Any], rater: Any) -> dict[str, Any]:
 
 
 def rater_of_file(file: Path) -> str:
-    """Return the rater's name from an export's file name, without marks of copies and partial exports.
+    """Return the rater's name: an export's file name without the page's `ranked_results_…` and marks such as `(1)`.
 
-    If nothing is left, because the page gives all exports one name, return the folder's name.
+    If nothing is left, return the folder's name.
     """
     name = PAGE_NAME.sub("", COPY.sub("", file.stem)).strip(" _-.")
     return name or file.absolute().parent.name

@@ -33,13 +33,13 @@ PARTLY_RATED = "a dimension is null, and counts as not rated"
 
 
 def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:
-    """Convert a row to the fields of `Judgment`; return None if its judgment is null.
+    """Return a row with the keys of `Judgment`; None if its judgment is null. Does not check the values.
 
     Args:
         file: the row's file; its name gives the rater of the authors' rankings.
-        changes: incremented for each kind of change made in the row, such as removed blanks.
+        changes: message → number of rows; incremented for each kind of change made in the row, such as removed blanks.
 
-    Raises ValueError with what is wrong.
+    Raises ValueError if a row has not the keys that its shape needs.
     """
     found: set[str] = set()
     if "ranked_responses" in row:
@@ -61,7 +61,11 @@ def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:
 
 
 def _convert_pair(row: Row, found: set[str]) -> Row:
-    """Convert {arm_a, arm_b, winner} to a pairwise verdict; a number from 1 to 2 also gives `soft`."""
+    """Return a row with {arm_a, arm_b, winner} as a pairwise verdict, with `arms` and `value`.
+
+    A number from 1 to 2 also gives `soft`, arm_a's share of the win, and adds SHARES to `found`. Raises ValueError for
+    another number.
+    """
     row = {**row, "kind": "pairwise", "arms": [text_of(row, key) for key in ("arm_a", "arm_b")]}
     winner = _parse_number(row["winner"])
     if not _is_number(winner):
@@ -76,7 +80,11 @@ def _convert_pair(row: Row, found: set[str]) -> Row:
 
 
 def _convert_rating(row: Row, found: set[str]) -> Row:
-    """Convert a row with `value`, or a column `value.DIMENSION` per dimension, to a rating, without null dimensions."""
+    """Return a row with `value`, or a column `value.DIMENSION` for each dimension, as a rating {dimension: number}.
+
+    Null dimensions are left out, which adds PARTLY_RATED to `found`; if all are null, `value` is None. Raises
+    ValueError without a value.
+    """
     row = {**row, "kind": "rating", "arms": row["arms"] if "arms" in row else [text_of(row, "arm")]}
     wide = {key.removeprefix("value."): value for key, value in row.items() if key.startswith("value.")}
     if not wide and "value" not in row:
@@ -93,7 +101,7 @@ def _convert_rating(row: Row, found: set[str]) -> Row:
 
 
 def _clean_arms(arms: Any, found: set[str]) -> Any:
-    """Return the names of arms, given as a list, as JSON or as one name, cleaned; add what was changed to `found`.
+    """Return a list of cleaned names from a list, its JSON or one name; add what was changed to `found`.
 
     Raises ValueError for broken JSON.
     """
@@ -102,7 +110,10 @@ def _clean_arms(arms: Any, found: set[str]) -> Any:
 
 
 def _clean_name(value: Any, found: set[str]) -> Any:
-    """Return a name as `text_of` reads it, adding the change to `found`; return a value that is no name unchanged."""
+    """Return a name without blanks around it, a number such as 7.0 as its digits; add the change to `found`.
+
+    Returns a value that is no name unchanged.
+    """
     if isinstance(value, float) and value.is_integer():
         found.add(WHOLE_NUMBERS)
     if isinstance(value, str) and value.strip() and value != value.strip():
@@ -114,7 +125,10 @@ def _clean_name(value: Any, found: set[str]) -> Any:
 
 
 def _parse_json(value: Any) -> Any:
-    """Parse a text that starts like a JSON list or object; return any other value unchanged. Raises ValueError."""
+    """Parse a text that starts like a JSON list or object; return any other value unchanged.
+
+    Raises ValueError if the text is damaged.
+    """
     if not isinstance(value, str) or not value.strip().startswith(("[", "{")):
         return value
     try:
@@ -124,7 +138,7 @@ def _parse_json(value: Any) -> Any:
 
 
 def _parse_number(value: Any) -> Any:
-    """Parse a text as a number; return None for NaN, any other text stripped, any other value unchanged."""
+    """Parse a text as a float; return a text that is no number stripped, None for NaN, other values unchanged."""
     if isinstance(value, str):
         try:
             value = float(value)
@@ -134,8 +148,10 @@ def _parse_number(value: Any) -> Any:
 
 
 def _is_nan(value: Any) -> bool:
+    """Tell whether a value of any type is a float NaN."""
     return isinstance(value, float) and math.isnan(value)
 
 
 def _is_number(value: Any) -> bool:
+    """Tell whether a value is an int or a float; a bool is neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)

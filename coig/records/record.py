@@ -16,7 +16,7 @@ from coig.config.fields import Language
 from coig.errors import DataError
 from coig.files.atomic import naming, write_atomic
 from coig.files.rows import Damaged, read_rows
-from coig.text.language import language_code
+from coig.text.language_codes import language_code
 
 
 class Record(BaseModel):
@@ -42,10 +42,12 @@ def text_of(row: dict[str, Any], key: str) -> str:
 
 
 def _text(value: Any, info: ValidationInfo) -> str:
+    """Apply `text_of` to a field's value, so that its error names the field."""
     return text_of({str(info.field_name): value}, str(info.field_name))
 
 
 def _language(value: Any) -> Any:
+    """Return the code, such as zh, for a language's name in a text; return other values unchanged."""
     return language_code(value) if isinstance(value, str) else value
 
 
@@ -56,7 +58,7 @@ LanguageName = Annotated[Language, BeforeValidator(_language)]  # also zh-CN, EN
 def read_records(path: Path, record: type[One]) -> Iterator[tuple[str, One]]:
     """Yield (`file:line`, record) for every row of a file.
 
-    Raises DataError that names place and field of the first row that is no such record.
+    Raises DataError that names place and field of the first row that is no valid `record`.
     """
     for place, row in read_rows(path):
         if isinstance(row, Damaged):
@@ -65,7 +67,7 @@ def read_records(path: Path, record: type[One]) -> Iterator[tuple[str, One]]:
 
 
 def make_record(place: str, row: Any, record: type[One]) -> One:
-    """Validate a row as a record. Raises DataError that names the place and the wrong field."""
+    """Return a row as a `record`. Raises DataError that names the place and the first invalid field."""
     try:
         return record.model_validate(row if isinstance(row, dict) else {})
     except ValidationError as error:
@@ -73,9 +75,9 @@ def make_record(place: str, row: Any, record: type[One]) -> One:
 
 
 def append_records(path: Path, records: Iterable[Record]) -> None:
-    """Append records to a file, creating it if needed, and flush them to the disk.
+    """Append records to a file as JSON lines and flush them to the disk; make the file and its folders if missing.
 
-    Removes an incomplete last line, left by a killed process, first.
+    First removes an incomplete last line, which a killed process leaves. If writing fails, the file stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
@@ -98,7 +100,7 @@ def _write(stream: RawIOBase, content: bytes) -> None:
 
 
 def _remove_torn_line(path: Path) -> None:
-    """Cut off the end of a file after its last line break."""
+    """Delete what follows a file's last line break; the whole content if there is none."""
     with path.open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(0, size - 1))
@@ -109,7 +111,7 @@ def _remove_torn_line(path: Path) -> None:
 
 
 def describe_error(error: ValidationError) -> str:
-    """Return one line that says what is wrong with the first invalid field."""
+    """Return a text that says what is wrong with the first invalid field; later ones are not mentioned."""
     problem = error.errors()[0]
     where = ".".join(map(str, problem["loc"]))
     match problem["type"]:

@@ -23,7 +23,7 @@ LARGEST_STEP = 2.0  # a Newton step changes no coefficient by more
 
 
 def fit(features: Floats, counts: Floats) -> Floats:
-    """Compute maximum-likelihood coefficients and log ν of R data sets at once, by Newton's method.
+    """Compute maximum-likelihood coefficients and log ν of R data sets at once, by Newton's method with a slight ridge.
 
     Args:
         features: (P, F); δ is their weighted sum.
@@ -70,7 +70,10 @@ def chances_of(features: Floats, beta: Floats, ties: bool) -> Floats:
 def _derivatives(
     features: Floats, counts: Floats, totals: Floats, chances: Floats, beta: Floats
 ) -> tuple[Floats, Floats]:
-    """Return the gradient, (R, F + 1), and the negative Hessian, (R, F + 1, F + 1), of the penalised log-likelihood."""
+    """Return the gradient, (R, F + 1), and negative Hessian, (R, F + 1, F + 1), of the log-likelihood with the ridge.
+
+    Shapes are those of `fit`; totals: (R, P), the sums of counts; chances: (R, P, 3), from `chances_of`.
+    """
     lead = (chances[..., WIN] - chances[..., LOSS]) / 2
     scores = (counts[..., WIN] - counts[..., LOSS]) / 2 - totals * lead
     tie_scores = counts[..., TIE] - totals * chances[..., TIE]
@@ -100,7 +103,7 @@ def is_connected(arms: Sequence[str], pairs: Sequence[tuple[str, str]], counts: 
 
 
 def clustered_error(features: Floats, counts: Floats, beta: Floats, clusters: pl.Series) -> float:
-    """Return the cluster-robust (sandwich) standard error of the last feature's coefficient.
+    """Return the cluster-robust (sandwich) standard error of the last feature's coefficient, for one data set.
 
     Args:
         features: (P, F), a row per verdict.

@@ -8,10 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
-from coig.statistics.intervals import (
-    FEWEST,
-    Floats,
-)
+from coig.statistics.intervals import FEWEST, Floats
 
 
 @dataclass(frozen=True)
@@ -31,12 +28,12 @@ class Verdicts:
         return float(self.scores.mean())
 
     def by_prompt(self) -> Floats:
-        """Return Σ (score − ½) of each prompt, (Q,)."""
+        """Return the sum of (score − ½) over each prompt's verdicts, (Q,)."""
         return np.bincount(self.prompts, self.scores - 0.5).astype(np.float64)
 
 
 def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | None]:
-    """Return the rate's 95 % limits, and p for a rate of one half, generalising to new raters and new prompts.
+    """Return a win rate's lower and upper 95 % limit and p against a rate of ½, for new raters and new prompts.
 
     The variance is two-way cluster-robust, prompts × raters (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat.
     29:238), but at least each one-way variance. Limits are Student's t with Satterthwaite's degrees of freedom (1946,
@@ -65,7 +62,8 @@ def combine_clusters(
 ) -> tuple[Floats, Floats]:
     """Return the two-way variance and its degrees of freedom from variances clustered by prompt, rater and both.
 
-    The formulas are those of `new_raters`; the variances may be arrays of any one shape.
+    The formulas are those of `new_raters`. The variances may be arrays of one shape; `prompts` and `raters` are numbers
+    of clusters. Degrees of freedom are 1 where all variances are 0.
     """
     one_way = np.maximum(of_prompts, of_raters)
     variance = np.maximum(np.asarray(of_prompts) + of_raters - of_cells, one_way)

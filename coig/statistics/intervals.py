@@ -1,4 +1,4 @@
-"""Confidence intervals and significance tests. Prompts are the sampling unit; everything else is clustered in them."""
+"""Confidence intervals and significance tests. The sampling unit is the prompt, within which verdicts are clustered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ FEWEST = 6  # prompts; a bootstrap interval over fewer is not informative
 
 
 def wilson_interval(successes: float, trials: int, z: float = Z95) -> tuple[float, float]:
-    """Compute the Wilson score interval of a proportion, 95 % by default (Wilson 1927, JASA 22:209)."""
+    """Compute the lower and upper Wilson score limit of a proportion, 95 % by default (Wilson 1927, JASA 22:209).
+
+    Args:
+        successes: may have halves, for ties.
+        trials: at least 1.
+    """
     rate, square = successes / trials, z * z / trials
     centre = (rate + square / 2) / (1 + square)
     half = z * math.sqrt(rate * (1 - rate) / trials + square / (4 * trials)) / (1 + square)
@@ -26,7 +31,10 @@ def wilson_interval(successes: float, trials: int, z: float = Z95) -> tuple[floa
 
 
 def exact_upper_limit(successes: float, trials: int) -> float:
-    """Return the upper end of the exact 95 % interval of a proportion (Clopper & Pearson 1934, Biometrika 26:404)."""
+    """Return the upper end of the exact two-sided 95 % interval of a proportion.
+
+    Clopper & Pearson 1934, Biometrika 26:404.
+    """
     return 1.0 if successes >= trials else float(betaincinv(successes + 1, trials - successes, 0.975))
 
 
@@ -43,7 +51,7 @@ def bootstrap_weights(clusters: int, resamples: int = RESAMPLES, seed: int = 0) 
 
 
 def percentile_interval(estimates: Floats) -> tuple[Floats, Floats]:
-    """Compute 95 % percentile limits over the first axis of (R, …) estimates, ignoring NaN.
+    """Compute 95 % percentile limits over the first axis of (R, …) resampled estimates, ignoring NaN.
 
     Returns lower and upper limits of shape (…); NaN where no estimate is finite.
     """
@@ -53,13 +61,16 @@ def percentile_interval(estimates: Floats) -> tuple[Floats, Floats]:
     return limits[0], limits[1]
 
 
-def sign_flip_p(halves: Sequence[int] | NDArray[np.int64]) -> float:
-    """Compute the exact two-sided p of a sum of integers whose signs are random under the null hypothesis.
+def sign_flip_p(margins: Sequence[int] | NDArray[np.int64]) -> float:
+    """Compute the exact two-sided p of the sum of `margins`, whose signs are random under the null hypothesis.
 
     This is the randomisation test for pairs (Fisher 1935); convolution gives its distribution over all sign flips.
+
+    Args:
+        margins: integers, such as wins − losses on each prompt; if all are 0, p is 1.
     """
-    sizes = [abs(int(value)) for value in halves if value]
-    total, observed = sum(sizes), abs(int(sum(halves)))
+    sizes = [abs(int(value)) for value in margins if value]
+    total, observed = sum(sizes), abs(int(sum(margins)))
     chances = np.zeros(2 * total + 1)
     chances[total] = 1.0  # index i is the probability of the sum i − total
     for size in sizes:
@@ -87,7 +98,7 @@ def random_flip_p(differences: Floats, signs: Floats) -> Floats:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values for the number of tests by Holm's method (1979); return them in the same order."""
+    """Adjust p values for their number by Holm's step-down method (1979); return them in the given order."""
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted, largest = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(order):

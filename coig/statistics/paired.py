@@ -23,9 +23,9 @@ FLIPS = 9_999  # random sign vectors of the sign-flip test
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Two arms' means over the `n` queries where both were measured, their difference, its 95 % limits and p.
+    """Two arms' means over the `n` queries where both were measured, first − second, its 95 % limits and p.
 
-    Means and difference are NaN if `n` is 0, the limits None if `n` is below FEWEST.
+    Means and difference are NaN and p is 1 if `n` is 0; the limits are None if `n` is below FEWEST.
     """
 
     n: int
@@ -44,14 +44,14 @@ def paired_differences(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[PairedDifference]:
-    """Compute the paired difference of means for each pair of arms.
+    """Compute the paired difference of means, first − second, for each pair of arms.
 
-    The limits are percentiles over resampled queries, p comes from a sign-flip test.
+    The limits are percentiles over resampled queries, p comes from a sign-flip test and is not adjusted.
 
     Args:
         values: (queries, arms), NaN where an arm was not measured.
         pairs: for each pair, the columns of the first arm and of the second in `values`.
-        shares: the values are 0 and 1. If all resamples give the same difference, its limits are Newcombe's.
+        shares: whether the values are 0 and 1. Then a difference that all resamples share gets Newcombe's limits.
         seed: of resamples and sign flips.
         resamples: number of bootstrap resamples.
     """
@@ -76,7 +76,7 @@ def paired_differences(
 
 @lru_cache(maxsize=4)  # every measure uses the same draws
 def _draws(queries: int, seed: int, resamples: int) -> tuple[Floats, Floats]:
-    """Return bootstrap weights, (resamples, queries), and random signs ±1, (FLIPS, queries)."""
+    """Return bootstrap weights, (resamples, queries), and random signs ±1, (FLIPS, queries), the same at every call."""
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(FLIPS, queries))
     return bootstrap_weights(queries, resamples, seed), signs
 

@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str, Answer]]:
-    """Return each arm's first sample to each query, with the name of its file of queries.
+    """Return (name of the file of queries, answer) for each arm's first sample to each query in these files.
 
-    Raises ConfigError if no arm answered one of the files, if a line is damaged, or if answers are not comparable: arms
-    had other settings, or other texts under one query id.
+    Failed answers are left out, with a warning. Raises ConfigError if no arm answered a file, a line is damaged, or
+    answers are not comparable: they have different settings, or different queries with one id.
     """
     chosen = [(name, answer) for name in queries for answer in _answers_to(name, arms)]
     _check_comparable([answer for _, answer in chosen])
@@ -24,7 +24,7 @@ def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[st
 
 
 def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
-    """Return the first samples of all arms for one file of queries; raises ConfigError if there are none."""
+    """Return `_first_samples` of all arms for one file of queries. Raises ConfigError if there are none."""
     answers = [answer for arm in arms for answer in _first_samples(arm, queries)]
     if not answers:
         where = arms[0].folder.parent if arms else "the study"
@@ -33,7 +33,7 @@ def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
 
 
 def _first_samples(arm: Arm, queries: str) -> list[Answer]:
-    """Return an arm's first sample for each query that did not fail; log how many failed."""
+    """Return an arm's answers that are the first sample and did not fail; log how many of all samples failed."""
     answers = arm.answers(queries)
     if failed := sum(answer.failed for answer in answers):
         log.warning("%s: %d answers failed and are left out; generate.py asks for them again", arm.folder, failed)
@@ -41,7 +41,7 @@ def _first_samples(arm: Arm, queries: str) -> list[Answer]:
 
 
 def _check_comparable(answers: Sequence[Answer]) -> None:
-    """Raise ConfigError if answers were generated with different settings, or one query id has different texts."""
+    """Raise ConfigError if answers differ in seed or sampling, or in the text of the query with the same id."""
     first = answers[0]
     texts: dict[str, str] = {}
     for answer in answers:

@@ -13,7 +13,7 @@ from coig.study.roster import Contestant, Roster
 
 
 def find_study(name: str | None) -> Path:
-    """Return a study's folder; without a name, that of the study whose manifests were written last.
+    """Return a study's folder; without a name, that of the study in which a manifest was written last.
 
     Raises ConfigError if there is no such study.
     """
@@ -41,9 +41,9 @@ def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
 
 
 def find_done_arms(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm], list[str]]:
-    """Return the arms whose training is done, and the names of the others.
+    """Return a study's arms, or those of `names`, whose training is done, and the names of the others.
 
-    Raises ConfigError if no arm is done, or a named one is not.
+    Raises ConfigError if no arm is done, a named one is not, or a name is unknown.
     """
     arms = find_arms(study, names)
     untrained = [arm.name for arm in arms if arm.manifest().status != "done"]
@@ -53,5 +53,5 @@ def find_done_arms(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm
 
 
 def make_roster(arms: Iterable[Arm]) -> Roster:
-    """Return the roster of a study's arms, with ratios from their manifests."""
+    """Return the roster of arms, with their ratios from the manifests."""
     return Roster.of(Contestant(arm.name, arm.manifest().ratio, is_plain(arm.config())) for arm in arms)

@@ -1,4 +1,4 @@
-"""Summarize how people have judged: raters, time, checks, agreement, position, abstentions, and what could be found.
+"""Summarize how people have judged: raters, time, checks, agreement, position, abstentions, detectable differences.
 
 The leader's page shows it while people judge, the report afterwards.
 """
@@ -33,7 +33,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class RaterSummary:
-    """How one rater has judged. `judged` counts queries or pairs, without checks and abstentions."""
+    """How one rater has judged. `judged`, without abstentions, and `abstained` count queries or pairs, not checks."""
 
     rater: str
     judged: int
@@ -47,7 +47,10 @@ class RaterSummary:
 
 @dataclass(frozen=True)
 class Findable:
-    """What the verdicts in one language can find: differences of win rates from one half, with 80 % power."""
+    """The smallest differences of a win rate from one half that verdicts can find with 80 % power.
+
+    now: with the verdicts that there are.
+    """
 
     queries: int
     raters: float  # mean number of raters of a query
@@ -61,7 +64,8 @@ def summarize_rater(rater: str, judgments: Iterable[Judgment], least: int, flag_
     """Summarize one rater's judgments.
 
     Args:
-        least, flag_below: a rater is flagged whose checks, at least `least`, have a mean result below `flag_below`.
+        judgments: of all raters.
+        least, flag_below: the rater is flagged if at least `least` checks have a mean result below `flag_below`.
     """
     own = [one for one in judgments if one.rater == rater]
     pages = {(one.query_id, one.arms if one.kind == "pairwise" else ()): one for one in own if one.counts}
@@ -72,7 +76,7 @@ def summarize_rater(rater: str, judgments: Iterable[Judgment], least: int, flag_
     return RaterSummary(
         rater=rater,
         judged=len(pages),
-        abstained=len({(one.query_id, one.order) for one in own if one.kind == "abstention"}),
+        abstained=len({(one.query_id, one.order) for one in own if one.kind == "abstention" and one.check is None}),
         seconds=median(one.seconds or 0.0 for one in timed) if timed else None,
         too_fast=fmean(fast) if fast else None,
         checks=len(care),
@@ -82,9 +86,10 @@ def summarize_rater(rater: str, judgments: Iterable[Judgment], least: int, flag_
 
 
 def estimate_agreement(judgments: Sequence[Judgment]) -> Estimate | None:
-    """Estimate Krippendorff's ordinal α of ranks, of verdicts on pairs, or of ratings, whichever was asked.
+    """Estimate how far raters agree: Krippendorff's ordinal α of ranks, verdicts on pairs or ratings.
 
-    An item is an answer, or a pair of answers. Returns None if no item has two raters, or all said the same.
+    An item is an answer (for ratings, one dimension of it) or a pair of answers; its interval resamples queries.
+    Returns None if no item has two raters, or all raters said the same.
     """
     said: dict[tuple[str, str], list[float]] = defaultdict(list)
     for one in judgments:
@@ -107,9 +112,9 @@ def estimate_agreement(judgments: Sequence[Judgment]) -> Estimate | None:
 
 
 def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
-    """Estimate how often the answer that stood first wins against the others; 0.5 means no effect.
+    """Estimate the win rate of the answer that was shown first against the others; 0.5 means no effect of position.
 
-    Returns None if no verdict has a recorded order.
+    Returns None if no judgment has both a recorded order and a comparison with the first answer.
     """
     scores: dict[str, list[float]] = defaultdict(list)
     for one in judgments:
@@ -125,13 +130,13 @@ def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
 
 
 def _estimate(value: float, drawn: Floats, clusters: int) -> Estimate:
-    """Return an estimate with the percentile interval of its resamples, (R,), unless there are too few clusters."""
+    """Return `value` with the percentile interval of its resamples `drawn`, (R,); without one below FEWEST clusters."""
     [low], [high] = percentile_interval(drawn[:, None])
     return Estimate(value, float(low), float(high)) if clusters >= FEWEST else Estimate(value, None, None)
 
 
 def count_abstentions(judgments: Sequence[Judgment]) -> dict[str, Counter[str]]:
-    """Count abstentions by arm and reason, without the raters' notes."""
+    """Return {arm: Counter of reasons} of abstentions; those at checks do not count, and raters' notes are cut off."""
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     for one in judgments:
         if one.kind == "abstention" and one.check is None:
@@ -141,7 +146,11 @@ def count_abstentions(judgments: Sequence[Judgment]) -> dict[str, Counter[str]]:
 
 
 def compute_findable(judgments: Sequence[Judgment]) -> Findable | None:
-    """Compute which difference the verdicts can find, and what more of them would buy; None without verdicts."""
+    """Compute which differences the verdicts can find, and with 50 more queries or one more rater of each query.
+
+    Two raters' agreement is estimated from pairs that both judged; below FEWEST such pairs ASSUMED_AGREEMENT is used.
+    Returns None without verdicts.
+    """
     by_pair: dict[tuple[str, str, str], list[float]] = defaultdict(list)
     raters: dict[str, set[str]] = defaultdict(set)
     for one in judgments:

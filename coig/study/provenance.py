@@ -27,7 +27,10 @@ KNOWN_KEYS = re.compile(r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ)[\
 
 
 def provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
-    """Return the manifest's git state, package versions and machine; `devices` adds facts to the machine."""
+    """Return {git, versions, machine} for the manifest; the facts in `devices` are added to the machine's.
+
+    `git` is None if `checkout` is no git checkout of coig.
+    """
     return {
         "git": _git(checkout),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
@@ -57,7 +60,7 @@ def _cpu() -> str:
 
 
 def _git(checkout: Path) -> dict[str, Any] | None:
-    """Return the checkout's revision, the diff to it and the names of untracked files; None outside a checkout.
+    """Return revision, `dirty`, the diff without secrets and the names of untracked files; None outside a checkout.
 
     A folder with only untracked files is one name. The content of untracked files is not recorded.
     """
@@ -85,7 +88,7 @@ def _limit_diff(diff: bytes) -> str | dict[str, Any] | None:
 
 
 def _without_secrets(text: str) -> str:
-    """Remove passwords in URLs, texts that look like keys, and values of secret environment variables."""
+    """Replace passwords in URLs, texts that look like keys, and values of secret environment variables by REMOVED."""
 
     def hidden(found: re.Match[str]) -> str:
         """Return an assignment with its value removed if its name sounds secret."""

@@ -19,9 +19,9 @@ KEY = ".raters"  # in the study's folder; only its subfolder `evaluation/` is pu
 
 
 def make_pseudonym(rater: str, study: Path) -> str:
-    """Return a rater's pseudonym in a study's report, such as `rater 3f9c2a`; make the study's key if it has none.
+    """Return a rater's pseudonym in a study's report, such as `rater 3f9c2a`; a name that is a pseudonym is kept.
 
-    A pseudonym, from an export of annotate.py, is kept.
+    Writes the study's secret key to its folder if it has none.
     """
     if PSEUDONYM.fullmatch(rater):
         return rater
@@ -33,9 +33,9 @@ def make_pseudonym(rater: str, study: Path) -> str:
 
 
 def name_raters(table: pl.DataFrame, judgments: Iterable[Judgment], study: Path) -> pl.DataFrame:
-    """Replace people's names in the column `rater` by pseudonyms, and sort the table by language and rater.
+    """Replace people's names in the column `rater` by pseudonyms, and sort by `lang`, zh first, and rater.
 
-    Judge models keep their names.
+    `judgments` tell who is a person; judge models keep their names.
     """
     people = {one.rater for one in judgments if one.source == "human"}
     pseudonyms = {rater: make_pseudonym(rater, study) for rater in people}

@@ -31,7 +31,7 @@ class Contestant:
 
     @property
     def order(self) -> tuple[bool, bool, float, str]:
-        """The sort key: growing general data, counts before proportions, general data alone last."""
+        """The sort key: growing general data, counts before proportions, general data alone last, unknown as 0."""
         ratio = self.ratio or Ratio.parse("0")
         size = ratio.per_creative or ratio.count or 0
         return self.is_general, ratio.per_creative is not None, 0.0 if self.is_general else float(size), self.name
@@ -63,13 +63,13 @@ class Roster:
         return any(one.is_general for one in self.contestants if one.name == name)
 
     def find_plain(self, ratio: str) -> str | None:
-        """Return the name of the plain arm with a ratio, as in the paper; None if it is not in the roster."""
+        """Return the name of the first plain arm (`is_plain`) with this `data.ratio`; None if there is none."""
         wanted = Ratio.parse(ratio)
         plain = (one.name for one in self.contestants if one.is_plain and one.ratio == wanted)
         return next(plain, None)
 
     def keep(self, names: Iterable[str]) -> Roster:
-        """Return a roster with only the arms of these names."""
+        """Return a roster with only the arms of these names; a name that is not in it is ignored."""
         kept = set(names)
         return Roster(tuple(one for one in self.contestants if one.name in kept))
 
@@ -85,7 +85,7 @@ def contestant_of_stranger(name: str) -> Contestant:
 
 
 def paper_dose(ratio: Ratio) -> float:
-    """Return the general examples per creative one of an arm of the paper, such as 12.0 for 10k."""
+    """Return how many general examples per creative one a ratio means with the paper's data, such as 12.0 for 10k."""
     return ratio.general_examples(PAPER_CREATIVE, PAPER_LANGUAGES, 1) / PAPER_CREATIVE
 
 

@@ -32,7 +32,7 @@ def is_wandb(node: Constructor) -> bool:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn an exception of a logger that cannot start into a ConfigError with remedies."""
+    """Turn any exception of the block, which starts a logger, into a ConfigError with remedies."""
     try:
         yield
     except (ConfigError, KeyboardInterrupt):
@@ -53,7 +53,7 @@ def wandb_options(run_id: str) -> dict[str, Any]:
 def prepare_wandb() -> dict[str, str]:
     """Set up W&B and return {"mode": "offline"} if nobody is logged in or the server is unreachable; otherwise {}.
 
-    Raises ConfigError if W&B's settings in the environment are wrong.
+    Sets variables WANDB_… of the environment that are not set. Raises ConfigError if those set by the user are wrong.
     """
     os.environ.setdefault("WANDB_SILENT", "true")  # its summary of each run would bury a sweep's own lines
     # it would record the repository of the folder one works in, with a token in its remote's address; the manifest has
@@ -102,7 +102,7 @@ def _has_home() -> bool:
 
 @contextmanager
 def finished_run() -> Iterator[None]:
-    """Finish the W&B run that the block starts, if any, with exit code 1 if the block fails and 0 if not."""
+    """Finish the W&B run that is live after the block, if any, with exit code 1 if the block fails and 0 if not."""
     failed = True
     try:
         yield
@@ -115,7 +115,10 @@ def finished_run() -> Iterator[None]:
 
 @contextmanager
 def logged_run(logger: Constructor, run_id: str, **about: Any) -> Iterator[Any]:
-    """Yield the W&B run of this id, made with the arguments of `logger` and those in `about`; finish it afterwards."""
+    """Start a W&B run with this id, the arguments of `logger` and those in `about`; yield it, and finish it at last.
+
+    A run with the same id is continued.
+    """
     with finished_run():
         yield construct(logger, **wandb_options(run_id), **about).experiment
 

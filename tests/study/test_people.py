@@ -73,7 +73,9 @@ def test_a_rater_is_flagged_by_the_rule() -> None:
     judged[0] = judged[0].model_copy(update={"characters": 400})  # 40 Chinese characters a second
     checks = [make_ranking(query, "ann", [1, 2, 3], check="halved", care=care) for query, care in enumerate([0, 1, 0])]
     told = make_ranking(9, "ann", [1, 2, 3]).model_copy(update={"kind": "abstention", "value": "empty: all of it"})
-    found = summarize_rater("ann", [*judged, *checks, told, make_ranking(1, "bob", [1, 2, 3])], least=3, flag_below=0.6)
+    told_at_check = told.model_copy(update={"check": "repeat", "order": ARMS[::-1]})
+    others = make_ranking(1, "bob", [1, 2, 3])
+    found = summarize_rater("ann", [*judged, *checks, told, told_at_check, others], least=3, flag_below=0.6)
     assert (found.judged, found.abstained, found.seconds, found.too_fast) == (4, 1, 10, 0.25)
     assert (found.checks, found.flagged) == (3, True)
     assert found.care == pytest.approx(1 / 3)

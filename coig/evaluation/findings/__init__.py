@@ -75,6 +75,7 @@ def interpret(
     tables: Mapping[str, pl.DataFrame],
     conduct: Conduct,
     plan: Registered | None = None,
+    compared: Judgments | None = None,
 ) -> Findings:
     """Check the paper's claims, answer the study's question, and note what weakens the results.
 
@@ -82,9 +83,11 @@ def interpret(
 
     Args:
         answers: the frame of `measure_answers`; None if no answers were read.
-        judgments: None if nothing was judged.
+        judgments: people's; None if nobody judged.
         tables: the evaluation's tables by name.
         plan: the study's registered plan; None without one.
+        compared: people's judgments with the verdicts of model judges, which only a registered plan, the curves over
+            the ratio and the look ahead show, apart from people's; None without judges.
     """
     margin = conduct.margin
     cells = group_by_seed(arms) if arms else group_strangers_by_seed(roster)
@@ -96,7 +99,8 @@ def interpret(
     if question:
         contrasts = _contrast(question, cells, arms, answers, judgments, margin)
     reference = Roster.of(cell.contestant for cell in cells).reference
-    doses = dose_tables(cells, arms, answers, judgments, margin)
+    everybody = compared or judgments
+    doses = dose_tables(cells, arms, answers, everybody, margin)
     cell_of = {arm: cell.name for cell in cells for arm in cell.arms}
     at_twelve = claim_inputs[0].find_plain("10k")
     claimed = threshold_claims(doses["thresholds"], doses["doses"], cell_of.get(at_twelve or "", at_twelve))
@@ -104,12 +108,12 @@ def interpret(
         "measures": measures_by_arm(tables, roster),
         "noise": noise_table(cells, reference, answers, judgments, margin),
         "orders": order_table(cells, arms, answers, judgments, margin),
-        "look_ahead": look_ahead_table(arms, judgments),
+        "look_ahead": look_ahead_table(arms, everybody),
         "claims": claim_table(*claim_inputs, margin, claimed),
         "contrasts": contrasts,
         "signatures": signature_table(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
     }
-    registered = follow_plan(plan, conduct, cell_of, answers, judgments, doses["thresholds"]) if plan else None
+    registered = follow_plan(plan, conduct, cell_of, answers, everybody, doses["thresholds"]) if plan else None
     if registered:
         interpreted["registered"] = registered.table
     return Findings(

@@ -14,7 +14,7 @@ from coig.statistics.intervals import FEWEST
 from coig.statistics.noise import add_seeds
 from coig.statistics.responses import Indices, Responses, estimate_responses
 
-PREFERENCE, BY_JUDGES = "preference", "preference of judges"
+PREFERENCE, BY_JUDGES = "preference", "preference of judges, not calibrated"
 RATED = "rating: "  # before the dimension's name
 OBSERVATION = {  # arm: a cell; run: the arm of the cell, that is its seed; against: the arm it was compared with
     **dict.fromkeys(("lang", "query_id", "rater", "arm", "run", "against"), pl.String),

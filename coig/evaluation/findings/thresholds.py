@@ -12,7 +12,7 @@ from scipy.special import chdtri
 
 from coig.config.fields import LANGUAGES
 from coig.display.numbers import number, p_value
-from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE
+from coig.evaluation.findings.responses import PREFERENCE
 from coig.evaluation.findings.rule import in_points
 from coig.statistics.dose_curves import APART, LEVEL
 
@@ -164,7 +164,7 @@ def threshold_claims(thresholds: pl.DataFrame, doses: pl.DataFrame, arm: str | N
     claims = []
     for lang in LANGUAGES:
         stated = {"lang": lang, "claim": CLAIM}
-        tested = doses.filter(pl.col("arm") == pl.lit(arm, pl.String), pl.col("measure").is_in([PREFERENCE, BY_JUDGES]))
+        tested = doses.filter(pl.col("arm") == pl.lit(arm, pl.String), measure=PREFERENCE)  # no claim rests on judges
         settings = tested.filter(lang=lang).select("measure", "setting", "dose").rows()
         if not settings:
             claims.append(stated | {"status": "not measured", "why": "needs verdicts on arms of at least three ratios"})

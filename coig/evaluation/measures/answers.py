@@ -10,9 +10,8 @@ import polars as pl
 from coig.config.fields import LANGUAGES
 from coig.records.answer import Answer
 from coig.study.roster import Roster
-from coig.text.diversity import diversity, ttr_of_first
 from coig.text.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
-from coig.text.words import words
+from coig.text.lexical import Measures, measure_texts
 
 DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
 SCHEMA = {
@@ -36,7 +35,6 @@ SCHEMA = {
     "foreign_position": pl.Float64,  # 0–1, where the other script begins; null without contamination
     "finished": pl.Boolean,  # ended by itself and is not empty; null if not recorded
 }
-EQUAL_LENGTH = 100  # words
 
 
 def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster) -> pl.DataFrame:
@@ -49,7 +47,8 @@ def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster
     """
     place = {name: number for number, name in enumerate(roster.names)}
     ordered = sorted(answers, key=lambda pair: (LANGUAGES.index(pair[1].lang), place[pair[1].arm], pair[1].query_id))
-    rows = [_measure_answer(answer, queries) for queries, answer in ordered]
+    measured = measure_texts([answer.answer for _, answer in ordered])
+    rows = [_make_row(answer, queries, found) for (queries, answer), found in zip(ordered, measured, strict=True)]
     return with_contamination(pl.DataFrame(rows, schema_overrides=SCHEMA)).select(list(SCHEMA))
 
 
@@ -79,16 +78,13 @@ def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _measure_answer(answer: Answer, queries: str | None) -> dict[str, Any]:
+def _make_row(answer: Answer, queries: str | None, measured: Measures) -> dict[str, Any]:
     """Return the columns of SCHEMA for one answer, but those of `with_contamination`."""
-    tokens = words(answer.answer)
     return {
         **{key: getattr(answer, key) for key in ("arm", "lang", "genre", "query_id", "query", "reasoning", "answer")},
         "queries": queries,
         "tokens": answer.answer_tokens,
         "characters": len(answer.answer),
-        "words": len(tokens),
-        "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH),
-        **diversity(tokens),
+        **measured,
         "finished": answer.finish_reason and answer.finish_reason == "stop" and bool(answer.answer),
     }

@@ -13,6 +13,8 @@ from coig.evaluation.findings import Findings
 from coig.evaluation.findings.claims import CLAIMS, SIGNATURES
 from coig.evaluation.findings.contrasts import CONTRASTS
 from coig.evaluation.findings.doses import TABLES as OF_DOSES
+from coig.evaluation.findings.judges import TABLES as OF_JUDGES
+from coig.evaluation.findings.judges import JudgeAnswer
 from coig.evaluation.findings.look_ahead import LOOK_AHEAD
 from coig.evaluation.findings.noise import NOISE
 from coig.evaluation.findings.orders import ORDERS
@@ -22,7 +24,8 @@ from coig.evaluation.measures.tables import AUTOMATIC, COMPARISONS, GENRES
 from coig.evaluation.preferences.agreement import AGREEMENT, RATERS, RATINGS
 from coig.evaluation.preferences.strengths import LENGTH_CONTROL, STRENGTHS
 from coig.evaluation.preferences.win_rates import SCHEMA as WIN_RATES
-from coig.evaluation.reasoning.behaviour import BEHAVIOUR, BEHAVIOUR_SHARES, LABEL_AGREEMENT, TRANSITIONS
+from coig.evaluation.reasoning.behaviour import BEHAVIOUR, BEHAVIOUR_SHARES, TRANSITIONS
+from coig.evaluation.reasoning.labellers import LABEL_AGREEMENT
 from coig.study.manifest import Manifest
 from coig.study.results import MEASURES
 from coig.study.roster import Roster
@@ -52,6 +55,7 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "orders": ORDERS,
     "look_ahead": LOOK_AHEAD,
     "noise": NOISE,
+    **OF_JUDGES,
     "measures": MEASURES,
 }
 
@@ -71,6 +75,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     manifests: Sequence[Manifest] = ()
     methods: str = ""  # how people judged, as a paragraph for a paper; empty without annotate.py
+    judges: Sequence[JudgeAnswer] = ()  # what the model judges are worth, for each language; empty without judges
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -1,0 +1,48 @@
+"""Count the words of texts and measure their diversity, many texts on all cores."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import get_context, resource_tracker
+
+from coig.text.diversity import diversity, ttr_of_first
+from coig.text.words import words
+
+EQUAL_LENGTH = 100  # words at which TTR is compared
+WORTH_SHARING = 1_500_000  # characters, which take one core about as long as other processes take to start
+MOST_PROCESSES = 8  # each takes 150 MB
+
+Measures = dict[str, float | None]
+
+
+def measure_texts(texts: Sequence[str]) -> list[Measures]:
+    """Return the measures of each text, as `measure_text` does; other cores help if there is much text."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    processes = min(cores, MOST_PROCESSES)
+    if processes == 1 or sum(map(len, texts)) < WORTH_SHARING:
+        return [measure_text(text) for text in texts]
+    with _without_interrupts():
+        pool = get_context("spawn").Pool(processes)
+    with pool:
+        return pool.map(measure_text, texts, chunksize=-(-len(texts) // (8 * processes)))
+
+
+def measure_text(text: str) -> Measures:
+    """Return the number of words, the TTR of the first EQUAL_LENGTH words as `ttr_100`, and all of `diversity`."""
+    tokens = words(text)
+    return {"words": len(tokens), "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH), **diversity(tokens)}
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, so that they print nothing: their parent ends them."""
+    resource_tracker.ensure_running()  # multiprocessing's own process, whose start would let Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

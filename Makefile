@@ -11,6 +11,7 @@ demo: $(VENV)/installed
 	$(RUN) generate.py study=$(STUDY) per_genre=1 sampling.max_new_tokens=768 \
 		sampling.temperature=0.9 sampling.top_p=0.95 sampling.top_k=50
 	$(RUN) evaluate.py study=$(STUDY)
+	@echo "next, a judge without a model: $(RUN) judge.py study=$(STUDY) judge=local probes=10"
 
 test: $(VENV)/installed-dev
 	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal

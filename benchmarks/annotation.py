@@ -23,13 +23,14 @@ import httpx
 import numpy as np
 
 from benchmarks.measuring import parse_arguments
-from coig.annotation.items import Question
-from coig.annotation.run import make_process, make_server
+from coig.annotation.run import make_server, read_links
 from coig.annotation.store import Store
 from coig.config import AnnotateConfig
 from coig.config.command_line import config_of
 from coig.records.judgment_database import TABLES
+from coig.study.items import Question
 from coig.web.database import open_database
+from coig.web.serving import make_process
 
 SMALLEST = {"raters": 2, "queries": 3}
 CHARACTERS = 1_100  # of a Chinese answer, as in the paper
@@ -58,7 +59,7 @@ def make_store(folder: Path, queries: int) -> Store:
 
 def serve(folder: Path, queries: int, listening: socket.socket) -> None:
     """Serve the study until the process is ended."""
-    app, _ = make_server(make_store(folder, queries), folder)
+    app = make_server(make_store(folder, queries), "benchmark", read_links(folder, 1), "http://127.0.0.1")
     make_process(app).run(sockets=[listening])
 
 
@@ -125,7 +126,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = make_store(folder, arguments.queries)
-        _, links = make_server(store, folder)
+        links = read_links(folder, 1)
         raters = []
         for number in range(arguments.raters):
             code = store.add_rater(f"rater {number}", ("zh",))

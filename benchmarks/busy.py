@@ -39,7 +39,7 @@ class Demo:
 def train_demo(folder: str, steps: int) -> Demo:
     """Train the demo's arm cw+1k for `steps` steps below `folder`."""
     from coig.config.command_line import config_of
-    from coig.training import train
+    from coig.training.run import train
 
     os.chdir(tempfile.mkdtemp(dir=folder))
     settings = ["length=demo", "data.ratio=1k", f"trainer.max_steps={steps}", "logger=none"]

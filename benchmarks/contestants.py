@@ -199,8 +199,8 @@ def ours(job: Job, sizes: list[Step]) -> Run:
     """
     import torch
 
-    from coig.training import train
     from coig.training.module import CausalLMModule
+    from coig.training.run import train
 
     run, training_step = Run(), CausalLMModule.training_step
 

@@ -59,8 +59,8 @@ def prepare(job: Job) -> None:
     """Export the embedded model into the arm's folder."""
     from coig.config import Model
     from coig.data.tokenizer import load_tokenizer
-    from coig.models.causal_lm import load_model
     from coig.models.export import export
+    from coig.models.loading import load_model
 
     model = Model(
         name="tiny", path="sample:tiny", max_length=2048, learning_rate=1, system_prompt=None, template_arguments={}

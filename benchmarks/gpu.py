@@ -5,10 +5,11 @@ python -m benchmarks.gpu --plan             # checks on any machine that every v
 python -m benchmarks.gpu --rehearse         # a tiny model on the CPU, to test that every variant runs
 python -m benchmarks.gpu --smallest         # the same with one step each, and nothing compiled
 
-The model has random weights. A step has 32 documents and uses coig's packing, loss and optimizer. Variants take turns,
+The model has random weights. A step has 32 documents and uses coig's packing, loss and optimizers. Variants take turns,
 the most valuable first, each in a fresh process; a rehearsal runs them all in one. A variant's figures are printed as
-soon as they are measured. MFU is relative to a matrix product measured in the same run, and to the data sheet's peak.
-The last line of stdout is one JSON object.
+soon as they are measured, beside the memory that the planner expects. A variant for a smaller card may take no more
+memory than that card has. MFU is relative to a matrix product measured in the same run, and to the data sheet's peak.
+The last line of stdout is one JSON object. All this needs torch, transformers and numpy only.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import synthetic
-from benchmarks.measuring import Result, goal_states, in_own_process, machine, parse_arguments, print_goals
+from benchmarks.lengths import GENERAL
+from benchmarks.measuring import Result, goal_states, in_own_process, machine, parse_arguments, peaks_gb, print_goals
 
+SEED = 0
 EXAMPLES = 32
 MAX_LENGTH = 8192
 TOKENS_PER_CHARACTER = 0.6  # of Qwen2.5's tokenizer on Chinese
@@ -49,15 +51,16 @@ REHEARSED = QWEN2_7B | {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
 }
+SHORTER = 256  # times, in a rehearsal, are documents and micro-batches
 GOALS = {"tokens/s at 2k documents": (">=", 12_500.0)}
 SMALLEST = {"rehearse": True, "steps": 1}
-CARD = 150e9  # bytes of an H200, for which the variants are made
-LIBRARIES = ("torch", "transformers", "lightning")
+H200, H100 = 150e9, 85e9  # bytes of cards
+LIBRARIES = ("torch", "transformers")
 
 
 @dataclass(frozen=True)
 class Variant:
-    """Settings to measure; users can set all of them but the attention and the rows of a chunk."""
+    """Settings to measure; users can set all of them but the attention, the rows of a chunk and the card."""
 
     documents: str = "2k"  # lengths: 2k or 8k tokens each, or the paper's distribution
     tokens_per_micro_batch: int = 4096
@@ -65,6 +68,8 @@ class Variant:
     chunk_rows: int = 2048
     attention: str = "varlen"  # or another of coig.models.attention.PATHS, or a kernel for varlen: FA3, FA4
     compiled: bool = False
+    optimizer: str = "adamw_split"  # or adamw_8bit
+    card: float = H200  # bytes of the smallest card that it is for
 
 
 BASE = Variant()
@@ -72,6 +77,7 @@ HALF = replace(BASE, checkpointed_layers=14, tokens_per_micro_batch=8192)
 TWICE = replace(BASE, checkpointed_layers=28, tokens_per_micro_batch=16_384)
 VARIANTS = {  # the most valuable first
     "2k documents": BASE,
+    "adamw_8bit on 80 GB": replace(TWICE, checkpointed_layers=26, optimizer="adamw_8bit", card=H100),
     "half the layers twice, 8k": HALF,
     "all layers twice, 16k": TWICE,
     "compiled layers": replace(BASE, compiled=True),
@@ -103,15 +109,16 @@ def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
 
     from coig.data.steps import Step, Stepper
     from coig.models.flops import TrainingFlops
-    from coig.training.optimizers import SplitAdamW
-    from coig.training.throughput import peak_memory_gb
 
     device = torch.device("cpu" if rehearse else "cuda")
+    if not rehearse:
+        share = variant.card / torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, share))
     model = _model(variant, device, REHEARSED if rehearse else QWEN2_7B)
-    optimizer = SplitAdamW(model.parameters(), lr=1e-6)
+    optimizer = _optimizer(variant)(list(model.parameters()))
     flops = TrainingFlops(model.lm)
     examples = _examples(variant.documents, rehearse)
-    step = Stepper(variant.tokens_per_micro_batch // (64 if rehearse else 1), flops.attention_cost).step(examples)
+    step = Stepper(variant.tokens_per_micro_batch // (SHORTER if rehearse else 1), flops.attention_cost).step(examples)
     on_device = [
         batch._replace(**{n: t.to(device) for n, t in batch._asdict().items() if hasattr(t, "to")})
         for batch in step.micro_batches
@@ -125,8 +132,9 @@ def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
     def train(step: Step) -> tuple[float, float]:
         start = seconds()
         for batch in on_device:
-            loss, _ = model(batch, 1 / step.total_weight)
-            loss.backward()
+            with torch.autocast(device.type, torch.bfloat16):  # as in training
+                loss, _ = model(batch, 1 / step.total_weight)
+                loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         middle = seconds()
         optimizer.step()
@@ -137,7 +145,16 @@ def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
     passes, updates = zip(*(train(step) for _ in range(steps)), strict=True)
     took = median(map(sum, zip(passes, updates, strict=True)))
     work = flops.of(step.lengths, sum(step.group_tokens))
-    return Outcome(sum(step.lengths) / took, took, median(updates), work / took, peak_memory_gb(device))
+    peak_gb = peaks_gb()[0] if rehearse else torch.cuda.max_memory_allocated() / 1e9
+    return Outcome(sum(step.lengths) / took, took, median(updates), work / took, peak_gb)
+
+
+def _optimizer(variant: Variant) -> Callable[[list[Any]], Any]:
+    """Return what builds the variant's optimizer of a list of parameters."""
+    from coig.training.eight_bit import SplitAdamW8bit
+    from coig.training.optimizers import SplitAdamW
+
+    return partial(SplitAdamW8bit if variant.optimizer == "adamw_8bit" else SplitAdamW, lr=1e-6)
 
 
 def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
@@ -169,12 +186,12 @@ def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
 
 def _examples(documents: str, rehearse: bool) -> list[Any]:
     """Return examples of random token ids, whose first tenth is the prompt."""
-    from coig.data.encoded import Encoded
+    from coig.data.tokens import Encoded
 
-    rng = np.random.default_rng(synthetic.SEED)
-    scale = 64 if rehearse else 1
+    rng = np.random.default_rng(SEED)
+    scale = SHORTER if rehearse else 1
     if documents == "paper":
-        fields = zip(*(field.draw(EXAMPLES, rng) for field in synthetic.GENERAL.values()), strict=True)
+        fields = zip(*(field.draw(EXAMPLES, rng) for field in GENERAL.values()), strict=True)
         lengths = [min(MAX_LENGTH, round(sum(sizes) * TOKENS_PER_CHARACTER)) for sizes in fields]
     else:
         lengths = [{"2k": 2048, "8k": 8192}[documents]] * EXAMPLES
@@ -206,7 +223,11 @@ def ceiling(rehearse: bool) -> dict[str, Any]:
 
 
 def report_of(
-    outcomes: dict[str, list[Outcome]], failures: dict[str, str], measured: dict[str, Any], rehearse: bool
+    outcomes: dict[str, list[Outcome]],
+    failures: dict[str, str],
+    measured: dict[str, Any],
+    expected: dict[str, float],
+    rehearse: bool,
 ) -> dict[str, Any]:
     """Return the report's figures as JSON types."""
     rows = {}
@@ -216,6 +237,8 @@ def report_of(
         mfu = {"mfu_of_matmul": round(middle.flops_per_second / measured["matmul_flops"], 4)}
         if measured["peak_flops"]:
             mfu["mfu_of_peak"] = round(middle.flops_per_second / measured["peak_flops"], 4)
+        if name in expected:
+            mfu["expected_gb"] = round(expected[name] / 1e9, 1)
         rows[name] = row | mfu | {"rounds": [round(one.tokens_per_second) for one in rounds]}
     base = rows.get("2k documents")
     figures = {"tokens/s at 2k documents": base["tokens_per_second"]} if base and not rehearse else {}
@@ -234,23 +257,25 @@ def report_of(
 def print_head(measured: dict[str, Any]) -> None:
     """Print the device, the speed of its matrix product, and the headings of the variants' figures."""
     print(f"{measured['device']}: matmul {measured['matmul_flops'] / 1e12:.1f} TFLOP/s in bf16")
-    print(f"{'':32}{'tokens/s':>10}{'s/step':>9}{'update s':>10}{'MFU':>8}{'peak GB':>9}", flush=True)
+    print(f"{'':32}{'tokens/s':>10}{'s/step':>9}{'update s':>10}{'MFU':>8}{'peak GB':>9}{'expected':>10}", flush=True)
 
 
-def print_row(name: str, outcome: Outcome, measured: dict[str, Any]) -> None:
-    """Print a variant's speed, MFU and memory."""
+def print_row(name: str, outcome: Outcome, measured: dict[str, Any], expected: float | None) -> None:
+    """Print a variant's speed, MFU and memory, beside the bytes that the planner expects."""
     times = f"{outcome.tokens_per_second:10.0f}{outcome.seconds_per_step:9.2f}{outcome.optimizer_seconds:10.2f}"
     mfu = outcome.flops_per_second / measured["matmul_flops"]
-    print(f"{name:32}{times}{mfu:8.1%}{outcome.peak_gb:9.1f}", flush=True)
+    planned = f"{expected / 1e9:10.1f}" if expected else ""
+    print(f"{name:32}{times}{mfu:8.1%}{outcome.peak_gb:9.1f}{planned}", flush=True)
 
 
 def measure_in_turns(
-    arguments: argparse.Namespace, measured: dict[str, Any]
+    arguments: argparse.Namespace, measured: dict[str, Any], expected: dict[str, float]
 ) -> tuple[dict[str, list[Outcome]], dict[str, str]]:
     """Print and return the outcomes of all rounds by variant, and for variants that failed the error.
 
     Args:
         measured: see `ceiling`.
+        expected: see `plan`; may be empty.
     """
     outcomes: dict[str, list[Outcome]] = {}
     failures: dict[str, str] = {}
@@ -267,7 +292,7 @@ def measure_in_turns(
                 print(f"{name:32}does not run here: {failures[name]}", flush=True)
                 continue
             outcomes.setdefault(name, []).append(outcome)
-            print_row(name, outcome, measured)
+            print_row(name, outcome, measured, expected.get(name))
     return {name: of for name, of in outcomes.items() if name not in failures}, failures
 
 
@@ -281,25 +306,34 @@ def _run(function: Callable[..., Result], rehearse: bool, *arguments: Any) -> Re
     return function(*arguments) if rehearse else in_own_process(function, *arguments)
 
 
-def plan() -> bool:
-    """Print what each variant is expected to take of a GPU of CARD bytes; return whether all fit."""
+def plan() -> dict[str, float]:
+    """Return by variant the bytes of a GPU that the planner expects it to take."""
     from transformers import Qwen2Config
 
-    from coig.config import TrainConfig
-    from coig.config.command_line import config_of
-    from coig.training.footprint import count_footprints
-    from coig.training.memory import CONTEXT, usable_bytes
+    from coig.models.causal_lm import CausalLM
+    from coig.training.footprint import Counter, Setup
 
-    config = config_of("train", TrainConfig, ["trainer=gpu", "optimizer=adamw_split"])
-    counted, fits = {}, []
+    counted, expected = {}, {}
     for name, variant in VARIANTS.items():
         size, rows = variant.tokens_per_micro_batch, variant.chunk_rows
-        if (size, rows) not in counted:
-            counted[size, rows] = count_footprints(config, Qwen2Config(**QWEN2_7B), [size], rows)[size]
-        expected = counted[size, rows].peak(variant.checkpointed_layers)
-        fits.append(expected <= usable_bytes(CARD - CONTEXT, ranks=1))
-        print(f"{name:32}{expected / 1e9:7.1f} GB, {'fits' if fits[-1] else 'DOES NOT FIT'}", flush=True)
-    print(f"{sum(fits)} of {len(fits)} variants fit a GPU of {CARD / 1e9:.0f} GB")
+        key = variant.optimizer, size, rows
+        if key not in counted:
+            setup = Setup(CausalLM, _optimizer(variant))
+            counted[key] = Counter(setup, Qwen2Config(**QWEN2_7B), rows).footprint(size)
+        expected[name] = counted[key].peak(variant.checkpointed_layers)
+    return expected
+
+
+def print_plan(expected: dict[str, float]) -> bool:
+    """Print whether each variant fits its card; return whether all do."""
+    from coig.training.footprint import CONTEXT, usable_bytes
+
+    fits = []
+    for name, variant in VARIANTS.items():
+        fits.append(expected[name] <= usable_bytes(variant.card - CONTEXT, ranks=1))
+        state = "fits" if fits[-1] else "DOES NOT FIT"
+        print(f"{name:32}{expected[name] / 1e9:7.1f} GB, {state} {variant.card / 1e9:.0f} GB", flush=True)
+    print(f"{sum(fits)} of {len(fits)} variants fit their cards")
     return all(fits)
 
 
@@ -307,11 +341,12 @@ def main() -> None:
     """Run the benchmark and print its report."""
     arguments = _arguments()
     if arguments.plan:
-        sys.exit(not plan())
+        sys.exit(not print_plan(plan()))
+    expected = {} if arguments.rehearse else in_own_process(plan)
     measured = _run(ceiling, arguments.rehearse, arguments.rehearse)
     print_head(measured)
-    outcomes, failures = measure_in_turns(arguments, measured)
-    report = report_of(outcomes, failures, measured, arguments.rehearse)
+    outcomes, failures = measure_in_turns(arguments, measured, expected)
+    report = report_of(outcomes, failures, measured, expected, arguments.rehearse)
     print_goals(report["goals"])
     print(json.dumps(report, ensure_ascii=False))
 

@@ -2,9 +2,11 @@
 
 coig train -m data.ratio=0,1k,5k,10k,general    as python train.py …     coig train --help says more
 coig generate study=ablation                    as python generate.py …
+coig curate name=mine stage=status              as python curate.py …
 coig annotate study=ablation raters=[ann,bob]   as python annotate.py …
+coig judge study=ablation judge=local           as python judge.py …
 coig evaluate study=ablation                    as python evaluate.py …
-coig study list                                 studies and arms; also show, compare, rm
+coig study list                                 studies and arms; also show, compare, rm, register, table
 coig inspect data.ratio=1k                      what a model would be trained on
 coig show query_id=zh-001                       the arms' answers side by side
 coig power effect=0.6 raters=4                  how many prompts and raters a study needs
@@ -24,7 +26,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from coig.config import AnnotateConfig, EvaluateConfig, GenerateConfig, Node, TrainConfig
+from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
 from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
 from coig.config.fields import MULTIRUN
 from coig.config.gpus import note_visible_gpus, own_gpus
@@ -38,7 +40,7 @@ from coig.study.arm import discard_empty_arms
 @job
 def train(cfg: DictConfig) -> float | None:
     """Train the arm of a composed config; return the objective that a search minimizes, None without one."""
-    from coig.training import train
+    from coig.training.run import train
 
     config = load_config(cfg, TrainConfig)
     with own_gpus(config.gpus):
@@ -65,6 +67,25 @@ def annotate(cfg: DictConfig) -> None:
 
 
 @job
+def judge(cfg: DictConfig) -> None:
+    """Let a model judge the answers of a study."""
+    config = load_config(cfg, JudgeConfig)
+    from coig.judging import judge
+
+    with own_gpus(config.gpus):
+        judge(config)
+
+
+@job
+def curate(cfg: DictConfig) -> None:
+    """Run a stage of a curation, from collected articles to reviewed triplets."""
+    config = load_config(cfg, CurateConfig)
+    from coig.curation import curate
+
+    curate(config)
+
+
+@job
 def evaluate(cfg: DictConfig) -> None:
     """Measure and compare the answers of a study, and write its report."""
     config = load_config(cfg, EvaluateConfig)
@@ -79,7 +100,7 @@ def evaluate(cfg: DictConfig) -> None:
 
 def check_training(config: TrainConfig) -> None:
     """Raise ConfigError if training an arm would fail because of its data or its folder."""
-    from coig.training import check
+    from coig.training.run import check
 
     check(config)
 
@@ -100,7 +121,9 @@ class Stage:
 STAGES = {
     "train": Stage(train, TrainConfig, computes=True, check=check_training),
     "generate": Stage(generate, GenerateConfig, computes=True),
+    "curate": Stage(curate, CurateConfig, computes=False),
     "annotate": Stage(annotate, AnnotateConfig, computes=False),
+    "judge": Stage(judge, JudgeConfig, computes=True),
     "evaluate": Stage(evaluate, EvaluateConfig, computes=False),
 }
 TOOLS = {

@@ -7,8 +7,6 @@ import errno
 import os
 import re
 
-from hydra.errors import CompactHydraException
-
 FULL = "make room there and run the same command again, which goes on from what is finished"
 DENIED = "choose another folder, or make this one writable"
 GONE = "it was deleted or moved while it was needed; run the command again"
@@ -28,8 +26,8 @@ LIBRARY_OUT_OF_DISK = re.compile(r"\(os error (\d+)\)|PytorchStreamWriter failed
 LIBRARY_OUT_OF_MEMORY = re.compile(r"failed to map segment|can't allocate memory|Cannot allocate memory")
 
 
-class ConfigError(CompactHydraException):
-    """Bad input, with its remedy. Hydra prints the message without a traceback and exits with 1."""
+class ConfigError(Exception):
+    """Bad input, with its remedy. Commands print the message without a traceback and exit with 1."""
 
 
 class DataError(ConfigError):

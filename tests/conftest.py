@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.forked import PATIENCE, Forked
 from tests.forked import ROOT as ROOT
+from tests.forked import outside as outside
 
 SHARED = ROOT.parent / "shared"
 
@@ -28,11 +32,6 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 def pytest_collection_finish() -> None:
     """Keep all that was imported out of garbage collections, which would visit it again and again."""
     gc.freeze()
-
-
-def outside() -> dict[str, str]:
-    """Return the environment without W&B's variables, so that a new process does not join our W&B service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -78,3 +77,55 @@ def tokenizer() -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(ROOT / "coig" / "sample" / "tiny")
+
+
+def free_port() -> int:
+    """Return a port that nothing uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run `transformers serve` in a process of its own; return its base URL."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("serve") / "log"
+    program = str(Path(sys.executable).with_name("transformers"))
+    command = [program, "serve", "--host", "127.0.0.1", "--port", str(port)]
+    environment = os.environ | {"HF_HUB_CACHE": str(log.parent)}
+    with log.open("wb") as stream:
+        server = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
+    try:
+        for _ in range(600):
+            assert server.poll() is None, log.read_text()
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/health").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def arm(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Export the base itself as an arm, which nobody had to train."""
+    from coig.config import Model
+    from coig.data.tokenizer import load_tokenizer
+    from coig.models.export import export
+    from coig.models.loading import load_model
+    from tests.generation.asking import SYSTEM
+    from tests.studies import make_arm
+
+    model = Model(
+        name="tiny", path="sample:tiny", max_length=1024, learning_rate=1, system_prompt=SYSTEM, template_arguments={}
+    )
+    folder = tmp_path_factory.mktemp("run") / "multirun" / "s" / "cw"
+    made = make_arm(folder)
+    made.write_config(made.config().model_copy(update={"model": model}))
+    lm, tokenizer = load_model(model, seed=0), load_tokenizer(model)
+    export(lm, lm.state_dict(), None, tokenizer, {tokenizer.eos_token_id}, folder / "model")
+    return made

@@ -13,10 +13,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
+from socket import socket
 
 ROOT = Path(__file__).parent.parent
 PRELOADED = ["coig.training.fit", "coig.generation.run", "coig.generation.hf", "coig.evaluation.run", "peft", "wandb"]
@@ -26,11 +29,17 @@ PATHS = {"open": 0, "os.mkdir": 0, "os.rename": 1}  # audit events, and which of
 set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
 
 
+def outside() -> dict[str, str]:
+    """Return the environment without W&B's variables, so that a new process does not join our W&B service."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+
+
 class Forked:
     """A running script, with the methods of `subprocess.Popen` that tests use.
 
     The script is a path from the repository's root, or of a file that the test wrote. With `stop_at` it stops itself
-    (SIGSTOP), once, before it opens a file of that name, renames one to it, or makes such a folder.
+    (SIGSTOP), once, before it opens a file of that name, renames one to it, or makes such a folder. With `hold_at` only
+    the thread that does so stops. Either may be the end of a path.
     """
 
     def __init__(
@@ -40,10 +49,11 @@ class Forked:
         folder: Path,
         environment: Mapping[str, str],
         stop_at: str | None = None,
+        hold_at: str | None = None,
     ) -> None:
         self.arguments = [script, *arguments]
         self._outputs = Path(tempfile.mkdtemp())
-        started = self.arguments, folder, dict(environment), self._outputs, stop_at
+        started = self.arguments, folder, dict(environment), self._outputs, stop_at, hold_at
         self._process = get_context("forkserver").Process(target=_run, args=started)
         self._process.start()
 
@@ -71,18 +81,45 @@ class Forked:
         return subprocess.CompletedProcess(self.arguments, self._process.exitcode or 0, *printed)
 
 
+@contextmanager
+def started_ranks(folder: Path, *overrides: str, hold_at: str | None = None) -> Iterator[list[Forked]]:
+    """Start train.py twice, in the environment that torchrun gives two ranks on one node; in the end kill them."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    size = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "test"}
+    each = ({"RANK": number, "LOCAL_RANK": number} for number in "01")
+    ranks = [Forked("train.py", overrides, folder, outside() | address | size | rank, hold_at=hold_at) for rank in each]
+    try:
+        yield ranks
+    finally:
+        for rank in ranks:
+            if rank.poll() is None:
+                rank.kill()
+
+
 def _run(
-    command: list[str], folder: Path, environment: dict[str, str], outputs: Path, stop_at: str | None = None
+    command: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    outputs: Path,
+    stop_at: str | None,
+    hold_at: str | None,
 ) -> None:
     """Do in the forked process what `python script …` would do; write stdout and stderr to files in `outputs`."""
 
-    still_running = True
+    has_stopped = False
 
     def stop(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal still_running
-        if still_running and event in PATHS and Path(str(arguments[PATHS[event]])).name == stop_at:
-            still_running = False
+        nonlocal has_stopped
+        if event not in PATHS:
+            return
+        path = Path(str(arguments[PATHS[event]]))
+        if stop_at and path.match(stop_at) and not has_stopped:
+            has_stopped = True
             os.kill(os.getpid(), signal.SIGSTOP)
+        if hold_at and path.match(hold_at):
+            time.sleep(PATIENCE)
 
     gc.freeze()  # a collection would touch, and so copy, every page of the libraries that the processes share
     os.environ.clear()
@@ -92,7 +129,7 @@ def _run(
         os.dup2(os.open(outputs / name, os.O_WRONLY | os.O_CREAT), number)
     sys.argv = [str(ROOT / command[0]), *command[1:]]
     sys.path.insert(0, str(ROOT))
-    if stop_at:
+    if stop_at or hold_at:
         sys.addaudithook(stop)
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")

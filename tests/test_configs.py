@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from coig.config import AnnotateConfig, EvaluateConfig, GenerateConfig, Node, TrainConfig
+from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
 from coig.config.command_line import CONF, compose_job
 from coig.config.loading import load_config
 
@@ -14,9 +14,11 @@ ROOTS: dict[str, type[Node]] = {
     "train": TrainConfig,
     "generate": GenerateConfig,
     "annotate": AnnotateConfig,
+    "curate": CurateConfig,
+    "judge": JudgeConfig,
     "evaluate": EvaluateConfig,
 }
-GROUPS = {"engine": "generate", "sampling": "generate", "protocol": "annotate"}
+GROUPS = {"engine": "generate", "sampling": "generate", "protocol": "annotate", "judge": "judge"}
 CHOICES = sorted(file.relative_to(CONF) for file in CONF.glob("*/*.yaml") if file.parent.name != "hydra")
 PACKAGES = {"source": "@data.validation.source"}  # the place to which a choice of the group belongs
 

@@ -21,6 +21,7 @@ from coig.config.command_line import check_command_line, config_of
 from coig.data.sources import local
 from coig.errors import ConfigError
 from coig.evaluation.power import parse_plan
+from coig.evaluation.power_with_judge import WITH_JUDGE
 from coig.evaluation.preferences.judgments import collect_judgments
 from coig.records.label import read_labels
 from coig.study.__main__ import COMMANDS
@@ -37,7 +38,9 @@ OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
         *{"texts", "markdown", "lease_minutes", "link_days", "base_url", "host", "port", "history", "export", "import"},
         *{"erase", "database"},
     },
-    "evaluate": {"judgments", "answers", "labels", "rating", "claims", "real_names"},
+    "judge": {"judge", "ask", "pairs_per_query", "probes", "name", "dry_run"},
+    "curate": {"stage", "ingest", "dedupe"},
+    "evaluate": {"judgments", "yardstick", "answers", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power"},
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -110,7 +113,8 @@ def check_tool(name: str, arguments: list[str]) -> None:
     own = ("query_id=", "format=")
     overrides = [argument for argument in arguments if not argument.startswith(own)]
     if name == "power":
-        parse_plan(overrides)
+        of_plan = [argument for argument in overrides if argument.partition("=")[0] not in WITH_JUDGE]
+        parse_plan(of_plan if len(of_plan) == len(overrides) else [*of_plan, "raters=4"])
     elif name == "study":
         assert arguments[0] in COMMANDS
     elif name == "plan":
@@ -186,8 +190,9 @@ def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         text=True,
         check=True,
     ).stdout
-    stages = [line.split()[1:] for line in printed.replace("\\\n", " ").splitlines() if re.search(r"\w+\.py ", line)]
-    assert [script for script, *_ in stages] == ["train.py", "generate.py", "evaluate.py"]
+    lines = printed.replace("\\\n", " ").replace('"', "").splitlines()
+    stages = [command.split() for line in lines for command in re.findall(r"\w+\.py .*", line)]
+    assert [script for script, *_ in stages] == ["train.py", "generate.py", "evaluate.py", "judge.py"]
     for script, *arguments in stages:
         check_stage(script.removesuffix(".py"), arguments, monkeypatch)
 

@@ -12,9 +12,13 @@ import pytest
 
 from tests.conftest import SHARED, Command, outside
 from tests.forked import Forked
+from tests.small_model import SMALL_MODEL
 from tests.training.wandb_file import exit_code, group
 
-SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "trainer.global_batch_size=16")
+SHORT = (
+    *(*SMALL_MODEL, "model.max_length=160", "data.scale=0.001"),
+    *("trainer.max_epochs=2", "trainer.global_batch_size=16"),
+)
 
 
 def succeeded(run: subprocess.CompletedProcess[str]) -> str:

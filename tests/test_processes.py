@@ -17,9 +17,10 @@ import pytest
 from coig.study.arm import LOCK, Arm
 from tests.conftest import ROOT, outside
 from tests.forked import PATIENCE, Forked
+from tests.small_model import SMALL_MODEL
 
 TINY = (
-    *("study=s", "data.creative.size=24", "model.max_length=160"),
+    *("study=s", "data.creative.size=24", "model.max_length=160", *SMALL_MODEL),
     *("trainer.global_batch_size=4", "trainer.max_epochs=1", "logger=none"),
 )
 ENDED_WITHIN = 20  # seconds after the command: its workers notice, finish the step that they are at, and end

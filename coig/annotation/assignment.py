@@ -6,8 +6,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from coig.annotation.items import Item, Question
-from coig.annotation.orders import shuffled
+from coig.statistics.orders import shuffled
+from coig.study.items import Item, Question
 
 
 def draw_sample(questions: Sequence[Question], size: int, seed: int, earlier: Collection[str] = ()) -> list[str]:

@@ -5,22 +5,15 @@ A check shows a query that the rater has judged before, so that none is lost. It
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from coig.annotation.orders import shuffled
 from coig.config.annotation import CheckKind
+from coig.statistics.orders import shuffled
+from coig.study.defects import can_be_damaged, damage
 
-SENTENCE = re.compile(r"[^。！？!?.\n]*[。！？!?.\n]+[”’」』\"')]*\s*|[^。！？!?.\n]+$")
-FEWEST = 6  # sentences of an answer whose defects any reader sees
 OVERALL = "overall preference"
-
-
-def can_be_damaged(text: str) -> bool:
-    """Tell whether an answer is long enough for a planted defect."""
-    return len(SENTENCE.findall(text)) >= FEWEST
 
 
 def plant(kind: CheckKind, answers: Mapping[str, str], *seed: object) -> tuple[dict[str, str], dict[str, Any]]:
@@ -40,19 +33,6 @@ def plant(kind: CheckKind, answers: Mapping[str, str], *seed: object) -> tuple[d
         return {**answers, first: answers[second]}, {"copy": first, "of": second}
     damaged = next((arm for arm in shuffled(sorted(answers), *seed) if can_be_damaged(answers[arm])), first)
     return {**answers, damaged: damage(kind, answers[damaged], *seed)}, {"damaged": damaged}
-
-
-def damage(kind: CheckKind, text: str, *seed: object) -> str:
-    """Return a text with its sentences shuffled, with its second half cut off, or with one passage three times."""
-    sentences = SENTENCE.findall(text)
-    half = len(sentences) // 2
-    if kind == "shuffled":
-        mixed = shuffled(sentences, *seed)
-        return "".join(mixed if mixed != sentences else reversed(sentences))
-    if kind == "halved":
-        return "".join(sentences[: max(1, half)])[:-1].rstrip()
-    passage = sentences[half : half + max(1, half // 2)]
-    return "".join([*sentences[:half], *passage * 3, *sentences[half + len(passage) :]])
 
 
 def measure_care(
@@ -80,9 +60,13 @@ def measure_care(
 
 
 def _to_ranks(value: Mapping[str, Any]) -> dict[str, float]:
-    """Return a number for each arm, lower is better: its rank, or minus its rating (overall, or summed)."""
+    """Return a number for each arm, lower is better: its rank, or minus its rating (overall, or summed).
+
+    Arms that were not placed come last, and are equal.
+    """
+    last = len(value) + 1
     return {
-        arm: -float(one.get(OVERALL, sum(one.values()))) if isinstance(one, dict) else float(one)
+        arm: -float(one.get(OVERALL, sum(one.values()))) if isinstance(one, dict) else float(one or last)
         for arm, one in value.items()
     }
 

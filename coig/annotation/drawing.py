@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select
 
 from coig.annotation.assignment import choose_item
-from coig.annotation.checks import can_be_damaged, choose_kind, plant
-from coig.annotation.items import Item
-from coig.annotation.orders import draw_order, draw_pair_order
+from coig.annotation.checks import choose_kind, plant
 from coig.config import AnnotateConfig
 from coig.records.judgment_database import EVENTS, TASKS
+from coig.statistics.orders import draw_order, draw_pair_order
+from coig.study.defects import can_be_damaged
+from coig.study.items import Item
 
 KINDS = {"ranking": "ranking", "pairs": "pairwise", "rating": "rating"}  # of judgments, by protocol
 
@@ -62,9 +63,15 @@ class Drawing:
         """Return the columns of a task that follow from its item."""
         question = item.question
         return {
-            **{"item": item.key, "query_id": question.query_id, "lang": question.lang, "genre": question.genre},
-            **{"kind": self.kind, "arms": list(item.arms), "probability": item.probability},
-            **{"texts": question.hashes(item.arms), "characters": question.characters(item.arms)},
+            "item": item.key,
+            "query_id": question.query_id,
+            "lang": question.lang,
+            "genre": question.genre,
+            "kind": self.kind,
+            "arms": list(item.arms),
+            "probability": item.probability,
+            "texts": question.hashes(item.arms),
+            "characters": question.characters(item.arms),
         }
 
     def _order(self, item: Item, own: Sequence[Row[Any]], rater: Row[Any]) -> list[str]:

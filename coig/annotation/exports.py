@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from coig.annotation.items import Question
 from coig.annotation.store import Store, find_or_add_rater
 from coig.errors import ConfigError, DataError
 from coig.files.atomic import write_atomic
 from coig.records.authors import arm_of_file
 from coig.records.judgment import Judgment, read_judgments
 from coig.records.judgment_database import EVENTS, TASKS, log_act, now, read_database
+from coig.study.items import Question
 from coig.study.raters import make_pseudonym
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,8 @@ def _to_authors(judgments: Sequence[Judgment], questions: Mapping[str, Question]
             continue
         if one.kind != "ranking" or not isinstance(one.value, list):
             raise ConfigError(f"export=authors: holds rankings only, not a {one.kind}; write export=jsonl")
+        if one.placed is not None:
+            raise ConfigError("export=authors: holds rankings of all answers, not of the best; write export=jsonl")
         question = questions.get(one.query_id)
         if question is None or not one.query_id.startswith(f"{one.lang}-"):
             raise ConfigError(
@@ -144,7 +146,9 @@ def _add_page(connection: Connection, store: Store, page: Sequence[tuple[str, Ju
         return False
     last = connection.execute(select(func.max(TASKS.c.number)).where(TASKS.c.rater == rater.id)).scalar()
     values = store.drawing.values_of(item) | {
-        **{"shown": first.order and list(first.order), "texts": None, "lease": 0.0},
+        "shown": first.order and list(first.order),
+        "texts": None,
+        "lease": 0.0,
         "state": "abstained" if first.kind == "abstention" else "judged",
     }
     if tasks:  # the rater has the item on the page; what is sent from there is the later word
@@ -154,8 +158,14 @@ def _add_page(connection: Connection, store: Store, page: Sequence[tuple[str, Ju
         values |= {"rater": rater.id, "number": (last or 0) + 1}
         task = connection.execute(insert(TASKS).values(values).returning(TASKS.c.id)).scalar_one()
     event = {
-        **{"task": task, "key": _key_of(first), "kind": first.kind, "value": _value_of(page)},
-        **{"good": first.good, "seconds": first.seconds, "read": first.read, "created_at": first.created_at or now()},
+        "task": task,
+        "key": _key_of(first),
+        "kind": first.kind,
+        "value": _value_of(page),
+        "good": first.good,
+        "seconds": first.seconds,
+        "read": first.read,
+        "created_at": first.created_at or now(),
     }
     connection.execute(insert(EVENTS).values(event))
     return True
@@ -169,7 +179,8 @@ def _value_of(page: Sequence[tuple[str, Judgment]]) -> dict[str, Any]:
     if first.kind == "rating":
         return {one.arms[0]: one.value for _, one in page}
     if isinstance(first.value, list):
-        return {arm: int(rank) for arm, rank in zip(first.arms, first.value, strict=True)}
+        ranks = {arm: int(rank) for arm, rank in zip(first.arms, first.value, strict=True)}
+        return {arm: None if first.placed and rank > first.placed else rank for arm, rank in ranks.items()}
     a, b = first.arms
     return {"a": {a: 1, b: 2}, "b": {a: 2, b: 1}, "tie": {a: 1, b: 1}}[str(first.value)]
 

@@ -2,93 +2,154 @@
 
 from __future__ import annotations
 
+import io
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from urllib.parse import parse_qs
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-from sqlalchemy import select
+import segno
+from sqlalchemy import Row, select
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from coig.annotation.server import FOLDER
-from coig.annotation.store import Store
+from coig.annotation.store import Store, UnknownError
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import ACTS, RATERS, log_act, read_database
 from coig.study.people import (
+    RaterSummary,
     compute_findable,
     count_abstentions,
     estimate_agreement,
     estimate_position_effect,
     summarize_rater,
 )
-from coig.web.app import Pages, check_csrf
-from coig.web.languages import TAGS, language_of_request, read_texts
+from coig.web.app import check_csrf
+from coig.web.languages import TAGS
 from coig.web.links import Links
+from coig.web.pages import Pages
+
+LONGEST_NAME = 100  # characters
+ONLY_HERE = ("127.0.0.1", "localhost", "::1")  # addresses that no phone reaches
+
+
+@dataclass(frozen=True)
+class RaterRow:
+    """A rater in the page's table; `total` is None if it depends on the other raters."""
+
+    person: Row[Any]
+    summary: RaterSummary
+    done: int
+    total: int | None
+    latest: str | None
+    link: str
 
 
 class LeaderPages:
     """Answers to the requests of the leader's page."""
 
-    def __init__(self, store: Store, links: Links, pages: Pages, study: str) -> None:
-        self.store, self.links, self.pages, self.study = store, links, pages, study
+    def __init__(self, store: Store, links: Links, pages: Pages, study: str, address: str) -> None:
+        self.store, self.links, self.pages, self.study, self.address = store, links, pages, study, address
 
     def routes(self) -> list[Route]:
         """Return the routes of the leader's page."""
         return [
             Route("/lead/{token}", self.show_page),
+            Route("/lead/{token}/code/{rater}.svg", self.show_code),
+            Route("/lead/{token}/rater", self.add_rater, methods=["POST"]),
             Route("/lead/{token}/unblind", self.unblind, methods=["POST"]),
         ]
 
     def show_page(self, request: Request) -> Response:
         """Serve the page, computed anew."""
         token = self._token(request)
-        lang = language_of_request(request)
         with self.store.database.reading() as connection:
             judgments = read_database(connection, self.study)
             people = connection.execute(select(RATERS).order_by(RATERS.c.id)).all()
             acts = connection.execute(select(ACTS).order_by(ACTS.c.id)).all()
         unblinded = any(act.act == "unblinded" for act in acts)
         names = name_arms(self.store, judgments, unblinded=unblinded)
-        checks = self.store.config.checks
         counted = [one for one in judgments if one.counts]
+        findable = {lang: compute_findable([one for one in counted if one.lang == lang]) for lang in TAGS}
         return self.pages.render(
-            "lead.html.j2",
-            lang=TAGS[lang],
-            other="en" if lang == "zh" else "zh",
-            texts=read_texts(FOLDER / "lead.json", lang),
+            request,
+            "lead",
             study=self.study,
+            token=token,
             csrf=self.links.csrf(token),
-            unblind_action=f"{token}/unblind",
             unblinded=unblinded,
             acts=acts,
-            raters=[
-                (person, summarize_rater(person.name, judgments, checks.least, checks.flag_below)) for person in people
-            ],
+            only_here=urlsplit(self.address).hostname in ONLY_HERE,
+            raters=[self._row(person, judgments) for person in people],
             strata=count_strata(self.store, counted),
             agreement=estimate_agreement(counted),
             position=estimate_position_effect(counted),
             abstentions=sorted((names[arm], reasons) for arm, reasons in count_abstentions(judgments).items()),
-            findable=[(code, compute_findable([one for one in counted if one.lang == code])) for code in TAGS],
+            findable={lang: found for lang, found in findable.items() if found},
         )
+
+    def _row(self, person: Row[Any], judgments: Sequence[Judgment]) -> RaterRow:
+        """Return a rater's row of the page's table."""
+        checks = self.store.config.checks
+        summary = summarize_rater(person.name, judgments, checks.least, checks.flag_below)
+        done, total = self.store.count(person.code)
+        times = [one.created_at for one in judgments if one.rater == person.name and one.created_at]
+        return RaterRow(person, summary, done, total, max(times, default=None), self._link(person.code))
+
+    def show_code(self, request: Request) -> Response:
+        """Serve the QR code of a rater's link, for a phone's camera."""
+        self._token(request)
+        code = request.path_params["rater"]
+        try:
+            self.store.find_rater(code)
+        except UnknownError as error:
+            raise HTTPException(404, str(error)) from None
+        picture = io.BytesIO()
+        segno.make_qr(self._link(code), error="l").save(picture, kind="svg", scale=4, light="#fff")
+        return Response(picture.getvalue(), media_type="image/svg+xml")
+
+    async def add_rater(self, request: Request) -> Response:
+        """Add a rater, who is asked for languages; the page then has the rater's link."""
+        form = await self._receive(request)
+        name = form.get("name", "").strip()
+        if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+            raise HTTPException(422, f"name: give 1 to {LONGEST_NAME} characters")
+        await run_in_threadpool(self.store.add_rater, name)
+        return RedirectResponse(f"../{request.path_params['token']}", 303)
 
     async def unblind(self, request: Request) -> Response:
         """Show arms' names on this page from now on, and log that."""
-        token = self._token(request)
-        form = parse_qs((await request.body()).decode(errors="replace"))
-        check_csrf(request, self.links, form.get("csrf", [""])[0])
-        if form.get("sure") != ["yes"]:
+        form = await self._receive(request)
+        if form.get("sure") != "yes":
             raise HTTPException(422, "not confirmed")
-        with self.store.database.writing() as connection:
-            log_act(connection, "unblinded", "the leader's page shows the arms' names", unblinds=True)
-        return RedirectResponse(f"../{token}", 303)
+
+        def log() -> None:
+            with self.store.database.writing() as connection:
+                log_act(connection, "unblinded", "the leader's page shows the arms' names", unblinds=True)
+
+        await run_in_threadpool(log)
+        return RedirectResponse(f"../{request.path_params['token']}", 303)
+
+    async def _receive(self, request: Request) -> dict[str, str]:
+        """Return the fields of a form that the leader's page sent."""
+        self._token(request)
+        form = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        check_csrf(request, self.links, form.get("csrf"))
+        return form
 
     def _token(self, request: Request) -> str:
         token = str(request.path_params["token"])
         self.links.read("leader", token)
         return token
+
+    def _link(self, code: str) -> str:
+        """Return a rater's link."""
+        return f"{self.address}/r/{self.links.sign('rater', code)}"
 
 
 def name_arms(store: Store, judgments: Sequence[Judgment], *, unblinded: bool) -> dict[str, str]:
@@ -101,20 +162,25 @@ def name_arms(store: Store, judgments: Sequence[Judgment], *, unblinded: bool) -
     return dict(zip(arms, letters, strict=True))
 
 
-def count_strata(store: Store, counted: Sequence[Judgment]) -> list[tuple[str, str, int, int, int]]:
-    """Return (language, genre, items, judged items, judgments) for each language and genre of the study."""
+@dataclass
+class Stratum:
+    """How far the judging of one language and genre is: items to judge, those that somebody has judged, judgments."""
+
+    items: int = 0
+    covered: int = 0
+    judgments: int = 0
+
+
+def count_strata(store: Store, counted: Sequence[Judgment]) -> dict[tuple[str, str | None], Stratum]:
+    """Return how far each language and genre of the study is, Chinese first."""
     items = Counter(item.question.stratum for item in store.items)
-    pages = {(one.lang, one.genre, one.query_id, one.rater, _pair(one)) for one in counted}
-    judgments: Counter[tuple[str, str | None]] = Counter(page[:2] for page in pages)
-    judged: Counter[tuple[str, str | None]] = Counter(
-        (lang, genre) for lang, genre, _, _ in {(*page[:3], page[4]) for page in pages}
-    )
-    strata = sorted(items, key=lambda stratum: (stratum[0] != "zh", stratum[1] or ""))
-    return [
-        (lang, genre or "–", items[lang, genre], judged[lang, genre], judgments[lang, genre]) for lang, genre in strata
-    ]
-
-
-def _pair(one: Judgment) -> tuple[str, ...]:
-    """Return the arms of a verdict on a pair, of which a query has several; () for the one page of a query."""
-    return tuple(sorted(one.arms)) if one.kind == "pairwise" else ()
+    raters: dict[tuple[Any, ...], set[str]] = defaultdict(set)  # of each item
+    for one in counted:
+        pair = tuple(sorted(one.arms)) if one.kind == "pairwise" else ()
+        raters[one.lang, one.genre, one.query_id, pair].add(one.rater)
+    strata = {key: Stratum(items[key]) for key in sorted(items, key=lambda key: (key[0] != "zh", key[1] or ""))}
+    for (lang, genre, *_), names in raters.items():
+        if stratum := strata.get((lang, genre)):
+            stratum.covered += 1
+            stratum.judgments += len(names)
+    return strata

@@ -64,7 +64,7 @@ class Start(Reply):
 
 
 def value_of(sent: Sent, shown: Sequence[str], protocol: Protocol) -> tuple[str, dict[str, Any]]:
-    """Return kind and value of an event, with arms in place of places.
+    """Return kind and value of an event, with arms in place of places. An answer that is not placed has no rank, None.
 
     Args:
         shown: the arms as they stand on the page.
@@ -81,11 +81,12 @@ def value_of(sent: Sent, shown: Sequence[str], protocol: Protocol) -> tuple[str,
         return "rating", dict(zip(shown, _check_ratings(sent.answered.ratings, len(shown), protocol), strict=True))
     places = [place for group in sent.answered.groups for place in group]
     _check_places(places, len(shown))
-    if len(places) < len(shown) or not all(sent.answered.groups):
+    if len(places) < min(protocol.best or len(shown), len(shown)) or not all(sent.answered.groups):
         raise ValueError("groups: not all answers are placed")
     ranks: dict[str, Any] = {}
     for group in sent.answered.groups:
         ranks |= dict.fromkeys((shown[place] for place in group), len(ranks) + 1)
+    ranks |= dict.fromkeys((arm for arm in shown if arm not in ranks), None)
     return "pairwise" if protocol.kind == "pairs" else "ranking", ranks
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
 from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -19,13 +18,13 @@ from starlette.routing import Route
 from coig.annotation.replies import REASONS, Draft, Sent, Start
 from coig.annotation.store import Store, Task, UnknownError
 from coig.annotation.texts import Introduction
-from coig.web.app import Pages, receive, render_markdown
+from coig.web.app import receive
 from coig.web.languages import TAGS, language_of_request, read_texts
 from coig.web.links import BadLinkError, Links
+from coig.web.pages import Pages, render_markdown
 
 FOLDER = Path(__file__).parent / "pages"
 AHEAD = 2  # tasks that the page holds, so that it goes on without a network
-ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 PARTICIPANT = "PROLIFIC_PID"  # how Prolific, and others who follow it, name a participant in a link
 
 
@@ -48,14 +47,9 @@ class RaterPages:
 
     def show_page(self, request: Request) -> Response:
         """Serve the page, with everything that it needs for the rater's next tasks."""
-        code, lang = self._code(request), language_of_request(request)
-        rater = self._rater(code)
-        texts = read_texts(FOLDER / "texts.json", lang)
-        token = request.path_params["token"]
-        state = self._state(rater, lang) | {"csrf": self.links.csrf(token), "texts": texts}
-        other = "en" if lang == "zh" else "zh"
-        shown = {"lang": TAGS[lang], "other": other, "texts": texts, "state": to_script(state)}
-        return self.pages.render("rate.html.j2", **shown, introduction=self.introduction.render(lang))
+        rater, lang = self._rater(self._code(request)), language_of_request(request)
+        state = self._state(rater, lang) | {"csrf": self.links.csrf(request.path_params["token"])}
+        return self.pages.render(request, "rate", state=state, introduction=self.introduction.render(lang))
 
     def show_task(self, request: Request) -> Response:
         """Serve one of the rater's tasks, with the last verdict on it."""
@@ -70,12 +64,12 @@ class RaterPages:
         code, start = self._code(request), await receive(request, self.links, Start)
 
         def agree() -> dict[str, Any]:
-            if not (start.langs or self._rater(code).langs or len(self._langs()) == 1):
-                raise HTTPException(422, "langs: choose a language")
+            if not (start.langs or self._langs_of(self._rater(code))):
+                raise ValueError("langs: choose a language")
             self.store.start(code, start.langs or self._langs())
-            return self._state(self._rater(code), language_of_request(request))
+            return self._progress(code, set())
 
-        return JSONResponse(await run_in_threadpool(agree))
+        return await self._change(agree)
 
     async def save(self, request: Request) -> Response:
         """Store a verdict or an abstention; return the rater's progress and next tasks, but those in `have`."""
@@ -87,14 +81,13 @@ class RaterPages:
             self.store.save(code, sent)
             return self._progress(code, have)
 
-        return JSONResponse(await self._call(add))
+        return await self._change(add)
 
     async def save_draft(self, request: Request) -> Response:
         """Store what the rater has chosen so far."""
         code, draft = self._code(request), await receive(request, self.links, Draft)
         value = draft.draft.model_dump(mode="json") | {"at": draft.at}
-        await self._call(lambda: self.store.save_draft(code, draft.number, value))
-        return JSONResponse({})
+        return await self._change(lambda: self.store.save_draft(code, draft.number, value))
 
     def join(self, request: Request) -> Response:
         """Make a rater of a participant whom a recruiting service sends, and lead to the rater's own page."""
@@ -118,10 +111,10 @@ class RaterPages:
         except UnknownError:
             raise BadLinkError from None
 
-    async def _call(self, change: Any) -> Any:
-        """Call a function that changes the database, in a thread; a refusal becomes an HTTPException."""
+    async def _change(self, change: Callable[[], dict[str, Any] | None]) -> Response:
+        """Call a function that changes the database, in a thread; answer what it returns, or why it refuses."""
         try:
-            return await run_in_threadpool(change)
+            return JSONResponse(await run_in_threadpool(change) or {})
         except UnknownError as error:
             raise HTTPException(404, str(error)) from None
         except ValueError as error:
@@ -131,23 +124,33 @@ class RaterPages:
         """Return the languages of the study's queries."""
         return sorted({item.question.lang for item in self.store.items}, reverse=True)
 
+    def _langs_of(self, rater: Row[Any]) -> list[str]:
+        """Return the languages that a rater reads; empty if we must ask."""
+        return rater.langs or (self._langs() if len(self._langs()) == 1 else [])
+
     def _state(self, rater: Row[Any], lang: str) -> dict[str, Any]:
         """Return what the page needs of a rater: the first tasks, or what to ask before them."""
-        config = self.store.config
+        config, reads = self.store.config, self._langs_of(rater)
         names = read_texts(FOLDER / "dimensions.json", lang)
         state: dict[str, Any] = {
             "protocol": config.protocol.kind,
             "good": config.protocol.good,
+            "best": config.protocol.best,
             "dimensions": [{"name": name, "label": names.get(name, name)} for name in config.protocol.dimensions],
             "scale": config.protocol.scale,
             "markdown": config.markdown,
             "reasons": REASONS,
-            "agreed": rater.agreed_at is not None,
-            "consent": self.introduction.asks_consent,
-            "langs": [] if rater.langs or len(self._langs()) == 1 else self._langs(),
             "completion": config.completion.model_dump(),
+            "agreed": rater.agreed_at is not None,
         }
-        return state | (self._progress(rater.code, set()) if state["agreed"] else {})
+        if rater.agreed_at is not None:
+            return state | self._progress(rater.code, set())
+        return state | {
+            "consent": self.introduction.asks_consent,
+            "reads": reads,
+            "langs": [] if reads else self._langs(),
+            "practice": self.introduction.examples(),
+        }
 
     def _progress(self, code: str, have: set[str]) -> dict[str, Any]:
         """Return a rater's next tasks, without the texts of those that the page has, and how many are done."""
@@ -165,12 +168,4 @@ class RaterPages:
 
 @lru_cache(maxsize=4096)
 def _markdown(text: str) -> str:
-    return render_markdown(text, plain=True)
-
-
-def to_script(state: dict[str, Any]) -> Markup:
-    """Return JSON for a <script> element, escaped so that no text in it can end the element."""
-    text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
-    for character, escape in ESCAPES.items():
-        text = text.replace(character, escape)
-    return Markup(text)
+    return str(render_markdown(text, plain=True))

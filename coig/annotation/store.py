@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from coig.annotation.assignment import draw_sample
 from coig.annotation.checks import measure_care, plant
 from coig.annotation.drawing import Drawing
-from coig.annotation.items import Question, make_items
 from coig.annotation.replies import Sent, value_of
-from coig.config import AnnotateConfig
+from coig.config import AnnotateConfig, Protocol
 from coig.errors import ConfigError
 from coig.records.judgment_database import DRAFTS, EVENTS, RATERS, SETTINGS, TASKS, log_act, now
+from coig.study.items import Question, make_items
 from coig.web.database import Database
 
 
@@ -56,7 +56,7 @@ def _to_places(event: Row[Any], shown: Sequence[str]) -> dict[str, Any]:
         return {"reason": reason, "note": note, "about": [] if len(about) == len(shown) else about}
     if event.kind == "rating":
         return {"ratings": [event.value[arm] for arm in shown], "good": event.good}
-    ranks = sorted(set(event.value.values()))
+    ranks = sorted({rank for rank in event.value.values() if rank is not None})
     groups = [[place for place, arm in enumerate(shown) if event.value[arm] == rank] for rank in ranks]
     return {"groups": groups, "good": event.good}
 
@@ -90,9 +90,12 @@ class Store:
             "checks": config.checks.model_dump(mode="json"),
             "seed": config.seed,
             "markdown": config.markdown,
+            "practice": config.practice,
         }
         judged = connection.execute(select(func.count()).select_from(EVENTS)).scalar_one()
         stored = {row.key: row.value for row in connection.execute(select(SETTINGS))}
+        if "protocol" in stored:  # of an earlier version, which had fewer keys
+            stored["protocol"] = Protocol.model_validate(stored["protocol"]).model_dump(mode="json")
         for key, value in wanted.items():
             if judged and key in stored and stored[key] != value:
                 raise ConfigError(

@@ -1,27 +1,62 @@
-"""The texts that raters read before their first query: consent and instructions, in both languages."""
+"""The texts that raters read before their first query: consent, instructions, and examples to practise on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from coig.config import Protocol
 from coig.config.fields import LANGUAGES
 from coig.errors import ConfigError
-from coig.web.app import render_markdown
+from coig.files.rows import Damaged, read_rows
+from coig.web.languages import TAGS
+from coig.web.pages import render_markdown
 
-OWN = Path(__file__).parent / "pages"
+OURS = Path(__file__).parent / "texts"
+
+
+class Example(BaseModel):
+    """A task to practise on. `ranks` is the right answer, 1 is best; null means that it cannot be judged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str
+    answers: tuple[str, ...] = Field(min_length=2)
+    ranks: tuple[int, ...] | None
+    why: str
+
+    @model_validator(mode="after")
+    def _check_ranks(self) -> Example:
+        """Raise ValueError unless each answer has a rank."""
+        if self.ranks is not None and len(self.ranks) != len(self.answers):
+            raise ValueError("ranks: give one for each answer, 1 is best; or null if they cannot be judged")
+        return self
+
+    def as_pair(self) -> Example:
+        """Return the example with two of its answers: the best and the worst, in the order in which they stand."""
+        if self.ranks is None:
+            return self.model_copy(update={"answers": self.answers[:2]})
+        places = sorted({self.ranks.index(min(self.ranks)), self.ranks.index(max(self.ranks))})
+        places = places if len(places) == 2 else [0, 1]  # all are equally good
+        answers, ranks = zip(*((self.answers[place], self.ranks[place]) for place in places), strict=True)
+        return self.model_copy(update={"answers": answers, "ranks": ranks})
 
 
 @dataclass(frozen=True)
 class Introduction:
-    """Consent and instructions as Markdown, by language; `consent` is empty if raters are not asked for it."""
+    """Consent and instructions as Markdown, and examples, by language.
+
+    `consent` is empty if raters are not asked for it, `practice` if they do not practise.
+    """
 
     consent: Mapping[str, str]
     instructions: Mapping[str, str]
+    practice: Mapping[str, Sequence[Example]]
 
     @property
     def asks_consent(self) -> bool:
@@ -29,27 +64,54 @@ class Introduction:
         return bool(self.consent)
 
     def render(self, lang: str) -> dict[str, Markup]:
-        """Return both texts in one language as HTML."""
+        """Return consent and instructions in one language as HTML."""
         return {
-            "consent": Markup(render_markdown(self.consent.get(lang, ""))),
-            "instructions": Markup(render_markdown(self.instructions[lang])),
+            "consent": render_markdown(self.consent.get(lang, "")),
+            "instructions": render_markdown(self.instructions[lang]),
         }
 
+    def examples(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the examples of each language as the page takes them."""
+        return {lang: [{"lang": TAGS[lang], **one.model_dump()} for one in own] for lang, own in self.practice.items()}
 
-def read_introduction(folder: Path | None, protocol: Protocol) -> Introduction:
-    """Read a study's own texts: `consent.zh.md`, `consent.en.md`, `instructions.zh.md`, `instructions.en.md`.
 
-    Without own instructions ours for the protocol are taken. Raises ConfigError if only one language is there.
+def read_introduction(folder: Path | None, protocol: Protocol, *, practice: bool) -> Introduction:
+    """Read a study's own texts: `consent.zh.md`, `consent.en.md`, and in place of ours `instructions.*.md`.
+
+    Own examples are lines of `practice.zh.jsonl` and `practice.en.jsonl`. Raises ConfigError if a text is there in one
+    language only, or a line is no example.
     """
-    instructions = _read_both(folder, "instructions") or _read_both(OWN, protocol.kind)
-    return Introduction(_read_both(folder, "consent"), instructions)
+    consent = _find_both(folder, "consent", "md")
+    instructions = _find_both(folder, "instructions", "md") or _find_both(OURS, protocol.kind, "md")
+    examples = (_find_both(folder, "practice", "jsonl") or _find_both(OURS, "practice", "jsonl")) if practice else {}
+    return Introduction(
+        {lang: file.read_text(encoding="utf-8") for lang, file in consent.items()},
+        {lang: file.read_text(encoding="utf-8") for lang, file in instructions.items()},
+        {lang: _read_examples(file, protocol) for lang, file in examples.items()},
+    )
 
 
-def _read_both(folder: Path | None, name: str) -> dict[str, str]:
-    """Return a text in both languages, {} if it is in none. Raises ConfigError if one is missing."""
-    files = {lang: folder / f"{name}.{lang}.md" for lang in LANGUAGES} if folder else {}
-    found = {lang: file.read_text(encoding="utf-8") for lang, file in files.items() if file.exists()}
+def _find_both(folder: Path | None, name: str, suffix: str) -> dict[str, Path]:
+    """Return the file of a text in each language, {} if there is none. Raises ConfigError if one is missing."""
+    files = {lang: folder / f"{name}.{lang}.{suffix}" for lang in LANGUAGES} if folder else {}
+    found = {lang: file for lang, file in files.items() if file.exists()}
     if found and len(found) < len(files):
         (missing,) = set(files) - set(found)
         raise ConfigError(f"texts: {files[missing]} is missing; raters read it in either language")
     return found
+
+
+def _read_examples(file: Path, protocol: Protocol) -> list[Example]:
+    """Read the examples of a file, reduced to pairs if two answers are compared at a time. Raises ConfigError."""
+    examples = []
+    for place, row in read_rows(file):
+        if isinstance(row, Damaged):
+            raise ConfigError(f"{place}: {row.reason}; mend or remove the line")
+        try:
+            example = Example.model_validate(row)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ConfigError(f"{place}: {where or 'example'}: {first['msg']}") from None
+        examples.append(example.as_pair() if protocol.kind == "pairs" else example)
+    return examples

@@ -4,7 +4,9 @@ A node with a `_target_` constructs something, such as an optimizer; it is check
 """
 
 from coig.config.annotation import AnnotateConfig, Checks, Protocol
+from coig.config.curation import CurateConfig
 from coig.config.data import LOCAL, Creative, Data, Filters, Hub, Source, Validation
+from coig.config.judging import JudgeConfig
 from coig.config.nodes import Constructor, Logger, Node
 from coig.config.stages import EvaluateConfig, GenerateConfig, Limits, Rating, Sampling, SamplingChoice
 from coig.config.training import (
@@ -28,11 +30,13 @@ __all__ = [
     "Checks",
     "Constructor",
     "Creative",
+    "CurateConfig",
     "Data",
     "EvaluateConfig",
     "Filters",
     "GenerateConfig",
     "Hub",
+    "JudgeConfig",
     "Limits",
     "Logger",
     "Lora",

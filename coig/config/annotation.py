@@ -26,6 +26,7 @@ class Protocol(Node):
 
     kind: Literal["ranking", "pairs", "rating"]
     good: bool  # also ask whether the best answer is good
+    best: Annotated[int, Field(gt=0)] | None = None  # ranking: how many of the best must be placed; null: all answers
     # pairs: how many of a query's pairs are judged, each equally often over all queries; null: all
     pairs_per_query: Annotated[int, Field(gt=0)] | None = None
     dimensions: tuple[str, ...] = ()  # rating
@@ -93,7 +94,8 @@ class AnnotateConfig(Node):
     queries_per_rater: Annotated[int, Field(gt=0)] | None
     seed: int = Field(ge=0, lt=2**32)
     checks: Checks
-    texts: ExistingFolder | None  # of consent and instructions, as Markdown; null: only our instructions
+    texts: ExistingFolder | None  # of consent, instructions and examples; null: only our instructions and examples
+    practice: bool  # let raters judge examples before their first query, with feedback
     markdown: bool  # show the answers' Markdown, of the whole study
     completion: Completion
     host: str

@@ -71,7 +71,7 @@ def check_command_line(
             problems, configs = _check_command(command)
             if command.swept and check_job and not problems:
                 problems = list(dict.fromkeys(str(e) for config in configs if (e := _catch_error(check_job, config))))
-    except (HydraException, OmegaConfBaseException) as error:
+    except (ConfigError, HydraException, OmegaConfBaseException) as error:
         problems = [str(error)]
     if problems:
         sys.exit(render_problems(problems))
@@ -240,17 +240,20 @@ def _check_command(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     """
     ours = [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
     groups = {_name_of(o): o for o in ours if _list_choices(o.key_or_group)}
-    wrong = {key: _find_choice_problems(override) for key, override in groups.items()}
-    chosen = [o.input_line or "" for key, o in groups.items() if not wrong[key] and not o.is_sweep_override()]
-    known = OmegaConf.to_container(compose(command.config_name, overrides=chosen), resolve=False)
-    wrong |= {key: _find_key_problems(known, key) for o in ours if (key := _name_of(o)) not in groups}
-    sound = command.without({key for key, problems in wrong.items() if problems})
-    problems, configs = _check_jobs(sound)
+    wrong = {key: found for key, override in groups.items() if (found := _find_choice_problems(override))}
+    try:
+        problems, configs = _check_jobs(command.without(set(wrong)))
+    except (HydraException, OmegaConfBaseException):  # which names only the first unknown key
+        chosen = [o.input_line or "" for key, o in groups.items() if key not in wrong and not o.is_sweep_override()]
+        known = OmegaConf.to_container(compose(command.config_name, overrides=chosen), resolve=False)
+        keys = [_name_of(o) for o in ours if _name_of(o) not in groups]
+        wrong |= {key: found for key in keys if (found := _find_key_problems(known, key))}
+        problems, configs = _check_jobs(command.without(set(wrong)))
     if configs and HydraConfig.get().job.chdir:  # HydraConfig is that of the last composed job
         problems.append("hydra.job.chdir=true: studies lie in multirun/ of the folder you start in; leave it out")
     if command.swept and configs:
         problems += _find_search_problems(configs[0]) + _find_one_model_problems(command, configs[0])
-    return [problem for problems in wrong.values() for problem in problems] + problems, configs
+    return [problem for found in wrong.values() for problem in found] + problems, configs
 
 
 def _find_search_problems(config: Node) -> list[str]:

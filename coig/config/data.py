@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from coig.config.fields import ExampleField, ExistingFiles, FilePattern, FolderName, Half, Language, RatioText, Words
 from coig.config.nodes import Absent, Constructor, Node
@@ -64,10 +64,23 @@ class Source(Constructor):
         return self
 
 
-class Creative(Source):
-    """The source of creative examples."""
+def _given(sources: dict[str, Source]) -> dict[str, Source]:
+    """Leave out the sources that name no files; name the others by their keys, so that they are counted apart."""
+    named = {key: source.model_copy(update={"name": source.name or key}) for key, source in sources.items()}
+    return {key: source for key, source in named.items() if source.is_given}
 
-    size: Annotated[int, Field(gt=0)] | None  # training examples; sets of one seed are nested by size; null: all
+
+class Creative(Source):
+    """The source of creative examples, and further sources that are drawn from together with it."""
+
+    # training examples of all these sources; sets of one seed are nested by size; null: all
+    size: Annotated[int, Field(gt=0)] | None
+    also: Annotated[dict[FolderName, Source], AfterValidator(_given), Absent({})]
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """All sources of creative examples, by their keys in the config."""
+        return {"data.creative": self} | {f"data.creative.also.{name}": source for name, source in self.also.items()}
 
 
 class Validation(Node):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from coig.errors import ConfigError, system_problem
@@ -109,8 +110,8 @@ def _check_folder() -> None:
 def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
     """Wrap a job for Hydra, which calls it in this process or in a launcher's worker.
 
-    In a worker, output is made safe, and a worker on this machine ends with its command. A full disk is raised as a
-    ConfigError.
+    In a worker, output is made safe, and a worker on this machine ends with its command. A ConfigError and a full disk
+    are raised as an error of Hydra's, which prints the message alone and exits with 1.
     """
 
     @wraps(run)
@@ -125,8 +126,8 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
         try:
             return run(cfg)
         except Exception as error:
-            if problem := system_problem(error):
-                raise ConfigError(problem) from error
+            if problem := str(error) if isinstance(error, ConfigError) else system_problem(error):
+                raise CompactHydraException(problem) from error
             raise
 
     return guarded_run

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from coig.config.fields import (
     HELD_OUT,
-    SAMPLE_QUERIES,
+    SHIPPED_QUERIES,
     ArmNames,
     FilePatterns,
     FolderName,
@@ -81,7 +81,7 @@ class GenerateConfig(Node):
         """Path of the file of queries; None for each arm's own held-out prompts."""
         if self.queries == HELD_OUT:
             return None
-        return local_path(SAMPLE_QUERIES if self.queries == "sample" else self.queries)
+        return local_path(SHIPPED_QUERIES.get(self.queries, self.queries))
 
     @property
     def queries_name(self) -> str:
@@ -114,7 +114,8 @@ class EvaluateConfig(Node):
 
     study: FolderName | None
     arms: ArmNames | None
-    judgments: FilePatterns  # files of judgments by people and model judges; none: the database of people's judgments
+    judgments: FilePatterns  # files of judgments by people and model judges; none: those in the study's folder
+    yardstick: FilePatterns = ()  # files of judges' verdicts on pairs whose better answer is known
     database: str | None  # its URL, if it is no file in the study's folder
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
     labels: FilePatterns  # files of labels of reasoning steps, by people or models

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from lightning import LightningDataModule
 
 from coig.config import Trainer
-from coig.data.encoded import Encoded
 from coig.data.steps import StepLoader, Stepper
+from coig.data.tokens import Encoded
 
 
 class MixtureDataModule(LightningDataModule):

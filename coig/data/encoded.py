@@ -16,7 +16,6 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,10 @@ from coig.config import TrainConfig, Weights
 from coig.config.fields import local_path
 from coig.data.cache import batched, building, key_of
 from coig.data.chat_template import ChatTemplate
-from coig.data.encoding import Encoder, ExampleError, Ids, Segment, Tokens
+from coig.data.encoding import Encoder, ExampleError
 from coig.data.examples import Example
 from coig.data.mixture import Mixture
+from coig.data.tokens import Encoded, Ids, Segment, Tokens
 from coig.errors import DataError
 from coig.files.atomic import atomic_folder
 from coig.text.think_tags import reasoning_block
@@ -43,33 +43,6 @@ SEGMENTS = [segment.name.lower() for segment in Segment]
 INDEX = {"digest": pl.Binary, "start": pl.Int64, **dict.fromkeys(SEGMENTS, pl.Int32)}
 FILES = ("ids.npy", "index.parquet")  # a shard's files; its name holds their sha256, in this order
 PLACES = {**INDEX, "shard": pl.String}
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """One example as T tokens, in the segments prompt, reasoning and answer.
-
-    input_ids: (T,) int32, a view of a memory-mapped file.
-    lengths: the tokens of each segment.
-    segment_weights: the loss weight of each segment.
-    """
-
-    id: str
-    kind: str
-    lang: str
-    input_ids: Ids
-    lengths: tuple[int, ...]
-    segment_weights: tuple[float, ...]
-
-    @property
-    def segments(self) -> NDArray[np.int64]:
-        """(T,) each token's `Segment`."""
-        return np.repeat(np.arange(len(Segment)), self.lengths)
-
-    @property
-    def weights(self) -> NDArray[np.float32]:
-        """(T,) each token's loss weight; 0 means no loss."""
-        return np.repeat(np.array(self.segment_weights, dtype=np.float32), self.lengths)
 
 
 class EncodedSet(Sequence[Encoded]):

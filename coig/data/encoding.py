@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from importlib.metadata import version
 from itertools import islice
 from typing import Any
@@ -22,31 +21,11 @@ from tokenizers.decoders import ByteLevel
 from coig.config import Model
 from coig.data.chat_template import ChatTemplate
 from coig.data.examples import Example
+from coig.data.tokens import Ids, Tokens
 from coig.errors import ConfigError
 from coig.text.think_tags import reasoning_block
 
-Ids = NDArray[np.int32]
 _NONE: Ids = np.array([], dtype=np.int32)
-
-
-class Segment(IntEnum):
-    """A part of an encoded example."""
-
-    PROMPT = 0
-    REASONING = 1
-    ANSWER = 2
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """An encoded example.
-
-    ids: (T,) int32; the last one is the end token, which belongs to the answer.
-    lengths: the numbers of tokens of prompt, reasoning and answer; their sum is T.
-    """
-
-    ids: Ids
-    lengths: tuple[int, int, int]
 
 
 class ExampleError(ConfigError):

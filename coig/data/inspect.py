@@ -16,9 +16,10 @@ from rich.text import Text
 
 from coig.config import TrainConfig
 from coig.config.command_line import config_of, run_tool, show_messages
-from coig.data.encoded import Encoded, EncodedSet, encode_mixture
-from coig.data.encoding import Encoder, Segment
+from coig.data.encoded import EncodedSet, encode_mixture
+from coig.data.encoding import Encoder
 from coig.data.mixture import Mixture, build_mixture, left_out, remarks
+from coig.data.tokens import Encoded, Segment
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError
 

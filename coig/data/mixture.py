@@ -92,16 +92,18 @@ def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixtur
     data = data.model_copy(update={"no_reasoning": policy})
     ratio, validation = Ratio.parse(data.ratio), data.validation
     tested = {prompt_key(query.query) for file in data.queries for query in read_queries(local_path(file))}
-    creative = _creative(data.creative, "data.creative", data, seed, tested, validation.creative)
+    parts = [_creative(source, key, data, seed) for key, source in data.creative.sources.items()]
+    creative, parts = _join(parts, seed, tested, validation.creative)
     stories = creative.first(data.creative.size)
     counts = data.general_counts(len(stories))
     if ratio.count != 0 and not any(counts.values()):
         raise DataError(f"data.ratio={ratio.text}: leaves no general example beside {len(stories)} creative; raise it")
-    pools = [creative]
+    pools = parts
     train = [stories] if ratio.has_creative else []
     held_out = [creative.held_out]
     if validation.source and validation.source.is_given:
-        pools.append(_creative(validation.source, "data.validation.source", data, seed, tested, held_out=0))
+        apart = _creative(validation.source, "data.validation.source", data, seed)
+        pools += _join([apart], seed, tested, held_out=0)[1]
         held_out.append(pools[-1].lines)
     for lang, source in data.pools.items() if any(counts.values()) or validation.general else ():
         taken = tested.union(*(pool.prompts for pool in pools))
@@ -115,6 +117,29 @@ def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixtur
         {ordered.pool.key: ordered.pool for ordered in pools},
         [ordered.about for ordered in pools],
     )
+
+
+def _join(parts: Sequence[_Ordered], seed: int, tested: set[bytes], held_out: int) -> tuple[_Ordered, list[_Ordered]]:
+    """Join creative sources in one order, and split it; return the whole, and each source with its own lines.
+
+    Of texts that several sources have, the first source's is used, and the others count as duplicates. Prompts that are
+    also test queries are counted, not removed.
+    """
+    lines = pl.concat([part.lines for part in parts]).unique("digest", keep="first", maintain_order=True)
+    train, last = _split(lines[order_of(lines["id"].to_list(), seed)], held_out)
+    split: list[_Ordered] = []
+    for part in parts:
+        own = pl.col("pool") == part.pool.key
+        there, usable = lines.filter(own), pl.concat([train.filter(own), last.filter(own)])
+        about = part.about | {
+            "duplicates": part.about["duplicates"] + len(part.lines) - len(there),
+            "usable": len(usable),
+            "also_queries": usable["prompt_key"].is_in(list(tested)).sum(),
+        }
+        if same_prompt := len(there) - len(usable):
+            about["removed"] = about["removed"] | {"held_out_prompt": same_prompt}
+        split.append(_Ordered(part.pool, train.filter(own), last.filter(own), about))
+    return replace(split[0], lines=train, held_out=last), split
 
 
 def order_of(ids: Sequence[str], seed: int) -> list[int]:
@@ -141,7 +166,7 @@ class _Ordered:
 
     def first(self, wanted: int | None) -> pl.DataFrame:
         """Return the lines of the first `wanted` ids to train on (None: all). Raises DataError if there are fewer."""
-        left, held_out = self.lines["id"].n_unique(), self.held_out["id"].n_unique()
+        left, held_out = (lines.select(TRIPLET).n_unique() for lines in (self.lines, self.held_out))
         if left < (1 if wanted is None else wanted):
             removed = sum(self.about["removed"].values()) + self.about["quarantined"] + self.about["duplicates"]
             raise DataError(
@@ -156,7 +181,7 @@ class _Ordered:
 
 def _numbers(lines: pl.DataFrame) -> pl.Series:
     """Number ids from 0 in the order of lines; lines of one id, a triplet's languages, must be adjacent."""
-    return lines["id"].rle_id()
+    return lines.select(pl.struct(TRIPLET).rle_id()).to_series()
 
 
 def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -166,17 +191,15 @@ def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFra
     neither part, nor are its versions in other languages.
     """
     by_prompt = lines.with_columns(number=_numbers(lines)).with_columns(last=pl.col("number").max().over("prompt_key"))
-    ids = by_prompt.group_by("id").agg(pl.col("last", "number").max()).sort("last", "number").select("id")
-    last = lines.join(ids.tail(held_out), on="id", how="semi", maintain_order="left")
-    same_prompt = lines.join(last, on="prompt_key", how="semi").select("id").unique()
-    return lines.join(same_prompt, on="id", how="anti", maintain_order="left"), last
+    ids = by_prompt.group_by(TRIPLET).agg(pl.col("last", "number").max()).sort("last", "number").select(TRIPLET)
+    last = lines.join(ids.tail(held_out), on=TRIPLET, how="semi", maintain_order="left")
+    same_prompt = lines.join(last, on="prompt_key", how="semi").select(TRIPLET).unique()
+    return lines.join(same_prompt, on=TRIPLET, how="anti", maintain_order="left"), last
 
 
-def _creative(source: Source, key: str, data: Data, seed: int, tested: set[bytes], held_out: int) -> _Ordered:
-    """Open and order a creative source; its prompts that are also test queries are counted, not removed."""
-    ordered = _ordered(open_pool(source, "creative", "zh", key, data), source, [], data, seed, held_out)
-    also_queries = sum(lines["prompt_key"].is_in(list(tested)).sum() for lines in (ordered.lines, ordered.held_out))
-    return replace(ordered, about=ordered.about | {"also_queries": also_queries})
+def _creative(source: Source, key: str, data: Data, seed: int) -> _Ordered:
+    """Open and order a creative source; nothing of it is held out yet."""
+    return _ordered(open_pool(source, "creative", "zh", key, data), source, [], data, seed, held_out=0)
 
 
 def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]) -> _Ordered:

@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coig.config.fields import LANGUAGES
-from coig.data.encoded import Encoded
-from coig.data.encoding import Segment
 from coig.data.packing import layout
+from coig.data.tokens import Encoded, Segment
+from coig.text.language_codes import LANGUAGES
 
 KINDS = ("creative", "general")
 # losses are reported for each kind/language/segment

@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Measure, Observed]]:
     """Yield for each language the first measure of a series that can be compared with general data alone."""
-    inputs = series.cells, series.names, series.reference, material.answers, material.judgments, 0.1
+    inputs = series.cells, series.names, series.reference, material.answers, material.compared, 0.1
     measured = [(measure, part) for measure, part in observations(*inputs) if measure.margin is not None]
     for lang in LANGUAGES:
         for measure, part in measured:

@@ -1,10 +1,16 @@
-"""Compute how many prompts and raters a study needs: python -m coig.evaluation.power effect=0.6 raters=4
+"""Compute how many prompts and raters a study needs.
+
+python -m coig.evaluation.power effect=0.6 raters=4
+python -m coig.evaluation.power effect=0.6 judge=multirun/demo/evaluation/judges/NAME.json
 
 effect     the win rate to detect, between 0.5 and 1
-raters     number of people who judge every prompt
+raters     number of people who judge every prompt; with a judge's card, by default that of the card
 agreement  correlation of two raters' verdicts on one prompt (0.2)
 taste      standard deviation of raters' own win rates: how much their tastes differ (0.05)
 power      the probability of detecting it (0.8)
+judge      the card of a model judge: how many prompts it saves people, how many calls that takes, and what they cost
+pairs      with judge: pairs of arms that are compared (1)
+prompt_price, reply_price   with judge: price of a million tokens, in any currency
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ from dataclasses import fields
 from coig.config.command_line import run_tool
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError, suggestion
+from coig.evaluation.power_with_judge import ASSUMED, WITH_JUDGE, parse_judge, plan_table
 from coig.statistics.power import Plan
 
 
@@ -25,7 +32,7 @@ def parse_plan(arguments: Sequence[str]) -> Plan:
     for argument in arguments:
         key, _, value = argument.partition("=")
         if key not in known:
-            raise ConfigError(f"{key}: unknown" + suggestion(key, list(known)))
+            raise ConfigError(f"{key}: unknown" + suggestion(key, [*known, *WITH_JUDGE]))
         try:
             given[key] = known[key](value)
         except ValueError:
@@ -49,8 +56,12 @@ def parse_plan(arguments: Sequence[str]) -> Plan:
 def main(arguments: Sequence[str]) -> None:
     """Print how many prompts are needed with 1, 2, the given and twice the given number of raters.
 
-    Print also which difference 204 and 353 prompts, the paper's numbers, can detect.
+    Print also which difference 204 and 353 prompts, the paper's numbers, can detect. With a judge's card, print instead
+    how many prompts people need beside the judge.
     """
+    if any(argument.startswith("judge=") for argument in arguments):
+        _print_with_judge(arguments)
+        return
     plan = parse_plan(arguments)
     console = make_console()
     title = f"Prompts needed to detect a win rate of {100 * plan.effect:g} % with {100 * plan.power:g} % power"
@@ -70,6 +81,19 @@ def main(arguments: Sequence[str]) -> None:
         console.print(
             f"{prompts} prompts and {plan.raters} raters can detect a difference of {points:.1f} points from 50 %."
         )
+
+
+def _print_with_judge(arguments: Sequence[str]) -> None:
+    """Print for each language of a judge's card how many prompts people need, and what the judge's calls cost."""
+    own = [argument for argument in arguments if argument.partition("=")[0] in WITH_JUDGE]
+    rest = [argument for argument in arguments if argument not in own]
+    card, prices = parse_judge(own)
+    console = make_console()
+    for lang, worth in card.worths().items():
+        named = any(argument.startswith("raters=") for argument in rest)
+        plan = parse_plan(rest if named else [*rest, f"raters={max(1, round(worth.raters))}"])
+        console.print(plan_table(plan, card, lang, prices))
+    console.print(ASSUMED)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,18 @@ from coig.config import EvaluateConfig
 from coig.config.fields import MULTIRUN, files_of
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.findings import interpret
+from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
 from coig.evaluation.measures import measure
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences import weigh
-from coig.evaluation.preferences.judgments import Judgments, collect_judgments, tabulate_judgments
+from coig.evaluation.preferences.judges import JudgeVerdicts, read_yardstick, tabulate_judges
+from coig.evaluation.preferences.judgments import (
+    VERDICT,
+    Judgments,
+    add_judges,
+    collect_judgments,
+    tabulate_judgments,
+)
 from coig.evaluation.preferences.methods import describe_methods, find_flagged
 from coig.evaluation.preferences.win_rates import win_rates
 from coig.evaluation.reasoning import trace
@@ -39,8 +47,9 @@ log = logging.getLogger(__name__)
 class Material:
     """What an evaluation reads: a study's trained arms, their measured answers, and the judgments.
 
-    `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `answers`,
-    `judged` and its tables `judgments` are None if there are none.
+    `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `judged` are
+    people's judgments, `judgments` their tables, `compared` these with the verdicts of model judges, and `judges` what
+    model judges said; each is None if there is none.
     """
 
     study: Path
@@ -50,7 +59,9 @@ class Material:
     answers: pl.DataFrame | None
     judged: list[Judgment] | None
     judgments: Judgments | None
+    compared: Judgments | None
     people: Collected | None  # what annotate.py has collected
+    judges: JudgeVerdicts | None
 
 
 def gather(config: EvaluateConfig) -> Material:
@@ -61,14 +72,29 @@ def gather(config: EvaluateConfig) -> Material:
     judged = _read_judgments(config, study.name, arms, written, people)
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
-    judgments = _tabulate(config, judged, roster, written)
-    return Material(study, arms, untrained, roster, answers, judged, judgments, people)
+    genres = {answer.query_id: answer.genre for _, answer in written or ()}
+    by_people, by_judges = ([one for one in judged or () if one.source == source] for source in ("human", "judge"))
+    _check_chosen(config, judged, roster)
+    judgments = _tabulate(config, by_people, roster, genres)
+    compared = add_judges(judgments, by_judges, roster.names)
+    return Material(
+        study=study,
+        arms=arms,
+        untrained=untrained,
+        roster=roster,
+        answers=answers,
+        judged=by_people or None,
+        judgments=judgments,
+        compared=compared if config.arms is None or compared is None else compared.of(config.arms),
+        people=people,
+        judges=_tabulate_judges(config, by_judges, roster, genres),
+    )
 
 
 def evaluate(config: EvaluateConfig) -> None:
     """Measure a study's answers, analyse its judgments, and write the report into the study's `evaluation/`."""
-    labels = read_labels(*files_of(config.labels))
     material = gather(config)
+    labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
     arms, roster, answers = material.arms, material.roster, material.answers
     judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}
@@ -79,8 +105,10 @@ def evaluate(config: EvaluateConfig) -> None:
         flagged = find_flagged(people) if people else []
         if flagged:
             tables["win_rates_unflagged"] = win_rates(judgments.without_raters(flagged).verdicts, roster.names)
-    findings = interpret(arms, roster, answers, judgments, tables, config.claims.margin / 100)
+    findings = interpret(arms, roster, answers, judgments, tables, config.claims.margin / 100, material.compared)
     tables |= findings.tables
+    judges = _examine_judges(config, material)
+    tables |= judges.tables if judges else {}
     if "raters" in tables and not config.real_names:
         tables["raters"] = name_raters(tables["raters"], material.judged or (), material.study)
     evaluation = Evaluation(
@@ -91,8 +119,26 @@ def evaluate(config: EvaluateConfig) -> None:
         notes=tuple(f"{name} is not fully trained and is left out." for name in material.untrained) + findings.notes,
         manifests=[arm.manifest() for arm in arms],
         methods=describe_methods(people) if people else "",
+        judges=judges.answers if judges else (),
     )
     report(evaluation, arms, material.study / "evaluation")
+
+
+def _examine_judges(config: EvaluateConfig, material: Material) -> JudgeFindings | None:
+    """Compare the model judges with people and with a yardstick; None without judges."""
+    yardstick = files_of(config.yardstick) or sorted(material.study.glob("judgments/yardstick/*.jsonl"))
+    if material.judges is None and not yardstick:
+        return None
+    verdicts = material.judgments.verdicts if material.judgments else pl.DataFrame(schema=VERDICT)
+    checks = [one for one in material.people.judgments if one.check] if material.people else []
+    return examine_judges(
+        material.judges or tabulate_judges((), material.roster.names, {}),
+        read_yardstick(yardstick),
+        People(verdicts, material.judged or (), checks),
+        material.answers,
+        {arm.name: arm.manifest().model.name for arm in material.arms},
+        material.roster.names,
+    )
 
 
 def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
@@ -101,7 +147,7 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
     If judgments or answers are given, a study without arms is allowed.
     """
     folder = MULTIRUN / (config.study or "")
-    given = config.judgments or config.answers or find_database(folder, config.database)
+    given = config.judgments or config.answers or find_database(folder, config.database) or _judges_files(folder)
     if given and config.study and not list(folder.glob("*/manifest.json")):
         return folder, [], []
     study = find_study(config.study)
@@ -146,16 +192,22 @@ def _read_judgments(
     written: Sequence[tuple[str | None, Answer]] | None,
     people: Collected | None,
 ) -> list[Judgment] | None:
-    """Read the judgments that count: those of the configured files, else those of people; None without any.
+    """Read the judgments that count: those of the configured files, else those of people and judges; None without any.
 
     Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
     """
-    if not config.judgments and people is None:
+    files = files_of(config.judgments) if config.judgments else _judges_files(MULTIRUN / study)
+    if not files and people is None:
         return None
     known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
-    return collect_judgments(files_of(config.judgments), study, known, langs, config.rating.scale, collected)
+    return collect_judgments(files, study, known, langs, config.rating.scale, collected)
+
+
+def _judges_files(study: Path) -> list[Path]:
+    """Return the files that judge.py has written into a study's folder."""
+    return sorted(study.glob("judgments/*.jsonl"))
 
 
 def _make_roster(
@@ -165,36 +217,55 @@ def _make_roster(
 ) -> Roster:
     """Return the roster of all arms that were trained, answered or judged; arms without a folder have only a name."""
     trained = make_roster(find_arms(arms[0].folder.parent, None)) if arms else Roster(())
-    names = {answer.arm for _, answer in written or ()} | {name for one in judged or () for name in one.arms}
+    names = {answer.arm for _, answer in written or ()} | {
+        name for one in judged or () if one.check is None for name in one.arms
+    }
     strangers = [contestant_of_stranger(name) for name in names - set(trained.names)]
     return Roster.of([*trained.contestants, *strangers])
 
 
-def _tabulate(
-    config: EvaluateConfig,
-    judged: Sequence[Judgment] | None,
-    roster: Roster,
-    written: Sequence[tuple[str | None, Answer]] | None,
-) -> Judgments | None:
-    """Tabulate all judgments, then keep those of `config.arms` if it is set; None without judgments.
-
-    Raises ConfigError if one of `config.arms` is unknown, or if no judgment is left.
-    """
+def _check_chosen(config: EvaluateConfig, judged: Sequence[Judgment] | None, roster: Roster) -> None:
+    """Raise ConfigError if one of `config.arms` was neither judged nor trained."""
     if judged is None:
+        return
+    known = {name for one in judged if one.check is None for name in one.arms}
+    if unknown := [name for name in config.arms or () if name not in roster.names]:
+        raise ConfigError(f"arms: {unknown[0]} was neither judged nor trained" + suggestion(unknown[0], sorted(known)))
+
+
+def _tabulate(
+    config: EvaluateConfig, judged: Sequence[Judgment], roster: Roster, genres: Mapping[str, str | None]
+) -> Judgments | None:
+    """Tabulate people's judgments, then keep those of `config.arms` if it is set; None without judgments.
+
+    Raises ConfigError if no judgment is left.
+    """
+    if not judged:
         return None
-    genres = {answer.query_id: answer.genre for _, answer in written or ()}
     judgments = tabulate_judgments(judged, roster.names, genres, config.rating.scale)
     if config.arms is None:
         return judgments
-    known = {name for one in judged for name in one.arms}
-    if unknown := [name for name in config.arms if name not in roster.names]:
-        raise ConfigError(f"arms: {unknown[0]} was neither judged nor trained" + suggestion(unknown[0], sorted(known)))
     chosen = judgments.of(config.arms)
     if chosen.verdicts.is_empty() and chosen.ratings.is_empty():
         raise ConfigError("judgments: none is about the arms asked for; add arms to arms=[…], or leave it out")
     return chosen
 
 
+def _tabulate_judges(
+    config: EvaluateConfig, judged: Sequence[Judgment], roster: Roster, genres: Mapping[str, str | None]
+) -> JudgeVerdicts | None:
+    """Tabulate the records of model judges, of `config.arms` if it is set; None without any."""
+    if not judged:
+        return None
+    judges = tabulate_judges(judged, roster.names, genres)
+    return judges if config.arms is None else judges.of(config.arms)
+
+
 def _compared(tables: dict[str, pl.DataFrame]) -> set[str]:
-    """Return the names of the arms in the tables of automatic measures, win rates and ratings."""
-    return {name for table in ("automatic", "win_rates", "ratings") if table in tables for name in tables[table]["arm"]}
+    """Return the names of the arms in the tables of automatic measures, win rates, ratings and judges' win rates."""
+    return {
+        name
+        for table in ("automatic", "win_rates", "ratings", "judge_rates")
+        if table in tables
+        for name in tables[table]["arm"]
+    }

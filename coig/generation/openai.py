@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +14,10 @@ from coig.generation.completion import Answered, Completion, Request, Transcribe
 from coig.generation.sampling import seed_of
 from coig.generation.servers import SERVERS
 from coig.generation.trials import NAMED, try_settings
+from coig.llm.server import Server, describe_failure
 from coig.study.arm import Arm
 
 TRIAL = "1 2 3 1 2 3 1 2"  # prompt of trials; its likely continuation repeats itself
-TOO_MANY = 8  # errors in a row that mean the server, not the queries, is at fault
 
 
 class OpenAIEngine:
@@ -50,12 +48,10 @@ class OpenAIEngine:
         retries: int,
         names: Mapping[str, str] | None = None,
     ) -> None:
-        _check_options(server, names or {}, concurrency, timeout, retries)
-        self.base_url, self.server, self.name, self.names = base_url, server, model, names or {}
-        self.kind = SERVERS[server]
-        self.concurrency = concurrency or self.kind.concurrency
-        self.timeout, self.retries = timeout, retries
-        self.key = os.environ.get("OPENAI_API_KEY", "none")
+        _check_options(server, names or {})
+        self.kind, self.server, self.name, self.names = SERVERS[server], server, model, names or {}
+        most = self.kind.concurrency if concurrency is None else concurrency
+        self.base_url, self.address = base_url, Server("engine", base_url, most, timeout, retries)
 
     def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
         """Check that the server serves an arm's model, and find out which settings it obeys.
@@ -66,8 +62,7 @@ class OpenAIEngine:
         self.model = self.name.replace("{arm}", arm.name) if self.name else str(arm.model.absolute())
         self.ends = arm.generation_config()["eos_token_id"]
         self.transcriber = Transcriber(tokenizer, self.ends, sampling)
-        timeout = min(self.timeout, 30)
-        with openai.OpenAI(base_url=self.base_url, api_key=self.key, timeout=timeout, max_retries=0) as client:
+        with self.address.client() as client:
             self._check_server(client, arm)
             self.version = self._version(client)
             self.not_obeyed = self._not_obeyed(client)
@@ -75,49 +70,14 @@ class OpenAIEngine:
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
         """Yield lists of (request, completion) as they finish.
 
-        Raises ConfigError if the server is gone, or after `TOO_MANY` errors in a row.
+        Raises ConfigError if the server is gone, or after too many errors in a row.
         """
-        loop = asyncio.new_event_loop()
-        client = openai.AsyncOpenAI(
-            base_url=self.base_url, api_key=self.key, timeout=self.timeout, max_retries=self.retries
-        )
-        free = asyncio.Semaphore(self.concurrency)
-        tasks = {loop.create_task(self._completion(client, request, free)): request for request in requests}
-        pending, failed = set(tasks), 0  # in a row
-        try:
-            while pending:
-                done, pending = loop.run_until_complete(asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED))
-                errors = {task: error for task in done if isinstance(error := task.exception(), openai.OpenAIError)}
-                gone = next(filter(_is_gone, errors.values()), None)
-                if answered := [(tasks[task], _result(task)) for task in done if not _is_gone(errors.get(task))]:
-                    yield answered
-                failed = failed + len(errors) if len(errors) == len(done) else 0
-                if gone:
-                    raise ConfigError(self._advice(f"the server is gone ({_described(gone)}); start it again"))
-                if failed >= TOO_MANY:
-                    last = _described(next(iter(errors.values())))
-                    said = f"{failed} requests in a row have failed, the last with {last}; look at the server"
-                    raise ConfigError(self._advice(said))
-        finally:
-            for task in pending:  # of an interrupted run
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-            loop.run_until_complete(client.close())
-            loop.close()
-
-    def _advice(self, problem: str) -> str:
-        """Return a message about the server that also says how to go on."""
-        return f"engine.base_url={self.base_url}: {problem}, then run the same command again, answers stay"
+        for told in self.address.ask_all(requests, self._completion):
+            yield [(request, _to_completion(reply)) for request, reply in told]
 
     def _check_server(self, client: openai.OpenAI, arm: Arm) -> None:
         """Raise ConfigError if no server answers, it is of another kind, or it serves another model or arm."""
-        try:
-            served = {model.id: model for model in client.models.list()}
-        except (openai.OpenAIError, ValueError, AttributeError) as error:
-            raise ConfigError(
-                f"engine.base_url={self.base_url}: no server that speaks OpenAI's protocol answers there "
-                f"({_described(error)}); start one, for example: vllm serve {self.model}"
-            ) from None
+        served = self.address.models(client, f"start one, for example: vllm serve {self.model}")
         owners = {getattr(model, "owned_by", None) for model in served.values()}
         kinds = [name for name, kind in SERVERS.items() if kind.owner and kind.owner in owners]
         if kinds and self.server not in kinds:
@@ -164,20 +124,19 @@ class OpenAIEngine:
             return try_settings(write, self.sampling, self.names)
         except (openai.OpenAIError, ValueError) as error:
             raise ConfigError(
-                f"engine.base_url={self.base_url}: trying its settings failed ({_described(error)}); look at the "
+                f"engine.base_url={self.base_url}: trying its settings failed ({describe_failure(error)}); look at the "
                 "server, or at engine.names"
             ) from None
 
-    async def _completion(self, client: openai.AsyncOpenAI, request: Request, free: asyncio.Semaphore) -> Completion:
+    async def _completion(self, client: openai.AsyncOpenAI, request: Request) -> Completion:
         """Return the completion, a failed one if the request is refused. Raises OpenAIError for other failures."""
         prompt = request.prompt if self.kind.takes_ids else self._as_text(request.prompt)
         if prompt is None:
             return Completion.failed("as text its prompt is not that of training; use a server that takes ids")
         try:
-            async with free:
-                reply = await client.completions.create(model=self.model, prompt=prompt, **self._settings(request))
+            reply = await client.completions.create(model=self.model, prompt=prompt, **self._settings(request))
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-            return Completion.failed(_described(error))
+            return Completion.failed(describe_failure(error))
         except ValueError as error:  # no JSON
             raise openai.OpenAIError(f"the reply cannot be read ({first_line(error)})") from None
         text, ids, ended = _read(reply)
@@ -210,18 +169,14 @@ class OpenAIEngine:
         }
 
 
-def _check_options(
-    server: str, names: Mapping[str, str], concurrency: int | None, timeout: float, retries: int
-) -> None:
-    """Raise ConfigError for an unknown server or setting name, or numbers out of range."""
+def _check_options(server: str, names: Mapping[str, str]) -> None:
+    """Raise ConfigError for an unknown server or setting name."""
     if server not in SERVERS:
         raise ConfigError(f"engine.server={server}: choose from {', '.join(SERVERS)}")
     if unknown := sorted(names.keys() - set(NAMED)):
         raise ConfigError(f"engine.names.{unknown[0]}: no such setting; names are given to {' and '.join(NAMED)}")
     if names and server != "other":
         raise ConfigError(f"engine.names: the names of engine.server={server} are known; leave engine.names out")
-    if (concurrency is not None and concurrency < 1) or timeout <= 0 or retries < 0:
-        raise ConfigError("engine: concurrency and timeout must be more than 0, retries at least 0")
 
 
 def _other_arm(arm: Arm, root: str | None) -> str | None:
@@ -247,22 +202,6 @@ def _read(reply: Any) -> Written:
     return Written(text, getattr(choices[0], "token_ids", None), reason == "stop")
 
 
-def _is_gone(error: openai.OpenAIError | None) -> bool:
-    """Tell whether a request failed because nothing answers at the server's address, which a time-out is not."""
-    return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
-
-
-def _result(task: asyncio.Task[Completion]) -> Completion:
-    """Return a finished task's completion, a failed one for an error of the client. Raises any other error."""
-    error = task.exception()
-    return Completion.failed(_described(error)) if isinstance(error, openai.OpenAIError) else task.result()
-
-
-def _described(error: Exception) -> str:
-    """Describe an error of the client in at most 300 characters, with the server's reply or the cause."""
-    said = f"{type(error).__name__}: {first_line(error)}"
-    if isinstance(error, openai.APIStatusError):
-        said += f" {' '.join(error.response.text.split())}"
-    elif isinstance(error.__cause__, Exception):
-        said += f" ({first_line(error.__cause__)})"
-    return said[:300]
+def _to_completion(reply: Completion | openai.OpenAIError) -> Completion:
+    """Return a completion, a failed one for an error of the client."""
+    return Completion.failed(describe_failure(reply)) if isinstance(reply, openai.OpenAIError) else reply

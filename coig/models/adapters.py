@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coig.config import Lora
 from coig.errors import ConfigError, first_line
+
+if TYPE_CHECKING:
+    from coig.config import Lora
 
 
 def add_adapters(lm: Any, lora: Lora) -> Any:

@@ -6,15 +6,16 @@ A quantized weight takes 0.516 bytes: 4 bits, and 8 + 32 / 256 bits of scales fo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from coig.config import Model
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
-from coig.models.causal_lm import load_model
+
+if TYPE_CHECKING:
+    from coig.config import Lora
 
 BYTES_A_WEIGHT = 0.5 + (1 + 4 / 256) / 64
 
@@ -53,15 +54,14 @@ def _quantized(layer: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
     return quantized  # type: ignore[no-any-return]
 
 
-def unquantized(lm: Any, model: Model, seed: int) -> dict[str, Tensor]:
+def unquantized(lm: Any, base: Any, lora: Lora) -> dict[str, Tensor]:
     """Return a quantized model's weights by name, on the CPU: its adapters, and the base as it was published.
 
     Args:
-        model: what the base was loaded from, and `seed`, from which random weights are drawn.
+        base: the model as it was loaded, before it was quantized; it is changed.
+        lora: the settings of the adapters.
     """
-    assert model.lora
-    base = load_model(model, seed)
-    add_adapters(base, model.lora)
+    add_adapters(base, lora)
     adapters = {name: weight.detach().cpu() for name, weight in lm.named_parameters() if weight.requires_grad}
     weights: dict[str, Tensor] = base.state_dict() | adapters
     return weights

@@ -24,6 +24,8 @@ NO_JUDGMENT = (
 )
 SCORES = {"a": 1.0, "tie": 0.5, "b": 0.0}  # of the first arm
 Kind = Literal["ranking", "pairwise", "rating", "abstention"]
+# with judges, `arms` of a check but repeat is (arm, the check's name), for the arm's answer and what was made of it
+Check = Literal["repeat", "identical", "shuffled", "halved", "repeated_text", "empty", "cut_off", "wrong_language"]
 
 
 class JudgeFacts(Record):
@@ -57,13 +59,19 @@ class Judgment(Record):
     created_at: str | None = None
     good: bool | dict[str, bool] | None = None  # whether the answers are good enough at all
     read: dict[str, float] | None = None  # share of each arm's answer that was seen
+    # of a ranking: how many of the best were placed; the others rank below them, equally; None: all were placed
+    placed: int | None = None
     probability: float | None = None  # of this query and these arms being drawn
-    check: Literal["repeat", "identical", "shuffled", "halved", "repeated_text"] | None = None  # of the rater's care
+    check: Check | None = None  # of the rater's care, or a probe of a judge
     care: float | None = None  # 0–1, how well the rater did in a check; 1 is right
     characters: int | None = None  # of the prompt and the answers that were shown
     judge: JudgeFacts | None = None
     soft: float | None = None  # a judge's probability that the first arm wins
     failure: str | None = None  # why a judge gave no verdict
+    attempts: int | None = None  # how often a judge was asked until its reply could be read
+    prompt_tokens: int | None = None  # of all attempts
+    reply_tokens: int | None = None
+    shown: str | None = None  # digest of the prompt and the answers that a judge was shown
 
     @property
     def counts(self) -> bool:
@@ -73,13 +81,15 @@ class Judgment(Record):
     def pairs(self) -> Iterator[tuple[str, str, float]]:
         """Yield (arm, other arm, score) for each pair that a ranking or a verdict compares.
 
-        The score is 1 if the first of them won, 0 if it lost, 0.5 for a tie. Ratings compare no pairs.
+        The score is 1 if the first of them won, 0 if it lost, 0.5 for a tie. Ratings compare no pairs, and two answers
+        that a ranking left unplaced are not compared.
         """
         if self.kind == "pairwise" and isinstance(self.value, str):
             yield self.arms[0], self.arms[1], SCORES[self.value]
         elif self.kind == "ranking" and isinstance(self.value, list):
             for (arm, rank), (other, rank_of_other) in combinations(zip(self.arms, self.value, strict=True), 2):
-                yield arm, other, 0.5 if rank == rank_of_other else float(rank < rank_of_other)
+                if self.placed is None or min(rank, rank_of_other) <= self.placed:
+                    yield arm, other, 0.5 if rank == rank_of_other else float(rank < rank_of_other)
 
     @model_validator(mode="before")
     @classmethod
@@ -94,6 +104,7 @@ class Judgment(Record):
         arms = _check_arms(row.get("arms"))
         if row.get("failure") is None:
             row = {**row, "value": VALUES[row["kind"]](arms, row.get("value"))}
+            _check_placed(row["value"], row.get("placed"))
         genre = row.get("genre") if isinstance(row.get("genre"), str) else None
         return {**row, "genre": genre or None}
 
@@ -113,6 +124,11 @@ def _check_ranks(arms: list[str], value: Any) -> list[float]:
     if len(ranks) != len(arms) or not all(_is_number(rank) and rank >= 1 for rank in ranks):
         raise ValueError(f"value: must be a rank from 1 on for each of the {len(arms)} arms; equal ranks are ties")
     return [float(rank) for rank in ranks]
+
+
+def _check_placed(value: Any, placed: Any) -> None:
+    if placed is not None and (not isinstance(value, list) or sum(rank <= placed for rank in value) != placed):
+        raise ValueError(f"placed: must be the number of arms with a rank from 1 to {placed}, in a ranking")
 
 
 def _check_winner(arms: list[str], value: Any) -> str:
@@ -153,11 +169,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
+def read_judgments(file: Path, study: str | None) -> Iterator[tuple[str, Judgment]]:
     """Yield (`file:line`, judgment) for every row of a file that holds a judgment.
 
     Logs how many rows were changed while reading, and how. Raises DataError with place and remedy for a row that is no
-    judgment or is of another study.
+    judgment or is of another study; None as `study` allows any.
     """
     changes: Counter[str] = Counter()
     rows = 0
@@ -174,7 +190,7 @@ def read_judgments(file: Path, study: str) -> Iterator[tuple[str, Judgment]]:
             raise DataError(f"{place}: {error}") from None
         if judgment is None:
             continue
-        if judgment.study not in (None, study):
+        if study is not None and judgment.study not in (None, study):
             raise DataError(
                 f"{place}: is of study {judgment.study}, not {study}; name its file in that study's evaluation"
             )

@@ -82,7 +82,8 @@ EVENTS = Table(
     Column("task", ForeignKey("tasks.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("key", String, nullable=False, unique=True),  # made by the client: what is sent twice counts once
     Column("kind", String, nullable=False),
-    Column("value", JSON, nullable=False),  # {arm: rank}, {arm: {dimension: rating}} or {reason, arms}
+    # {arm: rank}, null for an arm that was not placed; {arm: {dimension: rating}}; or {reason, arms}
+    Column("value", JSON, nullable=False),
     Column("good", JSON),
     Column("seconds", Float),  # active: seen, and used within the last minute
     Column("visible", Float),  # seconds on the screen
@@ -155,10 +156,21 @@ def _judgments_of_event(row: Row[Any], study: str, superseded: str | None, share
     arms: Sequence[str] = row.tasks_arms
     chance = share * (1.0 if row.tasks_probability is None else row.tasks_probability)
     facts: dict[str, Any] = {
-        **{"study": study, "rater": row.raters_name, "source": "human", "kind": row.events_kind},
-        **{name: getattr(row, f"tasks_{name}") for name in ("query_id", "lang", "genre", "check")},
-        **{name: getattr(row, f"events_{name}") for name in ("good", "seconds", "read", "care", "created_at")},
-        **{"order": row.tasks_shown, "probability": chance if chance < 1 else None},
+        "study": study,
+        "query_id": row.tasks_query_id,
+        "lang": row.tasks_lang,
+        "genre": row.tasks_genre,
+        "kind": row.events_kind,
+        "rater": row.raters_name,
+        "source": "human",
+        "order": row.tasks_shown,
+        "seconds": row.events_seconds,
+        "created_at": row.events_created_at,
+        "good": row.events_good,
+        "read": row.events_read,
+        "probability": chance if chance < 1 else None,
+        "check": row.tasks_check,
+        "care": row.events_care,
         "characters": row.tasks_characters,
     }
     value = row.events_value
@@ -174,7 +186,9 @@ def _judgments_of_event(row: Row[Any], study: str, superseded: str | None, share
         first, second = (value[arm] for arm in arms)
         told = {"arms": arms, "value": "tie" if first == second else "a" if first < second else "b"}
     else:
-        told = {"arms": arms, "value": [value[arm] for arm in arms]}
+        placed = sum(value[arm] is not None for arm in arms)
+        told = {"arms": arms, "value": [value[arm] or placed + 1 for arm in arms]}
+        told["placed"] = placed if placed < len(arms) else None
     yield Judgment.model_validate(facts | {"id": row.events_key, "supersedes": superseded} | told)
 
 
@@ -182,12 +196,14 @@ def _judgments_of_event(row: Row[Any], study: str, superseded: str | None, share
 class Collected:
     """People's judgments from a database, checks and abstentions included, and the rule that flags raters.
 
-    A rater with at least `least` checks, whose mean result is below `flag_below`, is flagged.
+    A rater with at least `least` checks, whose mean result is below `flag_below`, is flagged. `practice` tells whether
+    raters practised on examples before they began.
     """
 
     judgments: list[Judgment]
     least: int
     flag_below: float
+    practice: bool = False
 
 
 def find_database(study: Path, url: str | None) -> Path | str | None:
@@ -196,13 +212,25 @@ def find_database(study: Path, url: str | None) -> Path | str | None:
     return url or (file if file.exists() else None)
 
 
+def judged_languages(place: Path | str) -> list[str]:
+    """Return the languages in which people have judged, without a look at what they said."""
+    database = open_database(place, TABLES)
+    with database.reading() as connection:
+        rows = connection.execute(select(TASKS.c.lang).join(EVENTS, EVENTS.c.task == TASKS.c.id).distinct()).all()
+    database.close()
+    return [str(lang) for (lang,) in rows]
+
+
 def collect_from(place: Path | str, study: str) -> Collected | None:
     """Return a study's judgments for its evaluation, and log that it was unblinded; None if nobody has judged."""
     database = open_database(place, TABLES)
     with database.writing() as connection:
         judgments = read_database(connection, study)
-        rule = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "checks")).scalar()
+        settings = {row.key: row.value for row in connection.execute(select(SETTINGS))}
         if judgments:
             log_act(connection, "evaluated", f"{len(judgments)} judgments", unblinds=True)
     database.close()
-    return Collected(judgments, rule["least"], rule["flag_below"]) if judgments and rule else None
+    if not judgments or "checks" not in settings:
+        return None
+    rule = settings["checks"]
+    return Collected(judgments, rule["least"], rule["flag_below"], settings.get("practice", False))

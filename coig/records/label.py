@@ -8,9 +8,11 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, ValidationInfo, model_validator
 
 from coig.errors import DataError, suggestion
+from coig.records.judgment import JudgeFacts
 from coig.records.record import Record, Text, read_records
 
 Behaviour = Literal["normal writing", "deep reasoning", "self-exploration", "self-reflection"]
+NEEDED = ("arm", "query_id", "step", "label", "labeller")
 BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)  # in the order in which the paper names them
 
 
@@ -45,13 +47,15 @@ class Label(Record):
     step: Annotated[int, BeforeValidator(_step)]
     label: Annotated[Behaviour, BeforeValidator(_behaviour)]
     labeller: Name
+    judge: JudgeFacts | None = None  # a model that labelled
+    shown: str | None = None  # digest of the step's text that it was shown
 
     @model_validator(mode="before")
     @classmethod
     def _has_all_keys(cls, row: Any) -> Any:
-        if isinstance(row, dict) and (missing := [key for key in cls.model_fields if key not in row]):
+        if isinstance(row, dict) and (missing := [key for key in NEEDED if key not in row]):
             lacks = f" without {missing[0]}" if row else ""
-            raise ValueError(f"is no label{lacks}; write {{{', '.join(cls.model_fields)}}}")
+            raise ValueError(f"is no label{lacks}; write {{{', '.join(NEEDED)}}}")
         return row
 
 

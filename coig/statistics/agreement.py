@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coig.statistics.intervals import Floats
 
@@ -83,16 +82,18 @@ def _mid_ranks(values: Floats) -> Floats:
     return ranks
 
 
-def cohen_kappa(counts: NDArray[np.int64]) -> float | None:
+def cohen_kappa(counts: Floats) -> Floats:
     """Compute Cohen's κ of two labellers (1960, Educational and Psychological Measurement 20:37).
 
     Args:
-        counts: (V, V), items by the first labeller's label and the second's.
+        counts: (…, V, V), items by the first labeller's label and the second's.
 
     Returns:
-        None if both labellers use one and the same label throughout.
+        (…), NaN where both labellers use one and the same label throughout.
     """
-    total = int(counts.sum())
+    total = counts.sum(axis=(-1, -2))
     # agreements × total, and agreements expected by chance × total²
-    equal, by_chance = int(np.trace(counts)), int(counts.sum(axis=0) @ counts.sum(axis=1))
-    return (total * equal - by_chance) / (total**2 - by_chance) if by_chance < total**2 else None
+    equal, by_chance = np.trace(counts, axis1=-2, axis2=-1), (counts.sum(axis=-1) * counts.sum(axis=-2)).sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = (total * equal - by_chance) / (total**2 - by_chance)
+    return np.where(by_chance < total**2, found, np.nan)

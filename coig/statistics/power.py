@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from scipy.special import ndtri, stdtrit
 
+from coig.statistics.intervals import FEWEST
+
 MOST = 1_000_000  # prompts; a plan that needs more is not feasible
 
 
@@ -44,6 +46,25 @@ class Plan:
         wanted = (self.effect - 0.5) / (stdtrit(raters - 1, 0.975) + ndtri(self.power))
         rest = wanted**2 - self.taste**2 / raters
         return math.ceil(self.error(1, raters) ** 2 / rest) if rest > self.error(1, raters) ** 2 / MOST else None
+
+    def prompts_with_judge(self, raters: int, correlation: float, further: int) -> int:
+        """Compute how many of people's prompts detect the effect if a judge has judged further ones, for these raters.
+
+        A prompt of people is worth 1 / (1 − ρ²·N / (N + n)) alone (Angelopoulos et al. 2023, 2311.01453). They are at
+        least FEWEST, since fewer cannot calibrate a judge.
+
+        Args:
+            correlation: ρ, of the judge's predictions with the raters' mean verdict. further: N.
+        """
+        alone, square = self.prompts(raters), max(0.0, correlation) ** 2
+        # n = alone · (1 − ρ²·N / (N + n)), solved for n
+        half = (further - alone) / 2
+        found = math.ceil(-half + math.sqrt(half**2 + alone * further * (1 - square)) - 1e-9)
+        return max(found, min(alone, FEWEST))
+
+    def reliability(self, raters: float) -> float:
+        """Compute the squared correlation of the mean of so many raters' verdicts with that of very many raters."""
+        return self.agreement / (self.agreement + (1 - self.agreement) / raters)
 
     def detectable(self, prompts: int, raters: float) -> float:
         """Compute the smallest difference from one half that the prompts detect with this power and the same raters."""

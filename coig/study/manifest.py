@@ -6,6 +6,7 @@ record are None.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -86,6 +87,15 @@ class DataFacts(Facts):
     def examples(self, kind: Literal["creative", "general"]) -> int:
         """Count the training examples of a kind."""
         return sum(group.examples for group in self.train if group.kind == kind)
+
+    @property
+    def creative_sources(self) -> dict[str, int]:
+        """The number of creative training examples of each source, by its name."""
+        counts: Counter[str] = Counter()
+        for group in self.train:
+            if group.kind == "creative":
+                counts[group.source] += group.examples
+        return dict(counts)
 
     @property
     def supervised_tokens(self) -> int:

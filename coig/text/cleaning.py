@@ -60,12 +60,12 @@ def prompt_key(prompt: str) -> bytes:
     without any change.
     """
     text = re.sub(r"[\s_]+", "", unicodedata.normalize("NFKC", prompt).casefold())
-    letters = PUNCTUATION.sub("", text).translate(_simplified())
+    letters = PUNCTUATION.sub("", text).translate(simplified_characters())
     return hashlib.sha256((letters or prompt).encode()).digest()[:16]
 
 
 @cache
-def _simplified() -> dict[int, int]:
+def simplified_characters() -> dict[int, int]:
     """Return the simplified of each traditional character, from OpenCC 1.4.2's TSCharacters (Apache-2.0)."""
     traditional, simplified = SIMPLIFIED.read_text(encoding="utf-8").splitlines()
     return str.maketrans(traditional, simplified)

@@ -11,17 +11,7 @@ LATIN_LETTERS = r"A-Za-z\u00c0-\u024f"
 HAN = re.compile(f"[{HAN_LETTERS}]")
 LATIN_WORD = re.compile(f"[{LATIN_LETTERS}]+(?:['’][A-Za-z]+)*")
 HAN_PER_WORD = 1.6  # a Latin word says about as much as 1.6 Han characters
-NAMES = {  # of a language, as data sets write it; codes of regions and scripts behind it are left out
-    **dict.fromkeys(("zh", "zho", "chi", "cmn", "cn", "chinese", "mandarin", "中文", "汉语", "漢語"), "zh"),
-    **dict.fromkeys(("en", "eng", "english", "英文", "英语", "英語"), "en"),
-}
 PURE = 0.8  # least script share at which a text counts as one language
-
-
-def language_code(name: object) -> str:
-    """Return `zh` for zh-CN, zh_Hans, Chinese …, `en` for EN, en-US, English …; any other name as it is."""
-    first = re.split(r"[-_ (]", str(name).strip().casefold())[0]
-    return NAMES.get(first, str(name))
 
 
 def script_share(text: pl.Expr) -> pl.Expr:

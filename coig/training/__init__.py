@@ -1,5 +1,1 @@
-"""Train one arm. This package imports torch only when there is something to train."""
-
-from coig.training.run import check, train
-
-__all__ = ["check", "train"]
+"""Train one arm; `run.py` imports torch only when there is something to train."""

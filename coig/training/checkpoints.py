@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,18 +14,22 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch.distributed.checkpoint.api import CheckpointException
 
 from coig.study.arm import Arm
 from coig.training.failures import check_weights
+from coig.training.ranks import is_first
+from coig.training.strategies import Sharded
 
 
 class Checkpoints(Checkpoint):
     """A callback that saves the run's state at intervals and after each epoch, and keeps the last one.
 
-    It saves every `every` optimizer steps, and `minutes` after the last time if that comes first.
+    It saves every `every` optimizer steps, and `minutes` after the last time if that comes first. Sharded checkpoints
+    are written while training goes on, and count once they are complete.
 
-    A kill at any moment leaves the last checkpoint or the one before. The checkpoint of the last step is saved after
-    the validation, because a run resumed from it would not validate again.
+    A kill at any moment leaves the last complete checkpoint or the one before. The checkpoint of the last step is saved
+    after the validation, because a run resumed from it would not validate again.
     """
 
     def __init__(self, arm: Arm, every: int, minutes: float) -> None:
@@ -30,6 +37,7 @@ class Checkpoints(Checkpoint):
         self.every, self.minutes = every, minutes
         self.last_saved = -1
         self.saved_at = monotonic()
+        self.is_unfinished = False  # whether the checkpoint of the step `last_saved` still has its temporary name
 
     def on_fit_start(self, trainer: Any, module: Any) -> None:
         """Make the folder of checkpoints, and count the minutes from here."""
@@ -40,6 +48,8 @@ class Checkpoints(Checkpoint):
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
         """Save if so many steps or minutes have passed, except where the end of an epoch saves anyway."""
+        if trainer.is_global_zero and (writing := _writing(trainer)) and writing.done():
+            self._finish(trainer)
         ends = trainer.is_last_batch or trainer.global_step == module.total_steps
         if not ends and (trainer.global_step % self.every == 0 or self._is_late(trainer)):
             self._save(trainer)
@@ -53,32 +63,79 @@ class Checkpoints(Checkpoint):
         """Save after each epoch."""
         self._save(trainer)
 
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        """Wait until the last checkpoint is complete."""
+        self._finish(trainer)
+
     def _save(self, trainer: Any) -> None:
-        """Write the checkpoint of the current step, on all ranks, and delete earlier ones."""
+        """Write the checkpoint of the current step, on all ranks; a sharded one may be finished later."""
         if trainer.global_step == self.last_saved:
             return
+        self._finish(trainer)
         check_weights(trainer.lightning_module, trainer.global_step)
-        final = self.arm.checkpoint_of(trainer.global_step)
-        partial = final.with_name(f".{final.name}.partial")
+        partial = _partial(self.arm.checkpoint_of(trainer.global_step))
         if trainer.is_global_zero:
             remove_checkpoint(partial)  # left by a killed run
         trainer.strategy.barrier()
-        try:
+        with _removed_on_failure(partial):
             trainer.save_checkpoint(partial)
-        except BaseException:
-            remove_checkpoint(partial)  # frees a full disk
-            raise
-        trainer.strategy.barrier()
+        self.last_saved, self.saved_at, self.is_unfinished = trainer.global_step, monotonic(), True
+        if not _writing(trainer):
+            self._finish(trainer)
+            trainer.strategy.barrier()
+
+    def _finish(self, trainer: Any) -> None:
+        """Wait until the last checkpoint is written, give it its name, and delete earlier ones."""
+        if not self.is_unfinished:
+            return
+        final = self.arm.checkpoint_of(self.last_saved)
+        if writing := _writing(trainer):
+            with _removed_on_failure(_partial(final)):
+                _wait_for(writing)
         if trainer.is_global_zero:
-            for file in [partial, *partial.rglob("*")]:
-                _to_disk(file)
-            partial.replace(final)
-            _to_disk(final.parent)
-            for earlier in final.parent.iterdir():
-                if earlier != final:
-                    remove_checkpoint(earlier)
-        trainer.strategy.barrier()
-        self.last_saved, self.saved_at = trainer.global_step, monotonic()
+            _publish(_partial(final), final)
+        self.is_unfinished = False
+
+
+def _writing(trainer: Any) -> Future[Any] | None:
+    """Return the write in the background that the strategy began last; None if it writes at once."""
+    return trainer.strategy.writing if isinstance(trainer.strategy, Sharded) else None
+
+
+def _wait_for(writing: Future[Any]) -> None:
+    """Wait for a write, and raise the first rank's error if it failed."""
+    try:
+        writing.result()
+    except CheckpointException as error:
+        problem, _ = next(iter(error.failures.values()))
+        raise problem from error
+
+
+@contextmanager
+def _removed_on_failure(partial: Path) -> Iterator[None]:
+    """Remove an unfinished checkpoint if the block fails, which frees a full disk."""
+    try:
+        yield
+    except BaseException:
+        if is_first():
+            remove_checkpoint(partial)
+        raise
+
+
+def _partial(final: Path) -> Path:
+    """Return the temporary name of a checkpoint."""
+    return final.with_name(f".{final.name}.partial")
+
+
+def _publish(partial: Path, final: Path) -> None:
+    """Flush a complete checkpoint to the disk and give it its name; then delete all others beside it."""
+    for file in [partial, *partial.rglob("*")]:
+        _to_disk(file)
+    partial.replace(final)
+    _to_disk(final.parent)
+    for earlier in final.parent.iterdir():
+        if earlier != final:
+            remove_checkpoint(earlier)
 
 
 class DirectIO(TorchCheckpointIO):

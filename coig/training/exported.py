@@ -9,9 +9,10 @@ import torch
 from lightning.pytorch.utilities import move_data_to_device
 
 from coig.config import Model, TrainConfig
-from coig.data.encoded import Encoded
 from coig.data.steps import StepLoader, Stepper
-from coig.models.causal_lm import CausalLM, load_model
+from coig.data.tokens import Encoded
+from coig.models.causal_lm import CausalLM
+from coig.models.loading import load_model
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, MemoryPlan
 

@@ -18,9 +18,10 @@ from coig.data.mixture import Mixture
 from coig.data.tokenizer import check_length, load_tokenizer
 from coig.errors import ConfigError
 from coig.models.attention import PATHS, attention_path
-from coig.models.causal_lm import empty_model, load_model
+from coig.models.causal_lm import CausalLM
 from coig.models.export import export
 from coig.models.flops import TrainingFlops
+from coig.models.loading import empty_model, load_model
 from coig.models.quantized import quantize_frozen, unquantized
 from coig.study.arm import Arm
 from coig.training import ranks
@@ -83,9 +84,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
         with ranks.lost_peers_named():
             trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
-        weights = (
-            unquantized(lm, config.model, config.seed) if config.model.is_quantized else whole_weights(module.model)
-        )
+        weights = _trained_weights(module.model, config)
         if record:
             dtype = torch.float32 if config.model.export_dtype == "float32" else lm.published_dtype
             ends = {encoder.end_id, encoder.document_end_id}
@@ -93,6 +92,13 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
             is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
             record.exported = measure_export(config, arm, dtype, validation, plan, is_changed=is_changed)
             log_model(config, arm, record.manifest)
+
+
+def _trained_weights(model: CausalLM, config: TrainConfig) -> dict[str, torch.Tensor]:
+    """Return the weights by name on the first rank, {} on the others; a quantized base as it was published."""
+    if config.model.lora and config.model.is_quantized:
+        return unquantized(model.lm, load_model(config.model, config.seed), config.model.lora)
+    return whole_weights(model)
 
 
 def _check_same_weights(lm: Any, config: TrainConfig) -> None:

@@ -1,7 +1,8 @@
 """Count the memory of a training step, without a GPU and without the model's weights.
 
 Two decoder layers of the model, with its embeddings, output head and loss, take a forward and a backward pass on fake
-tensors, which have shapes but no data. From the bytes that are alive at each moment follows the peak of all layers:
+tensors, which have shapes but no data. Their optimizer is built, too, since it chooses dtypes and hooks gradients. From
+the bytes that are alive at each moment follows the peak of all layers:
 
     peak = states + kept layers · a layer kept + recomputed layers · a layer recomputed + the rest
 
@@ -12,34 +13,56 @@ fragmentation. `trainer.compile` needs less than is counted.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import Parameter
+from torch.optim import Optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AttentionInterface, AutoModelForCausalLM
 
-from coig.config import Constructor, TrainConfig
-from coig.config.loading import construct
 from coig.data.steps import MicroBatch
-from coig.errors import ConfigError, first_line
 from coig.models.attention import packed_attention
 from coig.models.causal_lm import CausalLM
 from coig.models.loss import CHUNK_ROWS
 from coig.models.quantized import BYTES_A_WEIGHT, frozen_linears
-from coig.training.trainable import make_trainable
 
 COUNTED_LAYERS = 2
 ON_GPU = "packed_on_gpu"  # packed attention as on a GPU, for fake tensors on a CPU
 AttentionInterface.register(ON_GPU, partial(packed_attention, path="varlen"))
+PLANNED = 0.95  # share of the free memory; the rest is left to fragmentation
+WORKSPACES = 1e9  # bytes of cuBLAS and the kernels, and as many of NCCL
+CONTEXT = 0.6e9  # bytes that CUDA takes of a card before anything is free
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a step's memory depends on, besides the architecture of the model and the length of micro-batches.
+
+    Args:
+        prepare: makes a model of transformers trainable, without compiling it.
+        optimizer: builds an optimizer of parameters.
+        mixed: whether the model computes in bf16 whatever the dtype of its weights.
+        quantized: whether the frozen weights of the decoder are kept in 4 bits.
+        sharded: whether FSDP2 gives each rank a part of every weight.
+        ranks: GPUs that train together.
+    """
+
+    prepare: Callable[[Any], CausalLM]
+    optimizer: Callable[[list[Parameter]], Optimizer]
+    mixed: bool = True
+    quantized: bool = False
+    sharded: bool = False
+    ranks: int = 1
 
 
 @dataclass(frozen=True)
@@ -76,34 +99,42 @@ class Footprint:
         return self.states + max(moments)
 
 
-def count_footprints(
-    config: TrainConfig, architecture: Any, sizes: Iterable[int], chunk_rows: int = CHUNK_ROWS["cuda"]
-) -> dict[int, Footprint]:
-    """Return the footprint of training for each number of tokens in a micro-batch.
+def usable_bytes(free: float, ranks: int) -> float:
+    """Return the bytes of a GPU's free memory that may be planned for."""
+    return PLANNED * (free - WORKSPACES * (1 if ranks == 1 else 2))
+
+
+class Counter:
+    """Counts the bytes that training a model takes of each GPU.
+
+    states: bytes of weights, gradients and optimizer states.
 
     Args:
         architecture: the model's transformers config.
-        sizes: tokens of the largest micro-batch, all of them supervised.
         chunk_rows: rows of logits that the loss has in memory at a time.
 
-    Raises ConfigError if model or optimizer do not run on fake tensors.
+    Raises all kinds of errors if model or optimizer do not run on fake tensors.
     """
-    layers = architecture.get_text_config().num_hidden_layers
-    try:
-        model = make_model(config, _of_two_layers(architecture))
-        model.head_chunk_rows = chunk_rows
-        states = _states(config, model, layers)
-        with FakeTensorMode():
-            make_fake(model)
-            return {size: Footprint(layers, states, *_count_passes(config, model, size)) for size in sizes}
-    except ConfigError:
-        raise
-    except Exception as error:  # models and optimizers raise all kinds of errors
-        raise ConfigError(
-            f"model={config.model.name}, optimizer={config.optimizer.target}: its memory cannot be planned "
-            f"({type(error).__name__}: {first_line(error)}); give trainer.tokens_per_micro_batch and "
-            "trainer.activation_checkpointing as numbers"
-        ) from error
+
+    def __init__(self, setup: Setup, architecture: Any, chunk_rows: int = CHUNK_ROWS["cuda"]) -> None:
+        self._setup = setup
+        self._layers = architecture.get_text_config().num_hidden_layers
+        self._model = make_model(setup, _of_two_layers(architecture))
+        self._model.head_chunk_rows = chunk_rows
+        self.states = _states(setup, self._model, self._layers)
+        self._fake = FakeTensorMode()
+        with self._fake:
+            make_fake(self._model)
+            _set_dtypes(setup, self._model)
+
+    def footprint(self, size: int) -> Footprint:
+        """Return the footprint for micro-batches of `size` tokens, all of them supervised."""
+        passes = []
+        for recomputed in (0, COUNTED_LAYERS):
+            self._model.checkpoint_activations(recomputed)
+            with self._fake:
+                passes.append(_count_pass(self._setup, self._model, size))
+        return Footprint(self._layers, self.states, *passes)
 
 
 def _of_two_layers(architecture: Any) -> Any:
@@ -116,29 +147,15 @@ def _of_two_layers(architecture: Any) -> Any:
     return small
 
 
-def make_model(config: TrainConfig, architecture: Any) -> CausalLM:
-    """Return a model as it is trained, with the dtypes that its optimizer gives the weights, on the meta device."""
+def make_model(setup: Setup, architecture: Any) -> CausalLM:
+    """Return a model as it is trained, but for what its optimizer changes, on the meta device."""
     published = architecture.dtype or torch.float32  # read first, as the model changes it
     with torch.device("meta"):
         lm = AutoModelForCausalLM.from_config(architecture, dtype=torch.float32, attn_implementation=ON_GPU).train()
         lm.published_dtype = published
-        settings = config.trainer.model_copy(update={"compile": False})
-        model = make_trainable(lm, config.model_copy(update={"trainer": settings}), recomputed_layers=0)
+        model = setup.prepare(lm)
     model.head_chunk_rows = CHUNK_ROWS["cuda"]
-    sample = _computed(config)
-    for weight in _trained(model):
-        weight.data = weight.data.to(sample.weight)
-        weight.grad_dtype = sample.gradient
     return model
-
-
-def _computed(config: TrainConfig) -> Sample:
-    """Return the dtypes of weights and gradients in a forward and backward pass."""
-    if config.trainer.strategy != "fsdp":
-        return train_sample(config.optimizer)
-    # gathers weights, and has gradients, in the dtype that it computes in
-    dtype = torch.bfloat16 if config.trainer.precision == "bf16-mixed" else torch.float32
-    return Sample(0.0, dtype, dtype)
 
 
 def make_fake(model: CausalLM) -> None:
@@ -151,24 +168,32 @@ def make_fake(model: CausalLM) -> None:
         for name, weight in module._parameters.items():
             if weight is not None and weight not in made:
                 made[weight] = Parameter(torch.empty(weight.shape, dtype=weight.dtype), weight.requires_grad)
-                made[weight].grad_dtype = weight.grad_dtype
             module._parameters[name] = made[weight] if weight is not None else None
         for name, buffer in module._buffers.items():
             module._buffers[name] = torch.empty(buffer.shape, dtype=buffer.dtype) if buffer is not None else None
 
 
-def _states(config: TrainConfig, model: CausalLM, layers: int) -> float:
+def _set_dtypes(setup: Setup, model: CausalLM) -> None:
+    """Give the fake weights the dtypes, and the hooks, that they have in a forward and backward pass."""
+    if not setup.sharded:
+        setup.optimizer(_trained(model))
+        return
+    for weight in _trained(model):  # fsdp gathers weights, and has gradients, in the dtype that it computes in
+        weight.data = weight.data.to(torch.bfloat16 if setup.mixed else torch.float32)
+
+
+def _states(setup: Setup, model: CausalLM, layers: int) -> float:
     """Return the bytes of weights, gradients and optimizer states of a model with `layers` layers, on one rank."""
     more, layer = layers - COUNTED_LAYERS, model.layers[-1]
     trained = _numel(_trained(model)) + more * _numel(_trained(layer))
     frozen: float = _nbytes(_frozen(model)) + more * _nbytes(_frozen(layer))
-    if config.model.is_quantized:
+    if setup.quantized:
         frozen -= _saved_by_4_bits(model.lm.get_decoder()) + more * _saved_by_4_bits(layer)
-    sample = train_sample(config.optimizer)
-    if config.trainer.strategy != "fsdp":
-        return trained * sample.bytes + frozen
-    gradients_in_fp32 = torch.float32.itemsize - sample.gradient.itemsize  # as shards have them
-    return (trained * (sample.bytes + gradients_in_fp32) + frozen) / config.trainer.ranks
+    size, gradient = bytes_a_parameter(setup.optimizer)
+    if not setup.sharded:
+        return trained * size + frozen
+    gradients_in_fp32 = torch.float32.itemsize - gradient.itemsize  # as shards have them
+    return (trained * (size + gradients_in_fp32) + frozen) / setup.ranks
 
 
 def _saved_by_4_bits(decoder: torch.nn.Module) -> float:
@@ -177,33 +202,25 @@ def _saved_by_4_bits(decoder: torch.nn.Module) -> float:
     return _nbytes(weights) - BYTES_A_WEIGHT * _numel(weights)
 
 
-def _count_passes(config: TrainConfig, model: CausalLM, size: int) -> tuple[Pass, Pass]:
-    """Return the passes of a micro-batch of `size` tokens: layers kept, layers recomputed."""
-    passes = []
-    for recomputed in (0, COUNTED_LAYERS):
-        model.checkpoint_activations(recomputed)
-        passes.append(_count_pass(config, model, size))
-    return passes[0], passes[1]
-
-
-def _count_pass(config: TrainConfig, model: CausalLM, size: int) -> Pass:
+def _count_pass(setup: Setup, model: CausalLM, size: int) -> Pass:
     """Return the pass of a micro-batch of `size` tokens, beside the gradients of earlier ones."""
-    batch, alive, sharded = fake_batch(size), list[int](), config.trainer.strategy == "fsdp"
+    batch, alive = fake_batch(size), list[int]()
     for weight in _trained(model):
         weight.grad = torch.zeros(weight.shape, dtype=weight.grad_dtype)
-    gradients = [weight.grad for weight in _trained(model) if weight.grad is not None]
     inputs = [part for part in batch if isinstance(part, Tensor)]
-    counter = LiveBytes([*model.parameters(), *model.buffers(), *gradients, *inputs])
+    # a generator: autograd would copy a gradient that a list refers to
+    gradients = (weight.grad for weight in _trained(model) if weight.grad is not None)
+    counter = LiveBytes(chain(model.parameters(), model.buffers(), inputs, gradients))
     hooks = [layer.register_forward_hook(lambda *_: alive.append(counter.live)) for layer in model.layers]
-    mixed = config.trainer.precision == "bf16-mixed" and not sharded  # fsdp casts by itself
-    with counter, torch.autocast("cpu", torch.bfloat16) if mixed else nullcontext():
+    casts = setup.mixed and not setup.sharded  # fsdp does it by itself
+    with counter, torch.autocast("cpu", torch.bfloat16) if casts else nullcontext():
         loss, _ = model(batch, 1.0)
         loss.backward()
     for hook in hooks:
         hook.remove()
     layer = alive[1] - alive[0]
-    unpacked = _largest_unpacked(model) if config.model.is_quantized else 0
-    gathered = _nbytes(model.parameters()) if sharded else 0  # of two layers, as fsdp gathers the next one early
+    unpacked = _largest_unpacked(model) if setup.quantized else 0
+    gathered = _nbytes(model.parameters()) if setup.sharded else 0  # of two layers, as fsdp gathers the next one early
     return Pass(layer, counter.peak - COUNTED_LAYERS * layer + gathered + unpacked)
 
 
@@ -252,25 +269,19 @@ class LiveBytes(TorchDispatchMode):
         self.live -= self.sizes.pop(key)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What an optimizer makes of a weight: bytes of weight, gradient and state per element; dtypes of the first two."""
+def bytes_a_parameter(optimizer: Callable[[list[Parameter]], Optimizer]) -> tuple[float, torch.dtype]:
+    """Let an optimizer take a step on a small matrix; return what it makes of a parameter.
 
-    bytes: float
-    weight: torch.dtype
-    gradient: torch.dtype
-
-
-def train_sample(optimizer: Constructor) -> Sample:
-    """Let an optimizer take a step on a small matrix; return bytes per element and dtypes that this gives."""
+    Returns:
+        the bytes of weight, gradient and optimizer state per element, and the dtype of the gradient.
+    """
     weight = Parameter(torch.zeros(256, 256))
-    built = construct(optimizer, [weight])
+    built = optimizer([weight])
     torch.autograd.backward((weight * 1.0).sum())
     built.step()
     assert weight.grad is not None
     state = [part for part in built.state[weight].values() if isinstance(part, Tensor)]
-    size = _nbytes([weight, weight.grad, *state]) / weight.numel()
-    return Sample(size, weight.dtype, weight.grad.dtype)
+    return _nbytes([weight, weight.grad, *state]) / weight.numel(), weight.grad.dtype
 
 
 def _trained(module: torch.nn.Module) -> list[Parameter]:

@@ -8,26 +8,28 @@ This prints the plans of the usual cards, on any machine:
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from coig.config import SPLIT, Constructor, Lora, TrainConfig
+from coig.config.loading import construct
 from coig.display.numbers import NONE, number
 from coig.display.tables import Column, fill_table, text_column
 from coig.display.terminal import make_console, print_table
-from coig.errors import ConfigError
-from coig.models.causal_lm import load_architecture
+from coig.errors import ConfigError, first_line
+from coig.models.loading import load_architecture
 from coig.study.manifest import MemoryPlan
-from coig.training.footprint import count_footprints
+from coig.training.footprint import CONTEXT, Counter, Setup, usable_bytes
+from coig.training.trainable import make_trainable
 
 log = logging.getLogger(__name__)
 SIZES = (16_384, 8192, 4096)  # tokens of a micro-batch to choose from
-PLANNED = 0.95  # share of the free memory; the rest is left to fragmentation
-WORKSPACES = 1e9  # bytes of cuBLAS and the kernels, and as many of NCCL
-CONTEXT = 0.6e9  # bytes that CUDA takes of a card before anything is free
 RECOMPUTED = 1 / 3  # a layer's forward pass as a share of its forward and backward pass
 STARTED = 512  # tokens that could be trained on in the time that starting a micro-batch takes; an estimate
 SMALLER = dict(zip(("adamw_split", "adamw_8bit"), SPLIT, strict=True))  # optimizers that need less memory than AdamW
@@ -115,18 +117,13 @@ def _choose(config: TrainConfig, layouts: Sequence[Layout], free: float, earlier
     return fastest(layouts, usable)
 
 
-def usable_bytes(free: float, ranks: int) -> float:
-    """Return the bytes of a GPU's free memory that may be planned for."""
-    return PLANNED * (free - WORKSPACES * (1 if ranks == 1 else 2))
-
-
 def fastest(layouts: Sequence[Layout], usable: float) -> Layout | None:
     """Return the fastest layout that takes at most `usable` bytes; None if there is none."""
     return min((one for one in layouts if one.expected <= usable), key=lambda one: one.time, default=None)
 
 
-def list_layouts(config: TrainConfig, architecture: Any, longest: int) -> list[Layout]:
-    """Return every layout that the config allows, with the bytes that it takes.
+def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: float = math.inf) -> list[Layout]:
+    """Return the layouts that the config allows, with the bytes that they take; of those beyond `usable` not all.
 
     Args:
         architecture: the model's transformers config.
@@ -134,14 +131,48 @@ def list_layouts(config: TrainConfig, architecture: Any, longest: int) -> list[L
     """
     tokens, recomputed = config.trainer.tokens_per_micro_batch, config.trainer.activation_checkpointing
     sizes = sorted({max(size, longest) for size in SIZES}) if tokens == "auto" else [tokens]
-    footprints = count_footprints(config, architecture, {max(size, longest) for size in sizes})
-    layouts = []
-    for size in sizes:
-        footprint = footprints[max(size, longest)]
-        for count in range(footprint.layers + 1) if recomputed == "auto" else [recomputed]:
-            expected = footprint.peak(min(count, footprint.layers))
-            layouts.append(Layout(size, count, footprint.layers, expected))
+    layouts: list[Layout] = []
+    with _planning(config):
+        counter = Counter(setup_of(config), architecture)
+        least = counter.states
+        for size in sizes:
+            if least > usable:  # and larger micro-batches take more
+                break
+            footprint = counter.footprint(max(size, longest))
+            least = math.inf
+            for count in range(footprint.layers + 1) if recomputed == "auto" else [recomputed]:
+                expected = footprint.peak(min(count, footprint.layers))
+                least = min(least, expected)
+                layouts.append(Layout(size, count, footprint.layers, expected))
     return layouts
+
+
+@contextmanager
+def _planning(config: TrainConfig) -> Iterator[None]:
+    """Turn the block's error of a model or an optimizer that does not run on fake tensors into a ConfigError."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:  # models and optimizers raise all kinds of errors
+        raise ConfigError(
+            f"model={config.model.name}, optimizer={config.optimizer.target}: its memory cannot be planned "
+            f"({type(error).__name__}: {first_line(error)}); give trainer.tokens_per_micro_batch and "
+            "trainer.activation_checkpointing as numbers"
+        ) from error
+
+
+def setup_of(config: TrainConfig) -> Setup:
+    """Return what the memory of an arm's steps depends on."""
+    uncompiled = config.model_copy(update={"trainer": config.trainer.model_copy(update={"compile": False})})
+    return Setup(
+        prepare=partial(make_trainable, config=uncompiled, recomputed_layers=0),
+        optimizer=partial(construct, config.optimizer),
+        mixed=config.trainer.precision == "bf16-mixed",
+        quantized=config.model.is_quantized,
+        sharded=config.trainer.strategy == "fsdp",
+        ranks=config.trainer.ranks,
+    )
 
 
 def _refusal(config: TrainConfig, architecture: Any, longest: int, layouts: Sequence[Layout], free: float) -> str:
@@ -150,7 +181,7 @@ def _refusal(config: TrainConfig, architecture: Any, longest: int, layouts: Sequ
     fitting = []
     for override, other in _alternatives(config):
         usable = usable_bytes(free, other.trainer.ranks)
-        if layout := fastest(list_layouts(other, architecture, longest), usable):
+        if layout := fastest(list_layouts(other, architecture, longest, usable), usable):
             fitting.append(f"{override} ({layout.expected / 1e9:.0f} GB)")
     remedy = f"these would fit: {', '.join(fitting)}" if fitting else "take a smaller model or a larger card"
     return (

@@ -19,7 +19,7 @@ from coig.study.arm import Arm
 from coig.study.tracking import is_wandb, prepare_wandb
 from coig.training import ranks
 from coig.training.launch import launch
-from coig.training.state import check_encoding, decide_state
+from coig.training.state import State, check_encoding, decide_state
 
 if TYPE_CHECKING:
     from coig.data.encoded import EncodedSet
@@ -48,7 +48,8 @@ def train(config: TrainConfig) -> float | None:
             _let_segments_grow()
         ranks.check_devices(config.trainer)
         if config.trainer.ranks > 1 and not ranks.is_rank():
-            launch(config, _arm(config))
+            if not _is_done(config, _arm(config)):
+                launch(config, _arm(config))
         else:
             with ranks.joined(config.trainer):
                 _train(config, _arm(config))
@@ -85,21 +86,37 @@ def _train(config: TrainConfig, arm: Arm) -> None:
     with arm.locked() if ranks.is_first() else nullcontext():
         if ranks.is_first():
             _prepare_logger(config)
-        mixture = ranks.first_before_others(
-            lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
-        )
-        fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
-        if mixture.fingerprint != fingerprint:
-            raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
-        _check_objective(config, mixture)
-        like = ranks.first_before_others(lambda: _like(config))
-        state = ranks.first_decides(lambda: decide_state(arm, config, fingerprint, _fingerprint(like)))
-        if state == "done":
-            log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
-            if ranks.is_first() and config.question:
-                _store_question(arm, config)
-            return
-        _import_fit()(config, arm, mixture, like, anew=state == "new")
+        if work := _find_work(config, arm):
+            mixture, like, state = work
+            _import_fit()(config, arm, mixture, like, anew=state == "new")
+
+
+def _is_done(config: TrainConfig, arm: Arm) -> bool:
+    """Tell whether the arm needs no ranks, as it is done."""
+    with arm.locked():
+        return _find_work(config, arm) is None
+
+
+def _find_work(config: TrainConfig, arm: Arm) -> tuple[Mixture, Mixture | None, State] | None:
+    """Return the arm's data, those of the arm whose budget it copies, and its state; None if it is done.
+
+    All ranks must call it. A question that has changed is stored with an arm that is done.
+    """
+    mixture = ranks.first_before_others(
+        lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
+    )
+    fingerprint = ranks.first_decides(lambda: mixture.fingerprint)
+    if mixture.fingerprint != fingerprint:
+        raise ConfigError("the nodes have different data (fingerprint); give all of them the same files")
+    _check_objective(config, mixture)
+    like = ranks.first_before_others(lambda: _like(config))
+    state = ranks.first_decides(lambda: decide_state(arm, config, fingerprint, _fingerprint(like)))
+    if state != "done":
+        return mixture, like, state
+    log.info("%s: done already, skipped (overwrite=true trains it anew)", arm.folder)
+    if ranks.is_first() and config.question:
+        _store_question(arm, config)
+    return None
 
 
 def _store_question(arm: Arm, config: TrainConfig) -> None:

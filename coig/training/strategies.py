@@ -1,15 +1,24 @@
-"""Lightning's strategies for several ranks, whose barriers wait for the first rank as long as `ranks.PATIENCE`."""
+"""Lightning's strategies for several ranks: what they wait for, and how a sharded checkpoint is written."""
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
+from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_optimizer_state_dict
+from torch.distributed.checkpoint.state_dict_saver import async_save
+from torch.optim import Optimizer
 
 from coig.config import Trainer
-from coig.training.ranks import wait_for_all
+from coig.training.ranks import PATIENCE, wait_for_all
 
 
 class _Waiting:
-    """A part of a strategy: its barrier, at which ranks wait while the first one writes a checkpoint."""
+    """A part of a strategy: its barrier, at which ranks wait for the first one as long as `ranks.PATIENCE`."""
 
     def barrier(self, name: str | None = None) -> None:
         """Wait for all ranks."""
@@ -20,15 +29,46 @@ class _Replicated(_Waiting, DDPStrategy):
     """DDP: every rank holds the whole model."""
 
 
-class _Sharded(_Waiting, ModelParallelStrategy):
-    """FSDP2: every rank holds a part of each weight; `sharding` makes the parts."""
+class Sharded(_Waiting, ModelParallelStrategy):
+    """FSDP2: every rank holds a part of each weight; `sharding` makes the parts.
+
+    Ranks write checkpoints together in the background. Each copies its part to the host's memory and trains on, while a
+    thread writes the copy. `writing` is the last write; it is done once all ranks have written their parts.
+    """
+
+    writing: Future[Any] | None = None
+
+    def setup_environment(self) -> None:
+        """Make the process group in which the writing threads talk, so that they do not disturb training."""
+        super().setup_environment()
+        self.writers = dist.new_group(backend="gloo", timeout=PATIENCE)
+
+    def lightning_module_state_dict(self) -> dict[str, Any]:
+        """Return the weights where they are; Lightning would copy them to the host, which `async_save` does."""
+        return get_model_state_dict(self.model)
+
+    def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
+        """Return the optimizer's state where it is."""
+        return get_optimizer_state_dict(self.model, optimizer)
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
+        """Copy this rank's part of a checkpoint, and begin to write it to a folder that Lightning can load."""
+        folder = Path(filepath)
+        folder.mkdir(exist_ok=True)
+        tensors = {"state_dict": checkpoint.pop("state_dict")}
+        tensors |= {f"optimizer_{number}": state for number, state in enumerate(checkpoint.pop("optimizer_states"))}
+        if self.is_global_zero:
+            torch.save(checkpoint, folder / "meta.pt")
+        writing = async_save(tensors, checkpoint_id=folder, process_group=self.writers)
+        assert isinstance(writing, Future)  # by default the copy is complete, and may not change any more
+        self.writing = writing
 
 
 def strategy_of(trainer: Trainer) -> Strategy | str:
     """Return Lightning's strategy for `trainer.strategy`, or its name if Lightning needs no more."""
     match trainer.strategy:
         case "fsdp":
-            return _Sharded(data_parallel_size=trainer.ranks, tensor_parallel_size=1)
+            return Sharded(data_parallel_size=trainer.ranks, tensor_parallel_size=1)
         case "ddp":
             return _Replicated(gradient_as_bucket_view=True)
         case other:

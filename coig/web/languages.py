@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.requests import Request
 
 TAGS = {"zh": "zh-Hans", "en": "en"}  # for the attribute `lang`
+OTHER = {"zh": "en", "en": "zh"}
 
 
 def language_of_request(request: Request) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -20,6 +21,7 @@ from coig.web.database import open_database
 from tests.conftest import ROOT, outside
 
 CHROMIUM = shutil.which("chromium")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE = 60  # seconds; other tests may keep the cores busy
 FILES = {"general": "baseline", "cw": "origin", "cw+1k": "1k", "cw+5k": "5k", "cw+10k": "10k"}
 SETTINGS = "raters={ann: zh, bob: [zh, en], eve: zh}", "protocol.good=true"
@@ -30,6 +32,7 @@ class Served:
     """A running annotate.py with its links."""
 
     def __init__(self, folder: Path, *overrides: str, port: int = 0) -> None:
+        self.folder = folder
         command = [sys.executable, str(ROOT / "annotate.py"), "study=authors", "answers=[*.json]", f"port={port}"]
         self.process = subprocess.Popen(
             [*command, *overrides],
@@ -68,12 +71,13 @@ def write_answers(folder: Path, queries: int = 4) -> None:
             file.write_text(json.dumps(answers, ensure_ascii=False), encoding="utf-8")
 
 
-def judgments(folder: Path) -> list[Judgment]:
+def judgments(folder: Path, rater: str | None = None) -> list[Judgment]:
+    """Return what is stored, of one rater or of all."""
     database = open_database(folder / "multirun" / "authors" / DATABASE, TABLES)
     with database.reading() as connection:
         found = read_database(connection, "authors")
     database.close()
-    return found
+    return [one for one in found if rater in (None, one.rater)]
 
 
 def open_page(browser: Browser, link: str, **options: object) -> Page:
@@ -88,6 +92,14 @@ def open_page(browser: Browser, link: str, **options: object) -> Page:
         page.click("#begin")
     page.wait_for_selector("#answers")
     return page
+
+
+def begin(link: str) -> None:
+    """Agree to take part over HTTP, so that the page shows the first task at once."""
+    with httpx.Client(timeout=PATIENCE) as client:
+        state = json.loads(re.search(r'id="state"[^>]*>(.*?)</script>', client.get(link).text, re.S)[1])  # type: ignore[index]
+        headers = {"X-CSRF": state["csrf"]}
+        client.post(f"{link}/start", json={"agreed": True}, headers=headers).raise_for_status()
 
 
 def ranks(page: Page) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from coig.annotation.run import make_server
+from coig.annotation.run import make_server, read_links
 from coig.annotation.store import Store
 from coig.web.links import Links
+
+ADDRESS = "http://testserver"
 
 
 class Rater:
@@ -22,7 +24,7 @@ class Rater:
         self.page = client.get(self.address)
         self.state: dict[str, Any] = json.loads(re.search(r'id="state"[^>]*>(.*?)</script>', self.page.text, re.S)[1])  # type: ignore[index]
         self.tasks: dict[int, Any] = {}
-        start = {"agreed": True, "langs": self.state["langs"]}  # all that the page asks for
+        start = {"agreed": True, "langs": self.state.get("langs", [])}  # all that the page asks for
         self._take(self.state if self.state["agreed"] else self.post("/start", start).json())
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
@@ -51,5 +53,5 @@ class Rater:
 
 def make_client(store: Store, folder: Path) -> tuple[TestClient, Links]:
     """Return a client of the app for a study in a folder."""
-    app, links = make_server(store, folder)
-    return TestClient(app, base_url="http://testserver"), links
+    links = read_links(folder, store.config.link_days)
+    return TestClient(make_server(store, "demo", links, ADDRESS), base_url=ADDRESS), links

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.annotation.browsing import CHROMIUM, SETTINGS, Served, write_answers
+from tests.annotation.browsing import ARGUMENTS, CHROMIUM, SETTINGS, Served, write_answers
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 USER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # PostgreSQL refuses to run as root
@@ -22,7 +22,7 @@ USER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # Postg
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a PostgreSQL that listens on a socket in a temporary folder; return its URL without a database."""
     if PROGRAMS is None or (USER and shutil.which("runuser") is None):
-        pytest.skip("needs Debian's postgresql")
+        pytest.skip("needs a PostgreSQL server: apt-get install postgresql")
     folder = Path(subprocess.run(["mktemp", "-d"], check=True, capture_output=True, text=True).stdout.strip())
     if USER:
         shutil.chown(folder, "postgres", "postgres")
@@ -51,22 +51,28 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     return url.format(name)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield found
         found.close()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_answers(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def served(folder: Path) -> Iterator[Served]:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve a study to tests that each are another rater."""
+    folder = tmp_path_factory.mktemp("shared")
+    write_answers(folder)
     found = Served(folder, *SETTINGS)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Serve a study to one test."""
+    write_answers(tmp_path)
+    found = Served(tmp_path, *SETTINGS)
     yield found
     found.kill()

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from coig.annotation.items import Question
 from coig.annotation.replies import Answered, Sent
 from coig.annotation.store import Store
 from coig.config import AnnotateConfig
 from coig.config.command_line import config_of
 from coig.records.judgment_database import TABLES
+from coig.study.items import Question
 from coig.web.database import open_database
 
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")

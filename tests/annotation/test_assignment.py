@@ -6,8 +6,8 @@ from collections import Counter
 from itertools import chain
 
 from coig.annotation.assignment import choose_item, draw_sample
-from coig.annotation.items import make_items
 from coig.config import Protocol
+from coig.study.items import make_items
 from tests.annotation.studies import ARMS, make_questions
 
 

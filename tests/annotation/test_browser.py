@@ -15,6 +15,7 @@ from coig.evaluation import evaluate
 from tests.annotation.browsing import (
     CHROMIUM,
     FILES,
+    SETTINGS,
     Served,
     drag,
     judgments,
@@ -62,8 +63,9 @@ def evaluate_authors_workflow(folder: Path) -> None:
 
 
 def test_ranks_ties_abstains_goes_back_and_survives_a_kill(
-    browser: Browser, folder: Path, served: Served, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = served.folder
     page = open_page(browser, served.links["ann"] + "?lang=zh")
     expect(page.locator("#send")).to_be_disabled()
 
@@ -110,9 +112,7 @@ def test_ranks_ties_abstains_goes_back_and_survives_a_kill(
     page.click("#send")  # there is no server
     expect(page.locator("#saved")).to_contain_text("无网络")
     assert number_of(page) == 4  # the page goes on
-    served.process = Served(
-        folder, "raters={ann: zh, bob: [zh, en], eve: zh}", "protocol.good=true", port=served.port
-    ).process
+    served.process = Served(folder, *SETTINGS, port=served.port).process
     page.evaluate("() => dispatchEvent(new Event('online'))")
     wait_until_acknowledged(page)
     assert len(judgments(folder)) == 3
@@ -139,8 +139,8 @@ def test_ranks_ties_abstains_goes_back_and_survives_a_kill(
     evaluate_authors_workflow(folder)
 
 
-def test_by_keyboard_alone_with_an_input_method(browser: Browser, folder: Path, served: Served) -> None:
-    page = open_page(browser, served.links["bob"] + "?lang=en")
+def test_by_keyboard_alone_with_an_input_method(browser: Browser, shared: Served) -> None:
+    page = open_page(browser, shared.links["bob"] + "?lang=en")
     devtools = page.context.new_cdp_session(page)
     # a key that belongs to an input method's composition is not ours
     composing = {"type": "rawKeyDown", "windowsVirtualKeyCode": 229, "key": "Process", "code": "Digit1"}
@@ -184,7 +184,7 @@ def test_by_keyboard_alone_with_an_input_method(browser: Browser, folder: Path, 
     page.keyboard.press("Space")
     page.locator("#prompt").focus()
     send(page, "Enter")
-    found = judgments(folder)
+    found = judgments(shared.folder, "bob")
     assert [one.value for one in found if one.kind == "abstention"] == ["other: 看不懂"]
     assert [ranks_of(one) for one in found if one.kind == "ranking"] == ["A>B>E>C>D"]
 
@@ -194,11 +194,11 @@ def test_by_keyboard_alone_with_an_input_method(browser: Browser, folder: Path, 
     for _ in range(40):
         reached.add(page.evaluate("() => document.activeElement.id || document.activeElement.className"))
         page.keyboard.press("Tab")
-    assert {"view", "theme", "help-button", "prompt", "place", "chip free", "cannot"} <= reached
+    assert {"view", "help-button", "prompt", "place", "chip", "cannot"} <= reached
 
 
-def test_goes_on_without_a_network(browser: Browser, folder: Path, served: Served) -> None:
-    page = open_page(browser, served.links["eve"] + "?lang=en")
+def test_goes_on_without_a_network(browser: Browser, shared: Served) -> None:
+    page = open_page(browser, shared.links["eve"] + "?lang=en")
     context: BrowserContext = page.context
     context.set_offline(True)
     for number in (1, 2):  # as many as the page holds
@@ -208,9 +208,9 @@ def test_goes_on_without_a_network(browser: Browser, folder: Path, served: Serve
         page.click("#send")
         expect(page.locator("#saved")).to_contain_text(f"{number} kept on this device")
     expect(page.locator("#main")).to_contain_text("Loading")
-    assert judgments(folder) == []
+    assert judgments(shared.folder, "eve") == []
     context.set_offline(False)
     page.wait_for_function("() => document.getElementById('progress').textContent.includes('No. 3')")
-    found = judgments(folder)
+    found = judgments(shared.folder, "eve")
     assert [ranks_of(one) for one in found] == ["E>D>C>B>A"] * 2
     assert len({one.id for one in found}) == 2

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from coig.annotation.exports import export_judgments, import_judgments
-from coig.annotation.items import Question
 from coig.annotation.replies import Answered, Sent
 from coig.annotation.store import Store
 from coig.errors import ConfigError, DataError
 from coig.records.authors import rater_of_file
 from coig.records.judgment import Judgment, read_judgments
 from coig.records.judgment_database import read_database
+from coig.study.items import Question
 from tests.annotation.studies import ARMS, make_store, rank
 
 BOTH = ("zh", "en")
@@ -68,6 +68,20 @@ def test_json_lines_are_the_judgments_with_pseudonyms(tmp_path: Path, protocol: 
     assert other.next_tasks(code, 2) == []  # nothing is left for this rater
 
 
+def test_a_ranking_of_the_best_goes_on_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    store = make_store(tmp_path / "demo" / "judgments.sqlite", make_authors_questions(), "protocol.best=1")
+    ann = store.add_rater("ann", BOTH)
+    store.next_tasks(ann, 1)
+    store.save(ann, rank(1, [2, 4]))
+    export_judgments(store, tmp_path / "demo", "jsonl", history=False)
+    other = make_store(tmp_path / "other.sqlite", make_authors_questions(), "protocol.best=1")
+    import_judgments(other, [tmp_path / "demo" / "exports" / "judgments.jsonl"], "demo")
+    assert [(one.value, one.placed) for one in judgments(other)] == [(one.value, 2) for one in judgments(store)]
+    with pytest.raises(ConfigError, match="of all answers"):
+        export_judgments(store, tmp_path / "demo", "authors", history=False)
+
+
 def test_the_history_holds_what_was_superseded(tmp_path: Path) -> None:
     store = make_judged(tmp_path / "demo")
     export_judgments(store, tmp_path / "demo", "jsonl", history=True)
@@ -88,6 +102,9 @@ def test_the_authors_format_is_read_as_it_was_seen(tmp_path: Path) -> None:
     there = next(one for one in judgments(store) if one.kind == "ranking")
     assert read.query_id == there.query_id
     assert dict(zip(read.arms, read.value, strict=True)) == dict(zip(there.arms, there.value, strict=True))
+    other = make_store(tmp_path / "other.sqlite", make_authors_questions())
+    import_judgments(other, [file], "demo")
+    assert [one.value for one in judgments(other)] == [there.value]
     ranked = json.loads(file.read_text(encoding="utf-8"))[0]["ranked_responses"]
     assert [one["rank"] for one in ranked] == [1, 2, 2, 4, 5]
     assert ranked[0]["my_response"].startswith("Text of")

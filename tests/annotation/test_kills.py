@@ -14,11 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from coig.annotation.run import make_process, make_server
+from coig.annotation.run import make_server, read_links
 from coig.annotation.store import Store
 from coig.records.judgment_database import TABLES, read_database
 from coig.web.database import open_database
 from coig.web.links import Links
+from coig.web.serving import make_process
 from tests.annotation.studies import make_config, make_questions, make_store
 
 RATERS = 8
@@ -27,7 +28,7 @@ RATERS = 8
 def serve(place: Path | str, folder: Path, listening: socket.socket) -> None:
     """Serve the study, in a process of its own, until it is killed."""
     store = Store(open_database(place, TABLES), make_questions(400), make_config())
-    app, _ = make_server(store, folder)
+    app = make_server(store, "demo", read_links(folder, 1), "http://127.0.0.1")
     make_process(app).run(sockets=[listening])
 
 
@@ -60,7 +61,7 @@ class Rater(threading.Thread):
 @pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_nothing_acknowledged_is_lost_and_nothing_doubled(place: Path | str, tmp_path: Path, kills: int) -> None:
     store = make_store(place, make_questions(400))
-    _, links = make_server(store, tmp_path)
+    links = read_links(tmp_path, 1)
     listening = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()
     raters = [make_rater(store, links, number, listening, stop) for number in range(RATERS)]

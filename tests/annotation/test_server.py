@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from coig.annotation import server
 from coig.annotation.store import Store
 from coig.records.judgment_database import read_database
-from coig.web import app
+from coig.web import safety
 from tests.annotation.clients import Rater, make_client
 from tests.annotation.studies import ARMS, make_questions, make_store
 
@@ -42,19 +42,20 @@ def judgments(store: Store) -> list[Any]:
         return read_database(connection, "demo")
 
 
-def test_twelve_raters_see_each_arm_in_each_place_equally_often(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("raters", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_raters_see_each_arm_in_each_place_equally_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raters: int
 ) -> None:
-    monkeypatch.setattr(app, "RATE", 1e6)
+    monkeypatch.setattr(safety, "RATE", 1e6)
     store = make_store(tmp_path / "judgments.sqlite", make_questions(100))
     client, links = make_client(store, tmp_path)
-    for number in range(12):
+    for number in range(raters):
         rater = Rater(client, links, store.add_rater(f"rater {number}", ("zh", "en")))
         while rater.tasks:
             assert rater.send(min(rater.tasks)).status_code == 200
         assert rater.state["done"] == rater.state["total"] == 100
     found = judgments(store)
-    assert len(found) == 1200
+    assert len(found) == 100 * raters
     for rater_name in {one.rater for one in found}:
         orders = [one.order for one in found if one.rater == rater_name]
         places = Counter((arm, place) for order in orders for place, arm in enumerate(order))
@@ -103,7 +104,7 @@ def test_forged_and_swapped_links_are_refused(store: Store, tmp_path: Path, path
     code = store.add_rater("ann", ("zh", "en"))
     kinds = {"/r/{}": "leader", "/lead/{}": "rater", "/join/{}": "rater", "/r/{}/task/1": "join"}
     own: Any = "leader" if "lead" in path else "join" if "join" in path else "rater"
-    good, swapped = links.sign(own, code), links.sign(kinds[path], code)  # type: ignore[arg-type]
+    good, swapped = links.sign(own, code), links.sign(kinds[path], code)
     for token in (swapped, good[:-2], good[1:], f"{good}x", "x", code, f"{code}.{good.partition('.')[2]}"):
         assert client.get(path.format(token)).status_code == 403, token
 
@@ -204,9 +205,9 @@ def test_every_answer_has_strict_headers(store: Store, tmp_path: Path) -> None:
 
 
 def test_too_many_requests_are_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "RATE", 0.0)
-    statuses = Counter(client.get("/r/flood").status_code for _ in range(app.BURST + 3))
-    assert statuses == {403: app.BURST, 429: 3}
+    monkeypatch.setattr(safety, "RATE", 0.0)
+    statuses = Counter(client.get("/r/flood").status_code for _ in range(safety.BURST + 3))
+    assert statuses == {403: safety.BURST, 429: 3}
     assert client.get("/r/another").status_code == 403
     assert client.get("/health").status_code == 200
 
@@ -243,6 +244,7 @@ def test_the_leader_is_blind_until_unblinding_is_logged(store: Store, tmp_path: 
     assert "ann" in blind
     assert sum(map(int, re.findall(r"unsafe: (\d)", blind))) == 2  # of two arms, or twice of one
     assert not any(f">{arm}<" in blind for arm in ARMS)
+    assert re.search(r'<progress max="8" value="2" aria-label="bob">', blind)
     csrf = re.search(r'name="csrf" value="(\w+)"', blind)[1]  # type: ignore[index]
     unblind = f"/lead/{token}/unblind"
     assert client.post(unblind, data={"csrf": "0" * 32, "sure": "yes"}).status_code == 403
@@ -250,6 +252,45 @@ def test_the_leader_is_blind_until_unblinding_is_logged(store: Store, tmp_path: 
     seen = client.post(unblind, data={"csrf": csrf, "sure": "yes"}).text
     assert any(f">{arm}<" in seen for arm in ARMS)
     assert "unblinded" in seen
+
+
+def test_the_leader_hands_out_links_as_text_and_as_pictures(store: Store, tmp_path: Path) -> None:
+    client, links = make_client(store, tmp_path)
+    code, token = store.add_rater(SCRIPT), links.sign("leader", "leader")
+    page = client.get(f"/lead/{token}?lang=en").text
+    assert "<script>alert" not in page
+    link = re.search(r'value="http://testserver(/r/[^"]+)"', page)[1]  # type: ignore[index]
+    assert links.read("rater", link[3:]) == code
+    assert client.get(link).status_code == 200
+    picture = client.get(f"/lead/{token}/code/{code}.svg")
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert picture.text.count("<path") == 2  # the white square and the black ones
+    assert client.get(f"/lead/{token}/code/{code}x.svg").status_code == 404
+    assert client.get(f"/lead/{link[3:]}/code/{code}.svg").status_code == 403  # raters get no one's link
+
+
+def test_the_leader_adds_raters_while_the_page_is_served(store: Store, tmp_path: Path) -> None:
+    client, links = make_client(store, tmp_path)
+    token = links.sign("leader", "leader")
+    csrf, address = links.csrf(token), f"/lead/{token}/rater"
+    for _ in range(2):  # the second time there is one of this name
+        page = client.post(address, data={"csrf": csrf, "name": f" {SCRIPT} "}).text
+    assert "<script>alert" not in page
+    link = re.findall(r'value="http://testserver/r/([^"]+)"', page)
+    assert [store.find_rater(links.read("rater", one)).name for one in link] == [SCRIPT]
+    assert client.post(address, data={"csrf": links.csrf("x"), "name": "eve"}).status_code == 403
+    for name in ("", " ", "a" * 101, "a\nb"):
+        assert client.post(address, data={"csrf": csrf, "name": name}).status_code == 422
+
+
+def test_examples_to_practise_on_are_sent_before_the_first_query_only(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "judgments.sqlite", make_questions(8), "practice=true")
+    client, links = make_client(store, tmp_path)
+    code = store.add_rater("ann", ("zh",))
+    first = Rater(client, links, code)
+    assert {lang: len(examples) for lang, examples in first.state["practice"].items()} == {"zh": 3, "en": 3}
+    assert "practice" not in Rater(client, links, code).state
+    assert judgments(store) == []
 
 
 def test_consent_and_languages_come_before_the_first_query(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from coig.annotation.replies import Answered, Sent
 from coig.annotation.store import Store, UnknownError, erase_rater
 from coig.errors import ConfigError
 from coig.records.judgment import Judgment
-from coig.records.judgment_database import read_database
+from coig.records.judgment_database import SETTINGS, read_database
 from tests.annotation.studies import ARMS, make_questions, make_store, rank
 
 BOTH = ("zh", "en")
@@ -134,6 +135,35 @@ def test_settings_cannot_change_once_somebody_has_judged(place: Path | str) -> N
     store.save(ann, rank(1, [0], [1], [2], [3], [4]))
     with pytest.raises(ConfigError, match="protocol: people have judged"):
         make_store(place, make_questions(2), "protocol=pairs")
+
+
+def test_settings_of_an_earlier_version_are_the_same(place: Path | str) -> None:
+    store = make_store(place, make_questions(2))
+    ann = store.add_rater("ann", BOTH)
+    store.next_tasks(ann, 1)
+    store.save(ann, rank(1, [0], [1], [2], [3], [4]))
+    with store.database.writing() as connection:  # its protocol had no `best`
+        protocol = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "protocol")).scalar_one()
+        older = {key: value for key, value in protocol.items() if key != "best"}
+        connection.execute(update(SETTINGS).where(SETTINGS.c.key == "protocol").values(value=older))
+    make_store(place, make_questions(2))
+
+
+def test_a_ranking_of_the_best_leaves_the_others_uncompared(place: Path | str) -> None:
+    store = make_store(place, make_questions(2), "protocol.best=2")
+    ann = store.add_rater("ann", BOTH)
+    store.next_tasks(ann, 2)
+    with pytest.raises(ValueError, match="not all answers are placed"):
+        store.save(ann, rank(1, [3]))
+    store.save(ann, rank(1, [3], [0]))
+    store.save(ann, rank(2, [0], [1], [2], [3], [4]))
+    partial, full = judgments(store)
+    assert partial.order is not None
+    ranks = dict(zip(partial.arms, partial.value, strict=True))
+    assert [ranks[arm] for arm in partial.order] == [2, 3, 3, 1, 3]
+    assert (partial.placed, full.placed) == (2, None)
+    assert len(list(partial.pairs())) == 7  # of ten; three are among those that were not placed
+    assert store.find_task(ann, 1).verdict == {"groups": [[3], [0]], "good": None}
 
 
 def test_answers_cannot_change_once_somebody_has_judged_them(place: Path | str) -> None:

@@ -15,8 +15,9 @@ from tokenizers.normalizers import Replace
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from coig.data.encoding import Encoder, Tokens
+from coig.data.encoding import Encoder
 from coig.data.examples import Example
+from coig.data.tokens import Tokens
 from coig.errors import ConfigError
 from coig.text.think_tags import split_completion
 from tests.conftest import ROOT, SHARED

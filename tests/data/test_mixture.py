@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +6,9 @@ import pytest
 
 from coig.data.mixture import Mixture, build_mixture, order_of
 from coig.errors import ConfigError, DataError
-from tests.data.reading import data_config
+from tests.data.reading import about, data_config, written
 
 QUERY = {"id": "q", "lang": "en", "genre": "poetry", "query": "Write a poem!"}
-
-
-def written(file: Path, rows: list[Any]) -> str:
-    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return str(file)
 
 
 def rows(count: int, **more: Any) -> list[dict[str, Any]]:
@@ -28,10 +22,6 @@ def ids(mixture: Mixture) -> set[str]:
 def counts(mixture: Mixture) -> tuple[int, int, int]:
     kinds = list(zip(mixture.train["kind"], mixture.train["lang"], strict=True))
     return kinds.count(("creative", "zh")), kinds.count(("general", "zh")), kinds.count(("general", "en"))
-
-
-def about(mixture: Mixture, pool: str) -> dict[str, Any]:
-    return next(source for source in mixture.sources if source["pool"] == pool)
 
 
 @pytest.mark.parametrize(

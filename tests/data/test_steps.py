@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from coig.data.encoded import Encoded
 from coig.data.steps import GROUPS, Step, StepLoader, Stepper
+from coig.data.tokens import Encoded
 
 
 def encoded(

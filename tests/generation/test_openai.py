@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
@@ -23,11 +17,13 @@ from coig.config import Sampling
 from coig.errors import ConfigError
 from coig.generation.completion import Answered, Request
 from coig.generation.hf import HuggingFaceEngine
-from coig.generation.openai import TOO_MANY, OpenAIEngine
+from coig.generation.openai import OpenAIEngine
+from coig.llm.server import TOO_MANY
 from coig.records.query import Query
 from coig.study.arm import Arm
+from tests.conftest import free_port
 from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
-from tests.generation.stub_server import Reply, completion, server
+from tests.llm.stub_server import Reply, completion, server
 
 
 def engine(arm: Arm, url: str, sampling: Sampling = GREEDY, **options: Any) -> OpenAIEngine:
@@ -35,36 +31,6 @@ def engine(arm: Arm, url: str, sampling: Sampling = GREEDY, **options: Any) -> O
     made = OpenAIEngine(url, **given)
     made.load(arm, AutoTokenizer.from_pretrained(arm.model), sampling, 0)
     return made
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The base URL of a server of its own process, ended with the tests."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("serve") / "log"
-    program = str(Path(sys.executable).with_name("transformers"))
-    command = [program, "serve", "--host", "127.0.0.1", "--port", str(port)]
-    environment = os.environ | {"HF_HUB_CACHE": str(log.parent)}
-    with log.open("wb") as stream:
-        server = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
-    try:
-        for _ in range(600):
-            assert server.poll() is None, log.read_text()
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/health").raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        server.wait(30)
 
 
 def test_greedy_answers_are_those_of_the_engine_in_process(
@@ -282,13 +248,15 @@ def test_one_refused_query_leaves_the_others(arm: Arm, queries: list[Query]) -> 
     assert "too long" in str(errors[asked[3].query.id, 0])
 
 
-def test_a_failed_request_is_tried_again(arm: Arm, queries: list[Query]) -> None:
+@pytest.mark.parametrize("failure", [(503, "{}"), None], ids=["error", "broken connection"])
+def test_a_failed_request_is_tried_again(arm: Arm, queries: list[Query], failure: tuple[int, str] | None) -> None:
     seen: set[str] = set()
 
-    def reply(body: dict[str, Any]) -> tuple[int, str]:
-        first = str(body["prompt"]) not in seen
+    def reply(body: dict[str, Any]) -> tuple[int, str] | None:
+        if str(body["prompt"]) in seen:
+            return completion("Yes.")
         seen.add(str(body["prompt"]))
-        return (503, "{}") if first else completion("Yes.")
+        return failure
 
     with server([str(arm.model)], reply) as url:
         answers = completions(engine(arm, url, retries=1), requests(arm, queries[:4]))
@@ -303,6 +271,7 @@ def stalling(_: dict[str, Any]) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
+        (lambda _: None, "APIConnectionError"),
         (lambda _: (500, "{}"), "InternalServerError"),
         (lambda _: (401, json.dumps({"error": "who are you"})), "who are you"),
         (stalling, "timed out"),
@@ -310,7 +279,7 @@ def stalling(_: dict[str, Any]) -> tuple[int, str]:
         (lambda _: (200, json.dumps({"hello": 1})), "is no completion"),
         (lambda _: completion("text", finish_reason="abort"), "is no completion"),
     ],
-    ids=["fails", "refuses", "stalls", "sends HTML", "sends other JSON", "aborts"],
+    ids=["breaks connections", "fails", "refuses", "stalls", "sends HTML", "sends other JSON", "aborts"],
 )
 def test_a_server_that_keeps_failing_ends_the_run(arm: Arm, queries: list[Query], reply: Reply, message: str) -> None:
     with server([str(arm.model)], reply) as url:
@@ -335,6 +304,17 @@ def test_a_server_that_dies_ends_the_run_at_once(arm: Arm, queries: list[Query])
         recorded.extend(one for batch in answers for one in batch)
     assert 1 <= len(recorded) < len(asked)
     assert {answer.text for _, answer in recorded} == {"Yes."}
+
+
+def test_a_connection_that_breaks_is_one_failed_request(arm: Arm, queries: list[Query]) -> None:
+    """The server still accepts connections, so it is not gone."""
+    asked = requests(arm, queries)
+    broken = asked[3].prompt
+    with server([str(arm.model)], lambda body: None if body["prompt"] == broken else completion("Yes.")) as url:
+        answers = completions(engine(arm, url), asked)
+    errors = {key: answer.error for key, answer in answers.items() if answer.error}
+    assert errors.keys() == {(asked[3].query.id, 0)}
+    assert str(errors[asked[3].query.id, 0]).startswith("APIConnectionError")
 
 
 def test_all_queries_are_asked_at_once_of_a_server_that_queues_them(arm: Arm, queries: list[Query]) -> None:

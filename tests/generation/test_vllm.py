@@ -27,8 +27,8 @@ from coig.generation.sampling import seed_of
 from coig.generation.vllm import VLLMEngine
 from coig.generation.vllm_workers import WORKER
 from coig.models.adapters import add_adapters
-from coig.models.causal_lm import load_model
 from coig.models.export import export
+from coig.models.loading import load_model
 from coig.records.query import Query
 from coig.study.arm import Arm
 from tests.conftest import ROOT

@@ -9,11 +9,12 @@ from torch import Tensor
 from transformers import Gemma2Config, Gemma2ForCausalLM, MistralConfig, MistralForCausalLM
 
 from coig.config import Model
-from coig.data.encoded import Encoded
 from coig.data.steps import Step, Stepper
 from coig.data.tokenizer import load_tokenizer
+from coig.data.tokens import Encoded
 from coig.errors import ConfigError
-from coig.models.causal_lm import CausalLM, load_model
+from coig.models.causal_lm import CausalLM
+from coig.models.loading import load_model
 
 TINY = Model(
     name="tiny",

@@ -13,8 +13,8 @@ from coig.data.encoding import Encoder
 from coig.data.tokenizer import load_tokenizer
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
-from coig.models.causal_lm import load_model
 from coig.models.export import export
+from coig.models.loading import load_model
 from tests.models.test_causal_lm import TINY
 
 LORA = Lora(rank=4, alpha=8, dropout=0.1, targets="all-linear")

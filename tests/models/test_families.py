@@ -14,9 +14,10 @@ from coig.data.encoding import Encoder
 from coig.data.steps import Stepper
 from coig.data.tokenizer import load_tokenizer
 from coig.generation.hf import HuggingFaceEngine
-from coig.models.causal_lm import CausalLM, freeze_unused, load_model
+from coig.models.causal_lm import CausalLM, freeze_unused
 from coig.models.export import export
 from coig.models.flops import TrainingFlops
+from coig.models.loading import load_model
 from coig.records.query import Query
 from tests.generation.asking import GREEDY, completions, requests
 from tests.models.test_causal_lm import examples, of_steps

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from coig.evaluation.preferences import weigh
 from coig.evaluation.preferences.judgments import collect_judgments, tabulate_judgments
 from coig.records.judgment import Judgment
@@ -30,6 +33,13 @@ def test_rankings_of_a_study_become_win_rates(tmp_path: Path) -> None:
     judgments = tabulate_judgments(collect_judgments([file], "s", set(arms), {}), arms, {})
     [row, _] = weigh(judgments, None, arms)["win_rates"].to_dicts()
     assert (row["arm"], row["opponent"], row["rate"], row["verdicts"]) == ("cw", "general", 1.0, 8)
+
+
+def test_a_ranking_of_the_best_compares_them_with_the_others_only() -> None:
+    best = judged(1, arms=["a", "b", "c", "d"], value=[3, 1, 1, 3], placed=2)
+    assert sorted(best.pairs()) == [("a", "b", 0.0), ("a", "c", 0.0), ("b", "c", 0.5), ("b", "d", 1.0), ("c", "d", 1.0)]
+    with pytest.raises(ValidationError, match="placed"):
+        judged(1, arms=["a", "b", "c"], value=[1, 1, 2], placed=1)
 
 
 def test_what_does_not_count(tmp_path: Path) -> None:

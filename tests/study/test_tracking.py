@@ -21,10 +21,14 @@ from coig.study.arm import Arm
 from coig.training.loggers import log_model
 from tests.conftest import outside
 from tests.forked import Forked
+from tests.small_model import SMALL_MODEL
 from tests.studies import make_manifest
 from tests.training.wandb_file import RunFile, runs_of
 
-SHORT = ("data.scale=0.001", "trainer.max_epochs=2", "model.max_length=160", "trainer.global_batch_size=16")
+SHORT = (
+    *(*SMALL_MODEL, "model.max_length=160", "data.scale=0.001"),
+    *("trainer.max_epochs=2", "trainer.global_batch_size=16"),
+)
 SECRET = "5ec2e7" * 7
 SCHEMAS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
 
@@ -194,7 +198,7 @@ def test_a_wrong_setting_of_wandb_is_known_first(variable: tuple[str, str], mess
 
 def test_a_server_out_of_reach_is_said_once_and_runs_stay_offline(tmp_path: Path) -> None:
     online = {"WANDB_MODE": "online", "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": SECRET[:40]}
-    sweep = ("-m", "study=s", "data.ratio=0", "seed=0,1", "data.creative.size=8", "trainer.max_steps=1", *SHORT[2:3])
+    sweep = ("-m", "study=s", "data.ratio=0", "seed=0,1", "data.creative.size=8", "trainer.max_steps=1", *SHORT[:3])
     run = Forked("train.py", sweep, tmp_path, outside() | online).wait()
     assert run.returncode == 0, run.stderr
     assert (run.stdout + run.stderr).count("http://127.0.0.1:9 cannot be reached") == 1
@@ -203,7 +207,7 @@ def test_a_server_out_of_reach_is_said_once_and_runs_stay_offline(tmp_path: Path
 
 
 def test_a_run_that_was_stopped_after_its_last_step_keeps_its_history(tmp_path: Path) -> None:
-    command = ("study=s", "data.ratio=0", "data.creative.size=8", "trainer.max_steps=1", "model.max_length=160")
+    command = ("study=s", "data.ratio=0", "data.creative.size=8", "trainer.max_steps=1", *SHORT[:3])
     arm = tmp_path / "multirun" / "s" / "cw"
     assert ended(start(tmp_path, *command))[0] == 0
     [whole] = runs_of(arm)
@@ -222,7 +226,7 @@ def test_a_run_that_was_stopped_after_its_last_step_keeps_its_history(tmp_path: 
 def test_a_stopped_run_goes_on_in_wandb_without_doubled_or_lost_steps(uploaded: bool, tmp_path: Path) -> None:
     """kill -9 takes the end of the offline file along; what `wandb sync` has uploaded is not logged again."""
     steps = (
-        "model.max_length=160",
+        *SHORT[:3],
         "trainer.global_batch_size=4",
         "trainer.max_epochs=2",
         "trainer.checkpoint_every=3",

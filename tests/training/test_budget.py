@@ -18,6 +18,7 @@ from coig.data.mixture import build_mixture
 from coig.errors import ConfigError
 from coig.training.budget import budgeted, supervised_tokens
 from tests.conftest import ROOT, Command
+from tests.small_model import SMALL_MODEL
 
 SMALL = ("data.scale=0.001", "trainer.max_epochs=2", "trainer.global_batch_size=8")
 
@@ -83,7 +84,7 @@ def test_another_budget_is_another_arm(command: Command, tmp_path: Path) -> None
     file = tmp_path / "general.jsonl"
     sources = ("data=local", f"data.creative.path={ROOT}/coig/sample/creative.jsonl", f"data.general.en.path={file}")
     budget = ("data.ratio=0", "budget=steps", "budget.like={data.ratio:6}", "data.creative.size=8")
-    arm = ("study=s", "logger=none", "model.max_length=160", "trainer.max_epochs=1", *sources, *budget)
+    arm = ("study=s", "logger=none", "model.max_length=160", "trainer.max_epochs=1", *SMALL_MODEL, *sources, *budget)
 
     def write(prompts: list[str]) -> None:
         rows = [{"id": prompt, "prompt": prompt, "reasoning": "count", "answer": "7"} for prompt in prompts]
@@ -103,7 +104,7 @@ def test_another_budget_is_another_arm(command: Command, tmp_path: Path) -> None
 def test_a_longer_run_under_a_budget_takes_all_its_steps(command: Command, tmp_path: Path) -> None:
     """A budget ends inside an epoch."""
     budget = ("data.ratio=0", "budget=steps", "budget.like={data.ratio:10k}", "data.creative.size=20")
-    arm = ("study=s", "logger=none", "model.max_length=160", "data.validation.general=2", *SMALL, *budget)
+    arm = ("study=s", "logger=none", "model.max_length=160", "data.validation.general=2", *SMALL_MODEL, *SMALL, *budget)
     for epochs, steps in ((1, 5), (3, 15)):  # of the other arm's 40 examples
         run = command("train.py", *arm, f"trainer.max_epochs={epochs}", "resume=true")
         assert run.returncode == 0, run.stderr

@@ -19,7 +19,7 @@ STEPS = 200
 
 def small_model() -> Any:
     heads = {"num_attention_heads": 4, "num_key_value_heads": 1}
-    config = Qwen2Config(vocab_size=256, hidden_size=128, intermediate_size=256, num_hidden_layers=2, **heads)
+    config = Qwen2Config(vocab_size=256, hidden_size=128, intermediate_size=256, num_hidden_layers=1, **heads)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return Qwen2ForCausalLM(config)
@@ -41,8 +41,8 @@ def fit(model: Any, optimizer: Any) -> Tensor:
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=STEPS)
     torch.manual_seed(0)
     losses = []
-    for batch in chains(8 * STEPS).split(8):
-        step = [model(input_ids=ids, labels=ids).loss / 2 for ids in batch.split(4)]
+    for batch in chains(4 * STEPS).split(4):
+        step = [model(input_ids=ids, labels=ids).loss / 2 for ids in batch.split(2)]
         for loss in step:
             torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from coig.config import Lora, TrainConfig
-from coig.data.encoded import Encoded
 from coig.data.steps import Stepper
 from coig.data.tokenizer import load_tokenizer
+from coig.data.tokens import Encoded
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
-from coig.models.causal_lm import CausalLM, load_model
+from coig.models.causal_lm import CausalLM
 from coig.models.export import export
+from coig.models.loading import load_model
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, MemoryPlan
 from coig.training.exported import measure_export

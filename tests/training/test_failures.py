@@ -15,7 +15,10 @@ from torch import Tensor, nn
 from coig.training.failures import DropOnFailure, is_out_of_memory
 from tests.conftest import ROOT, Command
 
-SMALL = ("data.ratio=0", "data.creative.size=20", "trainer.global_batch_size=4", "logger=none", "study=failing")
+SMALL = (
+    *("data.ratio=0", "data.creative.size=20", "data.validation.general=1"),
+    *("trainer.global_batch_size=4", "logger=none", "study=failing"),
+)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,12 @@ from coig.config import Constructor, TrainConfig
 from coig.config.command_line import CONF
 from coig.config.loading import construct
 from coig.errors import ConfigError
-from coig.models.causal_lm import load_architecture
+from coig.models.loading import load_architecture
 from coig.models.quantized import quantize_frozen
 from coig.study.manifest import MemoryPlan
-from coig.training import memory, train
-from coig.training.footprint import LiveBytes, count_footprints, fake_batch, make_fake, make_model
+from coig.training import footprint, memory
+from coig.training.footprint import Counter, LiveBytes, fake_batch, make_fake, make_model
+from coig.training.run import train
 from coig.training.trainable import make_trainable
 from tests.architectures import ARCHITECTURES
 from tests.conftest import ROOT
@@ -31,7 +32,7 @@ from tests.studies import compose_config
 
 def peak_of_a_step(config: TrainConfig, architecture: Any, tokens: int, recomputed: int) -> int:
     """Pass a micro-batch through the whole model on fake tensors, beside its optimizer's state; return the peak."""
-    model = make_model(config, architecture)
+    model = make_model(memory.setup_of(config), architecture)
     model.checkpoint_activations(recomputed)
     with FakeTensorMode():
         make_fake(model)
@@ -42,29 +43,51 @@ def peak_of_a_step(config: TrainConfig, architecture: Any, tokens: int, recomput
         optimizer.step()
         state = [part for of in optimizer.state.values() for part in of.values() if isinstance(part, torch.Tensor)]
         held = [*model.parameters(), *(weight.grad for weight in trained if weight.grad is not None), *state]
-        batch = fake_batch(tokens)
-        with LiveBytes(held) as counter, torch.autocast("cpu", torch.bfloat16):
+        size, counter, batch = sum(tensor.nbytes for tensor in held), LiveBytes(held), fake_batch(tokens)
+        del held  # autograd would copy a gradient that a list refers to
+        with counter, torch.autocast("cpu", torch.bfloat16):
             loss, _ = model(batch, 1.0)
             loss.backward()
-        return int(counter.peak) + sum(tensor.nbytes for tensor in held)
+        return size + int(counter.peak)
 
 
-@pytest.mark.parametrize(
-    ("model", "overrides", "tokens", "recomputed"),
-    [
-        ("qwen2.5-0.5b-instruct", "optimizer=adamw", 16_384, 0),
-        ("qwen2.5-0.5b-instruct", "optimizer=adamw_8bit", 8192, 12),
-        pytest.param("qwen2.5-7b-instruct", "optimizer=adamw_split", 8192, 14, marks=pytest.mark.slow),
-        pytest.param("qwen2.5-7b-instruct", "model/lora=rank16", 8192, 28, marks=pytest.mark.slow),
-        pytest.param("qwen2.5-7b-instruct", "optimizer=adamw", 8192, 28, marks=pytest.mark.slow),
-        pytest.param("qwen2.5-7b-instruct", "optimizer=adamw_split", 16_384, 28, marks=pytest.mark.slow),
-        pytest.param("qwen2.5-7b-instruct", "optimizer=adamw_8bit", 16_384, 26, marks=pytest.mark.slow),
-    ],
-)
-def test_a_step_takes_what_is_expected_of_it(model: str, overrides: str, tokens: int, recomputed: int) -> None:
-    config, architecture = compose_config(f"model={model}", overrides, "trainer=gpu"), ARCHITECTURES[model]()
-    expected = count_footprints(config, architecture, [tokens])[tokens].peak(recomputed)
-    assert expected == pytest.approx(peak_of_a_step(config, architecture, tokens, recomputed), rel=0.05)
+# of whole models on fake tensors, in GB; a slow test counts them again
+COUNTED = [
+    ("qwen2.5-0.5b-instruct", "optimizer=adamw", 16_384, 0, 37.9),
+    ("qwen2.5-0.5b-instruct", "optimizer=adamw_8bit", 8192, 12, 12.6),
+    ("qwen2.5-1.5b-instruct", "optimizer=adamw", 16_384, 0, 86.0),
+    ("qwen2.5-7b-instruct", "model/lora=rank16", 16_384, 0, 128.5),
+    ("qwen2.5-7b-instruct", "model/lora=rank16", 8192, 0, 73.0),
+    ("qwen2.5-7b-instruct", "model/lora=rank16", 8192, 28, 20.7),
+    ("qwen2.5-7b-instruct", "optimizer=adamw_split", 16_384, 0, 216.8),
+    ("qwen2.5-7b-instruct", "optimizer=adamw_split", 8192, 0, 164.8),
+    ("qwen2.5-7b-instruct", "optimizer=adamw_split", 8192, 14, 139.8),
+    ("qwen2.5-7b-instruct", "optimizer=adamw_split", 16_384, 28, 116.7),
+    ("qwen2.5-7b-instruct", "optimizer=adamw", 8192, 28, 132.9),
+]
+
+
+@cache
+def counter_of(model: str, override: str) -> Counter:
+    return Counter(memory.setup_of(compose_config(f"model={model}", override, "trainer=gpu")), ARCHITECTURES[model]())
+
+
+@pytest.mark.parametrize(("model", "override", "tokens", "recomputed", "gigabytes"), COUNTED)
+def test_the_planner_expects_what_models_of_real_sizes_take(
+    model: str, override: str, tokens: int, recomputed: int, gigabytes: float
+) -> None:
+    expected = counter_of(model, override).footprint(tokens).peak(recomputed)
+    assert expected / 1e9 == pytest.approx(gigabytes, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "override", "tokens", "recomputed", "gigabytes"), COUNTED)
+def test_models_of_real_sizes_take_what_is_written_here(
+    model: str, override: str, tokens: int, recomputed: int, gigabytes: float
+) -> None:
+    config = compose_config(f"model={model}", override, "trainer=gpu")
+    taken = peak_of_a_step(config, ARCHITECTURES[model](), tokens, recomputed)
+    assert taken / 1e9 == pytest.approx(gigabytes, rel=0.03)
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +106,21 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return compose_config(f"model.path={folder}", "trainer=gpu", "model.max_length=16384")
 
 
+@pytest.mark.parametrize(
+    "override", ["optimizer=adamw", "optimizer=adamw_split", "optimizer=adamw_8bit", "model/lora=rank16"]
+)
+@pytest.mark.parametrize("recomputed", [0, 3, 6])
+def test_a_step_takes_what_is_expected_of_it(override: str, recomputed: int, small: TrainConfig) -> None:
+    config = compose_config(f"model.path={small.model.path}", "trainer=gpu", override)
+    architecture = load_architecture(config.model)
+    expected = Counter(memory.setup_of(config), architecture).footprint(4096).peak(recomputed)
+    assert expected == pytest.approx(peak_of_a_step(config, architecture, 4096, recomputed), rel=0.05)
+
+
 def test_a_base_in_4_bits_takes_what_is_expected_of_it(small: TrainConfig) -> None:
     config = compose_config(f"model.path={small.model.path}", "trainer=gpu", "model/lora=rank16_4bit")
     architecture = load_architecture(config.model)
-    expected = count_footprints(config, architecture, [512])[512].states
+    expected = Counter(memory.setup_of(config), architecture).states
     lm = AutoModelForCausalLM.from_config(architecture, dtype=torch.float32)
     lm.published_dtype = torch.bfloat16
     make_trainable(lm, config, 0)
@@ -112,12 +146,24 @@ def test_layers_are_recomputed_as_memory_gets_scarce(small: TrainConfig, monkeyp
     expected = [layout.expected for layout in layouts]
     assert expected == sorted(expected, reverse=True)
     for layout in (layouts[0], layouts[4]):
-        free = layout.expected / memory.PLANNED + memory.WORKSPACES + 1
+        free = layout.expected / footprint.PLANNED + footprint.WORKSPACES + 1
         plan = plan_with(free, small, monkeypatch)
         assert (plan.tokens_per_micro_batch, plan.recomputed_layers) == (16_384, layout.recomputed)
         assert plan.expected_gb == round(layout.expected / 1e9, 1)
     with pytest.raises(ConfigError, match=r"training needs at least .* these would fit: .*model/lora=rank16"):
-        plan_with(layouts[6].expected / memory.PLANNED + memory.WORKSPACES - 1, small, monkeypatch)
+        plan_with(layouts[6].expected / footprint.PLANNED + footprint.WORKSPACES - 1, small, monkeypatch)
+
+
+def test_what_is_too_large_is_not_counted(small: TrainConfig) -> None:
+    """Longer micro-batches take more, so that the first which does not fit is the last to be counted."""
+    architecture = load_architecture(small.model)
+    layouts = memory.list_layouts(small, architecture, 2048)
+    assert [layout.tokens for layout in layouts] == [size for size in (4096, 8192, 16_384) for _ in range(7)]
+    least = [min(layout.expected for layout in layouts if layout.tokens == size) for size in (4096, 8192, 16_384)]
+    for usable, counted in ((1e6, 0), (least[0] - 1, 7), (least[0], 14), (least[1], 21), (1e12, 21)):
+        fewer = memory.list_layouts(small, architecture, 2048, usable)
+        assert fewer == layouts[:counted]
+        assert memory.fastest(fewer, usable) == memory.fastest(layouts, usable)
 
 
 def test_a_resumed_arm_keeps_its_plan_or_says_why_not(

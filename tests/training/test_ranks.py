@@ -5,10 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 import pytest
@@ -16,20 +13,25 @@ import torch
 from safetensors.torch import load_file
 
 from coig.config.fields import SAMPLE
-from coig.models.causal_lm import load_model
+from coig.models.loading import load_model
 from coig.study.arm import Arm
 from tests.conftest import ROOT, Command, outside
-from tests.forked import PATIENCE, Forked
+from tests.forked import PATIENCE, started_ranks
 from tests.models.test_causal_lm import TINY
+from tests.small_model import SMALL_MODEL
 
-# a large plain gradient step, so that the weights' change is the gradient; 33 examples, so that the second step has a
-# single one for two ranks
-SETTINGS = (
-    "model.weights=random",
+TWO_STEPS = (
+    *SMALL_MODEL,
     "data.ratio=0",
-    "data.creative.size=33",
+    "data.creative.size=33",  # so that the second step has a single example for two ranks
+    "data.validation.general=1",
     "model.max_length=200",
     "trainer.max_steps=2",
+    "logger=none",
+)
+# a large plain gradient step, so that the weights' change is the gradient
+SETTINGS = (
+    *TWO_STEPS,
     "trainer.max_grad_norm=1e9",
     "trainer.tokens_per_micro_batch=1000",
     "optimizer._target_=torch.optim.SGD",
@@ -40,7 +42,6 @@ SETTINGS = (
     "scheduler=constant",
     "scheduler.warmup=0",
     "trainer.checkpoint_every=1",
-    "logger=none",
 )
 ENDED_WITHIN = 20  # seconds after one rank has failed
 RANKS = {
@@ -55,28 +56,11 @@ def succeeded(result: Any) -> Any:
     return result
 
 
-@contextmanager
-def started_ranks(folder: Path, *overrides: str) -> Iterator[list[Forked]]:
-    """Start train.py twice, in the environment that torchrun gives two ranks on one node; in the end kill them."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
-    size = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "test"}
-    each = ({"RANK": number, "LOCAL_RANK": number} for number in "01")
-    ranks = [Forked("train.py", overrides, folder, outside() | address | size | rank) for rank in each]
-    try:
-        yield ranks
-    finally:
-        for rank in ranks:
-            if rank.poll() is None:
-                rank.kill()
-
-
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
 def test_a_rank_that_fails_alone_ends_all(strategy: str, tmp_path: Path) -> None:
     """No rank is ended by another process here; torchrun would do so after the first exit."""
     failing = "optimizer._target_=tests.training.failing.OutOfMemoryOnSecondRank"
-    settings = (*SETTINGS[:6], *RANKS[strategy], "logger=none", failing, "study=alone", "arm=a")
+    settings = (*TWO_STEPS, *RANKS[strategy], failing, "study=alone", "arm=a")
     arm = Arm(tmp_path / "multirun" / "alone" / "a")
     with started_ranks(tmp_path, *settings) as ranks:
         until = time.monotonic() + PATIENCE
@@ -103,7 +87,7 @@ def test_the_first_rank_alone_holds_the_whole_model(tmp_path: Path) -> None:
     config |= {"num_attention_heads": 8, "num_key_value_heads": 8}
     (tmp_path / "deep" / "config.json").write_text(json.dumps(config))
     noting = "optimizer._target_=tests.training.failing.PeakMemory"
-    settings = (*SETTINGS[:6], *RANKS["fsdp"], "logger=none", "model.path=deep", noting)
+    settings = (*TWO_STEPS, *RANKS["fsdp"], "model.path=deep", noting)
     with started_ranks(tmp_path, *settings) as ranks:
         for rank in ranks:
             assert "peak noted" in (ended := rank.wait()).stderr, ended.stderr
@@ -113,29 +97,20 @@ def test_the_first_rank_alone_holds_the_whole_model(tmp_path: Path) -> None:
 
 def test_two_processes_take_the_steps_of_one(command: Command, tmp_path: Path) -> None:
     changes = {}
-    start = load_model(TINY, seed=0).state_dict()
+    small = TINY.model_copy(update={"path": SMALL_MODEL[0].removeprefix("model.path=")})
+    start = load_model(small, seed=0).state_dict()
     for name, trainer in RANKS.items():
-        output = succeeded(command("train.py", *SETTINGS, *trainer, f"arm={name}", "study=ranks"))
-        assert output.stdout.count(f"{name}: done in") == 1
+        settings = (*SETTINGS, *trainer, f"arm={name}", "study=ranks")
+        if name == "one":
+            output = succeeded(command("train.py", *settings)).stdout
+        else:
+            with started_ranks(tmp_path, *settings) as ranks:
+                output = "".join(succeeded(rank.wait()).stdout for rank in ranks)
+        assert output.count(f"{name}: done in") == 1
         weights = load_file(tmp_path / "multirun" / "ranks" / name / "model" / "model.safetensors")
         changes[name] = torch.cat([(weights[key] - start[key]).flatten() for key in sorted(weights)])
     for name in ("ddp", "fsdp"):
         assert float((changes[name] - changes["one"]).norm() / changes["one"].norm()) <= 1e-5, name
-
-
-def test_a_sweep_of_sharded_arms(command: Command, tmp_path: Path) -> None:
-    """Ranks are started from the resolved config, so `-m` does not run once more in each; the second arm finds no
-    trace of the first one's rendezvous, and sharded checkpoints are continued."""
-    settings = (*SETTINGS, *RANKS["fsdp"], "study=sweep")
-    succeeded(command("train.py", "-m", *settings, "seed=0,1", "trainer.max_steps=1"))
-    study = tmp_path / "multirun" / "sweep"
-    assert {folder.name for folder in study.iterdir() if folder.is_dir()} == {"cw", "cw-s1"}
-    again = succeeded(command("train.py", *settings, "trainer.max_steps=1"))
-    assert "done already" in again.stdout
-    (study / "cw" / "manifest.json").write_text(
-        (study / "cw" / "manifest.json").read_text().replace('"status": "done"', '"status": "running"')
-    )
-    succeeded(command("train.py", *settings, "trainer.max_steps=1"))
 
 
 @pytest.mark.slow

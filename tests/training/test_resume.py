@@ -11,19 +11,22 @@ from safetensors.torch import load_file
 from coig.files.lock import locked
 from coig.study.arm import LOCK
 from tests.conftest import outside
-from tests.forked import Forked
+from tests.forked import Forked, started_ranks
+from tests.small_model import SMALL_MODEL
 
 SETTINGS = (
+    *SMALL_MODEL,
     "data.ratio=0",
-    "data.creative.size=24",
+    "data.creative.size=12",
+    "data.validation.general=1",
     "model.max_length=160",
-    "trainer.global_batch_size=4",
+    "trainer.global_batch_size=2",
     "trainer.max_epochs=2",
     "trainer.checkpoint_every=4",
     "logger=none",
     "study=killed",
 )
-STEPS = 12
+STEPS = 12  # with checkpoints after 4, 6, 8 and 12
 CASES = {
     "plain": (),
     "adapters of a 4-bit base with dropout, 8-bit moments": (
@@ -31,10 +34,12 @@ CASES = {
         "model/lora=rank16_4bit",
         "model.lora.dropout=0.1",
     ),
-    "fsdp, 8-bit moments": ("trainer.devices=2", "trainer.strategy=fsdp", "optimizer=adamw_8bit"),
     "split weights": ("optimizer=adamw_split",),
-    "fsdp": ("trainer.devices=2", "trainer.strategy=fsdp"),
-    "fsdp of adapters": ("trainer.devices=2", "trainer.strategy=fsdp", "model/lora=rank16"),
+}
+SHARDED = {
+    "8-bit moments": ("optimizer=adamw_8bit",),
+    "plain": (),
+    "adapters": ("model/lora=rank16",),
 }
 
 
@@ -69,9 +74,17 @@ def steps(metrics: Path) -> list[tuple[int, float]]:
     return [(line["step"], line["train/loss"]) for line in lines(metrics) if "train/loss" in line]
 
 
-@pytest.mark.parametrize(
-    "case", [*list(CASES)[:3], *(pytest.param(case, marks=pytest.mark.slow) for case in list(CASES)[3:])]
-)
+def check_as_a_whole_run(folder: Path) -> None:
+    """The arms `whole` and `cut` have the same weights and losses, and the checkpoint of the last step."""
+    whole, cut = (folder / "multirun" / "killed" / arm for arm in ("whole", "cut"))
+    weights, expected = (load_file(arm / "model" / "model.safetensors") for arm in (cut, whole))
+    assert all(weights[name].equal(expected[name]) for name in expected)
+    assert steps(cut / "metrics.jsonl") == steps(whole / "metrics.jsonl")
+    assert [step for step, _ in steps(cut / "metrics.jsonl")] == list(range(STEPS))
+    assert [file.name for file in (cut / "checkpoints").iterdir()] == [f"step-{STEPS:08}.ckpt"]
+
+
+@pytest.mark.parametrize("case", ["plain", list(CASES)[1], pytest.param("split weights", marks=pytest.mark.slow)])
 def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> None:
     overrides = CASES[case]
     finish(start(tmp_path, "whole", *overrides))
@@ -79,12 +92,33 @@ def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> N
     for count in (5, 7) if case == "plain" else (5,):  # 7: from the end of an epoch
         kill_after(start(tmp_path, "cut", *overrides), metrics, count)
     finish(start(tmp_path, "cut", *overrides))
-    whole, cut = (tmp_path / "multirun" / "killed" / arm for arm in ("whole", "cut"))
-    weights, expected = (load_file(arm / "model" / "model.safetensors") for arm in (cut, whole))
-    assert all(weights[name].equal(expected[name]) for name in expected)
-    assert steps(cut / "metrics.jsonl") == steps(whole / "metrics.jsonl")
-    assert [step for step, _ in steps(cut / "metrics.jsonl")] == list(range(STEPS))
-    assert [file.name for file in (cut / "checkpoints").iterdir()] == [f"step-{STEPS:08}.ckpt"]
+    check_as_a_whole_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "case", ["8-bit moments", *(pytest.param(case, marks=pytest.mark.slow) for case in list(SHARDED)[1:])]
+)
+def test_sharded_arms_train_on_while_a_checkpoint_is_written(case: str, tmp_path: Path) -> None:
+    """A kill meanwhile leaves the checkpoint before: here that of step 6, while that of step 8 is held up."""
+    settings = (*SETTINGS, *SHARDED[case], "trainer.devices=2", "trainer.strategy=fsdp")
+    arm = tmp_path / "multirun" / "killed" / "cut"
+    for name, hold_at in (("whole", None), ("cut", ".step-00000008.ckpt.partial/.metadata.tmp"), ("cut", None)):
+        with started_ranks(tmp_path, *settings, f"arm={name}", hold_at=hold_at) as ranks:
+            if hold_at is None:
+                for rank in ranks:
+                    finish(rank)
+                continue
+            while len(steps(arm / "metrics.jsonl")) < STEPS:
+                assert all(rank.poll() is None for rank in ranks), [rank.wait() for rank in ranks]
+                time.sleep(0.005)
+            for rank in ranks:
+                rank.kill()
+                rank.wait()
+        assert sorted(file.name for file in (arm / "checkpoints").iterdir()) == [
+            ".step-00000008.ckpt.partial",
+            "step-00000006.ckpt",
+        ]
+    check_as_a_whole_run(tmp_path)
 
 
 def test_a_checkpoint_that_a_kill_cut_off_is_not_used(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_link_is_of_one_kind_and_one_study() -> None:
     assert links.read("rater", token) == "c0de"
     for wrong, kind in ((links, "leader"), (links, "join"), (others, "rater")):
         with pytest.raises(BadLinkError):
-            wrong.read(kind, token)  # type: ignore[arg-type]
+            wrong.read(kind, token)
 
 
 def test_a_pages_proof_is_of_one_link() -> None:

@@ -1,13 +1,13 @@
 // The rater's page: which task is shown, what was chosen, and how it reaches the server.
 
-import { Outbox, Refused, clock, el, kept, makeKey, request, say, state, themeButton } from "./web.js";
-import { Reading } from "./reading.js";
-import { Choices } from "./choices.js";
 import { askAbstention } from "./abstain.js";
+import { Choices } from "./choices.js";
 import { listenToKeys } from "./keys.js";
+import { findExamples, giveFeedback } from "./practice.js";
+import { Reading } from "./reading.js";
+import { Outbox, Refused, clock, el, kept, makeKey, request, say, sizeSlider, state, themeButton } from "./web.js";
 
 const $ = (id) => document.getElementById(id);
-const VIEWS = ["columns", "list", "one"];
 const SOON = 1500; // milliseconds after a change, until the server gets the draft
 
 const tasks = new Map(); // number → task, of all that this page has seen
@@ -21,10 +21,8 @@ const outbox = new Outbox({
     if (!current) showNext();
   },
   refused(error) {
-    const note = say("refused", { error: error.message });
-    tell(note, true);
-    if (error.status === 403) return;
-    refresh().catch(() => {});
+    tell(say("refused", { error: error.message }), true);
+    if (error.status !== 403) refresh().catch(() => {});
   },
   changed(entries, isOffline) {
     if (entries.length) tell(say(isOffline ? "waiting" : "sending", { count: entries.length }), false, true);
@@ -53,76 +51,80 @@ function receive(reply) {
 
 /** Ask the server for the tasks anew, after it refused something. */
 async function refresh() {
-  const numbers = [...tasks.keys()];
   if (current) tasks.set(current.task.number, await request(`/task/${current.task.number}`));
-  else if (numbers.length) location.reload();
+  else if (tasks.size) location.reload();
 }
 
 function showProgress() {
-  const number = current?.task.number ?? "–";
-  const values = { number, done: state.done + outbox.entries.length, total: state.total };
-  $("progress").textContent = current ? say(state.total === null ? "progress_open" : "progress", values) : "";
+  const done = (state.done ?? 0) + outbox.entries.length;
+  const values = { number: current?.task.number, done, total: state.total };
+  const isTask = current !== null && !current.task.isExample;
+  $("progress").textContent = isTask ? say(state.total === null ? "progress_open" : "progress", values) : current ? current.task.title : "";
+  $("done").hidden = !isTask || !state.total;
+  $("done").max = state.total || 1;
+  $("done").value = done;
+}
+
+/** Show a page without a task. */
+function showPage(...parts) {
+  close();
+  $("main").className = "page";
+  $("main").replaceChildren(...parts);
+  $("main").focus();
 }
 
 /** Show the first task that is to be done, or that all are done. */
 function showNext() {
   if (open.length) return show(tasks.get(open[0]));
-  close();
-  const waits = outbox.entries.length > 0;
-  $("main").className = "page";
-  $("main").replaceChildren(waits ? el("p", { role: "status" }, say("loading")) : donePage());
-  $("main").focus();
-  $("back").disabled = tasks.size === 0 && state.done === 0;
-  $("forward").disabled = true;
+  showPage(...(outbox.entries.length ? [el("p", { role: "status" }, say("loading"))] : makeThanks()));
+  $("back").hidden = $("back").disabled = tasks.size === 0 && state.done === 0;
 }
 
-function donePage() {
+function makeThanks() {
   const { code, url } = state.completion;
-  const page = el("div", {}, el("h2", {}, say("done")));
-  if (code) page.append(el("p", {}, say("code"), " ", el("strong", { id: "code" }, code)));
-  if (url) page.append(el("p", {}, el("a", { href: url, rel: "noreferrer" }, say("go"))));
-  return page;
+  return [
+    el("h2", {}, say("done")), el("p", {}, say("done_note")),
+    code ? el("p", {}, say("code"), " ", el("strong", { id: "code" }, code)) : "",
+    url ? el("p", {}, el("a", { class: "button primary", href: url, rel: "noreferrer" }, say("go"))) : "",
+  ];
 }
 
 /** Leave the current task. */
 function close() {
-  if (!current) return;
-  current.reading.stop();
+  current?.reading.stop();
   current = null;
-  $("prompt").hidden = true;
-  $("bar").hidden = true;
+  for (const part of ["prompt", "bar", "back", "forward", "view"]) $(part).hidden = true;
+  $("language").hidden = false;
   showProgress();
 }
 
 /** Show a task with the draft, or else the verdict, that there is of it. */
 function show(task) {
   close();
-  const local = kept.get(`draft:${task.number}`);
+  const local = task.isExample ? null : kept.get(`draft:${task.number}`);
   const draft = (local?.at ?? 0) > (task.draft?.at ?? 0) ? local : task.draft;
-  const before = draft ?? task.verdict ?? {};
-  $("prompt").hidden = $("bar").hidden = false;
-  $("prompt").replaceChildren(
-    el("h2", { id: "prompt-heading" }, say("task")),
-    el("div", { class: "text", lang: task.lang }, task.prompt),
-  );
-  $("prompt").scrollTop = 0;
-  const choices = new Choices(task, before, changed, () => send());
+  const choices = new Choices(task, draft ?? task.verdict ?? {}, { changed, send: () => send(), abstain });
+  const heading = el("h2", { id: "prompt-heading", tabindex: -1 }, say("task"));
+  $("prompt").replaceChildren(heading, el("div", { class: "text", lang: task.lang }, task.prompt));
   $("main").className = "";
-  $("main").replaceChildren(choices.answers);
-  $("bar").replaceChildren(...choices.bar(() => abstain()));
-  setView(kept.get("view") ?? (innerWidth >= 900 ? "columns" : "list"));
-  $("main").scrollTop = 0;
-  current = { task, choices, reading: new Reading(choices.texts, $("main"), draft ?? {}) };
+  $("main").replaceChildren(choices.answers.box);
+  $("bar").replaceChildren(...choices.bar);
+  for (const part of ["prompt", "bar", "view"]) $(part).hidden = false;
+  $("language").hidden = true;
+  $("back").hidden = $("forward").hidden = Boolean(task.isExample);
   $("back").disabled = task.number === 1;
-  $("forward").disabled = open[0] === task.number && tasks.has(task.number);
+  $("forward").disabled = open[0] === task.number;
+  $("prompt").scrollTop = $("main").scrollTop = 0;
+  current = { task, choices, reading: new Reading(choices.answers.texts, $("main"), draft ?? {}) };
   if (task.verdict?.reason && !draft) tell(say("not_judged"));
   showProgress();
-  $("prompt").focus({ preventScroll: true });
+  heading.focus({ preventScroll: true });
 }
 
 /** Keep what was chosen, on this device at once and on the server soon. */
 function changed(told) {
   if (told) $("told").textContent = told;
+  if (current.task.isExample) return;
   const value = { ...current.choices.chosen(), ...current.reading.measured(), at: Date.now() };
   const isKept = kept.set(`draft:${current.task.number}`, value);
   if (isKept) tell(say("saved", { time: clock() }));
@@ -132,8 +134,7 @@ function changed(told) {
 
 /** Send the draft to the server; without a network, the one on this device must do. */
 async function sendDraft(isOnlyCopy, keepalive = false) {
-  clearTimeout(draftTimer);
-  draftTimer = null;
+  forgetDraft();
   if (!current) return;
   const { number } = current.task;
   const draft = { ...current.choices.chosen(), ...current.reading.measured() };
@@ -145,20 +146,24 @@ async function sendDraft(isOnlyCopy, keepalive = false) {
   }
 }
 
-/** Send the verdict, or an abstention, and show the next task at once. */
-function send(abstention = {}) {
-  if (!current || (!abstention.reason && !current.choices.isComplete())) return;
+function forgetDraft() {
   clearTimeout(draftTimer);
   draftTimer = null;
+}
+
+/** Send the verdict, or an abstention, and show the next task at once. */
+function send(abstention = {}) {
+  if (!current || (!abstention.reason && current.choices.countMissing())) return;
   const { task, choices, reading } = current;
+  if (task.isExample) return task.answered({ ...choices.chosen(), ...abstention });
+  forgetDraft();
   const answered = { ...choices.chosen(), ...reading.measured() };
-  const body = { number: task.number, key: makeKey(), answered, ...abstention };
-  task.verdict = abstention.reason ? abstention : { ...choices.chosen() };
+  task.verdict = abstention.reason ? abstention : choices.chosen();
   task.draft = null;
   kept.set(`draft:${task.number}`, null);
   open = open.filter((number) => number !== task.number);
   const have = open.filter((number) => tasks.has(number));
-  outbox.add(`/send?have=${have.join(",")}`, body);
+  outbox.add(`/send?have=${have.join(",")}`, { number: task.number, key: makeKey(), answered, ...abstention });
   showNext();
 }
 
@@ -170,6 +175,7 @@ async function abstain() {
 
 /** Show the task before or after the current one. */
 async function go(step) {
+  if (current?.task.isExample) return;
   if (draftTimer) sendDraft(false);
   const last = Math.max(0, ...tasks.keys(), state.done);
   let number = (current?.task.number ?? last + 1) + step;
@@ -184,78 +190,76 @@ async function go(step) {
   }
 }
 
-function setView(view) {
-  const answers = $("answers");
-  if (!answers) return;
-  answers.className = view;
-  kept.set("view", view);
-  $("view").replaceChildren(say("view"), el("span", {}, `(${say(view)})`));
-}
-
-function nextView() {
-  const now = $("answers")?.className;
-  setView(VIEWS[(VIEWS.indexOf(now) + 1) % VIEWS.length]);
-}
-
-function toggleFull() {
-  const now = $("answers")?.className;
-  setView(now === "one" ? (innerWidth >= 900 ? "columns" : "list") : "one");
-}
-
 /** Ask for consent and languages before the first task. */
-function startPage() {
+function showStart() {
   const texts = $("introduction").content.cloneNode(true);
-  const parts = [texts.getElementById("instructions")];
-  if (state.consent) parts.unshift(texts.getElementById("consent"));
   const boxes = state.langs.map((lang) => el("input", { type: "checkbox", value: lang }));
   const begin = el("button", { class: "primary", type: "button", id: "begin", disabled: boxes.length > 0 }, say(state.consent ? "agree" : "begin"));
-  if (boxes.length) {
-    const labels = boxes.map((box) => el("label", {}, box, say(box.value)));
-    parts.push(el("fieldset", { onchange: () => { begin.disabled = !boxes.some((box) => box.checked); } }, el("legend", {}, say("which_langs")), ...labels));
-  }
+  const update = () => { begin.disabled = !boxes.some((box) => box.checked); };
+  const labels = boxes.map((box) => el("label", {}, box, say(box.value)));
   begin.addEventListener("click", async () => {
     const langs = boxes.filter((box) => box.checked).map((box) => box.value);
-    begin.disabled = true;
-    try {
-      receive(await request("/start", { agreed: true, langs }));
-      showNext();
-    } catch (error) {
-      begin.disabled = false;
-      tell(say("refused", { error: error.message }), true);
-    }
+    await practise(findExamples(langs.length ? langs : state.reads));
+    start(langs);
   });
-  $("main").className = "page";
-  $("main").replaceChildren(...parts, el("p", {}, begin));
+  showPage(
+    state.consent ? texts.getElementById("consent") : "",
+    texts.getElementById("instructions"),
+    boxes.length ? el("fieldset", { onchange: update }, el("legend", {}, say("which_langs")), ...labels) : "",
+    el("p", {}, begin),
+  );
+}
+
+/** Let the rater judge each example, and say after each what we think of it. */
+async function practise(examples) {
+  for (const [number, example] of examples.entries()) {
+    const title = say("example", { number: number + 1, count: examples.length });
+    const chosen = await new Promise((answered) => show({ ...example, isExample: true, title, answered }));
+    await giveFeedback($("feedback"), example, chosen);
+  }
+}
+
+/** Tell the server that the rater agrees and reads these languages; show the first task. */
+async function start(langs) {
+  showPage(el("p", { role: "status" }, say("loading")));
+  try {
+    receive(await request("/start", { agreed: true, langs }));
+    showNext();
+  } catch (error) {
+    tell(say("refused", { error: error.message }), true);
+    showPage(el("p", {}, el("button", { class: "primary", type: "button", onclick: () => start(langs) }, say("again"))));
+  }
 }
 
 $("back").addEventListener("click", () => go(-1));
 $("forward").addEventListener("click", () => go(1));
-$("view").addEventListener("click", nextView);
+$("view").addEventListener("click", () => current?.choices.answers.nextView());
 $("help-button").addEventListener("click", () => $("help").showModal());
 $("shortcuts").checked = kept.get("shortcuts") ?? true;
 $("shortcuts").addEventListener("change", () => kept.set("shortcuts", $("shortcuts").checked));
 document.querySelectorAll("tr[data-protocols]").forEach((row) => { row.hidden = !row.dataset.protocols.split(" ").includes(state.protocol); });
 themeButton($("theme"));
+sizeSlider($("size"));
 addEventListener("pagehide", () => { if (draftTimer) sendDraft(false, true); });
 document.addEventListener("visibilitychange", () => { if (document.hidden && draftTimer) sendDraft(false, true); });
 listenToKeys({
   enabled: () => $("shortcuts").checked && current !== null,
-  digit: (number) => current.choices.press(number - 1),
-  "=": () => current.choices.tie(),
+  digit: (number) => current.choices.panel.digit(number),
+  "=": () => current.choices.panel.tie(),
   Enter: () => send(),
   u: () => current.choices.undo(),
   b: () => go(-1),
   n: () => { if (!$("forward").disabled) go(1); },
   x: () => abstain(),
-  v: nextView,
-  f: toggleFull,
+  v: () => current.choices.answers.nextView(),
+  f: () => current.choices.answers.toggleFull(),
   "?": () => $("help").showModal(),
-  ArrowLeft: () => current.choices.turn(-1),
-  ArrowRight: () => current.choices.turn(1),
+  ArrowLeft: () => current.choices.answers.turn(-1),
+  ArrowRight: () => current.choices.answers.turn(1),
 });
 
 if (state.agreed) {
   receive(state);
   showNext();
   outbox.flush();
-} else startPage();
+} else showStart();

@@ -31,7 +31,9 @@ export class Reading {
     this.texts.forEach((text, place) => {
       const rect = text.getBoundingClientRect();
       if (rect.height === 0 || rect.right < box.left + 20 || rect.left > box.right - 20) return;
-      const from = Math.max(rect.top, box.top), to = Math.min(rect.bottom, box.bottom);
+      const [above, below] = [text.previousElementSibling, text.nextElementSibling].map((part) => part?.getBoundingClientRect());
+      const from = Math.max(rect.top, box.top, above.bottom); // what sticks to the edges covers some of the text
+      const to = Math.min(rect.bottom, box.bottom, below?.top ?? Infinity);
       for (let bin = 0; bin < BINS; bin++) {
         const middle = rect.top + ((bin + 0.5) / BINS) * rect.height;
         if (middle >= from && middle <= to) this.bins[place].add(bin);

@@ -66,6 +66,7 @@ def interpret(
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
     margin: float,
+    compared: Judgments | None = None,
 ) -> Findings:
     """Check the paper's claims, answer the study's question, and note what weakens the results.
 
@@ -73,9 +74,11 @@ def interpret(
 
     Args:
         answers: the frame of `measure_answers`; None if no answers were read.
-        judgments: None if nothing was judged.
+        judgments: people's; None if nobody judged.
         tables: the evaluation's tables by name.
         margin: the smallest advantage in win rate that matters, as a share: 0.1 for 10 points.
+        compared: people's judgments with the verdicts of model judges, which only the curves over the ratio show, as
+            curves of their own; None without judges.
     """
     cells = group_by_seed(arms) if arms else group_strangers_by_seed(roster)
     pooled = _pool_seeds(cells, answers, judgments, tables) if _has_seeds(cells) else None
@@ -85,7 +88,7 @@ def interpret(
     contrasts = pl.DataFrame(schema=CONTRASTS)
     if question:
         contrasts = _contrast(question, cells, arms, answers, judgments, margin)
-    doses = dose_tables(cells, arms, answers, judgments, margin)
+    doses = dose_tables(cells, arms, answers, compared or judgments, margin)
     cell_of = {arm: cell.name for cell in cells for arm in cell.arms}
     at_twelve = claim_inputs[0].find_plain("10k")
     claimed = threshold_claims(doses["thresholds"], doses["doses"], cell_of.get(at_twelve or "", at_twelve))

@@ -15,7 +15,7 @@ from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.intervals import FEWEST
 from coig.statistics.responses import Responses, estimate_responses
 
-PREFERENCE, BY_JUDGES = "preference", "preference of judges"
+PREFERENCE, BY_JUDGES = "preference", "preference of judges, not calibrated"
 RATED = "rating: "  # before the dimension's name
 OBSERVATION = {**dict.fromkeys(("lang", "query_id", "rater", "arm"), pl.String), "value": pl.Float64}
 

@@ -12,7 +12,7 @@ from scipy.special import chdtri
 
 from coig.config.fields import LANGUAGES
 from coig.display.numbers import number, p_value
-from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE
+from coig.evaluation.findings.responses import PREFERENCE
 from coig.evaluation.findings.rule import in_points
 from coig.statistics.dose_curves import LEVEL
 
@@ -58,9 +58,11 @@ def dose_text(dose: float | None, largest: float) -> str:
 
 
 def range_text(low: float | None, high: float | None, largest: float) -> str:
-    """Format two doses as "2.3–7.9"; a range that lies beyond the largest dose is "> 12"."""
+    """Format two doses as "2.3–7.9", as "2.3 to > 12" if they end beyond the largest one, as "> 12" if both do."""
     ends = dose_text(low, largest), dose_text(high, largest)
-    return ends[0] if ends[0] == ends[1] else "–".join(ends)
+    if ends[0] == ends[1]:
+        return ends[0]
+    return (" to " if ends[1].startswith(">") else "–").join(ends)
 
 
 def describe_threshold(row: Threshold) -> str:
@@ -153,7 +155,7 @@ def threshold_claims(thresholds: pl.DataFrame, doses: pl.DataFrame, arm: str | N
     claims = []
     for lang in LANGUAGES:
         stated = {"lang": lang, "claim": CLAIM}
-        tested = doses.filter(pl.col("arm") == pl.lit(arm, pl.String), pl.col("measure").is_in([PREFERENCE, BY_JUDGES]))
+        tested = doses.filter(pl.col("arm") == pl.lit(arm, pl.String), measure=PREFERENCE)  # no claim rests on judges
         settings = tested.filter(lang=lang).select("measure", "setting", "dose").rows()
         if not settings:
             claims.append(stated | {"status": "not measured", "why": "needs verdicts on arms of at least three ratios"})

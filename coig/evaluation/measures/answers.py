@@ -36,6 +36,7 @@ SCHEMA = {
     "finished": pl.Boolean,  # ended by itself and is not empty; null if not recorded
 }
 
+
 def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster) -> pl.DataFrame:
     """Measure each answer; return a row per answer with the columns of SCHEMA.
 

@@ -57,6 +57,21 @@ class Judgments:
         )
 
 
+def add_judges(people: Judgments | None, judges: Sequence[Judgment], arms: Sequence[str]) -> Judgments | None:
+    """Return people's judgments with the verdicts of model judges, which `judges` then names; None without either.
+
+    Args:
+        people: None if nobody judged.
+        judges: the records of model judges; their checks and failures are left out.
+        arms: names of all judged arms, in order.
+    """
+    if not judges:
+        return people
+    own = tabulate_judgments([one for one in judges if one.counts], arms, {})
+    alone = people or replace(own, verdicts=own.verdicts.clear(), ranks=own.ranks.clear(), ratings=own.ratings.clear())
+    return replace(alone, verdicts=pl.concat([alone.verdicts, own.verdicts]), judges=own.judges)
+
+
 def collect_judgments(
     files: Sequence[Path],
     study: str,
@@ -65,10 +80,11 @@ def collect_judgments(
     scale: tuple[float, float] = PAPER_SCALE,
     collected: Sequence[Judgment] = (),
 ) -> list[Judgment]:
-    """Read the judgments that count from all files, or from those that annotate.py has `collected`.
+    """Read the judgments that count from all files, and from those that annotate.py has `collected`.
 
-    Attention checks, abstentions, failures and superseded judgments are left out. Of several judgments with one `id`,
-    the last one counts. A judgment that an earlier file also holds counts once, with a warning.
+    People's attention checks, abstentions, failures and superseded judgments are left out; a model judge's checks and
+    failures stay, since they tell how good it is. Of several judgments with one `id`, the last one counts. A judgment
+    that an earlier file also holds counts once, with a warning.
 
     Args:
         study: the study that the judgments must be about.
@@ -82,7 +98,8 @@ def collect_judgments(
     read += [(f"judgment {one.id} of {one.rater}", one) for one in collected]
     superseded = {judgment.supersedes for _, judgment in read if judgment.supersedes}
     once = {pair[1].id or number: pair for number, pair in enumerate(read)}
-    counted = [(p, one) for p, one in once.values() if one.counts and (one.id is None or one.id not in superseded)]
+    valid = [(place, one) for place, one in once.values() if one.id is None or one.id not in superseded]
+    counted = [(place, one) for place, one in valid if one.counts or one.source == "judge"]
     if not counted:
         raise DataError(f"judgments: {', '.join(map(str, files)) or 'the database'}: holds no judgments")
     _check(counted, arms, dict(langs), scale)
@@ -165,18 +182,21 @@ def _check(
 ) -> None:
     """Raise DataError for an unknown arm, a query with two languages or genres, or a rating outside the scale.
 
-    Raise it also if a rater judged one thing twice: a pair in one order, a ranked arm, an arm's dimension. Record each
-    query's language in `langs`. `judgments` are (place, judgment) pairs.
+    Raise it also if a person judged one thing twice: a pair in one order, a ranked arm, an arm's dimension. A model
+    judge may, and has scales of its own. Record each query's language in `langs`. `judgments` are (place, judgment)
+    pairs.
     """
     places: dict[Any, str] = {}
     genres: dict[str, str] = {}
     for place, one in judgments:
-        for arm in one.arms:
+        for arm in one.arms if one.check is None else ():
             if arms is not None and arm not in arms:
                 raise DataError(f"{place}: arm '{arm}' is not in this study" + suggestion(arm, sorted(arms)))
         for value, before in ((one.lang, langs), (one.genre, genres)):
             if value and before.setdefault(one.query_id, value) != value:
                 raise DataError(f"{place}: query {one.query_id} is {value} here, {before[one.query_id]} before")
+        if one.source == "judge":
+            continue
         if isinstance(one.value, dict):
             _check_scale(place, one.value, scale)
         for about in _subjects(one):

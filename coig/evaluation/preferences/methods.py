@@ -23,6 +23,7 @@ ASKED = {
     "pairwise": "compared two answers to a query at a time, with ties allowed",
     "rating": "rated each answer to a query",
 }
+PARTIAL = "ranked the best answers to a query, with ties allowed and the others left unordered"
 
 
 def find_flagged(people: Collected) -> list[str]:
@@ -35,11 +36,14 @@ def describe_methods(people: Collected) -> str:
     counted = [one for one in people.judgments if one.counts]
     raters = [one for one in _summarize(people) if one.judged]
     per_query = [len(names) for names in _raters_by_query(counted).values()]
-    asked = ASKED[counted[0].kind]
+    partial = any(one.placed is not None for one in counted)
+    asked = PARTIAL if partial else ASKED[counted[0].kind]
     sentences = [
         f"{_count(len(raters), 'rater')} {asked}, blind to the arms, for {_count(len(per_query), 'query', 'queries')} "
         f"({number(fmean(per_query), 1)} raters per query on average, {min(per_query)} to {max(per_query)}).",
     ]
+    if people.practice:
+        sentences.append("Before their first query they practised on examples, with feedback.")
     if any(one.order for one in counted):
         sentences.append(
             "The order of the answers was drawn for each rater so that each arm stood in each place equally often "

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from coig.evaluation.reasoning.behaviour import by_position, label_agreement, labelled_steps, shares, transitions
+from coig.evaluation.reasoning.behaviour import by_position, labelled_steps, shares, transitions
+from coig.evaluation.reasoning.labellers import label_agreement
 from coig.records.label import Label
 
 

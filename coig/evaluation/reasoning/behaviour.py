@@ -13,10 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coig.evaluation.reasoning.cues import FALSE_FRIEND, NORMAL, PATTERNS
-from coig.evaluation.reasoning.steps import steps
-from coig.records.label import BEHAVIOURS, Behaviour, Label
-from coig.statistics.agreement import cohen_kappa
+from coig.records.label import BEHAVIOURS, Behaviour
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
+from coig.text.steps import steps
 
 DECILES = 10
 STEPS = {
@@ -37,15 +36,6 @@ TRANSITIONS: dict[str, Any] = {
     **dict.fromkeys(("lang", "arm", "from", "to"), pl.String),
     **FIGURES,
     **dict.fromkeys(("transitions", "prompts"), pl.Int64),
-}
-LABELS = {"arm": pl.String, "query_id": pl.String, "step": pl.Int64, "label": pl.String, "labeller": pl.String}
-LABEL_AGREEMENT = {
-    "lang": pl.String,
-    "labeller": pl.String,
-    "labels": pl.Int64,
-    "equal": pl.Float64,
-    "kappa": pl.Float64,
-    "unmatched": pl.Int64,
 }
 
 
@@ -183,33 +173,3 @@ def _counts(events: pl.DataFrame, cells: pl.DataFrame, cell: Sequence[str], outc
     shape = (events["query_id"].n_unique(), len(cells), len(BEHAVIOURS))
     flat = np.ravel_multi_index(tuple(placed[name].to_numpy() for name in placed.columns), shape)
     return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
-
-
-def label_agreement(steps: pl.DataFrame, labels: Sequence[Label]) -> pl.DataFrame:
-    """Measure the agreement of the rule with each labeller, by language; columns as in LABEL_AGREEMENT.
-
-    Of the labels on a language's queries, `labels` counts those of existing steps and `unmatched` the others. `equal`
-    is the share of labels that equal the rule's behaviour, `kappa` Cohen's κ (null if both use a single behaviour).
-
-    Args:
-        steps: the frame of `labelled_steps`.
-    """
-    key = ["arm", "query_id", "step"]
-    given = pl.DataFrame([label.model_dump() for label in labels], schema=LABELS)
-    rows = []
-    for (lang,), part in steps.partition_by("lang", as_dict=True, maintain_order=True).items():
-        of_language = given.join(part, on="query_id", how="semi", maintain_order="left")
-        compared = of_language.join(part.select(*key, "behaviour"), on=key, how="left", maintain_order="left")
-        for (labeller,), of_labeller in compared.partition_by("labeller", as_dict=True, maintain_order=True).items():
-            unmatched = of_labeller["behaviour"].null_count()
-            rows.append((lang, labeller, *_agreement(of_labeller.drop_nulls("behaviour")), unmatched))
-    return pl.DataFrame(rows, schema=LABEL_AGREEMENT, orient="row")
-
-
-def _agreement(both: pl.DataFrame) -> tuple[int, float | None, float | None]:
-    """Return the number of rows, the share whose `label` equals `behaviour`, and Cohen's κ."""
-    counts = np.zeros((len(BEHAVIOURS), len(BEHAVIOURS)), dtype=np.int64)
-    for label, behaviour in both.select("label", "behaviour").iter_rows():
-        counts[BEHAVIOURS.index(label), BEHAVIOURS.index(behaviour)] += 1
-    total = len(both)
-    return total, int(np.trace(counts)) / total if total else None, cohen_kappa(counts)

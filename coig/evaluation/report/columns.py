@@ -72,9 +72,11 @@ def _beyond(value: float | None) -> str:
     return "∞" if value == float("inf") else number(value, 1)
 
 
+SOURCES = text_column("creative from", "sources")
 ARMS = (
     text_column("arm", "arm"),
     value_column("creative", number, "creative"),
+    SOURCES,
     value_column("general", number, "general"),
     value_column("creative : general", str, "share"),
     value_column("supervised tokens", number, "supervised"),
@@ -230,9 +232,13 @@ TRANSITIONS = (
 )
 LABEL_AGREEMENT = (
     text_column("labeller", "labeller"),
+    text_column("is", "kind"),
+    text_column("against", "against"),
     value_column("steps", number, "labels"),
-    value_column("same as the rule %", percent, "equal"),
+    value_column("same label %", percent, "equal"),
+    value_column("95 %", interval, "equal_low", "equal_high"),
     value_column("Cohen's κ", number, "kappa"),
+    value_column("κ, 95 %", lambda low, high: interval(low, high, number), "kappa_low", "kappa_high"),
     value_column("without a step", number, "unmatched"),
 )
 CONTRASTS = (

@@ -17,7 +17,7 @@ from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
 from coig.evaluation.findings.thresholds import ASSUMED
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
 from coig.evaluation.report.results import Evaluation, split_by_language
-from coig.evaluation.report.sections import DOSE, QUESTION, SECTIONS
+from coig.evaluation.report.sections import DOSE, JUDGES, QUESTION, SECTIONS
 from coig.evaluation.report.tables import arm_table, views_in
 from coig.text.language import HAN
 
@@ -74,14 +74,16 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         claims=_claims(evaluation),
         rule=_rule(evaluation),
         sections=_sections(evaluation, svgs),
+        judges=_judges(evaluation),
         arms=arm_table(evaluation.manifests),
         answers=_answers(evaluation),
     )
 
 
 def render_summary(evaluation: Evaluation) -> str:
-    """Render summary.md: ratios, the question's answers, claims, win rates, strengths, automatic measures and notes."""
+    """Render summary.md: ratios, the question's answers, judges, claims, the main tables and notes."""
     parts = [f"# Study {evaluation.study}", *_dose_lines(evaluation), *question_lines(evaluation)]
+    parts += [_told(answer.lang, answer.main, answer.others) for answer in evaluation.judges]
     if checked := _claims(evaluation):
         parts.append(_rule(evaluation))
     for lang, counts, claims in checked:
@@ -104,10 +106,22 @@ def _dose_lines(evaluation: Evaluation) -> list[str]:
     for answer in evaluation.findings.doses:
         heading = LANGUAGE_NAMES[answer.lang]
         lines.append(f"![{heading}: results by ratio](figures/dose_{answer.lang}.png)")
-        lines.append(
-            "\n".join([f"**{heading}: {answer.main}**", "", *(f"- {other}" for other in answer.others)]).strip()
-        )
+        lines.append(_told(answer.lang, answer.main, answer.others))
     return [*lines, ASSUMED]
+
+
+def _told(lang: str, main: str, others: Sequence[str]) -> str:
+    """Return a paragraph of Markdown: a language's main sentence, and further ones as a list."""
+    return "\n".join([f"**{LANGUAGE_NAMES[lang]}: {main}**", "", *(f"- {other}" for other in others)]).strip()
+
+
+def _judges(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return the template's variables of the section on model judges; None without judges."""
+    shown = JUDGES.tables(evaluation)
+    if not shown:
+        return None
+    answers = [(LANGUAGE_NAMES[answer.lang], answer) for answer in evaluation.judges]
+    return {"section": JUDGES, "answers": answers, "tables": shown}
 
 
 def _dose(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> dict[str, Any] | None:

@@ -13,12 +13,15 @@ from coig.evaluation.findings import Findings
 from coig.evaluation.findings.claims import CLAIMS, SIGNATURES
 from coig.evaluation.findings.contrasts import CONTRASTS
 from coig.evaluation.findings.doses import TABLES as OF_DOSES
+from coig.evaluation.findings.judges import TABLES as OF_JUDGES
+from coig.evaluation.findings.judges import JudgeAnswer
 from coig.evaluation.measures.answers import SCHEMA as ANSWERS
 from coig.evaluation.measures.tables import AUTOMATIC, COMPARISONS, GENRES
 from coig.evaluation.preferences.agreement import AGREEMENT, RATERS, RATINGS
 from coig.evaluation.preferences.strengths import LENGTH_CONTROL, STRENGTHS
 from coig.evaluation.preferences.win_rates import SCHEMA as WIN_RATES
-from coig.evaluation.reasoning.behaviour import BEHAVIOUR, BEHAVIOUR_SHARES, LABEL_AGREEMENT, TRANSITIONS
+from coig.evaluation.reasoning.behaviour import BEHAVIOUR, BEHAVIOUR_SHARES, TRANSITIONS
+from coig.evaluation.reasoning.labellers import LABEL_AGREEMENT
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster
 
@@ -43,6 +46,7 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "transitions": TRANSITIONS,
     "label_agreement": LABEL_AGREEMENT,
     **OF_DOSES,
+    **OF_JUDGES,
 }
 
 
@@ -61,6 +65,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     manifests: Sequence[Manifest] = ()
     methods: str = ""  # how people judged, as a paragraph for a paper; empty without annotate.py
+    judges: Sequence[JudgeAnswer] = ()  # what the model judges are worth, for each language; empty without judges
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -52,6 +52,28 @@ DOSE = Section(
     "best. trend: MCP-Mod's test of any dose effect. deviance: χ² of the arms' distance from a curve. weight: "
     "Akaike's. A curve's R₅₀ may lie beyond the tested ratios, if the curve holds there.",
 )
+JUDGES = Section(
+    "judges",
+    "Model judges",
+    "What models that judge are worth beside people, and how they err. No claim of this report rests on them.",
+    views=(
+        tables.JUDGE_WORTH,
+        tables.PEOPLE_AND_JUDGES,
+        tables.JUDGE_CARD,
+        tables.JUDGE_GENRES,
+        tables.YARDSTICK,
+        tables.JUDGE_RATES,
+        tables.JUDGE_FAILURES,
+        tables.JUDGES,
+    ),
+    key="correlation: of what the judges (and the answers' length) predict with people's mean verdict on a prompt. "
+    "worth of a label: 1 / (1 − ρ²·N/(N + n)) for n prompts of people and N further ones of the judges; at most: for "
+    "very many further prompts. people %, with judges %: win rates by Student's t over prompts; with judges by PPI++ "
+    "(2311.01453), stratified by genre, and people alone where that is narrower. agrees: a tie agrees by half with a "
+    "win; people's figure leaves one rater out in turn. alarm: a bias that is significant after Holm's correction, or "
+    "a share of errors whose whole interval is above 10 % (identical answers, asked again) or 20 % (planted flaws). "
+    "not calibrated: what a judge alone says, with no person to hold it against.",
+)
 SECTIONS = (
     Section(
         "win_rates",

@@ -13,7 +13,7 @@ import polars as pl
 
 from coig.display.numbers import NONE, percent
 from coig.display.tables import Column, Table, drop_empty_columns, fill_table
-from coig.evaluation.report import columns
+from coig.evaluation.report import columns, judge_columns
 from coig.evaluation.report.results import Evaluation, all_genres, each_pair_once, split_by_language, strongest_by_genre
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster
@@ -120,7 +120,7 @@ CONTAMINATION = View("automatic", _fill_with(columns.CONTAMINATION))
 COMPARISONS = View("comparisons", _fill_with(columns.COMPARISONS))
 BEHAVIOUR = View("behaviour_shares", _fill_with(columns.BEHAVIOUR), ": whole chains")
 TRANSITIONS = View("transitions", _fill_with(columns.TRANSITIONS), ": transitions between steps")
-LABEL_AGREEMENT = View("label_agreement", _fill_with(columns.LABEL_AGREEMENT), ": labels compared with the rule")
+LABEL_AGREEMENT = View("label_agreement", _fill_with(columns.LABEL_AGREEMENT), ": labels of steps compared")
 GENRE_WIN_RATES = View("win_rates", _fill_with(columns.GENRE_WIN_RATES, strongest_by_genre), ": win rates")
 GENRES = View("genres", _fill_with(columns.GENRES), ": answers")
 CONTRASTS = View("contrasts", _fill_used(columns.CONTRASTS), ": the contrasts in full", places=("wandb",))
@@ -136,8 +136,24 @@ THRESHOLDS = View(
 DOSES = View("doses", _fill_used(columns.DOSES), ": the arms", places=("wandb",))
 DOSE_FITS = View("dose_fits", _fill_used(columns.DOSE_FITS), ": curves")
 AMOUNT_OR_RATIO = View("amount_or_ratio", _fill_used(columns.AMOUNT_OR_RATIO), ": amount or ratio", places=("wandb",))
+JUDGES = View("judges", _fill_used(judge_columns.JUDGES), ": the judges")
+JUDGE_CARD = View("judge_card", _fill_used(judge_columns.JUDGE_CARD), ": the judge card", places=("wandb",))
+JUDGE_GENRES = View("judge_genres", _fill_used(judge_columns.JUDGE_GENRES), ": agreement by genre")
+JUDGE_WORTH = View(
+    "judge_worth", _fill_used(judge_columns.JUDGE_WORTH), ": worth in people's labels", places=("summary", "wandb")
+)
+PEOPLE_AND_JUDGES = View(
+    "people_and_judges",
+    _fill_used(judge_columns.PEOPLE_AND_JUDGES),
+    ": win rates of people, and of people and judges",
+    places=("summary", "wandb"),
+)
+JUDGE_RATES = View("judge_rates", _fill_with(judge_columns.JUDGE_RATES), ": win rates by judges alone, not calibrated")
+JUDGE_FAILURES = View("judge_failures", _fill_with(judge_columns.JUDGE_FAILURES), ": replies that could not be read")
+YARDSTICK = View("yardstick", _fill_with(judge_columns.YARDSTICK), ": outside yardstick", places=("summary",))
 
 VIEWS = (
+    *(JUDGES, JUDGE_WORTH, PEOPLE_AND_JUDGES, JUDGE_CARD, JUDGE_GENRES, YARDSTICK, JUDGE_RATES, JUDGE_FAILURES),
     *(THRESHOLDS, DOSES, DOSE_FITS, AMOUNT_OR_RATIO),
     *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, UNFLAGGED, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT),
     *(RATERS, AUTOMATIC),
@@ -152,16 +168,24 @@ def views_in(place: Place) -> list[View]:
 
 
 def arm_table(manifests: Sequence[Manifest]) -> Table:
-    """Return a table of what each arm was trained on, a row per manifest."""
-    return fill_table([_arm_facts(manifest) for manifest in manifests], columns.ARMS)
+    """Return a table of what each arm was trained on, a row per manifest.
+
+    If an arm's creative examples are from several sources, a column says how many are from each.
+    """
+    rows = [_arm_facts(manifest) for manifest in manifests]
+    has_several = any(row["sources"] for row in rows)
+    return fill_table(rows, [column for column in columns.ARMS if has_several or column is not columns.SOURCES])
 
 
 def _arm_facts(manifest: Manifest) -> dict[str, Any]:
     """Return the fields of ARMS for one arm; figures of training are None if it was not finished."""
     data, training = manifest.data, manifest.training
     creative, general = data.examples("creative"), data.examples("general")
+    sources = data.creative_sources
+    told = [f"{name} {count:,} ({percent(count / creative)} %)" for name, count in sources.items()]
     return {
         **{"arm": manifest.arm, "creative": creative, "general": general, "seed": manifest.seed},
+        "sources": ", ".join(told) if len(sources) > 1 else None,
         "share": f"1:{general / creative:.1f}" if creative and general else NONE,
         "supervised": data.supervised_tokens,
         "steps": training and training.steps,

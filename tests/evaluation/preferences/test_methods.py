@@ -29,13 +29,13 @@ def test_a_study_with_a_careless_rater() -> None:
     judgments += [make_abstention(9, "a"), make_ranking(1, "a", seconds=5.0, query_id="q10")]
     for number, care in enumerate((0.0, 0.0, 1.0)):
         judgments.append(make_ranking(number, "b", check="repeated_text", care=care))
-    people = Collected(judgments, least=3, flag_below=0.6)
+    people = Collected(judgments, least=3, flag_below=0.6, practice=True)
     assert find_flagged(people) == ["b"]
     told = describe_methods(people)
     assert told.startswith(
         "2 raters ranked all answers to a query, with ties allowed, blind to the arms, for 9 queries"
     )
-    assert "(1.9 raters per query on average, 1 to 2)" in told
+    assert "(1.9 raters per query on average, 1 to 2). Before their first query they practised on examples" in told
     assert "median active time for a judgment was 20 s" in told
     assert "5.6 % of judgments came faster" in told
     assert "Krippendorff's ordinal α was 1" in told

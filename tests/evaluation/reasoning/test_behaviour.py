@@ -16,14 +16,13 @@ from coig.errors import DataError
 from coig.evaluation.reasoning.behaviour import (
     by_position,
     classify,
-    label_agreement,
     labelled_steps,
     shares,
     transitions,
 )
-from coig.evaluation.reasoning.steps import steps
 from coig.records.label import BEHAVIOURS, Behaviour, read_labels
 from coig.statistics.intervals import bootstrap_weights
+from coig.text.steps import steps
 
 EXAMPLES: dict[Behaviour, list[str]] = {
     "self-reflection": [
@@ -308,20 +307,6 @@ def label(**fields: Any) -> dict[str, Any]:
 def written(file: Path, *rows: Any) -> Path:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return file
-
-
-def test_agreement_of_the_rule_with_two_labellers(tmp_path: Path) -> None:
-    """Ann: 3 of 4 equal; by chance (2·1 + 1·2 + 1·1) / 16 = 5/16, so kappa = (12/16 − 5/16) / (11/16)."""
-    frame = labelled_steps(answers(("cw", "en", "q", "nnde")))
-    said = ["normal writing", "deep reasoning", "deep reasoning", "self-exploration"]
-    rows = [label(step=step, label=name) for step, name in enumerate(said)]
-    rows += [label(labeller="model", step=step) for step in (0, 1, 9)] + [label(labeller="stranger", arm="other")]
-    table = label_agreement(frame, read_labels(written(tmp_path / "labels.jsonl", *rows)))
-    assert table.rows() == [
-        ("en", "ann", 4, 0.75, pytest.approx(7 / 11), 0),
-        ("en", "model", 2, 1.0, None, 1),
-        ("en", "stranger", 0, None, None, 1),
-    ]
 
 
 @pytest.mark.parametrize(

@@ -347,7 +347,7 @@ def test_labels_stand_beside_the_rule(study: Path, tmp_path: Path) -> None:
     evaluate(CONFIG.model_copy(update={"labels": (str(file),)}))
     table = pl.read_csv(study / "evaluation" / "label_agreement.csv")
     assert table.select("lang", "labeller", "labels", "equal").rows() == [("en", "ann", 1, 1.0)]
-    assert "labels compared with the rule" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
+    assert "labels of steps compared" in (study / "evaluation" / "report.html").read_text(encoding="utf-8")
 
 
 def test_nothing_of_an_earlier_evaluation_stays(study: Path, tmp_path: Path) -> None:

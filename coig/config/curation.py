@@ -1,0 +1,150 @@
+"""The config schema of `curate.py`."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from coig.config.fields import SAMPLE_PREFIX, FilePatterns, FolderName, Language
+from coig.config.nodes import Node
+
+CURATIONS = Path("curations")  # the folder of curations, relative to the working directory
+Share = Annotated[float, Field(ge=0, le=1)]
+Likeness = Annotated[float, Field(gt=0, le=1)]
+NullIsEmpty = BeforeValidator(lambda value: {} if value is None else value)
+Minutes = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Keeping = Literal["longest", "earliest", "most_engaged"]
+ArticleField = Literal[
+    "text", "title", "lang", "genre", "url", "author", "licence", "published", "collector", "engagement"
+]
+
+
+class Ingest(Node):
+    """Which articles are taken in."""
+
+    columns: Annotated[dict[ArticleField, str], NullIsEmpty]  # our field name → the files' column name
+    collector: str | None  # of rows that name none
+    licence: str | None  # of rows that name none
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    min_characters: int = Field(ge=1)
+    max_characters: int = Field(ge=1)
+    published_after: date | None  # null: of any date, or none
+
+
+class Assess(Node):
+    """Limits of the rule checks; shares are from 0 to 1."""
+
+    max_repeated: Share  # of characters in lines or sentences that stand in the text before
+    max_symbols: Share  # of characters that are neither letters nor punctuation
+    min_diversity: Share  # distinct words / words, of the first 200 words
+    min_engagement: Annotated[float, Field(ge=0)] | None  # null: no condition; texts without a figure pass
+
+
+class Dedupe(Node):
+    """When two texts are copies, and which of them is kept."""
+
+    jaccard: Likeness
+    containment: Likeness
+    excerpt: int = Field(ge=1)  # the fewest characters of a text that can be an excerpt of another
+    shown: Likeness  # the least Jaccard similarity of pairs that are stored for the histogram
+    keep: Annotated[tuple[Keeping, ...], Field(min_length=1)]  # the first rule that tells two copies apart
+    against: FilePatterns  # files of queries and triplets that no text may be a copy of
+    largest: int = Field(ge=1)  # texts that are compared exactly; more are compared by MinHash
+
+    @model_validator(mode="after")
+    def _shows_all_copies(self) -> Dedupe:
+        if self.shown > self.jaccard:
+            raise ValueError(f"shown: is above jaccard={self.jaccard:g}, so that copies would not be stored; lower it")
+        return self
+
+
+class Judge(Node):
+    """The model that screens, behind a server of OpenAI's protocol; OPENAI_API_KEY gives its key if it needs one."""
+
+    base_url: str
+    model: str | None
+    temperature: float = Field(ge=0, allow_inf_nan=False)
+    max_tokens: int = Field(gt=0)
+    concurrency: int = Field(gt=0)
+    timeout: float = Field(gt=0)
+    retries: int = Field(ge=0)
+    attempts: int = Field(gt=0)  # how often a text is asked about until a reply can be read
+
+
+class Screen(Node):
+    """Screening by a judge, and people's second look at what it rejects."""
+
+    judge: Judge
+    least: int = Field(ge=1, le=10)  # of quality and of creativity
+    recheck: Share  # of the rejected texts, drawn at random
+
+
+class Accept(Node):
+    """When a triplet is accepted."""
+
+    least: int = Field(ge=1, le=10)  # of each of the six scores
+    least_sum: int = Field(ge=6, le=60)
+    scorers: int = Field(ge=1)
+    reviewers: int = Field(ge=1)
+    special_genres: tuple[str, ...]
+    special_reviewers: int = Field(ge=1)
+
+    def reviewers_of(self, genre: str | None) -> int:
+        """Return how many reviewers a triplet of a genre needs."""
+        return self.special_reviewers if genre in self.special_genres else self.reviewers
+
+
+class Work(Node):
+    """Minutes that people need for one text, until they have done enough for an estimate."""
+
+    write: Minutes
+    score: Minutes
+    review: Minutes
+    recheck: Minutes
+
+
+class CurateConfig(Node):
+    """The config of `curate.py`: which articles are curated, by which rules, and what is done now."""
+
+    name: FolderName
+    stage: Literal["ingest", "assess", "dedupe", "screen", "write", "review", "export", "status", "all"]
+    input: FilePatterns
+    scripted: bool | None  # null: a script writes, scores and reviews the embedded articles, and no others
+    by: str | None  # who runs the stage; null: the account's name
+    seed: int = Field(ge=0, lt=2**32)
+    ingest: Ingest
+    assess: Assess
+    dedupe: Dedupe
+    screen: Screen
+    accept: Accept
+    quotas: Annotated[dict[str, Annotated[int, Field(ge=0)]], NullIsEmpty]  # wanted triplets by genre
+    minutes: Work
+    held_out: Share  # of the accepted triplets
+    imports: FilePatterns = Field(alias="import")  # what people did elsewhere
+
+    @property
+    def folder(self) -> Path:
+        """The curation's folder."""
+        return CURATIONS / self.name
+
+    @property
+    def is_scripted(self) -> bool:
+        """Tell whether a script does the work of people."""
+        return self.is_sample if self.scripted is None else self.scripted
+
+    @property
+    def is_sample(self) -> bool:
+        """Tell whether all articles are the embedded ones."""
+        return bool(self.input) and all(text.startswith(SAMPLE_PREFIX) for text in self.input)
+
+    @model_validator(mode="after")
+    def _only_the_sample_is_scripted(self) -> CurateConfig:
+        if self.scripted and not self.is_sample:
+            raise ValueError(
+                "scripted: a script is no writer and no reviewer, so it curates the embedded articles only; leave "
+                "scripted out"
+            )
+        return self

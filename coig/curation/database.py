@@ -1,0 +1,123 @@
+"""The database of a curation: its tables, to which rows are only ever added.
+
+Triggers refuse to change or delete a row. The one exception is a text that is taken down: its contents are deleted, and
+what remains says that there was one, who took it down, when and why.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    DDL,
+    JSON,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    event,
+)
+
+DATABASE = "curation.sqlite"
+TABLES = MetaData()
+ACTORS = Table(  # who did something: people, models and rules; the only table with people's names
+    "actors",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("code", String, nullable=False, unique=True),  # a person's pseudonym; a model's or a rule's name
+    Column("name", String, nullable=False, unique=True),
+    Column("kind", String, nullable=False),  # person, model, rule
+    Column("since", String, nullable=False),
+)
+RUNS = Table(
+    "runs",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("stage", String, nullable=False),
+    Column("settings", JSON, nullable=False),  # the whole config
+    Column("version", String, nullable=False),  # of coig
+    Column("by", ForeignKey("actors.id"), nullable=False),
+    Column("at", String, nullable=False),
+)
+CONTENTS = Table(  # the texts themselves, each once
+    "contents",
+    TABLES,
+    Column("sha256", String, primary_key=True),
+    Column("content", JSON, nullable=False),
+)
+TEXTS = Table(
+    "texts",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, unique=True),  # its public id: of URL and text as they were collected
+    Column("about", String, nullable=False),  # sha256 of the other fields of its row, and its place
+    Column("lang", String, nullable=False),
+    Column("genre", String),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("at", String, nullable=False),
+)
+VERSIONS = Table(
+    "versions",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("text", ForeignKey("texts.id"), nullable=False),
+    Column("kind", String, nullable=False),  # article, triplet
+    Column("number", Integer, nullable=False),  # the first is 1
+    Column("sha256", String, nullable=False),
+    Column("by", ForeignKey("actors.id"), nullable=False),
+    Column("why", String, nullable=False),
+    Column("at", String, nullable=False),
+    UniqueConstraint("text", "kind", "number"),
+)
+EVENTS = Table(  # what happened to a text; its state is that of its last event that has one
+    "events",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, unique=True),  # made by the sender: what is sent twice counts once
+    Column("text", ForeignKey("texts.id"), nullable=False),
+    Column("version", ForeignKey("versions.id")),  # of the triplet that it is about
+    Column("kind", String, nullable=False),
+    Column("state", String),  # null: the state stays
+    Column("value", JSON, nullable=False),  # numbers and choices
+    Column("said", String),  # sha256 of what quotes the text or speaks of it, and is taken down with it
+    Column("by", ForeignKey("actors.id"), nullable=False),
+    Column("run", ForeignKey("runs.id")),  # null: on a page
+    Column("at", String, nullable=False),
+    Index("events_text", "text"),
+)
+LIKENESSES = Table(  # pairs of similar texts
+    "likenesses",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("text", ForeignKey("texts.id"), nullable=False),
+    Column("other", String, nullable=False),  # a text's key, or the place of a row outside of the curation
+    Column("jaccard", Float, nullable=False),
+    Column("containment", Float, nullable=False),
+)
+DAMAGED = Table(  # rows that could not be read
+    "damaged",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("run", ForeignKey("runs.id"), nullable=False),
+    Column("place", String, nullable=False, unique=True),
+    Column("reason", String, nullable=False),
+)
+
+
+def _forbid(table: Table, change: str) -> None:
+    """Let SQLite refuse a kind of change of a table's rows."""
+    trigger = DDL(  # type: ignore[no-untyped-call]
+        f"CREATE TRIGGER {table.name}_{change.lower()} BEFORE {change} ON {table.name} "
+        f"BEGIN SELECT RAISE(ABORT, '{table.name}: rows are only ever added'); END"
+    )
+    event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
+
+
+for _table in TABLES.sorted_tables:
+    _forbid(_table, "UPDATE")
+    if _table is not CONTENTS:
+        _forbid(_table, "DELETE")

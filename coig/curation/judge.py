@@ -1,0 +1,50 @@
+"""Ask a chat model behind a server of OpenAI's protocol about articles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from coig.config import CurateConfig
+from coig.curation.screen import Judge, Screening
+from coig.curation.store import Text
+from coig.errors import ConfigError
+from coig.llm.chat import Chat, ChatSettings, Question
+from coig.llm.server import Server
+
+PROMPTS = Path(__file__).with_name("screening.json")
+NODE = "screen.judge"
+
+
+def make_judge(config: CurateConfig) -> tuple[str, Judge]:
+    """Return the configured judge, and its name: model, hash of the prompts, and temperature.
+
+    A judge with another name is another judge, as the history shows. Raises ConfigError if no model is named.
+    """
+    judge = config.screen.judge
+    if not judge.model:
+        raise ConfigError(f"{NODE}.model: not set; give the server's name for the model, {NODE}.model=<name>")
+    settings = ChatSettings(
+        judge.model, {"temperature": judge.temperature, "max_tokens": judge.max_tokens}, {}, config.seed, judge.attempts
+    )
+    server = Server(NODE, judge.base_url, judge.concurrency, judge.timeout, judge.retries)
+    prompts = hashlib.sha256(PROMPTS.read_bytes()).hexdigest()[:8]
+
+    def ask(texts: list[Text]) -> Iterator[tuple[Text, Screening | str]]:
+        """Yield each text with the model's reply, or the reason why there is none."""
+        if texts:
+            chat = Chat.open(server, settings, make_question(texts[0]))
+            for told in chat.ask((text, make_question(text)) for text in texts):
+                for text, reply in told:
+                    yield text, reply.value or f"{reply.failure}"
+
+    return f"{judge.model}, prompts {prompts}, temperature {judge.temperature:g}", ask
+
+
+def make_question(text: Text) -> Question[Screening]:
+    """Return the question about an article, in its language."""
+    prompts = json.loads(PROMPTS.read_text(encoding="utf-8"))[text.lang]
+    user = prompts["user"].replace("{genre}", text.genre or "–").replace("{article}", text.article)
+    return Question(prompts["system"], user, Screening, text.lang)

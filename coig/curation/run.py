@@ -1,0 +1,118 @@
+"""Run the stages of a curation; each can be run again and does only what is left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from coig.config import CurateConfig
+from coig.config.fields import files_of
+from coig.curation import scripted
+from coig.curation.assess import assess
+from coig.curation.database import DATABASE
+from coig.curation.dedupe import dedupe
+from coig.curation.desk import perform, read_act
+from coig.curation.export import export
+from coig.curation.ingest import ingest
+from coig.curation.records import State
+from coig.curation.screen import ask_scripted, screen
+from coig.curation.status import print_status
+from coig.curation.store import Store
+from coig.errors import ConfigError, DataError
+from coig.files.lock import LockHeldError, locked
+from coig.files.rows import Damaged, read_rows
+
+log = logging.getLogger(__name__)
+LOCK = ".lock"
+WORK: dict[str, tuple[State, ...]] = {"write": ("screened", "refine"), "review": ("written", "scored")}
+SCRIPTED = {"write": ("write",), "review": ("write", "score", "review")}
+
+
+def curate(config: CurateConfig) -> None:
+    """Run the configured stage of a curation, or with `all` one after the other; take in what people did first.
+
+    Raises ConfigError if another process curates the same folder, or a stage has nothing to begin with.
+    """
+    folder = config.folder
+    if config.stage not in ("ingest", "all") and not (folder / DATABASE).exists():
+        raise ConfigError(f"name={config.name}: there is no {folder / DATABASE}; begin with stage=ingest")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder / LOCK):
+            store = Store(folder)
+            try:
+                _run_stages(store, config)
+            finally:
+                store.close()
+    except LockHeldError as error:
+        raise ConfigError(f"name={config.name}: {error} works on this curation; wait until it ends") from None
+
+
+def _run_stages(store: Store, config: CurateConfig) -> None:
+    stages = list(STAGES) if config.stage == "all" else [config.stage]
+    if config.imports:
+        store.start_run(config, "import")
+        import_acts(store, config, files_of(config.imports))
+    for stage in stages:
+        if stage == "screen" and config.stage == "all" and not config.is_scripted and config.screen.judge.model is None:
+            log.info("screen: left out, for no judge is given; give screen.judge.model=<name>")
+            continue
+        if stage != "status":
+            store.start_run(config, stage)
+        STAGES[stage](store, config)
+
+
+def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> None:
+    """Add what people did elsewhere, row by row; all rows of all files, or none.
+
+    Raises DataError that names the first row that is no act, or that its person may not do.
+    """
+    count = 0
+    with store.writing() as pen:
+        for file in files:
+            for place, row in read_rows(file):
+                try:
+                    if isinstance(row, Damaged):
+                        raise ValueError(row.reason)
+                    perform(pen, read_act(row), config.accept)
+                except ValueError as error:
+                    raise DataError(f"{place}: {error}; nothing of this command's files was taken in") from None
+                count += 1
+    log.info("import: %d acts", count)
+
+
+def _screen(store: Store, config: CurateConfig) -> None:
+    """Screen by the configured judge; the embedded articles by a script."""
+    if config.is_scripted:
+        screen(store, config, ask_scripted, "script: judge (no model)")
+    else:
+        from coig.curation.judge import make_judge  # the client's import takes longer than the other stages
+
+        name, judge = make_judge(config)
+        screen(store, config, judge, name)
+
+
+def _work(stage: str) -> Callable[[Store, CurateConfig], None]:
+    """Return the stage that says what waits for people, or lets scripts do it."""
+
+    def run(store: Store, config: CurateConfig) -> None:
+        if config.is_scripted:
+            scripted.work(store, config, SCRIPTED[stage])
+            return
+        waiting = store.read_texts(WORK[stage])
+        log.info("%s: %d texts wait for people; give what they did as import=<file>", stage, len(waiting))
+
+    return run
+
+
+STAGES: dict[str, Callable[[Store, CurateConfig], None]] = {
+    "ingest": ingest,
+    "assess": assess,
+    "dedupe": dedupe,
+    "screen": _screen,
+    "write": _work("write"),
+    "review": _work("review"),
+    "export": export,
+    "status": print_status,
+}

@@ -1,0 +1,120 @@
+"""Screen texts by a judge, and draw some of the rejected for people to look at again.
+
+Preference models reward what is typical (arXiv 2510.01171). So how often the judge rejects what people find fit is
+measured: people see a random sample of the rejected texts. A reply that cannot be read, or whose quotations are not in
+the text, is a failure, never a score; the text is asked about again in the next run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from coig.config import CurateConfig
+from coig.curation.records import State
+from coig.curation.store import Actor, Pen, Store, Text
+
+log = logging.getLogger(__name__)
+
+
+def _no_truth(value: Any) -> Any:
+    """Raise ValueError for true and false, which pydantic would read as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("is no number")
+    return value
+
+
+Points = Annotated[Literal[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], BeforeValidator(_no_truth)]
+
+
+class Screening(BaseModel):
+    """A judge's reply about a text. Each score has a quotation from the text that shows why."""
+
+    model_config = ConfigDict(extra="forbid")
+    quality: Points
+    quality_quotation: str
+    creativity: Points
+    creativity_quotation: str
+
+
+Asked = Iterable[tuple[Text, Screening | str]]  # a text with the judge's reply, or why there is none
+Judge = Callable[[list[Text]], Asked]
+
+
+def screen(store: Store, config: CurateConfig, judge: Judge, name: str) -> None:
+    """Ask a judge about every unique text; store the scores, or why there are none.
+
+    Args:
+        judge: asks about texts; `name` says who it is, with model and settings.
+    """
+    counts: Counter[str] = Counter()
+    for text, reply in judge(store.read_texts({"unique"})):
+        with store.writing() as pen:
+            by = pen.find_actor(name, "rule" if config.is_scripted else "model")
+            counts[_add_reply(pen, text, reply, by, config)] += 1
+    log.info("screen: %s", ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "nothing waits")
+
+
+def _add_reply(pen: Pen, text: Text, reply: Screening | str, by: Actor, config: CurateConfig) -> str:
+    """Add a judge's reply about a text; return the text's new state, or `failed`."""
+    failure = reply if isinstance(reply, str) else check_quotations(reply, text.article)
+    if failure or isinstance(reply, str):
+        pen.add_event(text.id, "screen_failure", None, {}, by, said={"failure": failure})
+        return "failed"
+    fit = min(reply.quality, reply.creativity) >= config.screen.least
+    state: State = "screened" if fit else "rejected"
+    drawn = not fit and draw(text.key, config.seed) < config.screen.recheck
+    value = {
+        "quality": reply.quality,
+        "creativity": reply.creativity,
+        "drawn": drawn,
+        "probability": config.screen.recheck,
+    }
+    quotations = {"quality": reply.quality_quotation, "creativity": reply.creativity_quotation}
+    pen.add_event(text.id, "screen", state, value, by, said={"quotations": quotations})
+    return state
+
+
+def draw(key: str, seed: int) -> float:
+    """Return a number from 0 to 1 that depends on a text's key and the seed alone."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8]) / 2**64
+
+
+def check_quotations(reply: Screening, article: str) -> str | None:
+    """Return what is wrong if a quotation is empty or not in the text, apart from white space and quotes."""
+    there = _plain(article)
+    for name in ("quality", "creativity"):
+        quotation = getattr(reply, f"{name}_quotation")
+        if not _plain(quotation):
+            return f"{name}_quotation: empty"
+        if not all(_plain(piece) in there for piece in re.split(r"\.{3,}|…+", quotation)):
+            return f"{name}_quotation: not in the text: {quotation[:80]!r}"
+    return None
+
+
+def _plain(text: str) -> str:
+    """Return a text without white space and quotation marks, its characters in their usual width."""
+    return re.sub(r"[\s\"'“”‘’「」『』]+", "", unicodedata.normalize("NFKC", text))
+
+
+def ask_scripted(texts: list[Text]) -> Iterator[tuple[Text, Screening | str]]:
+    """Score texts by a transparent rule that stands for a judge: long enough for its kind, and not all alike.
+
+    It is no judge of anything; it lets the embedded articles go through every stage without a server.
+    """
+    for text in texts:
+        sentences = [part for part in re.split(r"(?<=[。！？.!?\n])", text.article) if len(part.strip()) > 1]
+        longest, shortest = max(sentences, key=len).strip(), min(sentences, key=len).strip()
+        quality = min(10, 6 + len(sentences))
+        creativity = 9 if len(longest) >= 2 * len(shortest) else 7
+        yield (
+            text,
+            Screening(quality=quality, quality_quotation=longest, creativity=creativity, creativity_quotation=shortest),
+        )

@@ -1,0 +1,120 @@
+"""Plan how many prompts people need to judge beside a model judge, from the judge's card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+from rich.table import Table
+
+from coig.display.numbers import LANGUAGE_NAMES
+from coig.display.terminal import make_table
+from coig.errors import ConfigError
+from coig.statistics.power import Plan
+
+FURTHER = (0, 200, 500, 1_000, 2_000, 5_000)  # prompts that the judge alone judges
+WITH_JUDGE = ("judge", "pairs", "prompt_price", "reply_price")
+ASSUMED = (
+    "people: prompts that people judge, drawn at random, for these raters and new prompts; in brackets with the limits "
+    "of the judge's correlation. calls: every prompt in both orders, people's too."
+)
+
+
+class Worth(BaseModel):
+    """How a judge's predictions correlate with people's mean verdict; limits are None for too few prompts."""
+
+    correlation: float
+    low: float | None
+    high: float | None
+    raters: float  # mean number of a prompt
+
+
+class OfLanguage(BaseModel):
+    """A judge in one language; `worth` is None if people have judged none of its pairs."""
+
+    calls: int
+    prompt_tokens: int
+    reply_tokens: int
+    worth: Worth | None
+
+
+class Card(BaseModel):
+    """What a plan reads of a judge's card."""
+
+    judge: str
+    languages: dict[str, OfLanguage]
+
+    def worths(self) -> dict[str, Worth]:
+        """Return what is known of the judge's worth, by language. Raise ConfigError if nothing is."""
+        found = {lang: own.worth for lang, own in self.languages.items() if own.worth is not None}
+        if not found:
+            raise ConfigError(
+                f"judge={self.judge}: people have judged none of its pairs, so its worth is unknown; let them judge "
+                "some of them and evaluate again"
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The pairs of arms that are compared, and the price of a million tokens; None if no price was given."""
+
+    pairs: int = 1
+    prompt: float | None = None
+    reply: float | None = None
+
+
+def parse_judge(arguments: Sequence[str]) -> tuple[Card, Prices]:
+    """Read the card and prices that `key=value` arguments name. Raise ConfigError for a wrong file or number."""
+    given = dict(argument.split("=", 1) for argument in arguments)
+    numbers: dict[str, float] = {}
+    for key in WITH_JUDGE[1:]:
+        try:
+            numbers[key] = float(given.get(key, "nan"))
+        except ValueError:
+            raise ConfigError(f"{key}={given[key]}: not a number") from None
+    known = {key: value for key, value in numbers.items() if value >= 0}
+    if missing := [key for key in given if key in numbers and key not in known]:
+        raise ConfigError(f"{missing[0]}={given[missing[0]]}: must be at least 0")
+    prices = Prices(max(1, int(known.get("pairs", 1))), known.get("prompt_price"), known.get("reply_price"))
+    return _read_card(given["judge"]), prices
+
+
+def _read_card(path: str) -> Card:
+    try:
+        return Card.model_validate(json.loads(Path(path).expanduser().read_text(encoding="utf-8")))
+    except (OSError, ValueError, ValidationError):
+        raise ConfigError(
+            f"judge={path}: no judge's card; evaluate.py writes one as multirun/STUDY/evaluation/judges/NAME.json"
+        ) from None
+
+
+def plan_table(plan: Plan, card: Card, lang: str, prices: Prices) -> Table:
+    """Return the table of one language: a row for each number of further prompts that the judge alone judges.
+
+    The correlation with the mean of other numbers of raters than the card's follows from `plan.agreement`.
+    """
+    own = card.languages[lang]
+    assert own.worth is not None
+    scale = (plan.reliability(plan.raters) / plan.reliability(own.worth.raters)) ** 0.5
+    priced = prices.prompt is not None or prices.reply is not None
+    title = f"{LANGUAGE_NAMES[lang]}: people and {card.judge}, to detect {100 * plan.effect:g} %, {plan.raters} raters"
+    table = make_table(title)
+    for heading in ("further prompts", "people", "calls", "tokens", *(("cost",) if priced else ())):
+        table.add_column(heading, justify="right")
+    for further in FURTHER:
+        found = [
+            plan.prompts_with_judge(plan.raters, min(1.0, scale * value), further)
+            for value in (own.worth.correlation, own.worth.high, own.worth.low)
+            if value is not None
+        ]
+        calls = 2 * (found[0] + further) * prices.pairs if further else 0
+        prompt, reply = (tokens * calls / max(1, own.calls) for tokens in (own.prompt_tokens, own.reply_tokens))
+        ends = f" ({found[1]:,} to {found[2]:,})" if len(found) == 3 else ""
+        cost = ((prices.prompt or 0) * prompt + (prices.reply or 0) * reply) / 1e6
+        cells = [f"{further:,}", f"{found[0]:,}{ends}", f"{calls:,}", f"{prompt + reply:,.0f}"]
+        table.add_row(*cells, *([f"{cost:,.2f}"] if priced else []))
+    return table

@@ -1,0 +1,51 @@
+"""Write each judge's card as JSON, which `python -m coig.evaluation.power judge=FILE` reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from coig.evaluation.report.results import Evaluation
+
+OF_JUDGE = {"figures": "judge_card", "genres": "judge_genres", "failures": "judge_failures", "yardstick": "yardstick"}
+
+
+def render_cards(evaluation: Evaluation) -> dict[str, str]:
+    """Render the card of every judge; return the files' contents by name, such as `judges/qwen.json`.
+
+    A card has the judge's model, prompt and sampling, and for each language its calls and tokens, its worth beside
+    people (null without people), and the rows of its tables.
+    """
+    judges = evaluation.table("judges")
+    if judges is None:
+        return {}
+    cards: dict[str, str] = {}
+    for (name,), rows in judges.group_by("judge", maintain_order=True):
+        facts = rows.row(0, named=True)
+        card: dict[str, Any] = {key: facts[key] for key in ("judge", "model", "prompt", "sampling")}
+        card["languages"] = {row["lang"]: _of_language(evaluation, row) for row in rows.iter_rows(named=True)}
+        stem = re.sub(r"[^\w.+-]", "-", str(name))
+        cards[f"judges/{stem}.json"] = json.dumps(card, ensure_ascii=False, indent=1) + "\n"
+    return cards
+
+
+def _of_language(evaluation: Evaluation, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a card says of one language; `row` is of JUDGES."""
+    found: dict[str, Any] = {key: row[key] for key in ("calls", "prompt_tokens", "reply_tokens")}
+    worth = _rows(evaluation, "judge_worth", lang=row["lang"], predictor=row["judge"])
+    found["worth"] = worth[0] if worth else None
+    for key, table in OF_JUDGE.items():
+        found[key] = _rows(evaluation, table, lang=row["lang"], judge=row["judge"])
+    return found
+
+
+def _rows(evaluation: Evaluation, table: str, **chosen: str) -> list[dict[str, Any]]:
+    """Return the rows of a table with these values, without the columns that hold them."""
+    frame = evaluation.table(table)
+    if frame is None:
+        return []
+    return frame.filter(*(pl.col(key) == value for key, value in chosen.items())).drop(*chosen).to_dicts()

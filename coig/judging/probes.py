@@ -1,0 +1,84 @@
+"""Make checks of a judge: pairs of which the right verdict is known, and questions that are asked again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice, zip_longest
+from typing import get_args
+
+from coig.judging.calls import Call, make_call
+from coig.judging.cases import Case
+from coig.records.judgment import Check
+from coig.statistics.orders import shuffled
+from coig.study.defects import Defect, can_be_damaged, damage
+from coig.study.items import Question
+
+log = logging.getLogger(__name__)
+Spoil = Callable[[Question, str], str | None]  # makes a probe's text of an arm's answer to a question; None: cannot
+
+
+def make_probes(questions: Sequence[Question], pairs: Sequence[Call], count: int, seed: int) -> list[Call]:
+    """Return the checks of a judge, each kind on `count` prompts, drawn at random in turn of each language.
+
+    A probe compares an arm's answer with a text that was made of it: the same text, an empty one, one with a defect, or
+    the arm's answer to a query of the other language. It is shown in both orders, except for the same text. A repeat is
+    one of `pairs`, asked again. Logs which probes have too few answers that fit.
+    """
+    probes: list[Call] = []
+    for kind, spoil in _kinds(questions, seed).items():
+        found = (calls for one in _draw(questions, seed, kind) if (calls := _probe(one, kind, spoil, seed)))
+        made = list(islice(found, count))
+        if len(made) < count:
+            log.warning("probe %s: %d of %d prompts have an answer that fits", kind, len(made), count)
+        probes += chain.from_iterable(made)
+    by_query = {call.query_id: call for call in shuffled(pairs, seed, "repeat")}
+    drawn = islice(_draw([one for one in questions if one.query_id in by_query], seed, "repeat"), count)
+    return probes + [make_call("pairs", one, by_query[one.query_id].order, "repeat") for one in drawn]
+
+
+def _kinds(questions: Sequence[Question], seed: int) -> dict[Check, Spoil]:
+    """Return, for each kind of probe, what makes its text."""
+
+    def spoil_by(defect: Defect) -> Spoil:
+        return lambda question, arm: (
+            damage(defect, text, seed, question.query_id) if can_be_damaged(text := question.answers[arm]) else None
+        )
+
+    def foreign(question: Question, arm: str) -> str | None:
+        others = (one for one in shuffled(questions, seed, question.query_id) if one.lang != question.lang)
+        return next((text for one in others if (text := one.answers.get(arm))), None)
+
+    return {
+        "identical": lambda question, arm: question.answers[arm],
+        "empty": lambda question, arm: "",
+        **{defect: spoil_by(defect) for defect in get_args(Defect)},
+        "wrong_language": foreign,
+    }
+
+
+def _draw(questions: Sequence[Question], seed: int, kind: Check) -> Iterator[Question]:
+    """Yield questions at random, in turn of each language as long as it has some."""
+    mixed = shuffled(questions, seed, "probes", kind)
+    of_langs = [[one for one in mixed if one.lang == lang] for lang in sorted({one.lang for one in mixed})]
+    return (one for together in zip_longest(*of_langs) for one in together if one is not None)
+
+
+def _probe(question: Question, kind: Check, spoil: Spoil, seed: int) -> list[Call] | None:
+    """Return the calls of a probe on a question, for an arm drawn at random; None if no answer fits."""
+    written = [arm for arm, text in question.answers.items() if text.strip()]
+    for arm in shuffled(written, seed, question.query_id, kind):
+        text = spoil(question, arm)
+        if text is not None:
+            return _compare(question, kind, arm, text)
+    return None
+
+
+def _compare(question: Question, kind: Check, arm: str, made: str) -> list[Call]:
+    """Return the calls that compare an arm's answer with a text that was made of it."""
+    texts = {arm: question.answers[arm], kind: made}
+    orders = [(arm, kind)] if kind == "identical" else [(arm, kind), (kind, arm)]
+    cases = {
+        order: Case("pairs", question.lang, question.prompt, tuple(texts[one] for one in order)) for order in orders
+    }
+    return [Call(case, question.query_id, question.genre, order, kind) for order, case in cases.items()]

@@ -1,0 +1,79 @@
+"""The prompts of judges: one YAML file for each language, `zh.yaml` and `en.yaml`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError, field_validator
+
+from coig.config.fields import LANGUAGES
+from coig.config.judging import Asked
+from coig.config.nodes import Node
+from coig.errors import ConfigError, first_line
+from coig.llm.replies import AGAIN, JSON_ONLY, MARKED_LINES
+from coig.records.record import describe_error
+
+OWN = Path(__file__).with_name("prompts")
+TAG = re.compile(r"<(?=/?(?:task|answer|step)\w*>)", re.IGNORECASE)
+
+
+class Prompt(Node):
+    """What a judge is told in one language; all but `system` have the places {task} and {texts}."""
+
+    system: str
+    pairs: str
+    ranking: str
+    rating: str
+    steps: str
+
+    @field_validator("pairs", "ranking", "rating", "steps")
+    @classmethod
+    def _has_places(cls, text: str) -> str:
+        for place in ("{task}", "{texts}"):
+            if text.count(place) != 1:
+                raise ValueError(f"a prompt needs {place} exactly once")
+        return text
+
+    def fill(self, asked: Asked, task: str, texts: Mapping[str, str]) -> str:
+        """Return the prompt for a case.
+
+        Args:
+            texts: tag → text. What looks like one of our tags inside a text is made harmless.
+        """
+        blocks = (f"<{tag}>\n{_harmless(text)}\n</{tag}>" for tag, text in texts.items())
+        places = {"{task}": _harmless(task), "{texts}": "\n\n".join(blocks)}
+        template: str = getattr(self, asked)
+        return re.sub(r"\{task\}|\{texts\}", lambda place: places[place[0]], template)
+
+
+def _harmless(text: str) -> str:
+    """Replace the `<` of tags that are ours, so that a text cannot end its own block."""
+    return TAG.sub("‹", text.strip())
+
+
+def read_prompts(folder: Path | None) -> dict[str, Prompt]:
+    """Read the prompts of both languages from a folder, or our own. Raises ConfigError that names the file."""
+    return {lang: _read(folder or OWN, lang) for lang in LANGUAGES}
+
+
+def _read(folder: Path, lang: str) -> Prompt:
+    file = folder / f"{lang}.yaml"
+    try:
+        return Prompt.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        problem = describe_error(error)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        problem = first_line(error)
+    raise ConfigError(f"judge.prompts: {file}: is no prompt of a judge ({problem}); begin with a copy of {OWN}")
+
+
+def hash_prompts(prompts: Mapping[str, Prompt], asked: Asked) -> str:
+    """Return 16 hexadecimal digits that change with any word that a judge is told, in either language."""
+    told = [[prompt.system, getattr(prompt, asked)] for prompt in prompts.values()]
+    forms = [JSON_ONLY, MARKED_LINES, AGAIN]
+    return hashlib.sha256(json.dumps([told, forms], ensure_ascii=False).encode()).hexdigest()[:16]

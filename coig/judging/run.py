@@ -1,0 +1,116 @@
+"""Let a judge answer what it has not answered yet, and say what failed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from coig.config import JudgeConfig
+from coig.config.fields import MULTIRUN, files_of
+from coig.config.loading import construct
+from coig.errors import ConfigError
+from coig.files.lock import LockHeldError, locked
+from coig.judging.calls import Call, make_pair_calls, make_ranking_calls, make_rating_calls, make_step_calls
+from coig.judging.cases import Judge
+from coig.judging.probes import make_probes
+from coig.judging.said import Said, append_opinions, file_of, read_said
+from coig.judging.tally import Tally, with_progress
+from coig.judging.yardstick import read_yardstick
+from coig.llm.tokens import NONE
+from coig.study.find import find_study
+from coig.study.written import read_written
+
+log = logging.getLogger(__name__)
+
+
+def judge(config: JudgeConfig) -> None:
+    """Ask a judge about a study's answers, and add what it says to the judge's file.
+
+    Raises ConfigError if another judge has written the file, the judge cannot be asked, or calls failed.
+    """
+    study, calls = _make_calls(config)
+    asked: Judge = construct(config.judge)
+    if config.ask not in asked.can:
+        raise ConfigError(f"ask={config.ask}: {asked.name} can be asked {' or '.join(asked.can)} only")
+    name = config.name or asked.name + ("" if config.ask == "pairs" else f"-{config.ask}")
+    file = file_of(study, config.ask, name, yardstick=bool(config.yardstick))
+    if config.dry_run:
+        said = read_said(file, config.ask)
+        said.check_judge(asked.describe(config.ask))
+        _tell_costs(asked, calls, said.left(calls))
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(file.with_name(f".{file.name}.lock")):
+            _judge(asked, calls, read_said(file, config.ask), study.name)
+    except LockHeldError as error:
+        raise ConfigError(f"{file}: another process judges into it ({error}); wait for it, or stop it") from None
+
+
+def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
+    """Return the study's folder and all calls that the config asks for, the checks last.
+
+    Raises ConfigError if there are none, or options do not go together.
+    """
+    if config.ask != "pairs" and (config.probes or config.yardstick):
+        raise ConfigError(f"ask={config.ask}: probes and a yardstick are pairs; leave them out, or ask=pairs")
+    if config.probes and config.yardstick:
+        raise ConfigError("probes: are made of a study's answers; ask them without yardstick")
+    if config.yardstick:
+        folder = MULTIRUN / (config.study or "")
+        study = folder if config.study and folder.is_dir() else find_study(config.study)
+        return study, make_pair_calls(read_yardstick(files_of(config.yardstick)))
+    written = read_written(config.study, config.arms, config.queries, config.answers)
+    if config.ask == "steps":
+        calls = make_step_calls(answer for answer in written.answers if answer.arm in written.arms)
+        if not calls:
+            raise ConfigError("ask=steps: no answer has reasoning")
+        return written.study, calls
+    questions = written.questions()
+    if config.ask == "pairs":
+        calls = make_pair_calls(questions, config.pairs_per_query, config.seed)
+        return written.study, calls + make_probes(questions, calls, config.probes, config.seed)
+    if config.ask == "ranking":
+        return written.study, make_ranking_calls(questions, config.seed)
+    return written.study, make_rating_calls(questions)
+
+
+def _judge(judge: Judge, calls: Sequence[Call], said: Said, study: str) -> None:
+    """Ask what is left, and write it down as it comes. Raises ConfigError if calls failed."""
+    said.check_judge(judge.describe(calls[0].case.asked))
+    left = said.left(calls)
+    if not left:
+        log.info("%s: all %d calls are answered there", said.file, len(calls))
+        return
+    facts = judge.open(left[0].case, said.judge)
+    said.check_judge(facts)
+    tally = Tally(judge.prices)
+    opinions = judge.opinions((call, call.case) for call in left)
+    try:
+        for batch in with_progress(opinions, said.file.stem, len(left), len(calls), tally):
+            append_opinions(said, facts, study, batch)
+    except KeyboardInterrupt:
+        log.error("%s: interrupted; the same command asks what is left", said.file)
+        raise SystemExit(130) from None
+    finally:
+        for line in tally.by_arm():
+            log.warning("%s", line)
+    log.info("%s: %d calls are answered there%s", said.file, len(calls) - tally.failures, tally.spent)
+    if tally.failures:
+        raise ConfigError(
+            f"{said.file}: {tally.failures} of {len(left)} calls failed, the first: {tally.first}; the same "
+            "command asks them again"
+        )
+
+
+def _tell_costs(judge: Judge, calls: Sequence[Call], left: Sequence[Call]) -> None:
+    """Print how many calls and tokens are left."""
+    usage = sum((judge.estimate(call.case) for call in left), NONE)
+    checks = sum(call.check is not None for call in left)
+    cost = judge.prices.cost(usage)
+    done = len(calls) - len(left)
+    print(f"{len(left):,} calls, {checks:,} of them checks of the judge; {done:,} more are answered already")
+    if usage != NONE:
+        price = f", cost about {cost:,.2f}" if cost else ""
+        print(f"about {usage.prompt:,} tokens to read and at least {usage.reply:,} to write{price}")

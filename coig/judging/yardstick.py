@@ -1,0 +1,17 @@
+"""Judge pairs of which people prefer one, to measure a judge outside the study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from coig.records.preference import read_preferences
+from coig.study.items import Question
+
+
+def read_yardstick(files: Sequence[Path]) -> list[Question]:
+    """Return the pairs of files as questions; their answers' arms are called `chosen` and `rejected`."""
+    return [
+        Question(str(one.id), one.lang, one.genre, one.prompt, {"chosen": one.chosen, "rejected": one.rejected})
+        for one in read_preferences(files)
+    ]

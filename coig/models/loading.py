@@ -1,0 +1,118 @@
+"""Load a causal LM of transformers as it is trained: in fp32, with packed attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from coig.config import Model
+from coig.data.steps import MicroBatch
+from coig.data.tokenizer import REMEDY, location
+from coig.errors import ConfigError, first_line
+from coig.models.attention import PACKED
+from coig.models.causal_lm import decoded
+
+AS_TRAINED = {"dtype": torch.float32, "attn_implementation": PACKED}
+
+
+def load_model(model: Model, seed: int) -> Any:
+    """Load a causal LM on the CPU in fp32, in train mode, with pretrained weights or random ones drawn from `seed`.
+
+    Raises ConfigError if it cannot be loaded, or if packed attention and the fused loss do not reproduce its outputs.
+    """
+    with _named(model):
+        config, options = _config_of(model)
+        published = config.dtype  # `export` writes the weights in this dtype
+        if model.weights == "pretrained":
+            lm, loaded = AutoModelForCausalLM.from_pretrained(
+                location(model.path), use_safetensors=True, output_loading_info=True, **options, **AS_TRAINED
+            )
+            if missing := sorted(loaded["missing_keys"]):
+                raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
+        else:
+            lm = random_weights(config, seed, AS_TRAINED)
+    try:
+        problem = _unsupported(lm)
+    except Exception as error:  # models that do not support packed documents raise all kinds of errors
+        problem = f"cannot attend to packed documents ({type(error).__name__}: {first_line(error)})"
+    if problem:
+        raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
+    lm.published_dtype = published or torch.float32
+    return lm.train()
+
+
+def load_architecture(model: Model) -> Any:
+    """Return a model's transformers config. Raises ConfigError if it cannot be loaded."""
+    with _named(model):
+        return _config_of(model)[0]
+
+
+def empty_model(model: Model) -> Any:
+    """Build the causal LM that `load_model` loads, but read no weights: its tensors are on the meta device.
+
+    Raises ConfigError if it cannot be built.
+    """
+    with _named(model), torch.device("meta"):
+        config, _ = _config_of(model)
+        published = config.dtype
+        lm = random_weights(config, 0, AS_TRAINED)
+    lm.published_dtype = published or torch.float32
+    return lm.train()
+
+
+def _config_of(model: Model) -> tuple[Any, dict[str, Any]]:
+    """Return a model's transformers config, and the arguments of `from_pretrained` that chose it."""
+    options = {"revision": model.revision, "trust_remote_code": False}
+    return AutoConfig.from_pretrained(location(model.path), **options), options
+
+
+@contextmanager
+def _named(model: Model) -> Iterator[None]:
+    """Turn the block's error of a model that cannot be loaded into a ConfigError that names `model.path`."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise ConfigError(
+            f"model.path={model.path}: its weights are damaged ({first_line(error)}); download the model again"
+        ) from None
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
+
+
+def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:
+    """Return a model of this architecture with random weights that depend on `seed` only.
+
+    Args:
+        config: a transformers config.
+        settings: further arguments of `from_config`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(config, trust_remote_code=False, **settings)
+
+
+def _unsupported(lm: Any) -> str | None:
+    """Return why the model is not supported, or None.
+
+    Compares its logits on two packed documents with those of the library on each document alone.
+    """
+    head = lm.get_output_embeddings()
+    if type(head) is not nn.Linear or head.bias is not None:
+        return "has an output head that is more than one matrix"
+    ids, documents = torch.arange(8), (torch.arange(5), torch.arange(5, 8))
+    positions = torch.cat([torch.arange(len(document)) for document in documents])
+    packed = MicroBatch(ids, positions, torch.tensor([0, 5, 8], dtype=torch.int32), 5, ids, ids, torch.ones(8), ids)
+    with torch.no_grad():
+        logits = head(decoded(lm.eval(), packed))
+        lm.set_attn_implementation("eager")
+        alone = torch.cat([lm(input_ids=document[None]).logits[0] for document in documents])
+        lm.set_attn_implementation(PACKED)
+    if not torch.allclose(logits, alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max())):
+        return "scales or caps its logits, or has a state that packed documents would share"
+    return None

@@ -1,0 +1,80 @@
+"""Pairs of answers of which people prefer one, such as WritingPreferenceBench (arXiv 2510.14616): judges' yardstick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import model_validator
+
+from coig.errors import DataError
+from coig.records.record import LanguageName, Record, Text, read_records
+from coig.text.language import HAN, HAN_PER_WORD, LATIN_WORD
+
+NAMES = {  # field → what data sets call it
+    "lang": ("lang", "language"),
+    "genre": ("genre", "category", "tag"),
+    "prompt": ("prompt", "query", "instruction"),
+}
+TEXTS = ("text", "response", "content", "answer")  # keys under which an answer's text stands in an object
+
+
+class Preference(Record):
+    """A prompt with the answer that people chose and the one that they rejected.
+
+    An answer is a text, an object with the text under a key of TEXTS, or a chat, whose last message it is. A missing
+    language is that of the prompt.
+    """
+
+    id: Text | None = None
+    lang: LanguageName
+    genre: str | None = None
+    prompt: Text
+    chosen: str
+    rejected: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _convert(cls, row: Any) -> Any:
+        """Bring a row into our shape. Raises ValueError if it has no pair."""
+        row = dict(row)
+        for name, others in NAMES.items():
+            row[name] = next((row[other] for other in others if row.get(other)), None)
+        if row["prompt"] is None or not {"chosen", "rejected"} <= row.keys():
+            raise ValueError("is no preference; give prompt, chosen and rejected")
+        if isinstance(row["prompt"], list):
+            row["prompt"] = _text(row["prompt"])
+        row["lang"] = row["lang"] or _language(str(row["prompt"]))
+        return row | {name: _text(row[name]) for name in ("chosen", "rejected")}
+
+
+def _text(value: Any) -> Any:
+    """Return the text of an answer: of a text itself, an object, or the last message of a chat."""
+    if isinstance(value, list):
+        value = value[-1] if value else ""
+    if isinstance(value, dict):
+        return next((value[key] for key in TEXTS if isinstance(value.get(key), str)), None)
+    return value
+
+
+def _language(prompt: str) -> str:
+    """Return `zh` if most of a prompt is Chinese, else `en`."""
+    return "zh" if len(HAN.findall(prompt)) >= HAN_PER_WORD * max(1, len(LATIN_WORD.findall(prompt))) else "en"
+
+
+def read_preferences(files: Sequence[Path]) -> list[Preference]:
+    """Return the pairs of files; one without an id is named after its file and row.
+
+    Raises DataError that names the first row that is no such pair, or the second of one id.
+    """
+    found: dict[str, Preference] = {}
+    for file in files:
+        for number, (place, one) in enumerate(read_records(file, Preference), 1):
+            name = one.id or f"{file.stem}-{number}"
+            if name in found:
+                raise DataError(f"{place}: id '{name}' stands twice; ids must be unique")
+            found[name] = one.model_copy(update={"id": name})
+    if not found:
+        raise DataError(f"yardstick: {', '.join(map(str, files))}: holds no pairs")
+    return list(found.values())

@@ -1,0 +1,102 @@
+"""Predict people's mean verdicts on prompts from model judges' verdicts, calibrated where people have judged.
+
+Shapes: Q prompts that people judged, N further ones, F features; … are any leading dimensions, one entry per data set.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coig.statistics.intervals import Floats
+from coig.statistics.rectified import Indices, Predictions, Strata
+
+SMALLEST = 1e-12  # variance; below it a feature is constant
+
+
+def calibrate(
+    verdicts: Floats, judged: Floats, others: Floats, judges: int, strata: Strata | None = None
+) -> Predictions:
+    """Predict people's mean verdicts by least squares and scale the predictions by λ of PPI++, from 0 to 1.
+
+    Both are computed without the prompt itself where people judged it. A judge's verdict can only raise a prediction:
+    the judge with the most negative coefficient is left out until none is negative; without any judge left,
+    predictions are constant. They are used in differences only, so they have no intercept.
+
+    Args:
+        verdicts: (…, Q), the mean of people's verdicts on a prompt.
+        judged, others: (…, Q, F) and (…, N, F), the features of both kinds of prompts: first the judges' verdicts, then
+            covariates.
+        judges: how many of the features are judges; with none, covariates alone predict.
+        strata: None, one stratum; coefficients are common, and means are removed within strata.
+    """
+    size, further = verdicts.shape[-1], others.shape[-2]
+    codes = np.zeros(size, dtype=np.intp) if strata is None else strata.judged
+    centre = (judged.sum(axis=-2) + others.sum(axis=-2))[..., None, :] / (size + further)
+    slopes, predicted = predict_without_each(verdicts, judged - centre, judges, codes)
+    tuned = _tune(predicted, verdicts, codes) / (1 + size / max(1, further))
+    mean = (tuned[..., None] * slopes).mean(axis=-2)
+    return Predictions(tuned * predicted, ((others - centre) @ mean[..., None])[..., 0])
+
+
+def predict_without_each(verdicts: Floats, features: Floats, judges: int, codes: Indices) -> tuple[Floats, Floats]:
+    """Return coefficients fitted without each prompt in turn, (…, Q, F), and their prediction of it, (…, Q).
+
+    A ridge as strong as one prompt that shows no relation keeps the coefficients finite.
+
+    Args:
+        verdicts: (…, Q). features: (…, Q, F). judges: see `calibrate`.
+        codes: (Q,), the prompts' strata.
+    """
+    own, target = _remove_means(features, codes), _remove_means(verdicts[..., None], codes)
+    size, count = features.shape[-2:]
+    leverage = _leverage(codes)[:, None]
+    gram = own.swapaxes(-1, -2) @ own
+    ridge = (np.diagonal(gram, axis1=-2, axis2=-1)[..., None] / size + SMALLEST) * np.eye(count)
+    grams = (gram + ridge)[..., None, :, :] - leverage[..., None] * own[..., :, None] * own[..., None, :]
+    moments = (own * target).sum(axis=-2, keepdims=True) - leverage * own * target
+    slopes = _solve_for_rising(grams, moments, judges)
+    return slopes, (slopes * features).sum(axis=-1)
+
+
+def _solve_for_rising(grams: Floats, moments: Floats, judges: int) -> Floats:
+    """Solve the normal equations, (…, F, F) and (…, F), leaving out judges until no judge's coefficient is negative."""
+    active = np.ones(moments.shape, dtype=bool)
+    identity = np.eye(moments.shape[-1])
+    while True:
+        held = np.where(active[..., :, None] & active[..., None, :], grams, identity)
+        slopes: Floats = np.linalg.solve(held, np.where(active, moments, 0)[..., None])[..., 0]
+        if judges == 0:
+            return slopes
+        lowest = slopes[..., :judges].argmin(axis=-1)[..., None]
+        negative = np.take_along_axis(slopes, lowest, axis=-1) < 0
+        if not negative.any():
+            return slopes * active[..., :judges].any(axis=-1, keepdims=True)
+        np.put_along_axis(active, lowest, np.take_along_axis(active, lowest, axis=-1) & ~negative, axis=-1)
+
+
+def _tune(predicted: Floats, verdicts: Floats, codes: Indices) -> Floats:
+    """Return the share of the predictions that lowers the variance most, without each prompt in turn, (…, Q), 0–1."""
+    own, target = (_remove_means(values[..., None], codes)[..., 0] for values in (predicted, verdicts))
+    leverage = _leverage(codes)
+    both, square = own * target, own**2
+    shared = both.sum(axis=-1, keepdims=True) - leverage * both
+    spread = square.sum(axis=-1, keepdims=True) - leverage * square
+    share: Floats = np.where(spread > SMALLEST, shared / np.maximum(spread, SMALLEST), 0).clip(0, 1)
+    return share
+
+
+def _remove_means(values: Floats, codes: Indices) -> Floats:
+    """Subtract from values, (…, Q, F), their mean in the prompt's stratum."""
+    members = np.eye(codes.max() + 1)[codes]
+    centred: Floats = values - members @ ((members / members.sum(axis=0)).T @ values)
+    return centred
+
+
+def _leverage(codes: Indices) -> Floats:
+    """Return by how much a sum of products of centred values falls without each prompt, as a multiple of its product.
+
+    It is n / (n − 1) for a stratum of n prompts, (Q,).
+    """
+    counts = np.bincount(codes)[codes]
+    multiple: Floats = counts / np.maximum(counts - 1, 1)
+    return multiple

@@ -1,0 +1,38 @@
+"""Plant defects in answers that any careful reader sees, to check raters, people or models."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from coig.statistics.orders import shuffled
+
+SENTENCE = re.compile(r"[^。！？!?.\n]*[。！？!?.\n]+[”’」』\"')]*\s*|[^。！？!?.\n]+$")
+FEWEST = 6  # sentences of an answer whose defects any reader sees
+Defect = Literal["shuffled", "halved", "repeated_text", "cut_off"]
+
+
+def can_be_damaged(text: str) -> bool:
+    """Tell whether an answer is long enough for a planted defect."""
+    return len(SENTENCE.findall(text)) >= FEWEST
+
+
+def damage(defect: Defect, text: str, *seed: object) -> str:
+    """Return a text with a defect.
+
+    shuffled: its sentences are in another order. halved: its second half is cut off. repeated_text: one passage stands
+    there three times. cut_off: it ends in the middle of its last sentence.
+    """
+    sentences = SENTENCE.findall(text)
+    half = len(sentences) // 2
+    match defect:
+        case "shuffled":
+            mixed = shuffled(sentences, *seed)
+            return "".join(mixed if mixed != sentences else reversed(sentences))
+        case "halved":
+            return "".join(sentences[: max(1, half)])[:-1].rstrip()
+        case "cut_off":
+            last = sentences[-1].rstrip()
+            return "".join([*sentences[:-1], last[: len(last) // 2]]).rstrip()
+    passage = sentences[half : half + max(1, half // 2)]
+    return "".join([*sentences[:half], *passage * 3, *sentences[half + len(passage) :]])

@@ -1,0 +1,76 @@
+"""Read what is to be judged: the answers of a study's arms, or files of answers in the paper authors' format."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coig.config.fields import MULTIRUN, files_of
+from coig.errors import ConfigError
+from coig.records.answer import Answer
+from coig.records.authors import read_authors_answers
+from coig.study.answers import choose_answers
+from coig.study.find import find_done_arms, find_study
+from coig.study.items import Question, collect_questions
+from coig.study.roster import Roster, contestant_of_stranger
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A study's folder, the names of its arms in the study's order, and their answers."""
+
+    study: Path
+    arms: tuple[str, ...]
+    answers: list[Answer]
+
+    def questions(self) -> list[Question]:
+        """Return the queries that at least two arms have answered, and log which are left out.
+
+        Raises ConfigError if there is none.
+        """
+        questions, alone = collect_questions(self.answers, self.arms)
+        if alone:
+            log.warning("%d queries have fewer than two answers and are left out, such as %s", len(alone), alone[0])
+        if not questions:
+            raise ConfigError(f"{self.study}: no query has answers of two arms, which could be compared")
+        return questions
+
+
+def read_written(
+    study: str | None, arms: Sequence[str] | None, queries: Sequence[str], files: Sequence[str] = ()
+) -> Written:
+    """Read the answers of a study.
+
+    Args:
+        study: its name; None is the study that was trained last.
+        arms: names of the arms to read; None for every trained arm.
+        queries: names of the answered files of queries.
+        files: files or patterns of the authors' answers, which replace those of trained arms.
+
+    Raises ConfigError if arms or answers are missing.
+    """
+    if files:
+        return _read_authors(study, arms, files)
+    folder = find_study(study)
+    found, untrained = find_done_arms(folder, tuple(arms) if arms else None)
+    for name in untrained:
+        log.warning("%s: training is not done, left out", folder / name)
+    answers = [answer for _, answer in choose_answers(found, queries)]
+    return Written(folder, tuple(arm.name for arm in found), answers)
+
+
+def _read_authors(study: str | None, arms: Sequence[str] | None, files: Sequence[str]) -> Written:
+    """Read files of the authors' answers, and make the study's folder if it is missing."""
+    if study is None:
+        raise ConfigError("study: not set; name the study that these answers are, such as study=authors")
+    answers = read_authors_answers(files_of(files))
+    names = Roster.of(map(contestant_of_stranger, {answer.arm for answer in answers})).names
+    if unknown := set(arms or ()) - set(names):
+        raise ConfigError(f"arms: {sorted(unknown)[0]} has no answers; there are {', '.join(names)}")
+    folder = MULTIRUN / study
+    folder.mkdir(parents=True, exist_ok=True)
+    return Written(folder, tuple(name for name in names if arms is None or name in arms), answers)

@@ -1,0 +1,71 @@
+"""Turn a text into the set of its shingles, short overlapping pieces by which copies of a text are found."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coig.text.cleaning import simplified_characters
+
+Shingles = NDArray[np.uint64]
+HAN_SIZE = 5  # characters of a shingle
+ALPHABET_SIZE = 8  # of one that begins with a letter of an alphabet or a digit; 5 letters are often shared by chance
+FIRST_OF_CJK = 0x2E80  # the code points of alphabets lie below
+START, PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # of the hash FNV-1a
+SHIFT, FACTORS = np.uint64(33), (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))  # of MurmurHash3
+
+
+def comparison_form(text: str) -> str:
+    """Return a text as it is compared: letters and digits alone, without differences that do not make another text.
+
+    Character width, compatibility forms (NFKC), case, white space and punctuation make no difference, and traditional
+    characters count as the simplified ones.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(simplified_characters())
+    codes = _code_points(folded)
+    return codes[_is_letter()[codes]].tobytes().decode("utf-32-le")
+
+
+def shingles_of(text: str) -> Shingles:
+    """Return the sorted, distinct 64-bit hashes of a text's shingles.
+
+    A shingle is 5 consecutive characters of the comparison form, 8 if it begins with a letter of an alphabet. A text
+    shorter than that is one shingle as a whole; a text without letters has none. Two of n distinct shingles share a
+    hash with a probability of about n² / 2⁶⁵: 10⁻⁵ for the 20 million of 10,000 texts.
+    """
+    codes = _code_points(comparison_form(text))
+    of_han = _hash_windows(codes, 0, HAN_SIZE)
+    of_alphabet = _hash_windows(codes, HAN_SIZE, ALPHABET_SIZE, of_han)
+    is_alphabet = codes < FIRST_OF_CJK
+    found = np.concatenate([of_han[~is_alphabet[: len(of_han)]], of_alphabet[is_alphabet[: len(of_alphabet)]]])
+    return np.unique(_mix(found if len(found) else _hash_windows(codes, 0, max(1, len(codes)))))
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    """Return a text's code points; a lone surrogate, which a damaged text may have, counts as one."""
+    return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+
+
+def _hash_windows(codes: NDArray[np.uint32], start: int, end: int, hashes: Shingles | None = None) -> Shingles:
+    """Hash the code points from `start` to `end` of every window by FNV-1a, going on from the hashes of the first."""
+    count = max(0, len(codes) - end + 1)
+    found = np.full(count, START) if hashes is None else hashes[:count]
+    for place in range(start, end):
+        found = (found ^ codes[place : place + count]) * PRIME
+    return found
+
+
+def _mix(hashes: Shingles) -> Shingles:
+    """Spread hashes evenly over 64 bits, as the last steps of MurmurHash3 do."""
+    for factor in FACTORS:
+        hashes = (hashes ^ (hashes >> SHIFT)) * factor
+    return hashes ^ (hashes >> SHIFT)
+
+
+@cache
+def _is_letter() -> NDArray[np.bool_]:
+    """Return for every code point whether it is a letter or a digit."""
+    return np.fromiter((chr(code).isalnum() for code in range(0x110000)), dtype=np.bool_, count=0x110000)

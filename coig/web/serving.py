@@ -1,0 +1,53 @@
+"""Bind a page's address, and serve an app there until Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from coig.errors import ConfigError
+
+EVERYWHERE = ("0.0.0.0", "::", "")  # hosts that mean all of this machine's addresses
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Bind an address; port 0 is any free one. Raises ConfigError if it is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise ConfigError(f"host={host} port={port}: cannot be used ({error.strerror}); give another port=") from None
+
+
+def address_of(bound: socket.socket, base_url: str | None) -> str:
+    """Return the address that people see, without a slash at its end: `base_url`, or where the page is bound."""
+    if base_url:
+        return base_url.rstrip("/")
+    host, port = bound.getsockname()[:2]
+    host = _find_own_address() if host in EVERYWHERE else host
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _find_own_address() -> str:
+    """Return this machine's address in its network, from which it would send to others; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address that is reserved for documentation
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def make_process(app: ASGIApp) -> uvicorn.Server:
+    """Return what serves the app. It logs no requests, for their addresses are keys."""
+    settings = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=75,  # longer than proxies keep their connections
+        timeout_graceful_shutdown=5,
+    )
+    return uvicorn.Server(settings)

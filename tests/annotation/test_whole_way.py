@@ -1,0 +1,172 @@
+"""A rater's and a leader's whole way through each protocol: what is stored, axe-core's findings, and small screens."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.annotation.browsing import CHROMIUM, Served, begin, judgments, open_page, write_answers
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+RULES = ["wcag2a", "wcag2aa", "wcag21aa"]
+SETTINGS = (
+    "raters={ann: null, bob: [zh, en], cleo: null, dan: [zh, en], old: [zh, en]}",
+    "protocol.good=true",
+    "practice=true",
+    "queries_per_rater=1",
+    "completion.code=C0DE",
+)
+WAYS = [("ranking", "zh"), ("pairs", "en"), ("rating", "zh")]
+OTHERS = [("ranking", "en"), ("pairs", "zh"), ("rating", "en")]
+
+
+def read_axe() -> str:
+    """Return the source of axe-core, which axe-playwright-python brings."""
+    spec = importlib.util.find_spec("axe_playwright_python")
+    if spec is None or spec.origin is None:
+        pytest.skip("needs axe-playwright-python")
+    return next(Path(spec.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+
+
+class Inspector:
+    """Asks axe-core about a page again and again, in light and in dark colours."""
+
+    def __init__(self, page: Page, in_dark: list[str]) -> None:
+        """Ask all in light colours, and only the rules `in_dark` in dark ones."""
+        self.page, self.source, self.in_dark, self.found = page, read_axe(), in_dark, list[str]()
+
+    def inspect(self, name: str) -> None:
+        """Note what axe-core finds on the page as it is now."""
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(self.source)
+        for scheme, rules in (("light", RULES), ("dark", self.in_dark)):
+            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            found = self.page.evaluate("rules => axe.run({runOnly: rules})", rules)["violations"]
+            self.found += [f"{name}, {scheme}: {one['id']}: {n['html'][:120]}" for one in found for n in one["nodes"]]
+
+
+@pytest.fixture(scope="session")
+def serve_protocol(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], Served]:
+    """Return a function that serves a study of a protocol, one server for all tests."""
+    there: dict[str, Served] = {}
+
+    def serve(protocol: str) -> Served:
+        if protocol not in there:
+            folder = tmp_path_factory.mktemp(protocol)
+            write_answers(folder)
+            there[protocol] = Served(folder, f"protocol={protocol}", *SETTINGS)
+            request.addfinalizer(there[protocol].kill)
+        return there[protocol]
+
+    return serve
+
+
+def choose_by_key(page: Page, protocol: str, places: int) -> None:
+    """Choose something for each answer, by keys only."""
+    keys = {"ranking": "12345"[:places], "pairs": "2", "rating": "3" + "1" * (5 * places - 1)}[protocol]
+    for key in keys:
+        page.keyboard.press(key)
+    page.locator('#good input[value="true"]').focus()
+    page.keyboard.press("Space")
+    page.locator("#prompt").focus()
+
+
+def practise(page: Page, protocol: str, inspector: Inspector) -> None:
+    """Go through the three examples: a wrong answer, a right one, and one that cannot be judged."""
+    inspector.inspect("practice")
+    choose_by_key(page, protocol, 2 if protocol == "pairs" else 3)
+    page.click("#send")
+    inspector.inspect("feedback")
+    page.keyboard.press("Enter")  # the focus is on the button that goes on
+    expect(page.locator("#progress")).to_have_text(re.compile("(练习|Practice) 2"))
+    choose_by_key(page, protocol, 2 if protocol == "pairs" else 3)
+    page.click("#send")
+    page.click("#feedback button")
+    expect(page.locator("#progress")).to_have_text(re.compile("(练习|Practice) 3"))
+    page.click("#cannot")
+    page.check('#abstain input[value="refused"]')
+    page.click("#abstain button.primary")
+    assert page.locator("#ours").count() == 0  # that was the right answer
+    page.click("#feedback button")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "lang", "in_dark"),
+    [(*way, ["color-contrast"]) for way in WAYS]  # the other rules find the same in both themes
+    + [pytest.param(*way, RULES, marks=pytest.mark.slow) for way in (*WAYS, *OTHERS)],
+)
+def test_a_whole_way_without_barriers(
+    browser: Browser, serve_protocol: Callable[[str], Served], protocol: str, lang: str, in_dark: list[str]
+) -> None:
+    served = serve_protocol(protocol)
+    asked, known = ("ann", "bob") if in_dark != RULES else ("cleo", "dan")  # each test is another rater
+    name = asked if lang == "zh" else known
+    before = len(judgments(served.folder))
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    inspector = Inspector(page, in_dark)
+    page.goto(f"{served.links[name]}x?lang={lang}")
+    inspector.inspect("error")
+    page.goto(f"{served.links[name]}?lang={lang}")
+    inspector.inspect("start")
+    if name == asked:
+        page.locator(f"fieldset input[value={lang}]").check()
+    page.click("#begin")
+    practise(page, protocol, inspector)
+    expect(page.locator("#back")).to_be_visible()
+    inspector.inspect("task")
+    assert len(judgments(served.folder)) == before  # nothing of the practice is stored
+    choose_by_key(page, protocol, 5)
+    inspector.inspect("chosen")
+    page.click("#cannot")
+    inspector.inspect("cannot judge")
+    page.keyboard.press("Escape")
+    page.click("#help-button")
+    inspector.inspect("help")
+    page.keyboard.press("Escape")
+    page.locator("#prompt").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#code")).to_have_text("C0DE")
+    inspector.inspect("thanks")
+    page.wait_for_function("() => !document.getElementById('saved').dataset.waiting")
+    page.goto(f"{served.links['leader']}?lang={lang}")
+    page.locator("button[popovertarget]").first.click()
+    inspector.inspect("leader")
+    page.close()
+    assert not inspector.found, "\n".join(inspector.found)
+    stored = judgments(served.folder)[before:]
+    assert {one.kind for one in stored} == {{"pairs": "pairwise"}.get(protocol, protocol)}
+    assert {one.rater for one in stored} == {name}
+    if protocol == "rating":
+        first = next(one for one in stored if one.order and one.arms == one.order[:1])
+        assert isinstance(first.value, dict)
+        assert sorted(first.value.values()) == [1, 1, 1, 1, 3]
+
+
+@pytest.mark.parametrize(("protocol", "lang"), [*WAYS, *(pytest.param(*way, marks=pytest.mark.slow) for way in OTHERS)])
+def test_nothing_is_wider_than_the_screen(
+    browser: Browser, serve_protocol: Callable[[str], Served], protocol: str, lang: str
+) -> None:
+    link = serve_protocol(protocol).links["old"]
+    begin(link)
+    page = open_page(browser, f"{link}?lang={lang}")
+    for width in (320, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 640})
+        page.reload()
+        page.wait_for_selector("#answers")
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        for part in ("#prompt", "#bar", "#send"):
+            expect(page.locator(part)).to_be_in_viewport(ratio=1)
+        main = page.locator("#main").bounding_box()
+        assert main
+        assert main["height"] >= 320  # half of the screen is for reading
+        for button, heading in (("#cannot", "#abstain-heading"), ("#help-button", "#help-heading")):
+            page.click(button)
+            assert page.evaluate("() => document.querySelector('dialog[open]').scrollWidth") <= width
+            expect(page.locator(heading)).to_be_in_viewport()  # a dialog opens at its beginning
+            page.keyboard.press("Escape")
+    page.context.close()

@@ -85,7 +85,7 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
 
 
 def render_summary(evaluation: Evaluation) -> str:
-    """Render summary.md: plan, ratios, the question's answers, judges, claims, the main tables and notes."""
+    """Render summary.md: plan, ratios, the question's answers, judges, claims, main tables and notes."""
     parts = [f"# Study {evaluation.study}", *_plan_lines(evaluation), *_dose_lines(evaluation)]
     parts += question_lines(evaluation)
     parts += [_told(answer.lang, answer.main, answer.others) for answer in evaluation.judges]

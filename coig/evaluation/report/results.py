@@ -52,10 +52,10 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "transitions": TRANSITIONS,
     "label_agreement": LABEL_AGREEMENT,
     **OF_DOSES,
+    **OF_JUDGES,
     "orders": ORDERS,
     "look_ahead": LOOK_AHEAD,
     "noise": NOISE,
-    **OF_JUDGES,
     "measures": MEASURES,
 }
 

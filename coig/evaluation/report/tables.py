@@ -208,7 +208,7 @@ def _arm_facts(manifest: Manifest) -> dict[str, Any]:
     data, training = manifest.data, manifest.training
     creative, general = data.examples("creative"), data.examples("general")
     sources = data.creative_sources
-    told = [f"{name} {count:,} ({percent(count / creative)} %)" for name, count in sources.items()]
+    told = [f"{name} {count:,} ({percent(count / creative)} %)" for name, count in sources.items() if creative]
     return {
         **{"arm": manifest.arm, "creative": creative, "general": general, "seed": manifest.seed},
         "sources": ", ".join(told) if len(sources) > 1 else None,

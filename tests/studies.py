@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 from coig.config import TrainConfig
 from coig.config.command_line import CONF
 from coig.config.loading import load_config
+from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster, contestant_of_stranger
@@ -39,6 +40,13 @@ def make_manifest(arm: str, ratio: str = "0", **facts: Any) -> Manifest:
         "times": {"seconds": 60.0},
     }
     return Manifest.model_validate(about | facts | {"data": data})
+
+
+def make_answer(arm: str, query_id: str, **facts: Any) -> Answer:
+    """Return an arm's answer to a query, whose id begins with its language."""
+    about = {"query_id": query_id, "lang": query_id[:2], "genre": "poetry", "query": f"Write {query_id}.", "arm": arm}
+    written = {"reasoning": "Plan.", "answer": "Text.", "answer_tokens": 2, "finish_reason": "stop"}
+    return Answer.model_validate(about | written | {"seed": 0, "sampling": {"temperature": 0.0}} | facts)
 
 
 def make_arm(folder: Path, *overrides: str, ratio: str = "0", **facts: Any) -> Arm:

@@ -19,8 +19,8 @@ from tests.conftest import ROOT, Command
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
 
-# each varies like another one that is tested at once, ttr_causation and ratio_ablation
-SIMILAR = ("ttr_causation_general", "scale_grid")
+# each varies like another one that is tested at once: ttr_causation, ratio_ablation, heldout_queries
+SIMILAR = ("ttr_causation_general", "scale_grid", "ratio_robustness", "domain_shift")
 
 
 @pytest.fixture
@@ -64,13 +64,13 @@ def arms(folder: Path, study: str) -> dict[str, Arm]:
 )
 def test_it_answers_its_question(experiment: str, command: Command, tmp_path: Path, queries: Path) -> None:
     of_study = (f"study={experiment}", "sampling.max_new_tokens=24")
-    held_out = experiment == "heldout_queries"
-    answered = "[few,held_out]" if held_out else "few"
+    second = {"heldout_queries": "held_out", "domain_shift": "domain"}.get(experiment)
+    answered = f"[few,{second}]" if second else "few"
     part, contrasts = SWEEPS[experiment]
     stages = [
         ("train.py", "-m", f"experiment={experiment}", *part.split(), "length=fast", "logger=none"),
         ("generate.py", *of_study, f"queries={queries}"),
-        *([("generate.py", *of_study, "queries=held_out")] if held_out else []),
+        *([("generate.py", *of_study, f"queries={second}")] if second else []),
         ("evaluate.py", f"study={experiment}", f"queries={answered}"),
     ]
     for stage in stages:
@@ -91,9 +91,9 @@ def test_it_answers_its_question(experiment: str, command: Command, tmp_path: Pa
     assert pairs == contrasts
     # in either language; held-out prompts are Chinese, and the held-out loss is of no file of queries
     told = {arm: summary.count(f"- {arm} against {opponent}") for arm, opponent in pairs}
-    assert set(told.values()) == {4 if held_out else 2}
+    assert set(told.values()) == {4 if second else 2}
     assert f"Of {len(pairs)} comparison" in summary
-    assert set(table["queries"].drop_nulls()) == ({"few", "held_out"} if held_out else {"few"})
+    assert set(table["queries"].drop_nulls()) == {"few", *([second] if second else [])}
     assert table.filter(pl.col("measure") == "finished")["n"].min() == 6
     CHECKS.get(experiment, lambda _: None)(trained)
 
@@ -121,6 +121,11 @@ SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
     "ttr_causation_general": ("data.ratio=1k", {("cw+1k-diversity_high", "cw+1k-diversity_low")}),
     "cross_lingual": ("data.ratio=0", {(f"cw-languages_{langs}", "cw-languages_zh") for langs in ("en", "zh+en")}),
     "heldout_queries": ("data.ratio=0,10k,general", {("cw", "general"), ("cw+10k", "general")}),
+    "domain_shift": ("data.ratio=0,10k,general", {("cw", "general"), ("cw+10k", "general")}),
+    "ratio_robustness": (
+        "data.ratio=0,general seed=0",
+        {(f"cw-learning_rate_{rate}", f"general-learning_rate_{rate}") for rate in ("0.001", "0.0015")},
+    ),
 }
 
 

@@ -19,12 +19,12 @@ from tests.forked import Forked
 from tests.small_model import SMALL_MODEL
 
 TINY = (
-    *("study=s", "data.scale=0.001", "data.creative.size=6", "data.validation.general=2"),
-    *("trainer.max_epochs=1", "trainer.global_batch_size=2", "trainer.checkpoint_every=1", "model.max_length=160"),
+    *("study=s", "data.scale=0.001", "data.creative.size=12", "data.validation.general=2"),
+    *("trainer.max_epochs=2", "trainer.global_batch_size=4", "trainer.checkpoint_every=1", "model.max_length=160"),
     *SMALL_MODEL,
 )
 SWEEP = ("-m", *TINY, "logger=none", "data.ratio=0,1k", "seed=0,1")
-STEPS = {"cw": 3, "cw-s1": 3, "cw+1k": 4, "cw+1k-s1": 4}
+STEPS = {"cw": 6, "cw-s1": 6, "cw+1k": 8, "cw+1k-s1": 8}
 ARMS = tuple(STEPS)
 REASONING = "objective=validation/loss/creative/zh/reasoning"  # which supervision=outcome leaves out
 
@@ -41,7 +41,7 @@ class LiveTensors(Callback):
 
 
 def test_no_arm_stays_in_memory(command: Command, tmp_path: Path) -> None:
-    """Failed arms free their tensors though Hydra keeps their exceptions; an arm has 20 MB, 60 with its optimizer."""
+    """Failed arms free their tensors though Hydra keeps their exceptions; an arm has 1 MB, 4 with its optimizer."""
     optimizers = "optimizer._target_=torch.optim.AdamW,tests.training.failing.OutOfMemory"
     rates, callback = "model.learning_rate=1e30,1e-3", "+hydra.callbacks.live._target_=tests.test_sweeps.LiveTensors"
     run = command("train.py", "-m", *TINY, "data.ratio=0", optimizers, rates, callback)

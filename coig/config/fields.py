@@ -20,7 +20,7 @@ from coig.text.language_codes import Language as Language
 MULTIRUN = Path("multirun")  # the folder of studies, relative to the working directory
 SAMPLE = Path(__file__).parents[1] / "sample"
 SAMPLE_PREFIX = "sample:"
-SAMPLE_QUERIES = "sample:queries.jsonl"
+SHIPPED_QUERIES = {"sample": "sample:queries.jsonl", "domain": "sample:domain.jsonl"}  # by the value of `queries`
 HERE = {"here": True}  # the validation context on the machine where the config will be used
 ROW_FILES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")  # what a file of queries may be
 HELD_OUT = "held_out"  # value of `queries`: the prompts of the creative examples that an arm was not trained on
@@ -74,7 +74,7 @@ def _folder(text: str, info: ValidationInfo) -> str:
 
 
 def _queries(text: str, info: ValidationInfo) -> str:
-    return text if text in ("sample", HELD_OUT) else _file(text, info)
+    return text if text in (*SHIPPED_QUERIES, HELD_OUT) else _file(text, info)
 
 
 def _file_pattern(text: str, info: ValidationInfo) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from coig.config.fields import (
     HELD_OUT,
-    SAMPLE_QUERIES,
+    SHIPPED_QUERIES,
     ArmNames,
     FilePatterns,
     FolderName,
@@ -81,7 +81,7 @@ class GenerateConfig(Node):
         """Path of the file of queries; None for each arm's own held-out prompts."""
         if self.queries == HELD_OUT:
             return None
-        return local_path(SAMPLE_QUERIES if self.queries == "sample" else self.queries)
+        return local_path(SHIPPED_QUERIES.get(self.queries, self.queries))
 
     @property
     def queries_name(self) -> str:

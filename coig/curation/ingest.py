@@ -20,9 +20,9 @@ from coig.errors import DataError
 from coig.files.rows import Damaged, read_rows
 from coig.records.record import describe_error
 from coig.text.cleaning import clean_text
+from coig.text.language import language_of, script_share
 from coig.text.markup import strip_html
 from coig.text.personal_data import find_personal_data
-from coig.text.script import language_of, script_share
 
 log = logging.getLogger(__name__)
 AT_A_TIME = 1000  # rows in a transaction

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field
 
 from coig.records.record import Record, Text
-from coig.text.language import language_code
+from coig.text.language_codes import language_code
 
 State = Literal[
     "ingested",  # read, and within the rules of length, language and date

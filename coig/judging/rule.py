@@ -19,7 +19,7 @@ from coig.judging.scores import SCORED, opinion_by_scores
 from coig.llm.tokens import NONE, Prices, Usage
 from coig.records.judgment import JudgeFacts
 from coig.text.diversity import self_repetition
-from coig.text.script import HAN, HAN_PER_WORD, LATIN_LETTERS, LATIN_WORD
+from coig.text.language import HAN, HAN_PER_WORD, LATIN_LETTERS, LATIN_WORD
 
 VERSION = 1  # of the rule above; another rule is another judge
 TOKEN = re.compile(f"{HAN.pattern}|[{LATIN_LETTERS}]+")

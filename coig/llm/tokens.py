@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coig.text.script import HAN
+from coig.text.language import HAN
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,15 @@ def find_database(study: Path, url: str | None) -> Path | str | None:
     return url or (file if file.exists() else None)
 
 
+def judged_languages(place: Path | str) -> list[str]:
+    """Return the languages in which people have judged, without a look at what they said."""
+    database = open_database(place, TABLES)
+    with database.reading() as connection:
+        rows = connection.execute(select(TASKS.c.lang).join(EVENTS, EVENTS.c.task == TASKS.c.id).distinct()).all()
+    database.close()
+    return [str(lang) for (lang,) in rows]
+
+
 def collect_from(place: Path | str, study: str) -> Collected | None:
     """Return a study's judgments for its evaluation, and log that it was unblinded; None if nobody has judged."""
     database = open_database(place, TABLES)

@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from coig.errors import DataError
 from coig.records.record import LanguageName, Record, Text, read_records
-from coig.text.script import HAN, HAN_PER_WORD, LATIN_WORD
+from coig.text.language import HAN, HAN_PER_WORD, LATIN_WORD
 
 NAMES = {  # field → what data sets call it
     "lang": ("lang", "language"),

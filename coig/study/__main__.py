@@ -1,31 +1,41 @@
-"""List, show, compare and delete studies and their arms.
+"""List, show, compare and delete studies and their arms; register a study's plan; put all in one table.
 
 python -m coig.study list                     # every study: its arms, their status, hours, answers
 python -m coig.study show STUDY               # one study's arms: data, model, losses, times, revision
 python -m coig.study compare STUDY [ARM …]    # the settings in which its arms differ
 python -m coig.study rm STUDY [ARM …]         # delete, after a question
+python -m coig.study register STUDY plan.yaml # fix hypotheses and sample size before outcomes exist
+python -m coig.study table 'multirun/*' -o results.parquet   # every arm, language and measure; or results.csv
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
+from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 from rich.text import Text
 
 from coig.config.command_line import run_tool, show_messages
 from coig.config.differences import flatten
-from coig.config.fields import MULTIRUN
+from coig.config.fields import MULTIRUN, FolderName
 from coig.config.stored import dump_config
-from coig.display.terminal import make_console, make_table
+from coig.display.numbers import number
+from coig.display.tables import Column, drop_empty_columns, fill_table, text_column, value_column
+from coig.display.terminal import make_console, make_table, print_table
 from coig.errors import ConfigError, suggestion
-from coig.files.atomic import read_jsonl, remove_folder
+from coig.files.atomic import read_jsonl, remove_folder, write_atomic
+from coig.files.tables import write_csv
 from coig.study.arm import LOCK, Arm
 from coig.study.find import find_arms, find_study
 from coig.study.manifest import Manifest
+from coig.study.registration import FILE, register
+from coig.study.results import results
 
 COLOURS = {"done": "green", "running": "yellow", "failed": "red"}
 
@@ -41,7 +51,7 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigError(f"{command}: no such command" + suggestion(command, list(COMMANDS)))
     if command == "list" and names:
         raise ConfigError(f"list {names[0]}: takes no name; show {names[0]} shows one study")
-    if command != "list" and not names:
+    if command not in ("list", "table") and not names:
         raise ConfigError(f"{command}: of which study? python -m coig.study list names them")
     COMMANDS[command](names)
 
@@ -118,6 +128,47 @@ def _compare(names: Sequence[str]) -> None:
     make_console().print(table)
 
 
+def _register(names: Sequence[str]) -> None:
+    """Store the plan in the named file as the named study's, and print its hash."""
+    if len(names) != 2:
+        raise ConfigError(
+            "register: give the study and the file of its plan, python -m coig.study register STUDY plan.yaml"
+        )
+    name, file = names
+    try:
+        TypeAdapter(FolderName).validate_python(name)
+    except ValidationError as error:
+        raise ConfigError(f"register {name}: {error.errors()[0]['ctx']['error']}") from None
+    found = register(MULTIRUN / name, Path(file))
+    print(f"{MULTIRUN / name / FILE}: {len(found.plan.hypotheses)} hypotheses, at {found.registered.isoformat()}")
+    print(f"sha256 {found.sha256}")
+    print("Publish this hash, in a repository or a mail: it shows later that the plan was there, and is unchanged.")
+
+
+def _tabulate(arguments: Sequence[str]) -> None:
+    """Write what was measured of the named studies to the file after -o, Parquet or CSV; print it without one."""
+    names, file = list(arguments), None
+    if "-o" in names:
+        place = names.index("-o")
+        if len(names[place:]) != 2 or not names[-1].endswith((".parquet", ".csv")):
+            raise ConfigError("table: end with -o and one file, results.parquet or results.csv")
+        names, file = names[:place], Path(names[-1])
+    frame = results(*names)
+    if file is None:
+        table = fill_table(frame.iter_rows(named=True), [_column(name, kind) for name, kind in frame.schema.items()])
+        print_table(make_console(), drop_empty_columns(table))
+        return
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_atomic(file, buffer.getvalue() if file.suffix == ".parquet" else write_csv(frame))
+    print(f"{file}: {len(frame):,} rows of {frame['study'].n_unique()} studies")
+
+
+def _column(name: str, kind: pl.DataType) -> Column:
+    """Return a column of a frame as it is printed: numbers are aligned to the right."""
+    return value_column(name, number, name) if kind.is_numeric() else text_column(name, name)
+
+
 def _remove(names: Sequence[str]) -> None:
     """Ask, then delete the named arms of a study, or the whole study. Raises ConfigError if an arm is in use."""
     study, arms = _chosen(names)
@@ -150,6 +201,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "show": _show,
     "compare": _compare,
     "rm": _remove,
+    "register": _register,
+    "table": _tabulate,
 }
 
 

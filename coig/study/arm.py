@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,14 @@ class Arm:
         lines = read_jsonl(self.metrics) if self.metrics.exists() else ()
         values = [line[name] for _, text in lines if name in (line := json.loads(text))]
         return float(values[-1]) if values else None
+
+    def held_out_losses(self, langs: Iterable[str]) -> dict[str, float]:
+        """Return the loss on held-out creative answers by language, in nats per token, from the last validation.
+
+        Languages without held-out triplets are left out.
+        """
+        losses = {lang: self.last_metric(f"validation/loss/creative/{lang}/answer") for lang in langs}
+        return {lang: loss for lang, loss in losses.items() if loss is not None}
 
     def generations(self, queries: str) -> Path:
         """Return the path of the arm's answers to a file of queries, given by its stem."""

@@ -7,7 +7,7 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser
 
-from coig.text.script import HAN_LETTERS
+from coig.text.language import HAN_LETTERS
 
 BLOCKS = (
     *("address", "article", "aside", "blockquote", "dd", "div", "dl", "dt", "figcaption", "figure", "footer", "header"),

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch.distributed.checkpoint import CheckpointException
+from torch.distributed.checkpoint.api import CheckpointException
 
 from coig.study.arm import Arm
 from coig.training.failures import check_weights

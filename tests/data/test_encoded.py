@@ -11,10 +11,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hydra import compose, initialize_config_dir
 
 from coig.config import TrainConfig
-from coig.config.command_line import CONF
 from coig.config.loading import load_config
 from coig.data import encoded as dataset
 from coig.data.encoded import EncodedSet, encode_mixture
@@ -23,6 +21,7 @@ from coig.data.mixture import build_mixture
 from coig.data.tokenizer import load_tokenizer
 from coig.errors import DataError
 from tests.conftest import ROOT, SHARED
+from tests.data.reading import composed
 from tests.forked import Forked
 
 SYSTEM = "You are a helpful assistant."
@@ -37,8 +36,7 @@ TARGETS = {
 
 
 def train_config(*overrides: str) -> TrainConfig:
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return load_config(compose("train", overrides=list(overrides)))
+    return load_config(composed("train", *overrides))
 
 
 def encode(*overrides: str) -> tuple[EncodedSet, EncodedSet]:

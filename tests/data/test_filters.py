@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
 from coig.data.mixture import Mixture, build_mixture
 from coig.errors import DataError
-from tests.data.reading import data_config
-
-
-def written(file: Path, rows: list[dict[str, Any]]) -> str:
-    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return str(file)
+from tests.data.reading import data_config, written
 
 
 def triplets(mixture: Mixture) -> set[tuple[str, str]]:

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +6,9 @@ import pytest
 
 from coig.data.mixture import Mixture, build_mixture, order_of
 from coig.errors import ConfigError, DataError
-from tests.data.reading import data_config
+from tests.data.reading import about, data_config, written
 
 QUERY = {"id": "q", "lang": "en", "genre": "poetry", "query": "Write a poem!"}
-
-
-def written(file: Path, rows: list[Any]) -> str:
-    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return str(file)
 
 
 def rows(count: int, **more: Any) -> list[dict[str, Any]]:
@@ -28,10 +22,6 @@ def ids(mixture: Mixture) -> set[str]:
 def counts(mixture: Mixture) -> tuple[int, int, int]:
     kinds = list(zip(mixture.train["kind"], mixture.train["lang"], strict=True))
     return kinds.count(("creative", "zh")), kinds.count(("general", "zh")), kinds.count(("general", "en"))
-
-
-def about(mixture: Mixture, pool: str) -> dict[str, Any]:
-    return next(source for source in mixture.sources if source["pool"] == pool)
 
 
 @pytest.mark.parametrize(
@@ -82,31 +72,6 @@ def test_validation_is_the_same_in_every_arm_and_never_trained_on() -> None:
     assert len(mixtures[0].validation) == 6 + 16 + 16
     trained = {name for mixture in mixtures for name in ids(mixture)}
     assert not trained & set(mixtures[0].validation["id"])
-
-
-def test_creative_sources_are_joined_counted_apart_and_nested(tmp_path: Path) -> None:
-    first = [{"id": f"a{n}", "prompt": f"p{n}", "reasoning": "r", "answer": f"one {n}"} for n in range(30)]
-    second = [{"id": f"a{n}", "prompt": f"q{n}", "reasoning": "r", "answer": f"two {n}"} for n in range(10)]
-    paths = {
-        "creative__path": written(tmp_path / "first.jsonl", first),
-        "creative__also__own__path": written(
-            tmp_path / "second.jsonl", [*second, {**first[0], "id": "b"}, {**first[1], "id": "c"}]
-        ),
-    }
-    config = data_config(ratio="0", validation__creative=4, **paths)
-    mixture = build_mixture(config, seed=0)
-    pools = ("data.creative", "data.creative.also.own")
-    held_out = mixture.validation.filter(pl.col("pool").is_in(pools))
-    assert (len(mixture.train), len(held_out)) == (36, 4)
-    assert [about(mixture, pool)["usable"] for pool in pools] == [30, 10]
-    assert [about(mixture, pool)["duplicates"] for pool in pools] == [0, 2]
-    assert {one.source for one in mixture.examples(mixture.train)} == {"first", "own"}
-    sizes = [build_mixture(data_config(ratio="0", creative__size=size, **paths), 0).train for size in (10, 20)]
-    small, large = (set(train.select("pool", "id").iter_rows()) for train in sizes)
-    assert small < large
-    assert 1 <= sum(pool == pools[1] for pool, _ in large) <= 10  # in proportion, not one source after the other
-    alone = build_mixture(data_config(ratio="0", creative__path=paths["creative__path"]), seed=0)
-    assert set(alone.train["pool"]) == {"data.creative"}
 
 
 def test_creative_examples_can_be_held_out() -> None:

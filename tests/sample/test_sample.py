@@ -62,6 +62,16 @@ def test_two_queries_per_genre_and_language() -> None:
     assert all(counts[lang, genre] >= 2 for lang in ("zh", "en") for genre in [*PAPER, *FURTHER])
 
 
+def test_forty_english_queries_of_other_domains() -> None:
+    queries = read_queries(SAMPLE / "domain.jsonl")
+    assert Counter(query.lang for query in queries) == {"en": 40}
+    assert set(Counter(query.genre for query in queries).values()) == {4}
+    creative = read_queries(SAMPLE / "queries.jsonl")
+    assert not {query.genre for query in queries} & {query.genre for query in creative}
+    assert not {query.id for query in queries} & {query.id for query in creative}
+    assert min(len(query.query) for query in queries) >= 150
+
+
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_general_examples_are_what_the_generator_writes(lang: str) -> None:
     lines = (SAMPLE / f"general_{lang}.jsonl").read_text(encoding="utf-8").splitlines()

@@ -65,7 +65,7 @@ def bracket_of(found: Crossing) -> tuple[float, float]:
 
 
 def test_where_the_papers_arms_equal_general_data() -> None:
-    """Chinese 6.0 (2.3–7.9), tested arms 1.2–12; English > 12 (10.6–> 12), tested arms 6–> 12."""
+    """Chinese 6.0 (2.3–7.9), tested arms 1.2–12; English > 12 (10.6 to > 12), tested arms 6 to > 12."""
     zh, en = find_crossing(paper("zh")), find_crossing(paper("en"))
     assert [round(float(end), 1) for end in (zh.point, zh.low, zh.high)] == [6.0, 2.3, 7.9]
     assert bracket_of(zh) == (1.2, 12.0)

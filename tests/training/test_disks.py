@@ -15,10 +15,11 @@ import pytest
 from coig.study.arm import Arm
 from tests.conftest import ROOT, Command, outside
 from tests.forked import Forked
+from tests.small_model import SMALL_MODEL
 
 SMALL = (
     *("data.ratio=0", "data.creative.size=24", "data.validation.general=1", "model.max_length=160"),
-    *("trainer.global_batch_size=4", "study=s"),
+    *("trainer.global_batch_size=4", "study=s", *SMALL_MODEL),
 )
 TINY = (*SMALL, "trainer.max_epochs=1", "logger=none")
 LIMIT = 1_000_000  # bytes of a file

@@ -18,9 +18,10 @@ from coig.study.arm import Arm
 from tests.conftest import ROOT, Command, outside
 from tests.forked import PATIENCE, started_ranks
 from tests.models.test_causal_lm import TINY
+from tests.small_model import SMALL_MODEL
 
 TWO_STEPS = (
-    "model.weights=random",
+    *SMALL_MODEL,
     "data.ratio=0",
     "data.creative.size=33",  # so that the second step has a single example for two ranks
     "data.validation.general=1",
@@ -96,7 +97,8 @@ def test_the_first_rank_alone_holds_the_whole_model(tmp_path: Path) -> None:
 
 def test_two_processes_take_the_steps_of_one(command: Command, tmp_path: Path) -> None:
     changes = {}
-    start = load_model(TINY, seed=0).state_dict()
+    small = TINY.model_copy(update={"path": SMALL_MODEL[0].removeprefix("model.path=")})
+    start = load_model(small, seed=0).state_dict()
     for name, trainer in RANKS.items():
         settings = (*SETTINGS, *trainer, f"arm={name}", "study=ranks")
         if name == "one":

@@ -12,19 +12,21 @@ from coig.files.lock import locked
 from coig.study.arm import LOCK
 from tests.conftest import outside
 from tests.forked import Forked, started_ranks
+from tests.small_model import SMALL_MODEL
 
 SETTINGS = (
+    *SMALL_MODEL,
     "data.ratio=0",
-    "data.creative.size=8",
+    "data.creative.size=12",
     "data.validation.general=1",
     "model.max_length=160",
     "trainer.global_batch_size=2",
     "trainer.max_epochs=2",
-    "trainer.checkpoint_every=3",
+    "trainer.checkpoint_every=4",
     "logger=none",
     "study=killed",
 )
-STEPS = 8  # with checkpoints after 3, 4, 6 and 8
+STEPS = 12  # with checkpoints after 4, 6, 8 and 12
 CASES = {
     "plain": (),
     "adapters of a 4-bit base with dropout, 8-bit moments": (
@@ -87,7 +89,7 @@ def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> N
     overrides = CASES[case]
     finish(start(tmp_path, "whole", *overrides))
     metrics = tmp_path / "multirun" / "killed" / "cut" / "metrics.jsonl"
-    for count in (5, 7) if case == "plain" else (7,):  # 5: from the end of an epoch
+    for count in (5, 7) if case == "plain" else (5,):  # 7: from the end of an epoch
         kill_after(start(tmp_path, "cut", *overrides), metrics, count)
     finish(start(tmp_path, "cut", *overrides))
     check_as_a_whole_run(tmp_path)
@@ -97,10 +99,10 @@ def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> N
     "case", ["8-bit moments", *(pytest.param(case, marks=pytest.mark.slow) for case in list(SHARDED)[1:])]
 )
 def test_sharded_arms_train_on_while_a_checkpoint_is_written(case: str, tmp_path: Path) -> None:
-    """A kill meanwhile leaves the checkpoint before: here that of step 4, while that of step 6 is held up."""
+    """A kill meanwhile leaves the checkpoint before: here that of step 6, while that of step 8 is held up."""
     settings = (*SETTINGS, *SHARDED[case], "trainer.devices=2", "trainer.strategy=fsdp")
     arm = tmp_path / "multirun" / "killed" / "cut"
-    for name, hold_at in (("whole", None), ("cut", ".step-00000006.ckpt.partial/.metadata.tmp"), ("cut", None)):
+    for name, hold_at in (("whole", None), ("cut", ".step-00000008.ckpt.partial/.metadata.tmp"), ("cut", None)):
         with started_ranks(tmp_path, *settings, f"arm={name}", hold_at=hold_at) as ranks:
             if hold_at is None:
                 for rank in ranks:
@@ -113,8 +115,8 @@ def test_sharded_arms_train_on_while_a_checkpoint_is_written(case: str, tmp_path
                 rank.kill()
                 rank.wait()
         assert sorted(file.name for file in (arm / "checkpoints").iterdir()) == [
-            ".step-00000006.ckpt.partial",
-            "step-00000004.ckpt",
+            ".step-00000008.ckpt.partial",
+            "step-00000006.ckpt",
         ]
     check_as_a_whole_run(tmp_path)
 
@@ -123,7 +125,7 @@ def test_a_checkpoint_that_a_kill_cut_off_is_not_used(tmp_path: Path) -> None:
     """It has another name and is removed with the next one. Here minutes trigger it, and the last one is not kept."""
     run = start(tmp_path, "cut", "trainer.checkpoint_every=1000", "trainer.checkpoint_minutes=1e-6")
     arm = tmp_path / "multirun" / "killed" / "cut"
-    kill_after(run, arm / "metrics.jsonl", 3)
+    kill_after(run, arm / "metrics.jsonl", 5)
     checkpoint = max((arm / "checkpoints").glob("step-*.ckpt"))  # a kill may leave the one before, too
     unfinished = checkpoint.with_name(f".step-{STEPS:08}.ckpt.partial")
     unfinished.write_bytes(checkpoint.read_bytes()[:1000])

@@ -18,8 +18,9 @@ from coig.evaluation.measures.tables import compare_arms
 from coig.evaluation.preferences.win_rates import win_rates
 from coig.statistics.intervals import holm
 from coig.study.arm import Arm
+from coig.study.results import LOSS
 
-PREFERRED, LOSS = "win rate", "held-out loss"
+PREFERRED = "win rate"
 COUNTED = ("finished", "characters", "ttr_100", "mattr", "contaminated")
 CONTRASTS: dict[str, Any] = {
     **dict.fromkeys(("lang", "queries", "setting", "value", "arm", "opponent", "measure"), pl.String),
@@ -152,8 +153,8 @@ def _losses(contrasts: Sequence[Contrast], arms: Sequence[Arm]) -> Iterator[dict
 
     Losses are averaged over the seeds. There is one loss per arm, so the difference is not tested.
     """
-    losses = {arm.name: _held_out_losses(arm) for arm in arms}
-    asked = {arm.name: _conditions(arm) for arm in arms}
+    losses = {arm.name: arm.held_out_losses(LANGUAGES) for arm in arms}
+    asked = {arm.name: held_out_conditions(arm) for arm in arms}
     for one in contrasts:
         same = [(a, b) for a in one.arm.arms for b in one.opponent.arms if asked[a] == asked[b]]
         for lang in LANGUAGES:
@@ -164,16 +165,7 @@ def _losses(contrasts: Sequence[Contrast], arms: Sequence[Arm]) -> Iterator[dict
                 yield _about(one) | figures | {"lang": lang, "measure": LOSS, "finding": "not tested"}
 
 
-def _held_out_losses(arm: Arm) -> dict[str, float]:
-    """Return an arm's loss on held-out answers by language, in nats per token, from its last validation.
-
-    Languages without held-out triplets are left out.
-    """
-    losses = {lang: arm.last_metric(f"validation/loss/creative/{lang}/answer") for lang in LANGUAGES}
-    return {lang: loss for lang, loss in losses.items() if loss is not None}
-
-
-def _conditions(arm: Arm) -> str:
+def held_out_conditions(arm: Arm) -> str:
     """Return as JSON what two arms must share for their held-out losses to be comparable.
 
     That is the seed, the model, whether targets hold the reasoning, and the held-out triplets and their tokens.

@@ -58,9 +58,11 @@ def dose_text(dose: float | None, largest: float) -> str:
 
 
 def range_text(low: float | None, high: float | None, largest: float) -> str:
-    """Format two doses as "2.3–7.9"; a range that lies beyond the largest dose is "> 12"."""
+    """Format two doses as "2.3–7.9", as "2.3 to > 12" if they end beyond the largest one, as "> 12" if both do."""
     ends = dose_text(low, largest), dose_text(high, largest)
-    return ends[0] if ends[0] == ends[1] else "–".join(ends)
+    if ends[0] == ends[1]:
+        return ends[0]
+    return (" to " if ends[1].startswith(">") else "–").join(ends)
 
 
 def describe_threshold(row: Threshold) -> str:

@@ -10,8 +10,8 @@ import polars as pl
 from coig.config.fields import LANGUAGES
 from coig.records.answer import Answer
 from coig.study.roster import Roster
+from coig.text.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 from coig.text.lexical import Measures, measure_texts
-from coig.text.script import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
 
 DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
 SCHEMA = {

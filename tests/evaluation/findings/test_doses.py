@@ -62,6 +62,7 @@ def test_words_of_the_papers_threshold(paper: dict[str, pl.DataFrame]) -> None:
     )
     assert "bracket of tested arms 1.2–12)" in zh.main
     assert "as general at R₅₀ > 12 (95 %: 10." in en.main
+    assert "bracket of tested arms 6.0 to > 12)" in en.main
     assert "shown for no tested R" in en.main
 
 

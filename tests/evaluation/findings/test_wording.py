@@ -12,7 +12,7 @@ import pytest
 from coig.config import Question
 from coig.evaluation.findings import interpret
 from coig.evaluation.findings.cells import group_by_seed
-from coig.evaluation.findings.contrasts import LOSS, PREFERRED, contrast_table, find_contrasts
+from coig.evaluation.findings.contrasts import PREFERRED, contrast_table, find_contrasts
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures import measure
 from coig.evaluation.measures.answers import measure_answers
@@ -22,6 +22,7 @@ from coig.evaluation.preferences.win_rates import win_rates
 from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.find import make_roster
+from coig.study.results import LOSS
 from tests.studies import make_arm, make_group, roster_of
 
 QUESTION = Question(ask="Is it the reasoning?", compare="supervision", baseline="outcome")

@@ -1,0 +1,110 @@
+"""Collect all studies in one table: a row for each arm, language and measure, with what the arm is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from coig.config.differences import bears_on_results, flatten
+from coig.config.fields import LANGUAGES, MULTIRUN
+from coig.config.stored import dump_config
+from coig.errors import ConfigError, suggestion
+from coig.study.arm import Arm
+from coig.study.find import find_arms
+
+MEASURES: dict[str, Any] = {  # what evaluate.py writes of each arm; shares are 0–1
+    **dict.fromkeys(("lang", "arm", "measure"), pl.String),
+    **dict.fromkeys(("value", "low", "high"), pl.Float64),  # with its 95 % interval
+    "n": pl.Int64,  # answers, verdicts or ratings
+}
+FILE = Path("evaluation") / "measures.parquet"
+LOSS = "held-out loss"  # nats per token of held-out answers, after the last step
+FACTS: dict[str, Any] = {
+    **dict.fromkeys(("model", "status"), pl.String),
+    **dict.fromkeys(("seed", "creative", "general"), pl.Int64),
+    "dose": pl.Float64,  # general examples per creative one
+    **dict.fromkeys(("steps", "tokens"), pl.Int64),  # tokens: those that bore loss, over all steps
+    "hours": pl.Float64,
+    "revision": pl.String,
+}
+NAMED = ("arm", "study", "format", "seed")  # keys that are columns already
+
+
+def results(*studies: str | Path) -> pl.DataFrame:
+    """Return what was measured of studies, a row for each arm, language and measure.
+
+    The columns are study, those of MEASURES, those of FACTS, and each setting in which the arms differ, such as
+    `data.ratio`. Arms without an evaluation have their held-out loss only.
+
+    Args:
+        studies: names in `multirun/`, or paths; both may be patterns, such as `multirun/*`. None: all studies.
+
+    Raises ConfigError if there is no such study.
+    """
+    folders = dict.fromkeys(folder for text in studies or ("*",) for folder in _find_folders(str(text)))
+    arms = [arm for folder in folders for arm in find_arms(folder, None)]
+    rows = [{"study": folder.name} | row for folder in folders for row in _measured(folder)]
+    rows += [{"study": arm.study} | row for arm in arms for row in _losses(arm)]
+    frame = pl.DataFrame(rows, schema={"study": pl.String, **MEASURES})
+    about = _describe_arms(arms)
+    return frame.join(about, ["study", "arm"], "left", maintain_order="left") if arms else frame
+
+
+def _find_folders(text: str) -> list[Path]:
+    """Return the folders of studies that a name, path or pattern names."""
+    pattern = Path(text) if "/" in text else MULTIRUN / text
+    found = sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+    studies = [folder for folder in found if list(folder.glob("*/manifest.json")) or (folder / FILE).exists()]
+    if not studies:
+        known = sorted({file.parent.parent.name for file in MULTIRUN.glob("*/*/manifest.json")})
+        raise ConfigError(f"{text}: no study is there" + (suggestion(pattern.name, known) if known else ""))
+    return studies
+
+
+def _measured(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows that evaluate.py wrote of a study; none without an evaluation."""
+    file = folder / FILE
+    if file.exists():
+        yield from pl.read_parquet(file).select(list(MEASURES)).iter_rows(named=True)
+
+
+def _losses(arm: Arm) -> Iterator[dict[str, Any]]:
+    """Yield a row for each held-out loss of an arm."""
+    for lang, loss in arm.held_out_losses(LANGUAGES).items():
+        yield {"lang": lang, "arm": arm.name, "measure": LOSS, "value": loss}
+
+
+def _describe_arms(arms: Sequence[Arm]) -> pl.DataFrame:
+    """Return a row for each arm: study, arm, the columns of FACTS, and each setting in which the arms differ."""
+    settings = [flatten(dump_config(arm.config())) for arm in arms]
+    keys = dict.fromkeys(key for own in settings for key in own if key not in NAMED and bears_on_results(key))
+    differing = [key for key in keys if len({str(own.get(key)) for own in settings}) > 1]
+    columns = {key: _make_column(key, (own.get(key) for own in settings)) for key in differing}
+    facts = pl.DataFrame([_facts(arm) for arm in arms], schema={"study": pl.String, "arm": pl.String, **FACTS})
+    return facts.with_columns(columns.values())
+
+
+def _make_column(key: str, values: Iterable[Any]) -> pl.Series:
+    """Return a setting's values as a column: of numbers if all known ones are, else of texts."""
+    listed = list(values)
+    if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in listed):
+        return pl.Series(key, listed, pl.Float64 if any(isinstance(value, float) for value in listed) else pl.Int64)
+    return pl.Series(key, [None if value is None else str(value) for value in listed], pl.String)
+
+
+def _facts(arm: Arm) -> dict[str, Any]:
+    """Return the columns of FACTS for one arm, from its manifest; what it does not record is None."""
+    manifest = arm.manifest()
+    creative, general = (manifest.data.examples(kind) for kind in ("creative", "general"))
+    seconds, training = manifest.times.seconds, manifest.training
+    return {
+        **{"study": arm.study, "arm": arm.name, "model": manifest.model.name, "status": manifest.status},
+        **{"seed": manifest.seed, "creative": creative, "general": general},
+        "dose": general / creative if creative else None,
+        **{"steps": training and training.steps, "tokens": training and training.supervised_tokens},
+        "hours": None if seconds is None else seconds / 3600,
+        "revision": manifest.git and manifest.git.revision,
+    }

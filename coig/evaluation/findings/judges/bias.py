@@ -26,6 +26,7 @@ NAMES = {  # columns of `Traits.of_answers`
 }
 REPETITIVE = 0.2  # share of an answer's 4-grams that occurred in it before
 MOST_DOUBLINGS = 2.0  # of length between two answers; more count as so many
+WIDEST = 1.0  # of an interval of a bias; a wider one says nothing
 FAMILIES = (  # a distilled model is of the family that it was made from, so deepseek comes last
     *("qwen", "llama", "gemma", "gemini", "mixtral", "mistral", "glm", "chatglm", "internlm", "baichuan", "doubao"),
     *("claude", "gpt", "grok", "kimi", "minicpm", "minimax", "olmo", "phi", "hunyuan", "ernie", "yi", "deepseek"),
@@ -114,5 +115,7 @@ def _figure_of_trait(items: Items, name: str, difference: Floats) -> Figure:
         return Figure(name, note=f"could not run: answers differ in it for {count} prompts")
     people = estimate_slope(np.nanmean(items.people, axis=1), difference, prompts)
     bias = estimate_bias(items.pairs["soft"].to_numpy(), items.people, difference, prompts)
-    note = "" if bias is not None else "could not run: people agree no more than by chance"
+    if bias is not None and bias.low is not None and bias.high is not None and bias.high - bias.low > WIDEST:
+        bias = None
+    note = "" if bias is not None else "could not run: people agree too little, or on too few prompts, to tell"
     return Figure(name, bias, people, count, int(differ.sum()), note)

@@ -156,8 +156,9 @@ def _people_in_checks(people: People, check: str, lang: str) -> Probed | None:
 
 def _figure_of_wording(pairs: pl.DataFrame, by_pair: pl.DataFrame, facts: Any, judges: pl.DataFrame) -> Figure:
     """Return how often the verdicts of judges of the same model differ with the prompt."""
-    other_prompt = pl.col("prompt") != facts["prompt"]
-    same = judges.filter(other_prompt, model=facts["model"], lang=facts["lang"])["judge"].to_list()
+    same_model = pl.col("model") == pl.lit(facts["model"], pl.String)
+    other_prompt = pl.col("prompt").ne_missing(pl.lit(facts["prompt"], pl.String))
+    same = judges.filter(same_model, other_prompt, lang=facts["lang"])["judge"].to_list()
     both = pairs.join(by_pair.filter(pl.col("judge").is_in(same)), on=PAIR, suffix="_other")
     if both.is_empty():
         return Figure(WORDING, note="could not run: no other prompt of this model has judged these pairs")

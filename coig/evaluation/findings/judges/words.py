@@ -77,9 +77,9 @@ def _describe_judge(judge: str, card: pl.DataFrame) -> list[str]:
         sentences.append(told + ("" if told.endswith(".") else "."))
     alarms = [f"{row['figure']}, {_percent(row)}" for row in figures.values() if row["alarm"]]
     if alarms:
-        sentences.append(f"{judge} shows bias: {'; '.join(alarms)}.")
+        sentences.append(f"Alarms of {judge}: {'; '.join(alarms)}.")
     elif any(row["alarm"] is False for row in figures.values()):
-        sentences.append(f"{judge} shows no bias beyond chance in the probes that ran.")
+        sentences.append(f"{judge} raises no alarm in the probes that ran.")
     if missing := [row["figure"] for row in figures.values() if row["value"] is None]:
         sentences.append(f"{judge} was not probed for {len(missing)} of {len(figures)} figures; the table says why.")
     return sentences

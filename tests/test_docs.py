@@ -41,7 +41,7 @@ OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
     "judge": {"judge", "ask", "pairs_per_query", "probes", "name", "dry_run"},
     "curate": {"stage", "ingest", "dedupe"},
     "evaluate": {"judgments", "yardstick", "answers", "labels", "rating", "claims", "real_names"},
-    "power": {"effect", "raters", "agreement", "taste", "power"},
+    "power": {"effect", "raters", "agreement", "taste", "power", "spread"},
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OVERRIDES = re.compile(r"(-m )?'?[+~]?[a-z][\w.@/]*=[^ =…<]\S*.*")

@@ -40,7 +40,7 @@ def print_table(console: Console, table: Table, title: str | None = None) -> Non
                 Text(table.headings[column]), justify="left" if left else "right", no_wrap=not left, overflow="fold"
             )
         for row in table.rows:
-            printed.add_row(*(cell if isinstance(cell := row[column], Text) else Text(cell) for column in columns))
+            printed.add_row(*(Text(row[column]) for column in columns))
         console.print(printed)
 
 
@@ -49,7 +49,7 @@ def _columns_that_fit(table: Table, width: int) -> list[list[int]]:
 
     A table of one column gives [[0]].
     """
-    longest = [max(map(_cell_width, cells)) for cells in zip(table.headings, *table.rows, strict=True)]
+    longest = [max(map(cell_len, cells)) for cells in zip(table.headings, *table.rows, strict=True)]
     widths = [2 + (min(size, FOLDED) if left else size) for size, left in zip(longest, table.left, strict=True)]
     parts, used = [[0]], widths[0]
     for column, size in list(enumerate(widths))[1:]:
@@ -59,11 +59,6 @@ def _columns_that_fit(table: Table, width: int) -> list[list[int]]:
         parts[-1].append(column)
         used += size
     return parts
-
-
-def _cell_width(cell: str | Text) -> int:
-    """Return how many terminal columns a cell takes; a Chinese character takes two."""
-    return cell.cell_len if isinstance(cell, Text) else cell_len(cell)
 
 
 def make_table(title: str | None = None) -> RichTable:

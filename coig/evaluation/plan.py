@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Measure, Observed]]:
     """Yield for each language the first measure of a series that can be compared with general data alone."""
-    inputs = series.cells, series.names, series.reference, material.answers, material.compared, 0.1
+    inputs = series.cells, series.reference, material.answers, material.compared, 0.1
     measured = [(measure, part) for measure, part in observations(*inputs) if measure.margin is not None]
     for lang in LANGUAGES:
         for measure, part in measured:
@@ -110,8 +110,7 @@ def _rising(observed: Observed, measure: Measure) -> Responses | None:
 
     None if no curve can be fitted.
     """
-    assert observed.differences is not None
-    rising = observed.differences if measure.rises else observed.differences.mirrored()
+    rising = observed.rising(measure)
     fitted = fit(rising)
     return None if fitted is None else replace(rising, values=fitted.average(rising.doses, rising.doses))
 
@@ -139,7 +138,7 @@ def list_options(
     ratios = ",".join(dict.fromkeys(arm.manifest().data.ratio for arm in arms))
     yield Option(
         "one more seed (at best)",
-        scale_error(rising, seeds / (seeds + 1)),
+        scale_error(rising, seeds / (seeds + 1), seeds / (seeds + 1)),
         sum(arm.manifest().times.seconds or 0 for arm in arms) / 3600 / seeds if arms else None,
         _product(costs.per_answer, prompts * (count + 1)) if judged else 0.0,
         f"python train.py -m study={study} seed={seeds} data.ratio={ratios}{settings}",

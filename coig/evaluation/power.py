@@ -1,4 +1,4 @@
-"""Compute how many prompts and raters a study needs.
+"""Compute how many prompts, raters and seeds a study needs.
 
 python -m coig.evaluation.power effect=0.6 raters=4
 python -m coig.evaluation.power effect=0.6 judge=multirun/demo/evaluation/judges/NAME.json
@@ -8,6 +8,7 @@ raters     number of people who judge every prompt; with a judge's card, by defa
 agreement  correlation of two raters' verdicts on one prompt (0.2)
 taste      standard deviation of raters' own win rates: how much their tastes differ (0.05)
 power      the probability of detecting it (0.8)
+spread     standard deviation of an arm's win rate between seeds: how much training runs differ (0.03)
 judge      the card of a model judge: how many prompts it saves people, how many calls that takes, and what they cost
 pairs      with judge: pairs of arms that are compared (1)
 prompt_price, reply_price   with judge: price of a million tokens, in any currency
@@ -18,11 +19,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
+from rich.table import Table
+
 from coig.config.command_line import run_tool
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.power_with_judge import ASSUMED, WITH_JUDGE, parse_judge, plan_table
 from coig.statistics.power import Plan
+
+SEEDS = (1, 2, 3, 4, 5, 8, 12)
 
 
 def parse_plan(arguments: Sequence[str]) -> Plan:
@@ -46,15 +51,17 @@ def parse_plan(arguments: Sequence[str]) -> Plan:
         "agreement": 0 <= plan.agreement <= 1,
         "taste": plan.taste >= 0,
         "power": 0 < plan.power < 1,
+        "spread": plan.spread >= 0,
     }
     if wrong := [key for key, is_sound in ranges.items() if not is_sound]:
-        bounds = {"effect": "between 0.5 and 1", "raters": "at least 1", "agreement": "0 to 1", "taste": "at least 0"}
+        bounds = {"effect": "between 0.5 and 1", "raters": "at least 1", "agreement": "0 to 1"}
+        bounds |= dict.fromkeys(("taste", "spread"), "at least 0")
         raise ConfigError(f"{wrong[0]}={given[wrong[0]]:g}: must be {bounds.get(wrong[0], 'between 0 and 1')}")
     return plan
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print how many prompts are needed with 1, 2, the given and twice the given number of raters.
+    """Print how many prompts are needed with 1, 2, the given and twice the given number of raters, and by seeds.
 
     Print also which difference 204 and 353 prompts, the paper's numbers, can detect. With a judge's card, print instead
     how many prompts people need beside the judge.
@@ -73,14 +80,29 @@ def main(arguments: Sequence[str]) -> None:
         cells = str(raters), f"{plan.prompts(raters):,}", f"{other:,}" if other else "more raters are needed"
         table.add_row(*cells, style="bold" if raters == plan.raters else "")
     console.print(table)
+    console.print(_table_of_seeds(plan))
     console.print(
         f"Assumed: correlation of two raters' verdicts {plan.agreement:g}, standard deviation of tastes {plan.taste:g}."
+    )
+    console.print(
+        f"Standard deviation between seeds {plan.spread:g}; a study's own is in its report, under Noise floor."
     )
     for prompts in (204, 353):
         points = 100 * plan.detectable(prompts, plan.raters)
         console.print(
             f"{prompts} prompts and {plan.raters} raters can detect a difference of {points:.1f} points from 50 %."
         )
+
+
+def _table_of_seeds(plan: Plan) -> Table:
+    """Return the table of the prompts needed so that the win rate holds for newly trained arms, by number of seeds."""
+    table = make_table(f"Prompts needed with {plan.raters} raters, so that it holds for new seeds of both arms")
+    for heading in ("seeds an arm", "new prompts, new seeds"):
+        table.add_column(heading, justify="right")
+    for seeds in SEEDS:
+        needed = plan.prompts_for_new_seeds(seeds, plan.raters)
+        table.add_row(str(seeds), f"{needed:,}" if needed else "more seeds are needed")
+    return table
 
 
 def _print_with_judge(arguments: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from coig.config.fields import MULTIRUN, files_of
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.findings import interpret
 from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
+from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.measures import measure
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences import weigh
@@ -38,6 +39,7 @@ from coig.study.answers import choose_answers
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
 from coig.study.raters import name_raters
+from coig.study.registration import read_registered
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
@@ -105,7 +107,8 @@ def evaluate(config: EvaluateConfig) -> None:
         flagged = find_flagged(people) if people else []
         if flagged:
             tables["win_rates_unflagged"] = win_rates(judgments.without_raters(flagged).verdicts, roster.names)
-    findings = interpret(arms, roster, answers, judgments, tables, config.claims.margin / 100, material.compared)
+    conduct, plan = _describe_conduct(config, material), read_registered(material.study)
+    findings = interpret(arms, roster, answers, judgments, tables, conduct, plan, material.compared)
     tables |= findings.tables
     judges = _examine_judges(config, material)
     tables |= judges.tables if judges else {}
@@ -259,6 +262,13 @@ def _tabulate_judges(
         return None
     judges = tabulate_judges(judged, roster.names, genres)
     return judges if config.arms is None else judges.of(config.arms)
+
+
+def _describe_conduct(config: EvaluateConfig, material: Material) -> Conduct:
+    """Return what a registered plan is held against."""
+    left_out = set() if config.arms is None else set(material.roster.names) - set(config.arms)
+    judged = material.judged or ()
+    return Conduct(config.queries, config.claims.margin / 100, tuple(sorted(left_out)), judged)
 
 
 def _compared(tables: dict[str, pl.DataFrame]) -> set[str]:

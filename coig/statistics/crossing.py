@@ -9,9 +9,11 @@ Shapes: K arms, G places between the first and the last arm, … one entry per d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtrc
 
 from coig.statistics.intervals import Floats
 from coig.statistics.responses import Indices, Responses
@@ -76,6 +78,24 @@ def place_weights(doses: Floats) -> tuple[Floats, Floats]:
     weights[rows, left] = 1 - (steps - left)
     weights[rows, left + 1] += steps - left
     return weights, weights @ positions
+
+
+def same_crossing_p(several: Sequence[Responses]) -> float:
+    """Return p of the hypothesis that several independent sets of responses reach zero at the same dose.
+
+    The statistic is the smallest sum of squared distances from zero, in standard errors, over all doses, before the
+    first one and beyond the last one. It is χ² with one degree of freedom fewer than there are sets.
+
+    Args:
+        several: each of one data set, rising, with the same doses.
+    """
+    weights, _ = place_weights(several[0].doses)
+    values = np.array([one.values @ weights.T for one in several])
+    variances = np.array([((weights @ one.covariance.total) * weights).sum(axis=-1) for one in several])
+    distances = values / np.sqrt(variances)
+    before, beyond = np.minimum(0, distances[:, 0]), np.maximum(0, distances[:, -1])
+    smallest = min(float((part**2).sum(axis=0).min()) for part in (distances, before, beyond))
+    return float(chdtrc(len(several) - 1, smallest))
 
 
 def _first_rise(values: Floats, places: Floats) -> Floats:

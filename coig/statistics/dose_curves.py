@@ -38,7 +38,7 @@ LARGEST_LOGIT = 12.0
 MOST_ARMS = 12  # of the monotone curve, which tries every partition of the arms
 DRAWS = 20_000
 LEVEL = 0.05
-APART = 4.0  # a step and a slope that are both rejected must differ by this much in deviance
+APART = 4.0  # a step or a slope is named only if it is nearer than the other by so much in deviance
 Kind = Literal["no dose effect shown", "slope", "step", "neither", "cannot be told"]
 KINDS: tuple[Kind, ...] = ("no dose effect shown", "slope", "step", "neither", "cannot be told")
 
@@ -99,7 +99,7 @@ def fit_columns(responses: Responses, columns: Floats) -> float:
     The fit is as in `_fit_designs`. Without columns it is zero everywhere.
     """
     if not columns.shape[1]:
-        return float(responses.values @ np.linalg.solve(responses.covariance.of_prompts, responses.values))
+        return float(responses.values @ np.linalg.solve(responses.covariance.total, responses.values))
     return float(_fit_designs(responses, columns[None])[2][0])
 
 
@@ -109,7 +109,7 @@ def _fit_designs(responses: Responses, designs: Floats) -> tuple[Floats, Floats,
     For logits, the working responses and weights of a generalised linear model are updated REWEIGHTINGS times. The
     correlations between the arms stay as they were estimated.
     """
-    precision = np.linalg.inv(responses.covariance.of_prompts)[..., None, :, :]
+    precision = np.linalg.inv(responses.covariance.total)[..., None, :, :]
     target = values = responses.values[..., None, :]
     observed, scales = _slopes(values), np.ones_like(values)
     for _ in range(REWEIGHTINGS if responses.are_logits else 1):
@@ -231,14 +231,14 @@ def trend_p(responses: Responses, seed: int = 0) -> float:
     smallest = doses[doses > 0].min()
     shapes = [scale(doses) for scale, _ in SCALES.values()] + [doses / (doses + smallest)]
     shapes += [(np.arange(count) >= step).astype(np.float64) for step in range(1, count)]
-    precision = np.linalg.inv(responses.covariance.of_prompts)
+    precision = np.linalg.inv(responses.covariance.total)
     column = precision.sum(axis=1)
     contrasts = np.array([precision @ (shape - column @ shape / column.sum()) for shape in shapes])
-    covariance = contrasts @ responses.covariance.of_prompts @ contrasts.T
+    covariance = contrasts @ responses.covariance.total @ contrasts.T
     errors = np.sqrt(np.diag(covariance))
     observed = np.abs(contrasts @ responses.values / errors).max()
     rng = np.random.default_rng(seed)
-    noise = rng.standard_normal((DRAWS, count)) @ np.linalg.cholesky(responses.covariance.of_prompts).T
+    noise = rng.standard_normal((DRAWS, count)) @ np.linalg.cholesky(responses.covariance.total).T
     freedom = responses.covariance.prompts - 1
     largest = np.abs(noise @ contrasts.T / errors).max(axis=1) / np.sqrt(rng.chisquare(freedom, DRAWS) / freedom)
     return float((1 + (largest >= observed).sum()) / (1 + DRAWS))
@@ -248,8 +248,8 @@ def tell_slope_from_step(curves: Mapping[str, Curve], arms: int) -> Floats:
     """Return for each data set the index in KINDS of what the deviances of its curves show, (…).
 
     1. *No dose effect shown* if flat is not rejected. 2. *Slope* if the best step is rejected and the best smooth curve
-    is not; *step* the other way round. 3. If both are rejected, the one with the smaller deviance if they are APART,
-    else *neither*; if none is, it *cannot be told*. Fewer than four arms cannot tell the two apart.
+    is nearer by more than APART; *step* the other way round. 3. Else *neither* if both are rejected, and it *cannot be
+    told* if one of them is not. Fewer than four arms cannot tell the two apart.
 
     Args:
         arms: K, of which the degrees of freedom follow.
@@ -259,12 +259,8 @@ def tell_slope_from_step(curves: Mapping[str, Curve], arms: int) -> Floats:
     if arms < 4:
         return np.where(flat, KINDS.index("no dose effect shown"), KINDS.index("cannot be told"))
     no_step, no_slope = step > chdtri(arms - 2, LEVEL), smooth > chdtri(arms - 3, LEVEL)
-    nearer = np.where(smooth < step, KINDS.index("slope"), KINDS.index("step"))
-    both = np.where(np.abs(smooth - step) > APART, nearer, KINDS.index("neither"))
-    one = np.where(
-        no_step, KINDS.index("slope"), np.where(no_slope, KINDS.index("step"), KINDS.index("cannot be told"))
-    )
-    return np.where(flat, KINDS.index("no dose effect shown"), np.where(no_step & no_slope, both, one))
+    found = [flat, no_step & (step - smooth > APART), no_slope & (smooth - step > APART), no_step & no_slope]
+    return np.select(found, list(range(len(found))), KINDS.index("cannot be told"))
 
 
 def best_smooth(curves: Mapping[str, Curve]) -> Floats:

@@ -34,7 +34,7 @@ def add_arm(responses: Responses, dose: float, level: float) -> Responses:
     Its variance and its covariances with the others are the means of theirs: it would be judged on the same prompts,
     against the same opponent.
     """
-    covariance, count = responses.covariance.of_prompts, len(responses.doses)
+    covariance, count = responses.covariance.total, len(responses.doses)
     variance = float(np.diag(covariance).mean())
     shared = float((covariance.sum() - np.trace(covariance)) / (count * (count - 1)))
     place = int(np.searchsorted(responses.doses, dose))
@@ -49,10 +49,11 @@ def add_arm(responses: Responses, dose: float, level: float) -> Responses:
     )
 
 
-def scale_error(responses: Responses, factor: float) -> Responses:
-    """Return the responses with a variance `factor` times as large, for more prompts or seeds."""
-    covariance = replace(responses.covariance, of_prompts=factor * responses.covariance.of_prompts)
-    return replace(responses, covariance=covariance)
+def scale_error(responses: Responses, of_prompts: float, of_seeds: float = 1.0) -> Responses:
+    """Return the responses with the variances of prompts and of seeds so many times as large, for more of them."""
+    before = responses.covariance
+    seeds = None if before.of_seeds is None else of_seeds * before.of_seeds
+    return replace(responses, covariance=replace(before, of_prompts=of_prompts * before.of_prompts, of_seeds=seeds))
 
 
 def expect_interval(design: Responses, largest: float, seed: int = 0) -> Expected:
@@ -62,7 +63,7 @@ def expect_interval(design: Responses, largest: float, seed: int = 0) -> Expecte
         design: one data set, rising.
         largest: the largest dose of all designs that are compared; ∞ counts as this dose in the width.
     """
-    root = np.linalg.cholesky(design.covariance.of_prompts)
+    root = np.linalg.cholesky(design.covariance.total)
     noise = np.random.default_rng(seed).standard_normal((STUDIES, len(design.doses))) @ root.T
     found = find_crossing(replace(design, values=design.values + noise))
     widths = interval_width(found.low, found.high, largest)

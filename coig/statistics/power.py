@@ -1,4 +1,4 @@
-"""Compute how many prompts and raters a study of pairwise verdicts needs."""
+"""Compute how many prompts, raters and seeds a study of pairwise verdicts needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Plan:
     """The plan of a study of pairwise verdicts in which every rater judges every prompt.
 
     effect: the win rate to detect, 0.5–1. agreement: correlation of two raters' verdicts on a prompt. taste: standard
-    deviation of the raters' own win rates. power: probability of detecting the effect.
+    deviation of the raters' own win rates. power: probability of detecting the effect. spread: standard deviation of an
+    arm's win rate between seeds.
     """
 
     effect: float
@@ -25,6 +26,7 @@ class Plan:
     agreement: float = 0.2
     taste: float = 0.05
     power: float = 0.8
+    spread: float = 0.03
 
     def error(self, prompts: float, raters: float) -> float:
         """Compute the standard error of a win rate near one half, for these raters and new prompts."""
@@ -43,9 +45,21 @@ class Plan:
         """
         if raters < 2:
             return None
-        wanted = (self.effect - 0.5) / (stdtrit(raters - 1, 0.975) + ndtri(self.power))
-        rest = wanted**2 - self.taste**2 / raters
-        return math.ceil(self.error(1, raters) ** 2 / rest) if rest > self.error(1, raters) ** 2 / MOST else None
+        return self._prompts_beside(self.taste**2 / raters, raters - 1, raters)
+
+    def prompts_for_new_seeds(self, seeds: int, raters: int) -> int | None:
+        """Compute how many prompts detect the effect so that it holds for new seeds of both arms; None above MOST.
+
+        The seeds add 2 · spread² / seeds to the variance, and Student's t has 2 · (seeds − 1) degrees of freedom. Each
+        seed of one arm is compared with one of the other.
+        """
+        return None if seeds < 2 else self._prompts_beside(2 * self.spread**2 / seeds, 2 * (seeds - 1), raters)
+
+    def _prompts_beside(self, variance: float, freedom: int, raters: int) -> int | None:
+        """Compute how many prompts detect the effect beside a further variance; None above MOST."""
+        wanted = (self.effect - 0.5) / float(stdtrit(freedom, 0.975) + ndtri(self.power))
+        of_prompt, rest = self.error(1, raters) ** 2, wanted**2 - variance
+        return math.ceil(of_prompt / rest) if rest > of_prompt / MOST else None
 
     def prompts_with_judge(self, raters: int, correlation: float, further: int) -> int:
         """Compute how many of people's prompts detect the effect if a judge has judged further ones, for these raters.

@@ -25,7 +25,8 @@ class Covariance:
     """The covariance of K estimates whose observations are clustered.
 
     of_prompts: (…, K, K), with clusters of prompts. of_raters, of_cells: (…, K, K), with clusters of raters and of
-    (prompt, rater); None for one rater. prompts, raters: numbers of clusters.
+    (prompt, rater); None for one rater. prompts, raters: numbers of clusters. of_seeds: (…, K, K), what the estimates
+    owe to the trained seeds, with seed_freedom degrees of freedom; None if it is not known.
     """
 
     of_prompts: Floats
@@ -33,6 +34,13 @@ class Covariance:
     of_raters: Floats | None = None
     of_cells: Floats | None = None
     raters: int = 1
+    of_seeds: Floats | None = None
+    seed_freedom: int = 0
+
+    @property
+    def total(self) -> Floats:
+        """The covariance over new prompts and new seeds, (…, K, K), for the same raters."""
+        return self.of_prompts if self.of_seeds is None else self.of_prompts + self.of_seeds
 
     def combine(self, matrix: Floats) -> Covariance:
         """Return the covariance of L linear combinations of the estimates; `matrix` is (…, L, K)."""
@@ -42,9 +50,8 @@ class Covariance:
 
         of_prompts = combined(self.of_prompts)
         assert of_prompts is not None
-        return replace(
-            self, of_prompts=of_prompts, of_raters=combined(self.of_raters), of_cells=combined(self.of_cells)
-        )
+        of_raters, of_cells, of_seeds = map(combined, (self.of_raters, self.of_cells, self.of_seeds))
+        return replace(self, of_prompts=of_prompts, of_raters=of_raters, of_cells=of_cells, of_seeds=of_seeds)
 
     def half_widths(self, matrix: Floats, new_raters: bool = False) -> Floats:
         """Return half the width of the 95 % interval of each combination, (…, L).
@@ -53,21 +60,24 @@ class Covariance:
             matrix: (L, K), the weights of the arms in each combination.
             new_raters: generalise to new raters too, with a two-way cluster-robust variance.
         """
-        of_prompts = _variances(self.of_prompts, matrix)
-        if not new_raters:
-            half: Floats = stdtrit(self.prompts - 1, 0.975) * np.sqrt(of_prompts)
-            return half
-        assert self.of_raters is not None
-        assert self.of_cells is not None
-        variance, freedom = combine_clusters(
-            of_prompts,
-            _variances(self.of_raters, matrix),
-            _variances(self.of_cells, matrix),
-            self.prompts,
-            self.raters,
-        )
-        wide: Floats = stdtrit(freedom, 0.975) * np.sqrt(variance)
-        return wide
+        variance = _variances(self.of_prompts, matrix)
+        freedom: Floats | float = self.prompts - 1
+        if new_raters:
+            assert self.of_raters is not None
+            assert self.of_cells is not None
+            of_raters, of_cells = _variances(self.of_raters, matrix), _variances(self.of_cells, matrix)
+            variance, freedom = combine_clusters(variance, of_raters, of_cells, self.prompts, self.raters)
+        if self.of_seeds is not None:
+            variance, freedom = self._with_seeds(variance, freedom, _variances(self.of_seeds, matrix))
+        half: Floats = stdtrit(freedom, 0.975) * np.sqrt(variance)
+        return half
+
+    def _with_seeds(self, variance: Floats, freedom: Floats | float, of_seeds: Floats) -> tuple[Floats, Floats]:
+        """Add the variance of the seeds; return the sum and its degrees of freedom (Satterthwaite 1946)."""
+        total = variance + of_seeds
+        with np.errstate(invalid="ignore"):
+            together = total**2 / (variance**2 / freedom + of_seeds**2 / self.seed_freedom)
+        return total, np.nan_to_num(together, nan=1.0)
 
 
 def _variances(covariance: Floats, matrix: Floats) -> Floats:
@@ -91,10 +101,10 @@ class Responses:
     @property
     def is_regular(self) -> bool:
         """Tell whether no combination of the arms is known without error, so that curves can be fitted."""
-        spread = np.sqrt(np.diagonal(self.covariance.of_prompts, axis1=-2, axis2=-1))
+        spread = np.sqrt(np.diagonal(self.covariance.total, axis1=-2, axis2=-1))
         if not (spread > 0).all():
             return False
-        correlations = self.covariance.of_prompts / (spread[..., :, None] * spread[..., None, :])
+        correlations = self.covariance.total / (spread[..., :, None] * spread[..., None, :])
         return bool(np.linalg.eigvalsh(correlations).min() > 1e-8)
 
     def half_widths(self, new_raters: bool = False) -> Floats:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from coig.config import Question
+from coig.evaluation.findings.by_arm import measures_by_arm
 from coig.evaluation.findings.caveats import (
     notes_on_answers,
     notes_on_damage,
@@ -28,6 +29,10 @@ from coig.evaluation.findings.claims import claim_table, signature_table
 from coig.evaluation.findings.contrasts import CONTRASTS, contrast_table, find_contrasts
 from coig.evaluation.findings.doses import dose_tables
 from coig.evaluation.findings.halves import halves_in_words
+from coig.evaluation.findings.look_ahead import look_ahead_table
+from coig.evaluation.findings.noise import noise_table, note_on_seeds
+from coig.evaluation.findings.orders import order_table
+from coig.evaluation.findings.registered import Conduct, RegisteredPlan, follow_plan
 from coig.evaluation.findings.thresholds import DoseAnswer, doses_in_words, threshold_claims
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures.tables import comparison_table
@@ -35,6 +40,7 @@ from coig.evaluation.preferences.judgments import Judgments
 from coig.evaluation.preferences.win_rates import win_rates
 from coig.records.answer import Answer
 from coig.study.arm import Arm
+from coig.study.registration import Registered
 from coig.study.roster import Roster
 
 log = logging.getLogger(__name__)
@@ -47,7 +53,8 @@ class Findings:
     `tables` are those of CLAIMS, SIGNATURES and CONTRASTS, and the tables of doses (`doses.TABLES`), by name. `margin`
     is the smallest advantage in win rate that matters, as a share. `doses` has an answer per language on how results
     depend on the ratio. `question` is the text of the study's question, None without one; `question_answers` has an
-    answer per language. `halves` has a sentence per pool filtered by diversity.
+    answer per language. `halves` has a sentence per pool filtered by diversity. `registered` is what became of the
+    study's registered plan, None without one.
     """
 
     tables: Mapping[str, pl.DataFrame]
@@ -57,6 +64,7 @@ class Findings:
     question_answers: tuple[QuestionAnswer, ...]
     halves: tuple[str, ...]
     notes: tuple[str, ...]
+    registered: RegisteredPlan | None = None
 
 
 def interpret(
@@ -65,7 +73,8 @@ def interpret(
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
-    margin: float,
+    conduct: Conduct,
+    plan: Registered | None = None,
     compared: Judgments | None = None,
 ) -> Findings:
     """Check the paper's claims, answer the study's question, and note what weakens the results.
@@ -76,10 +85,11 @@ def interpret(
         answers: the frame of `measure_answers`; None if no answers were read.
         judgments: people's; None if nobody judged.
         tables: the evaluation's tables by name.
-        margin: the smallest advantage in win rate that matters, as a share: 0.1 for 10 points.
+        plan: the study's registered plan; None without one.
         compared: people's judgments with the verdicts of model judges, which only the curves over the ratio show, as
             curves of their own; None without judges.
     """
+    margin = conduct.margin
     cells = group_by_seed(arms) if arms else group_strangers_by_seed(roster)
     pooled = _pool_seeds(cells, answers, judgments, tables) if _has_seeds(cells) else None
     rated = (judgments.ratings, judgments.scale) if judgments else (None,)
@@ -88,23 +98,32 @@ def interpret(
     contrasts = pl.DataFrame(schema=CONTRASTS)
     if question:
         contrasts = _contrast(question, cells, arms, answers, judgments, margin)
+    reference = Roster.of(cell.contestant for cell in cells).reference
     doses = dose_tables(cells, arms, answers, compared or judgments, margin)
     cell_of = {arm: cell.name for cell in cells for arm in cell.arms}
     at_twelve = claim_inputs[0].find_plain("10k")
     claimed = threshold_claims(doses["thresholds"], doses["doses"], cell_of.get(at_twelve or "", at_twelve))
     interpreted = {
+        "measures": measures_by_arm(tables, roster),
+        "noise": noise_table(cells, reference, answers, judgments, margin),
+        "orders": order_table(cells, arms, answers, judgments, margin),
+        "look_ahead": look_ahead_table(arms, judgments),
         "claims": claim_table(*claim_inputs, margin, claimed),
         "contrasts": contrasts,
         "signatures": signature_table(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
     }
+    registered = follow_plan(plan, conduct, cell_of, answers, judgments, doses["thresholds"]) if plan else None
+    if registered:
+        interpreted["registered"] = registered.table
     return Findings(
         tables=interpreted | doses,
         margin=margin,
-        doses=tuple(doses_in_words(doses["thresholds"], doses["amount_or_ratio"])),
+        doses=tuple(doses_in_words(doses)),
         question=question.ask if question else None,
         question_answers=tuple(answers_in_words(question, contrasts, margin)) if question else (),
         halves=halves_in_words(arms),
-        notes=tuple(_notes(arms, answers, judgments, tables)),
+        notes=(*_notes(arms, answers, judgments, tables), *(note_on_seeds(cells) if arms else ())),
+        registered=registered,
     )
 
 

@@ -52,7 +52,7 @@ def amount_rows(
         return
     predictors = _predictors(known, dosed)
     belonging = {arm: cell.name for cell in cells for arm in cell.arms}
-    for measure, part in _observed(belonging, list(known), dosed, answers, judgments, margin):
+    for measure, part in _observed(belonging, dosed, answers, judgments, margin):
         for lang in LANGUAGES:
             responses = _over_base(part.filter(lang=lang), dosed, measure)
             if responses is not None and responses.is_regular:
@@ -84,7 +84,6 @@ def _predictors(known: dict[str, Amounts], dosed: dict[str, str]) -> dict[str, F
 
 def _observed(
     cells: dict[str, str],
-    order: Sequence[str],
     dosed: dict[str, str],
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
@@ -93,15 +92,15 @@ def _observed(
     """Yield each measure with its observations, whose arms are cells; preference is of each dosed cell over its base.
 
     Args:
-        cells: the cell of each arm. order: the cells' names. dosed: the base of each cell with general data, the cell
-            of as many creative examples and no general ones.
+        cells: the cell of each arm. dosed: the base of each cell with general data, the cell of as many creative
+            examples and no general ones.
         margin: as in `observations`.
     """
-    yield from observations(cells, order, None, answers, judgments, margin)
+    yield from observations(cells, None, answers, judgments, margin)
     verdicts: dict[Measure, list[pl.DataFrame]] = {}
     for base in dict.fromkeys(dosed.values()):
         mine = [arm for arm, own in dosed.items() if own == base]
-        for measure, part in observations(cells, order, base, None, judgments, margin):
+        for measure, part in observations(cells, base, None, judgments, margin):
             if measure.name in (PREFERENCE, BY_JUDGES):
                 verdicts.setdefault(measure, []).append(part.filter(pl.col("arm").is_in(mine)))
     for measure, parts in verdicts.items():
@@ -118,7 +117,7 @@ def _over_base(part: pl.DataFrame, dosed: dict[str, str], measure: Measure) -> R
     prompts = dict(part.group_by("arm").agg(pl.col("query_id").n_unique()).iter_rows())
     if any(prompts.get(name, 0) < FEWEST for name in names):
         return None
-    means = respond(part, names, np.arange(len(names), dtype=np.float64).tolist())
+    means = respond(part, names, np.arange(len(names), dtype=np.float64).tolist(), measure)
     counts = np.array([prompts[name] for name in names], dtype=np.float64)
     scaled = means.logits(counts) if measure.is_share else means
     if paired:

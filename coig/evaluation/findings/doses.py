@@ -17,6 +17,7 @@ from coig.evaluation.findings.amounts import AMOUNT_OR_RATIO, amount_rows
 from coig.evaluation.findings.cells import Cell
 from coig.evaluation.findings.responses import Measure, Observed, estimate, observations
 from coig.evaluation.findings.series import FEWEST_DOSES, Series, find_series
+from coig.evaluation.findings.shifts import SHIFTS, Key, shift_rows, split_by_file
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.crossing import Crossing, find_crossing, place_weights
 from coig.statistics.dose_curves import (
@@ -70,6 +71,7 @@ THRESHOLDS: dict[str, Any] = {
 }
 TABLES = {
     **{"doses": DOSES, "dose_curves": DOSE_CURVES, "dose_fits": DOSE_FITS, "thresholds": THRESHOLDS},
+    "shifts": SHIFTS,
     "amount_or_ratio": AMOUNT_OR_RATIO,
 }
 NOT_NEAR = 0.75  # a further arm is proposed where no tested arm has more than this part in the interpolated response
@@ -92,16 +94,31 @@ def dose_tables(
         margin: the smallest advantage in win rate that matters, as a share.
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
+    crossings: dict[Key, dict[str, Responses]] = {}
     for series in find_series(cells, arms):
-        for measure, part in observations(series.cells, series.names, series.reference, answers, judgments, margin):
-            for lang in LANGUAGES:
-                about = {"lang": lang, "setting": series.setting, "measure": measure.name}
-                observed = estimate(part.filter(lang=lang), measure, series.doses, series.reference)
-                if observed is not None and len(set(observed.levels.doses)) >= FEWEST_DOSES:
-                    for name, block in describe(observed, measure, series):
-                        rows[name] += [about | row for row in block]
+        for file, part, judged in split_by_file(answers, judgments):
+            setting = ", ".join(filter(None, (series.setting, f"queries {file}" if file else "")))
+            for lang, measure, observed in _observe(series, part, judged, margin):
+                about = {"lang": lang, "setting": setting, "measure": measure.name}
+                for name, block in describe(observed, measure, series):
+                    rows[name] += [about | row for row in block]
+                if observed.differences is not None:
+                    key = lang, series.setting, measure.name
+                    crossings.setdefault(key, {})[file] = observed.rising(measure)
+    rows["shifts"] = list(shift_rows(crossings))
     rows["amount_or_ratio"] = list(amount_rows(cells, arms, answers, judgments, margin))
     return {name: make_table(name, block) for name, block in rows.items()}
+
+
+def _observe(
+    series: Series, answers: pl.DataFrame | None, judgments: Judgments | None, margin: float
+) -> Iterator[tuple[str, Measure, Observed]]:
+    """Yield what was measured of a series, by measure and language, where there are enough doses."""
+    for measure, part in observations(series.cells, series.reference, answers, judgments, margin):
+        for lang in LANGUAGES:
+            observed = estimate(part.filter(lang=lang), measure, series.doses, series.reference)
+            if observed is not None and len(set(observed.levels.doses)) >= FEWEST_DOSES:
+                yield lang, measure, observed
 
 
 def make_table(name: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
@@ -202,7 +219,7 @@ def _equality(observed: Observed, measure: Measure) -> dict[str, Any]:
     """Return the columns of THRESHOLDS on where the arms equal general data alone; none without it."""
     if observed.differences is None:
         return {}
-    rising = observed.differences if measure.rises else observed.differences.mirrored()
+    rising = observed.rising(measure)
     these = find_crossing(rising)
     found = {"r50": these.point, **_ends(these, ""), "r_min": these.shown}
     if observed.raters > 1:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from coig.evaluation.findings.cells import average_over_seeds, verdicts_between
 from coig.evaluation.findings.claims import EXCESS
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.intervals import FEWEST
-from coig.statistics.responses import Responses, estimate_responses
+from coig.statistics.noise import add_seeds
+from coig.statistics.responses import Indices, Responses, estimate_responses
 
 PREFERENCE, BY_JUDGES = "preference", "preference of judges, not calibrated"
 RATED = "rating: "  # before the dimension's name
-OBSERVATION = {**dict.fromkeys(("lang", "query_id", "rater", "arm"), pl.String), "value": pl.Float64}
+OBSERVATION = {  # arm: a cell; run: the arm of the cell, that is its seed; against: the arm it was compared with
+    **dict.fromkeys(("lang", "query_id", "rater", "arm", "run", "against"), pl.String),
+    "value": pl.Float64,
+}
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,14 @@ class Observed:
     prompts: tuple[int, ...]
     raters: int
 
+    def rising(self, measure: Measure) -> Responses:
+        """Return the differences from general data alone, with signs so that more is better."""
+        assert self.differences is not None
+        return self.differences if measure.rises else self.differences.mirrored()
+
 
 def observations(
     cells: Mapping[str, str],
-    order: Sequence[str],
     against: str | None,
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
@@ -86,33 +92,43 @@ def observations(
     """Yield each measure with its observations, columns as in OBSERVATION; preference first.
 
     Args:
-        cells: the cell of each arm. order: the cells' names in order.
+        cells: the cell of each arm.
         against: the cell over which the win rates are; None leaves preference out.
         margin: the smallest advantage in win rate that matters, as a share; for ratings, of the scale's length.
     """
     if judgments is not None and against is not None:
-        verdicts = _over(verdicts_between(judgments.verdicts, cells, order), against)
+        verdicts = _over(judgments.verdicts, cells, against)
         by_judge = pl.col("rater").is_in(list(judgments.judges))
         for name, part in ((PREFERENCE, verdicts.filter(~by_judge)), (BY_JUDGES, verdicts.filter(by_judge))):
             yield preference_of(name, margin), part
     if answers is not None:
-        averaged = average_over_seeds(answers, cells).with_columns(rater=pl.lit(""))
+        named = _name_cells(answers.with_columns(run="arm", rater=pl.lit("")), cells)
         for measure in automatic_measures(margin):
             value = pl.col(measure.name).cast(pl.Float64).alias("value")
-            yield measure, averaged.select("lang", "query_id", "rater", "arm", value).drop_nulls("value")
+            yield measure, named.with_columns(value).drop_nulls("value").select(list(OBSERVATION))
     if judgments is not None:
         length = judgments.scale[1] - judgments.scale[0]
-        ratings = judgments.ratings.filter(pl.col("arm").is_in(list(cells)))
-        named = ratings.with_columns(pl.col("arm").replace(dict(cells)))
-        for (dimension,), part in named.group_by("dimension", maintain_order=True):
+        rated = _name_cells(judgments.ratings.with_columns(run="arm"), cells)
+        for (dimension,), part in rated.group_by("dimension", maintain_order=True):
             yield rating_of(str(dimension), margin * length), part.select(list(OBSERVATION))
 
 
-def _over(verdicts: pl.DataFrame, opponent: str) -> pl.DataFrame:
-    """Return the scores of all cells over one, columns as in OBSERVATION."""
-    first = verdicts.filter(opponent=opponent).with_columns(value="score")
-    second = verdicts.filter(arm=opponent).with_columns(arm="opponent", value=1 - pl.col("score"))
-    return pl.concat([part.select(list(OBSERVATION)) for part in (first, second)])
+def _name_cells(frame: pl.DataFrame, cells: Mapping[str, str]) -> pl.DataFrame:
+    """Keep the rows of arms that belong to a cell, and add the columns `arm`, the cell, and `against`, null."""
+    kept = frame.filter(pl.col("run").is_in(list(cells)))
+    return kept.with_columns(arm=pl.col("run").replace(dict(cells)), against=pl.lit(None, pl.String))
+
+
+def _over(verdicts: pl.DataFrame, cells: Mapping[str, str], opponent: str) -> pl.DataFrame:
+    """Return the scores of all other cells over one, columns as in OBSERVATION."""
+    about = ("lang", "query_id", "rater")
+    sides = [
+        verdicts.select(*about, run="arm", against="opponent", value="score"),
+        verdicts.select(*about, run="opponent", against="arm", value=1 - pl.col("score")),
+    ]
+    both = pl.concat(sides).filter(pl.all_horizontal(pl.col("run", "against").is_in(list(cells))))
+    named = both.with_columns(arm=pl.col("run").replace(dict(cells)), other=pl.col("against").replace(dict(cells)))
+    return named.filter(pl.col("arm") != opponent, other=opponent).select(list(OBSERVATION))
 
 
 def estimate(
@@ -134,10 +150,10 @@ def estimate(
     names = [*arms, *([str(reference)] if with_reference else [])]
     if not arms or part.is_empty():
         return None
-    means = respond(part, names, [*(doses[arm] for arm in arms), *([np.inf] if with_reference else [])])
+    means = respond(part, names, [*(doses[arm] for arm in arms), *([np.inf] if with_reference else [])], measure)
     counts = [prompts[name] for name in names]
     scaled = means.logits(np.array(counts, dtype=np.float64)) if measure.is_share else means
-    if not (np.diagonal(scaled.covariance.of_prompts) > 0).all():
+    if not (np.diagonal(scaled.covariance.total) > 0).all():
         return None
     levels = scaled.of_first(len(arms))
     differences = None if own else levels
@@ -152,12 +168,17 @@ def estimate(
     )
 
 
-def respond(part: pl.DataFrame, names: Sequence[str], doses: Sequence[float]) -> Responses:
+def respond(part: pl.DataFrame, names: Sequence[str], doses: Sequence[float], measure: Measure) -> Responses:
     """Return the means of the named arms over their observations, columns as in OBSERVATION; every arm needs one."""
     kept = part.filter(pl.col("arm").is_in(list(names)))
-    place = {name: index for index, name in enumerate(names)}
-    codes: dict[str, Any] = {
-        key: np.unique(kept[key].to_numpy(), return_inverse=True)[1] for key in ("query_id", "rater")
-    }
-    arms = kept["arm"].replace_strict(place, return_dtype=pl.Int64).to_numpy()
-    return estimate_responses(np.array(doses), kept["value"].to_numpy(), arms, codes["query_id"], codes["rater"])
+    codes = number_levels(kept)
+    arms = kept["arm"].replace_strict({name: index for index, name in enumerate(names)}, return_dtype=pl.Int64)
+    observed = kept["value"].to_numpy(), arms.to_numpy(), codes["query_id"]
+    means = estimate_responses(np.array(doses), *observed, codes["rater"])
+    return add_seeds(means, *observed, codes["run"], codes.get("against"), measure.is_share)
+
+
+def number_levels(part: pl.DataFrame) -> dict[str, Indices]:
+    """Number the prompts, raters, runs and opponents of observations from 0, each (N,); opponents only if known."""
+    names = ("query_id", "rater", "run", *(["against"] if part["against"].null_count() < len(part) else []))
+    return {name: part[name].rank("dense").to_numpy().astype(np.intp) - 1 for name in names}

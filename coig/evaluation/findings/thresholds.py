@@ -14,7 +14,7 @@ from coig.config.fields import LANGUAGES
 from coig.display.numbers import number, p_value
 from coig.evaluation.findings.responses import PREFERENCE
 from coig.evaluation.findings.rule import in_points
-from coig.statistics.dose_curves import LEVEL
+from coig.statistics.dose_curves import APART, LEVEL
 
 Threshold = Mapping[str, Any]  # a row of THRESHOLDS, by column
 ASSUMED = (
@@ -33,16 +33,18 @@ class DoseAnswer:
     others: tuple[str, ...]
 
 
-def doses_in_words(thresholds: pl.DataFrame, amounts: pl.DataFrame) -> list[DoseAnswer]:
+def doses_in_words(tables: Mapping[str, pl.DataFrame]) -> list[DoseAnswer]:
     """Describe the thresholds of each language; the main measure is the first one, preference if there is any.
 
     Args:
-        thresholds: columns as in THRESHOLDS. amounts: columns as in AMOUNT_OR_RATIO.
+        tables: those of `doses.dose_tables`.
     """
     answers = []
     for lang in LANGUAGES:
-        sentences = [describe_threshold(row) for row in thresholds.filter(lang=lang).iter_rows(named=True)]
-        sentences += _describe_amounts(amounts.filter(lang=lang))
+        sentences = [describe_threshold(row) for row in tables["thresholds"].filter(lang=lang).iter_rows(named=True)]
+        shifts = [_describe_shift(row) for row in tables["shifts"].filter(lang=lang).iter_rows(named=True)]
+        sentences = [*sentences[:1], *shifts, *sentences[1:]]
+        sentences += _describe_amounts(tables["amount_or_ratio"].filter(lang=lang))
         if sentences:
             answers.append(DoseAnswer(lang, sentences[0], tuple(sentences[1:])))
     return answers
@@ -122,10 +124,17 @@ def _describe_shape(row: Threshold) -> str:
         "neither": "It is neither a slope nor one step",
         "cannot be told": "Whether it is a slope or a step cannot be told",
     }[row["shape"]]
-    text = f"{trend} {verdict}: {figures}."
+    rule = f"; a name needs a lead of {APART:g}" if row["shape"] in ("cannot be told", "neither") else ""
+    text = f"{trend} {verdict}: {figures}{rule}."
     if row["telling_dose"] is not None:
         text += f" An arm at R = {dose_text(row['telling_dose'], row['largest_dose'])} would tell best."
     return text
+
+
+def _describe_shift(row: Mapping[str, Any]) -> str:
+    """Return whether R₅₀ moves between files of queries, from a row of SHIFTS."""
+    where = f" ({row['setting']})" if row["setting"] else ""
+    return f"Queries {row['queries']}, R₅₀ of {row['measure']}{where}: {row['finding']} (p {p_value(row['p'])})."
 
 
 def _describe_amounts(amounts: pl.DataFrame) -> list[str]:

@@ -46,6 +46,12 @@ class Judgments:
         pairs = self.verdicts.filter(among & pl.col("opponent").is_in(list(arms)))
         return replace(self, verdicts=pairs, ranks=self.ranks.filter(among), ratings=self.ratings.filter(among))
 
+    def on_queries(self, queries: Collection[str]) -> Judgments:
+        """Return the judgments of answers to these queries, given by id."""
+        on = pl.col("query_id").is_in(list(queries))
+        verdicts, ranks, ratings = (frame.filter(on) for frame in (self.verdicts, self.ranks, self.ratings))
+        return replace(self, verdicts=verdicts, ranks=ranks, ratings=ratings)
+
     def without_raters(self, raters: Collection[str]) -> Judgments:
         """Return the judgments of all other raters."""
         others = ~pl.col("rater").is_in(list(raters))

@@ -1,10 +1,12 @@
-"""The columns of the report's tables: their headings and the format of their cells."""
+"""The columns of the report's tables: their headings and the format of their cells.
+
+Those about ratios, noise and the registered plan are in `ratio_columns.py`.
+"""
 
 from __future__ import annotations
 
 from coig.display.numbers import NONE, decimals_of, interval, number, p_value, percent, signed, yes_or_no
-from coig.display.tables import Column, Row, text_column, value_column
-from coig.evaluation.findings.thresholds import dose_text, range_text
+from coig.display.tables import Column, text_column, value_column
 
 THESE_RATERS, NEW_RATERS = "these raters, new prompts", "new raters too"
 
@@ -45,31 +47,6 @@ def _ranks(low: int | None, high: int | None) -> str:
     if low is None or high is None:
         return NONE
     return f"{low}" if low == high else f"{low}–{high}"
-
-
-def _dose_column(heading: str, field: str) -> Column:
-    """Return a column of a dose, which may lie beyond the largest one that was tested."""
-    return Column(heading, lambda row: dose_text(row[field], row["largest_dose"]))
-
-
-def _range_column(heading: str, low: str, high: str) -> Column:
-    """Return a column of two doses; a dash if they are unknown."""
-    return Column(heading, lambda row: _dose_range(row, low, high))
-
-
-def _dose_range(row: Row, low: str, high: str) -> str:
-    """Format two doses of a row as a range; a dash if they are unknown."""
-    return NONE if row[low] is None else range_text(row[low], row[high], row["largest_dose"])
-
-
-def _of_measure(row: Row, low: str, high: str) -> str:
-    """Format a measure's interval, of shares in per cent."""
-    return interval(row[low], row[high], percent if row["is_share"] else number)
-
-
-def _beyond(value: float | None) -> str:
-    """Format a number with one decimal; ∞ as such."""
-    return "∞" if value == float("inf") else number(value, 1)
 
 
 SOURCES = text_column("creative from", "sources")
@@ -273,48 +250,4 @@ CLAIMS = (
     value_column("excluded from (points)", percent, "excluded"),
     value_column("prompts needed", number, "prompts_needed"),
     text_column("why", "why"),
-)
-THRESHOLDS = (
-    text_column("measure", "measure"),
-    text_column("setting", "setting"),
-    value_column("arms", number, "arms"),
-    _dose_column("R₅₀", "r50"),
-    _range_column("95 %", "r50_low", "r50_high"),
-    _range_column("bracket", "bracket_low", "bracket_high"),
-    _range_column("95 %, new raters", "r50_low_raters", "r50_high_raters"),
-    _range_column("bracket, new raters", "bracket_low_raters", "bracket_high_raters"),
-    _dose_column("R_min", "r_min"),
-    _dose_column("R*", "r_best"),
-    _range_column("R*, 95 %", "r_best_low", "r_best_high"),
-    value_column("trend, p", p_value, "trend_p"),
-    text_column("slope or step", "shape"),
-)
-DOSES = (
-    text_column("measure", "measure"),
-    text_column("setting", "setting"),
-    text_column("arm", "arm"),
-    Column("R", lambda row: dose_text(row["dose"], 0)),
-    value_column("prompts", number, "prompts"),
-    Column("value", lambda row: percent(row["value"]) if row["is_share"] else number(row["value"])),
-    Column("95 %", lambda row: _of_measure(row, "low", "high")),
-    Column("95 %, new raters", lambda row: _of_measure(row, "low_raters", "high_raters")),
-)
-DOSE_FITS = (
-    text_column("measure", "measure"),
-    text_column("setting", "setting"),
-    text_column("curve", "curve"),
-    value_column("parameters", number, "parameters"),
-    value_column("deviance", _tenths, "deviance"),
-    value_column("weight %", percent, "weight"),
-    value_column("R₅₀", _beyond, "r50"),
-    value_column("95 %", lambda low, high: interval(low, high, _beyond), "r50_low", "r50_high"),
-)
-AMOUNT_OR_RATIO = (
-    text_column("measure", "measure"),
-    text_column("model", "model"),
-    value_column("arms", number, "arms"),
-    value_column("parameters", number, "parameters"),
-    value_column("deviance", _tenths, "deviance"),
-    value_column("p against all", p_value, "p"),
-    text_column("finding", "finding"),
 )

@@ -13,11 +13,12 @@ from markupsafe import Markup
 
 from coig.display.numbers import LANGUAGE_NAMES, NONE, interval, number, p_value
 from coig.display.tables import Row, render_markdown
+from coig.evaluation.findings.registered import RegisteredPlan
 from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
 from coig.evaluation.findings.thresholds import ASSUMED
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
 from coig.evaluation.report.results import Evaluation, split_by_language
-from coig.evaluation.report.sections import DOSE, JUDGES, QUESTION, SECTIONS
+from coig.evaluation.report.sections import DOSE, JUDGES, PLAN, QUESTION, SECTIONS
 from coig.evaluation.report.tables import arm_table, views_in
 from coig.text.language import HAN
 
@@ -44,6 +45,7 @@ CAPTIONS = {
     "in brackets). "
     "Thick line: 95 % interval for these raters and new prompts; thin line: for new raters too.",
 }
+EXPLORATORY = Markup(' <span class="mark">exploratory</span>')
 NO_CONTRAST = "No two arms differ only in what the question compares: train the other arms of the experiment."
 QUERY = ("query_id", "lang", "genre", "query")
 ANSWER = ("arm", "reasoning", "answer", "tokens", "language", "finished", "contaminated")
@@ -68,6 +70,8 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         study=evaluation.study,
         facts=_facts(evaluation),
         notes=evaluation.notes,
+        plan=_plan(evaluation),
+        exploratory=EXPLORATORY if _registered(evaluation) else "",
         dose=_dose(evaluation, svgs),
         methods=evaluation.methods,
         question=_question(evaluation),
@@ -81,14 +85,15 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
 
 
 def render_summary(evaluation: Evaluation) -> str:
-    """Render summary.md: ratios, the question's answers, judges, claims, the main tables and notes."""
-    parts = [f"# Study {evaluation.study}", *_dose_lines(evaluation), *question_lines(evaluation)]
+    """Render summary.md: plan, ratios, the question's answers, judges, claims, main tables and notes."""
+    parts = [f"# Study {evaluation.study}", *_plan_lines(evaluation), *_dose_lines(evaluation)]
+    parts += question_lines(evaluation)
     parts += [_told(answer.lang, answer.main, answer.others) for answer in evaluation.judges]
     if checked := _claims(evaluation):
         parts.append(_rule(evaluation))
     for lang, counts, claims in checked:
         parts += [f"## {LANGUAGE_NAMES[lang]}: claims ({counts})", "\n".join(map(_item, claims))]
-    for view in views_in("summary"):
+    for view in (view for view in views_in("summary") if view not in PLAN.views):
         for lang, cells in view.fill(evaluation):
             parts += [f"## {LANGUAGE_NAMES[lang]}{view.title}", render_markdown(cells)]
     if evaluation.methods:
@@ -96,6 +101,29 @@ def render_summary(evaluation: Evaluation) -> str:
     if evaluation.notes:
         parts.append("\n".join(f"- {note}" for note in evaluation.notes))
     return "\n\n".join(parts) + "\n"
+
+
+def _registered(evaluation: Evaluation) -> RegisteredPlan | None:
+    """Return what became of the study's registered plan; None without one."""
+    return evaluation.findings.registered if evaluation.findings else None
+
+
+def _plan(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return the template's variables of the section on the registered plan; None without one."""
+    found = _registered(evaluation)
+    return {"section": PLAN, "found": found, "tables": PLAN.tables(evaluation)} if found else None
+
+
+def _plan_lines(evaluation: Evaluation) -> list[str]:
+    """Return the registered plan as paragraphs of Markdown; an empty list without one."""
+    if (found := _registered(evaluation)) is None:
+        return []
+    lines = [f"## {PLAN.title}", f"{found.heading} {PLAN.opening}"]
+    for heading, cells in PLAN.tables(evaluation):
+        lines += [f"**{heading}**", render_markdown(cells)]
+    for title, sentences in (("Exclusions", found.exclusions), ("Deviations from the plan", found.deviations)):
+        lines += [f"**{title}**", "\n".join(f"- {sentence}" for sentence in sentences) or "None."]
+    return [*lines, "## Exploratory results"]
 
 
 def _dose_lines(evaluation: Evaluation) -> list[str]:

@@ -15,6 +15,10 @@ from coig.evaluation.findings.contrasts import CONTRASTS
 from coig.evaluation.findings.doses import TABLES as OF_DOSES
 from coig.evaluation.findings.judges import TABLES as OF_JUDGES
 from coig.evaluation.findings.judges import JudgeAnswer
+from coig.evaluation.findings.look_ahead import LOOK_AHEAD
+from coig.evaluation.findings.noise import NOISE
+from coig.evaluation.findings.orders import ORDERS
+from coig.evaluation.findings.registered import REGISTERED
 from coig.evaluation.measures.answers import SCHEMA as ANSWERS
 from coig.evaluation.measures.tables import AUTOMATIC, COMPARISONS, GENRES
 from coig.evaluation.preferences.agreement import AGREEMENT, RATERS, RATINGS
@@ -23,6 +27,7 @@ from coig.evaluation.preferences.win_rates import SCHEMA as WIN_RATES
 from coig.evaluation.reasoning.behaviour import BEHAVIOUR, BEHAVIOUR_SHARES, TRANSITIONS
 from coig.evaluation.reasoning.labellers import LABEL_AGREEMENT
 from coig.study.manifest import Manifest
+from coig.study.results import MEASURES
 from coig.study.roster import Roster
 
 # the columns of every table of an evaluation, in the order in which its files are listed
@@ -38,6 +43,7 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "agreement": AGREEMENT,
     "raters": RATERS,
     "ratings": RATINGS,
+    "registered": REGISTERED,
     "claims": CLAIMS,
     "contrasts": CONTRASTS,
     "signatures": SIGNATURES,
@@ -47,6 +53,10 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "label_agreement": LABEL_AGREEMENT,
     **OF_DOSES,
     **OF_JUDGES,
+    "orders": ORDERS,
+    "look_ahead": LOOK_AHEAD,
+    "noise": NOISE,
+    "measures": MEASURES,
 }
 
 

@@ -30,6 +30,15 @@ class Section:
         return [(f"{LANGUAGE_NAMES[lang]}{view.title}", table) for lang, view, table in filled]
 
 
+PLAN = Section(
+    "plan",
+    "The registered plan",
+    "What was fixed before there were outcomes, and what was found. Everything else in this report is exploratory.",
+    views=(tables.REGISTERED,),
+    key="R50, R*: in brackets the 95 % interval, for new raters too where there are several. It is as predicted if the "
+    "interval lies in the predicted range, and against the prediction if it lies outside. p (Holm): corrected for all "
+    "differences of the plan.",
+)
 QUESTION = Section(
     "question",
     "The question",
@@ -46,7 +55,7 @@ DOSE = Section(
     "The ratio",
     "How results depend on R, the number of general examples per creative one.",
     figures=("dose", "dose_measures"),
-    views=(tables.THRESHOLDS, tables.DOSES, tables.DOSE_FITS, tables.AMOUNT_OR_RATIO),
+    views=(tables.THRESHOLDS, tables.SHIFTS, tables.DOSES, tables.DOSE_FITS, tables.AMOUNT_OR_RATIO),
     key="R₅₀: where the arms equal general data alone. bracket: the tested arms between which it lies. R_min: from "
     "where the lower 95 % limit is beyond general data alone. R*: from where the arms are within the margin of the "
     "best. trend: MCP-Mod's test of any dose effect. deviance: χ² of the arms' distance from a curve. weight: "
@@ -169,6 +178,35 @@ SECTIONS = (
             tables.TRANSITIONS,
             tables.LABEL_AGREEMENT,
         ),
+    ),
+    Section(
+        "orders",
+        "Does the order survive?",
+        "Whether the ratios are in the same order under another setting, such as another learning rate, and under "
+        "another seed.",
+        views=(tables.ORDERS,),
+        key="τ: mean of Kendall's τ over the comparisons of two settings, or of two seeds of one setting: 1 if the "
+        "orders are equal, 0 by chance, −1 if one is turned round. Interval: over prompts. The row across seeds is "
+        "what chance in training does to the order. Preference: over general data alone of the same setting.",
+    ),
+    Section(
+        "look_ahead",
+        "Look ahead",
+        "Does the loss on held-out creative answers, known before anybody judges, order the arms as raters do?",
+        views=(tables.LOOK_AHEAD,),
+        key="τ: Kendall's, 1 if the arm with the lower loss is always the preferred one, −1 if never, 0 by chance. An "
+        "arm's preference is its mean score against the other arms. Interval: over prompts, for these arms. p: if the "
+        "loss ordered the arms at random; few arms cannot make it small (three 0.33, four 0.08, five 0.02).",
+    ),
+    Section(
+        "noise",
+        "Noise floor",
+        "What results owe to chance: to the prompts, seeds, learning rates and raters that happened to be taken.",
+        views=(tables.NOISE,),
+        key="share: of the variance of one observation, an answer's measure or a verdict, around its arm's mean "
+        "(Henderson 1953, method 1). in an arm: how many of them an arm has on average. error of an arm's mean: the "
+        "standard deviation that this source causes. answers: prompt × seed, told from the rest if several people "
+        "judged one. Seeds appear if an arm has several.",
     ),
     Section(
         "genres",

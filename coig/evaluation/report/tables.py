@@ -13,7 +13,7 @@ import polars as pl
 
 from coig.display.numbers import NONE, percent
 from coig.display.tables import Column, Table, drop_empty_columns, fill_table
-from coig.evaluation.report import columns, judge_columns
+from coig.evaluation.report import columns, judge_columns, ratio_columns
 from coig.evaluation.report.results import Evaluation, all_genres, each_pair_once, split_by_language, strongest_by_genre
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster
@@ -124,18 +124,43 @@ LABEL_AGREEMENT = View("label_agreement", _fill_with(columns.LABEL_AGREEMENT), "
 GENRE_WIN_RATES = View("win_rates", _fill_with(columns.GENRE_WIN_RATES, strongest_by_genre), ": win rates")
 GENRES = View("genres", _fill_with(columns.GENRES), ": answers")
 CONTRASTS = View("contrasts", _fill_used(columns.CONTRASTS), ": the contrasts in full", places=("wandb",))
+REGISTERED = View(
+    "registered",
+    _fill_with(ratio_columns.REGISTERED),
+    ": registered hypotheses",
+    "the hypotheses that were registered before outcomes existed, and what was found.",
+    ("terminal", "summary", "latex", "wandb"),
+)
 CLAIMS = View("claims", _fill_with(columns.CLAIMS), ": claims", places=("wandb",))
 SIGNATURES = View("signatures", _fill_with(columns.SIGNATURES), places=("wandb",))
 THRESHOLDS = View(
     "thresholds",
-    _fill_used(columns.THRESHOLDS),
+    _fill_used(ratio_columns.THRESHOLDS),
     ": ratios",
     "general examples per creative one at which arms equal general data alone (R₅₀), and where the best is near (R*).",
     ("summary", "latex"),
 )
-DOSES = View("doses", _fill_used(columns.DOSES), ": the arms", places=("wandb",))
-DOSE_FITS = View("dose_fits", _fill_used(columns.DOSE_FITS), ": curves")
-AMOUNT_OR_RATIO = View("amount_or_ratio", _fill_used(columns.AMOUNT_OR_RATIO), ": amount or ratio", places=("wandb",))
+DOSES = View("doses", _fill_used(ratio_columns.DOSES), ": the arms", places=("wandb",))
+DOSE_FITS = View("dose_fits", _fill_used(ratio_columns.DOSE_FITS), ": curves")
+SHIFTS = View("shifts", _fill_used(ratio_columns.SHIFTS), ": queries compared", places=("summary", "wandb"))
+AMOUNT_OR_RATIO = View(
+    "amount_or_ratio", _fill_used(ratio_columns.AMOUNT_OR_RATIO), ": amount or ratio", places=("wandb",)
+)
+ORDERS = View(
+    "orders",
+    _fill_with(ratio_columns.ORDERS),
+    ": does the order of the ratios survive?",
+    "agreement of the ratios' orders across settings and across seeds (mean of Kendall's τ).",
+    ("terminal", "summary", "latex", "wandb"),
+)
+LOOK_AHEAD = View(
+    "look_ahead",
+    _fill_with(ratio_columns.LOOK_AHEAD),
+    ": does held-out loss order the arms as raters do?",
+    "how far the held-out creative loss orders the arms as raters do (Kendall's τ).",
+    ("terminal", "summary", "wandb"),
+)
+NOISE = View("noise", _fill_with(ratio_columns.NOISE), places=("wandb",))
 JUDGES = View("judges", _fill_used(judge_columns.JUDGES), ": the judges")
 JUDGE_CARD = View("judge_card", _fill_used(judge_columns.JUDGE_CARD), ": the judge card", places=("wandb",))
 JUDGE_GENRES = View("judge_genres", _fill_used(judge_columns.JUDGE_GENRES), ": agreement by genre")
@@ -153,8 +178,9 @@ JUDGE_FAILURES = View("judge_failures", _fill_with(judge_columns.JUDGE_FAILURES)
 YARDSTICK = View("yardstick", _fill_with(judge_columns.YARDSTICK), ": outside yardstick", places=("summary",))
 
 VIEWS = (
+    REGISTERED,
     *(JUDGES, JUDGE_WORTH, PEOPLE_AND_JUDGES, JUDGE_CARD, JUDGE_GENRES, YARDSTICK, JUDGE_RATES, JUDGE_FAILURES),
-    *(THRESHOLDS, DOSES, DOSE_FITS, AMOUNT_OR_RATIO),
+    *(THRESHOLDS, SHIFTS, DOSES, DOSE_FITS, AMOUNT_OR_RATIO, ORDERS, LOOK_AHEAD, NOISE),
     *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, UNFLAGGED, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT),
     *(RATERS, AUTOMATIC),
     *(DIVERSITY, COMPARISONS, CONTAMINATION, BEHAVIOUR, TRANSITIONS, LABEL_AGREEMENT, GENRE_WIN_RATES, GENRES),

@@ -56,7 +56,7 @@ def test_judgments_alone_give_the_paper_its_threshold(paper: dict[str, pl.DataFr
 
 
 def test_words_of_the_papers_threshold(paper: dict[str, pl.DataFrame]) -> None:
-    zh, en = doses_in_words(paper["thresholds"], paper["amount_or_ratio"])
+    zh, en = doses_in_words(paper)
     assert zh.main.startswith(
         "Win rate over general data alone: the arms are preferred as often as general at R₅₀ = 6.0 (95 %: "
     )
@@ -173,7 +173,7 @@ def test_contamination_needs_no_judgments(arms: list[Arm]) -> None:
     curve = tables["dose_curves"].filter(measure="contaminated")
     assert (curve["low"] <= curve["value"]).all()
     assert (curve["low"] >= 0).all()
-    assert len(doses_in_words(tables["thresholds"], tables["amount_or_ratio"])[0].others) == len(found) - 1
+    assert len(doses_in_words(tables)[0].others) == len(found) - 1
 
 
 def test_arms_without_general_data_alone_have_a_curve_and_no_crossing(arms: list[Arm]) -> None:

@@ -12,7 +12,8 @@ import pytest
 from coig.config import Question
 from coig.evaluation.findings import interpret
 from coig.evaluation.findings.cells import group_by_seed
-from coig.evaluation.findings.contrasts import LOSS, PREFERRED, contrast_table, find_contrasts
+from coig.evaluation.findings.contrasts import PREFERRED, contrast_table, find_contrasts
+from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures import measure
 from coig.evaluation.measures.answers import measure_answers
@@ -22,9 +23,11 @@ from coig.evaluation.preferences.win_rates import win_rates
 from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.find import make_roster
+from coig.study.results import LOSS
 from tests.studies import make_arm, make_group, roster_of
 
 QUESTION = Question(ask="Is it the reasoning?", compare="supervision", baseline="outcome")
+CONDUCT = Conduct(("sample",), 0.1, (), ())
 QUERIES = [f"zh-{n:02}" for n in range(20)]
 
 
@@ -238,7 +241,7 @@ def test_claims_are_about_all_seeds_of_the_papers_arms_that_others_trained() -> 
     roster = roster_of(("cw", "cw-s1", "general", "general-s2", "gpt-5"))
     judgments = Judgments(pairs, pl.DataFrame(), pl.DataFrame(schema=RATING))
     tables = {"win_rates": win_rates(pairs, roster.names), "strengths": strengths(pairs, roster.names)}
-    claims = interpret([], roster, None, judgments, tables, 0.1).tables["claims"]
+    claims = interpret([], roster, None, judgments, tables, CONDUCT).tables["claims"]
     [judged] = claims.filter(pl.col("claim").str.starts_with("creative data alone loses")).to_dicts()
     assert (judged["status"], judged["effect"]) == ("supported", "95.00 % of 80 verdicts for general")
 
@@ -246,7 +249,7 @@ def test_claims_are_about_all_seeds_of_the_papers_arms_that_others_trained() -> 
 def claims_of(arms: list[Arm], answered: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
     judgments = Judgments(comparisons, pl.DataFrame(), pl.DataFrame(schema=RATING))
     tables = measure(answered) | {"strengths": strengths(comparisons, make_roster(arms).names)}
-    return interpret(arms, make_roster(arms), answered, judgments, tables, 0.1).tables["claims"]
+    return interpret(arms, make_roster(arms), answered, judgments, tables, CONDUCT).tables["claims"]
 
 
 def test_a_sweep_of_lists_and_groups(tmp_path: Path) -> None:

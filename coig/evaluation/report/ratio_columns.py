@@ -1,0 +1,137 @@
+"""The columns of the tables about ratios, noise, orders and the registered plan."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from coig.display.numbers import NONE, interval, number, p_value, percent, signed
+from coig.display.tables import Column, Row, text_column, value_column
+from coig.evaluation.findings.thresholds import dose_text, range_text
+
+TENTHS, TEN_THOUSANDTHS = partial(number, decimals=1), partial(number, decimals=4)
+HUNDREDTHS = partial(signed, decimals=2)
+
+
+def _signed_interval(low: float | None, high: float | None) -> str:
+    """Format an interval with signs and two decimals."""
+    return interval(low, high, HUNDREDTHS)
+
+
+def _dose_column(heading: str, field: str) -> Column:
+    """Return a column of a dose, which may lie beyond the largest one that was tested."""
+    return Column(heading, lambda row: dose_text(row[field], row["largest_dose"]))
+
+
+def _range_column(heading: str, low: str, high: str) -> Column:
+    """Return a column of two doses; a dash if they are unknown."""
+    return Column(heading, lambda row: _dose_range(row, low, high))
+
+
+def _dose_range(row: Row, low: str, high: str) -> str:
+    """Format two doses of a row as a range; a dash if they are unknown."""
+    return NONE if row[low] is None else range_text(row[low], row[high], row["largest_dose"])
+
+
+def _of_measure(row: Row, low: str, high: str) -> str:
+    """Format a measure's interval, of shares in per cent."""
+    return interval(row[low], row[high], percent if row["is_share"] else number)
+
+
+def _beyond(value: float | None) -> str:
+    """Format a number with one decimal; ∞ as such."""
+    return "∞" if value == float("inf") else number(value, 1)
+
+
+def _noise(row: Row) -> str:
+    """Format what an arm's mean owes to a source of noise, of shares in points."""
+    return f"{percent(row['error'])} points" if row["is_share"] else number(row["error"])
+
+
+REGISTERED = (
+    text_column("hypothesis", "hypothesis"),
+    text_column("says", "says"),
+    text_column("measure", "measure"),
+    text_column("estimand", "estimand"),
+    text_column("predicts", "predicts"),
+    text_column("found", "found"),
+    value_column("p (Holm)", p_value, "p_holm"),
+    text_column("result", "result"),
+)
+THRESHOLDS = (
+    text_column("measure", "measure"),
+    text_column("setting", "setting"),
+    value_column("arms", number, "arms"),
+    _dose_column("R₅₀", "r50"),
+    _range_column("95 %", "r50_low", "r50_high"),
+    _range_column("bracket", "bracket_low", "bracket_high"),
+    _range_column("95 %, new raters", "r50_low_raters", "r50_high_raters"),
+    _range_column("bracket, new raters", "bracket_low_raters", "bracket_high_raters"),
+    _dose_column("R_min", "r_min"),
+    _dose_column("R*", "r_best"),
+    _range_column("R*, 95 %", "r_best_low", "r_best_high"),
+    value_column("trend, p", p_value, "trend_p"),
+    text_column("slope or step", "shape"),
+)
+DOSES = (
+    text_column("measure", "measure"),
+    text_column("setting", "setting"),
+    text_column("arm", "arm"),
+    Column("R", lambda row: dose_text(row["dose"], 0)),
+    value_column("prompts", number, "prompts"),
+    Column("value", lambda row: percent(row["value"]) if row["is_share"] else number(row["value"])),
+    Column("95 %", lambda row: _of_measure(row, "low", "high")),
+    Column("95 %, new raters", lambda row: _of_measure(row, "low_raters", "high_raters")),
+)
+DOSE_FITS = (
+    text_column("measure", "measure"),
+    text_column("setting", "setting"),
+    text_column("curve", "curve"),
+    value_column("parameters", number, "parameters"),
+    value_column("deviance", TENTHS, "deviance"),
+    value_column("weight %", percent, "weight"),
+    value_column("R₅₀", _beyond, "r50"),
+    value_column("95 %", lambda low, high: interval(low, high, _beyond), "r50_low", "r50_high"),
+)
+SHIFTS = (
+    text_column("measure", "measure"),
+    text_column("setting", "setting"),
+    text_column("queries", "queries"),
+    value_column("p of one R₅₀", p_value, "p"),
+    text_column("finding", "finding"),
+)
+ORDERS = (
+    text_column("measure", "measure"),
+    text_column("across", "across"),
+    value_column("ratios", number, "ratios"),
+    value_column("comparisons", number, "comparisons"),
+    value_column("τ", HUNDREDTHS, "tau"),
+    value_column("τ, 95 % over prompts", _signed_interval, "low", "high"),
+    text_column("order of the ratios", "finding"),
+)
+LOOK_AHEAD = (
+    text_column("measure", "measure"),
+    value_column("arms", number, "arms"),
+    value_column("prompts", number, "prompts"),
+    Column("pairs in the same order", lambda row: f"{row['alike']} of {row['pairs']}"),
+    value_column("τ", HUNDREDTHS, "tau"),
+    value_column("τ, 95 % over prompts", _signed_interval, "low", "high"),
+    value_column("p over arms", p_value, "p"),
+    text_column("held-out loss", "finding"),
+)
+NOISE = (
+    text_column("measure", "measure"),
+    text_column("source", "source"),
+    value_column("in an arm", TENTHS, "levels"),
+    value_column("variance", TEN_THOUSANDTHS, "variance"),
+    value_column("share %", percent, "share"),
+    Column("error of an arm's mean", _noise),
+)
+AMOUNT_OR_RATIO = (
+    text_column("measure", "measure"),
+    text_column("model", "model"),
+    value_column("arms", number, "arms"),
+    value_column("parameters", number, "parameters"),
+    value_column("deviance", TENTHS, "deviance"),
+    value_column("p against all", p_value, "p"),
+    text_column("finding", "finding"),
+)

@@ -58,7 +58,13 @@ from tests.conftest import ROOT, Command
         (["+data.general.zh.filters.foo=1"], ["data.general.zh.filters.foo: unknown key; known here: min_score"]),
         (["hydra.job.chdir=true"], ["hydra.job.chdir=true: studies lie in multirun/ of the folder you start in"]),
         (["-m", "data.ratio=0,1k", "--cfg", "job"], ["--cfg job: shows the config of one job; leave out -m"]),
-        (["source=gsm8k"], ["Could not override 'source'", "source@data.creative, source@data.general.en"]),
+        (
+            ["source=gsm8k"],
+            [
+                "Could not override 'source'",
+                "source@data.creative, source@data.creative.also.own, source@data.general.en",
+            ],
+        ),
         (["data=null"], ["data=None: no such choice; choose from coig_writer, local, sample"]),
     ],
 )

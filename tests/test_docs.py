@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from coig.__main__ import STAGES, TOOLS
+from coig.annotation.texts import Example
 from coig.config import EvaluateConfig, GenerateConfig, TrainConfig
 from coig.config.command_line import check_command_line, config_of
 from coig.data.sources import local
@@ -205,14 +206,18 @@ def test_example_records_are_read(tmp_path: Path) -> None:
         if language == "json"
         for line in block.splitlines()
     ]
-    kinds = {kind: [line for line in lines if f'"{kind}": ' in line] for kind in ("rater", "labeller", "prompt")}
+    keys = ("rater", "labeller", "reasoning", "ranks")  # of which each kind of record has one
+    kinds = {key: [line for line in lines if f'"{key}": ' in line] for key in keys}
+        key: [line for line in lines if f'"{key}": ' in line] for key in ("rater", "labeller", "reasoning", "ranks")
+    }
     assert sorted(lines) == sorted(line for of_kind in kinds.values() for line in of_kind)
     for kind, of_kind in kinds.items():
         (tmp_path / f"{kind}.jsonl").write_text("\n".join(of_kind), encoding="utf-8")
     judgments = collect_judgments([tmp_path / "rater.jsonl"], "study", None, {})
     assert [one.kind for one in judgments] == ["pairwise", "ranking", "rating"]  # abstentions are not counted
     assert len(read_labels(tmp_path / "labeller.jsonl")) == 1
-    assert set(local(json.loads(kinds["prompt"][0]))) >= {"prompt", "reasoning", "answer"}
+    assert set(local(json.loads(kinds["reasoning"][0]))) >= {"prompt", "reasoning", "answer"}
+    assert Example.model_validate_json(kinds["ranks"][0]).ranks == (2, 1, 3)
 
 
 @pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))

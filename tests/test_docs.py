@@ -208,8 +208,6 @@ def test_example_records_are_read(tmp_path: Path) -> None:
     ]
     keys = ("rater", "labeller", "reasoning", "ranks")  # of which each kind of record has one
     kinds = {key: [line for line in lines if f'"{key}": ' in line] for key in keys}
-        key: [line for line in lines if f'"{key}": ' in line] for key in ("rater", "labeller", "reasoning", "ranks")
-    }
     assert sorted(lines) == sorted(line for of_kind in kinds.values() for line in of_kind)
     for kind, of_kind in kinds.items():
         (tmp_path / f"{kind}.jsonl").write_text("\n".join(of_kind), encoding="utf-8")

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
     """Print how many prompts are needed with 1, 2, the given and twice the given number of raters, and by seeds.
 
     Print also which difference 204 and 353 prompts, the paper's numbers, can detect. With a judge's card, print instead
-    how many prompts people need beside the judge.
+    how many prompts people need beside the judge. Raise ConfigError for a wrong argument.
     """
     if any(argument.startswith("judge=") for argument in arguments):
         _print_with_judge(arguments)

@@ -121,10 +121,12 @@ def compare_arms(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[PairedDifference]:
-    """Compute the difference of each pair of arms in one measure, over the queries where both have it.
+    """Compute the difference, first − second, of each pair of arms in one measure, over queries where both have it.
+
+    p is not corrected for the number of pairs.
 
     Args:
-        answers: a row per arm and query, with the column `metric`.
+        answers: a row per arm and query, with the column `metric`; every named arm needs a row.
         pairs: names of the first and the second arm.
     """
     wide = answers.with_columns(pl.col(metric).cast(pl.Float64)).pivot(on="arm", index="query_id", values=metric)

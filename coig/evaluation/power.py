@@ -106,7 +106,11 @@ def _table_of_seeds(plan: Plan) -> Table:
 
 
 def _print_with_judge(arguments: Sequence[str]) -> None:
-    """Print for each language of a judge's card how many prompts people need, and what the judge's calls cost."""
+    """Print for each language of a judge's card how many prompts people need, and what the judge's calls cost.
+
+    Languages in which people judged none of the judge's pairs are left out. Without `raters=`, the card's number is
+    used. Raise ConfigError for a wrong argument or card.
+    """
     own = [argument for argument in arguments if argument.partition("=")[0] in WITH_JUDGE]
     rest = [argument for argument in arguments if argument not in own]
     card, prices = parse_judge(own)

@@ -282,7 +282,7 @@ def _describe_conduct(config: EvaluateConfig, material: Material) -> Conduct:
 
 
 def _compared(tables: dict[str, pl.DataFrame]) -> set[str]:
-    """Return the names of the arms in the tables of automatic measures, win rates, ratings and judges' win rates."""
+    """Return the names of the arms that have rows in automatic measures, win rates, ratings or judges' win rates."""
     return {
         name
         for table in ("automatic", "win_rates", "ratings", "judge_rates")

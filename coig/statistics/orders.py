@@ -55,8 +55,8 @@ def draw_order(arms: Sequence[str], number: int, *seed: object) -> list[str]:
 def draw_pair_order(pair: Sequence[str], earlier: Iterable[Sequence[str]], *seed: object) -> list[str]:
     """Return the order of a pair of arms, given the orders of all pairs that the rater has seen so far.
 
-    The arm comes first that came first less often in this very pair; else the one that came first less often, minus
-    second, in all pairs; else a random one.
+    First comes the arm that came first less often in this very pair. If both did equally often, it is the arm for which
+    times first minus times second, in all pairs, is smaller; if equal again, a random one that only `seed` decides.
     """
     lead: Counter[str] = Counter()  # times first minus times second
     own: Counter[str] = Counter()

@@ -78,7 +78,10 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
-    """Average the main measures by (lang, genre, arm), over answers whose query has a genre; columns as in GENRES."""
+    """Average the main measures by (lang, genre, arm), Chinese first; columns as in GENRES.
+
+    Answers to queries without a genre are left out.
+    """
     means = ("tokens", "characters", "ttr", "contaminated", "finished")
     grouped = (
         answers.drop_nulls("genre")

@@ -75,7 +75,7 @@ class JudgeVerdicts:
         )
 
     def predictors(self) -> pl.DataFrame:
-        """Return `by_pair` without `score`, and further rows with `soft` one half for pairs that a judge failed to judge.
+        """Return `by_pair` without `score`, and a row with `soft` one half for each pair that a judge failed to judge.
 
         Without these rows a win rate would be that of the prompts which the judge can judge.
         """

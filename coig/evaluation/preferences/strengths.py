@@ -122,7 +122,7 @@ def _length_rows(part: pl.DataFrame, order: Sequence[str]) -> list[dict[str, Any
 def _counts_by_prompt(
     part: pl.DataFrame, order: Sequence[str]
 ) -> tuple[list[str], list[tuple[str, str]], NDArray[np.float64]]:
-    """Return the arms, the pairs that have verdicts, and the first arm's wins, ties and losses, (Q, P, 3)."""
+    """Return the judged arms, the pairs that have verdicts, and the first arm's wins, ties and losses, (Q, P, 3)."""
     arms = sorted({*part["arm"], *part["opponent"]}, key=order.index)
     pairs = sorted(set(part.select("arm", "opponent").iter_rows()))
     numbers = {pair: number for number, pair in enumerate(pairs)}

@@ -46,7 +46,7 @@ def classify(step: str) -> Behaviour:
 
 
 def behaviour_of(step: pl.Expr) -> pl.Expr:
-    """Return the first behaviour in PATTERNS of which a step's text contains a cue; normal writing without any cue."""
+    """Return an expression: the first behaviour in PATTERNS of which a step has a cue, normal writing without any."""
     cleaned = step.str.replace_all(FALSE_FRIEND, "○")
     return pl.coalesce(
         *(pl.when(cleaned.str.contains(cues)).then(pl.lit(behaviour)) for behaviour, cues in PATTERNS.items()),

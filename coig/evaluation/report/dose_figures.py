@@ -100,7 +100,7 @@ def _draw_measure(
 def _draw_equality(
     axes: Any, row: dict[str, Any], doses: pl.DataFrame, factor: int, colour: str, with_text: bool
 ) -> None:
-    """Draw the level of general data alone, on it R₅₀ with its interval, and below it the bracket of tested arms.
+    """Draw the level of general data alone as a line, on it R₅₀ with its interval, below it the bracket of tested arms.
 
     Nothing is drawn if R₅₀ is not known.
 

@@ -133,7 +133,7 @@ def _draw_length_control(figure: Figure, part: pl.DataFrame, roster: Roster) -> 
 
 
 def _box_plot(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster], None]:
-    """Return a function that draws, for each arm, a box plot of the answers' values in `column`; `label` names the axis.
+    """Return a function that draws a box plot of the answers' values in `column` for each arm; `label` names the axis.
 
     A box has the colour of the arm's data. Nothing is drawn if the column has no values.
     """

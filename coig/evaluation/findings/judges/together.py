@@ -74,7 +74,8 @@ def people_and_judges(
     """Estimate win rates from people and all judges together; columns as in PEOPLE_AND_JUDGES.
 
     People alone are beside it by the same formula, Student's t over prompts; the intervals of `win_rates` are
-    bootstrapped, and differ a little for few prompts. No interval is wider than people's alone.
+    bootstrapped, and differ a little for few prompts. No interval is wider than people's alone. A pair of arms that
+    people judged on fewer than FEWEST prompts has no row.
 
     Args:
         verdicts: people's, columns as in VERDICT.
@@ -194,7 +195,8 @@ def make_strata(judged: Sequence[str | None], others: Sequence[str | None]) -> S
 def judge_rates(judges: JudgeVerdicts, arms: Sequence[str]) -> pl.DataFrame:
     """Compute each judge's own win rates, which nothing calibrates; columns as in JUDGE_RATES.
 
-    The intervals are Student's t over prompts: for this judge and new prompts, never for people.
+    The intervals are Student's t over prompts: for this judge and new prompts, never for people. They are null below
+    FEWEST prompts.
     """
     rows = []
     places = {arm: number for number, arm in enumerate(arms)}
@@ -212,7 +214,8 @@ def judge_rates(judges: JudgeVerdicts, arms: Sequence[str]) -> pl.DataFrame:
 def worth_table(judges: JudgeVerdicts, verdicts: pl.DataFrame, traits: Traits, arms: Sequence[str]) -> pl.DataFrame:
     """Compute what judges are worth in people's labels, by language; columns as in JUDGE_WORTH.
 
-    There is a row for each judge, for all together, for all without each, and for the answers' length alone.
+    There is a row for each judge, for all together, for all without each, and for the answers' length alone, unless no
+    pair of arms has enough prompts that both people and these judges have judged.
     """
     by_pair = judges.predictors()
     rows = []

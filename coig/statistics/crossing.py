@@ -152,7 +152,8 @@ def _zero_between(values: Floats, first: Indices, second: Indices, places: Float
 def _bracket(responses: Responses, halves: Floats) -> tuple[Floats, Floats]:
     """Return the lower and the upper end of the bracket of tested doses, each (…).
 
-    They are 0 and ∞ where no arm is significant. `halves`, (…, K), are half the widths of the arms' intervals.
+    The lower end is 0 if the first arm is not significantly below zero, the upper one ∞ if the last arm is not
+    significantly above. `halves`, (…, K), are half the widths of the arms' intervals.
     """
     below = np.cumprod(responses.values < -halves, axis=-1).sum(axis=-1)
     above = np.cumprod((responses.values > halves)[..., ::-1], axis=-1).sum(axis=-1)

@@ -87,6 +87,7 @@ def _best_design(name: str, responses: Responses, designs: Floats, places: Float
     best = deviances.argmin(axis=-1)[..., None]
 
     def chosen(of_candidates: Floats) -> Floats:
+        """Return the best candidate's entry for each data set; `of_candidates` is (…, C) or has further axes behind."""
         axis = deviances.ndim - 1
         index = best.reshape(*best.shape, *[1] * (of_candidates.ndim - deviances.ndim))
         picked: Floats = np.take_along_axis(of_candidates, index, axis=axis).squeeze(axis)

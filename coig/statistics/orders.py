@@ -14,6 +14,7 @@ def shuffled(values: Iterable[One], *seed: object) -> list[One]:
     """Return the values in a random order that only `seed` decides: by the sha256 of seed and place."""
 
     def key(place: int) -> bytes:
+        """Return the digest by which the value at `place` is sorted."""
         return hashlib.sha256("\0".join(map(str, (*seed, place))).encode()).digest()
 
     given = list(values)

@@ -46,6 +46,7 @@ class Covariance:
         """Return the covariance of L linear combinations of the estimates; `matrix` is (…, L, K)."""
 
         def combined(part: Floats | None) -> Floats | None:
+            """Return the covariance of the combinations from one part of that of the estimates; None stays None."""
             return None if part is None else matrix @ part @ matrix.swapaxes(-1, -2)
 
         of_prompts = combined(self.of_prompts)

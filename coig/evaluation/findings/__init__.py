@@ -162,7 +162,7 @@ def _read_answers(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str, 
 
 
 def _choose_question(arms: Sequence[Arm]) -> Question | None:
-    """Return the question of the first arm that has one, None if no arm has one; log a warning if questions differ."""
+    """Return the question of the first arm that has one, None if no arm has one; log a warning if the arms' differ."""
     asked = [question for arm in arms if (question := arm.config().question)]
     if len(questions := {question.ask for question in asked}) > 1:
         log.warning("the arms ask %d questions; only this one is answered: %s", len(questions), asked[0].ask)

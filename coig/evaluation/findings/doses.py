@@ -293,7 +293,7 @@ def _fit_rows(observed: Observed, fitted: Fitted, measure: Measure) -> Iterator[
 
 
 def _average_crossing(levels: Responses, fitted: Fitted) -> float:
-    """Return the smallest dose at which the average of the curves is zero or more, ∞ if no tested dose is large enough.
+    """Return the smallest dose at which the average of the curves is zero or more, up to the largest tested; else ∞.
 
     The levels must be logits, so that zero is a win rate of one half.
     """

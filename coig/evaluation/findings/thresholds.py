@@ -157,7 +157,7 @@ def threshold_claims(thresholds: pl.DataFrame, doses: pl.DataFrame, arm: str | N
     It is *not supported* if the bracket excludes the arm's dose, or if the interval of R₅₀ does and the response is a
     slope, so that the place between the arms can be trusted. It is *supported* if the arm beats general data alone and
     the arm with the next smaller dose loses to it. Otherwise it is *inconclusive*. A language without verdicts on that
-    arm is *not measured*. Judges' verdicts do not count.
+    arm, or with fewer than three ratios, is *not measured*. Judges' verdicts do not count.
 
     Args:
         arm: the arm whose ratio is 1:12; None if the study has none.

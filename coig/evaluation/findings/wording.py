@@ -88,7 +88,7 @@ def _summarize(question: Question, by_contrast: Sequence[Sequence[ContrastRow]],
 
 
 def _count_comparisons(count: int) -> str:
-    """Return "1 comparison", "2 comparisons" and so on."""
+    """Return "0 comparison", "1 comparison", "2 comparisons" and so on."""
     return f"{count} comparison{'s' if count > 1 else ''}"
 
 

@@ -139,6 +139,7 @@ def _box_plot(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster
     """
 
     def draw(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+        """Draw the box plot of one language's answers into `figure`; nothing if the column has no values."""
         arms = _arms_in(part.drop_nulls(column), roster)
         if not arms:
             return

@@ -181,7 +181,7 @@ class Fitted:
 def fit(levels: Responses) -> Fitted | None:
     """Fit all curves and compute their Akaike weights; return None if `levels` are not regular.
 
-    They are not if one arm's response follows exactly from other arms', for example because their answers are equal.
+    Levels are not regular if one arm's response follows exactly from other arms', such as when their answers are equal.
     """
     if not levels.is_regular:
         return None

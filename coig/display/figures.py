@@ -29,7 +29,10 @@ CJK_FONTS = (
 
 
 def lay_out(figure: Figure) -> None:
-    """Compute a figure's layout once and freeze it, so that writing SVG and PNG does not repeat the work."""
+    """Compute a figure's layout and freeze it, so that writing SVG and PNG does not compute it again.
+
+    The figure must have a layout engine, which is removed.
+    """
     engine = figure.get_layout_engine()
     assert engine is not None
     engine.execute(figure)
@@ -47,7 +50,7 @@ def render_svg(figure: Figure) -> bytes:
 
 
 def render_png(figure: Figure) -> bytes:
-    """Render a figure as PNG at 160 dots per inch, without a date or a program's name."""
+    """Render a figure as PNG at 160 dots per inch, without metadata; the figure keeps this resolution."""
     buffer = io.BytesIO()
     figure.set_dpi(160)
     with figure_style():
@@ -80,7 +83,7 @@ def figure_style(settings: dict[Any, Any] | None = None) -> Iterator[None]:
 
 @cache
 def _chinese_font() -> list[str]:
-    """Return the first installed font of CJK_FONTS in a list; an empty list if none is installed."""
+    """Return a list of one name, the first font of CJK_FONTS that is installed; an empty list if none is."""
     installed = set(font_manager.get_font_names())
     return [name for name in CJK_FONTS if name in installed][:1]
 
@@ -97,7 +100,7 @@ def warn_of_missing_font(figures: Iterable[Figure]) -> None:
 
 
 def column_axes(figure: Figure, arms: Sequence[str], label: str) -> Any:
-    """Add axes with one column per arm and `label` on the y axis; return the axes."""
+    """Add axes with one named column per arm and `label` on the y axis, and set the figure's width; return the axes."""
     axes = figure.subplots()
     label_columns(figure, axes, arms)
     axes.set_ylabel(label)
@@ -106,14 +109,20 @@ def column_axes(figure: Figure, arms: Sequence[str], label: str) -> Any:
 
 
 def label_columns(figure: Figure, axes: Any, names: Sequence[str]) -> None:
-    """Label the columns with names, and widen the figure so that all have room."""
+    """Label the columns with names, slanted if they are long, and set the figure's width to suit their number.
+
+    The width is at least WIDTH.
+    """
     figure.set_size_inches(max(WIDTH, 0.42 * len(names) + 0.8), figure.get_figheight())
     slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if label_angle(names) else {}
     axes.set_xticks(range(len(names)), names, **slanted)
 
 
 def row_axes(figure: Figure, names: Sequence[str], height: float) -> Any:
-    """Add axes with one named row of `height` inches per name, the first on top; return the axes."""
+    """Add axes with a row of `height` inches for each name, the first on top; return the axes.
+
+    The figure's size is set to suit the names.
+    """
     figure.set_size_inches(width_beside(names), 1.1 + height * len(names))
     axes = figure.subplots()
     axes.set_yticks(range(len(names)), names)
@@ -123,7 +132,7 @@ def row_axes(figure: Figure, names: Sequence[str], height: float) -> Any:
 
 
 def width_beside(names: Sequence[str]) -> float:
-    """Return the width in inches of a figure that has row names beside its plot."""
+    """Return the width in inches, at least WIDTH, of a figure with these names beside its rows."""
     return max(WIDTH, 2.0 + 0.085 * max(map(len, names)))
 
 

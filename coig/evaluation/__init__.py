@@ -1,4 +1,4 @@
-"""What the arms' answers are like: strings and frames in, tables, figures and a report out. No torch."""
+"""Evaluate a study: answers and judgments in; tables, figures and a report out. Nothing here imports torch."""
 
 from coig.evaluation.run import evaluate
 

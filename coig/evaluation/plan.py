@@ -60,7 +60,10 @@ class Costs:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a table of options for each language and series. Raise ConfigError if the study has no curve to narrow."""
+    """Print a table of options for each language and series; raise ConfigError if the study has no curve to narrow.
+
+    With `-h` or `--help`, print the module's text instead.
+    """
     if any(argument in ("-h", "--help") for argument in arguments):
         print(__doc__)
         return
@@ -90,7 +93,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Measure, Observed]]:
-    """Yield for each language the first measure of a series that can be compared with general data alone."""
+    """Yield (language, measure, its responses) for each language, with the first measure that gives a curve.
+
+    It must have a margin, enough doses, and differences from general data alone; preference comes first.
+    """
     inputs = series.cells, series.reference, material.answers, material.compared, 0.1
     measured = [(measure, part) for measure, part in observations(*inputs) if measure.margin is not None]
     for lang in LANGUAGES:
@@ -106,9 +112,9 @@ def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Me
 
 
 def _rising(observed: Observed, measure: Measure) -> Responses | None:
-    """Return the differences from general data alone, rising, with the average of the fitted curves as their values.
+    """Return the differences from general data alone with signs so that more is better, as the fitted curves give them.
 
-    None if no curve can be fitted.
+    Their values are the average of the curves. Return None if no curve can be fitted.
     """
     rising = observed.rising(measure)
     fitted = fit(rising)
@@ -166,7 +172,10 @@ def _product(rate: float | None, count: float) -> float | None:
 
 
 def _costs(material: Material, lang: str, judged: bool) -> Costs:
-    """Return the hours that an example and a judged answer took, from the manifests and from judgments with seconds."""
+    """Return the hours of training per example, by the manifests, and of judging one arm's answer by all its raters.
+
+    The second is None unless `judged` and some judgment in `lang` records its seconds.
+    """
     manifests = [arm.manifest() for arm in material.arms]
     seconds = sum(manifest.times.seconds or 0 for manifest in manifests)
     examples = sum(group.examples for manifest in manifests for group in manifest.data.train)
@@ -180,9 +189,10 @@ def _costs(material: Material, lang: str, judged: bool) -> Costs:
 
 
 def _overrides(arms: Sequence[Arm]) -> str:
-    """Return the overrides, each after a space, that give an arm's settings but ratio, seed and names; "" without arms.
+    """Return train.py's overrides, a space before each, that repeat the first arm's settings; "" without arms.
 
-    Settings that no override can give, such as another optimizer's, are left to the user: then it ends in " …".
+    Ratio, seed, study and arm are left out. If a setting cannot be given as an override, such as that of another
+    optimizer, the text ends in " …".
     """
     if not arms:
         return ""
@@ -195,7 +205,7 @@ def _overrides(arms: Sequence[Arm]) -> str:
 
 
 def _table(options: Sequence[Option]) -> Table:
-    """Return the table of options, those that narrow the interval most first, after the present design."""
+    """Simulate each option and return the table: the present design first, then by the width of the interval."""
     largest = max(float(option.design.doses[-1]) for option in options)
     expected = [expect_interval(option.design, largest) for option in options]
     now = expected[0].width
@@ -205,7 +215,7 @@ def _table(options: Sequence[Option]) -> Table:
 
 
 def _row(option: Option, expected: Expected, now: float) -> tuple[str, ...]:
-    """Return the cells of one option; `now` is the expected width of the present design."""
+    """Return the table's cells for one option; `now` is the expected width of the present design's interval."""
     limits = range_text(expected.low, expected.high, float(option.design.doses[-1]))
     narrower = number(100 * (1 - expected.width / now), 0) if option.command and now else NONE
     return option.name, limits, narrower, number(option.gpu_hours, 2), number(option.rater_hours, 1), option.command

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
     """Print how many prompts are needed with 1, 2, the given and twice the given number of raters, and by seeds.
 
     Print also which difference 204 and 353 prompts, the paper's numbers, can detect. With a judge's card, print instead
-    how many prompts people need beside the judge.
+    how many prompts people need beside the judge. Raise ConfigError for a wrong argument.
     """
     if any(argument.startswith("judge=") for argument in arguments):
         _print_with_judge(arguments)
@@ -106,7 +106,11 @@ def _table_of_seeds(plan: Plan) -> Table:
 
 
 def _print_with_judge(arguments: Sequence[str]) -> None:
-    """Print for each language of a judge's card how many prompts people need, and what the judge's calls cost."""
+    """Print for each language of a judge's card how many prompts people need, and what the judge's calls cost.
+
+    Languages in which people judged none of the judge's pairs are left out. Without `raters=`, the card's number is
+    used. Raise ConfigError for a wrong argument or card.
+    """
     own = [argument for argument in arguments if argument.partition("=")[0] in WITH_JUDGE]
     rest = [argument for argument in arguments if argument not in own]
     card, prices = parse_judge(own)

@@ -48,7 +48,7 @@ class Card(BaseModel):
     languages: dict[str, OfLanguage]
 
     def worths(self) -> dict[str, Worth]:
-        """Return what is known of the judge's worth, by language. Raise ConfigError if nothing is."""
+        """Return the judge's worth by language, where it is known; raise ConfigError if it is known for none."""
         found = {lang: own.worth for lang, own in self.languages.items() if own.worth is not None}
         if not found:
             raise ConfigError(
@@ -68,7 +68,10 @@ class Prices:
 
 
 def parse_judge(arguments: Sequence[str]) -> tuple[Card, Prices]:
-    """Read the card and prices that `key=value` arguments name. Raise ConfigError for a wrong file or number."""
+    """Read the card and prices that `key=value` arguments name; raise ConfigError for a wrong file or number.
+
+    `judge` must be among the arguments, and only keys of WITH_JUDGE may be.
+    """
     given = dict(argument.split("=", 1) for argument in arguments)
     numbers: dict[str, float] = {}
     for key in WITH_JUDGE[1:]:
@@ -84,6 +87,7 @@ def parse_judge(arguments: Sequence[str]) -> tuple[Card, Prices]:
 
 
 def _read_card(path: str) -> Card:
+    """Read a judge's card; raise ConfigError if the file cannot be read or is no card."""
     try:
         return Card.model_validate(json.loads(Path(path).expanduser().read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError):
@@ -93,9 +97,10 @@ def _read_card(path: str) -> Card:
 
 
 def plan_table(plan: Plan, card: Card, lang: str, prices: Prices) -> Table:
-    """Return the table of one language: a row for each number of further prompts that the judge alone judges.
+    """Return the table of one language: a row for each number of further prompts, which the judge alone judges.
 
-    The correlation with the mean of other numbers of raters than the card's follows from `plan.agreement`.
+    A row has the prompts that people need, the judge's calls and tokens, and their cost if a price was given. If the
+    plan has another number of raters than the card, the correlation is adjusted by `plan.agreement`.
     """
     own = card.languages[lang]
     assert own.worth is not None

@@ -67,7 +67,10 @@ class Material:
 
 
 def gather(config: EvaluateConfig) -> Material:
-    """Read arms, answers and judgments. Raise ConfigError or DataError for what is missing or cannot be used."""
+    """Read a study's arms, answers and judgments, measure the answers and tabulate the judgments.
+
+    Raise ConfigError or DataError for what is missing or cannot be used.
+    """
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     people = _collect_from_people(study, config)
@@ -94,7 +97,10 @@ def gather(config: EvaluateConfig) -> Material:
 
 
 def evaluate(config: EvaluateConfig) -> None:
-    """Measure a study's answers, analyse its judgments, and write the report into the study's `evaluation/`."""
+    """Measure a study's answers, analyse its judgments, and write the report into the study's `evaluation/`.
+
+    Main tables are printed too, and logged to W&B if training was. Raters get pseudonyms unless `real_names` is set.
+    """
     material = gather(config)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
     arms, roster, answers = material.arms, material.roster, material.answers
@@ -128,7 +134,7 @@ def evaluate(config: EvaluateConfig) -> None:
 
 
 def _examine_judges(config: EvaluateConfig, material: Material) -> JudgeFindings | None:
-    """Compare the model judges with people and with a yardstick; None without judges."""
+    """Compare the model judges with people and with a yardstick's verdicts; None if there are neither."""
     yardstick = files_of(config.yardstick) or sorted(material.study.glob("judgments/yardstick/*.jsonl"))
     if material.judges is None and not yardstick:
         return None
@@ -161,7 +167,8 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
 def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str | None, Answer]] | None:
     """Return (name of the file of queries, answer) pairs; the name is None for the authors' answers.
 
-    Return None if there are no answers but judgments. Raise ConfigError if no arm has answered a named file of queries.
+    Return None if nothing was answered and files of judgments are configured or there are no arms. Raise ConfigError if
+    some arm has answers, but none has answered one of the configured files of queries.
     """
     if config.answers:
         return [(None, answer) for answer in read_authors_answers(files_of(config.answers))]
@@ -177,7 +184,7 @@ def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str
 
 
 def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | None:
-    """Return what annotate.py has collected, unless files of judgments are configured; None if it has nothing."""
+    """Return what annotate.py has collected; None if files of judgments are configured, or if nobody has judged yet."""
     place = find_database(study, config.database)
     if config.judgments or place is None:
         return None
@@ -209,7 +216,7 @@ def _read_judgments(
 
 
 def _judges_files(study: Path) -> list[Path]:
-    """Return the files that judge.py has written into a study's folder."""
+    """Return the sorted paths of the files that judge.py has written into a study's folder."""
     return sorted(study.glob("judgments/*.jsonl"))
 
 
@@ -218,7 +225,10 @@ def _make_roster(
     written: Sequence[tuple[str | None, Answer]] | None,
     judged: Sequence[Judgment] | None,
 ) -> Roster:
-    """Return the roster of all arms that were trained, answered or judged; arms without a folder have only a name."""
+    """Return the roster of all arms that the study has, that answered or that were judged.
+
+    An arm without a folder is described by its name alone.
+    """
     trained = make_roster(find_arms(arms[0].folder.parent, None)) if arms else Roster(())
     names = {answer.arm for _, answer in written or ()} | {
         name for one in judged or () if one.check is None for name in one.arms
@@ -228,7 +238,7 @@ def _make_roster(
 
 
 def _check_chosen(config: EvaluateConfig, judged: Sequence[Judgment] | None, roster: Roster) -> None:
-    """Raise ConfigError if one of `config.arms` was neither judged nor trained."""
+    """Raise ConfigError if one of `config.arms` is not in the roster; do nothing if nothing was judged."""
     if judged is None:
         return
     known = {name for one in judged if one.check is None for name in one.arms}
@@ -265,14 +275,14 @@ def _tabulate_judges(
 
 
 def _describe_conduct(config: EvaluateConfig, material: Material) -> Conduct:
-    """Return what a registered plan is held against."""
+    """Return how the evaluation was carried out, with which a registered plan is compared."""
     left_out = set() if config.arms is None else set(material.roster.names) - set(config.arms)
     judged = material.judged or ()
     return Conduct(config.queries, config.claims.margin / 100, tuple(sorted(left_out)), judged)
 
 
 def _compared(tables: dict[str, pl.DataFrame]) -> set[str]:
-    """Return the names of the arms in the tables of automatic measures, win rates, ratings and judges' win rates."""
+    """Return the names of the arms that have rows in automatic measures, win rates, ratings or judges' win rates."""
     return {
         name
         for table in ("automatic", "win_rates", "ratings", "judge_rates")

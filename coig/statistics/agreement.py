@@ -10,10 +10,10 @@ from coig.statistics.intervals import Floats
 
 
 def coincidences(units: Sequence[tuple[str, Sequence[float]]]) -> Floats:
-    """Count how often two raters give a unit these two values, in a matrix for each cluster of units.
+    """Count for each two values how often two raters of one unit give them, in a matrix for each cluster of units.
 
-    With m raters of a unit, each pair counts 1 / (m − 1) (Krippendorff 2011, "Computing Krippendorff's
-    alpha-reliability").
+    With m raters of a unit, each ordered pair of raters counts 1 / (m − 1) (Krippendorff 2011, "Computing
+    Krippendorff's alpha-reliability").
 
     Args:
         units: the cluster and the raters' values, at least two, of each unit.
@@ -36,7 +36,7 @@ def alpha(coincidences: Floats) -> Floats:
     The distance of two values is squared: the number of ratings from one to the other, those at both ends counted half.
 
     Args:
-        coincidences: (R, V, V), over V ordered values.
+        coincidences: (R, V, V), symmetric, over V values in ascending order.
 
     Returns:
         (R,), NaN where all ratings are equal.

@@ -18,9 +18,9 @@ def calibrate(
 ) -> Predictions:
     """Predict people's mean verdicts by least squares and scale the predictions by λ of PPI++, from 0 to 1.
 
-    Both are computed without the prompt itself where people judged it. A judge's verdict can only raise a prediction:
-    the judge with the most negative coefficient is left out until none is negative; without any judge left,
-    predictions are constant. They are used in differences only, so they have no intercept.
+    For a prompt that people judged, coefficients and λ are computed without that prompt. A judge's verdict can only
+    raise a prediction: the judge with the most negative coefficient is left out until none is negative; without any
+    judge left, predictions are 0. Predictions are used in differences only, so they have no intercept.
 
     Args:
         verdicts: (…, Q), the mean of people's verdicts on a prompt.
@@ -39,7 +39,7 @@ def calibrate(
 
 
 def predict_without_each(verdicts: Floats, features: Floats, judges: int, codes: Indices) -> tuple[Floats, Floats]:
-    """Return coefficients fitted without each prompt in turn, (…, Q, F), and their prediction of it, (…, Q).
+    """Return for each prompt the coefficients fitted without it, (…, Q, F), and their prediction for it, (…, Q).
 
     A ridge as strong as one prompt that shows no relation keeps the coefficients finite.
 
@@ -59,7 +59,10 @@ def predict_without_each(verdicts: Floats, features: Floats, judges: int, codes:
 
 
 def _solve_for_rising(grams: Floats, moments: Floats, judges: int) -> Floats:
-    """Solve the normal equations, (…, F, F) and (…, F), leaving out judges until no judge's coefficient is negative."""
+    """Solve the normal equations, (…, F, F) and (…, F), leaving out judges until no judge's coefficient is negative.
+
+    Coefficients of judges left out are 0. If none of the first `judges` features is left, all coefficients are 0.
+    """
     active = np.ones(moments.shape, dtype=bool)
     identity = np.eye(moments.shape[-1])
     while True:
@@ -75,7 +78,10 @@ def _solve_for_rising(grams: Floats, moments: Floats, judges: int) -> Floats:
 
 
 def _tune(predicted: Floats, verdicts: Floats, codes: Indices) -> Floats:
-    """Return the share of the predictions that lowers the variance most, without each prompt in turn, (…, Q), 0–1."""
+    """Return for each prompt the factor λ of the predictions, found without that prompt, (…, Q), 0–1.
+
+    With this factor they lower the variance most.
+    """
     own, target = (_remove_means(values[..., None], codes)[..., 0] for values in (predicted, verdicts))
     leverage = _leverage(codes)
     both, square = own * target, own**2
@@ -86,16 +92,16 @@ def _tune(predicted: Floats, verdicts: Floats, codes: Indices) -> Floats:
 
 
 def _remove_means(values: Floats, codes: Indices) -> Floats:
-    """Subtract from values, (…, Q, F), their mean in the prompt's stratum."""
+    """Return values, (…, Q, F), minus their mean over the prompts of the same stratum; `codes`, (Q,): the strata."""
     members = np.eye(codes.max() + 1)[codes]
     centred: Floats = values - members @ ((members / members.sum(axis=0)).T @ values)
     return centred
 
 
 def _leverage(codes: Indices) -> Floats:
-    """Return by how much a sum of products of centred values falls without each prompt, as a multiple of its product.
+    """Return n / (n − 1) for each prompt, (Q,), where n is the number of prompts in its stratum.
 
-    It is n / (n − 1) for a stratum of n prompts, (Q,).
+    Without one prompt, a sum of products of centred values falls by this multiple of the prompt's own product.
     """
     counts = np.bincount(codes)[codes]
     multiple: Floats = counts / np.maximum(counts - 1, 1)

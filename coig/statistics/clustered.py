@@ -24,7 +24,7 @@ class Verdicts:
 
     @property
     def rate(self) -> float:
-        """The first arm's win rate, from 0 to 1."""
+        """Return the first arm's win rate, 0–1."""
         return float(self.scores.mean())
 
     def by_prompt(self) -> Floats:
@@ -33,7 +33,7 @@ class Verdicts:
 
 
 def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | None]:
-    """Return a win rate's lower and upper 95 % limit and p against a rate of ½, for new raters and new prompts.
+    """Return a win rate's lower and upper 95 % limit and two-sided p against ½, for new raters and new prompts.
 
     The variance is two-way cluster-robust, prompts × raters (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat.
     29:238), but at least each one-way variance. Limits are Student's t with Satterthwaite's degrees of freedom (1946,
@@ -73,9 +73,10 @@ def combine_clusters(
 
 
 def _clustered_variance(residuals: Floats, clusters: NDArray[np.intp]) -> float:
-    """Return the variance of the mean of N values from their residuals, correlated within clusters.
+    """Return the variance of the mean of N values that are correlated within clusters, from their residuals.
 
-    residuals, clusters: (N,); clusters are numbered from 0.
+    Args:
+        residuals: (N,). clusters: (N,), indices from 0; there must be two clusters or more.
     """
     sums = np.bincount(clusters, residuals)
     return float((sums**2).sum() * len(sums) / (len(sums) - 1) / len(residuals) ** 2)

@@ -68,7 +68,10 @@ def find_crossing(responses: Responses, new_raters: bool = False) -> Crossing:
 
 
 def place_weights(doses: Floats) -> tuple[Floats, Floats]:
-    """Return the weights of the arms at places between them, (G, K), and the places on log₂(1 + dose), (G,)."""
+    """Return the weights of the arms at G places between them, (G, K), and the places on log₂(1 + dose), (G,).
+
+    Every gap between two of the K doses is divided into PARTS equal steps. There must be two doses or more.
+    """
     positions = np.log2(1 + doses)
     last = len(doses) - 1
     steps = np.arange(last * PARTS + 1) / PARTS
@@ -83,8 +86,9 @@ def place_weights(doses: Floats) -> tuple[Floats, Floats]:
 def same_crossing_p(several: Sequence[Responses]) -> float:
     """Return p of the hypothesis that several independent sets of responses reach zero at the same dose.
 
-    The statistic is the smallest sum of squared distances from zero, in standard errors, over all doses, before the
-    first one and beyond the last one. It is χ² with one degree of freedom fewer than there are sets.
+    The statistic is the sum over the sets of their squared distances from zero, in standard errors, at the dose where
+    it is smallest; that dose may also lie before the first one or beyond the last one. The statistic is χ² with one
+    degree of freedom fewer than there are sets.
 
     Args:
         several: each of one data set, rising, with the same doses.
@@ -107,7 +111,10 @@ def _first_rise(values: Floats, places: Floats) -> Floats:
 
 
 def _low_end(values: Floats, halves: Floats, places: Floats) -> Floats:
-    """Return the lower end of the doses at which zero is not rejected; ∞ if all responses are significantly below."""
+    """Return the lower end of the doses at which zero is not rejected, (…).
+
+    It is 0 if that is the first place, ∞ if all values, (…, G), are significantly below zero.
+    """
     not_below = values >= -halves
     index = not_below.argmax(axis=-1)
     ends = _zero_between(values + halves, np.maximum(index - 1, 0), index, places)
@@ -115,7 +122,10 @@ def _low_end(values: Floats, halves: Floats, places: Floats) -> Floats:
 
 
 def _high_end(values: Floats, halves: Floats, places: Floats) -> Floats:
-    """Return the upper end of the doses at which zero is not rejected; 0 if all responses are significantly above."""
+    """Return the upper end of the doses at which zero is not rejected, (…).
+
+    It is ∞ if that is the last place, 0 if all values, (…, G), are significantly above zero.
+    """
     not_above = values <= halves
     last = len(places) - 1
     index = last - not_above[..., ::-1].argmax(axis=-1)
@@ -125,7 +135,11 @@ def _high_end(values: Floats, halves: Floats, places: Floats) -> Floats:
 
 
 def _zero_between(values: Floats, first: Indices, second: Indices, places: Floats) -> Floats:
-    """Return the dose at which the straight line between two places is zero; places are given by index, (…)."""
+    """Return the dose at which the straight line between two places is zero, (…); the first place's if both are one.
+
+    Args:
+        values: (…, G), at the places. first, second: (…), indices of places. places: (G,), on log₂(1 + dose).
+    """
     first, second = first[..., None], second[..., None]
     before = np.take_along_axis(values, first, axis=-1)[..., 0]
     after = np.take_along_axis(values, second, axis=-1)[..., 0]
@@ -136,7 +150,11 @@ def _zero_between(values: Floats, first: Indices, second: Indices, places: Float
 
 
 def _bracket(responses: Responses, halves: Floats) -> tuple[Floats, Floats]:
-    """Return both ends of the bracket of tested doses, from the half-widths of the arms' intervals, (…, K)."""
+    """Return the lower and the upper end of the bracket of tested doses, each (…).
+
+    The lower end is 0 if the first arm is not significantly below zero, the upper one ∞ if the last arm is not
+    significantly above. `halves`, (…, K), are half the widths of the arms' intervals.
+    """
     below = np.cumprod(responses.values < -halves, axis=-1).sum(axis=-1)
     above = np.cumprod((responses.values > halves)[..., ::-1], axis=-1).sum(axis=-1)
     low = np.append(0.0, responses.doses)[below]

@@ -79,11 +79,15 @@ def fit_curves(responses: Responses) -> dict[str, Curve]:
 
 
 def _best_design(name: str, responses: Responses, designs: Floats, places: Floats) -> Curve:
-    """Fit candidate designs, (…, C, K, P), and return the curve of the best; `places`, (…, C), says which it is."""
+    """Fit candidate designs, (…, C, K, P), and return the curve of the one with the smallest deviance.
+
+    `places`, (…, C), has the value of `Curve.place` of each candidate.
+    """
     coefficients, covariance, deviances = _fit_designs(responses, designs)
     best = deviances.argmin(axis=-1)[..., None]
 
     def chosen(of_candidates: Floats) -> Floats:
+        """Return the best candidate's entry for each data set; `of_candidates` is (…, C) or has further axes behind."""
         axis = deviances.ndim - 1
         index = best.reshape(*best.shape, *[1] * (of_candidates.ndim - deviances.ndim))
         picked: Floats = np.take_along_axis(of_candidates, index, axis=axis).squeeze(axis)
@@ -94,9 +98,9 @@ def _best_design(name: str, responses: Responses, designs: Floats, places: Float
 
 
 def fit_columns(responses: Responses, columns: Floats) -> float:
-    """Fit one data set's responses by weighted columns, (arms, columns), without an intercept; return the deviance.
+    """Fit one data set's responses by a weighted sum of columns, (K, P), without an intercept; return the deviance.
 
-    The fit is as in `_fit_designs`. Without columns it is zero everywhere.
+    The fit is as in `_fit_designs`. Without columns, the fitted responses are all zero.
     """
     if not columns.shape[1]:
         return float(responses.values @ np.linalg.solve(responses.covariance.total, responses.values))
@@ -135,7 +139,7 @@ def _shares(logits: Floats) -> Floats:
 
 
 def _slopes(logits: Floats) -> Floats:
-    """Return the derivative of the shares with respect to their logits."""
+    """Return the derivative of the shares with respect to their logits, share · (1 − share)."""
     shares = _shares(logits)
     return shares * (1 - shares)
 
@@ -157,8 +161,9 @@ def _fit_emax(responses: Responses) -> Curve:
 def fit_monotone(responses: Responses) -> tuple[Floats, float, int] | None:
     """Fit one data set's levels, (K,), so that they never fall, or never rise, whichever is nearer to the responses.
 
-    It is the exact projection (Robertson, Wright & Dykstra 1988), found by trying every partition of the arms into
-    levels. Returns the levels, their deviance and their number; None for more than MOST_ARMS arms.
+    It is the exact projection (Robertson, Wright & Dykstra 1988), found by trying every division of the arms, in order,
+    into groups of one level. Return the arms' levels, the deviance and the number of groups; None for more than
+    MOST_ARMS arms.
     """
     count = len(responses.doses)
     if count > MOST_ARMS:
@@ -192,10 +197,10 @@ def predict(curve: Curve, doses: Floats, arms: Floats) -> Floats:
 
 
 def curve_crossing(curve: Curve, freedom: float) -> tuple[float, float, float] | None:
-    """Return where a rising curve reaches zero, and the 95 % limits of that dose (Fieller), for one data set.
+    """Return the dose at which a rising curve reaches zero, and its 95 % limits (Fieller), for one data set.
 
-    The dose may lie beyond the tested ones; 0 and ∞ as in `Crossing`. Limits of Emax are NaN. None for curves that are
-    flat or a step, or do not rise.
+    The dose may lie beyond the tested ones; 0 and ∞ as in `Crossing`. Limits of Emax are NaN. Return None for a curve
+    that is flat or a step, or does not rise. `freedom`: degrees of freedom of the curve's covariance.
     """
     if curve.name not in SMOOTH or curve.coefficients[1] <= 0:
         return None
@@ -215,7 +220,10 @@ def curve_crossing(curve: Curve, freedom: float) -> tuple[float, float, float] |
 
 
 def weigh_curves(deviances: Mapping[str, float], parameters: Mapping[str, int]) -> dict[str, float]:
-    """Return Akaike weights of curves by name (Burnham & Anderson 2002); they sum to 1."""
+    """Return the Akaike weights of curves by name, from deviances and numbers of parameters by name; they sum to 1.
+
+    Burnham & Anderson 2002, Model Selection and Multimodel Inference.
+    """
     criteria = np.array([deviances[name] + 2 * parameters[name] for name in deviances])
     weights = np.exp(-(criteria - criteria.min()) / 2)
     return dict(zip(deviances, map(float, weights / weights.sum()), strict=True))
@@ -245,14 +253,14 @@ def trend_p(responses: Responses, seed: int = 0) -> float:
 
 
 def tell_slope_from_step(curves: Mapping[str, Curve], arms: int) -> Floats:
-    """Return for each data set the index in KINDS of what the deviances of its curves show, (…).
+    """Return for each data set the place in KINDS of what the deviances of its curves show, (…).
 
     1. *No dose effect shown* if flat is not rejected. 2. *Slope* if the best step is rejected and the best smooth curve
     is nearer by more than APART; *step* the other way round. 3. Else *neither* if both are rejected, and it *cannot be
     told* if one of them is not. Fewer than four arms cannot tell the two apart.
 
     Args:
-        arms: K, of which the degrees of freedom follow.
+        curves: by name, as `fit_curves` returns them. arms: K; the degrees of freedom follow from it.
     """
     step, smooth = curves["one step"].deviance, best_smooth(curves)
     flat = curves["flat"].deviance <= chdtri(max(1, arms - 1), LEVEL)
@@ -270,5 +278,8 @@ def best_smooth(curves: Mapping[str, Curve]) -> Floats:
 
 
 def nested_p(deviance: float, full: float, freedom: int) -> float:
-    """Return p of the hypothesis that a curve needs none of the `freedom` coefficients that the full one adds."""
+    """Return p of the hypothesis that none of the `freedom` coefficients that the full curve adds is needed (χ²).
+
+    `deviance` is of the curve without these coefficients, `full` of the curve with them.
+    """
     return float(chdtrc(freedom, max(0.0, deviance - full)))

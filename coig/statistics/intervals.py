@@ -62,7 +62,7 @@ def percentile_interval(estimates: Floats) -> tuple[Floats, Floats]:
 
 
 def sign_flip_p(margins: Sequence[int] | NDArray[np.int64]) -> float:
-    """Compute the exact two-sided p of the sum of `margins`, whose signs are random under the null hypothesis.
+    """Compute the exact two-sided p of the sum of `margins`, where under the null hypothesis each sign is random.
 
     This is the randomisation test for pairs (Fisher 1935); convolution gives its distribution over all sign flips.
 
@@ -80,7 +80,7 @@ def sign_flip_p(margins: Sequence[int] | NDArray[np.int64]) -> float:
 
 
 def random_flip_p(differences: Floats, signs: Floats) -> Floats:
-    """Compute two-sided p values of mean paired differences by random sign flips.
+    """Compute two-sided p values of mean paired differences being 0, by random sign flips.
 
     The observed signs count as one draw, so p is at least 1 / (R + 1) (Phipson & Smyth 2010).
 

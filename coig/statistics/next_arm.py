@@ -29,10 +29,10 @@ class Expected:
 
 
 def add_arm(responses: Responses, dose: float, level: float) -> Responses:
-    """Return the responses with a further arm of a dose, whose response is `level`.
+    """Return the responses with a further arm at a dose, whose response is `level`; there must be two arms already.
 
-    Its variance and its covariances with the others are the means of theirs: it would be judged on the same prompts,
-    against the same opponent.
+    Its variance and its covariances with the others are the means of theirs, as if it were judged on the same prompts,
+    against the same opponent. The result has no separate covariance of raters or seeds.
     """
     covariance, count = responses.covariance.total, len(responses.doses)
     variance = float(np.diag(covariance).mean())
@@ -50,7 +50,10 @@ def add_arm(responses: Responses, dose: float, level: float) -> Responses:
 
 
 def scale_error(responses: Responses, of_prompts: float, of_seeds: float = 1.0) -> Responses:
-    """Return the responses with the variances of prompts and of seeds so many times as large, for more of them."""
+    """Return the responses with the covariance of prompts times `of_prompts`, and that of seeds times `of_seeds`.
+
+    A factor below 1 stands for more prompts or seeds. A covariance of seeds that is not known stays so.
+    """
     before = responses.covariance
     seeds = None if before.of_seeds is None else of_seeds * before.of_seeds
     return replace(responses, covariance=replace(before, of_prompts=of_prompts * before.of_prompts, of_seeds=seeds))
@@ -72,6 +75,6 @@ def expect_interval(design: Responses, largest: float, seed: int = 0) -> Expecte
 
 
 def interval_width(low: Floats, high: Floats, largest: float) -> Floats:
-    """Return the width of intervals on log₂(1 + dose), where doses beyond `largest` count as it."""
+    """Return the width of intervals on log₂(1 + dose); doses beyond `largest` count as `largest`."""
     width: Floats = np.log2(1 + np.minimum(high, largest)) - np.log2(1 + np.minimum(low, largest))
     return width

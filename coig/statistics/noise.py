@@ -21,9 +21,10 @@ REST = "rest"  # what no factor explains
 
 
 def variance_parts(values: Floats, arms: Indices, factors: Mapping[str, Indices]) -> dict[str, float]:
-    """Return the variance of one observation that each factor causes, and the rest, pooled over the arms.
+    """Return {factor: the variance of one observation that it causes}, and the rest under REST, pooled over the arms.
 
-    A factor that cannot be told from another one or from the rest is left out, such as raters if there is one.
+    A factor that cannot be told from a later one, from the rest or from the arms is left out, such as raters if there
+    is one rater.
 
     Args:
         values: (N,). arms: (N,), indices from 0.
@@ -50,7 +51,7 @@ def _number(first: Indices, second: Indices) -> Indices:
 
 
 def _without_equal(groups: Mapping[str, Indices]) -> dict[str, Indices]:
-    """Return the groupings without those that split the observations as a later one does."""
+    """Return the groupings by name, without those that split the observations exactly as a later one does."""
     names = list(groups)
     sizes = {name: int(groups[name].max()) + 1 for name in names}
     same = {
@@ -63,10 +64,10 @@ def _without_equal(groups: Mapping[str, Indices]) -> dict[str, Indices]:
 
 
 def _expected(arms: Indices, one: Indices, other: Indices) -> float:
-    """Return the expected sum of squares of the groups `one` per unit of variance of the groups `other`.
+    """Return how much the sum of squares of the groups `one` is expected to grow per unit of variance of `other`.
 
-    Both lie within arms. It is the sum over the arms of tr(C B₁ C B₂), where C subtracts the arm's mean and B is 1 for
-    two observations of one group.
+    All groups lie within arms. It is the sum over the arms of tr(C B₁ C B₂), where C subtracts the arm's mean and B is
+    1 for two observations of one group.
     """
     joint = _number(one, other)
     of_joint, of_one, of_other, of_arm = (np.bincount(codes) for codes in (joint, one, other, arms))
@@ -89,10 +90,10 @@ def add_seeds(
     opponents: Indices | None = None,
     are_shares: bool = False,
 ) -> Responses:
-    """Add to the covariance of arms' means what they owe to the seeds that were trained.
+    """Return the responses with the covariance that their means owe to the seeds that were trained.
 
     The variance between seeds is pooled over the arms; that of shares is taken as proportional to p (1 − p). Without
-    an arm of several seeds nothing is added, as it is not known.
+    an arm of several seeds the variance is not known, and the responses are returned unchanged.
 
     Args:
         responses: of the arms, as `estimate_responses` returns them.
@@ -119,7 +120,7 @@ def add_seeds(
 
 
 def _shares(arms: Indices, groups: Indices, count: int) -> Floats:
-    """Return which share of each arm's observations is of each group, (K, groups)."""
+    """Return the share, 0–1, of each arm's observations that is in each group, (K, groups)."""
     table = np.zeros((count, int(groups.max()) + 1))
     np.add.at(table, (arms, groups), 1.0)
     shares: Floats = table / table.sum(axis=1, keepdims=True)

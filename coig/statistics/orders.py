@@ -14,6 +14,7 @@ def shuffled(values: Iterable[One], *seed: object) -> list[One]:
     """Return the values in a random order that only `seed` decides: by the sha256 of seed and place."""
 
     def key(place: int) -> bytes:
+        """Return the digest by which the value at `place` is sorted."""
         return hashlib.sha256("\0".join(map(str, (*seed, place))).encode()).digest()
 
     given = list(values)
@@ -55,8 +56,8 @@ def draw_order(arms: Sequence[str], number: int, *seed: object) -> list[str]:
 def draw_pair_order(pair: Sequence[str], earlier: Iterable[Sequence[str]], *seed: object) -> list[str]:
     """Return the order of a pair of arms, given the orders of all pairs that the rater has seen so far.
 
-    The arm comes first that came first less often in this very pair; else the one that came first less often, minus
-    second, in all pairs; else a random one.
+    First comes the arm that came first less often in this very pair. If both did equally often, it is the arm for which
+    times first minus times second, in all pairs, is smaller; if equal again, a random one that only `seed` decides.
     """
     lead: Counter[str] = Counter()  # times first minus times second
     own: Counter[str] = Counter()

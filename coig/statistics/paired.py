@@ -23,9 +23,10 @@ FLIPS = 9_999  # random sign vectors of the sign-flip test
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Two arms' means over the `n` queries where both were measured, first − second, its 95 % limits and p.
+    """Two arms' means over the `n` queries where both were measured, and their difference, with 95 % limits and p.
 
-    Means and difference are NaN and p is 1 if `n` is 0; the limits are None if `n` is below FEWEST.
+    The difference is first − second. Means and difference are NaN and p is 1 if `n` is 0; the limits are None if `n` is
+    below FEWEST.
     """
 
     n: int
@@ -51,7 +52,8 @@ def paired_differences(
     Args:
         values: (queries, arms), NaN where an arm was not measured.
         pairs: for each pair, the columns of the first arm and of the second in `values`.
-        shares: whether the values are 0 and 1. Then a difference that all resamples share gets Newcombe's limits.
+        shares: whether the values are 0 and 1. Then a difference that is the same in all resamples gets Newcombe's
+            limits.
         seed: of resamples and sign flips.
         resamples: number of bootstrap resamples.
     """

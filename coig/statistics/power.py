@@ -39,33 +39,39 @@ class Plan:
         return math.ceil(self.error(1, raters) ** 2 / float(wanted) ** 2)
 
     def prompts_for_new_raters(self, raters: int) -> int | None:
-        """Compute how many prompts detect the effect so that it holds for new raters; None above MOST.
+        """Compute how many prompts detect the effect so that it holds for new raters.
 
-        The raters' tastes add taste² / raters to the variance, and Student's t has raters − 1 degrees of freedom.
+        Return None for fewer than two raters, or if more than MOST prompts are needed. The raters' tastes add
+        taste² / raters to the variance, and Student's t has raters − 1 degrees of freedom.
         """
         if raters < 2:
             return None
         return self._prompts_beside(self.taste**2 / raters, raters - 1, raters)
 
     def prompts_for_new_seeds(self, seeds: int, raters: int) -> int | None:
-        """Compute how many prompts detect the effect so that it holds for new seeds of both arms; None above MOST.
+        """Compute how many prompts detect the effect so that it holds for new seeds of both arms.
 
-        The seeds add 2 · spread² / seeds to the variance, and Student's t has 2 · (seeds − 1) degrees of freedom. Each
-        seed of one arm is compared with one of the other.
+        Return None for fewer than two seeds of an arm, or if more than MOST prompts are needed. The seeds add
+        2 · spread² / seeds to the variance, and Student's t has 2 · (seeds − 1) degrees of freedom. Each seed of one
+        arm is compared with one of the other.
         """
         return None if seeds < 2 else self._prompts_beside(2 * self.spread**2 / seeds, 2 * (seeds - 1), raters)
 
     def _prompts_beside(self, variance: float, freedom: int, raters: int) -> int | None:
-        """Compute how many prompts detect the effect beside a further variance; None above MOST."""
+        """Compute how many prompts detect the effect if `variance` is added to the win rate's; None above MOST.
+
+        Student's t has `freedom` degrees of freedom.
+        """
         wanted = (self.effect - 0.5) / float(stdtrit(freedom, 0.975) + ndtri(self.power))
         of_prompt, rest = self.error(1, raters) ** 2, wanted**2 - variance
         return math.ceil(of_prompt / rest) if rest > of_prompt / MOST else None
 
     def prompts_with_judge(self, raters: int, correlation: float, further: int) -> int:
-        """Compute how many of people's prompts detect the effect if a judge has judged further ones, for these raters.
+        """Compute how many prompts people must judge to detect the effect if a judge has judged further ones.
 
-        A prompt of people is worth 1 / (1 − ρ²·N / (N + n)) alone (Angelopoulos et al. 2023, 2311.01453). They are at
-        least FEWEST, since fewer cannot calibrate a judge.
+        It holds for the same raters. With n prompts of people and N further ones, a prompt of people counts as
+        1 / (1 − ρ²·N / (N + n)) prompts (Angelopoulos et al. 2023, 2311.01453). At least FEWEST are needed to calibrate
+        a judge, unless fewer are enough without any judge.
 
         Args:
             correlation: ρ, of the judge's predictions with the raters' mean verdict. further: N.
@@ -77,11 +83,14 @@ class Plan:
         return max(found, min(alone, FEWEST))
 
     def reliability(self, raters: float) -> float:
-        """Compute the squared correlation of the mean of so many raters' verdicts with that of very many raters."""
+        """Compute the squared correlation of the mean verdict of so many raters with that of very many raters, 0–1."""
         return self.agreement / (self.agreement + (1 - self.agreement) / raters)
 
     def detectable(self, prompts: int, raters: float) -> float:
-        """Compute the smallest difference from one half that the prompts detect with this power and the same raters."""
+        """Compute the smallest difference from one half, as a share, that the prompts detect with the plan's power.
+
+        It holds for the same raters.
+        """
         return float((ndtri(0.975) + ndtri(self.power)) * self.error(prompts, raters))
 
 

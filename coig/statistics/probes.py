@@ -16,7 +16,10 @@ LEAST_SIGNAL = 0.05  # share of the variance of people's mean verdicts that is n
 
 @dataclass(frozen=True)
 class Probed:
-    """A figure with its 95 % limits and the two-sided p of its neutral value; None if there are too few prompts."""
+    """A figure with its 95 % limits and the two-sided p of its neutral value.
+
+    Limits and p are None if there are too few prompts, p also if the figure has no neutral value.
+    """
 
     value: float
     low: float | None
@@ -54,13 +57,18 @@ def estimate_share(values: Floats, prompts: Indices, neutral: float | None = Non
 
 
 def _variance_of_sum(influences: Floats, codes: Indices) -> float:
-    """Return the variance of a sum of influences, (N,), that are correlated within clusters."""
+    """Return the variance of the sum of influences, (N,), that are correlated within clusters.
+
+    `codes`, (N,), are the clusters as indices from 0; there must be two or more.
+    """
     sums = np.bincount(codes, influences)
     return float((sums**2).sum() * len(sums) / (len(sums) - 1))
 
 
 def estimate_slope(scores: Floats, covariate: Floats, prompts: Indices) -> Probed | None:
     """Estimate how much a score (0–1) rises per unit of an antisymmetric covariate, without intercept.
+
+    Return None if the covariate is 0 everywhere. The neutral value of `p` is 0.
 
     Args:
         scores: (N,), of the first answer of a pair. covariate: (N,), with the other sign if the answers are swapped.
@@ -96,9 +104,9 @@ def estimate_bias(verdicts: Floats, scores: Floats, covariate: Floats, prompts: 
 
 
 def _solve(products: Floats, moments: Floats, prompts: Indices) -> Probed | None:
-    """Return the last coefficient of moment equations, (F, F, N) and (F, N), with a variance clustered by prompt.
+    """Solve moment equations, (F, F, N) and (F, N); return the last coefficient with limits clustered by prompt.
 
-    None if the equations have no single solution; no limits below FEWEST prompts.
+    Return None if the equations have no single solution. Limits and p (of 0) are None below FEWEST prompts.
     """
     codes = np.unique(prompts, return_inverse=True)[1]
     total = products.sum(axis=2)

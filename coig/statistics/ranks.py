@@ -17,9 +17,9 @@ ROUNDING = 1e-9
 
 
 def kendall_tau(first: Floats, second: Floats) -> Floats:
-    """Return Kendall's τ-b of two orders, (…), from two measures of the arms, (…, K).
+    """Return Kendall's τ-b, (…), of the orders in which two measures, (…, K), put the arms.
 
-    NaN if all arms are equal in one of the measures. Kendall 1945, Biometrika 33:239.
+    It is NaN if all arms are equal in one of the measures. Kendall 1945, Biometrika 33:239.
     """
     left, right = np.triu_indices(first.shape[-1], 1)
     of_first, of_second = (np.sign(values[..., left] - values[..., right]) for values in (first, second))

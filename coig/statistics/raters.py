@@ -28,10 +28,10 @@ class RaterVariance:
 def estimate_rater_variance(scores: Floats) -> RaterVariance | None:
     """Estimate the variance between raters by Henderson's method 3 (1953, Biometrics 9:226).
 
-    With T the raters' sums after the mean of each prompt is removed, and C the information that these hold on the
-    raters, TᵀC⁺T is set equal to its expectation, σ²·trace(C) + noise·rank(C). If every rater has judged every prompt,
-    this is the usual (MS of raters − MS of residuals) / prompts. If no prompt has two raters, the mean of all verdicts
-    is removed instead.
+    Let T be the raters' sums of scores after each prompt's mean is removed, and C the information that T holds on the
+    raters. TᵀC⁺T is set equal to its expectation, σ²·trace(C) + noise·rank(C), and solved for σ². If every rater has
+    judged every prompt, this is the usual (MS of raters − MS of residuals) / prompts. If no prompt has two raters, the
+    mean of all scores is removed instead of each prompt's.
 
     Args:
         scores: (…, Q, R), NaN where a rater has not judged a prompt; missing alike in all data sets.

@@ -50,12 +50,12 @@ class Strata:
 
     @staticmethod
     def single(judged: int, others: int) -> Strata:
-        """Return one stratum of so many prompts of both kinds."""
+        """Return a single stratum of `judged` prompts that people judged and `others` further ones."""
         return Strata(np.zeros(judged, dtype=np.intp), np.zeros(others, dtype=np.intp))
 
     @property
     def shares(self) -> Floats:
-        """The share of all prompts in each stratum."""
+        """Return the share of all prompts, of both kinds, in each stratum, (H,)."""
         counts = np.bincount(self.judged) + np.bincount(self.others, minlength=self.judged.max() + 1)
         shares: Floats = counts / counts.sum()
         return shares
@@ -95,8 +95,9 @@ def estimate_rate(scores: Floats, predictions: Predictions | None = None, strata
 def _stratum_means(prompts: Floats, predictions: Predictions, strata: Strata, weights: Floats) -> tuple[Floats, Floats]:
     """Return the strata's estimated means, (…, H), and the variance of their weighted sum within strata, (…).
 
-    Few prompts may by chance hold none on which people and predictions differ much. Therefore the variance of a
-    stratum's rectifiers, people's means minus predictions, counts one further prompt with the variance of people alone.
+    A stratum's rectifiers are people's means minus predictions. Among few prompts, by chance none may have a large
+    rectifier. Therefore their variance is computed as if there were one further prompt with the variance of people
+    alone.
 
     Args:
         prompts: (…, Q), people's mean verdicts.
@@ -118,7 +119,7 @@ def _stratum_means(prompts: Floats, predictions: Predictions, strata: Strata, we
 
 
 def _weighted_mean(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return the mean of values, (…, Q), by weights that sum to 1, and its variance."""
+    """Return the mean of values, (…, Q), by weights, (Q,), that sum to 1, and the variance of this mean."""
     mean = values @ weights
     deviations = weights * (values - mean[..., None])
     return mean, (deviations**2).sum(axis=-1) * len(weights) / (len(weights) - 1)
@@ -128,8 +129,8 @@ def _half_for_new_raters(scores: Floats, variance: Floats, weights: Floats, free
     """Return half the width of the 95 % interval for new raters and new prompts, (…); NaN if it is unknown.
 
     Args:
-        variance: (…), for these raters, with its degrees of freedom.
-        weights: (Q,), of each verdict on a prompt.
+        variance: (…), of the rate for these raters, with `freedom` degrees of freedom.
+        weights: (Q,), the weight in the rate of each verdict on a prompt.
     """
     between = estimate_rater_variance(scores)
     if between is None:
@@ -145,7 +146,10 @@ def _half_for_new_raters(scores: Floats, variance: Floats, weights: Floats, free
 
 
 def narrower(alone: Rate, together: Rate) -> Rate:
-    """Return `together` where its interval for these raters is narrower, else `alone`; no interval widens."""
+    """Return `together` where its interval for these raters is narrower, else `alone`.
+
+    With `together`, the half width for new raters is the smaller of the two, so that no interval widens.
+    """
     helps = together.half < alone.half
     halves = np.fmin(together.half_raters, alone.half_raters)  # people's own width is valid for a better estimate
     return Rate(

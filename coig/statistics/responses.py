@@ -39,13 +39,14 @@ class Covariance:
 
     @property
     def total(self) -> Floats:
-        """The covariance over new prompts and new seeds, (…, K, K), for the same raters."""
+        """Return the covariance over new prompts and, if known, new seeds, (…, K, K), for the same raters."""
         return self.of_prompts if self.of_seeds is None else self.of_prompts + self.of_seeds
 
     def combine(self, matrix: Floats) -> Covariance:
         """Return the covariance of L linear combinations of the estimates; `matrix` is (…, L, K)."""
 
         def combined(part: Floats | None) -> Floats | None:
+            """Return the covariance of the combinations from one part of that of the estimates; None stays None."""
             return None if part is None else matrix @ part @ matrix.swapaxes(-1, -2)
 
         of_prompts = combined(self.of_prompts)
@@ -58,7 +59,7 @@ class Covariance:
 
         Args:
             matrix: (L, K), the weights of the arms in each combination.
-            new_raters: generalise to new raters too, with a two-way cluster-robust variance.
+            new_raters: generalise to new raters too, with a two-way cluster-robust variance; needs several raters.
         """
         variance = _variances(self.of_prompts, matrix)
         freedom: Floats | float = self.prompts - 1
@@ -73,7 +74,10 @@ class Covariance:
         return half
 
     def _with_seeds(self, variance: Floats, freedom: Floats | float, of_seeds: Floats) -> tuple[Floats, Floats]:
-        """Add the variance of the seeds; return the sum and its degrees of freedom (Satterthwaite 1946)."""
+        """Return the sum of `variance` and `of_seeds`, and its degrees of freedom (Satterthwaite 1946).
+
+        Degrees of freedom are 1 where both are 0.
+        """
         total = variance + of_seeds
         with np.errstate(invalid="ignore"):
             together = total**2 / (variance**2 / freedom + of_seeds**2 / self.seed_freedom)
@@ -108,7 +112,7 @@ class Responses:
         return bool(np.linalg.eigvalsh(correlations).min() > 1e-8)
 
     def half_widths(self, new_raters: bool = False) -> Floats:
-        """Return half the width of the 95 % interval of each arm's response, (…, K)."""
+        """Return half the width of the 95 % interval of each arm's response, (…, K); for new raters if `new_raters`."""
         return self.covariance.half_widths(np.eye(len(self.doses)), new_raters)
 
     def mirrored(self) -> Responses:
@@ -116,7 +120,10 @@ class Responses:
         return replace(self, values=-self.values)
 
     def combined(self, matrix: Floats, doses: Floats) -> Responses:
-        """Return L linear combinations of the responses, (…, L), by weights, (L, K), with the doses that they get."""
+        """Return L linear combinations of the responses by the weights `matrix`, (L, K), as responses at `doses`, (L,).
+
+        They no longer count as logits.
+        """
         return Responses(doses, self.values @ matrix.T, self.covariance.combine(matrix))
 
     def of_first(self, count: int) -> Responses:
@@ -125,13 +132,16 @@ class Responses:
         return replace(self.combined(matrix, self.doses[:count]), are_logits=self.are_logits)
 
     def above(self, reference: int) -> Responses:
-        """Return the differences of all other arms from the arm at the index `reference`."""
+        """Return the responses of all other arms minus that of the arm at the index `reference`, K − 1 in all."""
         matrix = np.delete(np.eye(len(self.doses)), reference, axis=0)
         matrix[:, reference] -= 1
         return self.combined(matrix, np.delete(self.doses, reference))
 
     def within(self, best: int, margin: float) -> Responses:
-        """Return each response minus that of the arm at index `best`, plus `margin`: ≥ 0 within the margin."""
+        """Return each response minus that of the arm at the index `best`, plus `margin`.
+
+        A value of 0 or more means that the arm is within the margin of the best one.
+        """
         matrix = np.eye(len(self.doses))
         matrix[:, best] -= 1
         found = self.combined(matrix, self.doses)
@@ -160,13 +170,13 @@ class Responses:
 def estimate_responses(
     doses: Floats, values: Floats, arms: Indices, prompts: Indices, raters: Indices | None = None
 ) -> Responses:
-    """Average the observations of each arm, with the covariance of the means.
+    """Return the mean of each arm's observations, with the covariance of the means.
 
     Args:
         doses: (K,), the arms' doses.
-        values, arms, prompts, raters: (N,), of each observation its value and the indices, from 0 without gaps, of its
-            arm, its prompt and its rater. Every arm needs an observation. None, or one rater: only prompts are
-            clusters.
+        values: (N,), of the observations.
+        arms, prompts, raters: (N,), the arm, prompt and rater of each observation as indices from 0 without gaps. Every
+            arm needs an observation. With one rater, or None for raters, only prompts are clusters.
     """
     counts = np.bincount(arms, minlength=len(doses))
     means = np.bincount(arms, values, minlength=len(doses)) / counts
@@ -184,7 +194,11 @@ def estimate_responses(
 
 
 def _summed(influence: Floats, arms: Indices, clusters: Indices, count: int) -> Floats:
-    """Return the cluster-robust covariance of the means of `count` arms, (K, K); arguments are (N,)."""
+    """Return the cluster-robust covariance of the means of `count` arms, (K, K).
+
+    Args:
+        influence: (N,), (value − its arm's mean) / the arm's number of observations. arms, clusters: (N,), indices.
+    """
     sums = np.zeros((int(clusters.max()) + 1, count))
     np.add.at(sums, (clusters, arms), influence)
     covariance: Floats = sums.T @ sums * len(sums) / max(1, len(sums) - 1)
@@ -192,7 +206,7 @@ def _summed(influence: Floats, arms: Indices, clusters: Indices, count: int) -> 
 
 
 def shares_of_counts(doses: Floats, wins: Floats, trials: int) -> Responses:
-    """Return published win rates, as if the arms had been judged on different prompts.
+    """Return published win rates (0–1) as responses, as if the arms had been judged on different prompts.
 
     The dependence between the arms is not known from their win rates alone. It matters little for the place where a
     curve crosses one half, and more for tests of its shape.
@@ -206,5 +220,5 @@ def shares_of_counts(doses: Floats, wins: Floats, trials: int) -> Responses:
 
 
 def responses_of_counts(doses: Floats, wins: Floats, trials: int) -> Responses:
-    """Return the logits of published win rates; arguments as in `shares_of_counts`."""
+    """Return the logits of published win rates as responses; arguments and assumptions as in `shares_of_counts`."""
     return shares_of_counts(doses, wins, trials).logits(np.full(len(doses), float(trials)))

@@ -10,7 +10,7 @@ from coig.statistics.rectified import Indices
 
 
 def moments_of(verdicts: Floats, features: Floats, judges: int, codes: Indices) -> Floats:
-    """Return each prompt's products of its prediction, made without it, and people's mean verdict on it.
+    """Return for each prompt the products of people's mean verdict and the prediction fitted without that prompt.
 
     Args:
         verdicts: (Q,). features: (Q, F), of which the first are `judges`. codes: (Q,), strata.
@@ -42,14 +42,16 @@ def estimate_correlation(sums: Floats, seed: int = 0) -> tuple[float, float | No
 
 
 def _correlation(sums: Floats) -> Floats:
-    """Return correlations from sums of products, (…, 3) to (…)."""
+    """Return correlations from sums of products as in `moments_of`, (…, 3) to (…); 0 without variance."""
     scale = np.sqrt(sums[..., 0] * sums[..., 2])
     found: Floats = np.where(scale > 0, sums[..., 1] / np.where(scale > 0, scale, 1), 0)
     return found
 
 
 def worth_in_labels(correlation: float, prompts: float, further: float) -> float:
-    """Return how many labelled prompts one is worth if a judge has judged further ones (Angelopoulos et al. 2023).
+    """Return how many prompts one of people's prompts counts as if a judge has judged further ones.
+
+    Angelopoulos et al. 2023, 2311.01453.
 
     It is 1 / (1 − ρ²·N / (N + n)) for a correlation ρ with people's mean verdict; a negative ρ adds nothing.
 

@@ -18,7 +18,7 @@ SIMPLIFIED = Path(__file__).with_name("simplified.txt")  # traditional character
 
 
 def clean_text(fields: Row, name: str) -> str:
-    """Return the text of a row's field, NFC-normalised, its lines ended by `\\n`, without outer white space.
+    """Return the text of a row's field `name`, NFC-normalised, its lines ended by `\\n`, without outer white space.
 
     Tokenizers normalise to NFC too, so decoded targets equal the text. An answer's first line keeps its indentation.
     Raises ValueError with the reason if the field holds no usable text.
@@ -40,9 +40,9 @@ def clean_text(fields: Row, name: str) -> str:
 
 
 def trim_lines(text: str) -> str:
-    """Remove blank lines before a text and all white space behind it; the first line keeps its indentation.
+    """Return a text without blank lines before it and white space behind it; the first line keeps its indentation.
 
-    A single space is none: completions in the style of early language models begin with one.
+    A single space at its beginning is removed too: completions in the style of early language models have one.
     """
     return re.sub(r"\A(?:[^\S\n]*\n)*(?: (?!\s))?", "", text.rstrip())
 
@@ -66,7 +66,10 @@ def prompt_key(prompt: str) -> bytes:
 
 @cache
 def simplified_characters() -> dict[int, int]:
-    """Return the simplified of each traditional character, from OpenCC 1.4.2's TSCharacters (Apache-2.0)."""
+    """Return the table for `str.translate` that turns traditional characters into simplified ones, by code point.
+
+    It is from OpenCC 1.4.2's TSCharacters (Apache-2.0), read once.
+    """
     traditional, simplified = SIMPLIFIED.read_text(encoding="utf-8").splitlines()
     return str.maketrans(traditional, simplified)
 

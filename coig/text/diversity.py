@@ -18,7 +18,7 @@ MTLD_MINIMUM = 200
 
 
 def diversity(tokens: Sequence[str]) -> dict[str, float | None]:
-    """Return all measures of one text's words by name; `ttr` is distinct-1."""
+    """Return all measures of one text's words by name, None for those that need a longer text; `ttr` is distinct-1."""
     return {
         "ttr": type_token_ratio(tokens),
         "mattr": mattr(tokens),
@@ -56,7 +56,7 @@ def mattr(tokens: Sequence[str], window: int = 50) -> float | None:
 
 
 def _previous_places(tokens: Sequence[str]) -> NDArray[np.int64]:
-    """Return, for each word, the index of its previous occurrence, −1 for its first; (words,) int64."""
+    """Return for each word the index of its previous occurrence, −1 if there is none; (words,) int64."""
     numbers = dict(zip(tokens, range(len(tokens)), strict=True))
     ids = np.fromiter(map(numbers.__getitem__, tokens), np.int64, len(tokens))
     order = np.argsort(ids, kind="stable")
@@ -81,7 +81,7 @@ def mtld(tokens: Sequence[str], threshold: float = 0.72) -> float | None:
 def _factors(tokens: Sequence[str], threshold: float) -> float:
     """Count how often TTR falls to `threshold`, restarting each time; the last words count as a fraction.
 
-    Returns 1 for a text without repetition.
+    If the count is 0, because no word is repeated, return 1.
     """
     factors, length = 0, 0
     types: set[str] = set()
@@ -123,4 +123,5 @@ def self_repetition(tokens: Sequence[str], n: int = 4) -> float | None:
 
 
 def _grams(tokens: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    """Return an iterator over the n-grams of words, in order; empty for fewer than n words."""
     return zip(*(islice(tokens, start, None) for start in range(n)), strict=False)

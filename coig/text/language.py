@@ -15,7 +15,7 @@ PURE = 0.8  # least script share at which a text counts as one language
 
 
 def script_share(text: pl.Expr) -> pl.Expr:
-    """Return the share of Chinese script: Han characters / (Han characters + 1.6 × Latin words).
+    """Return an expression for the share of Chinese script: Han characters / (Han characters + 1.6 × Latin words).
 
     0 is English and 1 Chinese; null is a text with neither.
     """
@@ -25,6 +25,6 @@ def script_share(text: pl.Expr) -> pl.Expr:
 
 
 def language_of(share: pl.Expr) -> pl.Expr:
-    """Return `zh`, `en` or `mixed` for a share from `script_share`, `und` (undetermined) for a null one."""
+    """Return an expression: `zh`, `en` or `mixed` for a share from `script_share`, `und` (undetermined) for null."""
     one = pl.when(share >= PURE).then(pl.lit("zh")).when(share <= 1 - PURE).then(pl.lit("en"))
     return pl.when(share.is_null()).then(pl.lit("und")).otherwise(one.otherwise(pl.lit("mixed")))

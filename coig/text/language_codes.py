@@ -14,6 +14,6 @@ NAMES = {  # of a language, as data sets write it; codes of regions and scripts 
 
 
 def language_code(name: object) -> str:
-    """Return `zh` for zh-CN, zh_Hans, Chinese …, `en` for EN, en-US, English …; any other name as it is."""
+    """Return `zh` for zh-CN, zh_Hans, Chinese …, `en` for EN, en-US, English …; any other name unchanged, as a text."""
     first = re.split(r"[-_ (]", str(name).strip().casefold())[0]
     return NAMES.get(first, str(name))

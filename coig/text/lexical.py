@@ -20,7 +20,10 @@ Measures = dict[str, float | None]
 
 
 def measure_texts(texts: Sequence[str]) -> list[Measures]:
-    """Return the measures of each text, as `measure_text` does; other cores help if there is much text."""
+    """Return the measures of each text, as `measure_text` does, in the order of the texts.
+
+    Above WORTH_SHARING characters in all, up to MOST_PROCESSES processes share the work.
+    """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     processes = min(cores, MOST_PROCESSES)
     if processes == 1 or sum(map(len, texts)) < WORTH_SHARING:
@@ -39,7 +42,10 @@ def measure_text(text: str) -> Measures:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Start processes that Ctrl-C does not reach, so that they print nothing: their parent ends them."""
+    """Block Ctrl-C inside a `with` block, so that processes started in it never get it, even afterwards.
+
+    They would print a traceback; their parent ends them instead.
+    """
     resource_tracker.ensure_running()  # multiprocessing's own process, whose start would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -42,6 +42,9 @@ def strip_html(text: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    """Return a text without blanks around its lines, and with at most one empty line between two."""
+    """Return a text without white space around it or its lines, and with at most one empty line in a row.
+
+    Several blanks in a line become one.
+    """
     lines = (re.sub(r"[ \t\xa0]+", " ", line).strip() for line in text.split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

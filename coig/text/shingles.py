@@ -19,10 +19,10 @@ SHIFT, FACTORS = np.uint64(33), (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CE
 
 
 def comparison_form(text: str) -> str:
-    """Return a text as it is compared: letters and digits alone, without differences that do not make another text.
+    """Return a text's letters and digits in a form that is equal for copies of a text.
 
-    Character width, compatibility forms (NFKC), case, white space and punctuation make no difference, and traditional
-    characters count as the simplified ones.
+    Character width, compatibility forms (NFKC) and case are made alike, white space and punctuation removed, and
+    traditional characters replaced by the simplified ones.
     """
     folded = unicodedata.normalize("NFKC", text).casefold().translate(simplified_characters())
     codes = _code_points(folded)
@@ -45,12 +45,15 @@ def shingles_of(text: str) -> Shingles:
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
-    """Return a text's code points; a lone surrogate, which a damaged text may have, counts as one."""
+    """Return a text's code points, (characters,); a lone surrogate, as in a damaged text, is one code point."""
     return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
 
 
 def _hash_windows(codes: NDArray[np.uint32], start: int, end: int, hashes: Shingles | None = None) -> Shingles:
-    """Hash the code points from `start` to `end` of every window by FNV-1a, going on from the hashes of the first."""
+    """Hash every window of `end` consecutive code points by FNV-1a; return the hashes, one for each window.
+
+    `hashes`, if given, are those of the windows' first `start` code points; only the others are added to them.
+    """
     count = max(0, len(codes) - end + 1)
     found = np.full(count, START) if hashes is None else hashes[:count]
     for place in range(start, end):
@@ -67,5 +70,5 @@ def _mix(hashes: Shingles) -> Shingles:
 
 @cache
 def _is_letter() -> NDArray[np.bool_]:
-    """Return for every code point whether it is a letter or a digit."""
+    """Return an array over all code points, (0x110000,), true for letters and digits."""
     return np.fromiter((chr(code).isalnum() for code in range(0x110000)), dtype=np.bool_, count=0x110000)

@@ -25,14 +25,14 @@ def steps(reasoning: str) -> list[str]:
 
     A step ends at the end of a sentence or line once it has 10 Chinese characters or 7 English words. Shorter sentences
     (`Wait.`, a heading, a line of verse) are joined with the following ones, up to three in all. A short rest of a
-    paragraph is added to the step before.
+    paragraph is added to the step before. A step without any letter or digit is left out.
     """
     found = [step.strip() for paragraph in PARAGRAPH.split(reasoning) for step in _paragraph_steps(paragraph)]
     return [step for step in found if re.search(r"\w", step)]
 
 
 def _paragraph_steps(paragraph: str) -> list[str]:
-    """Split one paragraph into steps; joined, they are the paragraph."""
+    """Split one paragraph into steps; joined without anything between them, they are the paragraph."""
     found: list[str] = []
     start = sentences = 0
     for end in _sentence_ends(paragraph):

@@ -10,7 +10,7 @@ REASONING_END = "</think>"
 
 
 def reasoning_block(reasoning: str) -> str:
-    """Return the reasoning between think tags, with the blank line that separates it from the answer."""
+    """Return the reasoning between think tags, followed by the blank line that separates it from the answer."""
     return f"{REASONING_START}{reasoning}\n{REASONING_END}\n\n"
 
 

@@ -64,7 +64,10 @@ def segment(text: str) -> list[str]:
 
 @lru_cache(maxsize=1 << 17)  # few different runs, often repeated
 def _unknown_words(run: str) -> tuple[str, ...]:
-    """Return the words of a run of text between two dictionary words, by jieba's hidden Markov model."""
+    """Return the words of a run of text between two dictionary words, by jieba's hidden Markov model.
+
+    A run that is itself a word of the dictionary is split into its characters.
+    """
     if len(run) == 1 or rjieba.has_word(run):
         return tuple(run)
     return _most_likely_words(run) if CHINESE.fullmatch(run) else tuple(finalseg.cut(run))
@@ -105,5 +108,5 @@ def _most_likely_words(run: str) -> tuple[str, ...]:
 
 @cache
 def _emissions(character: str) -> tuple[float, ...]:
-    """Return the log-probabilities of a character in the states B, M, E and S."""
+    """Return the log-probabilities of a character in the states B, M, E and S; jieba's MIN_FLOAT where unknown."""
     return tuple(finalseg.emit_P[state].get(character, finalseg.MIN_FLOAT) for state in "BMES")

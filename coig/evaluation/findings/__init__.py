@@ -79,12 +79,14 @@ def interpret(
 ) -> Findings:
     """Check the paper's claims, answer the study's question, and note what weakens the results.
 
-    Where arms differ in their seed alone, the claims are checked on the arms pooled over their seeds.
+    Where arms differ in their seed alone, the claims are checked on the arms pooled over their seeds. If the arms'
+    questions differ, only the first is answered, with a warning.
 
     Args:
         answers: the frame of `measure_answers`; None if no answers were read.
         judgments: people's; None if nobody judged.
         tables: the evaluation's tables by name.
+        conduct: how the evaluation was carried out; its margin is the smallest advantage in win rate that matters.
         plan: the study's registered plan; None without one.
         compared: people's judgments with the verdicts of model judges, which only a registered plan, the curves over
             the ratio and the look ahead show, apart from people's; None without judges.
@@ -134,7 +136,10 @@ def _notes(
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
 ) -> list[str]:
-    """Collect the notes on the answers, failed queries, engines, judgments and strengths."""
+    """Collect the notes on answers, damaged characters, failed queries and engines, and on judgments and strengths.
+
+    The first four need `answers`, those on judgments and strengths need `judgments`; without both the list is empty.
+    """
     notes = []
     if answers is not None:
         notes += notes_on_answers(answers, {arm.name: arm.config().seed for arm in arms})
@@ -146,7 +151,10 @@ def _notes(
 
 
 def _read_answers(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str, list[Answer]]]:
-    """Return {file of queries: {arm: answers}}; arms without answers to a file are left out of it."""
+    """Read the arms' answers from disk as {file of queries: {arm: answers}}; `files` names the files of queries.
+
+    An arm that has not answered a file of queries is missing under it.
+    """
     return {
         queries: {arm.name: arm.answers(queries) for arm in arms if arm.generations(queries).exists()}
         for queries in files
@@ -154,7 +162,7 @@ def _read_answers(arms: Sequence[Arm], files: pl.Series) -> dict[str, dict[str, 
 
 
 def _choose_question(arms: Sequence[Arm]) -> Question | None:
-    """Return the question of the first arm that has one; None if none has. Warn if the arms' questions differ."""
+    """Return the question of the first arm that has one, None if no arm has one; log a warning if the arms' differ."""
     asked = [question for arm in arms if (question := arm.config().question)]
     if len(questions := {question.ask for question in asked}) > 1:
         log.warning("the arms ask %d questions; only this one is answered: %s", len(questions), asked[0].ask)
@@ -169,7 +177,10 @@ def _contrast(
     judgments: Judgments | None,
     margin: float,
 ) -> pl.DataFrame:
-    """Return the table of the question's contrasts (columns of CONTRASTS); warn if no two cells form a contrast."""
+    """Return the table of the question's contrasts; columns as in CONTRASTS.
+
+    If no two cells form a contrast, log a warning and return an empty table.
+    """
     contrasts = find_contrasts(question, cells)
     if not contrasts:
         values = sorted({cell.values[question.compare] for cell in cells if question.compare in cell.values})
@@ -180,7 +191,7 @@ def _contrast(
 
 
 def _has_seeds(cells: Sequence[Cell]) -> bool:
-    """Tell whether any configuration was trained with several seeds."""
+    """Tell whether any cell has several arms, that is, several seeds."""
     return any(len(cell.arms) > 1 for cell in cells)
 
 
@@ -190,9 +201,10 @@ def _pool_seeds(
     judgments: Judgments | None,
     tables: Mapping[str, pl.DataFrame],
 ) -> tuple[Roster, pl.DataFrame | None, pl.DataFrame | None, pl.DataFrame | None]:
-    """Recompute roster, win rates, automatic measures and comparisons with the arms of each cell pooled into one.
+    """Return roster, win rates, automatic measures and comparisons of the cells, each cell counted as one arm.
 
-    Win rates are None without judgments; automatic measures and comparisons are None without answers.
+    Win rates are None without judgments; automatic measures and comparisons are None without answers. Automatic
+    measures are means of the arms' means.
     """
     roster = Roster.of(cell.contestant for cell in cells)
     names = {arm: cell.name for cell in cells for arm in cell.arms}

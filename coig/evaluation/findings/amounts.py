@@ -39,7 +39,7 @@ def amount_rows(
     judgments: Judgments | None,
     margin: float,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row of AMOUNT_OR_RATIO for each language, measure and model, if the study varies both sizes.
+    """Yield a row of AMOUNT_OR_RATIO for each language, measure and model; nothing unless the study varies both sizes.
 
     A model is *rejected* if the model of all predictors fits significantly better.
     """
@@ -61,12 +61,13 @@ def amount_rows(
 
 
 def _predictors(known: dict[str, Amounts], dosed: dict[str, str]) -> dict[str, Floats]:
-    """Return each predictor of the dosed arms, (K,), by name.
+    """Return the predictors amount, ratio and steps of the arms in `dosed`, (K,), by name.
 
     Steps are left out if a manifest lacks them, or if they follow from amount and ratio, as with equal epochs.
 
     Args:
-        dosed: the arm without general data of each arm with both.
+        known: what each arm was trained on. dosed: for each arm with both kinds of data, the one with as many creative
+            examples and no general ones.
     """
     mean = float(np.mean([known[name].creative for name in dosed]))
     found = {
@@ -108,7 +109,7 @@ def _observed(
 
 
 def _over_base(part: pl.DataFrame, dosed: dict[str, str], measure: Measure) -> Responses | None:
-    """Return the responses of the dosed arms over their bases; None if one of them has too few prompts.
+    """Return the responses of the dosed arms minus those of their bases; None if one of them has too few prompts.
 
     Verdicts are over the base already, so their logits are the responses.
     """
@@ -129,7 +130,10 @@ def _over_base(part: pl.DataFrame, dosed: dict[str, str], measure: Measure) -> R
 
 
 def _models(responses: Responses, predictors: dict[str, Floats]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each subset of the predictors, the smallest first."""
+    """Yield a row of AMOUNT_OR_RATIO, without lang, measure and arms, for each subset of predictors, smallest first.
+
+    `p` tests the subset against all predictors; it is None, and the finding empty, for all of them.
+    """
     count = len(responses.doses)
     full = fit_columns(responses, np.column_stack(list(predictors.values())))
     for size in range(len(predictors) + 1):

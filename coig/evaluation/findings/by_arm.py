@@ -33,7 +33,7 @@ def _rows(tables: Mapping[str, pl.DataFrame], name: str) -> Iterator[dict[str, A
 
 
 def _of_answers(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each automatic measure; shares that have an interval keep it."""
+    """Yield a row for each automatic measure of each arm and language; shares that have an interval keep it."""
     for row in _rows(tables, "automatic"):
         about = {"lang": row["lang"], "arm": row["arm"]}
         for column in (*OF_ANSWERS, *(column for column in row if column.endswith(MEAN))):
@@ -45,7 +45,7 @@ def _of_answers(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
 
 
 def _of_verdicts(tables: Mapping[str, pl.DataFrame], roster: Roster) -> Iterator[dict[str, Any]]:
-    """Yield the win rate over general data alone, and the strength."""
+    """Yield a row for each win rate over general data alone (all genres together), then one for each strength."""
     for row in _rows(tables, "win_rates"):
         if row["genre"] is None and row["opponent"] == roster.reference:
             yield row | {"measure": "win rate", "value": row["rate"], "n": row["verdicts"]}
@@ -54,6 +54,6 @@ def _of_verdicts(tables: Mapping[str, pl.DataFrame], roster: Roster) -> Iterator
 
 
 def _of_ratings(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
-    """Yield the mean rating of each dimension."""
+    """Yield a row for the mean rating of each arm in each dimension and language."""
     for row in _rows(tables, "ratings"):
         yield row | {"measure": f"rating: {row['dimension']}", "value": row["mean"], "n": row["ratings"]}

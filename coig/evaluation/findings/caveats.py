@@ -54,7 +54,10 @@ def notes_on_damage(answers: pl.DataFrame) -> list[str]:
 
 
 def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> list[str]:
-    """Return notes on judged queries without answers, the rating scale, single raters, ties and incomplete pairs."""
+    """Return notes on judgments: of queries without answers, on another scale than the paper's, by one rater, all ties.
+
+    There is also a note on pairs of arms that were judged on fewer prompts than others.
+    """
     notes = []
     judged = set(judgments.verdicts["query_id"]) | set(judgments.ratings["query_id"])
     if answers is not None and (strange := judged - set(answers["query_id"])):
@@ -75,7 +78,7 @@ def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> li
 
 
 def _incomplete_pairs(verdicts: pl.DataFrame) -> list[str]:
-    """Return a note if some pairs of arms were judged on fewer prompts than there are; else an empty list."""
+    """Return a note if some pairs of arms were judged on fewer prompts than were judged in all; else an empty list."""
     most = verdicts["query_id"].n_unique()
     prompts = verdicts.group_by("arm", "opponent").agg(count=pl.col("query_id").n_unique())
     pairs = prompts.filter(pl.col("count") < most).sort("count", "arm", "opponent").rows()
@@ -109,7 +112,7 @@ def notes_on_failures(answered: Mapping[str, Mapping[str, Sequence[Answer]]]) ->
 
 
 def notes_on_engines(answered: Mapping[str, Mapping[str, Sequence[Answer]]]) -> list[str]:
-    """Return a note for each sampling setting that an engine did not obey, with the arms that it answered for.
+    """Return a note for each sampling setting that an engine did not obey, with the arms whose answers it concerns.
 
     Args:
         answered: {file of queries: {arm: answers}}.

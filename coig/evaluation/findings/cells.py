@@ -35,7 +35,7 @@ class Cell:
     contestant: Contestant
 
     def without(self, key: str) -> dict[str, str]:
-        """Return the values of all varied keys but `key`."""
+        """Return `values` without `key`."""
         return {other: value for other, value in self.values.items() if other != key}
 
 
@@ -59,7 +59,10 @@ def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
 
 
 def group_strangers_by_seed(roster: Roster) -> list[Cell]:
-    """Group arms that were not trained here into cells: those of the paper's arms, of all seeds, and each other arm."""
+    """Group arms that were not trained here into cells by their names.
+
+    A paper's arm is one cell with all its seeds; every other arm is a cell of its own.
+    """
     cells: dict[str, list[str]] = {}
     for name in roster.names:
         cells.setdefault(without_seed(name), []).append(name)

@@ -120,7 +120,10 @@ def _status(finding: Finding, beats: bool) -> Status:
 def _paradox(
     lang: str, win_rates: pl.DataFrame | None, automatic: pl.DataFrame | None, margin: float
 ) -> dict[str, Any]:
-    """Check the claim that the arm with the highest TTR loses to the arm that wins most; return a row of CLAIMS."""
+    """Check the claim that the arm with the highest TTR loses to the arm that wins most; return a row of CLAIMS.
+
+    It is not supported if both are the same arm.
+    """
     stated = {"lang": lang, "claim": "the arm of the highest TTR is not the best"}
     if win_rates is None or automatic is None or automatic.filter(pl.col("lang") == lang)["ttr_mean"].is_null().all():
         return stated | {"status": "not measured", "why": "needs both judgments and the answers"}
@@ -215,7 +218,10 @@ def _hidden(
     lang: str,
     arm: str,
 ) -> Found:
-    """Tell whether an arm wins less than 40 % of its verdicts with a TTR above the median of the arms."""
+    """Tell whether an arm's win rate is below 40 % and its TTR above the arms' median, and return the figures as text.
+
+    The first is None, and the text names what is missing, if either is unknown. `automatic_rows` are of one language.
+    """
     rate = pool_rates(win_rates, lang).get(arm) if win_rates is not None else None
     if rate is None or automatic_rows is None or arm_row is None or arm_row["ttr_mean"] is None:
         return None, "needs both judgments and the answers"
@@ -225,7 +231,10 @@ def _hidden(
 
 
 def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str, least: float) -> Found:
-    """Tell whether an arm's mean rating of dimension `high` exceeds that of `low` by at least `least`."""
+    """Tell whether an arm's mean rating in dimension `high` exceeds that in `low` by at least `least`.
+
+    Also return both means as text. The first is None, and the text names what is missing, if one of them is unknown.
+    """
     if ratings is None or not {high, low} <= set(ratings["dimension"]):
         return None, f"needs ratings of {high} and {low}"
     arm_ratings = ratings.filter((pl.col("lang") == lang) & (pl.col("arm") == arm))
@@ -236,7 +245,10 @@ def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str,
 
 
 def _wrong_language(arm_row: dict[str, Any] | None) -> Found:
-    """Tell whether the lower Wilson limit of the share of answers in the other language is above 5 %."""
+    """Tell whether the lower 95 % Wilson limit of an arm's share of answers in the other language is above 5 %.
+
+    Also return both counts as text. The first is None, and the text says so, without answers.
+    """
     if arm_row is None:
         return None, "needs the answers"
     low, _ = wilson_interval(arm_row["foreign"], arm_row["queries"])

@@ -94,7 +94,7 @@ def contrast_table(
 
 
 def _about(contrast: Contrast) -> dict[str, Any]:
-    """Return the columns that identify a contrast."""
+    """Return the columns that identify a contrast: arm, opponent, setting and value."""
     names = {"arm": contrast.arm.name, "opponent": contrast.opponent.name}
     return names | {"setting": contrast.setting, "value": contrast.value}
 
@@ -106,7 +106,7 @@ def _preferences(
     order: Sequence[str],
     margin: float,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row of the win rate of each judged contrast, by language and file of queries."""
+    """Yield a row of CONTRASTS for the win rate of each judged contrast, by language and file of queries."""
     queries = {} if answers is None else dict(answers.select("query_id", "queries").unique().iter_rows())
     with_files = verdicts.with_columns(
         genre=pl.lit(None, pl.String),

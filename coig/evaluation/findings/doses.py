@@ -85,7 +85,7 @@ def dose_tables(
     judgments: Judgments | None,
     margin: float,
 ) -> dict[str, pl.DataFrame]:
-    """Compute the tables of TABLES by name: a block of rows for each language, series and measure.
+    """Return the tables of TABLES by name: rows for each language, series, file of queries and measure.
 
     A dose of ∞ stands for "beyond the largest dose", and 0 for "reached at the smallest one already".
 
@@ -113,7 +113,7 @@ def dose_tables(
 def _observe(
     series: Series, answers: pl.DataFrame | None, judgments: Judgments | None, margin: float
 ) -> Iterator[tuple[str, Measure, Observed]]:
-    """Yield what was measured of a series, by measure and language, where there are enough doses."""
+    """Yield (language, measure, its responses) for each measure and language with at least FEWEST_DOSES doses."""
     for measure, part in observations(series.cells, series.reference, answers, judgments, margin):
         for lang in LANGUAGES:
             observed = estimate(part.filter(lang=lang), measure, series.doses, series.reference)
@@ -122,7 +122,7 @@ def _observe(
 
 
 def make_table(name: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """Return the table of that name in TABLES, sorted by language, Chinese first."""
+    """Return rows as the table `name` of TABLES, Chinese first; missing keys and NaN become null."""
     schema, order = TABLES[name], {lang: place for place, lang in enumerate(LANGUAGES)}
     frame = pl.DataFrame([{key: row.get(key) for key in schema} for row in rows], schema=schema)
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort(
@@ -131,7 +131,11 @@ def make_table(name: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
 
 
 def describe(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield (table, its rows) of one measure of one series in one language, without the columns that name these."""
+    """Yield (name of a table of TABLES, its rows) for one measure of one series in one language.
+
+    The rows lack the columns `lang`, `setting` and `measure`. If no curve can be fitted, there are no rows of DOSE_FITS
+    and the row of THRESHOLDS has no trend and no shape.
+    """
     yield "doses", list(_arm_rows(observed, measure, series))
     fitted = fit(observed.levels)
     yield "dose_curves", _curve_rows(observed.levels, fitted, measure)
@@ -150,14 +154,21 @@ def describe(observed: Observed, measure: Measure, series: Series) -> Iterator[t
 
 @dataclass(frozen=True)
 class Fitted:
-    """The curves of one series, their Akaike weights, and the monotone levels with deviance and number of levels."""
+    """The curves fitted to one series by name, and their Akaike weights by name.
+
+    `monotone` has the arms' monotone levels, (K,), their deviance and the number of distinct levels; None if there are
+    too many arms to fit them.
+    """
 
     curves: dict[str, Curve]
     weights: dict[str, float]
     monotone: tuple[Floats, float, int] | None
 
     def average(self, doses: Floats, arms: Floats) -> Floats:
-        """Return the weighted mean of the curves' responses at doses, (D,); monotone levels are interpolated."""
+        """Return the mean of the curves' responses at `doses`, (D,), by their Akaike weights.
+
+        Monotone levels are interpolated on log₂(1 + dose). `arms`, (K,), are the doses that were tested.
+        """
         total = np.zeros(len(doses))
         for name, weight in self.weights.items():
             if name != MONOTONE:
@@ -168,7 +179,10 @@ class Fitted:
 
 
 def fit(levels: Responses) -> Fitted | None:
-    """Fit all curves and weigh them; None if some arms' responses are a function of others', such as equal answers."""
+    """Fit all curves and compute their Akaike weights; return None if `levels` are not regular.
+
+    Levels are not regular if one arm's response follows exactly from other arms', such as when their answers are equal.
+    """
     if not levels.is_regular:
         return None
     curves, monotone = fit_curves(levels), fit_monotone(levels)
@@ -180,7 +194,10 @@ def fit(levels: Responses) -> Fitted | None:
 
 
 def _arm_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[dict[str, Any]]:
-    """Yield a row of DOSES for each arm with creative data, then for general data alone."""
+    """Yield a row of DOSES for each arm with creative data, then one for general data alone if its mean is known.
+
+    With one rater, the limits for new raters are NaN.
+    """
     levels, shared = observed.levels, {"label": measure.label, "is_share": measure.is_share}
     halves = levels.half_widths()
     wide = levels.half_widths(new_raters=True) if observed.raters > 1 else np.full(len(halves), np.nan)
@@ -197,12 +214,15 @@ def _arm_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[
 
 
 def _back(level: float, measure: Measure) -> float:
-    """Return a level on the scale on which it was measured: the share of a logit."""
+    """Convert a level back to the scale of the measure: a logit to its share (0–1), any other level to itself."""
     return float(1 / (1 + np.exp(-level))) if measure.is_share else float(level)
 
 
 def _curve_rows(levels: Responses, fitted: Fitted | None, measure: Measure) -> list[dict[str, Any]]:
-    """Return rows of DOSE_CURVES: the interpolated response with its 95 % band, and the average of the curves."""
+    """Return rows of DOSE_CURVES: the interpolated response with its 95 % band, and the average of the curves.
+
+    There is a row for every EVERY-th place between the arms. Without fitted curves the average is NaN.
+    """
     weights, places = place_weights(levels.doses)
     weights, doses = weights[::EVERY], 2 ** places[::EVERY] - 1
     values, halves = weights @ levels.values, levels.covariance.half_widths(weights)
@@ -216,7 +236,7 @@ def _curve_rows(levels: Responses, fitted: Fitted | None, measure: Measure) -> l
 
 
 def _equality(observed: Observed, measure: Measure) -> dict[str, Any]:
-    """Return the columns of THRESHOLDS on where the arms equal general data alone; none without it."""
+    """Return the columns of THRESHOLDS on where the arms equal general data alone; {} if that was not measured."""
     if observed.differences is None:
         return {}
     rising = observed.rising(measure)
@@ -229,7 +249,7 @@ def _equality(observed: Observed, measure: Measure) -> dict[str, Any]:
 
 
 def _ends(crossing: Crossing, suffix: str) -> dict[str, Any]:
-    """Return the columns of interval and bracket."""
+    """Return a crossing's interval and bracket as columns of THRESHOLDS, whose names end in `suffix`."""
     return {
         **{f"r50_low{suffix}": crossing.low, f"r50_high{suffix}": crossing.high},
         **{f"bracket_low{suffix}": crossing.bracket_low, f"bracket_high{suffix}": crossing.bracket_high},
@@ -237,9 +257,10 @@ def _ends(crossing: Crossing, suffix: str) -> dict[str, Any]:
 
 
 def _nearness(observed: Observed, measure: Measure) -> dict[str, Any]:
-    """Return the columns of THRESHOLDS on the smallest dose within the margin of the best arm; none without a margin.
+    """Return the columns of THRESHOLDS on the smallest dose within the margin of the best arm.
 
-    The best arm is taken as given: that another one may truly be the best is not in the interval.
+    The dose and its limits are 0 if the arm with the smallest dose is the best. The result is {} if the measure has no
+    margin. The interval takes the best arm as given, although another arm may truly be the best.
     """
     if measure.margin is None:
         return {}
@@ -253,9 +274,9 @@ def _nearness(observed: Observed, measure: Measure) -> dict[str, Any]:
 
 
 def _fit_rows(observed: Observed, fitted: Fitted, measure: Measure) -> Iterator[dict[str, Any]]:
-    """Yield a row of DOSE_FITS for each curve, and one for their average.
+    """Yield a row of DOSE_FITS for each curve, one for the monotone levels if there are any, and one for the average.
 
-    R₅₀ of a curve is known where general data alone has a fixed response of one half, that is for preference.
+    R₅₀ is given for preference only, where general data alone has a response of exactly one half.
     """
     at_half = observed.differences is observed.levels
     for name, curve in fitted.curves.items():
@@ -272,14 +293,21 @@ def _fit_rows(observed: Observed, fitted: Fitted, measure: Measure) -> Iterator[
 
 
 def _average_crossing(levels: Responses, fitted: Fitted) -> float:
-    """Return the smallest dose up to the largest tested at which the average of the curves is zero or more; else ∞."""
+    """Return the smallest dose at which the average of the curves is zero or more, up to the largest tested; else ∞.
+
+    The levels must be logits, so that zero is a win rate of one half.
+    """
     doses = np.linspace(0, levels.doses[-1], 2_001)
     reached = np.flatnonzero(fitted.average(doses, levels.doses) >= 0)
     return float(doses[reached[0]]) if len(reached) else np.inf
 
 
 def _shape(levels: Responses, fitted: Fitted) -> dict[str, Any]:
-    """Return the columns of THRESHOLDS on trend, slope and step."""
+    """Return the columns of THRESHOLDS on trend, slope and step.
+
+    If slope and step cannot be told apart, or neither fits, `telling_dose` is a dose not tested at which they differ
+    most.
+    """
     curves = fitted.curves
     slope = min((curves[name] for name in SMOOTH), key=lambda curve: float(curve.deviance))
     kind = KINDS[int(tell_slope_from_step(curves, len(levels.doses)))]

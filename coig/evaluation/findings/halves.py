@@ -27,7 +27,7 @@ def halves_in_words(arms: Sequence[Arm]) -> tuple[str, ...]:
 
 
 def _sentence(pool: str, halves: Mapping[Half, Sequence[HalfMeans]]) -> str:
-    """Return the sentence on one pool; `halves` has the means of each half, one per arm that uses it."""
+    """Return the sentence on one pool; `halves` maps each half to the means that its arms recorded, one per arm."""
     parts = []
     for half in get_args(Half):
         if of_arms := halves.get(half):

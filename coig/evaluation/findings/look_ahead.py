@@ -29,10 +29,11 @@ LOOK_AHEAD: dict[str, Any] = {
 
 
 def look_ahead_table(arms: Sequence[Arm], judgments: Judgments | None) -> pl.DataFrame:
-    """Return a row for each language and kind of raters; columns as in LOOK_AHEAD.
+    """Compare the order of the arms by held-out loss with their order by preference; columns as in LOOK_AHEAD.
 
-    Compared are the arms that share seed, model, supervision and held-out triplets with most others. An arm's
-    preference is its mean score against the other ones.
+    There is a row for each language and kind of raters, people or judges, with enough arms and prompts. Only the
+    largest group of arms that share seed, model, supervision and held-out triplets is compared. An arm's preference is
+    its mean score against the others.
     """
     rows: list[dict[str, Any]] = []
     if judgments is not None and len(arms) >= FEWEST_ARMS:
@@ -49,7 +50,10 @@ def look_ahead_table(arms: Sequence[Arm], judgments: Judgments | None) -> pl.Dat
 
 
 def _compare(verdicts: pl.DataFrame, losses: dict[str, float]) -> Iterator[dict[str, Any]]:
-    """Yield the row of one language and kind of raters; none with too few arms or prompts."""
+    """Yield the row of one language and kind of raters; nothing below FEWEST_ARMS arms or FEWEST prompts.
+
+    `losses` has the held-out loss of each arm by name.
+    """
     judged = set(verdicts["arm"]) | set(verdicts["opponent"])
     names = [name for name in losses if name in judged]
     pairs = verdicts.filter(pl.all_horizontal(pl.col("arm", "opponent").is_in(names)))
@@ -70,7 +74,7 @@ def _compare(verdicts: pl.DataFrame, losses: dict[str, float]) -> Iterator[dict[
 
 
 def _score(verdicts: pl.DataFrame, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return the sum of each arm's scores on each prompt, (prompts, arms), and their number."""
+    """Return the sums of each arm's scores on each prompt, and the numbers of scores summed, both (prompts, arms)."""
     place = {name: index for index, name in enumerate(names)}
     prompts = np.unique(verdicts["query_id"].to_numpy(), return_inverse=True)[1]
     sums, counts = np.zeros((2, int(prompts.max()) + 1, len(names)))

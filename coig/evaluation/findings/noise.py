@@ -56,13 +56,16 @@ def noise_table(
 
 
 def _recipe(cell: Cell) -> str:
-    """Return what cells share that differ in their learning rate only."""
+    """Return a text that is equal for cells that differ in their learning rate only."""
     values = {key: value for key, value in cell.values.items() if key not in LEARNING_RATES}
     return str(sorted(values.items())) if values else cell.name
 
 
 def _parts(part: pl.DataFrame, recipes: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the columns of NOISE for each source of variance of one measure in one language."""
+    """Yield the columns of NOISE for each source of variance of one measure in one language.
+
+    Arms below FEWEST prompts are left out. Nothing is yielded without variance, or if only one source can be told.
+    """
     prompts = part.group_by("arm").agg(pl.col("query_id").n_unique())
     kept = part.filter(pl.col("arm").is_in(prompts.filter(pl.col("query_id") >= FEWEST)["arm"].to_list()))
     if kept.is_empty():
@@ -81,7 +84,7 @@ def _parts(part: pl.DataFrame, recipes: dict[str, str]) -> Iterator[dict[str, An
 
 
 def _number(column: pl.Series) -> Indices:
-    """Number the values of a column from 0."""
+    """Return the number of each row's value, (N,): distinct values are numbered from 0."""
     return np.unique(column.to_numpy(), return_inverse=True)[1]
 
 
@@ -92,7 +95,7 @@ def _mean_levels(arms: Indices, factor: Indices) -> float:
 
 
 def note_on_seeds(cells: Sequence[Cell]) -> list[str]:
-    """Return a note if every configuration was trained with one seed only; else an empty list."""
+    """Return a note if every cell was trained with one seed only; else, or with fewer than two cells, an empty list."""
     if len(cells) < 2 or any(len(cell.arms) > 1 for cell in cells):
         return []
     return [

@@ -34,7 +34,7 @@ class Grid:
     """The arms of a study by setting, seed and ratio.
 
     `settings` has, for each combination of the settings besides the ratio, the arms by (ratio, seed). `varied` names
-    these settings. `ratios` are those that every setting and seed has.
+    these settings. `ratios` are those that every setting and seed has, `seeds` those that every setting has.
     """
 
     varied: str
@@ -76,7 +76,7 @@ def order_table(
 
 
 def _make_grid(cells: Sequence[Cell], arms: Sequence[Arm]) -> Grid:
-    """Arrange a study's arms by setting, seed and ratio."""
+    """Arrange a study's arms by setting, seed and ratio; the grid is empty without `arms`, those trained here."""
     seeds = {arm.name: arm.manifest().seed for arm in arms}
     settings: dict[str, dict[tuple[str, int], str]] = {}
     for cell in cells if arms else ():
@@ -94,7 +94,10 @@ def _make_grid(cells: Sequence[Cell], arms: Sequence[Arm]) -> Grid:
 def _observe(
     cells: Sequence[Cell], answers: pl.DataFrame | None, judgments: Judgments | None, margin: float
 ) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield each measure that can name a best arm, with its observations of all arms."""
+    """Yield (name, observations) of each measure that can name a best arm, higher values being better.
+
+    Columns are lang, query_id, rater, run (the arm) and value. For preference, general data alone has values of ½.
+    """
     everything = {arm: cell.name for cell in cells for arm in cell.arms}
     preferences: dict[str, list[pl.DataFrame]] = {}
     for reference in (cell for cell in cells if cell.contestant.is_general):
@@ -173,6 +176,6 @@ def _row(across: str, taus: Sequence[Floats], noise: Floats | None) -> dict[str,
 
 
 def _limits(values: Floats) -> tuple[float, float]:
-    """Return the 95 % limits of resamples, which follow the value as measured, (1 + resamples,)."""
+    """Return the 95 % limits of all but the first of `values`, (1 + resamples,), which is the value as measured."""
     low, high = percentile_interval(values[1:, None])
     return float(low[0]), float(high[0])

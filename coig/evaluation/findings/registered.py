@@ -100,7 +100,10 @@ def _outcome(
     judgments: Judgments | None,
     thresholds: pl.DataFrame,
 ) -> Outcome:
-    """Return what was found for a hypothesis."""
+    """Return what was found for a hypothesis: a text, and the figures by which `_result` decides.
+
+    It is NOT_MEASURED if the data are missing. `frames` has the observations of each measure by name.
+    """
     if one.arms:
         if one.measure in OF_JUDGMENTS:
             return _win_rate(one, one.arms, cells, judgments)
@@ -121,7 +124,7 @@ def _outcome(
 
 
 def _win_rate(one: Hypothesis, arms: tuple[str, str], cells: Mapping[str, str], judgments: Judgments | None) -> Outcome:
-    """Return the win rate of the first arm over the second, by people or by judge models."""
+    """Return the win rate of the first arm over the second, by people or by judges; NOT_MEASURED without verdicts."""
     if judgments is None:
         return dict(NOT_MEASURED)
     by_judge = pl.col("rater").is_in(list(judgments.judges))
@@ -138,7 +141,10 @@ def _win_rate(one: Hypothesis, arms: tuple[str, str], cells: Mapping[str, str], 
 
 
 def _difference(one: Hypothesis, arms: tuple[str, str], part: pl.DataFrame | None) -> Outcome:
-    """Return the difference of two arms over the prompts that both have, averaged over seeds and raters."""
+    """Return the first arm's mean minus the second's over the prompts that both have, averaged over seeds and raters.
+
+    It is NOT_MEASURED if they have no prompt in common. `part` has the measure's observations.
+    """
     if part is None:
         return dict(NOT_MEASURED)
     own = part.filter(pl.col("arm").is_in(list(arms)), lang=one.lang)
@@ -153,7 +159,7 @@ def _difference(one: Hypothesis, arms: tuple[str, str], part: pl.DataFrame | Non
 
 
 def _result(one: Hypothesis, outcome: Outcome, margin: float) -> Result:
-    """Return whether what was found is what the hypothesis predicts."""
+    """Return how what was found compares with what the hypothesis predicts."""
     if outcome["found"] is None:
         return "not measured"
     if one.estimand == "shape":

@@ -40,7 +40,7 @@ class Measure:
 
 
 def automatic_measures(margin: float) -> tuple[Measure, ...]:
-    """Return the measures of answers that need no judgment; `margin` is that of the share of ended answers."""
+    """Return the measures contaminated, finished and characters, which need no judgment; `margin` is for finished."""
     return (
         Measure("contaminated", "answers in the other language", "write in it as seldom", True, False, EXCESS),
         Measure("finished", "answers that ended", "end as many answers", margin=margin),
@@ -49,7 +49,10 @@ def automatic_measures(margin: float) -> tuple[Measure, ...]:
 
 
 def preference_of(name: str, margin: float) -> Measure:
-    """Return the measure of verdicts; `margin` is the smallest advantage in win rate that matters, a share."""
+    """Return the measure of verdicts: by people if `name` is PREFERENCE, by model judges if it is BY_JUDGES.
+
+    `margin` is the smallest advantage in win rate that matters, as a share.
+    """
     by = " by judge models" if name == BY_JUDGES else ""
     return Measure(name, f"win rate over general data alone{by}", "are preferred as often", margin=margin)
 
@@ -64,8 +67,9 @@ class Observed:
     """A measure's responses of one series.
 
     arms: the arms with creative data, by growing dose. levels: their responses, as logits for shares. means: the same
-    as measured. differences: of the levels from general data alone, None without it. reference: that arm's own mean.
-    prompts: numbers of prompts by arm.
+    as measured. differences: of the levels from general data alone, None without it; for preference the levels
+    themselves. reference: the mean of general data alone, one half for preference. prompts: the number of prompts of
+    each arm. raters: the number of raters, 1 for automatic measures.
     """
 
     arms: tuple[str, ...]
@@ -77,7 +81,7 @@ class Observed:
     raters: int
 
     def rising(self, measure: Measure) -> Responses:
-        """Return the differences from general data alone, with signs so that more is better."""
+        """Return the differences from general data alone, which must exist, with signs so that more is better."""
         assert self.differences is not None
         return self.differences if measure.rises else self.differences.mirrored()
 
@@ -89,10 +93,12 @@ def observations(
     judgments: Judgments | None,
     margin: float,
 ) -> Iterator[tuple[Measure, pl.DataFrame]]:
-    """Yield each measure with its observations, columns as in OBSERVATION; preference first.
+    """Yield each measure with its observations (columns as in OBSERVATION), of both kinds of preference first.
+
+    Preference of people or of judges may have no observations.
 
     Args:
-        cells: the cell of each arm.
+        cells: the name of each arm's cell, by the arm's name; other arms are left out.
         against: the cell over which the win rates are; None leaves preference out.
         margin: the smallest advantage in win rate that matters, as a share; for ratings, of the scale's length.
     """
@@ -114,13 +120,13 @@ def observations(
 
 
 def _name_cells(frame: pl.DataFrame, cells: Mapping[str, str]) -> pl.DataFrame:
-    """Keep the rows of arms that belong to a cell, and add the columns `arm`, the cell, and `against`, null."""
+    """Keep the rows whose `run`, an arm, belongs to a cell; set `arm` to the cell's name and `against` to null."""
     kept = frame.filter(pl.col("run").is_in(list(cells)))
     return kept.with_columns(arm=pl.col("run").replace(dict(cells)), against=pl.lit(None, pl.String))
 
 
 def _over(verdicts: pl.DataFrame, cells: Mapping[str, str], opponent: str) -> pl.DataFrame:
-    """Return the scores of all other cells over one, columns as in OBSERVATION."""
+    """Return the scores of all other cells over the cell `opponent`, a row per verdict; columns as in OBSERVATION."""
     about = ("lang", "query_id", "rater")
     sides = [
         verdicts.select(*about, run="arm", against="opponent", value="score"),
@@ -136,7 +142,7 @@ def estimate(
 ) -> Observed | None:
     """Estimate the responses of the arms that have observations of at least FEWEST prompts.
 
-    None if there is no such arm, or if the response of one has no variance.
+    Return None if no arm with creative data has so many, or if the response of some arm has no variance.
 
     Args:
         part: the observations of one language, columns as in OBSERVATION.
@@ -169,7 +175,11 @@ def estimate(
 
 
 def respond(part: pl.DataFrame, names: Sequence[str], doses: Sequence[float], measure: Measure) -> Responses:
-    """Return the means of the named arms over their observations, columns as in OBSERVATION; every arm needs one."""
+    """Return the mean of each named arm's observations, with a covariance that includes prompts, raters and seeds.
+
+    Args:
+        part: columns as in OBSERVATION; every named arm needs a row. doses: of the named arms.
+    """
     kept = part.filter(pl.col("arm").is_in(list(names)))
     codes = number_levels(kept)
     arms = kept["arm"].replace_strict({name: index for index, name in enumerate(names)}, return_dtype=pl.Int64)
@@ -179,6 +189,9 @@ def respond(part: pl.DataFrame, names: Sequence[str], doses: Sequence[float], me
 
 
 def number_levels(part: pl.DataFrame) -> dict[str, Indices]:
-    """Number the prompts, raters, runs and opponents of observations from 0, each (N,); opponents only if known."""
+    """Return for `query_id`, `rater`, `run` and `against` the number of each row's value, from 0, (N,).
+
+    `against` is left out if it is null in every row.
+    """
     names = ("query_id", "rater", "run", *(["against"] if part["against"].null_count() < len(part) else []))
     return {name: part[name].rank("dense").to_numpy().astype(np.intp) - 1 for name in names}

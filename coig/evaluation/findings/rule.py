@@ -75,7 +75,7 @@ def in_points(share: float) -> str:
 
 
 def excluded_in_words(excluded: float | None) -> str | None:
-    """Return in words which advantages are excluded, such as "7.5 points or more"; None if unknown."""
+    """Return in words which advantages are excluded: "7.5 points or more", "any" if `excluded` ≤ 0; None if unknown."""
     if excluded is None:
         return None
     return f"{number(100 * excluded, 1)} points or more" if excluded > 0 else "any"
@@ -96,7 +96,7 @@ def _excluded(rate: Mapping[str, Any]) -> float | None:
 
 
 def _of_other_raters(rate: Mapping[str, Any]) -> str:
-    """Return what to add to "it wins" about other raters; empty if the win rate also holds for new raters."""
+    """Return the words about other raters that follow "it wins more often"; "" if that holds for new raters too."""
     if rate["low_raters"] is None:
         return "; nothing is known of other raters"
     return "; with these raters: other raters might not agree" if rate["low_raters"] <= 0.5 else ""
@@ -105,7 +105,7 @@ def _of_other_raters(rate: Mapping[str, Any]) -> str:
 def _prompts_needed(rate: Mapping[str, Any], margin: float) -> int | None:
     """Return how many prompts detect an advantage of the margin with 80 % power.
 
-    If as many were judged already, return how many detect half the margin; if enough for that too, None.
+    If that many were judged already, return how many detect half the margin; None if that many were judged too.
     """
     candidates = (prompts_to_find(effect, rate["prompts"], rate["mde"]) for effect in (margin, margin / 2))
     return next((prompts for prompts in candidates if prompts > rate["prompts"]), None)

@@ -32,7 +32,7 @@ class Series:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the cells, that of general data alone last."""
+        """Return the names of the cells, that of general data alone last."""
         return (*self.doses, *([self.reference] if self.reference else []))
 
 
@@ -46,14 +46,15 @@ class Amounts:
 
     @property
     def dose(self) -> float:
-        """The number of general examples per creative one."""
+        """Return the number of general examples per creative one; there must be creative ones."""
         return self.general / self.creative
 
 
 def find_series(cells: Sequence[Cell], arms: Sequence[Arm]) -> list[Series]:
-    """Return the series of at least FEWEST_DOSES doses, in the order of their arms.
+    """Return the series of at least FEWEST_DOSES doses, in the order of the cells.
 
-    If no arm was trained here, the cells that are the paper's arms are one series, with the paper's doses.
+    If `arms`, those that were trained here, is empty, the cells that are the paper's arms are one series, with the
+    paper's doses.
     """
     if not arms:
         known = {cell.name: ratio for cell in cells if (ratio := cell.contestant.ratio) is not None}

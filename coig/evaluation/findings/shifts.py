@@ -23,9 +23,9 @@ Part = tuple[str, pl.DataFrame | None, Judgments | None]
 
 
 def split_by_file(answers: pl.DataFrame | None, judgments: Judgments | None) -> list[Part]:
-    """Return (name of the file of queries, its answers, its judgments) for each file, if there are several.
+    """Return (name of the file of queries, its answers, its judgments) for each file, if answers are from several.
 
-    Else return all under the name "".
+    Else return everything in one part named "".
     """
     files = [] if answers is None else answers["queries"].drop_nulls().unique(maintain_order=True).to_list()
     if answers is None or len(files) < 2:
@@ -38,7 +38,7 @@ def split_by_file(answers: pl.DataFrame | None, judgments: Judgments | None) -> 
 
 
 def shift_rows(crossings: Mapping[Key, Mapping[str, Responses]]) -> Iterator[dict[str, Any]]:
-    """Yield a row of SHIFTS for each language, setting and measure that several files of queries have.
+    """Yield a row of SHIFTS for each language, setting and measure of several files of queries with the same doses.
 
     Args:
         crossings: by file of queries, the rising differences from general data alone.

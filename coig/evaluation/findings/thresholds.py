@@ -34,7 +34,7 @@ class DoseAnswer:
 
 
 def doses_in_words(tables: Mapping[str, pl.DataFrame]) -> list[DoseAnswer]:
-    """Describe the thresholds of each language; the main measure is the first one, preference if there is any.
+    """Describe the thresholds of each language that has any; the main measure is the first, preference if judged.
 
     Args:
         tables: those of `doses.dose_tables`.
@@ -51,7 +51,7 @@ def doses_in_words(tables: Mapping[str, pl.DataFrame]) -> list[DoseAnswer]:
 
 
 def dose_text(dose: float | None, largest: float) -> str:
-    """Format a dose as "6.0" or "12"; ∞ is "> 12", where 12 is the largest dose that was tested."""
+    """Format a dose as "6.0" or "12"; ∞ is "> 12", where 12 is the largest tested dose; None is "–"."""
     if dose is None:
         return "–"
     if math.isinf(dose):
@@ -68,7 +68,7 @@ def range_text(low: float | None, high: float | None, largest: float) -> str:
 
 
 def describe_threshold(row: Threshold) -> str:
-    """Return the sentences on one measure: equality with general data alone, the best arm, trend, slope or step."""
+    """Return a text on one measure: equality with general data alone, the best arm, trend, slope or step."""
     where = f" ({row['setting']})" if row["setting"] else ""
     parts = [_describe_equality(row)] if row["r50"] is not None else []
     if row["r_best"] is not None:
@@ -81,7 +81,7 @@ def describe_threshold(row: Threshold) -> str:
 
 
 def _margin(row: Threshold) -> str:
-    """Return the margin in points of per cent, or of the scale for ratings."""
+    """Return a row's margin in words: in percentage points, or for ratings in points of their scale."""
     points = in_points(round(row["margin"], 6)) if not row["measure"].startswith("rating") else number(row["margin"], 2)
     return f"{points} points"
 
@@ -156,7 +156,8 @@ def threshold_claims(thresholds: pl.DataFrame, doses: pl.DataFrame, arm: str | N
 
     It is *not supported* if the bracket excludes the arm's dose, or if the interval of R₅₀ does and the response is a
     slope, so that the place between the arms can be trusted. It is *supported* if the arm beats general data alone and
-    the arm with the next smaller dose loses to it. Otherwise it is *inconclusive*.
+    the arm with the next smaller dose loses to it. Otherwise it is *inconclusive*. A language without verdicts on that
+    arm, or with fewer than three ratios, is *not measured*. Judges' verdicts do not count.
 
     Args:
         arm: the arm whose ratio is 1:12; None if the study has none.
@@ -177,7 +178,7 @@ def threshold_claims(thresholds: pl.DataFrame, doses: pl.DataFrame, arm: str | N
 
 
 def _check(row: Threshold, dose: float, smaller: float) -> dict[str, Any]:
-    """Return status, effect and reason for the arm at `dose`, whose next smaller tested dose is `smaller`."""
+    """Return the claim's status, effect and reason; `dose` is the claimed arm's, `smaller` the next tested, or 0."""
     suffix = "" if row["r50_low_raters"] is None else "_raters"
     low, high, under, over = (row[f"{name}{suffix}"] for name in ("r50_low", "r50_high", "bracket_low", "bracket_high"))
     largest = row["largest_dose"]

@@ -65,7 +65,10 @@ def answers_in_words(question: Question, table: pl.DataFrame, margin: float) -> 
 
 
 def _summarize(question: Question, by_contrast: Sequence[Sequence[ContrastRow]], margin: float) -> str:
-    """Return a sentence that counts the contrasts by result; without verdicts, say that and count those that differ."""
+    """Return a sentence that counts the judged contrasts by finding.
+
+    Without verdicts, the sentences say so and count the contrasts that differ in an automatic measure.
+    """
     preferences = [row for rows in by_contrast for row in rows if row["measure"] == PREFERRED]
     compared = f"{question.compare} against {question.baseline}"
     if preferences:
@@ -85,7 +88,7 @@ def _summarize(question: Question, by_contrast: Sequence[Sequence[ContrastRow]],
 
 
 def _count_comparisons(count: int) -> str:
-    """Return "1 comparison", "2 comparisons" and so on."""
+    """Return "0 comparison", "1 comparison", "2 comparisons" and so on."""
     return f"{count} comparison{'s' if count > 1 else ''}"
 
 
@@ -102,7 +105,7 @@ def _describe_contrast(rows: Sequence[ContrastRow]) -> str:
 
 
 def _describe_win_rate(row: ContrastRow) -> str:
-    """Return the finding, win rate with interval and corrected p, and what is excluded or needed, as a phrase."""
+    """Return a phrase: finding, win rate, interval, corrected p, the advantage excluded, and the prompts needed."""
     low, high = (None if row[end] is None else row[end] + 0.5 for end in ("low", "high"))
     phrases = [
         f"{row['finding']}, preferred in {percent(row['of_arm'])} % of {row['n']:,} verdicts {interval(low, high)}, "
@@ -130,7 +133,7 @@ def _write_points(value: float | None) -> str:
 
 
 def _describe_shares(rows: Sequence[ContrastRow]) -> str:
-    """Return the differences in the shares of ended and foreign answers; named even if none is significant."""
+    """Return a phrase with the differences in the shares of ended and foreign answers, significant or not."""
     return ", ".join(_describe_difference(row) for row in rows if row["measure"] in ("finished", "contaminated"))
 
 

@@ -55,7 +55,8 @@ def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster
 def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
     """Add the columns of language and contamination to a frame with `answer` and `lang`.
 
-    Adds zh_share, language, contaminated, contaminated_any, foreign_characters and foreign_position (see SCHEMA).
+    These are zh_share, language, contaminated, contaminated_any, foreign_characters and foreign_position (see SCHEMA),
+    and the auxiliary counts han, latin and begins.
     """
     text, chinese = pl.col("answer"), pl.col("lang") == "zh"
     before_latin, before_han = (f"(?s)^([^{letters}]*)" for letters in (LATIN_LETTERS, HAN_LETTERS))
@@ -79,7 +80,7 @@ def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def _make_row(answer: Answer, queries: str | None, measured: Measures) -> dict[str, Any]:
-    """Return the columns of SCHEMA for one answer, but those of `with_contamination`."""
+    """Return the columns of SCHEMA for one answer, without those that `with_contamination` adds."""
     return {
         **{key: getattr(answer, key) for key in ("arm", "lang", "genre", "query_id", "query", "reasoning", "answer")},
         "queries": queries,

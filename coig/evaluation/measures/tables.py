@@ -78,7 +78,10 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
-    """Average the main measures by (lang, genre, arm), over answers whose query has a genre; columns as in GENRES."""
+    """Average the main measures by (lang, genre, arm), Chinese first; columns as in GENRES.
+
+    Answers to queries without a genre are left out.
+    """
     means = ("tokens", "characters", "ttr", "contaminated", "finished")
     grouped = (
         answers.drop_nulls("genre")
@@ -121,10 +124,12 @@ def compare_arms(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> list[PairedDifference]:
-    """Compute the difference of each pair of arms in one measure, over the queries where both have it.
+    """Compute the difference, first − second, of each pair of arms in one measure, over queries where both have it.
+
+    p is not corrected for the number of pairs.
 
     Args:
-        answers: a row per arm and query, with the column `metric`.
+        answers: a row per arm and query, with the column `metric`; every named arm needs a row.
         pairs: names of the first and the second arm.
     """
     wide = answers.with_columns(pl.col(metric).cast(pl.Float64)).pivot(on="arm", index="query_id", values=metric)

@@ -13,7 +13,7 @@ from coig.evaluation.preferences.win_rates import win_rates, with_clean_rates
 
 
 def weigh(judgments: Judgments, answers: pl.DataFrame | None, arms: Sequence[str]) -> dict[str, pl.DataFrame]:
-    """Compute the tables of judgments by name: win rates, strengths, agreement, raters, ratings.
+    """Return the tables of judgments by name: win_rates, strengths, agreement, raters, ratings.
 
     Args:
         answers: the frame of `measure_answers`, or None. With it, `win_rates` has the columns of clean answers too,

@@ -58,7 +58,11 @@ def _split_by_language(kind: str, judged: pl.DataFrame) -> list[tuple[str, str, 
 
 
 def _agreement_row(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -> dict[str, Any]:
-    """Compute the columns of AGREEMENT for the judgments of one language and kind."""
+    """Return the columns of AGREEMENT for the judgments of one language and kind; unknown figures are left out or None.
+
+    Args:
+        judged: columns query_id, item, rater and value.
+    """
     judged = judged.group_by("query_id", "item", "rater", maintain_order=True).agg(pl.col("value").mean())
     shared = judged.filter(pl.len().over("query_id", "item") > 1)
     row: dict[str, Any] = {"raters": judged["rater"].n_unique(), "items": judged.select("query_id", "item").n_unique()}
@@ -84,7 +88,7 @@ def _agreement_row(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -
 
 
 def _most_alike(shared: pl.DataFrame) -> int:
-    """Return the most items shared by two raters who judge all of them identically; 0 if fewer than SUSPICIOUS."""
+    """Return the largest number of items that two raters share and all judge alike; 0 if it is below SUSPICIOUS."""
     both = shared.join(shared, on=["query_id", "item"], suffix="_other").filter(pl.col("rater") < pl.col("rater_other"))
     alike = (pl.col("value") == pl.col("value_other")).all()
     pairs = both.group_by("rater", "rater_other").agg(items=pl.len(), alike=alike)
@@ -92,9 +96,9 @@ def _most_alike(shared: pl.DataFrame) -> int:
 
 
 def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
-    """Return the mean Kendall's W and the mean Spearman ρ over prompts whose raters ranked the same arms.
+    """Return the mean Kendall's W and the mean Spearman ρ over prompts whose raters all ranked the same arms.
 
-    Both are None if there is no such prompt.
+    Both are None if there is no such prompt. A prompt counts only with two raters or more.
     """
     wide = ranks.pivot(on="item", index=["query_id", "rater"], values="value").sort("query_id", "rater")
     parts = [part.drop("query_id", "rater").to_numpy() for part in wide.partition_by("query_id")]

@@ -58,25 +58,26 @@ class JudgeVerdicts:
     judges: pl.DataFrame
 
     def of(self, arms: Collection[str]) -> JudgeVerdicts:
-        """Return the verdicts that are only about the given arms, and all probes."""
+        """Return calls and failures whose two arms are both given, `asked` of these arms, and all probes and judges."""
         among = pl.col("arm").is_in(list(arms))
         both = among & pl.col("opponent").is_in(list(arms))
         calls, failed = self.calls.filter(both), self.failed.filter(both)
         return replace(self, calls=calls, failed=failed, asked=self.asked.filter(among))
 
     def by_pair(self) -> pl.DataFrame:
-        """Average the orders of each pair.
+        """Return a row for each judge and pair of answers: its calls, in either order, put together.
 
-        Returns judge, query_id, lang, genre, arm, opponent, soft, and `score`: 1, 0 or ½ for what most calls said.
+        Columns are judge, query_id, lang, genre, arm, opponent, `soft`, the calls' mean, and `score`: 1 if more calls
+        said that `arm` won, 0 if more said that it lost, ½ if as many.
         """
         return self.calls.group_by(list(FAILED), maintain_order=True).agg(
             pl.col("soft").mean(), score=((pl.col("score") - 0.5).sum().sign() + 1) / 2
         )
 
     def predictors(self) -> pl.DataFrame:
-        """Return the soft verdicts of `by_pair`, and one half for pairs on which a judge was asked in vain.
+        """Return `by_pair` without `score`, and a row with `soft` one half for each pair that a judge failed to judge.
 
-        Without these a win rate would be that of prompts which the judge can judge.
+        Without these rows a win rate would be that of the prompts which the judge can judge.
         """
         known = self.by_pair().drop("score")
         in_vain = self.failed.unique(maintain_order=True).join(known, on=list(FAILED), how="anti", nulls_equal=True)
@@ -145,7 +146,7 @@ def _compare(one: Judgment, places: Mapping[str, int], genres: Mapping[str, str 
 def _compare_ratings(
     ratings: Sequence[Judgment], places: Mapping[str, int], genres: Mapping[str, str | None]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield a row of CALL for each pair of arms that a judge rated apart from each other.
+    """Yield a row of CALL for each judge, query and pair of arms whose answers the judge rated, each by itself.
 
     The soft verdict is the logistic function of the difference of the arms' mean ratings, as in a reward model fitted
     to pairs (Bradley & Terry 1952, Biometrika 39:324).
@@ -164,7 +165,10 @@ def _compare_ratings(
 
 
 def _planted(judgments: Sequence[Judgment]) -> pl.DataFrame:
-    """Return a row of PROBE for each identical pair and each planted defect that a judge was shown."""
+    """Return a row of PROBE for each identical pair and each planted defect that a judge judged; failures are left out.
+
+    `right` is 1 for a tie of an identical pair; in other pairs the first answer is the intact one.
+    """
     rows = []
     for one in judgments:
         if one.check in (None, "repeat") or one.failure is not None or one.kind != "pairwise":
@@ -176,7 +180,10 @@ def _planted(judgments: Sequence[Judgment]) -> pl.DataFrame:
 
 
 def _repeats(judgments: Sequence[Judgment], places: Mapping[str, int], calls: pl.DataFrame) -> pl.DataFrame:
-    """Return a row of PROBE for each pair that a judge was shown again in the same order."""
+    """Return a row of PROBE for each pair that a judge judged again in the same order; right is 1 for the same verdict.
+
+    Repeats without an earlier call in `calls` are left out.
+    """
     again = [one for one in judgments if one.check == "repeat" and one.failure is None]
     rows = pl.DataFrame([row for one in again for row in _compare(one, places, {})], schema=CALL, orient="row")
     keys = ["judge", "query_id", "lang", "arm", "opponent", "order"]
@@ -194,7 +201,10 @@ def _count_attempts(one: Judgment) -> Iterator[tuple[Any, ...]]:
 
 
 def _describe_judges(judgments: Sequence[Judgment]) -> list[tuple[Any, ...]]:
-    """Return the rows of JUDGES, Chinese queries first."""
+    """Return a row of JUDGES for each judge and language, sorted by name, Chinese first.
+
+    Raises DataError if the records of one judge say different things of it.
+    """
     by_judge: dict[str, list[Judgment]] = {}
     for one in judgments:
         by_judge.setdefault(one.rater, []).append(one)
@@ -213,7 +223,7 @@ def _describe_judges(judgments: Sequence[Judgment]) -> list[tuple[Any, ...]]:
 
 
 def _find_facts(name: str, own: Sequence[Judgment]) -> JudgeFacts | None:
-    """Return what a judge's records say it is. Raises DataError if they say different things."""
+    """Return the facts that a judge's records give of it (None if none); raise DataError if these differ."""
     facts = {json.dumps(one.judge and one.judge.model_dump(), sort_keys=True): one.judge for one in own}
     if len(facts) > 1:
         first, second = list(facts)[:2]

@@ -41,7 +41,7 @@ class Judgments:
     judges: frozenset[str] = frozenset()
 
     def of(self, arms: Collection[str]) -> Judgments:
-        """Return the judgments that are only about the given arms."""
+        """Return the verdicts whose two arms are both given, and the ranks and ratings of the given arms."""
         among = pl.col("arm").is_in(list(arms))
         pairs = self.verdicts.filter(among & pl.col("opponent").is_in(list(arms)))
         return replace(self, verdicts=pairs, ranks=self.ranks.filter(among), ratings=self.ratings.filter(among))
@@ -64,7 +64,9 @@ class Judgments:
 
 
 def add_judges(people: Judgments | None, judges: Sequence[Judgment], arms: Sequence[str]) -> Judgments | None:
-    """Return people's judgments with the verdicts of model judges, which `judges` then names; None without either.
+    """Return people's judgments with the verdicts of model judges added; None without either.
+
+    The field `judges` of the result names the model judges. Their own ranks and ratings are not added.
 
     Args:
         people: None if nobody judged.
@@ -113,9 +115,9 @@ def collect_judgments(
 
 
 def _leave_out_repeats(read: Sequence[tuple[Path, list[tuple[str, Judgment]]]]) -> list[tuple[str, Judgment]]:
-    """Return the (place, judgment) pairs of all files, without those that an earlier file also holds; warn of these.
+    """Return the (place, judgment) pairs of all files, without judgments that an earlier file also holds.
 
-    Repeats occur if a file is named twice, or if partial exports overlap.
+    A warning counts what each file repeats. Repeats occur if a file is named twice, or if partial exports overlap.
     """
     kept: list[tuple[str, Judgment]] = []
     earlier: set[Any] = set()
@@ -228,10 +230,10 @@ def _check_scale(place: str, ratings: Mapping[str, float], scale: tuple[float, f
 
 
 def _subjects(one: Judgment) -> list[Any]:
-    """List keys of what a judgment is about; a rater may judge each key once per query.
+    """Return keys of what a judgment is about; a rater may judge each key once per query.
 
-    A verdict on a pair has its ordered pair as key, so that a rater may judge both orders. A ranking has its arms and
-    all its pairs in both orders. A rating has its arm and dimensions.
+    A verdict on a pair has one key, its ordered pair, so that a rater may judge both orders. A ranking has a key for
+    each arm and for each pair in both orders, a rating one for each dimension of its arm.
     """
     if isinstance(one.value, list):
         return [("rank", arm) for arm in one.arms] + list(permutations(one.arms, 2))
@@ -243,7 +245,10 @@ def _subjects(one: Judgment) -> list[Any]:
 def _tabulate_verdicts(
     one: Judgment, arms: Sequence[str], genres: Mapping[str, str | None]
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield a row of VERDICT for each pair of arms that a judgment compares; none for ratings."""
+    """Yield a row of VERDICT for each pair of arms that a judgment compares, the earlier in `arms` first.
+
+    A rating compares none.
+    """
     for a, b, score in one.pairs():
         if arms.index(a) > arms.index(b):
             a, b, score = b, a, 1 - score

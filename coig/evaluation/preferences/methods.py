@@ -32,7 +32,10 @@ def find_flagged(people: Collected) -> list[str]:
 
 
 def describe_methods(people: Collected) -> str:
-    """Return a paragraph on raters, overlap, order, time, agreement, abstentions, checks and flagged raters."""
+    """Return a paragraph on raters, overlap, order, time, agreement, abstentions, checks and flagged raters.
+
+    At least one judgment must count.
+    """
     counted = [one for one in people.judgments if one.counts]
     raters = [one for one in _summarize(people) if one.judged]
     per_query = [len(names) for names in _raters_by_query(counted).values()]
@@ -62,11 +65,13 @@ def describe_methods(people: Collected) -> str:
 
 
 def _summarize(people: Collected) -> list[RaterSummary]:
+    """Return a summary of each rater, in the order of their first judgments."""
     names = dict.fromkeys(one.rater for one in people.judgments)
     return [summarize_rater(name, people.judgments, people.least, people.flag_below) for name in names]
 
 
 def _raters_by_query(counted: Sequence[Judgment]) -> dict[str, set[str]]:
+    """Return the names of each query's raters, by the query's id."""
     raters: dict[str, set[str]] = {}
     for one in counted:
         raters.setdefault(one.query_id, set()).add(one.rater)
@@ -74,12 +79,17 @@ def _raters_by_query(counted: Sequence[Judgment]) -> dict[str, set[str]]:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of the values that are not None; None if there are none."""
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
 
 
 def _describe(words: str, found: Estimate | None, factor: float, unit: str) -> str:
-    """Return a sentence with an estimate and its interval; empty if it is unknown."""
+    """Return a sentence with an estimate times `factor` and its interval; empty if the estimate is unknown.
+
+    Args:
+        words: begins the sentence. unit: follows the number.
+    """
     if found is None:
         return ""
     if found.low is None or found.high is None:
@@ -89,7 +99,7 @@ def _describe(words: str, found: Estimate | None, factor: float, unit: str) -> s
 
 
 def _describe_abstentions(judgments: Sequence[Judgment]) -> str:
-    """Return a sentence with the abstentions of each arm, the most first."""
+    """Return a sentence with the number of abstentions of each arm, the most first, or that no rater abstained."""
     by_arm = Counter({arm: reasons.total() for arm, reasons in count_abstentions(judgments).items()})
     if not by_arm:
         return "No rater abstained."
@@ -98,7 +108,7 @@ def _describe_abstentions(judgments: Sequence[Judgment]) -> str:
 
 
 def _describe_checks(people: Collected) -> str:
-    """Return sentences on the checks of the raters' care, and the flagged raters."""
+    """Return sentences on the checks of the raters' care and the number of flagged raters, or that none was checked."""
     kinds = Counter(one.check for one in people.judgments if one.check and one.kind != "abstention")
     if not kinds:
         return "Raters' care was not checked."
@@ -114,4 +124,5 @@ def _describe_checks(people: Collected) -> str:
 
 
 def _count(count: int, one: str, more: str | None = None) -> str:
+    """Return a number with its noun, such as "1 rater" or "2 raters"; `more` is the plural if it is not one + s."""
     return f"{count} {one if count == 1 else more or one + 's'}"

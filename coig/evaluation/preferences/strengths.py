@@ -89,10 +89,10 @@ def length_control(verdicts: pl.DataFrame, lengths: pl.DataFrame, order: Sequenc
 
 
 def _length_rows(part: pl.DataFrame, order: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of one language, both orders of each pair.
+    """Return the rows of LENGTH_CONTROL for one language, without `lang`, both orders of each pair.
 
-    γ and the rate at equal length are null if the length ratio is a linear function of the arms: then the two effects
-    cannot be separated.
+    γ and the rate at equal length are None if the length ratio is a linear function of the arms: then the effects of
+    arm and length cannot be separated.
     """
     arms = sorted({*part["arm"], *part["opponent"]}, key=order.index)
     contrasts = _contrasts(arms, list(part.select("arm", "opponent").iter_rows()))
@@ -122,7 +122,7 @@ def _length_rows(part: pl.DataFrame, order: Sequence[str]) -> list[dict[str, Any
 def _counts_by_prompt(
     part: pl.DataFrame, order: Sequence[str]
 ) -> tuple[list[str], list[tuple[str, str]], NDArray[np.float64]]:
-    """Return the arms, the pairs that have verdicts, and the first arm's wins, ties and losses, (Q, P, 3)."""
+    """Return the judged arms, the pairs that have verdicts, and the first arm's wins, ties and losses, (Q, P, 3)."""
     arms = sorted({*part["arm"], *part["opponent"]}, key=order.index)
     pairs = sorted(set(part.select("arm", "opponent").iter_rows()))
     numbers = {pair: number for number, pair in enumerate(pairs)}

@@ -154,9 +154,9 @@ def _rows(verdicts: pl.DataFrame, arms: Sequence[str], seed: int, resamples: int
 
 
 def _prompt_intervals(verdicts: pl.DataFrame, pairs: list[tuple[str, str]], seed: int, resamples: int) -> Floats:
-    """Return 95 % limits of each pair's rate over resampled prompts, (2, P); NaN below FEWEST prompts.
+    """Return 95 % limits of each pair's rate over resampled prompts, (2, P): lower, then upper limits of P pairs.
 
-    A resample draws the same prompts for all pairs.
+    A resample draws the same prompts for all pairs. All limits are NaN if there are fewer than FEWEST prompts in all.
     """
     prompts, of_prompt = np.unique(verdicts["prompt_number"].to_numpy(), return_inverse=True)
     if len(prompts) < FEWEST:
@@ -172,13 +172,13 @@ def _prompt_intervals(verdicts: pl.DataFrame, pairs: list[tuple[str, str]], seed
 
 
 def _rates_without_a_rater(verdicts: Verdicts) -> list[float]:
-    """Return the rates that remain when each rater in turn is left out; empty for a single rater."""
+    """Return the win rates that remain when each rater in turn is left out, 0–1; an empty list for a single rater."""
     remaining = [verdicts.scores[verdicts.raters != rater] for rater in np.unique(verdicts.raters)]
     return [float(scores.mean()) for scores in remaining if len(scores)] if len(remaining) > 1 else []
 
 
 def _both_orders(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a pair's row and the same row from the opponent's side."""
+    """Return a list of a pair's row and the same row from the opponent's side; p values and `mde` are the same."""
     swapped = row | {"arm": row["opponent"], "opponent": row["arm"], "wins": row["losses"], "losses": row["wins"]}
     swapped["rate"] = 1 - row["rate"]
     for low, high in (("low", "high"), ("low_raters", "high_raters"), ("without_rater_low", "without_rater_high")):

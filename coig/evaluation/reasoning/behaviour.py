@@ -46,7 +46,7 @@ def classify(step: str) -> Behaviour:
 
 
 def behaviour_of(step: pl.Expr) -> pl.Expr:
-    """Return the first behaviour in PATTERNS of which a step's text contains a cue, or normal writing."""
+    """Return an expression: the first behaviour in PATTERNS of which a step has a cue, normal writing without any."""
     cleaned = step.str.replace_all(FALSE_FRIEND, "○")
     return pl.coalesce(
         *(pl.when(cleaned.str.contains(cues)).then(pl.lit(behaviour)) for behaviour, cues in PATTERNS.items()),
@@ -108,7 +108,7 @@ def transitions(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) 
 def _shares(
     events: pl.DataFrame, schema: dict[str, Any], outcome: str, total: str, resamples: int, seed: int
 ) -> pl.DataFrame:
-    """Compute each outcome's share of the events in its cell, language by language.
+    """Compute each outcome's share of the events in its cell, language by language; columns as in `schema`.
 
     Args:
         events: steps or transitions.
@@ -164,7 +164,10 @@ def _cells(events: pl.DataFrame, cell: Sequence[str]) -> pl.DataFrame:
 
 
 def _counts(events: pl.DataFrame, cells: pl.DataFrame, cell: Sequence[str], outcome: str) -> NDArray[np.float64]:
-    """Count the events, (prompts, cells, behaviours); prompts are sorted by id."""
+    """Count the events of each prompt in each cell by the behaviour in `outcome`, (prompts, cells, behaviours).
+
+    Prompts are sorted by id, cells as in `cells`, behaviours as in BEHAVIOURS.
+    """
     placed = events.join(cells.with_row_index("cell"), on=["lang", *cell], how="left").select(
         prompt=pl.col("query_id").rank("dense").cast(pl.Int64) - 1,
         cell=pl.col("cell").cast(pl.Int64),

@@ -129,7 +129,7 @@ FALSE_FRIENDS = (
 
 
 def _pattern(behaviour: Behaviour) -> str:
-    """Join all cues of a behaviour into one regular expression."""
+    """Join all Chinese and English cues of a behaviour into one regular expression that ignores case."""
     english = [cue if cue.startswith("(?:^") else f"(?:^|[^a-z])(?:{cue})" for cue in ENGLISH[behaviour]]
     return "(?i)" + "|".join([*CHINESE[behaviour], *(f"(?:{cue})(?:[^a-z]|$)" for cue in english)])
 

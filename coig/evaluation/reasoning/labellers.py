@@ -57,7 +57,11 @@ def label_agreement(steps: pl.DataFrame, labels: Sequence[Label]) -> pl.DataFram
 
 
 def _agreement(both: pl.DataFrame) -> dict[str, Any]:
-    """Return the number of rows, the share whose `label` equals `other`, and Cohen's κ, with intervals."""
+    """Return the number of rows, the share whose `label` equals `other`, and Cohen's κ, with intervals.
+
+    Keys are columns of LABEL_AGREEMENT; a figure that is not defined is left out, and intervals are None below FEWEST
+    prompts.
+    """
     if both.is_empty():
         return {"labels": 0}
     prompts, codes = np.unique(both["query_id"].to_numpy(), return_inverse=True)

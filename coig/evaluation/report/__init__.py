@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def report(evaluation: Evaluation, arms: Sequence[Arm], folder: Path) -> None:
-    """Write an evaluation into `folder`, log it to W&B if training was tracked there, and print its main tables."""
+    """Write an evaluation into `folder`, log it to W&B if training was tracked there, and print its main tables.
+
+    A failure to log to W&B does not stop the rest. Files of an earlier evaluation in `folder` are deleted.
+    """
     figures = write_evaluation(evaluation, folder)
     with best_effort(folder):
         log_evaluation(evaluation, list(figures), arms, folder)

@@ -17,7 +17,7 @@ def _wins_ties_losses(wins: int, ties: int, losses: int) -> str:
 
 
 def _difference_interval(difference: float | None, low: float | None, high: float | None) -> str:
-    """Format an interval with signs, and with the decimals that suit its difference (`decimals_of`)."""
+    """Format the interval of a difference with signs, and with as many decimals as suit the difference itself."""
     decimals = 0 if difference is None else decimals_of(difference)
     return interval(low, high, lambda value: signed(value, decimals))
 

@@ -24,7 +24,10 @@ Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # a measure's rows of TH
 
 
 def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """Draw the main measure of each language (`dose_zh`), and its other measures in panels (`dose_measures_zh`)."""
+    """Draw the main measure of each language (`dose_zh`), and its other measures in panels (`dose_measures_zh`).
+
+    The figures are returned by name; languages without doses have none.
+    """
     tables = [evaluation.table(name) for name in ("thresholds", "doses", "dose_curves")]
     figures = {}
     for lang in LANGUAGES:
@@ -38,15 +41,15 @@ def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def _of_measure(thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFrame, measure: str) -> Part:
-    """Return the rows of one measure."""
+    """Return the rows of one measure from each of the three tables."""
     return thresholds.filter(measure=measure), doses.filter(measure=measure), curves.filter(measure=measure)
 
 
 def draw_panels(label: str, title: str, parts: list[Part]) -> Figure:
-    """Draw a panel for each measure: one fills the figure, several stand side by side in twos.
+    """Draw a panel for each measure in a new figure: a single one fills it, several stand in two columns.
 
     Args:
-        parts: one for each measure.
+        label: of the figure, not shown. parts: one for each measure.
     """
     single = len(parts) == 1
     rows = (len(parts) + 1) // 2
@@ -97,7 +100,7 @@ def _draw_measure(
 def _draw_equality(
     axes: Any, row: dict[str, Any], doses: pl.DataFrame, factor: int, colour: str, with_text: bool
 ) -> None:
-    """Draw the level of general data alone, on it R₅₀ with its interval, and below it the bracket of tested arms.
+    """Draw the level of general data alone as a line, on it R₅₀ with its interval, below it the bracket of tested arms.
 
     Nothing is drawn if R₅₀ is not known.
 
@@ -132,7 +135,7 @@ def _draw_equality(
 
 
 def _places(doses: pl.Series) -> NDArray[np.float64]:
-    """Return the places of doses on the axis."""
+    """Return the places of doses on the axis, log₂(1 + dose)."""
     places: NDArray[np.float64] = np.log2(1 + doses.to_numpy())
     return places
 
@@ -143,7 +146,7 @@ def _floats(column: pl.Series) -> NDArray[np.float64]:
 
 
 def _label_doses(axes: Any, doses: list[float]) -> None:
-    """Set ticks at the doses, and label those that leave room for each other."""
+    """Set the x axis' limits and ticks by the sorted doses, and label the ticks that leave room for each other."""
     places = np.log2(1 + np.array(doses))
     reach = 0.06 * max(places[-1] - places[0], 0.1)
     axes.set_xlim(places[0] - reach, places[-1] + reach)

@@ -53,7 +53,10 @@ BEHAVIOURS = {
 
 
 def draw_figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """Draw every figure whose table has rows; return the figures by file stem, such as `win_rates_zh`."""
+    """Draw every figure whose table has rows; return the figures by file stem, such as `win_rates_zh`.
+
+    Log a warning if they hold Chinese text and no Chinese font is installed.
+    """
     with figure_style():
         figures = draw_dose_figures(evaluation)
         for name, (source, draw) in FIGURES.items():
@@ -70,7 +73,10 @@ def draw_figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def _draw_matrix(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Draw a matrix of the win rates of the row's arm over the column's, with intervals; 50 % is white."""
+    """Draw a matrix of the win rates of the row's arm over the column's, with intervals; 50 % is white.
+
+    The figure's size follows the number of arms. Nothing is drawn without win rates over all genres.
+    """
     overall = all_genres(part)
     arms = _arms_in(overall, roster)
     if not arms:
@@ -127,9 +133,13 @@ def _draw_length_control(figure: Figure, part: pl.DataFrame, roster: Roster) -> 
 
 
 def _box_plot(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster], None]:
-    """Return a function that draws a box plot of an answers' column per arm, coloured by the arm's data."""
+    """Return a function that draws a box plot of the answers' values in `column` for each arm; `label` names the axis.
+
+    A box has the colour of the arm's data. Nothing is drawn if the column has no values.
+    """
 
     def draw(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
+        """Draw the box plot of one language's answers into `figure`; nothing if the column has no values."""
         arms = _arms_in(part.drop_nulls(column), roster)
         if not arms:
             return
@@ -186,7 +196,10 @@ def _draw_behaviour(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
 
 
 def _draw_genres(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Draw a forest plot by genre of the win rates of the strongest arm with creative data over the reference."""
+    """Draw the win rates of the strongest arm with creative data over the reference, a row per genre, with intervals.
+
+    Nothing is drawn if no genre was judged.
+    """
     rows = strongest_by_genre(part, roster)
     if rows.is_empty():
         return
@@ -222,7 +235,7 @@ FIGURES: dict[str, tuple[str, Callable[[Figure, pl.DataFrame, Roster], None]]] =
 
 
 def _arms_in(part: pl.DataFrame, roster: Roster) -> list[str]:
-    """Return the arms of a frame, in the roster's order."""
+    """Return the names of the arms in a frame's column `arm`, in the roster's order."""
     present = set(part["arm"])
     return [arm for arm in roster.names if arm in present]
 
@@ -238,5 +251,5 @@ def _to_per_cent(shares: pl.Series) -> NDArray[np.float64]:
 
 
 def _colour(arm: str, roster: Roster) -> str:
-    """Return the colour of an arm: that of general data alone, or that of creative data."""
+    """Return GENERAL for an arm with general data alone, CREATIVE for any other."""
     return GENERAL if roster.is_general(arm) else CREATIVE

@@ -44,7 +44,7 @@ def _of_language(evaluation: Evaluation, row: Mapping[str, Any]) -> dict[str, An
 
 
 def _rows(evaluation: Evaluation, table: str, **chosen: str) -> list[dict[str, Any]]:
-    """Return the rows of a table with these values, without the columns that hold them."""
+    """Return the rows of a table whose columns have the `chosen` values, without these columns; [] without any row."""
     frame = evaluation.table(table)
     if frame is None:
         return []

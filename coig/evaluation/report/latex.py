@@ -9,9 +9,9 @@ from coig.evaluation.report.tables import views_in
 
 
 def render_latex_tables(evaluation: Evaluation) -> dict[str, str]:
-    """Render each table and language; return the sources by file stem, such as `win_rates_zh`.
+    """Render each table whose place is "latex" in each language; return the sources by file stem (`win_rates_zh`).
 
-    `methods` is the paragraph on how people judged, if they did so on the page of annotate.py.
+    The stem `methods` is the paragraph on how people judged; it is missing if they did not use annotate.py.
     """
     methods = {"methods": escape(evaluation.methods) + "\n"} if evaluation.methods else {}
     return methods | {

@@ -127,7 +127,7 @@ def _plan_lines(evaluation: Evaluation) -> list[str]:
 
 
 def _dose_lines(evaluation: Evaluation) -> list[str]:
-    """Return the figure of each language and what it shows as paragraphs of Markdown; an empty list without doses."""
+    """Return a link to each language's figure of doses, and what it shows, as Markdown; an empty list without doses."""
     if evaluation.findings is None or not evaluation.findings.doses:
         return []
     lines = []
@@ -198,7 +198,7 @@ def _question(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _facts(evaluation: Evaluation) -> list[str]:
-    """Return phrases with the study's arms and its numbers of queries, answers, judgments and raters."""
+    """Return phrases with the study's arms and, where known, its numbers of queries, answers, judgments and raters."""
     facts = [f"{len(evaluation.arms)} arms: {', '.join(evaluation.arms)}"]
     if (answers := evaluation.table("answers")) is not None:
         queries = answers.unique("query_id")
@@ -211,7 +211,7 @@ def _facts(evaluation: Evaluation) -> list[str]:
 
 
 def _sections(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> list[dict[str, Any]]:
-    """Return the sections that have a figure or a table, with these."""
+    """Return for each section with a figure or a table: the section, its figures and its tables."""
     parts = [
         {"section": section, "figures": _figures(section.figures, svgs), "tables": section.tables(evaluation)}
         for section in SECTIONS
@@ -220,7 +220,7 @@ def _sections(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> list[dict[st
 
 
 def _figures(names: Sequence[str], svgs: Mapping[str, bytes]) -> list[dict[str, Any]]:
-    """Return name, caption and a list of inline SVGs, Chinese before English, for each figure drawn in any language."""
+    """Return name, caption and inline SVGs, Chinese before English, of each named figure drawn in any language."""
     drawn = {name: [svgs[f"{name}_{lang}"] for lang in LANGUAGE_NAMES if f"{name}_{lang}" in svgs] for name in names}
     return [
         {"name": name, "caption": CAPTIONS[name], "svgs": [_inline(svg, CAPTIONS[name]) for svg in found]}
@@ -237,7 +237,7 @@ def _inline(svg: bytes, caption: str) -> Markup:
 
 
 def _claims(evaluation: Evaluation) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """Return (language, counts of each status in words, claims for the template)."""
+    """Return (language, counts of each status in words, claims for the template) for each language with claims."""
     frame = evaluation.table("claims")
     return [
         (lang, _counts(part["status"]), [_claim(row) for row in part.iter_rows(named=True)])
@@ -283,7 +283,10 @@ def _item(claim: dict[str, Any]) -> str:
 
 
 def _answers(evaluation: Evaluation) -> Markup | None:
-    """Return the queries with the arms' answers as JSON for a <script> element, escaped so that it cannot end it."""
+    """Return the queries with the arms' answers as JSON for a <script> element; None without answers.
+
+    Characters that could end the element are escaped.
+    """
     frame = evaluation.table("answers")
     if frame is None:
         return None
@@ -300,5 +303,8 @@ def _answers(evaluation: Evaluation) -> Markup | None:
 
 
 def _lang(text: str) -> Markup:
-    """Return an HTML `lang` attribute if a text holds Chinese characters, so that browsers choose Chinese glyphs."""
+    """Return the attribute ` lang="zh-Hans"` if a text holds Chinese characters, so that browsers choose their glyphs.
+
+    Else return an empty text.
+    """
     return Markup(' lang="zh-Hans"') if HAN.search(text) else Markup("")

@@ -18,12 +18,12 @@ def _signed_interval(low: float | None, high: float | None) -> str:
 
 
 def _dose_column(heading: str, field: str) -> Column:
-    """Return a column of a dose, which may lie beyond the largest one that was tested."""
+    """Return a column that shows the dose in `field`, as "> 12" if it is beyond the largest tested one, 12."""
     return Column(heading, lambda row: dose_text(row[field], row["largest_dose"]))
 
 
 def _range_column(heading: str, low: str, high: str) -> Column:
-    """Return a column of two doses; a dash if they are unknown."""
+    """Return a column that shows the doses in the fields `low` and `high` as a range; a dash if they are unknown."""
     return Column(heading, lambda row: _dose_range(row, low, high))
 
 
@@ -33,17 +33,17 @@ def _dose_range(row: Row, low: str, high: str) -> str:
 
 
 def _of_measure(row: Row, low: str, high: str) -> str:
-    """Format a measure's interval, of shares in per cent."""
+    """Format the interval in a row's columns `low` and `high`, in per cent if the row's measure is a share."""
     return interval(row[low], row[high], percent if row["is_share"] else number)
 
 
 def _beyond(value: float | None) -> str:
-    """Format a number with one decimal; ∞ as such."""
+    """Format a number with one decimal, infinity as "∞"."""
     return "∞" if value == float("inf") else number(value, 1)
 
 
 def _noise(row: Row) -> str:
-    """Format what an arm's mean owes to a source of noise, of shares in points."""
+    """Format the error of an arm's mean that a source of noise causes, in points if the measure is a share."""
     return f"{percent(row['error'])} points" if row["is_share"] else number(row["error"])
 
 

@@ -79,11 +79,11 @@ class Evaluation:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The names of the arms, in order."""
+        """Return the names of the arms, in their order of presentation."""
         return self.roster.names
 
     def table(self, name: str) -> pl.DataFrame | None:
-        """Return the table of that name, or None if it is absent or empty."""
+        """Return the table of that name, None if it is absent or empty; `name` must be one of COLUMNS."""
         assert name in COLUMNS, name
         frame = self.tables.get(name)
         return frame if frame is not None and len(frame) else None
@@ -111,7 +111,10 @@ def all_genres(win_rates: pl.DataFrame) -> pl.DataFrame:
 
 
 def each_pair_once(frame: pl.DataFrame, roster: Roster) -> pl.DataFrame:
-    """Keep one row per pair of arms, the one of the winner; of two equal rates, the one of the earlier arm."""
+    """Keep one row per pair of arms: that in which `arm` has the higher rate, or the earlier arm if rates are equal.
+
+    Rows are sorted by the places of `arm` and `opponent` in the roster.
+    """
     place = {arm: number for number, arm in enumerate(roster.names)}
     first, second = (pl.col(name).replace_strict(place, default=len(place)) for name in ("arm", "opponent"))
     pair = [pl.min_horizontal(first, second).alias("nearer"), pl.max_horizontal(first, second).alias("farther")]

@@ -1,4 +1,4 @@
-"""Shorten long names of arms for readers, the same way in every table, figure and sentence."""
+"""Shorten long names of arms for readers, the same way in every table, figure and note."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ UNCHANGED_COLUMNS = ("query", "reasoning", "answer")
 
 
 def shorten_names(evaluation: Evaluation) -> Evaluation:
-    """Return the evaluation with long names of arms shortened, and a note for each that gives the full name."""
+    """Return the evaluation with long names of arms shortened, and a further note for each that gives the full name.
+
+    Names are replaced in the roster, the tables and the notes, but not in the sentences of `findings`.
+    """
     names = {name: short for name, short in make_short_names(evaluation.arms).items() if name != short}
     if not names:
         return evaluation
@@ -42,13 +45,13 @@ def make_short_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _rename_in_table(frame: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
-    """Replace the names in every text column but those with texts of users and models."""
+    """Return a table with the names replaced in every text column but UNCHANGED_COLUMNS."""
     of_names = pl.selectors.string() - pl.selectors.by_name(*UNCHANGED_COLUMNS, require_all=False)
     return frame.with_columns(of_names.str.replace_many(list(names), list(names.values())))
 
 
 def _rename_in_text(text: str, names: dict[str, str]) -> str:
-    """Replace each name in a text by its short name."""
+    """Return a text with each name replaced by its short name."""
     for name, short in names.items():
         text = text.replace(name, short)
     return text

@@ -49,7 +49,10 @@ def _fill_with(
     shown_columns: Sequence[Column],
     rows: Callable[[pl.DataFrame, Roster], pl.DataFrame] = lambda part, roster: part,
 ) -> Callable[[pl.DataFrame, Roster], Table]:
-    """Return a function that fills the columns with the rows that `rows` selects from one language's part."""
+    """Return a function (rows of one language, roster) → table of text, with a row for each that `rows` keeps.
+
+    By default `rows` keeps all of them.
+    """
     return lambda part, roster: fill_table(rows(part, roster).iter_rows(named=True), shown_columns)
 
 
@@ -71,12 +74,12 @@ def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
 
 
 def _fill_used(shown_columns: Sequence[Column]) -> Callable[[pl.DataFrame, Roster], Table]:
-    """Return a function that fills the columns, without those that nothing in this study fills."""
+    """Return a function (rows of one language, roster) → table of text that leaves out columns without any value."""
     return lambda part, roster: drop_empty_columns(fill_table(part.iter_rows(named=True), shown_columns))
 
 
 def _sort_by_rank(part: pl.DataFrame, roster: Roster) -> pl.DataFrame:
-    """Sort one language's strengths by rank."""
+    """Return one language's strengths sorted by rank; `roster` is not used."""
     return part.sort("rank", maintain_order=True)
 
 
@@ -204,7 +207,7 @@ def arm_table(manifests: Sequence[Manifest]) -> Table:
 
 
 def _arm_facts(manifest: Manifest) -> dict[str, Any]:
-    """Return the fields of ARMS for one arm; figures of training are None if it was not finished."""
+    """Return the fields of the columns ARMS for one arm; figures of training are None if training did not finish."""
     data, training = manifest.data, manifest.training
     creative, general = data.examples("creative"), data.examples("general")
     sources = data.creative_sources

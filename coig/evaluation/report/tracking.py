@@ -39,7 +39,7 @@ def log_evaluation(evaluation: Evaluation, figures: Sequence[str], arms: Sequenc
 
 
 def _tables(evaluation: Evaluation) -> Mapping[str, Any]:
-    """Return the tables to log, by name; empty ones are left out."""
+    """Return the frames to log, by name; empty ones are left out."""
     frames = {view.frame: evaluation.table(view.frame) for view in views_in("wandb")}
     return {name: frame for name, frame in frames.items() if frame is not None}
 
@@ -47,7 +47,8 @@ def _tables(evaluation: Evaluation) -> Mapping[str, Any]:
 def _scalars(evaluation: Evaluation) -> dict[str, float]:
     """Return the main figures by `language/arm/measure`, such as `zh/cw/tokens` or `zh/cw/strength`.
 
-    Doses are by `language/measure`, such as `zh/preference/r50`; those beyond the largest tested one are left out.
+    Doses are by language, setting if any, measure and figure, such as `zh/preference/r50`. Figures that are unknown and
+    doses beyond the largest tested one are left out.
     """
     scalars: dict[str, float] = {}
     for name, keys in (("automatic", SCALARS), ("strengths", ("strength",))):

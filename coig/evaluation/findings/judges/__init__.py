@@ -58,7 +58,7 @@ def examine_judges(
     models: Mapping[str, str],
     arms: Sequence[str],
 ) -> JudgeFindings:
-    """Compare judges with people, probe them, and let both estimate win rates together.
+    """Compare judges with people, evaluate their probes, and estimate win rates from people and judges together.
 
     Args:
         yardstick: the judges' verdicts on pairs whose better answer is known; None without any.

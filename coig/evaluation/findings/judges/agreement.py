@@ -44,7 +44,10 @@ def agree_among_people(people: Floats) -> Floats:
 
 
 def measure_agreement(items: Items) -> tuple[Probed | None, Probed | None, Probed | None]:
-    """Return the judge's agreement with a person, a person's with another, and the difference on the same pairs."""
+    """Return the judge's agreement with a person, a person's with another, and the difference on the same pairs.
+
+    All three are None without pairs, the last two also if no pair was judged by two people.
+    """
     if not len(items.people):
         return None, None, None
     prompts, own = items.prompts, agree_with_people(items)
@@ -57,7 +60,7 @@ def measure_agreement(items: Items) -> tuple[Probed | None, Probed | None, Probe
 
 
 def _double(found: Probed) -> Probed:
-    """Turn an estimate of (difference + 1) / 2 into one of the difference."""
+    """Turn an estimate of (difference + 1) / 2 into one of the difference; p stays."""
     low, high = (None if end is None else 2 * end - 1 for end in (found.low, found.high))
     return Probed(2 * found.value - 1, low, high, found.p)
 

@@ -45,7 +45,11 @@ class Traits:
 
 
 def find_traits(answers: pl.DataFrame | None, models: Mapping[str, str]) -> Traits:
-    """Find the traits of answers, the frame of `measure_answers`, and of the arms' models."""
+    """Return the traits of the answers and the families of the arms' models.
+
+    Args:
+        answers: the frame of `measure_answers`; None if no answers were read. models: the model's name of each arm.
+    """
     families = {arm: family for arm, model in models.items() if (family := family_of(model)) is not None}
     if answers is None:
         return Traits(None, families)
@@ -63,13 +67,16 @@ def find_traits(answers: pl.DataFrame | None, models: Mapping[str, str]) -> Trai
 
 
 def family_of(model: str | None) -> str | None:
-    """Return the family that a model's name tells, such as qwen for Qwen/Qwen2.5-7B; None if it tells none."""
+    """Return the family in a model's name, such as qwen for Qwen/Qwen2.5-7B; None if it has none of FAMILIES."""
     words = re.findall("[a-z]+", (model or "").lower())
     return next((family for family in FAMILIES if family in words), None)
 
 
 def difference_in(pairs: pl.DataFrame, traits: Traits, trait: str) -> Floats:
-    """Return by how much the first answer of each pair has more of a trait than the second, 0 where not known."""
+    """Return how much more of a trait the first answer of each pair has than the second, (N,).
+
+    It is 0 where unknown, and limited to ±MOST_DOUBLINGS. `trait` is a column of `traits.of_answers`, which must exist.
+    """
     assert traits.of_answers is not None
     values = traits.of_answers.select("query_id", "arm", pl.col(trait).alias("value"))
     first, second = (
@@ -82,10 +89,12 @@ def difference_in(pairs: pl.DataFrame, traits: Traits, trait: str) -> Floats:
 
 
 def figures_of_bias(items: Items, traits: Traits, family: str | None) -> Iterator[Figure]:
-    """Yield what raises the judge's verdict beyond people's, and beside it what raises people's.
+    """Yield a figure for each trait: how much it raises the judge's verdict beyond people's, beside people's own bias.
+
+    Only pairs that two or more people judged are used. A figure that cannot be estimated has a note instead.
 
     Args:
-        family: of the judge's model.
+        family: of the judge's model, None if unknown.
     """
     items = items.select(items.raters > 1)
     yield _figure_of_family(items, traits, family)
@@ -97,7 +106,7 @@ def figures_of_bias(items: Items, traits: Traits, family: str | None) -> Iterato
 
 
 def _figure_of_family(items: Items, traits: Traits, family: str | None) -> Figure:
-    """Return the judge's bias for answers of its own model family."""
+    """Return the judge's bias for answers of its own model family; only a note if a family is not known."""
     if family is None or not traits.families:
         return Figure(FAMILY, note="could not run: the family of the judge's or of the arms' model is not known")
     own = pl.col("arm", "opponent").replace_strict(traits.families, default="").eq(family).cast(pl.Float64)
@@ -106,7 +115,10 @@ def _figure_of_family(items: Items, traits: Traits, family: str | None) -> Figur
 
 
 def _figure_of_trait(items: Items, name: str, difference: Floats) -> Figure:
-    """Return a judge's bias by a trait, and people's own preference for it."""
+    """Return a judge's bias by a trait, and people's own preference for it; without enough data, a note why not.
+
+    `difference`, (N,), is how much more of the trait the first answer of each pair has.
+    """
     if not len(items.people):
         return Figure(name, note="could not run: no pair has verdicts of the judge and of two people")
     differ, prompts = difference != 0, items.prompts

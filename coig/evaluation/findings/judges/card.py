@@ -97,7 +97,7 @@ def _rows(figures: Sequence[Figure]) -> list[dict[str, Any]]:
 
 
 def _figures_of_agreement(items: Items) -> list[Figure]:
-    """Return agreement with people beside their own, and the difference."""
+    """Return two figures: the judge's agreement with people beside people's own, and the difference of the two."""
     if not len(items.people):
         note = "could not run: people have judged none of these pairs"
         return [Figure(AGREES, note=note), Figure(EXCEEDS, note=note)]
@@ -113,7 +113,7 @@ def _figures_of_agreement(items: Items) -> list[Figure]:
 def _figures_of_order(calls: pl.DataFrame, people: People, lang: str) -> list[Figure]:
     """Return the preference for the first place, and how often the verdict changes with the order.
 
-    Of each pair, the calls with either answer first have the same weight.
+    Only pairs judged in both orders count, and in each of them both orders have the same weight.
     """
     means = calls.drop_nulls("arm_first").group_by(*PAIR, "arm_first").agg(pl.col("score").mean())
     both = means.filter("arm_first").join(means.filter(~pl.col("arm_first")), on=PAIR, suffix="_second").sort(PAIR)
@@ -132,7 +132,10 @@ def _figures_of_order(calls: pl.DataFrame, people: People, lang: str) -> list[Fi
 
 
 def _figures_of_probes(probes: pl.DataFrame, people: People, lang: str) -> list[Figure]:
-    """Return the shares of wrong verdicts in repeats, identical pairs and planted defects."""
+    """Return a figure for repeats, for identical pairs and for each planted defect: the share of wrong verdicts.
+
+    A figure that was not probed has a note instead.
+    """
     figures = []
     for check, name in {"repeat": AGAIN, "identical": IDENTICAL, **PLANTED}.items():
         own, of_people = probes.filter(check=check), _people_in_checks(people, check, lang)
@@ -146,7 +149,7 @@ def _figures_of_probes(probes: pl.DataFrame, people: People, lang: str) -> list[
 
 
 def _people_in_checks(people: People, check: str, lang: str) -> Probed | None:
-    """Return people's share of errors in checks of one kind; None without any."""
+    """Return people's share of errors in checks of one kind and language; None without such checks."""
     own = [one for one in people.checks if one.check == check and one.lang == lang and one.care is not None]
     if not own:
         return None
@@ -155,7 +158,11 @@ def _people_in_checks(people: People, check: str, lang: str) -> Probed | None:
 
 
 def _figure_of_wording(pairs: pl.DataFrame, by_pair: pl.DataFrame, facts: Any, judges: pl.DataFrame) -> Figure:
-    """Return how often the verdicts of judges of the same model differ with the prompt."""
+    """Return how often a judge's verdicts differ from those of the same model with another prompt.
+
+    Args:
+        pairs: of this judge. by_pair: of all judges. facts: this judge's row of JUDGES. judges: all rows of JUDGES.
+    """
     same_model = pl.col("model") == pl.lit(facts["model"], pl.String)
     other_prompt = pl.col("prompt").ne_missing(pl.lit(facts["prompt"], pl.String))
     same = judges.filter(same_model, other_prompt, lang=facts["lang"])["judge"].to_list()

@@ -18,7 +18,9 @@ JUDGE_FAILURES: dict[str, Any] = {
 
 
 def failure_table(asked: pl.DataFrame, arms: Sequence[str]) -> pl.DataFrame:
-    """Count calls, calls without any verdict, attempts, and attempts whose reply could not be read, by arm.
+    """Count calls, calls without any verdict, attempts and unread replies by language, judge and arm.
+
+    Columns are as in JUDGE_FAILURES; `share` is that of the attempts whose reply could not be read.
 
     An arm whose replies fail more often than others' is judged on other prompts than they are.
 

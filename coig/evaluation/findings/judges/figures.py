@@ -1,4 +1,4 @@
-"""A figure of the judge card."""
+"""Hold a figure of the judge card."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from coig.statistics.probes import Probed
 
 @dataclass(frozen=True)
 class Figure:
-    """A line of the card: the judge's figure, people's, and a note on why one is missing or how it was made."""
+    """A line of the card: the judge's figure, people's, and a note on why one is missing or how it was made.
+
+    `prompts` and `items` count the prompts, and the pairs or probes, behind the judge's figure; 0 if it is missing.
+    """
 
     name: str
     judge: Probed | None = None

@@ -31,12 +31,12 @@ class Items:
 
     @property
     def prompts(self) -> Indices:
-        """The number of each pair's prompt, (N,)."""
+        """Return which prompt each pair is about, as a number from 0, (N,)."""
         return number_prompts(self.pairs)
 
     @property
     def raters(self) -> Indices:
-        """How many people judged each pair, (N,)."""
+        """Return how many people judged each pair, (N,)."""
         counts: Indices = np.isfinite(self.people).sum(axis=1)
         return counts
 
@@ -58,6 +58,6 @@ def join_people(by_pair: pl.DataFrame, verdicts: pl.DataFrame) -> Items:
 
 
 def number_prompts(rows: pl.DataFrame) -> Indices:
-    """Return the number of each row's prompt, from 0, (N,)."""
+    """Number the distinct prompts of `rows` from 0, and return each row's number, (N,)."""
     numbers: Indices = rows["query_id"].rank("dense").cast(pl.Int64).to_numpy() - 1
     return numbers

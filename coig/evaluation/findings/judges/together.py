@@ -63,7 +63,7 @@ class Sample:
 
     @property
     def means(self) -> Floats:
-        """People's mean verdict on each prompt, (Q,)."""
+        """Return people's mean verdict on each prompt, (Q,)."""
         means: Floats = np.nanmean(self.scores, axis=1)
         return means
 
@@ -74,7 +74,8 @@ def people_and_judges(
     """Estimate win rates from people and all judges together; columns as in PEOPLE_AND_JUDGES.
 
     People alone are beside it by the same formula, Student's t over prompts; the intervals of `win_rates` are
-    bootstrapped, and differ a little for few prompts. No interval is wider than people's alone.
+    bootstrapped, and differ a little for few prompts. No interval is wider than people's alone. A pair of arms that
+    people judged on fewer than FEWEST prompts has no row.
 
     Args:
         verdicts: people's, columns as in VERDICT.
@@ -103,12 +104,16 @@ def people_and_judges(
 
 
 def _rectify(sample: Sample, judges: int) -> Rate:
+    """Estimate a sample's win rate from people and from features, the first `judges` of which are judges' verdicts."""
     predictions = calibrate(sample.means, sample.judged, sample.others, judges, sample.strata)
     return estimate_rate(sample.scores, predictions, sample.strata)
 
 
 def _limits(rate: Rate, prompts: int) -> dict[str, float | None]:
-    """Return the limits of a rate's intervals; Wilson's if all verdicts are the same, None if unknown."""
+    """Return `low`, `high`, `low_raters` and `high_raters` of a rate, each 0–1.
+
+    The first two are Wilson's limits if the verdicts do not vary; the last two are None if unknown.
+    """
     centre, half, wide = float(rate.rate), float(rate.half), float(rate.half_raters)
     low, high = wilson_interval(centre * prompts, prompts) if half == 0 else (centre - half, centre + half)
     limits: dict[str, float | None] = {"low": max(0.0, low), "high": min(1.0, high)}
@@ -120,14 +125,17 @@ def _limits(rate: Rate, prompts: int) -> dict[str, float | None]:
 
 
 def shared_judges(by_pair: pl.DataFrame) -> list[str]:
-    """Return the judges that have judged enough of the pairs of one language to be features of one predictor."""
+    """Return the sorted names of the judges with at least FEWEST_SHARED times as many rows as the busiest judge.
+
+    `by_pair` has the rows of one language; only these judges are features of one common predictor.
+    """
     counts = by_pair.group_by("judge").len().sort("judge")
     most = counts["len"].max()
     return counts.filter(pl.col("len") >= FEWEST_SHARED * float(most or 0))["judge"].to_list()  # type: ignore[arg-type]
 
 
 def _matrix(verdicts: pl.DataFrame) -> tuple[tuple[str, ...], Floats]:
-    """Return the prompts of one pair's verdicts and the scores, (Q, R)."""
+    """Return the ids of the prompts, Q, and the scores, (Q, R), of one pair's verdicts; NaN where a rater gave none."""
     wide = verdicts.pivot(on="rater", index="query_id", values="score", aggregate_function="mean")
     return tuple(wide["query_id"]), wide.drop("query_id").cast(pl.Float64).to_numpy().astype(np.float64)
 
@@ -167,7 +175,11 @@ def _features(part: pl.DataFrame, traits: Traits, judges: Sequence[str]) -> Floa
 
 
 def make_strata(judged: Sequence[str | None], others: Sequence[str | None]) -> Strata:
-    """Return genres as strata; those with few prompts of either kind are one, which is joined to another if small."""
+    """Return the strata of the prompts by genre, of those people judged and of the others.
+
+    Genres with fewer than FEWEST_IN_STRATUM prompts of either kind form one stratum. If that one is still as small, it
+    is joined to the last of the other genres.
+    """
     counts = {genre: min(judged.count(genre), others.count(genre)) for genre in dict.fromkeys(judged)}
     large = sorted(str(genre) for genre, count in counts.items() if genre is not None and count >= FEWEST_IN_STRATUM)
     numbers = {genre: number for number, genre in enumerate(large)}
@@ -183,7 +195,8 @@ def make_strata(judged: Sequence[str | None], others: Sequence[str | None]) -> S
 def judge_rates(judges: JudgeVerdicts, arms: Sequence[str]) -> pl.DataFrame:
     """Compute each judge's own win rates, which nothing calibrates; columns as in JUDGE_RATES.
 
-    The intervals are Student's t over prompts: for this judge and new prompts, never for people.
+    The intervals are Student's t over prompts: for this judge and new prompts, never for people. They are null below
+    FEWEST prompts.
     """
     rows = []
     places = {arm: number for number, arm in enumerate(arms)}
@@ -201,7 +214,8 @@ def judge_rates(judges: JudgeVerdicts, arms: Sequence[str]) -> pl.DataFrame:
 def worth_table(judges: JudgeVerdicts, verdicts: pl.DataFrame, traits: Traits, arms: Sequence[str]) -> pl.DataFrame:
     """Compute what judges are worth in people's labels, by language; columns as in JUDGE_WORTH.
 
-    There is a row for each judge, for all together, for all without each, and for the answers' length alone.
+    There is a row for each judge, for all together, for all without each, and for the answers' length alone, unless no
+    pair of arms has enough prompts that both people and these judges have judged.
     """
     by_pair = judges.predictors()
     rows = []
@@ -220,7 +234,7 @@ def worth_table(judges: JudgeVerdicts, verdicts: pl.DataFrame, traits: Traits, a
 
 
 def _predictors(by_pair: pl.DataFrame, traits: Traits) -> list[tuple[str, list[str]]]:
-    """Return (name, judges) of each predictor whose worth is shown."""
+    """Return (name, its judges) of each predictor whose worth is shown; an empty list if no judge judged."""
     every, names = by_pair["judge"].unique().sort().to_list(), shared_judges(by_pair)
     found = [(name, [name]) for name in every]
     if len(names) > 1:

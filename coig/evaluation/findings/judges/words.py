@@ -42,7 +42,7 @@ def judges_in_words(card: pl.DataFrame, worth: pl.DataFrame, together: pl.DataFr
 
 
 def _describe_worth(name: str, row: dict[str, Any] | None) -> str:
-    """Return a sentence on how many of people's prompts a predictor replaces."""
+    """Return a sentence on how many of people's prompts a predictor replaces; `row` of JUDGE_WORTH, None: unknown."""
     subject = "All judges together" if name == ALL else f"Judge {name}"
     verb, adds = ("replace", "add") if name == ALL else ("replaces", "adds")
     if row is None:
@@ -86,7 +86,7 @@ def _describe_judge(judge: str, card: pl.DataFrame) -> list[str]:
 
 
 def _compare(exceeds: dict[str, Any]) -> str:
-    """Return a sentence on whether a judge agrees with people less than they do with each other."""
+    """Return a sentence on whether a judge agrees with people less or more than they agree with each other."""
     if exceeds["high"] < 0:
         return "That is less than people agree with each other."
     if exceeds["low"] > 0:
@@ -95,14 +95,14 @@ def _compare(exceeds: dict[str, Any]) -> str:
 
 
 def _percent(row: dict[str, Any], of: str = "value") -> str:
-    """Return a figure in per cent with its interval."""
+    """Return a row's figure in per cent with its interval; `of` is "value" (the judge's) or "people"."""
     ends = ("low", "high") if of == "value" else ("people_low", "people_high")
     known = row[ends[0]] is not None
     return f"{percent(row[of])} %" + (f" {interval(row[ends[0]], row[ends[1]])}" if known else "")
 
 
 def _describe_length(worths: dict[str, dict[str, Any]]) -> list[str]:
-    """Return a sentence on what the answers' length predicts without any judge."""
+    """Return a sentence on how many prompts the answers' length alone would replace; an empty list if unknown."""
     row = worths.get(LENGTH_ALONE)
     if row is None or row["low"] is None or not row["further"]:
         return []
@@ -111,7 +111,10 @@ def _describe_length(worths: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _describe_together(together: pl.DataFrame) -> list[str]:
-    """Return a sentence on how much narrower the intervals of win rates become."""
+    """Return a sentence on how much narrower judges make the intervals of win rates.
+
+    The list is empty if no pair of arms has prompts that judges alone have judged.
+    """
     helped = together.filter(pl.col("further") > 0)
     if helped.is_empty():
         return []

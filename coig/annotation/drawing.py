@@ -93,8 +93,8 @@ class Drawing:
     def _draw_check(self, connection: Connection, rater: Row[Any], rows: Sequence[Row[Any]]) -> dict[str, Any] | None:
         """Return the columns of a check's task, without storing them; None if none is due, or no query fits.
 
-        One is due if the last `checks.every` of `rows`, the rater's tasks so far, are no checks. It shows the first item
-        that the rater has judged and no check has shown, with its answers in another order.
+        A check is due if the last `checks.every` of `rows`, the rater's tasks so far, are no checks. It shows the first
+        item that the rater has judged and no check has shown, with its answers in another order.
         """
         checks = self.config.checks
         since = next((age for age, row in enumerate(reversed(rows)) if row.check), len(rows))

@@ -73,8 +73,8 @@ class Store:
     def __init__(self, database: Database, questions: Sequence[Question], config: AnnotateConfig) -> None:
         """Store the study's settings in the database, draw its sample of queries, and make its items.
 
-        Deletes tasks that nobody has judged and that no longer fit. Raises ConfigError if people have judged under other
-        settings, or have judged answers that are other texts now.
+        Deletes tasks that nobody has judged and that no longer fit. Raises ConfigError if people have judged under
+        other settings, or have judged answers that are other texts now.
         """
         self.database, self.config = database, config
         self.questions = {question.query_id: question for question in questions}
@@ -115,9 +115,9 @@ class Store:
             _put(connection, key, value)
 
     def _check_texts(self, connection: Connection) -> None:
-        """Raise ConfigError if an answer that people have judged is another text now; delete open tasks of such answers.
+        """Raise ConfigError if an answer that people have judged is another text now; delete open tasks with such ones.
 
-        Answers that are not served now are no such answers.
+        Answers that are not served now are not compared.
         """
         known = {query_id: question.hashes(question.answers) for query_id, question in self.questions.items()}
         for row in connection.execute(select(TASKS).where(TASKS.c.texts.is_not(None))).all():

@@ -31,7 +31,7 @@ class Pages:
     """The templates, texts, scripts and styles of a stage's pages, and those that all stages share."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the scripts, styles and pictures of a stage's folder and the shared one; templates are read when used."""
+        """Read the scripts, styles and pictures of a stage's folder and the shared one, but not yet the templates."""
         self._folders = folder, SHARED
         files = sorted(file for one in self._folders for file in one.iterdir() if file.suffix in TYPES)
         self._static = {file.name: file.read_bytes() for file in files}

@@ -104,7 +104,7 @@ def _check_places(places: Sequence[int], size: int) -> None:
 
 
 def _check_ratings(ratings: Sequence[dict[str, int]], size: int, protocol: Protocol) -> Sequence[dict[str, int]]:
-    """Return the ratings unchanged. Raises ValueError unless `size` answers have a rating on the scale per dimension."""
+    """Return the ratings unchanged. Raises ValueError unless `size` answers have one on the scale in each dimension."""
     low, high = protocol.scale
     for one in ratings:
         if set(one) != set(protocol.dimensions) or not all(low <= rating <= high for rating in one.values()):

@@ -51,7 +51,7 @@ def _normalise(likeliest: Mapping[str, float], choices: Sequence[str]) -> dict[s
 
 
 def _begins(piece: str, choice: str) -> bool:
-    """Tell whether a token can begin a choice: it is the choice's first letters, or begins with the choice as a word."""
+    """Tell whether a token can begin a choice: it is the choice's first letters, or begins with the whole word."""
     if not piece:
         return False
     rest = piece[len(choice) :]

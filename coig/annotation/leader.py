@@ -105,7 +105,7 @@ class LeaderPages:
         return RaterRow(person, summary, done, total, max(times, default=None), self._link(person.code))
 
     def show_code(self, request: Request) -> Response:
-        """Return the QR code of a rater's link as SVG, for a phone's camera. Raises HTTPException 404 for no rater."""
+        """Return the QR code of a rater's link as SVG. Raises HTTPException 404 for an unknown rater."""
         self._token(request)
         code = request.path_params["rater"]
         try:

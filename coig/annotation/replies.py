@@ -104,7 +104,10 @@ def _check_places(places: Sequence[int], size: int) -> None:
 
 
 def _check_ratings(ratings: Sequence[dict[str, int]], size: int, protocol: Protocol) -> Sequence[dict[str, int]]:
-    """Return the ratings unchanged. Raises ValueError unless `size` answers have one on the scale in each dimension."""
+    """Return the ratings unchanged.
+
+    Raises ValueError if one of the `size` answers lacks the rating of a dimension, or a rating is not on the scale.
+    """
     low, high = protocol.scale
     for one in ratings:
         if set(one) != set(protocol.dimensions) or not all(low <= rating <= high for rating in one.values()):

@@ -55,7 +55,10 @@ class RaterPages:
         return self.pages.render(request, "rate", state=state, introduction=self.introduction.render(lang))
 
     def show_task(self, request: Request) -> Response:
-        """Return one of the rater's tasks as JSON, with the last verdict on it. Raises HTTPException 404 without it."""
+        """Return one of the rater's tasks as JSON, with the last verdict on it.
+
+        Raises HTTPException 404 if there is no such task, or its answers are not served now.
+        """
         code = self._code(request)
         try:
             return JSONResponse(self._to_json(self.store.find_task(code, request.path_params["number"])))

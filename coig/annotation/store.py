@@ -115,9 +115,9 @@ class Store:
             _put(connection, key, value)
 
     def _check_texts(self, connection: Connection) -> None:
-        """Raise ConfigError if an answer that people have judged is another text now; delete open tasks with such ones.
+        """Raise ConfigError if an answer that people have judged is another text now.
 
-        Answers that are not served now are not compared.
+        Deletes open tasks with an answer that is another text now. Answers that are not served now are not compared.
         """
         known = {query_id: question.hashes(question.answers) for query_id, question in self.questions.items()}
         for row in connection.execute(select(TASKS).where(TASKS.c.texts.is_not(None))).all():

@@ -20,7 +20,7 @@ class Tally:
     prices: Prices
     usage: Usage = NONE
     failures: int = 0
-    first: str = ""  # failure
+    first: str = ""  # the first failure, with its query's id
     calls: Counter[str] = field(default_factory=Counter)  # by arm
     failed: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)

@@ -100,9 +100,9 @@ class Chat:
     def open(cls, server: Server, settings: ChatSettings, trial: Question[Any], forms: Sequence[Form] = FORMS) -> Chat:
         """Ask a trial question in one form after another until a reply can be read, and return a chat in that form.
 
-        If no reply can be read, it is the last form that the server did not refuse. Log-probabilities are asked for if
-        the question has a `soft` field, unless the server refuses that. Raises ConfigError if no server answers, or it
-        refuses the question in every form.
+        If no reply can be read, the chat is in the last form that the server did not refuse. Log-probabilities are
+        asked for if the question has a `soft` field, unless the server refuses that. Raises ConfigError if no server
+        answers, or it refuses the question in every form.
         """
         chat, refused = None, ""
         with server.client() as client:

@@ -51,7 +51,10 @@ def _normalise(likeliest: Mapping[str, float], choices: Sequence[str]) -> dict[s
 
 
 def _begins(piece: str, choice: str) -> bool:
-    """Tell whether a token can begin a choice: it is the choice's first letters, or begins with the whole word."""
+    """Tell whether a token can begin a choice.
+
+    It is the choice's first letters, or the whole choice with no letter or digit after it. An empty token begins none.
+    """
     if not piece:
         return False
     rest = piece[len(choice) :]

@@ -43,6 +43,7 @@ class Server:
     retries: int
 
     def __post_init__(self) -> None:
+        """Raise ConfigError for numbers out of range."""
         if self.concurrency < 1 or self.timeout <= 0 or self.retries < 0:
             raise ConfigError(f"{self.node}: concurrency and timeout must be more than 0, retries at least 0")
 

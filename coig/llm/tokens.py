@@ -15,6 +15,7 @@ class Usage:
     reply: int = 0
 
     def __add__(self, other: Usage) -> Usage:
+        """Return a new usage with the sums of both."""
         return Usage(self.prompt + other.prompt, self.reply + other.reply)
 
 

@@ -164,13 +164,13 @@ def _recheck(pen: Pen, text: Text, act: Recheck, actor: Actor, rules: Accept) ->
 
 
 def _split(pen: Pen, text: Text, act: Any, actor: Actor, rules: Accept) -> None:
-    """Note that a duplicate is no copy; the text becomes `unique`."""
+    """Add a person's word that a duplicate is no copy; the text becomes `unique`."""
     value = {"kept": text.of_kind("dedupe")[-1].value["kept"]}
     pen.add_event(text.id, "split", "unique", value, actor, said={"why": act.why}, key=act.key)
 
 
 def _clear(pen: Pen, text: Text, act: Any, actor: Actor, rules: Accept) -> None:
-    """Note that what looks like personal data in a text may be published; the text's state stays."""
+    """Add a person's word that what looks like personal data in a text may be published; the text's state stays."""
     pen.add_event(text.id, "clear", None, {}, actor, said={"why": act.why}, key=act.key)
 
 

@@ -42,9 +42,10 @@ def print_status(store: Store, config: CurateConfig) -> None:
 
 
 def funnel_table(steps: Sequence[Step]) -> Table:
-    """Return a table of the funnel: for each step, the texts that passed, wait for it, and were left out, and why.
+    """Return a table of the funnel with a row for each step.
 
-    It also has the share that passed of those that had passed the step before.
+    Columns: texts that passed it, their share of those that passed the step before, texts that wait for it, and how
+    many were left out for which reason.
     """
     rows = [
         {"step": step, "before": before.passed if before else None}

@@ -18,10 +18,8 @@ from coig.statistics.intervals import wilson_interval
 PAPER_FIRST_ROUND = 0.7  # arXiv 2510.14763: about 70 % of the triplets were accepted in the first round
 ENDED: tuple[State, ...] = ("excluded", "unfit", "duplicate", "rejected", "removed", "taken_down")
 FEWEST = 5  # acts of a kind that give an estimate of its minutes
-STEPS: list[
-    tuple[str, State, tuple[State, ...], tuple[State, ...]]
-] = [  # name, state of those that passed it, states of
-    # those that wait for it, and of those that it left out
+# a step's name, the state of texts that passed it, the states of those that wait for it, and of those that it left out
+STEPS: list[tuple[str, State, tuple[State, ...], tuple[State, ...]]] = [
     ("within the rules", "ingested", (), ("excluded",)),
     ("assessed", "assessed", ("ingested",), ("unfit",)),
     ("unique", "unique", ("assessed",), ("duplicate",)),

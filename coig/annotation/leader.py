@@ -117,8 +117,9 @@ class LeaderPages:
         return Response(picture.getvalue(), media_type="image/svg+xml")
 
     async def add_rater(self, request: Request) -> Response:
-        """Add a rater of the form's name unless there is one, without languages, and redirect to the leader's page.
+        """Add a rater of the form's name, unless there is one, and redirect to the leader's page.
 
+        A new rater has no languages yet, and is asked for them later.
         Raises HTTPException 422 if the name is empty, too long or not printable.
         """
         form = await self._receive(request)

@@ -1,4 +1,4 @@
-"""Decide which queries are judged, and by whom: random samples, and the next item of a rater."""
+"""Draw a random sample of the queries to judge, and choose each rater's next item."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from coig.study.items import Item, Question
 
 
 def draw_sample(questions: Sequence[Question], size: int, seed: int, earlier: Collection[str] = ()) -> list[str]:
-    """Draw queries at random, spread over languages and genres; return their ids, those of an `earlier` draw first.
+    """Draw queries at random, spread over languages and genres; return the ids of `earlier`, then the new ones.
 
-    Further queries are a systematic sample of the rest, sorted by language and genre: every query is drawn with the
-    same probability, size / len(questions), also if the sample grows in several draws.
+    Ids of an `earlier` draw are kept if the query is still among the questions, even if they are more than `size`. The
+    new ones are a systematic sample of the rest, sorted by language and genre: every query is drawn with the same
+    probability, size / len(questions), also if the sample grows in several draws.
     """
     known = {question.query_id for question in questions}
     kept = [query_id for query_id in earlier if query_id in known]
@@ -36,10 +37,10 @@ def choose_item(
     most: int | None,
     *seed: object,
 ) -> Item | None:
-    """Choose the next item of a rater; None if there is none left.
+    """Return the next item of a rater; None if there is none left.
 
-    It is one of those that the fewest raters have had, and among these, of the language and genre that has been judged
-    least. Among equals a random one is taken.
+    It is one of the items that the fewest raters have had. Among these, it is of the language and genre with the fewest
+    raters per item. Among equals it is a random one, which `seed` decides.
 
     Args:
         counts: key of an item → raters who judged it or are at it.
@@ -59,6 +60,7 @@ def choose_item(
             free.append((count, item))
 
     def urgency(entry: tuple[int, Item]) -> tuple[int, float]:
+        """Return what is lowest for the next item: its raters, and the raters per item of its language and genre."""
         count, item = entry
         return count, judged[item.question.stratum] / sizes[item.question.stratum]
 
@@ -71,6 +73,6 @@ def choose_item(
 
 
 def _uniform(*seed: object) -> float:
-    """Return a random number from 0 to 1, below 1, that only `seed` decides."""
+    """Return a number from 0 to below 1 that looks random and that only `seed` decides."""
     digest = hashlib.sha256("\0".join(map(str, seed)).encode()).digest()
     return int.from_bytes(digest[:6]) / 2**48

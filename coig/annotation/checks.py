@@ -1,6 +1,6 @@
 """Check raters' care: the same query again, an answer that stands there twice, and answers with planted defects.
 
-A check shows a query that the rater has judged before, so that none is lost. It never counts in results.
+A check shows a query that the rater has judged before, so it uses up no new query. It never counts in results.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ OVERALL = "overall preference"
 
 
 def plant(kind: CheckKind, answers: Mapping[str, str], *seed: object) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the texts that a check shows, by arm, and what was planted.
+    """Return the texts that a check shows, {arm: text}, and what was planted: one arm's text is replaced.
 
     Args:
-        answers: text of each arm's answer.
-        seed: decides which arm's text is replaced.
+        answers: text of each arm's answer; at least two.
+        seed: decides which arm's text is replaced, and by what.
 
     Returns:
-        the texts, and `{"copy": arm, "of": arm}`, `{"damaged": arm}`, or {} for a repeat.
+        the texts, and `{"copy": arm, "of": arm}`, `{"damaged": arm}`, or {} for a repeat, which replaces nothing.
     """
     first, second = shuffled(sorted(answers), *seed)[:2]
     if kind == "repeat":
@@ -40,8 +40,9 @@ def measure_care(
 ) -> float:
     """Return how well a rater did in a check: 1 is right, 0 is wrong.
 
-    repeat: the share of pairs that are in the same order as before, where a tie against an order counts ½. identical: 1
-    if both copies are equal. A planted defect: 1 if no other answer is judged worse.
+    repeat: the share of pairs that are in the same order as before, where a tie against an order counts ½; 1 if the
+    rater abstained before. identical: 1 if both copies are judged equal. A planted defect: 1 if no other answer is
+    judged worse than the damaged one.
 
     Args:
         planted: as `plant` returned it.
@@ -60,9 +61,10 @@ def measure_care(
 
 
 def _to_ranks(value: Mapping[str, Any]) -> dict[str, float]:
-    """Return a number for each arm, lower is better: its rank, or minus its rating (overall, or summed).
+    """Return a number for each arm, lower is better: its rank, or minus its rating.
 
-    Arms that were not placed come last, and are equal.
+    The rating is that of the overall preference or, without one, the sum over dimensions. Arms that were not placed
+    come last, and are equal.
     """
     last = len(value) + 1
     return {
@@ -72,6 +74,7 @@ def _to_ranks(value: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _sign(number: float) -> int:
+    """Return 1, 0 or -1."""
     return (number > 0) - (number < 0)
 
 

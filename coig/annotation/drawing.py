@@ -20,7 +20,7 @@ KINDS = {"ranking": "ranking", "pairs": "pairwise", "rating": "rating"}  # of ju
 
 
 class Drawing:
-    """The items of a study, and the settings by which they are drawn."""
+    """The items of a study, and the settings by which raters' tasks are drawn from them."""
 
     def __init__(self, items: Sequence[Item], config: AnnotateConfig) -> None:
         self.items, self.config = items, config
@@ -28,11 +28,15 @@ class Drawing:
 
     @property
     def kind(self) -> str:
-        """The kind of judgment that the study's protocol asks for."""
+        """Return the kind of judgment that the study's protocol asks for: ranking, pairwise or rating."""
         return KINDS[self.config.protocol.kind]
 
     def draw(self, connection: Connection, rater: Row[Any], lease: float) -> Row[Any] | None:
-        """Draw a rater's next task and store it; None if there is nothing left."""
+        """Draw a rater's next task, a check if one is due, else a new item; store it as open, and return its row.
+
+        Returns None, and stores nothing, if no item is left for the rater. `lease` says until when the task is the
+        rater's, in seconds since 1970.
+        """
         mine = select(TASKS).where(TASKS.c.rater == rater.id).order_by(TASKS.c.number)
         rows = connection.execute(mine).all()
         values = self._draw_check(connection, rater, rows) or self._draw_item(connection, rater, rows)
@@ -44,10 +48,10 @@ class Drawing:
         return connection.execute(mine.where(TASKS.c.number == number)).one()
 
     def _draw_item(self, connection: Connection, rater: Row[Any], rows: Sequence[Row[Any]]) -> dict[str, Any] | None:
-        """Draw a rater's next item: the columns of its task; None if there is none left.
+        """Choose a rater's next item, and return the columns of a task that shows it, without storing them.
 
-        Args:
-            rows: the rater's tasks so far.
+        Returns None if no item is left, or the rater has had `queries_per_rater` items. `rows` are the rater's tasks so
+        far, checks included.
         """
         own = [row for row in rows if row.check is None]
         if self.config.queries_per_rater is not None and len(own) >= self.config.queries_per_rater:
@@ -60,7 +64,7 @@ class Drawing:
         return None if item is None else self.values_of(item) | {"shown": self._order(item, own, rater)}
 
     def values_of(self, item: Item) -> dict[str, Any]:
-        """Return the columns of a task that follow from its item."""
+        """Return the columns of a task that are the same for every rater of the item."""
         question = item.question
         return {
             "item": item.key,
@@ -75,7 +79,10 @@ class Drawing:
         }
 
     def _order(self, item: Item, own: Sequence[Row[Any]], rater: Row[Any]) -> list[str]:
-        """Draw the order in which an item's answers stand on the page, given the rater's tasks without checks."""
+        """Return an item's arms in the order in which the page shows their answers.
+
+        The order is random, balanced with those of `own`, the rater's tasks so far without checks.
+        """
         seen = [row for row in own if row.shown is not None]
         if len(item.arms) == 2:
             pairs = (row.shown for row in seen if len(row.arms) == 2)
@@ -84,9 +91,10 @@ class Drawing:
         return draw_order(item.arms, earlier, self.config.seed, rater.code)
 
     def _draw_check(self, connection: Connection, rater: Row[Any], rows: Sequence[Row[Any]]) -> dict[str, Any] | None:
-        """Draw a check if it is time for one: the columns of its task; else None.
+        """Return the columns of a check's task, without storing them; None if none is due, or no query fits.
 
-        It shows the rater's oldest query that no check has shown yet, in another order.
+        A check is due if the last `checks.every` of `rows`, the rater's tasks so far, are no checks. It shows the first
+        item that the rater has judged and no check has shown, with its answers in another order.
         """
         checks = self.config.checks
         since = next((age for age, row in enumerate(reversed(rows)) if row.check), len(rows))

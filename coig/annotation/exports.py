@@ -1,4 +1,4 @@
-"""Write people's judgments as files for others, and read judgments that were made elsewhere."""
+"""Export people's judgments from the database to files, and import judgments that were made elsewhere."""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ AUTHORS_NAMES = {"general": "baseline", "cw": "origin"}  # arm → how the autho
 
 
 def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> None:
-    """Write a study's judgments into its folder `exports/`, with pseudonyms for raters, and log the unblinding.
+    """Write a study's judgments to files in its folder `exports/`, with pseudonyms instead of raters' names.
+
+    Logs the files, and adds an act to the database which says that the study was unblinded.
 
     Args:
-        form: "jsonl" for one file of all judgments, with checks and abstentions; "authors" for a file of rankings per
-            rater, without these.
-        history: also write the judgments that a later one supersedes (jsonl only).
+        form: "jsonl": one file of all judgments, checks and abstentions included; "authors": one file of rankings for
+            each rater, without checks and abstentions.
+        history: also write the judgments that a later one supersedes; only with "jsonl".
 
-    Raises ConfigError if there is nothing to write, or the authors' format cannot hold it.
+    Raises ConfigError if there is nothing to write, `history` is given with "authors", or the authors' format cannot
+    hold a judgment.
     """
     if history and form != "jsonl":
         raise ConfigError(f"history=true: export={form} holds last judgments only; write export=jsonl")
@@ -56,9 +59,10 @@ def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> 
 
 
 def _to_authors(judgments: Sequence[Judgment], questions: Mapping[str, Question]) -> dict[str, str]:
-    """Return the rankings of each rater as the authors' page exports them: {name of file: JSON}.
+    """Return {file name: JSON}, one file of rankings for each rater, as the authors' page exports them.
 
-    Raises ConfigError for judgments that are no rankings, and for arms or ids that the format cannot hold.
+    Skips checks and abstentions. Raises ConfigError for any other judgment that is no ranking of all answers, and for
+    an arm, query or query id that the format cannot hold.
     """
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in judgments:
@@ -95,7 +99,7 @@ def _to_authors(judgments: Sequence[Judgment], questions: Mapping[str, Question]
 
 
 def _file_of_arm(arm: str, lang: str) -> str:
-    """Return a file name that means an arm in the authors' format. Raises ConfigError for an arm that it lacks."""
+    """Return the file name that stands for an arm in the authors' format. Raises ConfigError if the arm has none."""
     name = f"writing_{lang}_{AUTHORS_NAMES.get(arm, arm.removeprefix('cw+'))}.json"
     try:
         known = arm_of_file(name)
@@ -107,11 +111,12 @@ def _file_of_arm(arm: str, lang: str) -> str:
 
 
 def import_judgments(store: Store, files: Sequence[Path], study: str) -> None:
-    """Add judgments that were made elsewhere, so that their raters need not judge the same again.
+    """Add judgments from files to the database; their raters, added if new, are not asked the same again.
 
-    Checks, judge models' and superseded judgments, and what a rater has judged here already, are left out; the log says
-    how many pages were added. Raises DataError for a judgment that the study's protocol does not ask for, or of an arm
-    or query that it does not have.
+    A page is what one rater said about one query, or about one pair of its answers. Checks, failures, superseded
+    judgments, those of judge models, and pages that the rater has judged here already are left out. Logs how many pages
+    were added. Raises DataError, and adds nothing, if one judgment is not of the kind that the study's protocol asks
+    for, or is about an arm or query that the study does not have.
     """
     read = [pair for file in files for pair in read_judgments(file, study)]
     superseded = {one.supersedes for _, one in read if one.supersedes}
@@ -128,7 +133,11 @@ def import_judgments(store: Store, files: Sequence[Path], study: str) -> None:
 
 
 def _add_page(connection: Connection, store: Store, page: Sequence[tuple[str, Judgment]]) -> bool:
-    """Add what a rater said on one page as a judged task; return False if the rater has judged it here."""
+    """Add a page as a task with one event; return False, and add nothing, if the rater has judged the item here.
+
+    Takes over the rater's open task of the same item if there is one. Raises DataError for a page that does not fit the
+    study.
+    """
     place, first = page[0]
     arms = {arm for _, one in page for arm in one.arms}
     of_query = (item for item in store.items if item.question.query_id == first.query_id)
@@ -172,7 +181,10 @@ def _add_page(connection: Connection, store: Store, page: Sequence[tuple[str, Ju
 
 
 def _value_of(page: Sequence[tuple[str, Judgment]]) -> dict[str, Any]:
-    """Return the value of an event: what a rater said on one page, in the database's shape."""
+    """Return the value of an event that says what a page says: {arm: rank}, {arm: ratings} or {reason, arms}.
+
+    The rank of an arm that was not placed is None.
+    """
     first = page[0][1]
     if first.kind == "abstention":
         return {"reason": first.value, "arms": [arm for _, one in page for arm in one.arms]}
@@ -186,7 +198,7 @@ def _value_of(page: Sequence[tuple[str, Judgment]]) -> dict[str, Any]:
 
 
 def _key_of(one: Judgment) -> str:
-    """Return the key of an imported event: the judgment's id without its arm, or a hash of what it says."""
+    """Return the key of an imported event: the judgment's id without its arm or, if it has no id, a hash of it."""
     if one.id:
         return one.id.removesuffix(f"/{one.arms[0]}")
     said = json.dumps([one.query_id, one.lang, one.rater, one.kind, one.arms, one.value], ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The leader's page, as blind as the raters': arms are letters, other ones at each load, until somebody unblinds it."""
+"""Serve the leader's page. It shows arms as letters, drawn anew at each load, until somebody unblinds the study."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ONLY_HERE = ("127.0.0.1", "localhost", "::1")  # addresses that no phone reaches
 
 @dataclass(frozen=True)
 class RaterRow:
-    """A rater in the page's table; `total` is None if it depends on the other raters."""
+    """A rater in the page's table: `done` of `total` tasks; `total` is None if it depends on the other raters."""
 
     person: Row[Any]
     summary: RaterSummary
@@ -66,7 +66,10 @@ class LeaderPages:
         ]
 
     def show_page(self, request: Request) -> Response:
-        """Serve the page, computed anew."""
+        """Return the leader's page: raters, progress, agreement, checks; computed from the database at each request.
+
+        Raises BadLinkError if the token in the path is not the leader's.
+        """
         token = self._token(request)
         with self.store.database.reading() as connection:
             judgments = read_database(connection, self.study)
@@ -94,7 +97,7 @@ class LeaderPages:
         )
 
     def _row(self, person: Row[Any], judgments: Sequence[Judgment]) -> RaterRow:
-        """Return a rater's row of the page's table."""
+        """Return a rater's row of the page's table; `judgments` are those of all raters."""
         checks = self.store.config.checks
         summary = summarize_rater(person.name, judgments, checks.least, checks.flag_below)
         done, total = self.store.count(person.code)
@@ -102,7 +105,7 @@ class LeaderPages:
         return RaterRow(person, summary, done, total, max(times, default=None), self._link(person.code))
 
     def show_code(self, request: Request) -> Response:
-        """Serve the QR code of a rater's link, for a phone's camera."""
+        """Return the QR code of a rater's link as SVG. Raises HTTPException 404 for an unknown rater."""
         self._token(request)
         code = request.path_params["rater"]
         try:
@@ -114,7 +117,11 @@ class LeaderPages:
         return Response(picture.getvalue(), media_type="image/svg+xml")
 
     async def add_rater(self, request: Request) -> Response:
-        """Add a rater, who is asked for languages; the page then has the rater's link."""
+        """Add a rater of the form's name, unless there is one, and redirect to the leader's page.
+
+        A new rater has no languages yet, and is asked for them later.
+        Raises HTTPException 422 if the name is empty, too long or not printable.
+        """
         form = await self._receive(request)
         name = form.get("name", "").strip()
         if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
@@ -123,12 +130,16 @@ class LeaderPages:
         return RedirectResponse(f"../{request.path_params['token']}", 303)
 
     async def unblind(self, request: Request) -> Response:
-        """Show arms' names on this page from now on, and log that."""
+        """Store that the study is unblinded, so that the page shows arms' names from now on; redirect to the page.
+
+        Raises HTTPException 422 unless the form says sure=yes.
+        """
         form = await self._receive(request)
         if form.get("sure") != "yes":
             raise HTTPException(422, "not confirmed")
 
         def log() -> None:
+            """Add the unblinding to the acts in the database."""
             with self.store.database.writing() as connection:
                 log_act(connection, "unblinded", "the leader's page shows the arms' names", unblinds=True)
 
@@ -136,24 +147,25 @@ class LeaderPages:
         return RedirectResponse(f"../{request.path_params['token']}", 303)
 
     async def _receive(self, request: Request) -> dict[str, str]:
-        """Return the fields of a form that the leader's page sent."""
+        """Return the fields of a form. Raises BadLinkError or HTTPException 403 unless the leader's page sent it."""
         self._token(request)
         form = dict(parse_qsl((await request.body()).decode(errors="replace")))
         check_csrf(request, self.links, form.get("csrf"))
         return form
 
     def _token(self, request: Request) -> str:
+        """Return the token in a request's path. Raises BadLinkError unless it is the leader's."""
         token = str(request.path_params["token"])
         self.links.read("leader", token)
         return token
 
     def _link(self, code: str) -> str:
-        """Return a rater's link."""
+        """Return the address of the page of the rater with this code."""
         return f"{self.address}/r/{self.links.sign('rater', code)}"
 
 
 def name_arms(store: Store, judgments: Sequence[Judgment], *, unblinded: bool) -> dict[str, str]:
-    """Return how each arm is called on the page: its name if the study is unblinded, otherwise a random letter."""
+    """Return {arm: what the page calls it}: its name if unblinded, otherwise a letter, drawn anew at each call."""
     arms = sorted({arm for item in store.items for arm in item.arms} | {arm for one in judgments for arm in one.arms})
     if unblinded:
         return {arm: arm for arm in arms}
@@ -164,7 +176,10 @@ def name_arms(store: Store, judgments: Sequence[Judgment], *, unblinded: bool) -
 
 @dataclass
 class Stratum:
-    """How far the judging of one language and genre is: items to judge, those that somebody has judged, judgments."""
+    """How far the judging of one language and genre is.
+
+    `items` are there to judge; somebody has judged `covered` of them; `judgments` counts each item once for each rater.
+    """
 
     items: int = 0
     covered: int = 0
@@ -172,7 +187,10 @@ class Stratum:
 
 
 def count_strata(store: Store, counted: Sequence[Judgment]) -> dict[tuple[str, str | None], Stratum]:
-    """Return how far each language and genre of the study is, Chinese first."""
+    """Return {(language, genre): how far its judging is} for the study's items, Chinese first.
+
+    `counted` are the judgments without checks and abstentions; those of other languages or genres are ignored.
+    """
     items = Counter(item.question.stratum for item in store.items)
     raters: dict[tuple[Any, ...], set[str]] = defaultdict(set)  # of each item
     for one in counted:

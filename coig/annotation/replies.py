@@ -1,4 +1,4 @@
-"""What a rater's page sends: verdicts, abstentions and drafts, checked and turned from places on the page to arms."""
+"""The messages of a rater's page: consent, drafts, verdicts and abstentions; and how places on the page become arms."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Answered(Reply):
 
 
 class Draft(Reply):
-    """A choice that is not sent yet."""
+    """What a rater has chosen on a task but not sent yet."""
 
     number: Number
     draft: Answered
@@ -46,7 +46,10 @@ class Draft(Reply):
 
 
 class Sent(Reply):
-    """A verdict or an abstention. `key` is new for each, and the same when the page sends it again."""
+    """A verdict or, with a `reason`, an abstention.
+
+    `key` is new for each message, and the same if the page sends a message again.
+    """
 
     number: Number
     key: Annotated[str, Field(pattern=r"^[0-9a-zA-Z-]{16,64}$")]
@@ -64,12 +67,16 @@ class Start(Reply):
 
 
 def value_of(sent: Sent, shown: Sequence[str], protocol: Protocol) -> tuple[str, dict[str, Any]]:
-    """Return kind and value of an event, with arms in place of places. An answer that is not placed has no rank, None.
+    """Return the kind of judgment that was sent, and its value, which names arms instead of places on the page.
+
+    The value is {arm: rank}, with None for an answer that was not placed; {arm: {dimension: rating}}; or
+    {reason, arms} of an abstention. Answers of one group have equal ranks: 1 plus the number of better answers.
 
     Args:
         shown: the arms as they stand on the page.
 
-    Raises ValueError if the reply does not judge all answers, or judges others.
+    Raises ValueError if something that the protocol asks for is missing, or an answer is named twice or is not on the
+    page.
     """
     if sent.reason is not None:
         _check_places(sent.about, len(shown))
@@ -97,7 +104,10 @@ def _check_places(places: Sequence[int], size: int) -> None:
 
 
 def _check_ratings(ratings: Sequence[dict[str, int]], size: int, protocol: Protocol) -> Sequence[dict[str, int]]:
-    """Return the ratings. Raises ValueError if one is missing or outside the scale."""
+    """Return the ratings unchanged.
+
+    Raises ValueError if one of the `size` answers lacks the rating of a dimension, or a rating is not on the scale.
+    """
     low, high = protocol.scale
     for one in ratings:
         if set(one) != set(protocol.dimensions) or not all(low <= rating <= high for rating in one.values()):

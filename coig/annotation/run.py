@@ -27,7 +27,11 @@ KEY = ".links"  # in the study's folder: signs raters' links
 
 
 def annotate(config: AnnotateConfig) -> None:
-    """Serve a study's answers to raters until Ctrl-C; or erase raters, import or export judgments, and end."""
+    """Serve a study's answers to raters until Ctrl-C; or, if the config says so, only change or export judgments.
+
+    With `erase`, delete these raters and do nothing else. With `imports`, `export` or both, import judgments, then
+    export them, and do not serve.
+    """
     written = read_written(config.study, config.arms, config.queries, config.answers)
     study, questions = written.study, written.questions()
     database = open_database(config.database or study / DATABASE, TABLES)
@@ -46,7 +50,7 @@ def annotate(config: AnnotateConfig) -> None:
 
 
 def read_links(study: Path, days: int) -> Links:
-    """Return what signs the links of a study, which are valid for so many days; make the study's key if it has none."""
+    """Return the `Links` of a study, valid for `days` days; write a new key into its folder if it has none."""
     return Links(read_key(study / KEY), days)
 
 
@@ -56,6 +60,8 @@ def make_server(store: Store, study: str, links: Links, address: str) -> ASGIApp
     Args:
         study: its name, as the leader's page shows it.
         address: where people reach the app, such as http://127.0.0.1:8501.
+
+    Raises ConfigError if the study's own texts for raters are not complete.
     """
     config = store.config
     pages = Pages(FOLDER)
@@ -67,7 +73,7 @@ def make_server(store: Store, study: str, links: Links, address: str) -> ASGIApp
 
 
 def _serve(store: Store, study: Path) -> None:
-    """Print the links of the leader and of each rater, and serve until Ctrl-C."""
+    """Print the links of the leader and the raters, serve until Ctrl-C, and close the database."""
     bound = bind(store.config.host, store.config.port)
     address = address_of(bound, store.config.base_url)
     links = read_links(study, store.config.link_days)
@@ -83,7 +89,10 @@ def _serve(store: Store, study: Path) -> None:
 
 
 def _print_links(store: Store, links: Links, address: str) -> None:
-    """Print one link for the leader, one for each rater, and one for recruits."""
+    """Add the configured raters to the database; print a link for the leader, one for each of them, one for recruits.
+
+    Without `recruits` in the config there is no link for them.
+    """
     config = store.config
     print(f"leader: {address}/lead/{links.sign('leader', 'leader')}")
     for name, langs in config.raters.items():

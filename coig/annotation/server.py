@@ -46,13 +46,19 @@ class RaterPages:
         ]
 
     def show_page(self, request: Request) -> Response:
-        """Serve the page, with everything that it needs for the rater's next tasks."""
+        """Return the rater's page with its first tasks, or with what the rater must read and answer before them.
+
+        Raises BadLinkError if the link in the path is not a rater's.
+        """
         rater, lang = self._rater(self._code(request)), language_of_request(request)
         state = self._state(rater, lang) | {"csrf": self.links.csrf(request.path_params["token"])}
         return self.pages.render(request, "rate", state=state, introduction=self.introduction.render(lang))
 
     def show_task(self, request: Request) -> Response:
-        """Serve one of the rater's tasks, with the last verdict on it."""
+        """Return one of the rater's tasks as JSON, with the last verdict on it.
+
+        Raises HTTPException 404 if there is no such task, or its answers are not served now.
+        """
         code = self._code(request)
         try:
             return JSONResponse(self._to_json(self.store.find_task(code, request.path_params["number"])))
@@ -60,10 +66,14 @@ class RaterPages:
             raise HTTPException(404, str(error)) from None
 
     async def start(self, request: Request) -> Response:
-        """Store that the rater agrees; return the first tasks."""
+        """Store that the rater agrees to take part, and the languages; answer with the first tasks and the progress.
+
+        Answers 422 if no language is known or chosen.
+        """
         code, start = self._code(request), await receive(request, self.links, Start)
 
         def agree() -> dict[str, Any]:
+            """Store the consent; return tasks and progress. Raises ValueError without a language."""
             if not (start.langs or self._langs_of(self._rater(code))):
                 raise ValueError("langs: choose a language")
             self.store.start(code, start.langs or self._langs())
@@ -72,11 +82,15 @@ class RaterPages:
         return await self._change(agree)
 
     async def save(self, request: Request) -> Response:
-        """Store a verdict or an abstention; return the rater's progress and next tasks, but those in `have`."""
+        """Store a verdict or an abstention; answer with the rater's progress and next tasks.
+
+        Tasks whose numbers the query parameter `have` lists are left out, as the page has them.
+        """
         code, sent = self._code(request), await receive(request, self.links, Sent)
         have = set(request.query_params.get("have", "").split(","))
 
         def add() -> dict[str, Any]:
+            """Store what was sent; return tasks and progress. Raises BadLinkError if the rater was erased."""
             self._rater(code)
             self.store.save(code, sent)
             return self._progress(code, have)
@@ -84,13 +98,16 @@ class RaterPages:
         return await self._change(add)
 
     async def save_draft(self, request: Request) -> Response:
-        """Store what the rater has chosen so far."""
+        """Store what the rater has chosen so far on a task, with the time of the choice; answer with {}."""
         code, draft = self._code(request), await receive(request, self.links, Draft)
         value = draft.draft.model_dump(mode="json") | {"at": draft.at}
         return await self._change(lambda: self.store.save_draft(code, draft.number, value))
 
     def join(self, request: Request) -> Response:
-        """Make a rater of a participant whom a recruiting service sends, and lead to the rater's own page."""
+        """Add a rater for a participant whom a recruiting service sends, unless known; redirect to the rater's page.
+
+        Raises HTTPException: 400 without the participant's name in the link, 410 if all places are taken.
+        """
         self.links.read("join", request.path_params["token"])
         participant = request.query_params.get(PARTICIPANT, "").strip()
         if not 1 <= len(participant) <= 80 or not participant.isprintable():
@@ -102,17 +119,21 @@ class RaterPages:
         return RedirectResponse(f"../r/{self.links.sign('rater', code)}", 303)
 
     def _code(self, request: Request) -> str:
+        """Return the rater's code in a request's link. Raises BadLinkError."""
         return self.links.read("rater", request.path_params["token"])
 
     def _rater(self, code: str) -> Row[Any]:
-        """Return a rater's row. Raises BadLinkError if the rater was erased."""
+        """Return the row of the rater with this code. Raises BadLinkError if the rater was erased."""
         try:
             return self.store.find_rater(code)
         except UnknownError:
             raise BadLinkError from None
 
     async def _change(self, change: Callable[[], dict[str, Any] | None]) -> Response:
-        """Call a function that changes the database, in a thread; answer what it returns, or why it refuses."""
+        """Call a function that changes the database, in a thread; answer with what it returns as JSON, {} for None.
+
+        Raises HTTPException 404 for its UnknownError, and 422 for any other ValueError.
+        """
         try:
             return JSONResponse(await run_in_threadpool(change) or {})
         except UnknownError as error:
@@ -121,15 +142,18 @@ class RaterPages:
             raise HTTPException(422, str(error)) from None
 
     def _langs(self) -> list[str]:
-        """Return the languages of the study's queries."""
+        """Return the languages of the study's queries, Chinese first."""
         return sorted({item.question.lang for item in self.store.items}, reverse=True)
 
     def _langs_of(self, rater: Row[Any]) -> list[str]:
-        """Return the languages that a rater reads; empty if we must ask."""
+        """Return the languages that a rater reads: those stored, else the study's if it has one only, else []."""
         return rater.langs or (self._langs() if len(self._langs()) == 1 else [])
 
     def _state(self, rater: Row[Any], lang: str) -> dict[str, Any]:
-        """Return what the page needs of a rater: the first tasks, or what to ask before them."""
+        """Return what the page's script needs: the protocol's settings, with the rater's first tasks and progress.
+
+        Before the rater has agreed, it is what to ask and show first instead of tasks. `lang` is the page's language.
+        """
         config, reads = self.store.config, self._langs_of(rater)
         names = read_texts(FOLDER / "dimensions.json", lang)
         state: dict[str, Any] = {
@@ -153,13 +177,16 @@ class RaterPages:
         }
 
     def _progress(self, code: str, have: set[str]) -> dict[str, Any]:
-        """Return a rater's next tasks, without the texts of those that the page has, and how many are done."""
+        """Return {tasks, done, total}: a rater's next tasks and counts, drawing tasks if there are too few.
+
+        Leaves out the tasks whose numbers are in `have`, which the page holds already.
+        """
         tasks = [self._to_json(task) for task in self.store.next_tasks(code, AHEAD) if str(task.number) not in have]
         done, total = self.store.count(code)
         return {"tasks": tasks, "done": done, "total": total}
 
     def _to_json(self, task: Task) -> dict[str, Any]:
-        """Return a task for the page: answers as HTML if the study shows Markdown, otherwise as text."""
+        """Return a task as a dict for the page: answers as HTML if the study shows Markdown, otherwise as text."""
         shown = asdict(task) | {"lang": TAGS[task.lang]}
         if self.store.config.markdown:
             shown["answers"] = [_markdown(text) for text in task.answers]
@@ -168,4 +195,5 @@ class RaterPages:
 
 @lru_cache(maxsize=4096)
 def _markdown(text: str) -> str:
+    """Return an answer's Markdown as HTML without links."""
     return str(render_markdown(text, plain=True))

@@ -1,4 +1,4 @@
-"""Keep raters, their tasks, and what they say of them, in the database of people's judgments."""
+"""Keep raters, their tasks, and what they say about the tasks' answers in the database of people's judgments."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from coig.web.database import Database
 
 
 class UnknownError(ValueError):
-    """A rater or a task that does not exist."""
+    """A rater or a task that does not exist, a task that is not served now, or a recruit for whom no place is left."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A rater's task as the page shows it; nothing in it depends on the arms but the answers' text."""
+    """A rater's task as the page shows it. It names no arm."""
 
     number: int
     lang: str
@@ -39,7 +39,10 @@ class Task:
 
     @classmethod
     def of(cls, row: Row[Any], question: Question, draft: Any, event: Row[Any] | None) -> Task:
-        """Make a task of its row, with its draft and its last event."""
+        """Make a task from its row, the query's answers, its draft and its last event; both may be None.
+
+        In a check the texts with what was planted stand in place of the answers.
+        """
         texts = dict(question.answers)
         if row.planted:
             texts, _ = plant(row.check, {arm: texts[arm] for arm in row.arms}, row.rater, row.number)
@@ -49,7 +52,10 @@ class Task:
 
 
 def _to_places(event: Row[Any], shown: Sequence[str]) -> dict[str, Any]:
-    """Return an event in the shape of a draft, with places on the page instead of arms."""
+    """Return what an event says, with places on the page (from 0) instead of arms, in the shape of a draft.
+
+    It is {groups, good}, {ratings, good} or {reason, note, about}; `about` is empty if it is about all answers.
+    """
     if event.kind == "abstention":
         reason, _, note = event.value["reason"].partition(": ")
         about = [shown.index(arm) for arm in event.value["arms"]]
@@ -65,9 +71,10 @@ class Store:
     """A study's database, with the items that are judged in it."""
 
     def __init__(self, database: Database, questions: Sequence[Question], config: AnnotateConfig) -> None:
-        """Prepare a database for a study.
+        """Store the study's settings in the database, draw its sample of queries, and make its items.
 
-        Raises ConfigError if people have judged under other settings, or other answers.
+        Deletes tasks that nobody has judged and that no longer fit. Raises ConfigError if people have judged under
+        other settings, or have judged answers that are other texts now.
         """
         self.database, self.config = database, config
         self.questions = {question.query_id: question for question in questions}
@@ -108,7 +115,10 @@ class Store:
             _put(connection, key, value)
 
     def _check_texts(self, connection: Connection) -> None:
-        """Raise ConfigError if an answer that people have judged is another text now; forget tasks that wait for it."""
+        """Raise ConfigError if an answer that people have judged is another text now.
+
+        Deletes open tasks with an answer that is another text now. Answers that are not served now are not compared.
+        """
         known = {query_id: question.hashes(question.answers) for query_id, question in self.questions.items()}
         for row in connection.execute(select(TASKS).where(TASKS.c.texts.is_not(None))).all():
             there = known.get(row.query_id, {})
@@ -122,7 +132,10 @@ class Store:
                 connection.execute(delete(TASKS).where(TASKS.c.id == row.id))
 
     def _draw_sample(self, connection: Connection, questions: Sequence[Question]) -> set[str]:
-        """Return the ids of the queries to judge, and store which ones were drawn, of how many."""
+        """Return the ids of the queries to judge: all of them, or a sample, which keeps and extends an earlier one.
+
+        Stores the ids of the sample, and of how many queries it was drawn; nothing if there was never a sample.
+        """
         earlier = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "sampled")).scalar()
         if self.config.sample is None and earlier is None:
             return set(self.questions)
@@ -132,14 +145,17 @@ class Store:
         return set(drawn)
 
     def add_rater(self, name: str, langs: Sequence[str] | None = None) -> str:
-        """Add a rater unless there is one of this name; return the code in the rater's link."""
+        """Add a rater unless there is one of this name; return the code in the rater's link.
+
+        `langs`, unless None, replaces the languages that are stored.
+        """
         with self.database.writing() as connection:
             return str(find_or_add_rater(connection, name, langs).code)
 
     def recruit(self, name: str) -> str:
-        """Add a recruited rater, or find the one of this name; return the code. Raises UnknownError if none may join.
+        """Return the code of a recruited rater, added if new. Raises UnknownError if all places are taken.
 
-        A recruit's name begins with "recruit ".
+        The rater's name in the database is "recruit " followed by `name`.
         """
         name = f"recruit {name}"
         with self.database.writing() as connection:
@@ -155,7 +171,10 @@ class Store:
             return _find_rater(connection, code)
 
     def start(self, code: str, langs: Sequence[str]) -> None:
-        """Store that a rater agrees to take part, and the languages that the rater reads unless they are known."""
+        """Store when a rater first agreed to take part, and the languages that the rater reads unless they are known.
+
+        Raises UnknownError if there is no such rater.
+        """
         with self.database.writing() as connection:
             rater = _find_rater(connection, code)
             known = rater.langs or sorted(set(langs))
@@ -163,7 +182,11 @@ class Store:
             connection.execute(update(RATERS).where(RATERS.c.id == rater.id).values(values))
 
     def next_tasks(self, code: str, ahead: int) -> list[Task]:
-        """Return a rater's next tasks, at most `ahead`; draw those that are missing, and renew their leases."""
+        """Return a rater's open tasks, at most `ahead`, drawing new ones if there are fewer and items are left.
+
+        Renews the leases of all open tasks. Leaves out tasks whose answers are not served now. Raises UnknownError if
+        there is no such rater.
+        """
         lease = time.time() + 60 * self.config.lease_minutes
         with self.database.writing() as connection:
             rater = _find_rater(connection, code)
@@ -184,16 +207,21 @@ class Store:
             return self._task(connection, row)
 
     def save_draft(self, code: str, number: int, draft: Mapping[str, Any]) -> None:
-        """Store what a rater has chosen but not sent; it replaces the task's earlier draft."""
+        """Store what a rater has chosen but not sent, in place of the task's earlier draft.
+
+        Raises UnknownError if the rater has no such task.
+        """
         with self.database.writing() as connection:
             task = _find_task(connection, code, number)
             connection.execute(delete(DRAFTS).where(DRAFTS.c.task == task.id))
             connection.execute(insert(DRAFTS).values(task=task.id, value=dict(draft), saved_at=now()))
 
     def save(self, code: str, sent: Sent) -> None:
-        """Add an event. What was saved before under the same key is not added again.
+        """Add an event that says what a rater sent, mark the task as judged or abstained, and delete its draft.
 
-        Raises UnknownError for a task that the rater does not have, ValueError for a reply that does not fit it.
+        Does nothing if the same key was saved for this task before. In a check the event also holds the measured care.
+        Raises UnknownError for a task that the rater does not have, ValueError for a reply that does not fit the task,
+        or a key of another task.
         """
         with self.database.writing() as connection:
             task = _find_task(connection, code, sent.number)
@@ -227,7 +255,10 @@ class Store:
             connection.execute(delete(DRAFTS).where(DRAFTS.c.task == task.id))
 
     def count(self, code: str) -> tuple[int, int | None]:
-        """Return how many of a rater's tasks are done, and of how many; None if that depends on other raters."""
+        """Return how many of a rater's tasks are judged or abstained, and of how many, checks so far included.
+
+        The second number is None if it depends on other raters. Raises UnknownError if there is no such rater.
+        """
         with self.database.reading() as connection:
             rater = _find_rater(connection, code)
             of_rater = select(func.count()).select_from(TASKS).where(TASKS.c.rater == rater.id)
@@ -240,12 +271,12 @@ class Store:
         return done, max(done, most + checks)
 
     def _has(self, row: Row[Any]) -> bool:
-        """Tell whether the answers of a task are among those that are served now; `arms=` or `queries=` may differ."""
+        """Tell whether all answers of a task are served now; `arms=` or `queries=` may leave some out."""
         question = self.questions.get(row.query_id)
         return question is not None and set(row.arms) <= set(question.answers)
 
     def _task(self, connection: Connection, row: Row[Any]) -> Task:
-        """Return the task of a row, with its draft and its last verdict."""
+        """Return the task of a row with its draft and, unless it is open, its last verdict."""
         draft = connection.execute(select(DRAFTS.c.value).where(DRAFTS.c.task == row.id)).scalar()
         last = select(EVENTS).where(EVENTS.c.task == row.id).order_by(EVENTS.c.id.desc()).limit(1)
         event = connection.execute(last).one_or_none() if row.state != "open" else None
@@ -253,7 +284,10 @@ class Store:
 
 
 def erase_rater(database: Database, name: str) -> None:
-    """Delete everything of a rater. Raises ConfigError if there is none of this name."""
+    """Delete a rater with all tasks, verdicts and drafts, and log that in the database without the name.
+
+    Raises ConfigError if there is no rater of this name.
+    """
     with database.writing() as connection:
         rater = connection.execute(select(RATERS).where(RATERS.c.name == name)).one_or_none()
         if rater is None:
@@ -263,7 +297,7 @@ def erase_rater(database: Database, name: str) -> None:
 
 
 def _put(connection: Connection, key: str, value: Any) -> None:
-    """Store a setting, in place of its earlier value."""
+    """Store a setting in the database, in place of its earlier value."""
     connection.execute(delete(SETTINGS).where(SETTINGS.c.key == key))
     connection.execute(insert(SETTINGS).values(key=key, value=value))
 
@@ -280,6 +314,7 @@ def find_or_add_rater(connection: Connection, name: str, langs: Sequence[str] | 
 
 
 def _find_rater(connection: Connection, code: str) -> Row[Any]:
+    """Return the row of the rater with this code. Raises UnknownError if there is none."""
     rater = connection.execute(select(RATERS).where(RATERS.c.code == code)).one_or_none()
     if rater is None:
         raise UnknownError("no such rater")
@@ -287,7 +322,7 @@ def _find_rater(connection: Connection, code: str) -> Row[Any]:
 
 
 def _find_task(connection: Connection, code: str, number: int) -> Row[Any]:
-    """Return the row of a rater's task that the page has shown. Raises UnknownError if there is none."""
+    """Return the row of a rater's task by its number. Raises UnknownError if there is none, or it was imported."""
     found = (
         select(TASKS)
         .join(RATERS, TASKS.c.rater == RATERS.c.id)

@@ -32,13 +32,16 @@ class Example(BaseModel):
 
     @model_validator(mode="after")
     def _check_ranks(self) -> Example:
-        """Raise ValueError unless each answer has a rank."""
+        """Raise ValueError if there are ranks but not one for each answer."""
         if self.ranks is not None and len(self.ranks) != len(self.answers):
             raise ValueError("ranks: give one for each answer, 1 is best; or null if they cannot be judged")
         return self
 
     def as_pair(self) -> Example:
-        """Return the example with two of its answers: the best and the worst, in the order in which they stand."""
+        """Return a copy with two of the answers: the best and the worst, in the order in which they stand.
+
+        They are the first two if there are no ranks, or all ranks are equal.
+        """
         if self.ranks is None:
             return self.model_copy(update={"answers": self.answers[:2]})
         places = sorted({self.ranks.index(min(self.ranks)), self.ranks.index(max(self.ranks))})
@@ -49,7 +52,7 @@ class Example(BaseModel):
 
 @dataclass(frozen=True)
 class Introduction:
-    """Consent and instructions as Markdown, and examples, by language.
+    """What raters read first, by language: consent and instructions as Markdown, and examples to practise on.
 
     `consent` is empty if raters are not asked for it, `practice` if they do not practise.
     """
@@ -64,22 +67,28 @@ class Introduction:
         return bool(self.consent)
 
     def render(self, lang: str) -> dict[str, Markup]:
-        """Return consent and instructions in one language as HTML."""
+        """Return {"consent": HTML, "instructions": HTML} in one language; consent is "" if raters are not asked."""
         return {
             "consent": render_markdown(self.consent.get(lang, "")),
             "instructions": render_markdown(self.instructions[lang]),
         }
 
     def examples(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the examples of each language as the page takes them."""
+        """Return {language: examples as dicts, each with its HTML language tag under `lang`}; {} without practice."""
         return {lang: [{"lang": TAGS[lang], **one.model_dump()} for one in own] for lang, own in self.practice.items()}
 
 
 def read_introduction(folder: Path | None, protocol: Protocol, *, practice: bool) -> Introduction:
-    """Read a study's own texts: `consent.zh.md`, `consent.en.md`, and in place of ours `instructions.*.md`.
+    """Read what raters read first: from the study's own folder, and what it lacks from the texts that coig brings.
 
-    Own examples are lines of `practice.zh.jsonl` and `practice.en.jsonl`. Raises ConfigError if a text is there in one
-    language only, or a line is no example.
+    The folder may hold `consent.zh.md`, `instructions.zh.md` and `practice.zh.jsonl`, each with its `en` partner. coig
+    brings no consent: without own files raters are not asked for it.
+
+    Args:
+        folder: the study's own texts; None if there are none.
+        practice: whether raters practise; if not, no examples are read.
+
+    Raises ConfigError if an own text is there in one language only, or a line is no example.
     """
     consent = _find_both(folder, "consent", "md")
     instructions = _find_both(folder, "instructions", "md") or _find_both(OURS, protocol.kind, "md")
@@ -92,7 +101,10 @@ def read_introduction(folder: Path | None, protocol: Protocol, *, practice: bool
 
 
 def _find_both(folder: Path | None, name: str, suffix: str) -> dict[str, Path]:
-    """Return the file of a text in each language, {} if there is none. Raises ConfigError if one is missing."""
+    """Return {language: file} of a text; {} without a folder, or if neither file exists.
+
+    Raises ConfigError if only one of the two exists.
+    """
     files = {lang: folder / f"{name}.{lang}.{suffix}" for lang in LANGUAGES} if folder else {}
     found = {lang: file for lang, file in files.items() if file.exists()}
     if found and len(found) < len(files):
@@ -102,7 +114,10 @@ def _find_both(folder: Path | None, name: str, suffix: str) -> dict[str, Path]:
 
 
 def _read_examples(file: Path, protocol: Protocol) -> list[Example]:
-    """Read the examples of a file, reduced to pairs if two answers are compared at a time. Raises ConfigError."""
+    """Return a file's examples, reduced to two answers if raters compare pairs.
+
+    Raises ConfigError for a line that is no example.
+    """
     examples = []
     for place, row in read_rows(file):
         if isinstance(row, Damaged):

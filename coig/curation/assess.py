@@ -53,7 +53,10 @@ class Check:
 
 
 def assess(store: Store, config: CurateConfig) -> None:
-    """Check every ingested text; one that fails a dimension is unfit."""
+    """Check every text in state `ingested`; it becomes `unfit` if it fails a dimension, else `assessed`.
+
+    Stores the results as events, and logs how many passed or failed which dimension.
+    """
     counts: Counter[str] = Counter()
     texts = store.read_texts({"ingested"})
     with store.writing() as pen:
@@ -69,7 +72,7 @@ def assess(store: Store, config: CurateConfig) -> None:
 
 
 def check_text(text: Text, limits: Assess) -> list[Check]:
-    """Return the check of each of the five dimensions."""
+    """Return the result of each of the five dimensions' checks, in the order of DIMENSIONS."""
     article = text.article
     reasons = (
         _completeness(article),
@@ -82,7 +85,7 @@ def check_text(text: Text, limits: Assess) -> list[Check]:
 
 
 def _completeness(text: str) -> Iterator[str]:
-    """Yield whether a text breaks off."""
+    """Yield the reason if a text goes on elsewhere or, unless it is verse, ends without punctuation; else nothing."""
     lines = [line for line in text.split("\n") if line.strip()]
     if found := CONTINUED.search(text):
         yield f"goes on elsewhere (“{found[1]}”)"
@@ -91,7 +94,7 @@ def _completeness(text: str) -> Iterator[str]:
 
 
 def _format(text: str, limits: Assess) -> Iterator[str]:
-    """Yield remains of HTML, damaged characters, links and symbols."""
+    """Yield a reason for remains of HTML, damaged characters, too many links, and too many symbols."""
     if found := TAG.search(text):
         yield f"HTML is left ({found[0][:20]})"
     if found := DAMAGED.search(text):
@@ -104,14 +107,14 @@ def _format(text: str, limits: Assess) -> Iterator[str]:
 
 
 def _correctness(text: str) -> Iterator[str]:
-    """Yield brackets and quotation marks without a partner."""
+    """Yield a reason for each kind of brackets or quotation marks of which more than UNPAIRED lack their partner."""
     for pair in PAIRS:
         if (difference := abs(text.count(pair[0]) - text.count(pair[1]))) > UNPAIRED:
             yield f"{difference} of {pair} have no partner"
 
 
 def _consistency(text: str, limits: Assess) -> Iterator[str]:
-    """Yield how much a text repeats itself, and chapters out of order."""
+    """Yield a reason if a text repeats too much of its own sentences, and one if it skips a numbered part."""
     seen: set[str] = set()
     repeated = 0
     for found in SENTENCE.findall(text):
@@ -127,7 +130,10 @@ def _consistency(text: str, limits: Assess) -> Iterator[str]:
 
 
 def _creativity(text: str, engagement: float | None, limits: Assess) -> Iterator[str]:
-    """Yield a poor vocabulary, and few readers, which stand for creativity until a judge has read the text."""
+    """Yield a reason for a poor vocabulary, and one for little engagement, if it is known and a limit is set.
+
+    They stand for creativity until a judge has read the text.
+    """
     first = words(text[: 10 * WINDOW])[:WINDOW]
     if len(first) >= FEWEST_WORDS and (share := len(set(first)) / len(first)) < limits.min_diversity:
         yield f"only {share:.0%} of the first {len(first)} words are distinct"

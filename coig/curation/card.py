@@ -90,7 +90,7 @@ def write_cards(
 
 
 def draw_funnel(funnel: Sequence[Step]) -> Figure:
-    """Draw the funnel: a bar for each step, with its number of texts."""
+    """Return a figure of the funnel: a bar for each step, with its number of texts."""
     with figure_style():
         figure = Figure(layout="constrained")
         figure.set_label("funnel")
@@ -105,10 +105,10 @@ def draw_funnel(funnel: Sequence[Step]) -> Figure:
 
 
 def _range(lengths: Sequence[int]) -> tuple[int, float, int] | None:
-    """Return the least, mean and largest of lengths; None without any."""
+    """Return (least, mean, largest) of lengths; None without any."""
     return (min(lengths), fmean(lengths), max(lengths)) if lengths else None
 
 
 def _count(names: Iterable[str]) -> dict[str, int]:
-    """Count equal names, the most frequent first."""
+    """Return {name: how often it occurs}, the most frequent first."""
     return dict(sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0])))

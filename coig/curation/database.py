@@ -109,7 +109,7 @@ DAMAGED = Table(  # rows that could not be read
 
 
 def _forbid(table: Table, change: str) -> None:
-    """Let SQLite refuse a kind of change of a table's rows."""
+    """Make SQLite refuse `change` (UPDATE or DELETE) of a table's rows, by a trigger that is made with the table."""
     trigger = DDL(  # type: ignore[no-untyped-call]
         f"CREATE TRIGGER {table.name}_{change.lower()} BEFORE {change} ON {table.name} "
         f"BEGIN SELECT RAISE(ABORT, '{table.name}: rows are only ever added'); END"

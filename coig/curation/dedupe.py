@@ -31,7 +31,11 @@ COLUMNS = (*PROMPTS, *ANSWERS, "text", "content", "article")  # of guarded rows 
 
 
 def dedupe(store: Store, config: CurateConfig) -> None:
-    """Compare every assessed text with the others, those of earlier runs included; a copy becomes a duplicate."""
+    """Compare every text in state `assessed` with the others, with earlier unique texts and with guarded rows.
+
+    A copy becomes `duplicate`, any other text `unique`. Stores all pairs of similar texts, also those that are no
+    copies, and logs counts.
+    """
     rules = config.dedupe
     texts = store.read_texts()
     new = [text for text in texts if text.state == "assessed"]
@@ -60,7 +64,11 @@ def dedupe(store: Store, config: CurateConfig) -> None:
 
 
 def find_pairs(sets: Sequence[Shingles], rules: Dedupe, known: int) -> list[Likeness]:
-    """Return the pairs that are like enough for the histogram, exactly up to `rules.largest` texts."""
+    """Return the pairs of Jaccard similarity from `rules.shown` on, and those of which one is an excerpt of the other.
+
+    Of more than `rules.largest` texts MinHash finds most of the similar pairs, and no excerpts. Pairs among the first
+    `known` texts are left out.
+    """
     if len(sets) > rules.largest:
         return list(find_alike_by_minhash(sets, jaccard=rules.shown, known=known))
     excerpt = max(1, rules.excerpt - HAN_SIZE + 1)
@@ -68,7 +76,10 @@ def find_pairs(sets: Sequence[Shingles], rules: Dedupe, known: int) -> list[Like
 
 
 def is_copy(pair: Likeness, sets: Sequence[Shingles], rules: Dedupe) -> bool:
-    """Tell whether a pair's texts are copies, or the smaller one an excerpt of the other."""
+    """Tell whether a pair's texts are copies by their Jaccard similarity, or the smaller one is an excerpt.
+
+    A text too short by `rules.excerpt` is no excerpt.
+    """
     can_be_excerpt = len(sets[pair.first]) > rules.excerpt - HAN_SIZE
     return pair.jaccard >= rules.jaccard or (can_be_excerpt and pair.containment >= rules.containment)
 
@@ -89,7 +100,7 @@ def read_guarded(files: Iterable[Path]) -> list[tuple[str, str]]:
 
 
 def _texts_of(row: Any) -> list[str]:
-    """Return a row's prompt and answer; [] if it has neither."""
+    """Return the prompt and the answer of a row, or of a row that is no example all texts under COLUMNS; [] if none."""
     if not isinstance(row, dict):
         return []
     try:
@@ -101,7 +112,10 @@ def _texts_of(row: Any) -> list[str]:
 
 
 def rank_copies(texts: Sequence[Text], keep: Sequence[str]) -> list[int]:
-    """Return the places of texts in the order in which they are kept: by the first rule that tells two apart."""
+    """Return the places of texts, those first that are to be kept rather than their copies.
+
+    `keep` names rules (longest, earliest, most_engaged); the first rule that tells two texts apart decides.
+    """
     measures: dict[str, Callable[[Text], Any]] = {
         "longest": lambda text: -len(text.article),
         "earliest": lambda text: text.about.get("published") or date.max.isoformat(),
@@ -111,7 +125,9 @@ def rank_copies(texts: Sequence[Text], keep: Sequence[str]) -> list[int]:
 
 
 def remove_copies(order: Sequence[int], copies: Iterable[Likeness], known: int) -> dict[int, Likeness]:
-    """Return for each removed text its closest pair with a kept one.
+    """Return {place of a removed text: its closest pair with a kept text}.
+
+    A text is removed if it is a copy of a text that is kept, never because of one that is removed.
 
     Args:
         order: the places of all texts, those to keep first.
@@ -134,12 +150,15 @@ def remove_copies(order: Sequence[int], copies: Iterable[Likeness], known: int) 
 
 
 def _kept(pair: Likeness, place: int) -> int:
-    """Return the place of a pair's other text."""
+    """Return the place of the pair's text that is not at `place`."""
     return pair.second if pair.first == place else pair.first
 
 
 def _evidence(pair: Likeness | None, place: int, names: Sequence[str]) -> tuple[dict[str, Any], State]:
-    """Return a text's event: the kept text and how alike they are if it is a copy, nothing otherwise; and its state."""
+    """Return the value of a text's event, and its new state.
+
+    For a copy, the value has the kept text's name and how alike they are; without a pair it is {}, the state `unique`.
+    """
     if pair is None:
         return {}, "unique"
     likeness = {"jaccard": round(pair.jaccard, 4), "containment": round(pair.containment, 4)}

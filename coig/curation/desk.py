@@ -1,4 +1,4 @@
-"""What people do with texts: who may do what, and what it changes. Pages and files of acts both come here."""
+"""Perform people's acts on texts: check who may do what, and add what it changes to the database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REVIEWED_BY = "a triplet is reviewed by others than its writer"
 
 
 def read_act(row: Any) -> Act:
-    """Return a row as an act of its `kind`. Raises ValueError that says what is wrong."""
+    """Return a row as an act of its `kind`. Raises ValueError if it has no known kind, or does not fit it."""
     kind = row.get("kind") if isinstance(row, dict) else None
     if kind not in ACTS:
         raise ValueError(f"kind: {kind!r} is none of {', '.join(ACTS)}")
@@ -30,9 +30,14 @@ def read_act(row: Any) -> Act:
 
 
 def perform(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -> None:
-    """Add what somebody did, and the text's new state if it has one. The same key a second time is nothing.
+    """Add an act to the database, and the new state of the text if the act changes it; add its person if new.
 
-    Raises ValueError if there is no such text, it does not wait for this, or the person may not do it.
+    Does nothing if there is an event of the act's key. Raises ValueError if there is no such text, its state does not
+    allow the act, or the person may not do it.
+
+    Args:
+        rules: how many scorers and reviewers there must be, and when they accept.
+        actor_kind: `person`, or `rule` for a script.
     """
     if act.key is not None and pen.has_event(act.key):
         return
@@ -46,7 +51,7 @@ def perform(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -> No
 
 
 def tasks_of(text: Text, person: str, rules: Accept) -> list[str]:
-    """Return what a person may do with a text now: write, score, review, recheck, or nothing."""
+    """Return what a person may do with a text now: a list of one of write, score, review and recheck, or []."""
     state = text.state
     if state == "screened" or (state == "refine" and text.triplet.by.name == person):
         return ["write"]
@@ -58,18 +63,22 @@ def tasks_of(text: Text, person: str, rules: Accept) -> list[str]:
 
 
 def is_drawn(text: Text) -> bool:
-    """Tell whether a rejected text was drawn for people to look at again."""
+    """Tell whether a text that the judge rejected was drawn for people to look at again."""
     return any(event.value.get("drawn") for event in text.of_kind("screen"))
 
 
 def is_cleared(text: Text) -> bool:
-    """Tell whether somebody has said, since the text was last written, that its personal data may be published."""
+    """Tell whether somebody has said that a text's personal data may be published, and nobody has written it since."""
     kinds = [event.kind for event in text.events if event.kind in ("write", "clear")]
     return kinds[-1:] == ["clear"]
 
 
 def _write(pen: Pen, text: Text, act: Writing, actor: Actor, rules: Accept) -> None:
-    """Add a version of the triplet; it waits for scores."""
+    """Add a version of the triplet; the text's state becomes `written`, in which it waits for scores.
+
+    With a model's draft, also store how much the writer changed it. Raises ValueError if the text was sent back to
+    another writer.
+    """
     if text.state == "refine" and text.triplet.by.name != actor.name:
         raise ValueError(f"by: {text.key} goes back to its writer, {text.triplet.by.code}")
     fields = act.model_dump(include={"prompt", *CATEGORIES, "article"})
@@ -85,7 +94,10 @@ def _write(pen: Pen, text: Text, act: Writing, actor: Actor, rules: Accept) -> N
 
 
 def _score(pen: Pen, text: Text, act: Scoring, actor: Actor, rules: Accept) -> None:
-    """Add six scores; once there are enough scorers, the rule decides."""
+    """Add six scores; once there are enough scorers, the text becomes `scored`, or `refine` if the scores are too low.
+
+    Raises ValueError if the scorer wrote a version of the triplet.
+    """
     if actor.name in text.writers:
         raise ValueError(f"by: {SCORED_BY}")
     value: dict[str, Any] = {"scores": act.scores, "seconds": act.seconds}
@@ -99,7 +111,11 @@ def _score(pen: Pen, text: Text, act: Scoring, actor: Actor, rules: Accept) -> N
 
 
 def _review(pen: Pen, text: Text, act: Review, actor: Actor, rules: Accept) -> None:
-    """Add a reviewer's decision; once there are enough, they decide."""
+    """Add a reviewer's decision and, once the reviewers have decided together, a verdict with the text's new state.
+
+    Raises ValueError if the reviewer wrote a version or is not the one to ask, a reason is missing, or a comment is
+    about no passage.
+    """
     if actor.name in text.writers:
         raise ValueError(f"by: {REVIEWED_BY}")
     _, first = wanted_reviewers(text, rules)
@@ -129,13 +145,16 @@ def _review(pen: Pen, text: Text, act: Review, actor: Actor, rules: Accept) -> N
 
 
 def parts_of(text: Text) -> dict[str, str]:
-    """Return prompt, reasoning and article of a triplet's last version."""
+    """Return {"prompt", "reasoning", "article"}: the texts of a triplet's last version, which must exist."""
     triplet = text.triplet
     return {"prompt": triplet.content["prompt"], "reasoning": triplet.reasoning, "article": triplet.content["article"]}
 
 
 def _recheck(pen: Pen, text: Text, act: Recheck, actor: Actor, rules: Accept) -> None:
-    """Add a person's look at a rejected text; one that is fit goes on."""
+    """Add a person's verdict on a rejected text; if it is fit, it becomes `screened`, else it stays `rejected`.
+
+    Raises ValueError if the text was not drawn for this, or has such a verdict already.
+    """
     if not is_drawn(text):
         raise ValueError(f"text: {text.key} was not drawn to be looked at again; a choice would bias the rate")
     if text.of_kind("recheck"):
@@ -145,18 +164,21 @@ def _recheck(pen: Pen, text: Text, act: Recheck, actor: Actor, rules: Accept) ->
 
 
 def _split(pen: Pen, text: Text, act: Any, actor: Actor, rules: Accept) -> None:
-    """Take a duplicate out of its cluster: it goes on as a text of its own."""
+    """Add a person's word that a duplicate is no copy; the text becomes `unique`."""
     value = {"kept": text.of_kind("dedupe")[-1].value["kept"]}
     pen.add_event(text.id, "split", "unique", value, actor, said={"why": act.why}, key=act.key)
 
 
 def _clear(pen: Pen, text: Text, act: Any, actor: Actor, rules: Accept) -> None:
-    """Note that what looks like personal data in a text may be published."""
+    """Add a person's word that what looks like personal data in a text may be published; the text's state stays."""
     pen.add_event(text.id, "clear", None, {}, actor, said={"why": act.why}, key=act.key)
 
 
 def _take_down(pen: Pen, text: Text, act: TakeDown, actor: Actor, rules: Accept) -> None:
-    """Delete a text's contents and those of its versions."""
+    """Delete the contents of a text, of all its versions and of what was said about it; it becomes `taken_down`.
+
+    Raises ValueError if it has been taken down already.
+    """
     if text.state == "taken_down":
         raise ValueError(f"text: {text.key} has been taken down")
     pen.erase(text)

@@ -37,7 +37,10 @@ Row = dict[str, Any]
 
 
 def export(store: Store, config: CurateConfig) -> None:
-    """Write the export anew, whole or not at all, and print the command that trains on it."""
+    """Write the export folder anew, whole or not at all, and print the command that trains on it.
+
+    Accepted triplets that must be held back are only listed. Nothing is printed if there is none to train on.
+    """
     texts = store.read_texts()
     accepted = [text for text in texts if text.state == "accepted"]
     held_back = find_held_back(accepted, config)
@@ -60,7 +63,7 @@ def export(store: Store, config: CurateConfig) -> None:
 
 
 def training_command(folder: Path, held_out: Sequence[Text], config: CurateConfig) -> str:
-    """Return the command that trains an arm on the export alone."""
+    """Return the command that trains an arm on the export alone, and validates on the held-out triplets if any."""
     validation = f" data.validation.source.path={folder / 'held_out.jsonl'}" if held_out else ""
     return (
         f"python train.py data=local data.creative.path={folder / 'triplets.jsonl'}{validation} "
@@ -69,17 +72,17 @@ def training_command(folder: Path, held_out: Sequence[Text], config: CurateConfi
 
 
 def is_held_out(key: str, config: CurateConfig) -> bool:
-    """Tell whether a triplet is held out, by its key and the seed alone.
+    """Tell whether a triplet is held out: a random draw by its key and the seed alone, below the share `held_out`.
 
-    So a larger share holds a smaller one, and no triplet changes sides as the curation grows.
+    So the triplets of a smaller share are held out with a larger one too, and none changes sides as the curation grows.
     """
     return draw(f"held out {key}", config.seed) < config.held_out
 
 
 def find_held_back(accepted: Sequence[Text], config: CurateConfig) -> dict[str, str]:
-    """Return the accepted triplets that must not be exported yet, with the reason.
+    """Return {key: reason} for the accepted triplets that must not be exported yet.
 
-    They may hold personal data that nobody has cleared, or their prompt is one of the guarded queries.
+    They may hold personal data that nobody has cleared, or their prompt is a copy of a guarded query.
     """
     reasons: dict[str, str] = {}
     for text in accepted:
@@ -111,6 +114,7 @@ def triplet_row(text: Text) -> Row:
 
 
 def _scores_row(text: Text) -> Row:
+    """Return the judge's scores, and people's scores and decisions on the last version, with pseudonyms for names."""
     codes = {event.by.name: event.by.code for event in text.events}
     return {
         "id": text.key,
@@ -123,6 +127,7 @@ def _scores_row(text: Text) -> Row:
 
 
 def _provenance_row(text: Text) -> Row:
+    """Return where a text is from, its versions without their contents, and the model's draft, with pseudonyms."""
     written = [
         {"version": version.number, "by": version.by.code, "at": version.at, "why": version.why}
         for version in text.triplets
@@ -144,6 +149,7 @@ def _provenance_row(text: Text) -> Row:
 
 
 def _tombstone(text: Text) -> Row:
+    """Return who took a text down, when and why, with a pseudonym."""
     event = text.of_kind("take_down")[-1]
     return {"id": text.key, "by": event.by.code, "at": event.at, "why": event.value.get("why")}
 
@@ -155,6 +161,6 @@ def _last(text: Text, kind: str) -> Row:
 
 
 def _write(file: Path, rows: Iterable[Row]) -> None:
-    """Write rows as JSON lines."""
+    """Write rows to a file as JSON lines."""
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     file.write_text("".join(lines), encoding="utf-8", newline="\n")

@@ -31,7 +31,10 @@ FEWEST_OF_SCRIPT = 0.5  # least share of a text's script that is its language's
 
 
 def ingest(store: Store, config: CurateConfig) -> None:
-    """Add the articles of the input files that are not in the curation yet. Raises DataError if no row can be read."""
+    """Add the articles of the input files that are not in the curation yet, as texts ingested or excluded.
+
+    Stores rows that cannot be read as damaged, and logs counts. Raises DataError if no row can be read.
+    """
     counts: Counter[str] = Counter()
     files = files_of(config.input)
     for rows in batched((found for file in files for found in read_rows(file)), lambda _: 1, AT_A_TIME):
@@ -46,7 +49,11 @@ def ingest(store: Store, config: CurateConfig) -> None:
 
 
 def _add_row(pen: Pen, place: str, row: Any, rules: Ingest) -> str:
-    """Add an article; return what became of its row: ingested, excluded, known or damaged."""
+    """Add a row's article; return what became of it: ingested, excluded, known or damaged.
+
+    An article gets one version as it was collected, another if HTML was stripped, and an event with the reasons to
+    exclude it and possible personal data. A known one is not added; a damaged row is stored as such.
+    """
     try:
         article = read_article(row, rules)
     except ValueError as error:
@@ -69,7 +76,10 @@ def _add_row(pen: Pen, place: str, row: Any, rules: Ingest) -> str:
 
 
 def read_article(row: Any, rules: Ingest) -> Article:
-    """Return a row as an article, its text in NFC. Raises ValueError with the reason if it cannot be read."""
+    """Return a row as an article, its text in NFC, columns renamed and defaults filled in as `rules` say.
+
+    Raises ValueError with the reason if the row cannot be read.
+    """
     if isinstance(row, Damaged):
         raise ValueError(row.reason)
     if not isinstance(row, dict):
@@ -84,13 +94,16 @@ def read_article(row: Any, rules: Ingest) -> Article:
 
 
 def _text_of(row: dict[str, Any]) -> str:
-    """Return a row's text in NFC, "" if it is blank. Raises ValueError if it has none, or a damaged one."""
+    """Return the row's value of `text` in NFC, "" if it is blank. Raises ValueError if it is missing or damaged."""
     text = row.get("text")
     return "" if isinstance(text, str) and not text.strip() else clean_text(row, "text")
 
 
 def judge_article(article: Article, text: str, rules: Ingest) -> tuple[str, list[str]]:
-    """Return an article's language, and the reasons to exclude it, such as `length: 8 characters, fewer than 12`."""
+    """Return an article's language, and the reasons to exclude it, such as `length: 8 characters, fewer than 12`.
+
+    The language is the one that the row gives, else that of the script of `text`, the article without HTML.
+    """
     share = pl.select(script_share(pl.lit(text))).item()
     script = pl.select(language_of(pl.lit(share, pl.Float64))).item()
     lang = article.lang or (script if script in LANGUAGES else "zh" if share is not None and share >= 0.5 else "en")
@@ -98,6 +111,10 @@ def judge_article(article: Article, text: str, rules: Ingest) -> tuple[str, list
 
 
 def _language_reasons(lang: str, share: float | None, rules: Ingest) -> Iterator[str]:
+    """Yield why a text's language excludes it, at most one reason.
+
+    `share` is the share of Chinese in its script; None if it is written in neither Chinese nor Latin script.
+    """
     if lang not in rules.languages:
         yield f"language: {lang}, not {' or '.join(rules.languages)}"
     elif share is None:
@@ -107,6 +124,7 @@ def _language_reasons(lang: str, share: float | None, rules: Ingest) -> Iterator
 
 
 def _length_reasons(text: str, rules: Ingest) -> Iterator[str]:
+    """Yield that a text has too few or too many characters; nothing if neither."""
     if len(text) < rules.min_characters:
         yield f"length: {len(text):,} characters, fewer than {rules.min_characters:,}"
     if len(text) > rules.max_characters:
@@ -114,6 +132,7 @@ def _length_reasons(text: str, rules: Ingest) -> Iterator[str]:
 
 
 def _date_reasons(article: Article, rules: Ingest) -> Iterator[str]:
+    """Yield that an article has no date or is too old; nothing if neither, or no date is asked for."""
     if rules.published_after is not None:
         if article.published is None:
             yield "date: not given"

@@ -19,9 +19,9 @@ NODE = "screen.judge"
 
 
 def make_judge(config: CurateConfig) -> tuple[str, Judge]:
-    """Return the configured judge, and its name: model, hash of the prompts, and temperature.
+    """Return a judge's name (model, hash of the prompts, temperature) and the judge, which asks the configured server.
 
-    A judge with another name is another judge, as the history shows. Raises ConfigError if no model is named.
+    Sends no request yet. Raises ConfigError if no model is named.
     """
     judge = config.screen.judge
     if not judge.model:
@@ -33,7 +33,10 @@ def make_judge(config: CurateConfig) -> tuple[str, Judge]:
     prompts = hashlib.sha256(PROMPTS.read_bytes()).hexdigest()[:8]
 
     def ask(texts: list[Text]) -> Iterator[tuple[Text, Screening | str]]:
-        """Yield each text with the model's reply, or the reason why there is none."""
+        """Ask about all texts; yield each with the model's reply, or the reason why there is none, as replies come.
+
+        Raises ConfigError if the server does not answer, or is gone.
+        """
         if texts:
             chat = Chat.open(server, settings, make_question(texts[0]))
             for told in chat.ask((text, make_question(text)) for text in texts):
@@ -44,7 +47,7 @@ def make_judge(config: CurateConfig) -> tuple[str, Judge]:
 
 
 def make_question(text: Text) -> Question[Screening]:
-    """Return the question about an article, in its language."""
+    """Return the question, in the article's language, that asks for its scores with quotations."""
     prompts = json.loads(PROMPTS.read_text(encoding="utf-8"))[text.lang]
     user = prompts["user"].replace("{genre}", text.genre or "–").replace("{article}", text.article)
     return Question(prompts["system"], user, Screening, text.lang)

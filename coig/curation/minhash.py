@@ -44,7 +44,7 @@ def find_alike_by_minhash(texts: Sequence[Shingles], *, jaccard: float, known: i
 
 
 def _sign(texts: Sequence[Shingles]) -> NDArray[np.uint32]:
-    """Return the MinHash signatures of texts, shape (texts, BANDS × ROWS)."""
+    """Return the MinHash signatures of texts, uint32 of shape (texts, BANDS × ROWS)."""
     from rensa import RMinHash
 
     signatures = []
@@ -57,7 +57,10 @@ def _sign(texts: Sequence[Shingles]) -> NDArray[np.uint32]:
 
 
 def _pairs_in_a_band(signatures: NDArray[np.uint32], sizes: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return the pairs (lower, higher place) whose signatures agree in all rows of a band, each once."""
+    """Return the pairs (lower, higher place) of texts whose signatures agree in all rows of some band, each pair once.
+
+    `sizes` are the texts' numbers of shingles; those without any are left out.
+    """
     filled = np.flatnonzero(sizes)
     found: set[tuple[int, int]] = set()
     for band in range(BANDS):

@@ -28,8 +28,10 @@ SPARE = 8  # a prefix is |A| / 8 longer than the shortest possible, so that shar
 class Likeness:
     """How alike two texts are.
 
-    first, second: their places; the first has no more shingles. jaccard: shared shingles / shingles of either.
-    containment: shared shingles / shingles of the first.
+    Attributes:
+        first, second: the texts' places in the sequence; the first has no more shingles than the second.
+        jaccard: shared shingles / shingles of both together, each counted once.
+        containment: shared shingles / shingles of the first.
     """
 
     first: int
@@ -63,14 +65,17 @@ def find_alike(
 
 
 def compare(texts: Sequence[Shingles], first: int, second: int) -> Likeness:
-    """Compare two texts that have shingles, the first no more than the second."""
+    """Return how alike the texts at two places are; the first must have shingles, and no more than the second."""
     small, large = texts[first], texts[second]
     shared = _count_shared(small, large)
     return Likeness(first, second, shared / (len(small) + len(large) - shared), shared / len(small))
 
 
 def _index_repeated(texts: Sequence[Shingles], sizes: Ints) -> csr_array:
-    """Return the texts (rows) by the shingles (columns) that more than one text has, each entry 1."""
+    """Return a sparse matrix (texts, shingles that more than one text has), 1 where the text has the shingle.
+
+    `sizes` are the texts' numbers of shingles.
+    """
     hashes = np.concatenate([*texts, np.empty(0, np.uint64)])
     owners = np.repeat(np.arange(len(texts), dtype=np.int32), sizes)
     rows, columns, count = [], [], 0
@@ -91,9 +96,10 @@ def _index_repeated(texts: Sequence[Shingles], sizes: Ints) -> csr_array:
 
 
 def _cut_prefixes(index: csr_array, sizes: Ints, share: float) -> tuple[csr_array, Ints]:
-    """Return each text's rarest repeated shingles, and how many of them a partner must have.
+    """Return each text's prefix, its rarest shingles in `index`, as a matrix of the same shape; and an array (texts,).
 
-    A shingle that no other text has is the rarest. A text with too many of those has an empty prefix.
+    The array says how many shingles of its prefix a partner must have. `share` is the least containment of a pair. A
+    prefix is empty if more shingles than a partner may lack are in no other text.
     """
     frequency = np.bincount(index.indices, minlength=index.shape[1])
     entries = np.diff(index.indptr)
@@ -109,7 +115,10 @@ def _cut_prefixes(index: csr_array, sizes: Ints, share: float) -> tuple[csr_arra
 
 
 def _candidates(prefixes: csr_array, index: csr_array, sizes: Ints, least: Ints) -> Iterator[tuple[int, int]]:
-    """Yield the pairs (smaller, larger) whose larger text has `least` of the smaller one's prefix."""
+    """Yield the places (smaller, larger) of pairs whose larger text has `least` shingles of the smaller one's prefix.
+
+    They come in ascending order of the smaller text's place.
+    """
     others = index.T.tocsr()
     frequency = np.diff(others.indptr)
     work = np.add.reduceat(np.append(frequency[prefixes.indices], 0), prefixes.indptr[:-1])
@@ -126,6 +135,6 @@ def _candidates(prefixes: csr_array, index: csr_array, sizes: Ints, least: Ints)
 
 
 def _count_shared(small: Shingles, large: Shingles) -> int:
-    """Count the shingles that two sorted sets share."""
+    """Return how many shingles two sorted sets share; the large one must not be empty."""
     places = np.minimum(np.searchsorted(large, small), len(large) - 1)
     return int((large[places] == small).sum())

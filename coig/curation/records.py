@@ -34,7 +34,10 @@ SCORES = tuple(f"{part}_{measure}" for part in get_args(Part) for measure in ("q
 
 
 def _date(value: Any) -> Any:
-    """Return the date of a date or time, such as 2024-05-01T08:00:00+08:00, 2024/5/1 or 2024年5月1日."""
+    """Return a text such as 2024-05-01T08:00:00+08:00, 2024/5/1 or 2024年5月1日 as a date, without its time.
+
+    A datetime becomes its date; any other value is returned unchanged. Raises ValueError for a text that is no date.
+    """
     if not isinstance(value, str):
         return value.date() if hasattr(value, "date") else value
     parts = value.strip().replace("年", "-").replace("月", "-").replace("日", "").replace("/", "-").replace(".", "-")
@@ -46,6 +49,7 @@ def _date(value: Any) -> Any:
 
 
 def _language(value: Any) -> Any:
+    """Return the code of a language's name, such as zh; any value that is no text unchanged."""
     return language_code(value) if isinstance(value, str) else value
 
 
@@ -65,7 +69,7 @@ class Article(Record):
 
 
 class Act(Record):
-    """What a person says of a text; `by` is the person's name, `key` makes what is sent twice count once."""
+    """What a person does with a text. `by` is the person's name; an act whose `key` is known is not added again."""
 
     kind: str
     text: Text  # the text's id
@@ -98,7 +102,7 @@ class Writing(Act):
 
     @property
     def reasoning(self) -> str:
-        """The five kinds of decisions as one text, a paragraph each."""
+        """Return the five kinds of decisions as one text, a paragraph each."""
         return "\n\n".join(getattr(self, category) for category in CATEGORIES)
 
 
@@ -118,7 +122,7 @@ class Scoring(Act):
 
     @property
     def scores(self) -> dict[str, int]:
-        """The scores by their names."""
+        """Return {name: score}, in the order of SCORES."""
         return {name: getattr(self, name) for name in SCORES}
 
 
@@ -141,7 +145,7 @@ class Review(Act):
 
 
 class Recheck(Act):
-    """A person's look at a text that the judge rejected."""
+    """A person's verdict on a text that the judge rejected: whether it is fit after all."""
 
     kind: Literal["recheck"]
     fit: bool

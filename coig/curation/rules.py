@@ -17,7 +17,7 @@ OUTCOMES: dict[Decision, State] = {"accept": "accepted", "refine": "refine", "re
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """Whether a triplet's scores are high enough; `reasons` say what is too low."""
+    """Whether a triplet's scores are high enough; `total` is the sum of the means, `reasons` say what is too low."""
 
     passed: bool
     total: float
@@ -25,7 +25,7 @@ class ScoreResult:
 
 
 def judge_scores(given: Sequence[Mapping[str, int]], rules: Accept) -> ScoreResult:
-    """Apply the rule of scores: the mean of each score over the scorers, and the sum of the means.
+    """Tell whether scores are high enough: each score's mean over the scorers, and the sum of these six means.
 
     Args:
         given: each scorer's six scores; at least one scorer.
@@ -41,8 +41,8 @@ def judge_scores(given: Sequence[Mapping[str, int]], rules: Accept) -> ScoreResu
 def decide(decisions: Sequence[Decision], needed: int) -> Decision | None:
     """Return what reviewers have decided together, None while another decision is wanted.
 
-    Reviewers who all agree decide. If they do not, one more is asked, and the majority decides; without a majority the
-    triplet is refined, for it is neither good enough as it is nor lost.
+    If the first `needed` reviewers agree, they decide. Otherwise one more is asked, and the decision of more than half
+    counts; if there is none, it is `refine`.
 
     Args:
         decisions: one of each reviewer of the version.
@@ -59,23 +59,23 @@ def decide(decisions: Sequence[Decision], needed: int) -> Decision | None:
 
 
 def scores_of(text: Text, number: int | None = None) -> dict[str, dict[str, int]]:
-    """Return the six scores that each scorer last gave a version of the triplet, by name; None: of the last version."""
+    """Return {scorer's name: {score: 1–10}}, each one's last for the version `number`; None: for the last version."""
     return {name: value["scores"] for name, value in _last_of(text, "score", number).items()}
 
 
 def decisions_of(text: Text, number: int | None = None) -> dict[str, Decision]:
-    """Return what each reviewer last decided about a version of the triplet, by name; None: about the last version."""
+    """Return {reviewer's name: decision}, each one's last about the version `number`; None: about the last version."""
     return {name: value["decision"] for name, value in _last_of(text, "review", number).items()}
 
 
 def _last_of(text: Text, kind: str, number: int | None) -> dict[str, dict[str, Any]]:
-    """Return the value of everybody's last event of a kind about a version of the triplet."""
+    """Return {name: value} of everybody's last event of a kind about the version `number`; None: the last version."""
     number = number or text.triplet.number
     return {event.by.name: event.value for event in text.of_kind(kind) if event.version == number}
 
 
 def former_reviewers(text: Text) -> set[str]:
-    """Return who reviewed the last version before this one that was reviewed; empty in the first round."""
+    """Return the names of who reviewed the latest reviewed version before the last one; empty in the first round."""
     for version in reversed(text.triplets[:-1]):
         if reviewers := set(decisions_of(text, version.number)):
             return reviewers
@@ -83,9 +83,9 @@ def former_reviewers(text: Text) -> set[str]:
 
 
 def wanted_reviewers(text: Text, rules: Accept) -> tuple[int, set[str]]:
-    """Return how many more reviewers a triplet needs, and who must be among them; an empty set means anybody.
+    """Return how many more reviewers a triplet needs, at least 1, and the names of those who must review it first.
 
-    In a further round these are the reviewers of the round before; only if they disagree may somebody else join.
+    The names are the reviewers of the round before who have not decided yet; with an empty set anybody may review.
     """
     decided, needed = decisions_of(text), rules.reviewers_of(text.genre)
     missing = former_reviewers(text) - set(decided)
@@ -93,7 +93,10 @@ def wanted_reviewers(text: Text, rules: Accept) -> tuple[int, set[str]]:
 
 
 def decide_review(text: Text, rules: Accept) -> Decision | None:
-    """Return what the reviewers of the last version have decided together, None while another decision is wanted."""
+    """Return what the reviewers of the last version have decided together, None while another decision is wanted.
+
+    It is None as long as a reviewer of the round before has not decided.
+    """
     decided, same = decisions_of(text), former_reviewers(text)
     if same - set(decided):
         return None

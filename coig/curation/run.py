@@ -30,9 +30,10 @@ SCRIPTED = {"write": ("write",), "review": ("write", "score", "review")}
 
 
 def curate(config: CurateConfig) -> None:
-    """Run the configured stage of a curation, or with `all` one after the other; take in what people did first.
+    """Import the configured files of people's acts, then run the configured stage, or with `all` every stage in turn.
 
-    Raises ConfigError if another process curates the same folder, or a stage has nothing to begin with.
+    Raises ConfigError if another process curates the same folder, or there is no database and the stage does not make
+    one.
     """
     folder = config.folder
     if config.stage not in ("ingest", "all") and not (folder / DATABASE).exists():
@@ -50,6 +51,7 @@ def curate(config: CurateConfig) -> None:
 
 
 def _run_stages(store: Store, config: CurateConfig) -> None:
+    """Import people's acts, and run the stages; `all` leaves out the screening, and logs it, if no judge is given."""
     stages = list(STAGES) if config.stage == "all" else [config.stage]
     if config.imports:
         store.start_run(config, "import")
@@ -83,7 +85,7 @@ def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> No
 
 
 def _screen(store: Store, config: CurateConfig) -> None:
-    """Screen by the configured judge; the embedded articles by a script."""
+    """Run the stage `screen`: ask the configured judge about the texts, or a script about the embedded articles."""
     if config.is_scripted:
         screen(store, config, ask_scripted, "script: judge (no model)")
     else:
@@ -94,9 +96,10 @@ def _screen(store: Store, config: CurateConfig) -> None:
 
 
 def _work(stage: str) -> Callable[[Store, CurateConfig], None]:
-    """Return the stage that says what waits for people, or lets scripts do it."""
+    """Return the function of the stage `write` or `review`."""
 
     def run(store: Store, config: CurateConfig) -> None:
+        """Log how many texts wait for people in this stage; let scripts do the work on the embedded articles."""
         if config.is_scripted:
             scripted.work(store, config, SCRIPTED[stage])
             return

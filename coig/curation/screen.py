@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def _no_truth(value: Any) -> Any:
-    """Raise ValueError for true and false, which pydantic would read as 1 and 0."""
+    """Return the value unchanged. Raises ValueError for true and false, which pydantic would read as 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("is no number")
     return value
@@ -49,10 +49,13 @@ Judge = Callable[[list[Text]], Asked]
 
 
 def screen(store: Store, config: CurateConfig, judge: Judge, name: str) -> None:
-    """Ask a judge about every unique text; store the scores, or why there are none.
+    """Ask a judge about every text in state `unique`; store each reply at once as an event.
+
+    A text becomes `screened` or `rejected`; after a failed reply it stays `unique`.
 
     Args:
-        judge: asks about texts; `name` says who it is, with model and settings.
+        judge: yields texts with replies, or with why there is none.
+        name: who the judge is, with model and settings.
     """
     counts: Counter[str] = Counter()
     for text, reply in judge(store.read_texts({"unique"})):
@@ -63,7 +66,10 @@ def screen(store: Store, config: CurateConfig, judge: Judge, name: str) -> None:
 
 
 def _add_reply(pen: Pen, text: Text, reply: Screening | str, by: Actor, config: CurateConfig) -> str:
-    """Add a judge's reply about a text; return the text's new state, or `failed`."""
+    """Add a judge's reply about a text as an event; return the text's new state, or `failed` if the state stays.
+
+    The text is screened if both scores reach `screen.least`; some of the rejected are drawn to be looked at again.
+    """
     failure = reply if isinstance(reply, str) else check_quotations(reply, text.article)
     if failure or isinstance(reply, str):
         pen.add_event(text.id, "screen_failure", None, {}, by, said={"failure": failure})
@@ -83,12 +89,15 @@ def _add_reply(pen: Pen, text: Text, reply: Screening | str, by: Actor, config: 
 
 
 def draw(key: str, seed: int) -> float:
-    """Return a number from 0 to 1 that depends on a text's key and the seed alone."""
+    """Return a number from 0 to 1 that looks random and depends on `key` and the seed alone."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8]) / 2**64
 
 
 def check_quotations(reply: Screening, article: str) -> str | None:
-    """Return what is wrong if a quotation is empty or not in the text, apart from white space and quotes."""
+    """Return what is wrong with a reply's quotations: one is empty or not in the article; None if nothing is.
+
+    White space and quotation marks are ignored; the pieces between ellipses must each be in the article.
+    """
     there = _plain(article)
     for name in ("quality", "creativity"):
         quotation = getattr(reply, f"{name}_quotation")
@@ -105,9 +114,9 @@ def _plain(text: str) -> str:
 
 
 def ask_scripted(texts: list[Text]) -> Iterator[tuple[Text, Screening | str]]:
-    """Score texts by a transparent rule that stands for a judge: long enough for its kind, and not all alike.
+    """Yield each text with scores by a rule that stands for a judge: number of sentences, and how their lengths differ.
 
-    It is no judge of anything; it lets the embedded articles go through every stage without a server.
+    It says nothing about a text. It lets the embedded articles go through every stage without a server.
     """
     for text in texts:
         sentences = [part for part in re.split(r"(?<=[。！？.!?\n])", text.article) if len(part.strip()) > 1]

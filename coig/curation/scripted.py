@@ -25,7 +25,7 @@ WORDS = json.loads(Path(__file__).with_name("scripted.json").read_text(encoding=
 
 
 def work(store: Store, config: CurateConfig, tasks: Collection[str]) -> None:
-    """Let the scripts do these tasks (write, score, review) until no text waits for one of them."""
+    """Let the scripts do these tasks (write, score, review) on all texts until none is left; log how many acts."""
     done = 0
     for key in [text.key for text in store.read_texts({"screened", "written", "scored", "refine"})]:
         while (text := store.read_text(key)) and (act := _next_act(text, config, tasks)):
@@ -36,7 +36,7 @@ def work(store: Store, config: CurateConfig, tasks: Collection[str]) -> None:
 
 
 def _next_act(text: Text, config: CurateConfig, tasks: Collection[str]) -> Act | None:
-    """Return the first act of a script, of these tasks, that a text waits for."""
+    """Return an act of one of these tasks that a text waits for, by the first script that may do it; else None."""
     for name in (WRITER, SCORER, *REVIEWERS):
         for task in set(tasks_of(text, name, config.accept)) & set(tasks):
             if task == "write" and name == WRITER:
@@ -49,7 +49,10 @@ def _next_act(text: Text, config: CurateConfig, tasks: Collection[str]) -> Act |
 
 
 def write(text: Text) -> Writing:
-    """Fill the writer's sentences with facts of the article; a second version adds what the strict reviewer misses."""
+    """Return a triplet of fixed sentences, filled with facts of the article such as its length.
+
+    From its second version on, the prompt also says how the text should end, which the strict reviewers ask for.
+    """
     words, article = WORDS[text.lang], text.article
     paragraphs = [line for line in article.split("\n") if line.strip()]
     ends = r"[。！？；，,.!?;]"
@@ -69,7 +72,7 @@ def write(text: Text) -> Writing:
 
 
 def score(text: Text) -> Scoring:
-    """Give 9 for quality and 8 for creativity; the prompt's creativity gets a 9 in its second version."""
+    """Return fixed scores: 9, but 8 for the reasoning's creativity, and for that of a prompt's first version."""
     second = len(text.triplets) > 1
     return Scoring(
         kind="score",
@@ -85,7 +88,10 @@ def score(text: Text) -> Scoring:
 
 
 def review(text: Text, name: str) -> Review:
-    """Accept; but two reviewers send back a third of the prompts that do not say how the text should end."""
+    """Return a review that accepts; but the two strict reviewers send back (`refine`) some of the first versions.
+
+    Those are a third, by the text's key, of the prompts that do not say how the text should end.
+    """
     prompt = text.triplet.content["prompt"]
     if name in STRICT and WORDS[text.lang]["added"] not in prompt and int(text.key, 16) % 3 == 0:
         comment = Comment(part="prompt", start=0, end=len(prompt), comment="Say how it should end.")

@@ -29,7 +29,7 @@ BAR = 30  # characters of the longest bar
 
 
 def print_status(store: Store, config: CurateConfig) -> None:
-    """Print the tables of a curation to the terminal."""
+    """Print the funnel, the genres, the pairs of similar texts if there are any, and sentences about people's work."""
     texts = store.read_texts()
     console = make_console()
     print_table(console, funnel_table(make_funnel(texts, store.count_damaged())), f"{config.name}: the funnel")
@@ -42,7 +42,11 @@ def print_status(store: Store, config: CurateConfig) -> None:
 
 
 def funnel_table(steps: Sequence[Step]) -> Table:
-    """Return the funnel: how many texts passed each step, of those before, what it left out, and what waits for it."""
+    """Return a table of the funnel with a row for each step.
+
+    Columns: texts that passed it, their share of those that passed the step before, texts that wait for it, and how
+    many were left out for which reason.
+    """
     rows = [
         {"step": step, "before": before.passed if before else None}
         for before, step in zip([None, *steps[:-1]], steps, strict=True)
@@ -63,7 +67,7 @@ def describe_counts(counts: dict[str, int]) -> str:
 
 
 def genre_table(genres: Sequence[GenreCount]) -> Table:
-    """Return the texts of each genre against its quota."""
+    """Return a table with the counts of each genre, its quota and what it lacks."""
     rows = [vars(genre) | {"missing": genre.missing} for genre in genres]
     columns = [
         text_column("genre", "genre"),
@@ -74,7 +78,10 @@ def genre_table(genres: Sequence[GenreCount]) -> Table:
 
 
 def count_likenesses(jaccards: Sequence[float], lowest: float) -> list[tuple[str, int]]:
-    """Count pairs by their Jaccard similarity, in steps of 0.1 from `lowest`; those below it are excerpts."""
+    """Return (name, number of pairs) for bins of Jaccard similarity of width 0.1 from `lowest` on; [] without pairs.
+
+    The first bin, `excerpts`, counts pairs below `lowest`; the last, `the same`, those of similarity 1.
+    """
     if not jaccards:
         return []
     edges = [lowest, *(step / 10 for step in range(10) if step / 10 > lowest + 1e-9), 1.0]
@@ -84,7 +91,7 @@ def count_likenesses(jaccards: Sequence[float], lowest: float) -> list[tuple[str
 
 
 def likeness_table(bins: Sequence[tuple[str, int]]) -> Table:
-    """Return a histogram of pairs with a bar for each bin."""
+    """Return a table of bins (name, number of pairs) with a bar for each."""
     most = max(count for _, count in bins)
     rows = [{"jaccard": name, "pairs": count, "bar": "█" * round(BAR * count / most)} for name, count in bins]
     columns = [text_column("Jaccard", "jaccard"), value_column("pairs", number, "pairs")]
@@ -92,7 +99,10 @@ def likeness_table(bins: Sequence[tuple[str, int]]) -> Table:
 
 
 def describe_people(texts: Sequence[Text], config: CurateConfig) -> list[str]:
-    """Return sentences about the work that is left, the reviewers, the scorers and the judge."""
+    """Return sentences about the work that is left, the reviewers, the scorers and the judge.
+
+    A sentence of which nothing is known yet is left out.
+    """
     wanted = sum(genre.missing or 0 for genre in count_genres(texts, config.quotas))
     lines = [f"people's work that waits: {number(hours_left(texts, config), 1)} hours, if nothing is sent back"]
     if wanted:
@@ -121,5 +131,5 @@ def describe_rate(rate: Rate) -> str:
 
 
 def has_open_personal_data(text: Text) -> bool:
-    """Tell whether what may be personal data was found in a text and nobody has cleared it."""
+    """Tell whether possible personal data was found in the article when it was ingested, and nobody has cleared it."""
     return bool(text.of_kind("ingest")[-1].value["personal_data"]) and not is_cleared(text)

@@ -61,7 +61,7 @@ class Version:
 
     @property
     def reasoning(self) -> str:
-        """The writer's decisions of a triplet as one text, a paragraph for each category."""
+        """Return the writer's decisions as one text, a paragraph for each category; KeyError unless it is a triplet."""
         return "\n\n".join(self.content[category] for category in CATEGORIES)
 
 
@@ -93,22 +93,22 @@ class Text:
 
     @cached_property
     def state(self) -> State:
-        """The text's present state."""
+        """Return the text's present state: that of its last event that has one."""
         return next(event.state for event in reversed(self.events) if event.state)
 
     @property
     def article(self) -> str:
-        """The article as it was last cleaned, before a writer changed it; "" if it was taken down."""
+        """Return the article as it was last cleaned, before a writer changed it; "" if it was taken down."""
         return str(self.articles[-1].content.get("text", ""))
 
     @property
     def triplet(self) -> Version:
-        """The last version of the triplet; there must be one."""
+        """Return the last version of the triplet; IndexError if there is none."""
         return self.triplets[-1]
 
     @property
     def writers(self) -> set[str]:
-        """The names of all who wrote a version of the triplet."""
+        """Return the names of all who wrote a version of the triplet."""
         return {version.by.name for version in self.triplets}
 
     def of_kind(self, kind: str) -> list[Event]:
@@ -121,7 +121,7 @@ class Text:
 
 
 class StoredLikeness(NamedTuple):
-    """A pair of similar texts: a text's key, and another text's or the place of a guarded row."""
+    """A pair of similar texts; `other` is another text's key, or the place of a guarded row."""
 
     key: str
     other: str
@@ -138,7 +138,7 @@ class Store:
         self.run: int | None = None
 
     def start_run(self, config: CurateConfig, stage: str) -> None:
-        """Store that a stage begins, with its settings; what is added from now on belongs to this run."""
+        """Add a run of a stage with its config, version and person; what is added from now on belongs to this run."""
         values: dict[str, Any] = {"stage": stage, "settings": config.model_dump(mode="json", by_alias=True)}
         with self.database.writing() as connection:
             by = Pen(connection, None).find_actor(config.by or getpass.getuser(), "person")
@@ -147,12 +147,12 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Pen]:
-        """Yield what adds rows in one transaction: all of them, or none if the block raises."""
+        """Yield a pen whose rows are added when the block ends, or not at all if it raises."""
         with self.database.writing() as connection:
             yield Pen(connection, self.run)
 
     def read_texts(self, states: Collection[State] | None = None) -> list[Text]:
-        """Return the texts with these states (None: any), in the order in which they came."""
+        """Return the texts that are in one of these states now (None: all texts), in the order in which they came."""
         last = select(func.max(EVENTS.c.id)).where(EVENTS.c.state.is_not(None)).group_by(EVENTS.c.text)
         of_states = select(EVENTS.c.text).where(EVENTS.c.id.in_(last), EVENTS.c.state.in_(states or ()))
         with self.database.reading() as connection:
@@ -164,14 +164,14 @@ class Store:
             return next(iter(_read_texts(connection, TEXTS.c.key == key)), None)
 
     def read_likenesses(self) -> list[StoredLikeness]:
-        """Return all pairs of similar texts that were found."""
+        """Return all pairs of similar texts that were found, in the order in which they were added."""
         columns = (TEXTS.c.key, LIKENESSES.c.other, LIKENESSES.c.jaccard, LIKENESSES.c.containment)
         found = select(*columns).join(TEXTS, LIKENESSES.c.text == TEXTS.c.id).order_by(LIKENESSES.c.id)
         with self.database.reading() as connection:
             return [StoredLikeness(*row) for row in connection.execute(found)]
 
     def count_damaged(self) -> int:
-        """Return how many rows could not be read."""
+        """Return how many rows of input files could not be read."""
         with self.database.reading() as connection:
             return connection.execute(select(func.count()).select_from(DAMAGED)).scalar_one()
 
@@ -188,7 +188,10 @@ class Pen:
         self._actors = {actor.name: actor for actor in _read_actors(connection).values()}
 
     def find_actor(self, name: str, kind: str) -> Actor:
-        """Return the actor of a name, added if new; people get a random pseudonym."""
+        """Return the actor of a name, added if new; a new person gets a random pseudonym.
+
+        `kind` (person, model or rule) is not used for a known name.
+        """
         if name not in self._actors:
             code = f"person-{secrets.token_hex(3)}" if kind == "person" else name
             values = {"code": code, "name": name, "kind": kind, "since": now()}
@@ -196,7 +199,7 @@ class Pen:
         return self._actors[name]
 
     def add_text(self, key: str, lang: str, genre: str | None, about: Values) -> int | None:
-        """Add a text; return its number, None if it is there already."""
+        """Add a text without versions and events; return its row's number, None if there is a text of this key."""
         if self._connection.execute(select(TEXTS.c.id).where(TEXTS.c.key == key)).scalar() is not None:
             return None
         values: dict[str, Any] = {
@@ -209,7 +212,7 @@ class Pen:
         return _insert(self._connection, TEXTS, values | {"at": now()})
 
     def add_version(self, text: int, kind: str, content: Values, by: Actor, why: str) -> int:
-        """Add a text's next version of a kind; return its row's number."""
+        """Add the next version of a text's article or triplet (`kind`); return its row's number, not the version's."""
         numbers = select(func.count()).where(VERSIONS.c.text == text, VERSIONS.c.kind == kind)
         number = self._connection.execute(numbers).scalar_one() + 1
         values: dict[str, Any] = {
@@ -240,23 +243,23 @@ class Pen:
             value: numbers and choices, which stay for good.
             said: what quotes the text or speaks of it, which is deleted if the text is taken down.
             version: the row's number of the triplet's version that the event is about.
-            key: the sender's own, so that what is sent twice is refused (`has_event`); None makes one.
+            key: the sender's own; it must be new (see `has_event`). None makes a random one.
         """
         values = {"text": text, "kind": kind, "state": state, "value": dict(value), "by": by.id, "version": version}
         values |= {"said": self._add_content(said) if said else None, "key": key or secrets.token_hex(8)}
         self._connection.execute(insert(EVENTS).values(**values, run=self._run, at=now()))
 
     def has_event(self, key: str) -> bool:
-        """Tell whether there is an event of the sender's key."""
+        """Tell whether there is an event with this key."""
         return self._connection.execute(select(EVENTS.c.id).where(EVENTS.c.key == key)).scalar() is not None
 
     def add_likeness(self, text: int, other: str, jaccard: float, containment: float) -> None:
-        """Add a pair of similar texts; `other` is a text's key, or the place of a row outside of the curation."""
+        """Add a pair of similar texts: a text's row number, and another's key or the place of a guarded row."""
         values = {"text": text, "other": other, "jaccard": jaccard, "containment": containment}
         self._connection.execute(insert(LIKENESSES).values(**values, run=self._run))
 
     def add_damaged(self, place: str, reason: str) -> None:
-        """Add a row that could not be read, unless it is known."""
+        """Add a row that could not be read, unless one of this place is stored."""
         if self._connection.execute(select(DAMAGED.c.id).where(DAMAGED.c.place == place)).scalar() is None:
             self._connection.execute(insert(DAMAGED).values(run=self._run, place=place, reason=reason))
 
@@ -265,7 +268,10 @@ class Pen:
         return next(iter(_read_texts(self._connection, TEXTS.c.key == key)), None)
 
     def erase(self, text: Text) -> None:
-        """Delete the contents of a text that no other text has; its history stays."""
+        """Delete the contents of a text's row, versions and events, except contents that other texts have too.
+
+        The rows themselves stay, as its history.
+        """
         doomed, shared = set[str](), set[str]()
         for table, column in ((VERSIONS, VERSIONS.c.sha256), (EVENTS, EVENTS.c.said)):
             of_text = table.c.text == text.id
@@ -276,7 +282,7 @@ class Pen:
             self._connection.execute(delete(CONTENTS).where(CONTENTS.c.sha256 == sha256))
 
     def _add_content(self, content: Values) -> str:
-        """Add a content unless it is there; return its sha256."""
+        """Add a content unless it is stored; return the sha256 of its JSON."""
         sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         if self._connection.execute(select(CONTENTS.c.sha256).where(CONTENTS.c.sha256 == sha256)).scalar() is None:
             self._connection.execute(insert(CONTENTS).values(sha256=sha256, content=dict(content)))
@@ -284,7 +290,7 @@ class Pen:
 
 
 def _insert(connection: Connection, table: Table, values: Values) -> int:
-    """Insert a row; return its number."""
+    """Insert a row; return its primary key."""
     added = connection.execute(insert(table).values(**values)).inserted_primary_key
     assert added is not None
     return int(added[0])
@@ -301,6 +307,7 @@ def now() -> str:
 
 
 def _read_actors(connection: Connection) -> dict[int, Actor]:
+    """Return {row's number: actor} of all actors."""
     return {row.id: Actor(row.id, row.code, row.name, row.kind) for row in connection.execute(select(ACTORS))}
 
 
@@ -338,10 +345,10 @@ def _read_texts(connection: Connection, which: ColumnElement[bool] | None = None
 
 
 def _only(rows: Select[Any], text: Column[int], which: ColumnElement[bool] | None) -> Select[Any]:
-    """Restrict rows, in whose column `text` a text's number stands, to the texts for which a condition holds."""
+    """Return a query restricted to texts for which a condition holds (None: all); `text` is its column of text ids."""
     return rows if which is None else rows.where(text.in_(select(TEXTS.c.id).where(which)))
 
 
 def _with_content(rows: Select[Any], sha256: Column[str]) -> Select[Any]:
-    """Add the contents to rows, null where there are none or they were taken down."""
+    """Return a query with the contents joined to its rows, null where there are none or they were taken down."""
     return rows.outerjoin(CONTENTS, sha256 == CONTENTS.c.sha256)

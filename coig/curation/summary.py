@@ -18,10 +18,8 @@ from coig.statistics.intervals import wilson_interval
 PAPER_FIRST_ROUND = 0.7  # arXiv 2510.14763: about 70 % of the triplets were accepted in the first round
 ENDED: tuple[State, ...] = ("excluded", "unfit", "duplicate", "rejected", "removed", "taken_down")
 FEWEST = 5  # acts of a kind that give an estimate of its minutes
-STEPS: list[
-    tuple[str, State, tuple[State, ...], tuple[State, ...]]
-] = [  # name, state of those that passed it, states of
-    # those that wait for it, and of those that it left out
+# a step's name, the state of texts that passed it, the states of those that wait for it, and of those that it left out
+STEPS: list[tuple[str, State, tuple[State, ...], tuple[State, ...]]] = [
     ("within the rules", "ingested", (), ("excluded",)),
     ("assessed", "assessed", ("ingested",), ("unfit",)),
     ("unique", "unique", ("assessed",), ("duplicate",)),
@@ -45,24 +43,28 @@ class Step:
 
 @dataclass(frozen=True)
 class Rate:
-    """A share with its 95 % Wilson interval."""
+    """A share, `hits` of `trials`, with its 95 % Wilson interval."""
 
     hits: int
     trials: int
 
     @property
     def value(self) -> float:
-        """The share, from 0 to 1."""
+        """Return the share, from 0 to 1."""
         return self.hits / self.trials
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The interval's two ends."""
+        """Return the interval's lower and upper end, from 0 to 1."""
         return wilson_interval(self.hits, self.trials)
 
 
 def make_funnel(texts: Sequence[Text], damaged: int) -> list[Step]:
-    """Return the steps from all rows to the accepted triplets; `damaged` rows could not be read."""
+    """Return the steps of the funnel, from all collected rows to the accepted triplets.
+
+    A text has passed a step if it was ever in the step's state; only the last step counts texts that are accepted now.
+    `damaged` is the number of rows that could not be read.
+    """
     steps = [Step("collected", len(texts) + damaged, {"damaged": damaged} if damaged else {}, 0)]
     for name, state, waits_in, ended_in in STEPS:
         passed = [text for text in texts if text.has_reached(state)]
@@ -75,7 +77,7 @@ def make_funnel(texts: Sequence[Text], damaged: int) -> list[Step]:
 
 
 def _reasons(text: Text) -> list[str]:
-    """Return why a text went no further, in one or two words each."""
+    """Return why a text went no further: the rules or dimensions that it failed, `copy`, or else its state."""
     match text.state:
         case "excluded":
             return [reason.partition(":")[0] for reason in text.of_kind("ingest")[-1].value["reasons"]]
@@ -98,12 +100,12 @@ class GenreCount:
 
     @property
     def missing(self) -> int | None:
-        """How many triplets the quota still wants; None without one."""
+        """Return how many triplets the quota still wants, at least 0; None without a quota."""
         return None if self.quota is None else max(0, self.quota - self.accepted)
 
 
 def count_genres(texts: Sequence[Text], quotas: Mapping[str, int]) -> list[GenreCount]:
-    """Count the texts of each genre, those with a quota first."""
+    """Return the counts of each genre's texts, genres with a quota first; texts without genre are under `none`."""
     by_genre: dict[str, list[Text]] = defaultdict(list)
     for text in texts:
         by_genre[text.genre or "none"].append(text)
@@ -121,7 +123,7 @@ def count_genres(texts: Sequence[Text], quotas: Mapping[str, int]) -> list[Genre
 
 
 def estimate_minutes(texts: Iterable[Text], assumed: Work) -> dict[str, float]:
-    """Return the minutes that an act of each kind takes: the median of what people took, or what is assumed."""
+    """Return {kind of act: minutes it takes}: the median of what people took, or `assumed` with fewer than FEWEST."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for text in texts:
         for event in text.events:
@@ -140,6 +142,7 @@ def hours_left(texts: Sequence[Text], config: CurateConfig) -> float:
 
 
 def _minutes_of(text: Text, minutes: Mapping[str, float], rules: Accept) -> float:
+    """Return the minutes of people's work that a text still needs if nothing is sent back; 0 if it waits for nobody."""
     review = minutes["review"] * rules.reviewers_of(text.genre)
     score = minutes["score"] * rules.scorers
     match text.state:
@@ -156,13 +159,16 @@ def _minutes_of(text: Text, minutes: Mapping[str, float], rules: Accept) -> floa
 
 
 def first_round(texts: Iterable[Text]) -> Rate | None:
-    """Return the share of triplets whose reviewers accepted the first version they saw; None without any."""
+    """Return the share of reviewed triplets that were accepted in the first round; None if there is no verdict yet."""
     verdicts = [found[0] for text in texts if (found := text.of_kind("verdict"))]
     return Rate(sum(event.state == "accepted" for event in verdicts), len(verdicts)) if verdicts else None
 
 
 def false_rejections(texts: Iterable[Text]) -> dict[str, Rate]:
-    """Return by genre how many of the rejected texts that were drawn at random people found fit, and for `all`."""
+    """Return {genre: share of the rechecked texts that people found fit}, and that of all genres under `all`.
+
+    People recheck rejected texts drawn at random. Genres without such texts are left out; {} if there are none.
+    """
     found: dict[str, list[bool]] = defaultdict(list)
     for text in texts:
         for event in text.of_kind("recheck"):
@@ -172,9 +178,9 @@ def false_rejections(texts: Iterable[Text]) -> dict[str, Rate]:
 
 
 def score_agreement(texts: Iterable[Text]) -> dict[str, float | None]:
-    """Return Krippendorff's ordinal α of each of the six scores over the scorers, and of the reviewers' decisions.
+    """Return {name: Krippendorff's ordinal α} of each of the six scores between scorers, and of `decision`.
 
-    None where no triplet was judged twice, or all judgments are equal.
+    An α is None where no version of a triplet has two scorers or reviewers, or all said the same.
     """
     units: dict[str, list[tuple[str, list[float]]]] = {name: [] for name in (*SCORES, "decision")}
     for text in texts:
@@ -190,6 +196,7 @@ def score_agreement(texts: Iterable[Text]) -> dict[str, float | None]:
 
 
 def _alpha(units: Sequence[tuple[str, Sequence[float]]]) -> float | None:
+    """Return α of (text, values by different people); None without units, or if all values are equal."""
     if not units:
         return None
     value = float(alpha(coincidences(units).sum(axis=0, keepdims=True))[0])
@@ -197,9 +204,9 @@ def _alpha(units: Sequence[tuple[str, Sequence[float]]]) -> float | None:
 
 
 def severities(texts: Iterable[Text]) -> dict[str, float]:
-    """Return how much higher each scorer's mean score is than that of the others, for the same versions.
+    """Return {scorer's pseudonym: points by which the scorer's mean score exceeds the others' for the same versions}.
 
-    Scorers who never scored a version together with another are left out. Keys are pseudonyms.
+    Scorers who never scored a version together with another are left out.
     """
     differences: dict[str, list[float]] = defaultdict(list)
     for text in texts:

@@ -54,9 +54,10 @@ class OpenAIEngine:
         self.base_url, self.address = base_url, Server("engine", base_url, most, timeout, retries)
 
     def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
-        """Check that the server serves an arm's model, and find out which settings it obeys.
+        """Check that the server serves an arm's model, and keep what its answers need, until the next arm is loaded.
 
-        Raises ConfigError if it does not answer, or serves another model.
+        Finds out the server's version and which settings of sampling it ignores (`not_obeyed`). Raises ConfigError if
+        it does not answer, is of another kind, or serves another model.
         """
         self.tokenizer, self.sampling, self.seed = tokenizer, sampling, seed
         self.model = self.name.replace("{arm}", arm.name) if self.name else str(arm.model.absolute())
@@ -68,9 +69,10 @@ class OpenAIEngine:
             self.not_obeyed = self._not_obeyed(client)
 
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
-        """Yield lists of (request, completion) as they finish.
+        """Send all requests, many at a time; yield lists of (request, completion) as they finish, in any order.
 
-        Raises ConfigError if the server is gone, or after too many errors in a row.
+        A request that fails gets a failed completion. Raises ConfigError if the server is gone, or after too many
+        errors in a row.
         """
         for told in self.address.ask_all(requests, self._completion):
             yield [(request, _to_completion(reply)) for request, reply in told]
@@ -97,7 +99,7 @@ class OpenAIEngine:
             )
 
     def _version(self, client: openai.OpenAI) -> str:
-        """Return the server's kind, followed by its version if the server reports one."""
+        """Return the name of the server's kind, followed by its version if the server reports one."""
         if self.kind.version is None:
             return self.server
         path, key = self.kind.version
@@ -109,7 +111,10 @@ class OpenAIEngine:
             return self.server
 
     def _not_obeyed(self, client: openai.OpenAI) -> tuple[str, ...]:
-        """Return the settings that the server ignores, each with the reason: known for its kind, or found by trials."""
+        """Return the settings that the server ignores, each with the reason: known for its kind, or found by trials.
+
+        Only a server of kind `other` is tried, by short requests. Raises ConfigError if these fail.
+        """
         if self.server != "other":
             return self.kind.not_obeyed(self.sampling)
         named = set(self.names.values())
@@ -129,7 +134,10 @@ class OpenAIEngine:
             ) from None
 
     async def _completion(self, client: openai.AsyncOpenAI, request: Request) -> Completion:
-        """Return the completion, a failed one if the request is refused. Raises OpenAIError for other failures."""
+        """Ask for one completion, and return it; a failed one if the server refuses or cannot take the prompt as text.
+
+        Raises OpenAIError if the request fails in another way.
+        """
         prompt = request.prompt if self.kind.takes_ids else self._as_text(request.prompt)
         if prompt is None:
             return Completion.failed("as text its prompt is not that of training; use a server that takes ids")
@@ -145,10 +153,10 @@ class OpenAIEngine:
         return self.transcriber.completion(ids + self.ends[:1] if ended else ids, request.opening)
 
     def _as_text(self, ids: list[int]) -> str | None:
-        """Return the text that the tokenizer turns into exactly these ids; None if no text does.
+        """Return a text that the tokenizer turns into exactly these ids; None if their own text gives others.
 
-        None is the case for prompts that spell a control token. The text omits the first token if the tokenizer adds it
-        to every text by itself.
+        That is so for prompts that spell a control token. The text lacks the first token if the tokenizer adds it to
+        every text by itself.
         """
         for start in (0, 1):
             text: str = self.tokenizer.decode(ids[start:], clean_up_tokenization_spaces=False)
@@ -157,7 +165,10 @@ class OpenAIEngine:
         return None
 
     def _settings(self, request: Request) -> dict[str, Any]:
-        """Return all settings of a request; a server would take omitted ones from the model's generation config."""
+        """Return all settings of a request, none left to the server, which would take it from the model's config.
+
+        The seed is of the query and the sample, so that it does not depend on other requests.
+        """
         sampling = self.sampling
         extra = self.kind.settings(sampling, len(request.prompt), self.ends)
         return {
@@ -170,7 +181,7 @@ class OpenAIEngine:
 
 
 def _check_options(server: str, names: Mapping[str, str]) -> None:
-    """Raise ConfigError for an unknown server or setting name."""
+    """Raise ConfigError for an unknown kind of server, an unknown setting, or names for a kind other than `other`."""
     if server not in SERVERS:
         raise ConfigError(f"engine.server={server}: choose from {', '.join(SERVERS)}")
     if unknown := sorted(names.keys() - set(NAMED)):
@@ -180,13 +191,13 @@ def _check_options(server: str, names: Mapping[str, str]) -> None:
 
 
 def _other_arm(arm: Arm, root: str | None) -> str | None:
-    """Return an arm's name if `root`, the path of a server's model, is the export of another arm of the study."""
+    """Return the name of another arm of the study if `root`, the path of a server's model, is its export; else None."""
     study, name, folder = ("", "", "", *Path(root or "").parts)[-3:]
     return name if (study, folder) == (arm.study, arm.model.name) and name != arm.name else None
 
 
 class Written(NamedTuple):
-    """A server's reply. `ids` is None if it returns text only; `ended`: whether an end token came."""
+    """A server's reply. `ids` is None if it returns text only; `ended` is False if the limit of tokens cut it off."""
 
     text: str
     ids: list[int] | None
@@ -194,7 +205,7 @@ class Written(NamedTuple):
 
 
 def _read(reply: Any) -> Written:
-    """Return what a reply holds. Raises OpenAIError if it is no completion."""
+    """Return what a reply holds. Raises OpenAIError if it is no completion that ended by itself or at the limit."""
     choices = getattr(reply, "choices", None) or [None]
     text, reason = getattr(choices[0], "text", None), getattr(choices[0], "finish_reason", None)
     if not isinstance(text, str) or reason not in ("stop", "length"):
@@ -203,5 +214,5 @@ def _read(reply: Any) -> Written:
 
 
 def _to_completion(reply: Completion | openai.OpenAIError) -> Completion:
-    """Return a completion, a failed one for an error of the client."""
+    """Return a completion unchanged, and a failed one that describes the error for an error of the client."""
     return Completion.failed(describe_failure(reply)) if isinstance(reply, openai.OpenAIError) else reply

@@ -26,7 +26,7 @@ class Call:
         order: the arms in the order in which their texts are shown; in a check, the check's name for the text that was
             made of an arm's answer.
         check: the kind of check of the judge; None for an ordinary question.
-        first: number of the first step that is shown.
+        first: number, from 0, of the first step that is shown.
     """
 
     case: Case
@@ -38,13 +38,14 @@ class Call:
 
     @property
     def arms(self) -> tuple[str, ...]:
-        """The arms that are judged, without the name of a check."""
+        """Return the arms that are judged, in the order in which they are shown, without the name of a check."""
         return tuple(arm for arm in self.order if arm != self.check)
 
     def digests(self) -> dict[str, str]:
-        """Return key → digest of what is shown, for everything that the reply says: one verdict, or several labels.
+        """Return {key: digest of what is shown}: one entry for a verdict, ranking or rating, or one for each step.
 
-        The key of a check holds the digest, since other arms or queries can make it another check.
+        The key names query, order and, for labels, the step's number. The key of a check also holds the digest, since
+        other arms or queries can make it another check.
         """
         key = f"{self.query_id}/{'>'.join(self.order)}"
         if self.case.asked == "steps":
@@ -54,11 +55,12 @@ class Call:
 
 
 def _digest(*texts: str) -> str:
+    """Return 16 hexadecimal digits that change with any of the texts."""
     return digest_of(*texts).hex()[:16]
 
 
 def make_pair_calls(questions: Sequence[Question], pairs_per_query: int | None = None, seed: int = 0) -> list[Call]:
-    """Return the calls that compare the answers to each question in pairs, each pair in both orders.
+    """Return the calls that compare the answers to each question in pairs: two calls for each pair, one in each order.
 
     Args:
         pairs_per_query: how many of a question's pairs are judged, each equally often over all questions; None: all.
@@ -78,12 +80,12 @@ def make_ranking_calls(questions: Sequence[Question], seed: int) -> list[Call]:
 
 
 def make_rating_calls(questions: Sequence[Question]) -> list[Call]:
-    """Return the calls that rate each answer by itself."""
+    """Return the calls that rate each answer by itself, one for each answer to each question."""
     return [make_call("rating", one, (arm,)) for one in questions for arm in one.answers]
 
 
 def make_call(asked: Asked, question: Question, order: tuple[str, ...], check: Check | None = None) -> Call:
-    """Return the call that shows a question's answers in an order of arms."""
+    """Return the call that shows a question's answers of the arms in `order`, in that order."""
     texts = tuple(question.answers[arm] for arm in order)
     return Call(Case(asked, question.lang, question.prompt, texts), question.query_id, question.genre, order, check)
 
@@ -95,7 +97,10 @@ def _latin_square(question: Question, seed: int) -> list[tuple[str, ...]]:
 
 
 def make_step_calls(answers: Iterable[Answer]) -> list[Call]:
-    """Return the calls that label every step of the answers' reasoning, at most STEPS_PER_CALL steps in each."""
+    """Return the calls that label every step of the answers' reasoning, at most STEPS_PER_CALL steps in each.
+
+    An answer without reasoning gives no call.
+    """
     calls = []
     for answer in answers:
         found = steps(answer.reasoning)

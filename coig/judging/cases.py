@@ -1,4 +1,4 @@
-"""What a judge sees, what it says, and what run.py asks of it."""
+"""What a judge sees (a case), what it says (an opinion), and the methods that every judge must have."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Opinion:
     """What a judge says of a case: `value`, or else `failure`, which says why it says nothing.
 
     Attributes:
-        value: `a`, `b` or `tie`; a rank for each text, 1 is best; dimension → rating; or a label for each step.
+        value: `a`, `b` or `tie`; a rank for each text, 1 is best; {dimension: rating}; or a label for each step.
         soft: the probability that the first text of a pair wins, where a tie counts one half; None if not known.
-        attempts: how often it was asked.
+        attempts: how often the judge was asked about this case.
         usage: tokens of all attempts.
     """
 
@@ -51,9 +51,10 @@ class Opinion:
 class Judge(Protocol):
     """A model or a rule that judges cases; it is constructed once for a command.
 
-    name: by which it is known among the raters, unless the user gives another.
-    can: what it can be asked.
-    prices: of its tokens.
+    Attributes:
+        name: its name among the raters, unless the user gives another.
+        can: what it can be asked.
+        prices: of its tokens.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Judge(Protocol):
         """
 
     def estimate(self, case: Case) -> Usage:
-        """Return about how many tokens a case takes."""
+        """Return about how many tokens the judge reads and writes for a case."""
 
     def opinions(self, cases: Iterable[tuple[Key, Case]]) -> Iterator[list[tuple[Key, Opinion]]]:
         """Yield lists of (key, opinion) in any order, as soon as they are there; a key is the caller's own.

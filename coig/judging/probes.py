@@ -19,11 +19,11 @@ Spoil = Callable[[Question, str], str | None]  # makes a probe's text of an arm'
 
 
 def make_probes(questions: Sequence[Question], pairs: Sequence[Call], count: int, seed: int) -> list[Call]:
-    """Return the checks of a judge, each kind on `count` prompts, drawn at random in turn of each language.
+    """Return the calls that check a judge: each kind of check on `count` questions, drawn in turn from each language.
 
     A probe compares an arm's answer with a text that was made of it: the same text, an empty one, one with a defect, or
-    the arm's answer to a query of the other language. It is shown in both orders, except for the same text. A repeat is
-    one of `pairs`, asked again. Logs which probes have too few answers that fit.
+    the arm's answer to a query of the other language. It gives two calls, one for each order, or one for the same text.
+    A repeat is one of `pairs`, asked again. A kind has fewer questions if too few fit; that is logged for probes.
     """
     probes: list[Call] = []
     for kind, spoil in _kinds(questions, seed).items():
@@ -38,14 +38,16 @@ def make_probes(questions: Sequence[Question], pairs: Sequence[Call], count: int
 
 
 def _kinds(questions: Sequence[Question], seed: int) -> dict[Check, Spoil]:
-    """Return, for each kind of probe, what makes its text."""
+    """Return {kind of probe: function that makes its text from a question and an arm, or returns None if it cannot}."""
 
     def spoil_by(defect: Defect) -> Spoil:
+        """Return the function that plants a defect in an arm's answer; it returns None for an answer too short."""
         return lambda question, arm: (
             damage(defect, text, seed, question.query_id) if can_be_damaged(text := question.answers[arm]) else None
         )
 
     def foreign(question: Question, arm: str) -> str | None:
+        """Return the arm's answer to a random query of another language; None if it has none that is not empty."""
         others = (one for one in shuffled(questions, seed, question.query_id) if one.lang != question.lang)
         return next((text for one in others if (text := one.answers.get(arm))), None)
 
@@ -58,14 +60,17 @@ def _kinds(questions: Sequence[Question], seed: int) -> dict[Check, Spoil]:
 
 
 def _draw(questions: Sequence[Question], seed: int, kind: Check) -> Iterator[Question]:
-    """Yield questions at random, in turn of each language as long as it has some."""
+    """Return an iterator over all questions in random order, taking one of each language in turn."""
     mixed = shuffled(questions, seed, "probes", kind)
     of_langs = [[one for one in mixed if one.lang == lang] for lang in sorted({one.lang for one in mixed})]
     return (one for together in zip_longest(*of_langs) for one in together if one is not None)
 
 
 def _probe(question: Question, kind: Check, spoil: Spoil, seed: int) -> list[Call] | None:
-    """Return the calls of a probe on a question, for an arm drawn at random; None if no answer fits."""
+    """Return the calls of one probe on a question, for a random arm whose answer fits; None if no answer fits.
+
+    An answer fits if it is not blank and `spoil` makes a text of it.
+    """
     written = [arm for arm, text in question.answers.items() if text.strip()]
     for arm in shuffled(written, seed, question.query_id, kind):
         text = spoil(question, arm)
@@ -75,7 +80,10 @@ def _probe(question: Question, kind: Check, spoil: Spoil, seed: int) -> list[Cal
 
 
 def _compare(question: Question, kind: Check, arm: str, made: str) -> list[Call]:
-    """Return the calls that compare an arm's answer with a text that was made of it."""
+    """Return the calls that compare an arm's answer with a text that was made of it, `made`.
+
+    There are two, one for each order, or for two identical texts one. The text's name in the order is the check's.
+    """
     texts = {arm: question.answers[arm], kind: made}
     orders = [(arm, kind)] if kind == "identical" else [(arm, kind), (kind, arm)]
     cases = {

@@ -23,7 +23,7 @@ TAG = re.compile(r"<(?=/?(?:task|answer|step)\w*>)", re.IGNORECASE)
 
 
 class Prompt(Node):
-    """What a judge is told in one language; all but `system` have the places {task} and {texts}."""
+    """The prompts of a judge in one language; all but `system` have the places {task} and {texts}, each once."""
 
     system: str
     pairs: str
@@ -34,16 +34,17 @@ class Prompt(Node):
     @field_validator("pairs", "ranking", "rating", "steps")
     @classmethod
     def _has_places(cls, text: str) -> str:
+        """Return the prompt unchanged. Raises ValueError unless it has each place exactly once."""
         for place in ("{task}", "{texts}"):
             if text.count(place) != 1:
                 raise ValueError(f"a prompt needs {place} exactly once")
         return text
 
     def fill(self, asked: Asked, task: str, texts: Mapping[str, str]) -> str:
-        """Return the prompt for a case.
+        """Return the user's prompt of the kind `asked`, with the task and the texts in their places.
 
         Args:
-            texts: tag → text. What looks like one of our tags inside a text is made harmless.
+            texts: {tag: text}. What looks like one of our tags inside the task or a text is made harmless.
         """
         blocks = (f"<{tag}>\n{_harmless(text)}\n</{tag}>" for tag, text in texts.items())
         places = {"{task}": _harmless(task), "{texts}": "\n\n".join(blocks)}
@@ -52,16 +53,17 @@ class Prompt(Node):
 
 
 def _harmless(text: str) -> str:
-    """Replace the `<` of tags that are ours, so that a text cannot end its own block."""
+    """Return a stripped text in which the `<` of our tags is replaced by `‹`, so that it cannot end its own block."""
     return TAG.sub("‹", text.strip())
 
 
 def read_prompts(folder: Path | None) -> dict[str, Prompt]:
-    """Read the prompts of both languages from a folder, or our own. Raises ConfigError that names the file."""
+    """Return {language: prompts} from a folder, or our own for None. Raises ConfigError that names a bad file."""
     return {lang: _read(folder or OWN, lang) for lang in LANGUAGES}
 
 
 def _read(folder: Path, lang: str) -> Prompt:
+    """Read the prompts of one language. Raises ConfigError if the file is missing or does not fit."""
     file = folder / f"{lang}.yaml"
     try:
         return Prompt.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
@@ -73,7 +75,10 @@ def _read(folder: Path, lang: str) -> Prompt:
 
 
 def hash_prompts(prompts: Mapping[str, Prompt], asked: Asked) -> str:
-    """Return 16 hexadecimal digits that change with any word that a judge is told, in either language."""
+    """Return 16 hexadecimal digits that change with any word of the prompts for `asked`, in either language.
+
+    The instructions on the form of a reply count too.
+    """
     told = [[prompt.system, getattr(prompt, asked)] for prompt in prompts.values()]
     forms = [JSON_ONLY, MARKED_LINES, AGAIN]
     return hashlib.sha256(json.dumps([told, forms], ensure_ascii=False).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What a chat model is asked to reply to a case, and what opinion that is."""
+"""Say which reply a chat model must give about a case, and turn its reply into an opinion."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class Verdict(BaseModel):
 
 
 def reply_to(case: Case) -> type[BaseModel]:
-    """Return the model of a reply to a case: one choice, or one for each text or dimension."""
+    """Return the pydantic model of a reply to a case: a verdict on a pair, or one choice for each text or dimension.
+
+    The choices are ratings from 0 to 3, ranks from 1 on, or behaviours.
+    """
     if case.asked == "pairs":
         return Verdict
     if case.asked == "rating":
@@ -42,7 +45,7 @@ def reply_to(case: Case) -> type[BaseModel]:
 
 @lru_cache  # making a model takes longer than using it
 def _choices(names: tuple[str, ...], choices: Any) -> type[BaseModel]:
-    """Return a model with a field for each name, all with the same choices."""
+    """Return a pydantic model with a field for each name (as its alias), all with the same choices; cached."""
     fields: dict[str, Any] = {f"field_{place}": (choices, Field(alias=name)) for place, name in enumerate(names)}
     return create_model("Reply", **fields)
 
@@ -54,14 +57,17 @@ def labels_of(case: Case) -> tuple[str, ...]:
 
 
 def tags_of(case: Case) -> list[str]:
-    """Return the tags between which a case's texts stand in a prompt."""
+    """Return the names of the tags between which a case's texts stand in a prompt, such as `answer_A`, `step_1`."""
     if case.asked == "rating":
         return ["answer"]
     return [f"{'step' if case.asked == 'steps' else 'answer'}_{label}" for label in labels_of(case)]
 
 
 def opinion_of(case: Case, reply: Reply[BaseModel]) -> Opinion:
-    """Return the opinion that a reply to a case is."""
+    """Return a model's reply to a case as an opinion; a reply without value gives the failure.
+
+    The verdict on a pair has the probability that A wins as `soft` if the server gave log-probabilities.
+    """
     facts: dict[str, Any] = {"failure": reply.failure, "attempts": reply.attempts, "usage": reply.usage}
     if reply.value is None:
         return Opinion(None, **facts)

@@ -47,12 +47,16 @@ class RewardJudge:
         self._scores: dict[Pair, float | str] = {}
 
     def describe(self, asked: Asked) -> JudgeFacts:
-        """Return model and revision; the precision is part of it, as it moves scores a little."""
+        """Return model, revision and precision (float32 or bfloat16), which moves scores a little."""
         precision = "bfloat16" if self.device == "cuda" else "float32"
         return JudgeFacts(model=self.path, sampling={"revision": self.revision, "precision": precision})
 
     def open(self, trial: Case, earlier: JudgeFacts | None) -> JudgeFacts:
-        """Load the model. Raises ConfigError if it cannot be loaded, or is no classifier with one output."""
+        """Load the model and its tokenizer, and return what `describe` returns.
+
+        Raises ConfigError if they cannot be loaded, there is no chat template, or the model is no classifier with one
+        output.
+        """
         facts = self.describe(trial.asked)
         dtype = getattr(torch, str((facts.sampling or {})["precision"]))
         try:
@@ -77,11 +81,17 @@ class RewardJudge:
         return facts
 
     def estimate(self, case: Case) -> Usage:
-        """Return about how many tokens a case takes; each answer is scored only once for all its cases."""
+        """Return about how many tokens a case takes if none of its answers was scored before.
+
+        In fact each answer is scored only once for all cases, so a sum over cases is too large.
+        """
         return Usage(estimate_tokens(case.task) * len(case.texts) + sum(map(estimate_tokens, case.texts)))
 
     def opinions(self, cases: Iterable[tuple[Key, Case]]) -> Iterator[list[tuple[Key, Opinion]]]:
-        """Yield lists of (key, opinion). An answer that is too long for the model gives failures."""
+        """Yield lists of up to CASES (key, opinion) pairs in the order of the cases; `open` must have been called.
+
+        A case with an answer that is too long for the model gets a failure.
+        """
         waiting = iter(cases)
         while batch := list(islice(waiting, CASES)):
             wanted = dict.fromkeys((case.task, text) for _, case in batch for text in case.texts)
@@ -89,13 +99,14 @@ class RewardJudge:
             yield [(key, self._opinion(case)) for key, case in batch]
 
     def _opinion(self, case: Case) -> Opinion:
+        """Return the opinion on a case whose answers were all scored; a failure if one of them has no score."""
         scores = [self._scores[case.task, text] for text in case.texts]
         if problems := [score for score in scores if isinstance(score, str)]:
             return Opinion(None, failure=problems[0])
         return opinion_by_scores(case, [float(score) for score in scores], tie=0.0)
 
     def _score(self, pairs: Sequence[Pair]) -> None:
-        """Score answers, and keep the scores, or why there is none."""
+        """Score answers to tasks, and keep in `_scores` each score or, as text, why there is none."""
         positions = getattr(self.model.config, "max_position_embeddings", None) or 1 << 30
         ids: dict[Pair, list[int]] = {}
         for pair in pairs:
@@ -111,13 +122,16 @@ class RewardJudge:
             self._scores |= dict(zip(batch, logits[:, 0].float().tolist(), strict=True))
 
     def _ids(self, pair: Pair) -> list[int]:
-        """Return the token ids of a task and an answer in the chat template."""
+        """Return the token ids of a chat, in the chat template, in which the answer replies to the task."""
         messages = [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
         ids: list[int] = self.tokenizer.apply_chat_template(messages, return_dict=False)
         return ids
 
     def _batches(self, ids: dict[Pair, list[int]]) -> Iterator[list[Pair]]:
-        """Yield batches of answers of similar length, as many as fit into `tokens_per_batch`."""
+        """Yield batches of answers, the longest first, each with at most `tokens_per_batch` tokens, padding included.
+
+        An answer that is longer is a batch by itself.
+        """
         batch: list[Pair] = []
         for pair in sorted(ids, key=lambda pair: -len(ids[pair])):
             if batch and (len(batch) + 1) * len(ids[batch[0]]) > self.tokens_per_batch:

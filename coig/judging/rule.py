@@ -49,19 +49,19 @@ class RuleJudge:
         self._score = lru_cache(maxsize=1 << 14)(self.score)
 
     def describe(self, asked: Asked) -> JudgeFacts:
-        """Return the version of the rule, and its weights."""
+        """Return the rule's version and weights; they are the same for every `asked`."""
         return JudgeFacts(model=f"rule {VERSION}", sampling=dict(self.weights))
 
     def open(self, trial: Case, earlier: JudgeFacts | None) -> JudgeFacts:
-        """Return the version of the rule, and its weights."""
+        """Return what `describe` returns; there is nothing to open."""
         return self.describe(trial.asked)
 
     def estimate(self, case: Case) -> Usage:
-        """Return that a case takes no tokens."""
+        """Return a usage of 0 tokens, for the rule uses no model."""
         return NONE
 
     def opinions(self, cases: Iterable[tuple[Key, Case]]) -> Iterator[list[tuple[Key, Opinion]]]:
-        """Yield lists of (key, opinion)."""
+        """Yield lists of BATCH (key, opinion) pairs in the order of the cases; the last one is shorter, or empty."""
         batch = []
         for key, case in cases:
             scores = [self._score(text, case.lang) for text in case.texts]
@@ -72,7 +72,7 @@ class RuleJudge:
         yield batch
 
     def score(self, text: str, lang: str) -> float:
-        """Return the score of an answer to a query in `lang`."""
+        """Return the score of an answer to a query in `lang`, as the module defines it; higher is better."""
         if not text.strip():
             return 0.0
         weights = self.weights
@@ -85,6 +85,9 @@ class RuleJudge:
 
 
 def _share_in(lang: str, text: str) -> float:
-    """Return the share of a text in one language, where a Latin word counts as HAN_PER_WORD Han characters."""
+    """Return the share of a text that is in one language, where a Latin word counts as HAN_PER_WORD Han characters.
+
+    Any `lang` but zh means Latin script. A text without words has the share 0.
+    """
     han, latin = len(HAN.findall(text)), HAN_PER_WORD * len(LATIN_WORD.findall(text))
     return (han if lang == "zh" else latin) / (han + latin) if han + latin else 0.0

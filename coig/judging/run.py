@@ -25,9 +25,10 @@ log = logging.getLogger(__name__)
 
 
 def judge(config: JudgeConfig) -> None:
-    """Ask a judge about a study's answers, and add what it says to the judge's file.
+    """Ask a judge the calls that it has not answered yet, and append what it says to its file.
 
-    Raises ConfigError if another judge has written the file, the judge cannot be asked, or calls failed.
+    With `dry_run`, only print how many calls and tokens are left. Raises ConfigError if another judge has written the
+    file, another process is writing it, the judge cannot be asked this, or calls failed.
     """
     study, calls = _make_calls(config)
     asked: Judge = construct(config.judge)
@@ -49,9 +50,9 @@ def judge(config: JudgeConfig) -> None:
 
 
 def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
-    """Return the study's folder and all calls that the config asks for, the checks last.
+    """Return the study's folder and all calls that the config asks for, answered or not, the checks last.
 
-    Raises ConfigError if there are none, or options do not go together.
+    Raises ConfigError if there are no answers to judge, or options do not go together.
     """
     if config.ask != "pairs" and (config.probes or config.yardstick):
         raise ConfigError(f"ask={config.ask}: probes and a yardstick are pairs; leave them out, or ask=pairs")
@@ -77,7 +78,10 @@ def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
 
 
 def _judge(judge: Judge, calls: Sequence[Call], said: Said, study: str) -> None:
-    """Ask what is left, and write it down as it comes. Raises ConfigError if calls failed."""
+    """Ask the calls that `said` lacks, and append each opinion to the judge's file as it comes.
+
+    Logs counts. Raises ConfigError if it is another judge than in the file, or calls failed; SystemExit 130 at Ctrl-C.
+    """
     said.check_judge(judge.describe(calls[0].case.asked))
     left = said.left(calls)
     if not left:
@@ -105,7 +109,7 @@ def _judge(judge: Judge, calls: Sequence[Call], said: Said, study: str) -> None:
 
 
 def _tell_costs(judge: Judge, calls: Sequence[Call], left: Sequence[Call]) -> None:
-    """Print how many calls and tokens are left."""
+    """Print how many calls are left, and about how many tokens they take and what they cost."""
     usage = sum((judge.estimate(call.case) for call in left), NONE)
     checks = sum(call.check is not None for call in left)
     cost = judge.prices.cost(usage)

@@ -1,4 +1,4 @@
-"""The files of what a judge has said: judgments of answers, or labels of reasoning steps. Lines are only ever added."""
+"""Read a judge's file and add to it: judgments of answers, or labels of reasoning steps. Lines are only ever added."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ One = TypeVar("One", bound=Record)
 
 @dataclass(frozen=True)
 class Said:
-    """What a judge has said so far.
+    """What a judge's file holds.
 
     Attributes:
-        file: where it stands.
+        file: its path.
         judge: who the judge is; None if nothing was said yet.
         shown: key → digest of what was shown, for each verdict or label, as in `Call.digests`.
     """
@@ -40,9 +40,9 @@ class Said:
     shown: dict[str, str | None] = field(default_factory=dict)
 
     def check_judge(self, judge: JudgeFacts) -> None:
-        """Raise ConfigError, with the differences, if another judge has written the file.
+        """Raise ConfigError, with the differences, if another judge has written the file; do nothing if it is empty.
 
-        What `judge` does not hold, because it is not known before the judge was asked, is not compared.
+        Sampling settings that `judge` lacks, because they are known only once it was asked, are not compared.
         """
         if self.judge is None:
             return
@@ -56,9 +56,9 @@ class Said:
             )
 
     def left(self, calls: Iterable[Call]) -> list[Call]:
-        """Return the calls that the judge has not answered yet.
+        """Return the calls that the judge has not answered yet, or of whose labels some are missing.
 
-        Raises ConfigError if a text was judged that is another one now.
+        Raises ConfigError if a call was answered about texts that are others now.
         """
         left = []
         for call in calls:
@@ -75,15 +75,19 @@ class Said:
 
 
 def file_of(study: Path, asked: Asked, name: str, *, yardstick: bool) -> Path:
-    """Return the path of a judge's file in a study's folder; what it says of a yardstick is kept apart."""
+    """Return the path of the file of the judge `name` in a study's folder.
+
+    Labels of steps, judgments of a yardstick and other judgments are in different folders.
+    """
     folder = "labels" if asked == "steps" else "judgments/yardstick" if yardstick else "judgments"
     return study / folder / f"{name}.jsonl"
 
 
 def read_said(file: Path, asked: Asked) -> Said:
-    """Read what a judge has said. Failures are left out, so that they are asked again.
+    """Read a judge's file; without a file nothing was said. Failures are left out, so that they are asked again.
 
-    Raises DataError that names the first line that is damaged, or that no judge or another judge wrote.
+    Raises DataError that names the first line that is damaged, was not written by a judge, or by another judge than the
+    lines before.
     """
     shown: dict[str, str | None] = {}
     judge = None
@@ -103,7 +107,7 @@ def read_said(file: Path, asked: Asked) -> Said:
 
 
 def _parse(place: str, line: str, record: type[One]) -> One:
-    """Parse a line as a record. Raises DataError that names it."""
+    """Return a line of JSON as a record. Raises DataError that begins with `place`."""
     try:
         return record.model_validate(json.loads(line))
     except ValidationError as error:
@@ -114,7 +118,10 @@ def _parse(place: str, line: str, record: type[One]) -> One:
 
 
 def append_opinions(said: Said, judge: JudgeFacts, study: str, opinions: Sequence[tuple[Call, Opinion]]) -> None:
-    """Append what a judge says; the file's name is the judge's."""
+    """Append opinions to the judge's file, whose name is the judge's name as a rater.
+
+    A failure is appended too, except one about steps, for which there is no label to append.
+    """
     name = said.file.stem
     records: list[Record] = []
     for call, opinion in opinions:
@@ -126,7 +133,10 @@ def append_opinions(said: Said, judge: JudgeFacts, study: str, opinions: Sequenc
 
 
 def _to_judgment(call: Call, opinion: Opinion, name: str, judge: JudgeFacts, study: str) -> Judgment:
-    """Return the record of an opinion. In a check, `arms` is the arm, then the check's name."""
+    """Return an opinion as a judgment; a failure has the value "".
+
+    In a probe, `arms` is the arm, then the probe's name; value and probability are turned round if it was shown first.
+    """
     [(key, shown)] = call.digests().items()
     value, soft, arms = opinion.value, opinion.soft, call.order
     if call.check and arms[0] == call.check:  # the arm stands second
@@ -161,7 +171,10 @@ def _to_judgment(call: Call, opinion: Opinion, name: str, judge: JudgeFacts, stu
 def _to_labels(
     call: Call, labels: Sequence[Any], name: str, judge: JudgeFacts, known: Mapping[str, Any]
 ) -> Iterator[Label]:
-    """Yield the records of the labels of a chain's steps, except those that a killed process has written already."""
+    """Yield a record for each label of a call's steps, except for steps whose keys are in `known`.
+
+    Those were written before a process was killed.
+    """
     for step, (label, (key, shown)) in enumerate(zip(labels, call.digests().items(), strict=True), call.first):
         if key not in known:
             yield Label(

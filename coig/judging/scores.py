@@ -12,7 +12,10 @@ SCORED: tuple[Asked, ...] = ("pairs", "ranking")  # what can be said by scores a
 
 
 def opinion_by_scores(case: Case, scores: Sequence[float], tie: float, scale: float = 1.0) -> Opinion:
-    """Return the opinion that higher scores are better. It cannot depend on the order of the answers.
+    """Return the opinion of a judge for whom higher scores are better: ranks of a ranking, else a verdict on a pair.
+
+    A verdict has a `soft` probability, a ranking has none. A text's rank is 1 plus the number of texts that are better
+    by at least `tie`.
 
     Args:
         scores: one for each text.

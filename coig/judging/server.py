@@ -71,16 +71,17 @@ class ServerJudge:
         self.settings = ChatSettings(model, sampling, extra, seed, attempts)
 
     def describe(self, asked: Asked) -> JudgeFacts:
-        """Return model, hash of the prompts and sampling settings; what the server does is not known yet."""
+        """Return model, hash of the prompts for `asked`, and sampling settings, without sending a request."""
         settings = self.settings
         sampling = {**settings.sampling, "extra": dict(settings.extra), "seed": settings.seed}
         return JudgeFacts(model=settings.model, prompt=hash_prompts(self.prompts, asked), sampling=sampling)
 
     def open(self, trial: Case, earlier: JudgeFacts | None) -> JudgeFacts:
-        """Find out in which form the model can reply, and how the server calls the model that replies.
+        """Ask about `trial` to find out in which form the model can reply, and keep a chat in that form.
 
-        If the model has replied earlier, its form is kept.
-        Raises ConfigError if the server does not answer, or refuses the question.
+        Returns what `describe` returns, with the form (`reply`) and the server's name for the model that replied
+        (`served`) in `sampling`. The form of `earlier` is kept. Raises ConfigError if the server does not answer, or
+        refuses the question.
         """
         known = (earlier.sampling or {}).get("reply") if earlier else None
         forms = tuple(form for form in FORMS if known in (None, form))
@@ -90,19 +91,25 @@ class ServerJudge:
         return facts.model_copy(update={"sampling": sampling})
 
     def estimate(self, case: Case) -> Usage:
-        """Return about how many tokens a case takes, without the model's reasoning and without repeated attempts."""
+        """Return about how many tokens a case takes, without the model's reasoning and without repeated attempts.
+
+        Raises ConfigError for a ranking of more answers than there are letters.
+        """
         question = self._question(case)
         read = sum(estimate_tokens(message["content"]) for message in question.messages(FORMS[0]))
         return Usage(read, sum(4 + estimate_tokens(name) for name in question.reply.model_json_schema()["properties"]))
 
     def opinions(self, cases: Iterable[tuple[Key, Case]]) -> Iterator[list[tuple[Key, Opinion]]]:
-        """Yield lists of (key, opinion) as the replies come."""
+        """Yield lists of (key, opinion) as the replies come, in any order; `open` must have been called.
+
+        Raises ConfigError if the server is gone, keeps failing, or another model answers.
+        """
         asked = (((key, case), self._question(case)) for key, case in cases)
         for replies in self.chat.ask(asked):
             yield [(key, opinion_of(case, reply)) for (key, case), reply in replies]
 
     def _question(self, case: Case) -> Question[Any]:
-        """Return what the model is asked about a case. Raises ConfigError if it has more answers than letters."""
+        """Return the question about a case. Raises ConfigError for a ranking of more answers than there are letters."""
         if case.asked == "ranking" and len(case.texts) > MOST_ANSWERS:
             raise ConfigError(f"ask=ranking: {len(case.texts)} answers are too many; compare fewer with arms=[…]")
         prompt = self.prompts[case.lang]

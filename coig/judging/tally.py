@@ -1,4 +1,4 @@
-"""Count what a judge is asked, what failed and what it cost, and show it."""
+"""Count a judge's calls, failures, tokens and costs, and show them on a progress bar."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from coig.llm.tokens import NONE, Prices, Usage
 
 @dataclass
 class Tally:
-    """Counts of what was asked in this run: calls, failures and unreadable replies of each arm, and tokens."""
+    """Counts of this run: tokens and failures of all calls; calls, failures and unreadable replies by arm."""
 
     prices: Prices
     usage: Usage = NONE
     failures: int = 0
-    first: str = ""  # failure
+    first: str = ""  # the first failure, with its query's id
     calls: Counter[str] = field(default_factory=Counter)  # by arm
     failed: Counter[str] = field(default_factory=Counter)
     unreadable: Counter[str] = field(default_factory=Counter)
 
     def add(self, call: Call, opinion: Opinion) -> None:
-        """Count one opinion."""
+        """Count one opinion: its tokens and failure once, and the call, failure and unreadable replies for each arm."""
         self.usage += opinion.usage
         unreadable = opinion.attempts - 1
         if opinion.failure:
@@ -40,7 +40,7 @@ class Tally:
 
     @property
     def spent(self) -> str:
-        """Tokens and cost, if there are any, after a semicolon."""
+        """Return tokens and cost as text that begins with a semicolon; "" if no tokens were used."""
         if self.usage == NONE:
             return ""
         cost = self.prices.cost(self.usage)
@@ -58,7 +58,10 @@ class Tally:
 def with_progress(
     batches: Iterator[list[tuple[Call, Opinion]]], name: str, left: int, total: int, tally: Tally
 ) -> Iterator[list[tuple[Call, Opinion]]]:
-    """Yield the batches, count them, and show a progress bar with failures, tokens, cost and the time left."""
+    """Yield the batches unchanged, add them to `tally`, and show a progress bar with failures, tokens, cost and time.
+
+    `left` of all `total` calls are still to be asked. A batch is counted when the next one is asked for.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}")
     with Progress(*columns, TimeRemainingColumn(elapsed_when_finished=True)) as progress:
         task = progress.add_task(name, total=total, completed=total - left, told="")

@@ -1,4 +1,4 @@
-"""Judge pairs of which people prefer one, to measure a judge outside the study."""
+"""Read pairs of answers of which people prefer one; judging them measures a judge outside the study."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from coig.study.items import Question
 
 
 def read_yardstick(files: Sequence[Path]) -> list[Question]:
-    """Return the pairs of files as questions; their answers' arms are called `chosen` and `rejected`."""
+    """Return the pairs of files as questions with two answers, whose arms are called `chosen` and `rejected`.
+
+    Raises DataError for a row that is no such pair, for two pairs of one id, and for files without pairs.
+    """
     return [
         Question(str(one.id), one.lang, one.genre, one.prompt, {"chosen": one.chosen, "rejected": one.rejected})
         for one in read_preferences(files)

@@ -40,7 +40,7 @@ class Question(Generic[Model]):
     soft: str | None = None
 
     def messages(self, form: Form) -> list[Any]:
-        """Return the messages of the chat that ask for a reply in this form."""
+        """Return the system's and the user's message; the user's ends with how to reply in this form."""
         user = f"{self.user.strip()}\n\n{describe_form(form, self.reply, self.lang)}"
         return [{"role": "system", "content": self.system.strip()}, {"role": "user", "content": user}]
 
@@ -98,10 +98,11 @@ class Chat:
 
     @classmethod
     def open(cls, server: Server, settings: ChatSettings, trial: Question[Any], forms: Sequence[Form] = FORMS) -> Chat:
-        """Ask a trial question in one form after another, until a reply can be read, and open a chat in that form.
+        """Ask a trial question in one form after another until a reply can be read, and return a chat in that form.
 
-        If no reply can be read, the last form is taken. Log-probabilities are asked for unless the server refuses that.
-        Raises ConfigError if no server answers, or it refuses the question in every form.
+        If no reply can be read, the chat is in the last form that the server did not refuse. Log-probabilities are
+        asked for if the question has a `soft` field, unless the server refuses that. Raises ConfigError if no server
+        answers, or it refuses the question in every form.
         """
         chat, refused = None, ""
         with server.client() as client:
@@ -140,9 +141,11 @@ class Chat:
             ]
 
     async def _ask_one(self, client: openai.AsyncOpenAI, question: Question[Model]) -> Reply[Model]:
-        """Ask until a reply can be read, at most `attempts` times, each time with the problem of the last reply.
+        """Return the reply to a question, asked up to `attempts` times until one can be read.
 
-        Raises OpenAIError if the request fails.
+        A further attempt shows the model its last reply and the problem with it. If the server refuses the question, or
+        no reply can be read, the reply has a failure. Raises OpenAIError if a request fails in another way, ConfigError
+        if another model answers.
         """
         messages, usage, failure = question.messages(self.abilities.form), NONE, ""
         for attempt in range(self.settings.attempts):
@@ -181,7 +184,7 @@ class Chat:
 def _request(
     settings: ChatSettings, abilities: Abilities, question: Question[Any], messages: list[Any], attempt: int
 ) -> dict[str, Any]:
-    """Return the arguments of a request."""
+    """Return the arguments of a request for a chat completion; `attempt`, from 0, is added to the seed."""
     form = response_format(abilities.form, question.reply)
     soft = {"logprobs": True, "top_logprobs": LIKELIEST} if question.soft and abilities.log_probabilities else {}
     return {
@@ -196,7 +199,10 @@ def _request(
 
 
 def _text(told: Any) -> str:
-    """Return the text of a reply. Raises OpenAIError if it is no chat completion, or a refusal."""
+    """Return the text of a chat completion: the refusal if it is one, "" if there is no text.
+
+    Raises OpenAIError if `told` is no chat completion.
+    """
     choices = getattr(told, "choices", None) or [None]
     message = getattr(choices[0], "message", None)
     if refusal := getattr(message, "refusal", None):
@@ -213,7 +219,7 @@ def _tokens(told: Any) -> list[Token]:
 
 
 def _probabilities(told: Any, question: Question[Any]) -> dict[str, float]:
-    """Return the probabilities of the choices of the question's `soft` field; {} if they are not known."""
+    """Return {choice: probability} of the question's `soft` field; {} if it has none, or they are not known."""
     if question.soft is None:
         return {}
     annotation = question.reply.model_fields[question.soft].annotation
@@ -224,9 +230,10 @@ def _probabilities(told: Any, question: Question[Any]) -> dict[str, float]:
 def _try(
     client: openai.OpenAI, settings: ChatSettings, trial: Question[Any], abilities: Abilities
 ) -> tuple[Abilities, bool]:
-    """Ask a trial question; return what the server turned out to do, and whether its reply can be read.
+    """Ask a trial question once; return the abilities that the server has shown, and whether its reply can be read.
 
-    Raises OpenAIError or ValueError if the server refuses or fails.
+    `abilities` says in which form, and whether with log-probabilities, to ask. Raises OpenAIError or ValueError if the
+    server refuses or fails.
     """
     told = client.chat.completions.create(**_request(settings, abilities, trial, trial.messages(abilities.form), 0))
     text = _text(told)
@@ -241,6 +248,9 @@ def _try(
 
 
 def _is_final(error: Exception) -> bool:
-    """Tell whether a server that failed in this way fails in every form of a reply: without a key, or a model."""
+    """Tell whether a server that failed in this way would fail for every form of a reply.
+
+    That is so if the key, the permission or the model is missing, the rate is limited, or no HTTP status came back.
+    """
     refusals = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError, openai.RateLimitError)
     return isinstance(error, refusals) or not isinstance(error, openai.APIStatusError)

@@ -19,10 +19,10 @@ class Token(NamedTuple):
 
 
 def choice_probabilities(tokens: Sequence[Token], field: str, choices: Sequence[str]) -> dict[str, float]:
-    """Return the probability of each choice at the place where the field's value begins; they sum to 1.
+    """Return {choice: probability} at the place where the value of the reply's last `field: value` begins; sum 1.
 
-    A choice has the probability of all tokens by which it alone can begin. Returns {} if the field is not found, two
-    choices begin with the same letters, or the choices together have less than LEAST of the probability.
+    A choice has the probability of all tokens by which it, and no other choice, can begin. Returns {} if the field is
+    not found, or the choices together have less than LEAST of the probability, as when all begin with the same letters.
     """
     text = "".join(token.text for token in tokens)
     names = list(re.finditer(rf"{re.escape(field)}[\s\"'*_`]*[:：][\s\"'*_`]*", text, re.IGNORECASE))
@@ -37,7 +37,10 @@ def choice_probabilities(tokens: Sequence[Token], field: str, choices: Sequence[
 
 
 def _normalise(likeliest: Mapping[str, float], choices: Sequence[str]) -> dict[str, float]:
-    """Sum the probabilities of the tokens by which each choice begins, and divide them by their sum."""
+    """Return {choice: probability}: the sum over the tokens by which only this choice can begin, scaled to sum to 1.
+
+    Returns {} if the sum over all choices was below LEAST. `likeliest` has log-probabilities.
+    """
     sums = dict.fromkeys(choices, 0.0)
     for token, log_probability in likeliest.items():
         begun = [choice for choice in choices if _begins(token.lstrip(MARKS), choice)]
@@ -48,7 +51,10 @@ def _normalise(likeliest: Mapping[str, float], choices: Sequence[str]) -> dict[s
 
 
 def _begins(piece: str, choice: str) -> bool:
-    """Tell whether a token begins a choice: it is the choice's first letters, or the choice and then no letter."""
+    """Tell whether a token can begin a choice.
+
+    It is the choice's first letters, or the whole choice with no letter or digit after it. An empty token begins none.
+    """
     if not piece:
         return False
     rest = piece[len(choice) :]

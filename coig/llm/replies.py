@@ -39,7 +39,7 @@ class UnreadableError(ValueError):
 
 
 def describe_form(form: Form, schema: type[BaseModel], lang: str) -> str:
-    """Return the sentence of a prompt that says how to reply, with the choices of each field."""
+    """Return the part of a prompt that says how to reply: as lines or a JSON object, with the choices of each field."""
     fields = {name: _describe_field(about) for name, about in _properties(schema).items()}
     if form == "lines":
         return "\n".join([MARKED_LINES[lang], *(f"{name}: {choices}" for name, choices in fields.items())])
@@ -48,19 +48,20 @@ def describe_form(form: Form, schema: type[BaseModel], lang: str) -> str:
 
 
 def _describe_field(about: dict[str, Any]) -> str:
-    """Return a field's choices as `"A" | "B"`, or its type."""
+    """Return a field's choices as `"A" | "B"`, or its type as `<integer>` if it has no choices."""
     choices = _choices(about)
     return " | ".join(json.dumps(choice, ensure_ascii=False) for choice in choices) or f"<{about.get('type', 'text')}>"
 
 
 @lru_cache
 def _properties(schema: type[BaseModel]) -> dict[str, dict[str, Any]]:
-    """Return the JSON schema of each field, by the name that replies use."""
+    """Return {name that replies use: JSON schema} for each field of a reply; cached."""
     properties: dict[str, dict[str, Any]] = schema.model_json_schema()["properties"]
     return properties
 
 
 def _choices(about: dict[str, Any]) -> list[Any]:
+    """Return the choices in a field's JSON schema; [] if it is no field of choices."""
     return about["enum"] if "enum" in about else [about["const"]] if "const" in about else []
 
 
@@ -75,7 +76,9 @@ def response_format(form: Form, schema: type[BaseModel]) -> dict[str, Any] | Non
 
 
 def read_reply(text: str, schema: type[Model]) -> Model:
-    """Return what a reply says: its JSON object, else its marked lines. Reasoning in think tags is left out.
+    """Return a reply's text as an object of `schema`: from its JSON object, else from its lines `field: value`.
+
+    Reasoning in think tags is left out.
 
     Raises UnreadableError if nothing in it fits `schema`, or if it says two different things.
     """
@@ -93,7 +96,7 @@ def read_reply(text: str, schema: type[Model]) -> Model:
 
 
 def _validate(found: Iterable[dict[str, Any]], schema: type[Model]) -> tuple[list[Model], str]:
-    """Return the different replies among some objects, and what is wrong with the last one that is none."""
+    """Return the different objects that fit `schema`, and what is wrong with the last one that does not fit, or ""."""
     values: list[Model] = []
     problem = ""
     for one in found:
@@ -108,7 +111,7 @@ def _validate(found: Iterable[dict[str, Any]], schema: type[Model]) -> tuple[lis
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in a text, outermost ones only."""
+    """Yield the JSON objects in a text, not those inside another one."""
     decoder, at = json.JSONDecoder(), text.find("{")
     while at >= 0:
         try:
@@ -120,9 +123,9 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _marked_lines(text: str, schema: type[BaseModel]) -> dict[str, str]:
-    """Return field → value for lines `field: value`, without quotes and Markdown marks; {} if a field has two values.
+    """Return {field: value} from lines `field: value`, without quotes and Markdown marks around the value.
 
-    A field without a line is left out.
+    A field without a line is left out; if any field has two different values, {} is returned.
     """
     found: dict[str, str] = {}
     for name in _properties(schema):
@@ -135,7 +138,7 @@ def _marked_lines(text: str, schema: type[BaseModel]) -> dict[str, str]:
 
 
 def _with_choices(said: dict[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
-    """Return an object in which values that spell a choice in other letters (`tie`, `"2"`) are that choice."""
+    """Return a copy of `said` in which values that spell a choice otherwise (`TIE`, `"2"`) are that choice."""
     known = {
         name: {str(choice).casefold(): choice for choice in _choices(about)}
         for name, about in _properties(schema).items()

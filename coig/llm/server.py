@@ -24,7 +24,7 @@ Told = TypeVar("Told")
 
 @dataclass(frozen=True)
 class Server:
-    """A server's address, and how to ask it. The environment variable OPENAI_API_KEY gives its key if it needs one.
+    """A server's address, and how to send it requests. The environment variable OPENAI_API_KEY holds its key, if any.
 
     Attributes:
         node: the config node that sets these values, for messages.
@@ -43,18 +43,22 @@ class Server:
     retries: int
 
     def __post_init__(self) -> None:
+        """Raise ConfigError for numbers out of range."""
         if self.concurrency < 1 or self.timeout <= 0 or self.retries < 0:
             raise ConfigError(f"{self.node}: concurrency and timeout must be more than 0, retries at least 0")
 
     @contextmanager
     def client(self) -> Iterator[openai.OpenAI]:
-        """Open a client for a few short requests, which are not repeated."""
+        """Yield a client for a few short requests, which wait at most PATIENCE seconds and are not repeated."""
         timeout = min(self.timeout, PATIENCE)
         with openai.OpenAI(base_url=self.base_url, api_key=_key(), timeout=timeout, max_retries=0) as client:
             yield client
 
     def models(self, client: openai.OpenAI, remedy: str) -> dict[str, openai.types.Model]:
-        """Return the models that the server lists, by name. Raises ConfigError, which ends with `remedy`."""
+        """Return {name: model} of the models that the server lists.
+
+        Raises ConfigError, whose message ends with `remedy`, if no server of OpenAI's protocol answers.
+        """
         try:
             return {model.id: model for model in client.models.list()}
         except (openai.OpenAIError, ValueError, AttributeError) as error:
@@ -71,7 +75,8 @@ class Server:
         Args:
             ask: sends one request through the client and returns what it was told.
 
-        Raises ConfigError if nothing accepts connections at the address any more, or after `TOO_MANY` errors in a row.
+        An OpenAIError that `ask` raises is yielded, any other error is raised. Raises ConfigError if nothing accepts
+        connections at the address any more, or after `TOO_MANY` errors in a row; requests in flight are cancelled.
         """
         loop = asyncio.new_event_loop()
         client = openai.AsyncOpenAI(
@@ -117,17 +122,18 @@ class Server:
         return False
 
     def _error(self, problem: str) -> ConfigError:
-        """Return an error about the server that also says how to go on."""
+        """Return, not raise, an error about the server that also says how to go on."""
         said = f"{self.node}.base_url={self.base_url}: {problem}"
         return ConfigError(f"{said}, then run the same command again, which keeps what is there")
 
 
 def _key() -> str:
+    """Return the server's key from the environment, "none" if there is none."""
     return os.environ.get("OPENAI_API_KEY", "none")
 
 
 async def _caught(reply: Awaitable[Told]) -> Told | openai.OpenAIError:
-    """Return a reply, or the client's error. Raises any other error."""
+    """Return the awaited reply, or the OpenAIError that it raises. Raises any other error."""
     try:
         return await reply
     except openai.OpenAIError as error:
@@ -140,7 +146,7 @@ def _is_broken(reply: object) -> TypeGuard[openai.APIConnectionError]:
 
 
 def describe_failure(error: Exception) -> str:
-    """Describe an error of the client in at most 300 characters, with the server's reply or the cause."""
+    """Return an error as text of at most 300 characters: type, message, and the server's reply or else the cause."""
     said = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, openai.APIStatusError):
         said += f" {' '.join(error.response.text.split())}"

@@ -9,12 +9,13 @@ from coig.text.language import HAN
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens that a server has read and written."""
+    """The numbers of tokens that a model has read (`prompt`) and written (`reply`)."""
 
     prompt: int = 0
     reply: int = 0
 
     def __add__(self, other: Usage) -> Usage:
+        """Return a new usage with the sums of both."""
         return Usage(self.prompt + other.prompt, self.reply + other.reply)
 
 
@@ -29,7 +30,7 @@ class Prices:
     reply: float = 0.0
 
     def cost(self, usage: Usage) -> float:
-        """Return what the tokens cost."""
+        """Return what these tokens cost, in the currency of the prices."""
         return (usage.prompt * self.prompt + usage.reply * self.reply) / 1e6
 
 

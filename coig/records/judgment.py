@@ -75,7 +75,7 @@ class Judgment(Record):
 
     @property
     def counts(self) -> bool:
-        """Tell whether the judgment is evidence about the arms: no check of the rater, no abstention, no failure."""
+        """Tell whether the judgment is evidence about the arms: it is no check, no abstention and no failure."""
         return self.check is None and self.failure is None and self.kind != "abstention"
 
     def pairs(self) -> Iterator[tuple[str, str, float]]:
@@ -94,7 +94,11 @@ class Judgment(Record):
     @model_validator(mode="before")
     @classmethod
     def _check_value(cls, row: Any) -> Any:
-        """Check that `value` fits kind and arms, and normalise it. Raises ValueError."""
+        """Return a copy of the row with `value` checked and normalised for its kind, and an empty genre as None.
+
+        A row that is no dict is returned unchanged, the value of a failure is not checked. Raises ValueError if a key
+        is missing, or the kind is unknown, or the arms or the value do not fit it.
+        """
         if not isinstance(row, dict):
             return row
         if missing := [key for key in ("query_id", "rater") if key not in row]:
@@ -110,6 +114,7 @@ class Judgment(Record):
 
 
 def _check_arms(arms: Any) -> list[str]:
+    """Return the arms as a list. Raises ValueError unless they are different names, at least one."""
     if not isinstance(arms, list | tuple) or not arms or not all(isinstance(arm, str) and arm for arm in arms):
         raise ValueError("arms: must be a list of names")
     if twice := [arm for arm in arms if list(arms).count(arm) > 1]:
@@ -118,6 +123,7 @@ def _check_arms(arms: Any) -> list[str]:
 
 
 def _check_ranks(arms: list[str], value: Any) -> list[float]:
+    """Return the ranks as floats. Raises ValueError unless there are at least two arms, each with a rank from 1 on."""
     if len(arms) < 2:
         raise ValueError("arms: a ranking needs at least two")
     ranks = value if isinstance(value, list | tuple) else []
@@ -127,11 +133,13 @@ def _check_ranks(arms: list[str], value: Any) -> list[float]:
 
 
 def _check_placed(value: Any, placed: Any) -> None:
+    """Raise ValueError unless `placed` is None, or the number of ranks in the list `value` from 1 to `placed`."""
     if placed is not None and (not isinstance(value, list) or sum(rank <= placed for rank in value) != placed):
         raise ValueError(f"placed: must be the number of arms with a rank from 1 to {placed}, in a ranking")
 
 
 def _check_winner(arms: list[str], value: Any) -> str:
+    """Return the verdict on a pair unchanged. Raises ValueError unless there are two arms and it is one of WINNERS."""
     if len(arms) != 2:
         raise ValueError(f"arms: a verdict on a pair is about two, not {len(arms)}")
     if not isinstance(value, str) or value not in WINNERS:
@@ -140,6 +148,10 @@ def _check_winner(arms: list[str], value: Any) -> str:
 
 
 def _check_ratings(arms: list[str], value: Any) -> dict[str, float]:
+    """Return {dimension: rating}; a single number rates the overall preference.
+
+    Raises ValueError unless there is one arm, and at least one rating, all finite numbers.
+    """
     if len(arms) != 1:
         raise ValueError(f"arms: a rating is about one, not {len(arms)}")
     ratings = value if isinstance(value, dict) else {"overall preference": value}
@@ -152,6 +164,7 @@ def _check_ratings(arms: list[str], value: Any) -> dict[str, float]:
 
 
 def _check_reason(arms: list[str], value: Any) -> str:
+    """Return an abstention's reason unchanged. Raises ValueError unless it is a text that is not blank."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("value: an abstention needs its reason")
     return value
@@ -166,14 +179,16 @@ VALUES: dict[str, Callable[[list[str], Any], Any]] = {
 
 
 def _is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number, which true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_judgments(file: Path, study: str | None) -> Iterator[tuple[str, Judgment]]:
-    """Yield (`file:line`, judgment) for every row of a file that holds a judgment.
+    """Yield (`file:line`, judgment) for every row of a file, in any known shape, that holds a judgment.
 
-    Logs how many rows were changed while reading, and how. Raises DataError with place and remedy for a row that is no
-    judgment or is of another study; None as `study` allows any.
+    Skips rows whose judgment is null. After the last row, logs how many rows were changed while reading, and how.
+    Raises DataError with place and remedy for a row that is damaged, is no judgment or is of another study; None as
+    `study` allows any.
     """
     changes: Counter[str] = Counter()
     rows = 0

@@ -1,8 +1,8 @@
 """The database of people's judgments: its tables, and how to read it.
 
 It is `multirun/<study>/judgments.sqlite`, or a PostgreSQL database. `annotate.py` writes it, `evaluate.py` reads it. A
-task is a set of answers that a rater compares. What the rater says of it is an event. Events are only ever added, and a
-task's last one counts.
+task is a set of answers that a rater compares. What the rater says about a task is an event. Events are only ever
+added, and a task's last event counts.
 """
 
 from __future__ import annotations
@@ -116,15 +116,18 @@ def now() -> str:
 
 
 def log_act(connection: Connection, act: str, detail: str, *, unblinds: bool = False) -> None:
-    """Log what is done with the study; `unblinds` if somebody sees which arm is which."""
+    """Add to the table of acts what is done with the study; `unblinds` if somebody sees which arm is which."""
     connection.execute(insert(ACTS).values(at=now(), act=act, detail=detail, unblinds=unblinds))
 
 
 def read_database(connection: Connection, study: str, *, history: bool = False) -> list[Judgment]:
     """Return people's judgments in the order of their events, checks and abstentions included, with raters' names.
 
+    An event of ratings gives one judgment for each arm, any other event one.
+
     Args:
-        history: also return the judgments that a later one supersedes.
+        study: the study's name, which each judgment gets.
+        history: also return the judgments that a later one supersedes, and fill in `supersedes`.
     """
     sampled = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "sampled")).scalar()
     share = 1.0 if sampled is None else len(sampled["queries"]) / sampled["of"]
@@ -147,11 +150,12 @@ def read_database(connection: Connection, study: str, *, history: bool = False) 
 
 
 def _judgments_of_event(row: Row[Any], study: str, superseded: str | None, share: float) -> Iterator[Judgment]:
-    """Yield the judgments of an event: one, or one for each arm if it is about ratings.
+    """Yield the judgments of an event: one for each arm if its task asks for ratings, otherwise one.
 
     Args:
-        superseded: key of the event that this one takes back.
-        share: of the queries that were drawn to be judged.
+        row: an event with its task and the rater's name.
+        superseded: key of the event that this one takes back; None if there is none.
+        share: the share of queries that were drawn to be judged, 0–1.
     """
     arms: Sequence[str] = row.tasks_arms
     chance = share * (1.0 if row.tasks_probability is None else row.tasks_probability)
@@ -207,13 +211,13 @@ class Collected:
 
 
 def find_database(study: Path, url: str | None) -> Path | str | None:
-    """Return where a study's judgments are: at the given URL, or in the study's file; None if there is neither."""
+    """Return the URL unchanged if it is given, otherwise the study's database file; None if that does not exist."""
     file = study / DATABASE
     return url or (file if file.exists() else None)
 
 
 def judged_languages(place: Path | str) -> list[str]:
-    """Return the languages in which people have judged, without a look at what they said."""
+    """Return the languages in which people have judged or abstained, each once, without reading what they said."""
     database = open_database(place, TABLES)
     with database.reading() as connection:
         rows = connection.execute(select(TASKS.c.lang).join(EVENTS, EVENTS.c.task == TASKS.c.id).distinct()).all()
@@ -222,7 +226,10 @@ def judged_languages(place: Path | str) -> list[str]:
 
 
 def collect_from(place: Path | str, study: str) -> Collected | None:
-    """Return a study's judgments for its evaluation, and log that it was unblinded; None if nobody has judged."""
+    """Return a study's judgments for its evaluation, and add an act to the database: that it was unblinded.
+
+    Returns None, and adds nothing, if nobody has judged; None too if the database has no settings of checks.
+    """
     database = open_database(place, TABLES)
     with database.writing() as connection:
         judgments = read_database(connection, study)

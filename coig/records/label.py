@@ -17,12 +17,14 @@ BEHAVIOURS: tuple[Behaviour, ...] = get_args(Behaviour)  # in the order in which
 
 
 def _name(value: Any, info: ValidationInfo) -> str:
+    """Return a name without white space around it. Raises ValueError unless it is a printable text, not blank."""
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ValueError(f"{info.field_name}: {value!r} is no name; write a text")
     return value.strip()
 
 
 def _step(value: Any) -> int:
+    """Return a step's number, also from a text of digits. Raises ValueError unless it is a whole number from 0 on."""
     if isinstance(value, str) and value.strip().isdecimal():  # a cell of a table
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -31,6 +33,7 @@ def _step(value: Any) -> int:
 
 
 def _behaviour(value: Any) -> Any:
+    """Return a behaviour unchanged. Raises ValueError, with the most similar one, if it is none of BEHAVIOURS."""
     if value not in BEHAVIOURS:
         raise ValueError(f"label: {value!r} is no behaviour" + suggestion(str(value), list(BEHAVIOURS)))
     return value
@@ -53,6 +56,7 @@ class Label(Record):
     @model_validator(mode="before")
     @classmethod
     def _has_all_keys(cls, row: Any) -> Any:
+        """Return the row unchanged. Raises ValueError that names the first key of NEEDED that a dict lacks."""
         if isinstance(row, dict) and (missing := [key for key in NEEDED if key not in row]):
             lacks = f" without {missing[0]}" if row else ""
             raise ValueError(f"is no label{lacks}; write {{{', '.join(NEEDED)}}}")

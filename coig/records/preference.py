@@ -23,8 +23,8 @@ TEXTS = ("text", "response", "content", "answer")  # keys under which an answer'
 class Preference(Record):
     """A prompt with the answer that people chose and the one that they rejected.
 
-    An answer is a text, an object with the text under a key of TEXTS, or a chat, whose last message it is. A missing
-    language is that of the prompt.
+    In a row, an answer may be a text, an object with the text under a key of TEXTS, or a chat, whose last message is
+    the answer. A missing language is seen by the prompt's script.
     """
 
     id: Text | None = None
@@ -37,7 +37,10 @@ class Preference(Record):
     @model_validator(mode="before")
     @classmethod
     def _convert(cls, row: Any) -> Any:
-        """Bring a row into our shape. Raises ValueError if it has no pair."""
+        """Return a copy of a row with our names, answers as texts and a language.
+
+        Raises ValueError if prompt, chosen or rejected is missing.
+        """
         row = dict(row)
         for name, others in NAMES.items():
             row[name] = next((row[other] for other in others if row.get(other)), None)
@@ -50,7 +53,10 @@ class Preference(Record):
 
 
 def _text(value: Any) -> Any:
-    """Return the text of an answer: of a text itself, an object, or the last message of a chat."""
+    """Return the text of an answer or prompt: of an object the one under a key of TEXTS, of a chat its last message's.
+
+    Returns None for an object without text, and any other value unchanged.
+    """
     if isinstance(value, list):
         value = value[-1] if value else ""
     if isinstance(value, dict):
@@ -59,14 +65,14 @@ def _text(value: Any) -> Any:
 
 
 def _language(prompt: str) -> str:
-    """Return `zh` if most of a prompt is Chinese, else `en`."""
+    """Return `zh` if a prompt is at least half Chinese, with a Latin word as HAN_PER_WORD characters, else `en`."""
     return "zh" if len(HAN.findall(prompt)) >= HAN_PER_WORD * max(1, len(LATIN_WORD.findall(prompt))) else "en"
 
 
 def read_preferences(files: Sequence[Path]) -> list[Preference]:
-    """Return the pairs of files; one without an id is named after its file and row.
+    """Return the pairs of files; a pair without an id gets one of its file's name and its row's number, from 1.
 
-    Raises DataError that names the first row that is no such pair, or the second of one id.
+    Raises DataError for a row that is no such pair, for the second pair of one id, and if there are no pairs.
     """
     found: dict[str, Preference] = {}
     for file in files:

@@ -1,4 +1,4 @@
-"""Plant defects in answers that any careful reader sees, to check raters, people or models."""
+"""Plant defects that any careful reader sees in answers, to check whether raters, people or models, notice them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ Defect = Literal["shuffled", "halved", "repeated_text", "cut_off"]
 
 
 def can_be_damaged(text: str) -> bool:
-    """Tell whether an answer is long enough for a planted defect."""
+    """Tell whether an answer is long enough for a planted defect: at least FEWEST sentences."""
     return len(SENTENCE.findall(text)) >= FEWEST
 
 
 def damage(defect: Defect, text: str, *seed: object) -> str:
-    """Return a text with a defect.
+    """Return a copy of a text with a defect.
 
-    shuffled: its sentences are in another order. halved: its second half is cut off. repeated_text: one passage stands
-    there three times. cut_off: it ends in the middle of its last sentence.
+    shuffled: its sentences are in another order, which `seed` decides. halved: the second half of its sentences and the
+    end of the first half's last sentence are cut off. repeated_text: a passage from its middle stands there three
+    times. cut_off: it ends in the middle of its last sentence.
     """
     sentences = SENTENCE.findall(text)
     half = len(sentences) // 2

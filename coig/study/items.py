@@ -1,4 +1,4 @@
-"""What is to be judged: the items that a protocol makes of queries and their answers."""
+"""Make the items that are judged, sets of answers to one query, from queries, their answers and a protocol."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Question:
 
     @property
     def stratum(self) -> tuple[str, str | None]:
-        """Language and genre, over which queries are spread."""
+        """Return (language, genre), over whose values samples and pairs of queries are spread evenly."""
         return self.lang, self.genre
 
     def characters(self, arms: Iterable[str]) -> int:
-        """Return how many characters a reader of the prompt and these arms' answers reads."""
+        """Return the number of characters of the prompt and these arms' answers together."""
         return len(self.prompt) + sum(len(self.answers[arm]) for arm in arms)
 
     def hashes(self, arms: Iterable[str]) -> dict[str, str]:
-        """Return the sha256 of each arm's answer, so that other answers of the same arm are recognized."""
+        """Return {arm: sha256 of its answer in hexadecimal}, by which a changed answer is recognized."""
         return {arm: hashlib.sha256(self.answers[arm].encode()).hexdigest() for arm in arms}
 
 
@@ -49,12 +49,14 @@ class Item:
 
     @cached_property
     def key(self) -> str:
-        """The item's key in the database."""
+        """Return the item's key in the database: the query's id and the arms as JSON."""
         return json.dumps([self.question.query_id, *self.arms], ensure_ascii=False)
 
 
 def collect_questions(answers: Iterable[Answer], arms: Sequence[str]) -> tuple[list[Question], list[str]]:
-    """Return the queries that at least two arms have answered, and the ids of the others.
+    """Return the queries that at least two of the arms have answered, and the ids of those that only one has answered.
+
+    If an arm has several answers to a query, the last one is taken.
 
     Args:
         arms: the arms' names in the study's order; answers of others are left out.
@@ -72,10 +74,10 @@ def collect_questions(answers: Iterable[Answer], arms: Sequence[str]) -> tuple[l
 
 
 def make_items(questions: Sequence[Question], protocol: Protocol, seed: int) -> list[Item]:
-    """Return the items of a study: one per query, or one per judged pair of each query.
+    """Return the items of a study: one for each query with all its answers, or one for each judged pair of its answers.
 
     If a query has more pairs than `protocol.pairs_per_query`, the pairs are dealt out in turn to the queries, language
-    by language and genre by genre. So each pair is judged equally often ± 1, and each arm is in equally many pairs.
+    by language and genre by genre. So over the queries with the same arms each pair is judged equally often ± 1.
     """
     if protocol.kind != "pairs":
         return [Item(question, tuple(question.answers)) for question in questions]
@@ -97,7 +99,10 @@ def make_items(questions: Sequence[Question], protocol: Protocol, seed: int) -> 
 
 
 def _round_robin(arms: Sequence[str]) -> list[tuple[str, str]]:
-    """Return all pairs, in rounds in which each arm has one pair (the circle method of tournaments)."""
+    """Return all pairs of arms, round after round; in a round no arm is in two pairs.
+
+    This is the circle method of tournaments. If the number of arms is odd, one arm pauses in each round.
+    """
     circle: list[str | None] = [*arms] if len(arms) % 2 == 0 else [*arms, None]
     pairs = []
     for _ in range(len(circle) - 1):

@@ -1,6 +1,6 @@
 """Summarize how people have judged: raters, time, checks, agreement, position, abstentions, detectable differences.
 
-The leader's page shows it while people judge, the report afterwards.
+The leader's page shows these summaries while people judge, the report afterwards.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RaterSummary:
 class Findable:
     """The smallest differences of a win rate from one half that verdicts can find with 80 % power.
 
-    now: with the verdicts that there are.
+    `now` is the difference that the verdicts so far can find; the fields after it say what more verdicts could find.
     """
 
     queries: int
@@ -61,7 +61,9 @@ class Findable:
 
 
 def summarize_rater(rater: str, judgments: Iterable[Judgment], least: int, flag_below: float) -> RaterSummary:
-    """Summarize one rater's judgments.
+    """Return a summary of one rater's judgments.
+
+    The ratings of all answers to one query count as one judgment.
 
     Args:
         judgments: of all raters.
@@ -130,7 +132,10 @@ def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
 
 
 def _estimate(value: float, drawn: Floats, clusters: int) -> Estimate:
-    """Return `value` with the percentile interval of its resamples `drawn`, (R,); without one below FEWEST clusters."""
+    """Return `value` with the 95 % percentile interval of its R resamples `drawn`, shape (R,).
+
+    There is no interval below FEWEST clusters, which are the queries that were resampled.
+    """
     [low], [high] = percentile_interval(drawn[:, None])
     return Estimate(value, float(low), float(high)) if clusters >= FEWEST else Estimate(value, None, None)
 

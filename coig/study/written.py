@@ -28,9 +28,9 @@ class Written:
     answers: list[Answer]
 
     def questions(self) -> list[Question]:
-        """Return the queries that at least two arms have answered, and log which are left out.
+        """Return the queries that at least two arms have answered, with their answers; log how many are left out.
 
-        Raises ConfigError if there is none.
+        Raises ConfigError if there is no such query.
         """
         questions, alone = collect_questions(self.answers, self.arms)
         if alone:
@@ -43,15 +43,15 @@ class Written:
 def read_written(
     study: str | None, arms: Sequence[str] | None, queries: Sequence[str], files: Sequence[str] = ()
 ) -> Written:
-    """Read the answers of a study.
+    """Read the answers of a study's trained arms, or those in files; log which arms are not trained and left out.
 
     Args:
         study: its name; None is the study that was trained last.
         arms: names of the arms to read; None for every trained arm.
         queries: names of the answered files of queries.
-        files: files or patterns of the authors' answers, which replace those of trained arms.
+        files: files or patterns of the authors' answers, which are read instead; the study's folder is then made.
 
-    Raises ConfigError if arms or answers are missing.
+    Raises ConfigError if arms or answers are missing, or if `study` is None although `files` are given.
     """
     if files:
         return _read_authors(study, arms, files)
@@ -64,7 +64,10 @@ def read_written(
 
 
 def _read_authors(study: str | None, arms: Sequence[str] | None, files: Sequence[str]) -> Written:
-    """Read files of the authors' answers, and make the study's folder if it is missing."""
+    """Read files of the authors' answers, and make the study's folder if it is missing.
+
+    Raises ConfigError if `study` is None, or one of `arms` has no answers.
+    """
     if study is None:
         raise ConfigError("study: not set; name the study that these answers are, such as study=authors")
     answers = read_authors_answers(files_of(files))

@@ -23,16 +23,22 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 def make_app(routes: Sequence[BaseRoute], pages: Pages) -> ASGIApp:
-    """Make an app of these routes, with static files and `/health`, which tells that the server is there."""
+    """Return an app that serves a stage's routes, the static files of its pages, and `/health`, which answers `ok`.
+
+    Every request passes `Safe`. A refused request, a bad link (403) and any error (500) are answered by an error page.
+    """
 
     async def refuse(request: Request, error: Exception) -> Response:
+        """Return the error page of an HTTPException."""
         assert isinstance(error, HTTPException)
         return pages.show_error(request, error.status_code, error.detail)
 
     async def refuse_link(request: Request, _: Exception) -> Response:
+        """Return the error page of a bad link."""
         return pages.show_error(request, 403, "")
 
     async def apologize(request: Request, _: Exception) -> Response:
+        """Return the error page of any other error, without its message."""
         return pages.show_error(request, 500, "")
 
     shared = [
@@ -48,9 +54,10 @@ def make_app(routes: Sequence[BaseRoute], pages: Pages) -> ASGIApp:
 
 
 async def receive(request: Request, links: Links, model: type[Parsed]) -> Parsed:
-    """Return the JSON body of a request to change something.
+    """Return the JSON body of a request to change something, validated as `model`.
 
-    Raises HTTPException: 403 unless a page that was served for this link sent it, 415 and 422 for another body.
+    Raises HTTPException: 403 unless a page that was served for the link in the path sent it, 415 if its content type is
+    not JSON, 422 if it does not fit `model`.
     """
     check_csrf(request, links, request.headers.get("x-csrf"))
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
@@ -64,7 +71,10 @@ async def receive(request: Request, links: Links, model: type[Parsed]) -> Parsed
 
 
 def check_csrf(request: Request, links: Links, given: str | None) -> None:
-    """Raise HTTPException 403 unless a page that was served for this link sent the request."""
+    """Raise HTTPException 403 unless a page that was served for the link in the path sent the request.
+
+    `given` is the proof of this that the request holds, see `Links.csrf`.
+    """
     foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     if foreign or not links.is_csrf(request.path_params["token"], given):
         raise HTTPException(403, "was not sent by this page; load it again")

@@ -35,7 +35,7 @@ class Database:
 
     @property
     def name(self) -> str:
-        """The database's URL without its password, for messages."""
+        """Return the database's URL without its password, for messages."""
         return self.engine.url.render_as_string(hide_password=True)
 
     @contextmanager
@@ -48,7 +48,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield the only connection that may write; commit when the block ends, roll back if it raises."""
+        """Wait until no one else writes, and yield a connection; commit when the block ends, roll back if it raises."""
         with self._turn, self.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
             yield connection
 
@@ -58,7 +58,7 @@ class Database:
 
 
 def open_database(place: Path | str, tables: MetaData) -> Database:
-    """Open a database and create the tables that it lacks.
+    """Open a database, make its file if it is missing, and create the tables that it lacks.
 
     Args:
         place: the file of a SQLite database, or the URL of a PostgreSQL one, such as `postgresql+psycopg://host/name`.
@@ -105,6 +105,6 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    """Let a transaction that writes wait for its turn."""
+    """Let a transaction that writes wait until no other one writes; do nothing for one that reads."""
     if connection.get_execution_options().get(WRITES):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")

@@ -24,5 +24,5 @@ def language_of_request(request: Request) -> str:
 
 @cache
 def read_texts(file: Path, lang: str) -> dict[str, str]:
-    """Return the texts of a page in one language, from a JSON file of {name: {zh, en}}."""
+    """Return {name: text} of a page in one language, from a JSON file of {name: {zh, en}}, which is read only once."""
     return {name: text[lang] for name, text in json.loads(file.read_text(encoding="utf-8")).items()}

@@ -22,19 +22,20 @@ class BadLinkError(Exception):
 class Links:
     """Make and read the links of one study.
 
-    A link of one kind is no link of another. It holds its subject and the time at which it was made, both readable.
+    A link of one kind is no link of another. It holds its subject and the time at which it was made; anybody can read
+    both, but not change them.
     """
 
     def __init__(self, key: str, days: int) -> None:
-        """Sign with a secret key; links are valid for so many days."""
+        """Take the secret key that signs, and the days for which a link is valid."""
         self._key, self._days = key, days
 
     def sign(self, kind: str, subject: str) -> str:
-        """Return a link's token."""
+        """Return the token of a link of a kind, such as `rater`, for a subject, such as a rater's code."""
         return self._serializer(kind).dumps(subject)
 
     def read(self, kind: str, token: str) -> str:
-        """Return the subject of a token. Raises BadLinkError."""
+        """Return the subject of a token. Raises BadLinkError if it is forged, expired or of another kind."""
         try:
             subject = self._serializer(kind).loads(token, max_age=self._days * DAY)
         except BadSignature:
@@ -42,21 +43,22 @@ class Links:
         return str(subject)
 
     def csrf(self, token: str) -> str:
-        """Return what a page proves with that it was served for this token; only pages of this origin can read it."""
+        """Return 32 hex digits, put into a page, by which its requests prove that it was served for this token."""
         return hmac.new(self._key.encode(), b"csrf" + token.encode(), hashlib.sha256).hexdigest()[:32]
 
     def is_csrf(self, token: str, given: str | None) -> bool:
-        """Tell whether `given` is the proof of a page for this token."""
+        """Tell whether `given` is what `csrf` returns for this token; None is not."""
         return given is not None and hmac.compare_digest(self.csrf(token).encode(), given.encode())
 
     def _serializer(self, kind: str) -> URLSafeTimedSerializer:
+        """Return the object that signs and reads links of one kind."""
         return URLSafeTimedSerializer(self._key, salt=f"coig {kind}", signer_kwargs={"digest_method": hashlib.sha256})
 
 
 def read_key(file: Path) -> str:
-    """Return the secret key in a file; make one, readable by its owner only, if there is no file.
+    """Return the secret key in a file; if there is no file, write one with a new key, readable by its owner only.
 
-    Raises ConfigError if the file holds no key.
+    Raises ConfigError if the file holds fewer than 32 characters.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

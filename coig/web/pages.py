@@ -31,7 +31,7 @@ class Pages:
     """The templates, texts, scripts and styles of a stage's pages, and those that all stages share."""
 
     def __init__(self, folder: Path) -> None:
-        """Load what is in a stage's folder and in the shared one."""
+        """Read the scripts, styles and pictures of a stage's folder and the shared one, but not yet the templates."""
         self._folders = folder, SHARED
         files = sorted(file for one in self._folders for file in one.iterdir() if file.suffix in TYPES)
         self._static = {file.name: file.read_bytes() for file in files}
@@ -46,7 +46,7 @@ class Pages:
         self._environment.filters["script"] = to_script
 
     def texts(self, name: str, lang: str) -> dict[str, str]:
-        """Return the texts of a page in one language, with those of all pages."""
+        """Return {name: text} in one language: the texts of a page, and those that all pages share."""
         (file,) = (folder / f"{name}.json" for folder in self._folders if (folder / f"{name}.json").exists())
         return read_texts(SHARED / "page.json", lang) | read_texts(file, lang)
 
@@ -60,10 +60,11 @@ class Pages:
         state: dict[str, Any] | None = None,
         **variables: Any,
     ) -> Response:
-        """Render a page in the language of the request. No cache may keep it.
+        """Return the page `name` as HTML in the language of the request. No cache may keep it.
 
         Args:
-            state: what the page's scripts need; they get the texts too.
+            status: the HTTP status of the answer.
+            state: what the page's scripts need; the texts are added to it.
             variables: what the template needs.
         """
         lang = language_of_request(request)
@@ -81,21 +82,27 @@ class Pages:
         return HTMLResponse(page, status, headers={"Cache-Control": "no-store"})
 
     def _find_modules(self, name: str) -> list[str]:
-        """Return a script and all that it imports, so that a browser can load them at once; [] if there is none."""
+        """Return the names of a script and of all that it imports, also indirectly; [] if there is no such script."""
         found = [name] if name in self._static else []
         for module in found:  # which grows
             found += [one for one in IMPORT.findall(self._static[module].decode()) if one not in found]
         return found
 
     def show_error(self, request: Request, status: int, detail: str) -> Response:
-        """Answer a request that is refused: in JSON if a page's script made it, otherwise by a page."""
+        """Return the answer to a request that is refused: JSON {error: message} to a POST, otherwise the error page.
+
+        The message is `detail` or, if that is "", the text for the HTTP status.
+        """
         texts = self.texts("error", language_of_request(request))
         if request.method == "POST":
             return JSONResponse({"error": detail or texts.get(str(status), texts["else"])}, status)
         return self.render(request, "error", status=status, code=str(status), detail=detail)
 
     def serve_static(self, request: Request) -> Response:
-        """Serve a script, style or picture; its address holds the version of all, so browsers may keep it."""
+        """Return a script, style or picture; browsers may keep it, as its address holds the version of all of them.
+
+        Raises HTTPException 404 for an unknown name or another version.
+        """
         name = request.path_params["name"]
         if name not in self._static or request.path_params["version"] != self.version:
             raise HTTPException(404, "")
@@ -104,7 +111,10 @@ class Pages:
 
 
 def render_markdown(text: str, *, plain: bool = False) -> Markup:
-    """Render Markdown as HTML; HTML in it is shown as text, and images as their address. `plain` leaves out links."""
+    """Return Markdown as HTML. HTML tags in it are shown as text; images are never loaded, only linked.
+
+    With `plain`, links and images stay as they are written.
+    """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     if plain:
         parser.disable(["link", "autolink", "reference"])
@@ -112,7 +122,7 @@ def render_markdown(text: str, *, plain: bool = False) -> Markup:
 
 
 def to_script(value: Any) -> Markup:
-    """Return JSON for a <script> element, escaped so that no text in it can end the element."""
+    """Return a value as JSON for a <script> element, escaped so that no text in it can end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for character, escape in ESCAPES.items():
         text = text.replace(character, escape)

@@ -1,4 +1,4 @@
-"""Make every answer of an app safe: strict headers, small bodies, no more requests than a person makes."""
+"""Make an app safe: strict headers in answers, and limits on the size and the number of requests."""
 
 from __future__ import annotations
 
@@ -26,17 +26,22 @@ class Safe:
     """An app around another one: it adds headers, refuses large bodies, and limits the requests of each link."""
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request, int, str], Response]) -> None:
-        """Wrap an app. `refuse(request, status, detail)` makes the answer to a request that is not let through."""
+        """Wrap an app. `refuse(request, status, detail)` returns the answer to a request that is not let through."""
         self.app, self.refuse = app, refuse
         self._allowances: dict[str, tuple[float, float]] = {}  # first parts of a path → requests left, at what time
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Pass one request on to the app, and add HEADERS to the answer.
+
+        Instead, refuse it with 429 if its link makes too many requests, or with 413 if its body is too large. What is
+        not HTTP is passed on unchanged.
+        """
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
         async def send_safely(message: Message) -> None:
+            """Send a part of the answer, with HEADERS added where it begins."""
             if message["type"] == "http.response.start":
                 message = {**message, "headers": _add_headers(message["headers"])}
             await send(message)
@@ -52,7 +57,10 @@ class Safe:
             await self.app(scope, _replay(body, receive), send_safely)
 
     def _is_too_often(self, path: str) -> bool:
-        """Count a request, and tell whether its link makes too many."""
+        """Count a request, and tell whether its link, the first two parts of the path, makes too many.
+
+        Static files and paths of one part are never too many, and are not counted.
+        """
         parts = path.split("/")
         if len(parts) < 3 or parts[1] == "static":
             return False
@@ -66,7 +74,7 @@ class Safe:
 
 
 def _add_headers(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return an answer's headers with those of safety; no cache may keep it unless it says otherwise."""
+    """Return an answer's headers followed by HEADERS, and by `no-store` if the answer has no Cache-Control."""
     safe = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
     if not any(name == b"cache-control" for name, _ in headers):
         safe.append((b"cache-control", b"no-store"))
@@ -86,10 +94,11 @@ async def _read_body(receive: Receive) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body, which was read already, and then what `receive` gives."""
+    """Return a function like `receive` that first returns the whole body, which was read already."""
     read: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
+        """Return the body at the first call, and what `receive` returns at later ones."""
         return read.pop() if read else await receive()
 
     return replay

@@ -13,7 +13,10 @@ EVERYWHERE = ("0.0.0.0", "::", "")  # hosts that mean all of this machine's addr
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Bind an address; port 0 is any free one. Raises ConfigError if it is taken or not ours."""
+    """Return a socket that listens at an address; port 0 is any free port.
+
+    Raises ConfigError if the address is taken or is not this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -22,7 +25,10 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def address_of(bound: socket.socket, base_url: str | None) -> str:
-    """Return the address that people see, without a slash at its end: `base_url`, or where the page is bound."""
+    """Return the address that people open, without a slash at its end: `base_url` or, if not set, the socket's.
+
+    If the socket listens at all addresses of this machine, it is the one in its network.
+    """
     if base_url:
         return base_url.rstrip("/")
     host, port = bound.getsockname()[:2]
@@ -31,7 +37,10 @@ def address_of(bound: socket.socket, base_url: str | None) -> str:
 
 
 def _find_own_address() -> str:
-    """Return this machine's address in its network, from which it would send to others; nothing is sent."""
+    """Return the IPv4 address from which this machine would send to others, 127.0.0.1 without a network.
+
+    Nothing is sent.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # an address that is reserved for documentation
@@ -41,7 +50,7 @@ def _find_own_address() -> str:
 
 
 def make_process(app: ASGIApp) -> uvicorn.Server:
-    """Return what serves the app. It logs no requests, for their addresses are keys."""
+    """Return a server for the app, not yet running. It logs no requests, for their addresses are keys."""
     settings = uvicorn.Config(
         app,
         access_log=False,

@@ -61,7 +61,7 @@ class RuleJudge:
         return NONE
 
     def opinions(self, cases: Iterable[tuple[Key, Case]]) -> Iterator[list[tuple[Key, Opinion]]]:
-        """Yield lists of BATCH (key, opinion) pairs in the order of the cases; the last one is shorter, or empty."""
+        """Yield lists of BATCH (key, opinion) pairs in the order of the cases; the last one may be shorter."""
         batch = []
         for key, case in cases:
             scores = [self._score(text, case.lang) for text in case.texts]
@@ -69,7 +69,8 @@ class RuleJudge:
             if len(batch) == BATCH:
                 yield batch
                 batch = []
-        yield batch
+        if batch:
+            yield batch
 
     def score(self, text: str, lang: str) -> float:
         """Return the score of an answer to a query in `lang`, as the module defines it; higher is better."""

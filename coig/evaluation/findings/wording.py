@@ -88,8 +88,8 @@ def _summarize(question: Question, by_contrast: Sequence[Sequence[ContrastRow]],
 
 
 def _count_comparisons(count: int) -> str:
-    """Return "0 comparison", "1 comparison", "2 comparisons" and so on."""
-    return f"{count} comparison{'s' if count > 1 else ''}"
+    """Return "0 comparisons", "1 comparison", "2 comparisons" and so on."""
+    return f"{count} comparison{'' if count == 1 else 's'}"
 
 
 def _describe_contrast(rows: Sequence[ContrastRow]) -> str:

@@ -49,14 +49,13 @@ def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster
     ordered = sorted(answers, key=lambda pair: (LANGUAGES.index(pair[1].lang), place[pair[1].arm], pair[1].query_id))
     measured = measure_texts([answer.answer for _, answer in ordered])
     rows = [_make_row(answer, queries, found) for (queries, answer), found in zip(ordered, measured, strict=True)]
-    return with_contamination(pl.DataFrame(rows, schema_overrides=SCHEMA)).select(list(SCHEMA))
+    return _with_contamination(pl.DataFrame(rows, schema_overrides=SCHEMA)).select(list(SCHEMA))
 
 
-def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
+def _with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
     """Add the columns of language and contamination to a frame with `answer` and `lang`.
 
-    These are zh_share, language, contaminated, contaminated_any, foreign_characters and foreign_position (see SCHEMA),
-    and the auxiliary counts han, latin and begins.
+    These are zh_share, language, contaminated, contaminated_any, foreign_characters and foreign_position (see SCHEMA).
     """
     text, chinese = pl.col("answer"), pl.col("lang") == "zh"
     before_latin, before_han = (f"(?s)^([^{letters}]*)" for letters in (LATIN_LETTERS, HAN_LETTERS))
@@ -76,11 +75,11 @@ def with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
         contaminated_any=contaminated | mixed,
         foreign_characters=pl.when(letters > 0).then(foreign / letters),
         foreign_position=pl.when(contaminated | mixed).then(pl.col("begins") / text.str.len_chars()),
-    )
+    ).drop("han", "latin", "begins")
 
 
 def _make_row(answer: Answer, queries: str | None, measured: Measures) -> dict[str, Any]:
-    """Return the columns of SCHEMA for one answer, without those that `with_contamination` adds."""
+    """Return the columns of SCHEMA for one answer, without those that `_with_contamination` adds."""
     return {
         **{key: getattr(answer, key) for key in ("arm", "lang", "genre", "query_id", "query", "reasoning", "answer")},
         "queries": queries,

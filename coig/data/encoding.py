@@ -75,7 +75,7 @@ class Encoder:
 
     @property
     def settings(self) -> list[Any]:
-        """Everything besides the examples that the ids depend on, as JSON types, for the cache's key."""
+        """Return everything besides the examples that the ids depend on, as JSON types, for the cache's key."""
         return [
             self._backend.to_str(),
             {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()},
@@ -89,7 +89,7 @@ class Encoder:
         ]
 
     def opening(self, *, with_reasoning: bool = True) -> str:
-        """Return the opened think block that a prompt ends with and the completion continues; empty if it has none."""
+        """Return the open think block that a prompt ends with and the completion continues; empty if there is none."""
         return self.template.thinking if with_reasoning and self.template.leaves_thinking_open else ""
 
     def prompt_ids(self, prompt: str, system: str | None = None, *, with_reasoning: bool = True) -> list[int]:
@@ -123,7 +123,10 @@ class Encoder:
         return encoded
 
     def _prompt_of(self, example: Example, with_reasoning: bool) -> list[str]:
-        """Return the pieces of an example's prompt, none for a document. Raises ExampleError."""
+        """Return the pieces of an example's prompt, none for a document.
+
+        Raises ExampleError if the chat template refuses or omits a text.
+        """
         if example.is_document:
             return []
         try:
@@ -132,7 +135,10 @@ class Encoder:
             raise ExampleError(example, problem) from None
 
     def _prompt_pieces(self, prompt: str, system: str | None, *, with_reasoning: bool) -> list[str]:
-        """Render a prompt, and return it in pieces to be tokenized separately, cut inside spelled control tokens."""
+        """Render a prompt, and return it in pieces to be tokenized separately, cut inside spelled control tokens.
+
+        Raises ConfigError if the chat template refuses or omits a text.
+        """
         system = system or self.system_prompt
         mark = _unused_character(prompt + (system or ""))
         system = self._mark_cuts(system, mark) if system else None

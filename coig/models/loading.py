@@ -67,14 +67,14 @@ def empty_model(model: Model) -> Any:
 
 
 def _config_of(model: Model) -> tuple[Any, dict[str, Any]]:
-    """Return a model's transformers config, and the arguments of `from_pretrained` that chose it."""
+    """Load a model's transformers config; return it, and the keyword arguments that `from_pretrained` needs as well."""
     options = {"revision": model.revision, "trust_remote_code": False}
     return AutoConfig.from_pretrained(location(model.path), **options), options
 
 
 @contextmanager
 def _named(model: Model) -> Iterator[None]:
-    """Turn the block's error of a model that cannot be loaded into a ConfigError that names `model.path`."""
+    """Turn an error of the block, which loads a model, into a ConfigError that names `model.path`."""
     try:
         yield
     except SafetensorError as error:
@@ -98,9 +98,10 @@ def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:
 
 
 def _unsupported(lm: Any) -> str | None:
-    """Return why the model is not supported, or None.
+    """Return why the model is not supported, as the end of a sentence; None if it is. Leave it in evaluation mode.
 
-    Compares its logits on two packed documents with those of the library on each document alone.
+    Compares its logits on two packed documents with those of transformers' eager attention on each document alone.
+    Raises whatever a model raises that cannot attend to packed documents.
     """
     head = lm.get_output_embeddings()
     if type(head) is not nn.Linear or head.bias is not None:

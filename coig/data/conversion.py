@@ -118,7 +118,8 @@ class _UniqueIds:
 def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> tuple[Row, bool]:
     """Return a source's row as a row of the parquet file, and whether its answer held a think block.
 
-    The returned row has the columns of `SCHEMA` except `place` and `script_share`. Raises ValueError with the reason if the row cannot be used.
+    The returned row has the columns of `SCHEMA` except `place` and `script_share`. Raises ValueError with the reason if
+    the row cannot be used.
     """
     if isinstance(row, Damaged):
         raise ValueError(row.reason)

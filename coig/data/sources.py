@@ -32,7 +32,7 @@ def local(row: Row) -> Row:
 
 
 def ours(row: Row) -> Row:
-    """Return the fields of a row that has this project's names. Raises ValueError if `prompt` or `answer` is missing."""
+    """Return the fields of a row that has this project's names. Raises ValueError without `prompt` and `answer`."""
     _refuse_unread(row)
     return _renamed(row, **{name: name for name in FIELDS if name in row or name in ("prompt", "answer")})
 

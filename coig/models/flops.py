@@ -53,7 +53,7 @@ class TrainingFlops:
 
     @property
     def attention_cost(self) -> float:
-        """Return attention's FLOPs per squared token over the decoder's FLOPs per token; `coig.data.packing` uses it."""
+        """Return attention's FLOPs per squared token divided by the decoder's FLOPs per token, for `packing.layout`."""
         return self.per_square / self.per_token
 
     def of(self, lengths: Sequence[int], supervised_tokens: int) -> int:

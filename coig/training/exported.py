@@ -63,7 +63,7 @@ def measure_export(
 
 
 def _loss(model: Model, config: TrainConfig, validation: Sequence[Encoded], plan: MemoryPlan) -> float:
-    """Return a stored model's weighted mean loss on the validation set, computed like in training, on one device."""
+    """Load a model, and return its weighted mean loss on the validation set, computed as in training on one device."""
     device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     lm = CausalLM(load_model(model, config.seed)).eval().to(device)
     loader = StepLoader(validation, config.trainer.global_batch_size, Stepper(plan.tokens_per_micro_batch))

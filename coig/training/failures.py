@@ -58,7 +58,7 @@ class DropOnFailure(Callback):
     """A callback that frees model and optimizer state if a run fails; Lightning would copy them to the host."""
 
     def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
-        """Drop the model, and clear the state of its optimizer."""
+        """Delete the module's model, and clear the state of its optimizers."""
         del module.model
         for optimizer in trainer.optimizers:
             optimizer.state.clear()

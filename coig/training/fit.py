@@ -95,7 +95,10 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
 
 
 def _trained_weights(model: CausalLM, config: TrainConfig) -> dict[str, torch.Tensor]:
-    """Return the weights by name on the first rank, {} on the others; a quantized base as it was published."""
+    """Return the whole weights by name, on the CPU, on the first rank, {} on the others; all ranks must call it.
+
+    A quantized model gets the base's weights as they were published.
+    """
     if config.model.lora and config.model.is_quantized:
         return unquantized(model.lm, load_model(config.model, config.seed), config.model.lora)
     return whole_weights(model)

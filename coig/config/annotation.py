@@ -66,11 +66,15 @@ class Completion(Node):
 
 
 def _langs_by_rater(value: Any) -> Any:
-    """Turn a list of names into {name: None}: these raters are asked which languages they read. Null is no rater."""
+    """Turn a list of names into {name: None}: these raters are asked which languages they read.
+
+    Null becomes {}, no rater; a dict is returned unchanged.
+    """
     return dict.fromkeys(value or ()) if isinstance(value, list | tuple | None) else value
 
 
 def _langs(value: Any) -> Any:
+    """Turn one language into a list of it; return any other value unchanged."""
     return [value] if value in LANGUAGES else value
 
 

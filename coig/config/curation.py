@@ -56,6 +56,7 @@ class Dedupe(Node):
 
     @model_validator(mode="after")
     def _shows_all_copies(self) -> Dedupe:
+        """Raise ValueError if `shown` is above `jaccard`."""
         if self.shown > self.jaccard:
             raise ValueError(f"shown: is above jaccard={self.jaccard:g}, so that copies would not be stored; lower it")
         return self
@@ -127,7 +128,7 @@ class CurateConfig(Node):
 
     @property
     def folder(self) -> Path:
-        """The curation's folder."""
+        """Return the path of the curation's folder."""
         return CURATIONS / self.name
 
     @property
@@ -142,6 +143,7 @@ class CurateConfig(Node):
 
     @model_validator(mode="after")
     def _only_the_sample_is_scripted(self) -> CurateConfig:
+        """Raise ValueError if a script shall do people's work on other articles than the embedded ones."""
         if self.scripted and not self.is_sample:
             raise ValueError(
                 "scripted: a script is no writer and no reviewer, so it curates the embedded articles only; leave "

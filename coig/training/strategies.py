@@ -39,7 +39,7 @@ class Sharded(_Waiting, ModelParallelStrategy):
     writing: Future[Any] | None = None
 
     def setup_environment(self) -> None:
-        """Set up as Lightning does, and make a process group for the writing threads, so that training is undisturbed."""
+        """Set up as Lightning does, and make a process group for the writing threads, so as not to disturb training."""
         super().setup_environment()
         self.writers = dist.new_group(backend="gloo", timeout=PATIENCE)
 

@@ -85,7 +85,7 @@ class Creative(Source):
 
 
 class Validation(Node):
-    """Numbers of examples held out of training; the same examples in every arm of a seed."""
+    """Settings of validation: how many examples are held out of training, the same ones in every arm of a seed."""
 
     creative: int = Field(ge=0)  # taken from the end of the shuffled creative examples
     general: int = Field(ge=0)  # taken from the end of each language's shuffled pool

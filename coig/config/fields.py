@@ -47,7 +47,7 @@ def matching_files(text: str) -> list[Path]:
 
 
 def files_of(texts: Iterable[str]) -> list[Path]:
-    """Return the files of several paths and patterns, in their order."""
+    """Return the files of several paths and patterns, in their order; see `matching_files`."""
     return [file for text in texts for file in matching_files(text)]
 
 
@@ -92,7 +92,7 @@ def _file_pattern(text: str, info: ValidationInfo) -> str:
 
 
 def _model_path(text: str, info: ValidationInfo) -> str:
-    """Return a hub id or path unchanged. Raises ValueError if it is empty, or looks like a path that must exist."""
+    """Return a hub id or path unchanged. Raises ValueError if it is empty, or a path that must exist and does not."""
     if not text:
         raise ValueError("is empty; give a hub id or a folder")
     looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
@@ -100,7 +100,7 @@ def _model_path(text: str, info: ValidationInfo) -> str:
 
 
 def _ratio(text: str) -> str:
-    """Return a ratio in its standard spelling. Raises an error if it is none."""
+    """Return a ratio in its standard spelling. Raises ValueError if it is no ratio."""
     return Ratio.parse(text).text
 
 
@@ -132,7 +132,7 @@ def _stem(value: Any) -> Any:
 
 
 def _known_target(text: str, info: ValidationInfo) -> str:
-    """Return a dotted path unchanged. Raises ValueError if it has no dot, or its package is not on this machine."""
+    """Return a dotted path unchanged. Raises ValueError if it has no dot, or its package must be here and is not."""
     package = text.partition(".")[0]
     if "." not in text or (_is_here(info) and importlib.util.find_spec(package) is None):
         raise ValueError(f"package '{package}' is not installed, or this is no dotted path")

@@ -117,6 +117,7 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
 
     @wraps(run)
     def guarded_run(cfg: DictConfig) -> Result:
+        """Run the job, prepared for a worker if this process is one; raise expected errors as Hydra's."""
         if command != os.getpid():
             shield_output()
             launcher = HydraConfig.get().launcher

@@ -90,7 +90,7 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
 
 
 class _UniqueIds:
-    """Ids that are unique over all files of a source, for files whose ids each start again.
+    """Gives rows ids that are unique over all files of a source, even if each file's ids start again.
 
     An id that another file already used gets the file's name as a prefix. Versions of a text in several languages and
     copies of a row keep one id.

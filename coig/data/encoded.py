@@ -87,6 +87,7 @@ class EncodedSet(Sequence[Encoded]):
         return digest.hexdigest()
 
     def __len__(self) -> int:
+        """Return the number of examples that were not dropped."""
         return len(self._names)
 
     def __getitem__(self, number: int) -> Encoded:  # type: ignore[override]

@@ -222,7 +222,7 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, 
 
     A row that matches one of `reasons` or of the source's filters is removed and counted under the first that matched.
     Of equal texts one row is kept; of general rows with equal prompt and answer too, even if the reasoning differs.
-    Raises DataError if two different rows share id and language.
+    Warns of rows in another language's script. Raises DataError if two different rows share id and language.
     """
     if pool.about["renamed"] and source.filters.aligned:
         raise DataError(

@@ -188,5 +188,5 @@ def discard_empty_arms(study: Path) -> None:
 
 
 def _holds_only(folder: Path, names: set[str]) -> bool:
-    """Tell whether a folder, which is no link, holds nothing but files and folders of these names."""
+    """Tell whether a folder is no link, and holds nothing but files and folders of these names."""
     return not folder.is_symlink() and {path.name for path in folder.iterdir()} <= names

@@ -49,7 +49,7 @@ class Group(Facts):
 
 
 class HalfMeans(Facts):
-    """Mean word count and type-token ratio of the texts in half of a pool (filter `diversity`)."""
+    """The mean word count and type-token ratio of the texts in half of a pool (filter `diversity`)."""
 
     words: float
     ttr: float

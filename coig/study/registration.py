@@ -77,14 +77,14 @@ class Hypothesis(Node):
 
 
 class SampleSize(Node):
-    """How much will be judged."""
+    """The sample size that a plan fixes: the number of prompts to judge by language, and the number of raters."""
 
     prompts: dict[Language, int]
     raters: int = Field(gt=0)
 
 
 class Plan(Node):
-    """What a study fixes before its outcomes exist."""
+    """A study's plan: what is fixed before its outcomes exist."""
 
     hypotheses: tuple[Hypothesis, ...] = Field(min_length=1)
     queries: QueriesNames

@@ -164,7 +164,7 @@ def local_part(tensor: Tensor) -> Tensor:
 
 
 def sharded_like(param: Tensor, local: Tensor) -> Tensor:
-    """Return this rank's shard `local` as part of a tensor that is sharded like `param`; unchanged if that is not.
+    """Return a sharded tensor like `param` of which `local` is this rank's shard; if `param` is not sharded, `local`.
 
     The whole tensor has the first dimension of `param` and the others of `local`.
     """

@@ -89,6 +89,7 @@ class Record:
     exported: ExportFacts | None = None
 
     def __post_init__(self) -> None:
+        """List the files of an earlier run if this one starts from scratch; none is deleted yet."""
         self.old = self.arm.contents() if self.anew else []  # listed before loggers add new files
 
     def begin(self) -> None:

@@ -30,7 +30,10 @@ Row = dict[str, Any]
 
 
 def prepare(folder: Path, scale: float) -> None:
-    """Write judge.jsonl with the judge's lines, people.jsonl with people's rankings, and answers.json."""
+    """Write made-up files: judge.jsonl with the judge's lines, people.jsonl with rankings, answers.json with facts.
+
+    `scale` is the share of the paper's queries.
+    """
     draw = random.Random(0)
     queries = [(lang, number) for lang, count in QUERIES.items() for number in range(round(count * scale))]
     _write(folder / "judge.jsonl", [row for query in queries for row in _judged(draw, *query, scale)])

@@ -124,7 +124,7 @@ def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
 
 
 def run_tool(main: Callable[[Sequence[str]], None]) -> None:
-    """Run a tool with the arguments of the command line; print expected errors as one line."""
+    """Run a tool with the arguments of the command line; an expected error exits with its message alone."""
     with guarded():
         main(sys.argv[1:])
 
@@ -163,7 +163,10 @@ class _Command(Generic[Schema]):
 
     @classmethod
     def parse(cls, config_name: str, schema: type[Schema], lines: list[str], *, sweeps: bool) -> _Command[Schema]:
-        """Parse override lines, and with `sweeps` also those of an experiment's own sweep. Raises ConfigError."""
+        """Return the command of these override lines, and with `sweeps` of those of an experiment's own sweep.
+
+        Raises ConfigError for a line that cannot be read.
+        """
         overrides = _parse_overrides(lines)
         if sweeps:
             overrides = _add_own_sweep(config_name, overrides)

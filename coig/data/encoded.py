@@ -285,7 +285,7 @@ def _check_pools(lines: pl.DataFrame, config: TrainConfig) -> None:
 
 
 def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:
-    """Count examples and tokens for each kind, language and source (see `EncodedSet.groups`)."""
+    """Return a dict for each kind, language and source with the numbers of examples and tokens (see `EncodedSet`)."""
     kept = ~pl.col("dropped")
     return (
         lines.group_by("kind", "lang", "source")

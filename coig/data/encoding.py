@@ -101,7 +101,9 @@ class Encoder:
         return [int(token) for token in ids]
 
     def encode(self, examples: Sequence[Example], *, with_reasoning: bool) -> list[Tokens]:
-        """Encode examples, each with prompt, target and end token; `with_reasoning` puts the reasoning into the target.
+        """Return the tokens of each example: prompt, target and end token; of a document, start token, text, end token.
+
+        With `with_reasoning` a target is the reasoning in a think block, then the answer; without, the answer alone.
 
         Raises ExampleError if the chat template refuses or omits a text of an example. Raises ConfigError if the
         template ends its prompt with an empty think block, after which no reasoning can follow.
@@ -167,7 +169,7 @@ class Encoder:
         return [np.concatenate([_NONE, *islice(ids, len(text))]) for text in texts]
 
     def _tokens_before_answer(self, target: _Target, ids: Ids) -> int:
-        """Count the tokens of a target, whose ids are given, that start before its answer."""
+        """Return how many tokens of a target, whose ids are given, start before its answer."""
         if target.border == 0:
             return 0
         text = "".join(target.pieces)
@@ -178,7 +180,7 @@ class Encoder:
         return self._tokens_by_offsets(target)
 
     def _tokens_by_offsets(self, target: _Target) -> int:
-        """Count the tokens that start before the answer by the tokenizer's offsets, which are slow to compute."""
+        """Return how many tokens start before the answer, by the tokenizer's offsets, which are slow to compute."""
         count, start = 0, 0
         for piece in target.pieces:
             offsets = self._backend.encode(piece, add_special_tokens=False).offsets

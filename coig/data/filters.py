@@ -64,11 +64,10 @@ def _regex(pattern: str) -> str:
 def diverse_half(pool: Pool, lines: pl.DataFrame, half: Half) -> tuple[pl.DataFrame, dict[str, float]]:
     """Return the half of a pool's lines with the higher or lower type-token ratio (TTR), in the lines' order.
 
-    Also return this half's means as {"words": words per text, "ttr": TTR}.
-    Both halves have about the same lengths: texts of one language are sorted by length and paired with their
-    neighbours. Within a pair the TTRs are compared over as many words as the shorter text has. An odd last text is in
-    neither half. The text is the answer; for general examples, whose answers may be mere numbers, the reasoning and
-    the answer.
+    Also return this half's means as {"words": words per text, "ttr": TTR}. Both halves have about the same lengths:
+    texts of one language are sorted by length and paired with their neighbours. Within a pair the TTRs are compared
+    over as many words as the shorter text has. An odd last text is in neither half. The text is the answer; for general
+    examples, whose answers may be mere numbers, the reasoning and the answer.
     """
     of_half = _halves(pool, tuple(lines["row"])).filter(half=half)
     means = {name: round(float(of_half[name].mean() or 0), 4) for name in ("words", "ttr")}  # type: ignore[arg-type]

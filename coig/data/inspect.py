@@ -32,7 +32,7 @@ NO_LOSS = -100  # the label that cross-entropy ignores
 def main(arguments: Sequence[str]) -> None:
     """Print the mixture that train.py would train on: a table and examples in colour, or with `format=json` JSON lines.
 
-    Raises ConfigError if `format` is another one or the config is wrong, DataError if the data are.
+    Raises ConfigError if `format` is neither table nor json, or the config is wrong, and DataError if the data are.
     """
     show_messages()
     options = [argument for argument in arguments if argument.startswith("format=")]

@@ -77,7 +77,7 @@ class Mixture:
 
 
 def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixture:
-    """Draw the mixture that `data.ratio` specifies.
+    """Draw and return the mixture that `data.ratio` specifies.
 
     With one seed, subsets are nested: a smaller count of general examples is a prefix of a larger one, and so is a
     smaller `creative.size`. Held-out examples come from the end of the same order. Other texts written to a held-out
@@ -205,12 +205,15 @@ def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFra
 
 
 def _creative(source: Source, key: str, data: Data, seed: int) -> _Ordered:
-    """Open and order a creative source; nothing of it is held out yet."""
+    """Return a creative source's usable rows in the seed's order; none is held out yet."""
     return _ordered(open_pool(source, "creative", "zh", key, data), source, [], data, seed, held_out=0)
 
 
 def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]) -> _Ordered:
-    """Open, order and split a general source, without rows in another language or with a prompt in `taken`."""
+    """Return a general source's usable rows in the seed's order, split into those to train on and those held out.
+
+    Rows in another language, or with a prompt key in `taken`, are removed.
+    """
     pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
     of_another_language = ("language", pl.col("lang") != lang)
     overlapping = ("overlap", pl.col("prompt_key").is_in(list(taken)))
@@ -218,7 +221,7 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
 
 
 def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, seed: int, held_out: int) -> _Ordered:
-    """Filter, deduplicate, order and split a pool's rows.
+    """Return a pool's rows, filtered, without duplicates, in the seed's order, and split.
 
     A row that matches one of `reasons` or of the source's filters is removed and counted under the first that matched.
     Of equal texts one row is kept; of general rows with equal prompt and answer too, even if the reasoning differs.

@@ -94,7 +94,7 @@ class Pool:
 
 
 def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Pool:
-    """Open a source's pool, and convert its files first if the cache does not have them.
+    """Return a source's pool; convert its files first if the cache does not have them.
 
     Args:
         lang: the language of rows, if neither they nor the source name one.

@@ -162,5 +162,5 @@ class StepLoader:
         return {"epoch": self.epoch, "steps_done": self.steps_done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration continue from a saved state."""
+        """Let the next iteration continue after the steps of a saved state."""
         self.epoch, self.steps_done = state["epoch"], state["steps_done"]

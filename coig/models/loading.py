@@ -22,9 +22,10 @@ AS_TRAINED = {"dtype": torch.float32, "attn_implementation": PACKED}
 
 
 def load_model(model: Model, seed: int) -> Any:
-    """Load a causal LM on the CPU in fp32, in train mode, with pretrained weights or random ones drawn from `seed`.
+    """Return a causal LM on the CPU in fp32, in train mode, with pretrained weights or random ones drawn from `seed`.
 
-    Raises ConfigError if it cannot be loaded, or if packed attention and the fused loss do not reproduce its outputs.
+    Its attribute `published_dtype` is the dtype in which its weights were published. Raises ConfigError if it cannot be
+    loaded, or if packed attention and the fused loss do not reproduce its outputs.
     """
     with _named(model):
         config, options = _config_of(model)
@@ -54,7 +55,7 @@ def load_architecture(model: Model) -> Any:
 
 
 def empty_model(model: Model) -> Any:
-    """Build the causal LM that `load_model` loads, but read no weights: its tensors are on the meta device.
+    """Return the causal LM that `load_model` loads, but without weights: its tensors are on the meta device.
 
     Raises ConfigError if it cannot be built.
     """

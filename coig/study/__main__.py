@@ -155,7 +155,10 @@ def _register(names: Sequence[str]) -> None:
 
 
 def _tabulate(arguments: Sequence[str]) -> None:
-    """Write what was measured of the named studies to the file after -o, Parquet or CSV; print it without one."""
+    """Write what was measured of the named studies to the file after -o, Parquet or CSV; print it without one.
+
+    Without names, of all studies. Raises ConfigError if -o is not followed by one such file, at the end.
+    """
     names, file = list(arguments), None
     if "-o" in names:
         place = names.index("-o")

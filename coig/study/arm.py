@@ -102,7 +102,7 @@ class Arm:
         write_config(self.folder / "config.yaml", config)
 
     def generation_config(self) -> dict[str, Any]:
-        """Read the exported model's generation_config.json: end tokens, and the base model's sampling settings.
+        """Return the exported model's generation_config.json: end tokens, and the base model's sampling settings.
 
         Raises ConfigError if it is missing or damaged.
         """
@@ -114,7 +114,7 @@ class Arm:
         return loaded
 
     def answers(self, queries: str) -> list[Answer]:
-        """Read the arm's answers to a file of queries, given by its stem; [] without a file (see `read_answers`).
+        """Return the arm's answers to a file of queries, given by its stem; [] without a file (see `read_answers`).
 
         Raises ConfigError if a model with other weights wrote one of them.
         """

@@ -34,7 +34,7 @@ def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) 
 
 
 def supervised_tokens(config: TrainConfig, train: EncodedSet, steps: int) -> int:
-    """Count the supervised tokens in an arm's first `steps` steps."""
+    """Return the number of supervised tokens in an arm's first `steps` steps together, of one epoch or several."""
     return sum(islice(_tokens_of_steps(config, train), steps))
 
 

@@ -253,7 +253,7 @@ class LiveBytes(TorchDispatchMode):
         self.sizes = {tensor.untyped_storage()._cdata: 0 for tensor in known}
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation, and count the storages of its results that are new."""
+        """Run an operation and return its result; count the storages of the result that are new."""
         result = function(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):

@@ -152,7 +152,7 @@ def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: f
 
 @contextmanager
 def _planning(config: TrainConfig) -> Iterator[None]:
-    """Turn the block's error of a model or an optimizer that does not run on fake tensors into a ConfigError."""
+    """Turn any error of the block, which counts memory, into a ConfigError that says what to set instead."""
     try:
         yield
     except ConfigError:

@@ -178,7 +178,10 @@ class _Losses:
         self.sums[1:].index_add_(0, batch.groups, nll)
 
     def summed(self, strategy: Any, group_tokens: list[int]) -> dict[str, float]:
-        """Sum over all ranks; return the `loss`, and the mean −log p per token of each group that has tokens."""
+        """Return, over all ranks, the sum as `loss`, and the mean −log p per token of each group that has tokens.
+
+        `group_tokens` are the numbers of supervised tokens of each of GROUPS on all ranks. All ranks must call it.
+        """
         loss, *groups = strategy.reduce(self.sums, reduce_op="sum").tolist()
         named = zip(GROUPS, groups, group_tokens, strict=True)
         return {"loss": loss} | {group: nll / tokens for group, nll, tokens in named if tokens}

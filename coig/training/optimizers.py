@@ -199,7 +199,7 @@ def _split_parameter(param: Tensor) -> Tensor:
 
 
 def _widen_gradient(param: Tensor) -> None:
-    """Convert a sharded parameter's gradient to fp32."""
+    """Replace a sharded parameter's gradient by an fp32 copy; a hook that runs after each backward pass."""
     assert param.grad is not None
     param.grad_dtype = None  # any; not set once for all, as `Module.to` forgets it
     param.grad = param.grad.float()

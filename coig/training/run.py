@@ -79,9 +79,9 @@ def _show_plan(config: TrainConfig) -> None:
 
 
 def _let_segments_grow() -> None:
-    """Let CUDA's allocator extend its segments, so that less memory is lost to fragments, unless the user has set it.
+    """Let CUDA's allocator extend its segments, so that less memory is lost to fragments.
 
-    Sets the environment variable PYTORCH_ALLOC_CONF.
+    Sets the environment variable PYTORCH_ALLOC_CONF; does nothing if the user has set it.
     """
     if not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys():
         os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # read when CUDA is first used
@@ -152,7 +152,7 @@ def _import_fit() -> Callable[..., None]:
 
 
 def _check_objective(config: TrainConfig, mixture: Mixture) -> None:
-    """Raise ConfigError if no example belongs to the loss that `config.objective` names."""
+    """Raise ConfigError if no example belongs to the loss that `config.objective` names; without one, do nothing."""
     if config.objective is None:
         return
     part, _, *group = config.objective.split("/")

@@ -26,7 +26,7 @@ Label = tuple[int, bool]
 
 
 def words(text: str) -> list[str]:
-    """Split a text at white space; long word lists are shorter to write as one text."""
+    """Return the words of a text, split at white space; long word lists are shorter to write as one text."""
     return text.split()
 
 

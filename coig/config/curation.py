@@ -133,7 +133,7 @@ class CurateConfig(Node):
 
     @property
     def is_scripted(self) -> bool:
-        """Tell whether a script does the work of people."""
+        """Tell whether a script does the work of people: as `scripted` says; if null, for the embedded articles."""
         return self.is_sample if self.scripted is None else self.scripted
 
     @property

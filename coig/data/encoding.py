@@ -89,7 +89,10 @@ class Encoder:
         ]
 
     def opening(self, *, with_reasoning: bool = True) -> str:
-        """Return the open think block that a prompt ends with and the completion continues; empty if there is none."""
+        """Return the open think block that a prompt ends with and the completion continues.
+
+        It is empty if the template opens none, or without reasoning.
+        """
         return self.template.thinking if with_reasoning and self.template.leaves_thinking_open else ""
 
     def prompt_ids(self, prompt: str, system: str | None = None, *, with_reasoning: bool = True) -> list[int]:

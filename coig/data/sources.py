@@ -54,7 +54,10 @@ def pair(row: Row) -> Row:
 
 
 def alpaca(row: Row) -> Row:
-    """Return the fields of Alpaca's `{instruction, input, output}`; the prompt is instruction, blank line, input."""
+    """Return prompt, answer and, if there is one, system message of a row in Alpaca's `{instruction, input, output}`.
+
+    The prompt is the instruction and, if the input is not empty, a blank line and the input.
+    """
     _refuse_unread(row, "input")
     fields = _renamed(row, prompt="instruction", answer="output") | {"prompt": _instruction(row)}
     return fields | ({"system": row["system"]} if row.get("system") else {})

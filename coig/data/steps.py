@@ -98,7 +98,10 @@ def _supervised(example: Encoded) -> tuple[NDArray[np.int64], NDArray[np.float32
 
 
 def _micro_batch(examples: Sequence[Encoded]) -> MicroBatch:
-    """Pack examples into a micro-batch; no examples give one unsupervised token, as ranks must run equally many."""
+    """Return the micro-batch that these examples make, end to end.
+
+    Without examples it has one unsupervised token, as ranks must run equally many micro-batches.
+    """
     documents = [example.input_ids for example in examples] or [np.zeros(1, dtype=np.int32)]
     lengths = [len(document) for document in documents]
     starts = [0, *accumulate(lengths)]

@@ -47,5 +47,5 @@ def check_length(model: Model) -> None:
 
 
 def location(path: str) -> str:
-    """Return `model.path` as transformers takes it: `sample:` and `~` are replaced by folders; a hub id is unchanged."""
+    """Return `model.path` as transformers takes it: `sample:` and `~` become folders, other paths stay as they are."""
     return str(local_path(path)) if path.startswith((SAMPLE_PREFIX, "~")) else path

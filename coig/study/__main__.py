@@ -222,7 +222,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 
 
 def _chosen(names: Sequence[str]) -> tuple[Path, list[Arm]]:
-    """Return the folder of the study that comes first in `names`, and the arms that follow; all if none follows."""
+    """Return the folder of the study `names[0]`, and its arms `names[1:]`; all its arms if no arm is named."""
     study = find_study(names[0])
     return study, find_arms(study, tuple(names[1:]) or None)
 

@@ -59,8 +59,8 @@ def check_devices(trainer: Trainer) -> None:
 def joined(trainer: Trainer) -> Iterator[None]:
     """Join the ranks' process group, and leave it once all have reached the end; do nothing in a single process.
 
-    If the block fails, print the error and end this process. Raises ConfigError if the number of started ranks is not
-    the config's.
+    If the block fails, print the error and end this process. Ranks other than the first log nothing from here on.
+    Raises ConfigError if the number of started ranks is not the config's.
     """
     if not is_rank():
         yield

@@ -62,7 +62,7 @@ def make_store(folder: Path, queries: int) -> Store:
 
 
 def serve(folder: Path, queries: int, listening: socket.socket) -> None:
-    """Serve the study until the process is ended."""
+    """Serve the study of `make_store` on the socket `listening`, until the process is ended."""
     app = make_server(make_store(folder, queries), "benchmark", read_links(folder, 1), "http://127.0.0.1")
     make_process(app).run(sockets=[listening])
 

@@ -177,7 +177,10 @@ class _Command(Generic[Schema]):
         return cls(config_name, schema, overrides, swept, vary_override)
 
     def without(self, wrong: set[str]) -> _Command[Schema]:
-        """Return the command without the overrides named `wrong`, and without `vary_override` if one was swept."""
+        """Return the command without the overrides of the keys or groups `wrong`.
+
+        It has no `vary_override` if one of them was swept.
+        """
         sound = [o for o in self.overrides if _name_of(o) not in wrong]
         swept = [o for o in self.swept if o in sound]
         return replace(

@@ -95,7 +95,10 @@ def dequantize(codes: Tensor, scales: Tensor, power: int) -> Tensor:
 
 
 def add_at_random(total: Tensor, addend: Tensor) -> None:
-    """Add a bf16 tensor to a contiguous one in place, rounding at random so that the expectation is the exact sum."""
+    """Add a bf16 tensor to the contiguous bf16 tensor `total` in place, rounding at random.
+
+    The expectation is the exact sum.
+    """
     for part, more in zip(total.view(-1).split(SLICE), addend.reshape(-1).split(SLICE), strict=True):
         bits = (part.float() + more.float()).view(torch.int32)
         bits += torch.randint_like(bits, 2**16)  # carries into the upper half as often as the lower half is large

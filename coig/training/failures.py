@@ -92,5 +92,5 @@ def memory_for(step: Step, plan: MemoryPlan, layers: int) -> Iterator[None]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether torch, cuBLAS, cuDNN, NCCL or the CPU's allocator ran out of memory."""
+    """Tell whether an error says that torch, cuBLAS, cuDNN, NCCL or the CPU's allocator ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or OUT_OF_MEMORY.search(str(error)) is not None

@@ -23,8 +23,8 @@ def launch(config: TrainConfig, arm: Arm) -> None:
     """Train an arm in `trainer.devices` new processes of this node, and wait for them.
 
     They share the CPU threads of this one. Raises ConfigError if one of them fails, so that a sweep continues with its
-    next arm, or if the config asks for several nodes. Raises SystemExit if a signal stopped them, so that the sweep
-    stops too. In both cases the arm's manifest says that it failed.
+    next arm; SystemExit if a signal stopped them, so that the sweep stops too. Both are also written to the manifest.
+    Raises ConfigError at once if the config asks for several nodes.
     """
     if config.trainer.num_nodes > 1:
         raise ConfigError(

@@ -59,7 +59,7 @@ class Layout:
 
     @property
     def time(self) -> float:
-        """Return the estimated training time as a multiple of that without recomputation in endless micro-batches."""
+        """Return the estimated training time; 1 is the time without recomputation, in endless micro-batches."""
         return (1 + RECOMPUTED * self.recomputed / self.layers) * (1 + STARTED / self.tokens)
 
     def describe(self) -> str:

@@ -115,9 +115,10 @@ class CausalLMModule(LightningModule):
         self._update(losses.summed(self.trainer.strategy, step.group_tokens), norm, step)
 
     def _update(self, losses: dict[str, float], norm: Tensor, step: Step) -> None:
-        """Update weights and learning rate, and store the step's metrics in `figures`; `losses` loses its key `loss`.
+        """Update weights and learning rate, and store the step's metrics in `figures`.
 
-        Raises ConfigError before the update if the loss or the gradient norm is not finite.
+        Removes the key `loss` from `losses`. Raises ConfigError before the update if the loss or the gradient norm is
+        not finite.
         """
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         loss, rate = losses.pop("loss"), schedule.get_last_lr()[0]

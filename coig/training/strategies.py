@@ -52,7 +52,10 @@ class Sharded(_Waiting, ModelParallelStrategy):
         return get_optimizer_state_dict(self.model, optimizer)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
-        """Copy this rank's part of a checkpoint, and begin to write it to a folder that Lightning can load."""
+        """Copy this rank's part of a checkpoint, and begin to write it to the folder `filepath`; Lightning can load it.
+
+        Weights and optimizer states are removed from `checkpoint`; the first rank writes the rest at once.
+        """
         folder = Path(filepath)
         folder.mkdir(exist_ok=True)
         tensors = {"state_dict": checkpoint.pop("state_dict")}

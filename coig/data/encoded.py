@@ -223,11 +223,10 @@ def _remove_damaged(folder: Path) -> None:
 
 
 def _split_documents(lines: pl.DataFrame, limit: int, encoder: Encoder) -> pl.DataFrame:
-    """Split each document of more than `limit` tokens into as few pieces as fit, of about equal length.
+    """Split each document of more than `limit` tokens into the fewest pieces, of about equal length; return all pieces.
 
-    Return one row per piece, and other examples as one piece. The columns `piece`, counted from 0, and `pieces` are
-    added, and `/1`, `/2` … to the ids of a split document. Only the first piece has the document's start token, and
-    only the last one its end token.
+    Any other example is one piece. Adds the columns `piece`, counted from 0, and `pieces`, and to the ids of a split
+    document `/1`, `/2` … Only its first piece has the start token, and only the last one the end token.
     """
     size, piece, pieces = pl.sum_horizontal(SEGMENTS).cast(pl.Int64), pl.col("piece"), pl.col("pieces")
     is_document = (pl.col("prompt") <= len(encoder.document_start)) & (pl.col("reasoning") == 0)

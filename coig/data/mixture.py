@@ -122,9 +122,8 @@ def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixtur
 def _join(parts: Sequence[_Ordered], seed: int, tested: set[bytes], held_out: int) -> tuple[_Ordered, list[_Ordered]]:
     """Join creative sources in one order and split it; return all lines together, and each source with its own lines.
 
-    The first result has the pool and counts of the first source. A text that several sources have is used from the
-    first of them, and counts as a duplicate in the others. Rows whose prompt key is in `tested` are counted, not
-    removed.
+    All lines together have the pool and counts of the first source. A text of several sources is used from the first
+    one, and is a duplicate in the others. Rows whose prompt key is in `tested` are counted, not removed.
     """
     lines = pl.concat([part.lines for part in parts]).unique("digest", keep="first", maintain_order=True)
     train, last = _split(lines[order_of(lines["id"].to_list(), seed)], held_out)
@@ -223,9 +222,8 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
 def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, seed: int, held_out: int) -> _Ordered:
     """Return a pool's rows, filtered, without duplicates, in the seed's order, and split.
 
-    A row that matches one of `reasons` or of the source's filters is removed and counted under the first that matched.
-    Of equal texts one row is kept; of general rows with equal prompt and answer too, even if the reasoning differs.
-    Warns of rows in another language's script. Raises DataError if two different rows share id and language.
+    A row is removed, and counted, by the first of `reasons` and of the source's filters that it matches. Of equal texts
+    (general: equal prompts and answers) one is kept. Raises DataError if two different rows share id and language.
     """
     if pool.about["renamed"] and source.filters.aligned:
         raise DataError(

@@ -39,10 +39,14 @@ ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
 
 
 def make_questions(count: int) -> list[Question]:
-    """Return questions with answers of the paper's length in random characters: repeated text would compress away."""
+    """Return so many questions, each with five answers of the paper's length, in random Chinese characters.
+
+    Repeated text would compress away.
+    """
     chance = random.Random(0)
 
     def write(length: int) -> str:
+        """Return `length` random characters."""
         return "".join(chr(chance.randrange(0x4E00, 0x4E00 + COMMON)) for _ in range(length))
 
     return [
@@ -52,13 +56,13 @@ def make_questions(count: int) -> list[Question]:
 
 
 def make_store(folder: Path, queries: int) -> Store:
-    """Open a SQLite database in a folder, for ten questions more than are judged."""
+    """Open the store of a SQLite database in a folder, with ten questions more than the `queries` that are judged."""
     config = config_of("annotate", AnnotateConfig, ["study=benchmark"])
     return Store(open_database(folder / "judgments.sqlite", TABLES), make_questions(queries + 10), config)
 
 
 def serve(folder: Path, queries: int, listening: socket.socket) -> None:
-    """Serve the study until the process is ended."""
+    """Serve the study of `make_store` on the socket `listening`, until the process is ended."""
     app = make_server(make_store(folder, queries), "benchmark", read_links(folder, 1), "http://127.0.0.1")
     make_process(app).run(sockets=[listening])
 
@@ -73,7 +77,11 @@ async def time_request(call: Callable[[], Awaitable[httpx.Response]]) -> tuple[f
 
 
 async def judge(address: str, csrf: str, queries: int) -> list[tuple[float, int]]:
-    """Judge so many queries; return the seconds and the bytes on the wire of each request."""
+    """Judge so many queries as one rater; return the seconds and the downloaded bytes of each request.
+
+    Args:
+        address: of the rater's page.
+    """
     found = []
     async with httpx.AsyncClient(timeout=60, headers={"X-CSRF": csrf}) as client:
         for number in range(1, queries + 1):
@@ -85,6 +93,7 @@ async def judge(address: str, csrf: str, queries: int) -> list[tuple[float, int]
             }
 
             def send(body: dict[str, Any] = body, number: int = number) -> Awaitable[httpx.Response]:
+                """Send the verdict, and ask for the next task."""
                 return client.post(f"{address}/send?have={number + 1}", json=body)
 
             seconds, response = await time_request(send)
@@ -99,7 +108,13 @@ async def ask_empty_page(address: str, times: int) -> list[float]:
 
 
 async def measure(base: str, raters: list[tuple[str, str]], queries: int) -> dict[str, float]:
-    """Measure the empty page, then the raters, all at once; times in milliseconds."""
+    """Let as many clients as raters ask for an empty page, then all raters judge at once; return the figures by name.
+
+    Args:
+        base: the server's address.
+        raters: (path of the page, CSRF token) of each rater.
+        queries: how many queries each rater judges.
+    """
     empty = np.concatenate(await asyncio.gather(*(ask_empty_page(f"{base}/health", queries) for _ in raters)))
     begin = time.perf_counter()
     judged = np.concatenate(await asyncio.gather(*(judge(base + path, csrf, queries) for path, csrf in raters)))

@@ -48,23 +48,24 @@ class Traffic:
         devtools.on("Network.webSocketFrameReceived", lambda event: self._add(0, _size_of(event["response"])))
 
     def _add(self, messages: int, size: float) -> None:
+        """Add to the counts of messages and bytes."""
         self.messages += messages
         self.bytes += int(size)
 
     def take(self) -> tuple[int, int]:
-        """Return bytes and messages since the last call."""
+        """Return the bytes, and the requests and messages sent, since the last call."""
         taken = self.bytes, self.messages
         self.bytes = self.messages = 0
         return taken
 
 
 def _size_of(frame: dict[str, Any]) -> int:
-    """Return the bytes of a frame's payload, of which a binary one is told in base64."""
+    """Return the bytes of a web socket frame's payload; a binary payload is given in base64."""
     return len(frame["payloadData"].encode()) if frame["opcode"] == 1 else len(frame["payloadData"]) * 3 // 4
 
 
 def rank_on_ours(page: Page) -> None:
-    """Rank all answers, and wait for the next task and the server's word."""
+    """Rank all answers on our page; wait until the next task is shown and the server has saved the ranking."""
     before = page.inner_text("#progress")
     for key in "12345":
         page.keyboard.press(key)
@@ -74,7 +75,7 @@ def rank_on_ours(page: Page) -> None:
 
 
 def rank_on_theirs(page: Page) -> None:
-    """Choose an answer for each rank, and wait for the next entry."""
+    """Choose an answer for each rank on the authors' page; wait until the next query is shown, and a second more."""
     before = page.get_by_text("数据条目").inner_text()
     for rank, group in enumerate(page.get_by_role("radiogroup").all()):
         group.locator("label").nth(rank).click()
@@ -84,7 +85,15 @@ def rank_on_theirs(page: Page) -> None:
 
 
 def measure(address: str, ready: str, rank: Callable[[Page], None], queries: int) -> dict[str, float]:
-    """Return bytes and messages of the first page and per query, and the seconds until the first task is there."""
+    """Let a browser open a page and rank queries; return what it loaded, and the seconds until the first task.
+
+    The result has bytes and messages of the first page, and both per query.
+
+    Args:
+        ready: a selector of what the page shows once the first task is there.
+        rank: ranks one query on the page.
+        queries: how many queries to rank.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -108,7 +117,7 @@ def measure(address: str, ready: str, rank: Callable[[Page], None], queries: int
 
 @contextmanager
 def serving_ours(folder: Path, queries: int) -> Iterator[str]:
-    """Serve a made-up study to one rater; yield the rater's address."""
+    """Serve a made-up study to one rater while the block runs; yield the address of the rater's page."""
     store = make_store(folder, queries)
     links = read_links(folder, 1)
     code = store.add_rater("rater", ("zh",))
@@ -124,7 +133,10 @@ def serving_ours(folder: Path, queries: int) -> Iterator[str]:
 
 @contextmanager
 def serving_theirs(folder: Path, queries: int, script: Path, python: str) -> Iterator[str]:
-    """Serve the same answers by the authors' script, whose paths are replaced; yield its address."""
+    """Serve the same answers by the authors' script while the block runs; yield its page's address.
+
+    The script's paths are replaced in a copy. `python` is a Python that has Streamlit.
+    """
     questions = make_questions(queries + 10)
     for arm, name in THEIR_NAMES.items():
         answers = {one.query_id: {"prompt": one.prompt, "my_response": one.answers[arm]} for one in questions}
@@ -154,7 +166,7 @@ def serving_theirs(folder: Path, queries: int, script: Path, python: str) -> Ite
 
 
 def main() -> None:
-    """Measure ours, and theirs if it is named."""
+    """Measure our page, and the authors' if `--authors` names it; print the figures."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--queries", type=int, default=5, help="to rank")
     parser.add_argument("--authors", type=Path, help="the authors' rank.py")

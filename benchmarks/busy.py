@@ -37,7 +37,10 @@ class Demo:
 
 
 def train_demo(folder: str, steps: int) -> Demo:
-    """Train the demo's arm cw+1k for `steps` steps below `folder`."""
+    """Train the demo's arm cw+1k for `steps` steps in a new folder below `folder`; return its rate and losses.
+
+    Change to the new folder.
+    """
     from coig.config.command_line import config_of
     from coig.training.run import train
 
@@ -86,7 +89,7 @@ def print_busy(report: dict[str, Any]) -> None:
 
 
 def chosen_policy() -> str | None:
-    """Return the wait policy that a command started now would set; leave the environment as it is."""
+    """Return the value of OMP_WAIT_POLICY that a command started now would set, None if none; unset the variable."""
     follow_load()
     return os.environ.pop(POLICY, None)
 

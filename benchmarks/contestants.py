@@ -60,12 +60,12 @@ class Job:
 
     @property
     def model(self) -> Path:
-        """The folder of the weights that every training starts from, and of the tokenizer."""
+        """Return the path of the folder of the tokenizer and of the weights that every training starts from."""
         return self.files.folder / "model"
 
     @property
     def examples(self) -> Path:
-        """The Parquet file of all steps' examples in order, in SFTTrainer's columns: input_ids, labels."""
+        """Return the path of the Parquet file of all steps' examples in order; its columns are input_ids and labels."""
         return self.files.folder / "examples.parquet"
 
     def config(self) -> TrainConfig:
@@ -127,7 +127,7 @@ class Run:
             setattr(self.open, name, getattr(self.open, name) + amount)
 
     def end_step(self) -> None:
-        """Record the end of the current step, and begin the next."""
+        """Record the end of the current step and the peak memory so far, and begin the next step."""
         self.open.end, self.open.cpu_end = perf_counter(), process_time()
         self.steps.append(self.open)
         self.open = Step()
@@ -135,20 +135,20 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the timed steps."""
+        """Return the wall time of the timed steps in seconds."""
         return self.steps[-1].end - self.steps[0].end
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU time of the timed steps, which other processes of the machine disturb less than `seconds`."""
+        """Return the CPU time of the timed steps in seconds, which other processes disturb less than `seconds`."""
         return self.steps[-1].cpu_end - self.steps[0].cpu_end
 
     def timed(self, name: str) -> int:
-        """Sum a field (`tokens`, `supervised` or `positions`) over the timed steps."""
+        """Return the sum of the field `name` (`tokens`, `supervised` or `positions`) over the timed steps."""
         return sum(getattr(step, name) for step in self.steps[1:])
 
     def rate(self, name: str) -> float:
-        """Return the same sum per second of wall time."""
+        """Return the sum of the field `name` over the timed steps per second of wall time."""
         return self.timed(name) / self.seconds
 
 
@@ -192,7 +192,9 @@ def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
 
 
 def ours(job: Job, sizes: list[Step]) -> Run:
-    """Train as train.py does, and return each step's time, loss and size.
+    """Train as train.py does, and return each step's time, loss and size; change to a new folder.
+
+    Call it in a process of its own: it replaces a method of `CausalLMModule`.
 
     Args:
         sizes: the steps' tokens, from `prepare`.
@@ -205,6 +207,7 @@ def ours(job: Job, sizes: list[Step]) -> Run:
     run, training_step = Run(), CausalLMModule.training_step
 
     def watched(module: Any, step: Any, step_index: int) -> None:
+        """Take a training step and note its size and end; before the first, hook the embeddings to count positions."""
         if not run.steps:
             embeddings = next(part for part in module.modules() if isinstance(part, torch.nn.Embedding))
             embeddings.register_forward_pre_hook(lambda _, inputs: run.note(positions=inputs[0].numel()))
@@ -235,12 +238,16 @@ def trl(job: Job, setting: dict[str, Any]) -> Run:
     run = Run()
 
     class WatchedTrainer(SFTTrainer):
+        """An SFTTrainer that notes each step's size and loss in `run`, and does not shuffle."""
+
         def _get_train_sampler(self, *args: Any) -> Any:
+            """Return the trainer's sampler, set not to shuffle."""
             sampler = super()._get_train_sampler(*args)
             sampler.shuffle = False  # batch_rebalance would shuffle, and steps would have other examples
             return sampler
 
         def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any:
+            """Train on a micro-batch, note its size and loss, and return the loss."""
             ids, labels = inputs["input_ids"], inputs["labels"]
             tokens = int(inputs["attention_mask"].sum()) if "attention_mask" in inputs else ids.numel()
             run.note(positions=ids.numel(), tokens=tokens, supervised=int((labels[:, 1:] != -100).sum()))
@@ -249,7 +256,10 @@ def trl(job: Job, setting: dict[str, Any]) -> Run:
             return loss
 
     class Clock(TrainerCallback):
+        """A callback that notes when each optimizer step ends."""
+
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+            """End the current step of `run`."""
             run.end_step()
 
     with tempfile.TemporaryDirectory(dir=job.files.folder) as scratch, redirect_stdout(sys.stderr):

@@ -41,7 +41,10 @@ Pairs = set[tuple[int, int]]
 
 
 def make_articles(corpus: Path, count: int, characters: int) -> tuple[list[str], Pairs, Pairs]:
-    """Return articles, and the planted pairs of their places: copies, and excerpts."""
+    """Return articles, the planted pairs of copies and those of excerpts; a pair is two places in the list.
+
+    `count` articles of `characters` characters come first, then their copies and excerpts.
+    """
     rng = random.Random(0)
     with (corpus / "zh.jsonl").open(encoding="utf-8") as lines:
         sentences = SENTENCE.findall("".join(json.loads(line)["text"] for line in lines))
@@ -69,14 +72,14 @@ def make_articles(corpus: Path, count: int, characters: int) -> tuple[list[str],
 
 
 def ours(texts: list[str]) -> Pairs:
-    """Return the copies and excerpts that coig finds."""
+    """Return the pairs of copies and excerpts that coig finds, as places in `texts`, the lower one first."""
     sets = [shingles_of(text) for text in texts]
     found = find_alike(sets, jaccard=JACCARD, containment=CONTAINMENT, excerpt=EXCERPT)
     return {(min(pair.first, pair.second), max(pair.first, pair.second)) for pair in found}
 
 
 def datasketch(texts: list[str]) -> Pairs:
-    """Return the copies that datasketch's MinHash LSH with 128 permutations finds, at the same threshold."""
+    """Return the pairs that datasketch's MinHash LSH with 128 permutations finds at the same Jaccard threshold."""
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=JACCARD, num_perm=128)
@@ -93,7 +96,10 @@ CONTESTANTS: dict[str, Callable[[list[str]], Pairs]] = {"coig": ours, "datasketc
 
 
 def measure(name: str, corpus: Path, count: int, characters: int) -> dict[str, float]:
-    """Let a contestant find the copies; return its seconds, its peak memory, and what it missed or invented."""
+    """Let a contestant find the copies; return its seconds, peak GB, and how many pairs it missed or invented.
+
+    The articles are made first, which is not timed but counts in the peak memory.
+    """
     texts, copies, excerpts = make_articles(corpus, count, characters)
     start = time.perf_counter()
     found = CONTESTANTS[name](texts)

@@ -74,7 +74,7 @@ class Job:
 
 
 def encode_batch(job: Job) -> Measured:
-    """Measure the tokenizer alone on rendered prompts and targets; token ids are counted and discarded."""
+    """Measure the tokenizer's `encode_batch` on rendered prompts and targets; token ids are counted and discarded."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
@@ -92,7 +92,7 @@ def encode_batch(job: Job) -> Measured:
 
 
 def ours(job: Job) -> Measured:
-    """Measure coig from the command line's overrides to the last example's ids; uncached if `job.cache` is empty."""
+    """Measure coig from the command line's overrides to the last example's ids; fill `job.cache` if it is empty."""
     from coig.config import TrainConfig
     from coig.config.command_line import config_of
     from coig.data.encoded import encode_mixture
@@ -136,9 +136,12 @@ def trl(job: Job, processes: int | None = None) -> Measured:
     from trl import SFTConfig, SFTTrainer
 
     class TimedTrainer(SFTTrainer):
+        """An SFTTrainer that counts the seconds of its data preparation."""
+
         seconds = 0.0
 
         def _prepare_dataset(self, *args: Any, **kwargs: Any) -> Any:
+            """Prepare the data as SFTTrainer does, and add the seconds to `seconds`."""
             start = perf_counter()
             prepared = super()._prepare_dataset(*args, **kwargs)
             self.seconds += perf_counter() - start
@@ -244,6 +247,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
+    """Parse the command line, and note the machine's load; exit with a message if a number is too small."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--scale", type=float, default=1.0, help="fraction of the paper's largest arm (default: all of it)"
@@ -262,7 +266,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Exit with a message if inputs are missing."""
+    """Exit with a message if the tokenizer, the corpus, or TRL where it is wanted, is missing."""
     missing = missing_inputs(arguments.tokenizer, arguments.corpus)
     if not arguments.without_trl and (reason := missing_trl()):
         missing.append(f"{reason}, or measure --without-trl")

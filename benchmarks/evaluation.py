@@ -40,7 +40,12 @@ GOALS = {"seconds": ("<=", 20.0)}
 
 
 def prepare(folder: Path, corpus: Path, scale: float) -> None:
-    """Write a study's folder with answers, and a file of rankings next to it."""
+    """Write the study `multirun/bench` with the arms' answers, and `rankings.jsonl`, into a folder.
+
+    Args:
+        corpus: holds zh.jsonl and en.jsonl, from whose texts answers are cut.
+        scale: share of the paper's queries.
+    """
     draw = random.Random(0)
     texts = {lang: "\n".join(_texts(corpus / f"{lang}.jsonl")) for lang in QUERIES}
     numbered = [(lang, number) for lang, count in QUERIES.items() for number in range(round(count * scale))]
@@ -58,6 +63,7 @@ def prepare(folder: Path, corpus: Path, scale: float) -> None:
 
 
 def _manifest(arm: str, ratio: str) -> Manifest:
+    """Return the made-up manifest of a finished arm."""
     creative = {"kind": "creative", "lang": "zh", "source": "coig_writer", "examples": 1665}
     creative |= {"tokens": 1, "supervised_tokens": 1}
     facts = {
@@ -74,7 +80,10 @@ def _manifest(arm: str, ratio: str) -> Manifest:
 
 
 def _rankings(draw: random.Random, asked: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
-    """Make up each rater's ranking of the arms for each query, with random errors."""
+    """Return each rater's made-up ranking of the arms for each query, with random errors, as lines of judgments.
+
+    `asked` are the queries as (language, id, genre).
+    """
     strength = dict(zip(ARMS, (0.0, 0.4, 0.9, 1.2, 0.8), strict=True))
     rankings = []
     for lang, query, genre in asked:
@@ -86,13 +95,17 @@ def _rankings(draw: random.Random, asked: list[tuple[str, str, str]]) -> list[di
 
 
 def _texts(file: Path) -> list[str]:
+    """Return the texts of a corpus file."""
     return [json.loads(line)["text"] for _, line in read_jsonl(file)]
 
 
 def _record(
     draw: random.Random, text: str, arm: str, lang: str, query: str, genre: str, characters: int
 ) -> dict[str, Any]:
+    """Return a made-up answer: reasoning and about `characters` characters of answer, cut from `text` at random."""
+
     def cut(mean: int) -> str:
+        """Return a random piece of the text, of about `mean` characters."""
         length = max(20, int(draw.gauss(mean, mean / 4)))
         start = draw.randrange(len(text) - length)
         return text[start : start + length].strip()
@@ -104,7 +117,7 @@ def _record(
 
 
 def evaluated(folder: Path) -> float:
-    """Run what `evaluate.py` runs, and return its seconds, with imports."""
+    """Run what `evaluate.py` runs, and return its seconds, with imports; change to the folder."""
     os.chdir(folder)
     start = time.perf_counter()
     from coig.evaluation import evaluate
@@ -115,6 +128,7 @@ def evaluated(folder: Path) -> float:
 
 
 def _answers(folder: Path) -> list[str]:
+    """Return the texts of all answers that `prepare` wrote."""
     files = sorted(folder.glob("multirun/bench/*/generations/sample.jsonl"))
     return [json.loads(line)["answer"] for file in files for _, line in read_jsonl(file)]
 
@@ -134,6 +148,7 @@ def plain_jieba(folder: Path) -> float:
 
 
 def _seconds(cut: Callable[[str], object], folder: Path) -> float:
+    """Return the seconds that `cut` takes for all answers, after a first call that loads its dictionary."""
     answers = _answers(folder)
     cut("热身 to load the dictionary")
     start = time.perf_counter()
@@ -171,7 +186,7 @@ def report_of(scale: float, seconds: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the benchmark and print its report."""
+    """Run the benchmark in a temporary folder and print its report."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
@@ -183,6 +198,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
+    """Parse the command line; exit with a message if a number is out of range or the corpus is missing."""
     description = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation", description=description)
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder with zh.jsonl and en.jsonl")

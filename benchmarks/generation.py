@@ -42,6 +42,8 @@ GOALS = {"ours / arrival": (">=", 1.5)}
 
 @dataclass(frozen=True)
 class Job:
+    """What each contestant has to do: answer so many queries with the arm's model."""
+
     folder: Path  # an arm's
     queries: int
     max_new_tokens: int
@@ -87,7 +89,7 @@ def requests(job: Job, tokenizer: Any) -> list[Request]:
 
 
 def ours(job: Job) -> Run:
-    """Answer all requests with engine=hf, and time it."""
+    """Answer all requests with engine=hf; return the answers and the seconds, without those of loading."""
     from transformers import AutoTokenizer
 
     from coig.generation.hf import HuggingFaceEngine
@@ -115,7 +117,9 @@ def ours(job: Job) -> Run:
 
 
 def plain(job: Job, by_length: bool) -> Run:
-    """Answer all requests with `model.generate` on left-padded batches of 32, and time it.
+    """Answer all requests with `model.generate` on left-padded batches of 32; return the answers and the seconds.
+
+    Loading is not timed.
 
     Args:
         by_length: sort the prompts by length first.
@@ -130,6 +134,7 @@ def plain(job: Job, by_length: bool) -> Run:
     ends = set(lm.generation_config.eos_token_id)
 
     def answered(prompts: list[list[int]]) -> Iterator[list[int]]:
+        """Yield the answer to each prompt of a batch, as token ids up to the first end token."""
         inputs = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
         with torch.inference_mode():
             output = lm.generate(**inputs, max_new_tokens=job.max_new_tokens, do_sample=False)

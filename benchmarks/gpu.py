@@ -125,11 +125,13 @@ def measure(variant: Variant, steps: int, rehearse: bool) -> Outcome:
     ]
 
     def seconds() -> float:
+        """Return the time in seconds once the device has finished its work."""
         if device.type == "cuda":
             torch.cuda.synchronize()
         return perf_counter()
 
     def train(step: Step) -> tuple[float, float]:
+        """Take one optimizer step; return the seconds of its passes and of its update."""
         start = seconds()
         for batch in on_device:
             with torch.autocast(device.type, torch.bfloat16):  # as in training
@@ -158,7 +160,7 @@ def _optimizer(variant: Variant) -> Callable[[list[Any]], Any]:
 
 
 def _model(variant: Variant, device: Any, architecture: dict[str, Any]) -> Any:
-    """Return a model with random bf16 weights, created on the device.
+    """Return a CausalLM with random bf16 weights, created on the device, with the variant's settings.
 
     Raises ImportError if the variant's attention kernel is not installed.
     """
@@ -204,7 +206,10 @@ def _examples(documents: str, rehearse: bool) -> list[Any]:
 
 
 def ceiling(rehearse: bool) -> dict[str, Any]:
-    """Measure the bf16 FLOP/s of a large matrix product; return it with the data sheet's peak and the device's name."""
+    """Return {device, matmul_flops, peak_flops}: the device's name, and two figures of bf16 FLOP/s.
+
+    `matmul_flops` is that of a large matrix product, measured now; `peak_flops` the data sheet's, None if unknown.
+    """
     import torch
 
     from coig.models.flops import peak_flops
@@ -338,7 +343,10 @@ def print_plan(expected: dict[str, float]) -> bool:
 
 
 def main() -> None:
-    """Run the benchmark and print its report."""
+    """Run the benchmark and print its report.
+
+    With `--plan`, measure nothing: print the plan, and exit with 1 if a variant does not fit its card.
+    """
     arguments = _arguments()
     if arguments.plan:
         sys.exit(not print_plan(plan()))
@@ -352,6 +360,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
+    """Parse the command line; exit with a message if a number is too small or there is no GPU but one is needed."""
     description = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=description)
     parser.add_argument("--rehearse", action="store_true", help="a tiny model on the CPU; its figures are meaningless")

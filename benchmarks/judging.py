@@ -30,7 +30,10 @@ Row = dict[str, Any]
 
 
 def prepare(folder: Path, scale: float) -> None:
-    """Write judge.jsonl with the judge's lines, people.jsonl with people's rankings, and answers.json."""
+    """Write made-up files: judge.jsonl with the judge's lines, people.jsonl with rankings, answers.json with facts.
+
+    `scale` is the share of the paper's queries.
+    """
     draw = random.Random(0)
     queries = [(lang, number) for lang, count in QUERIES.items() for number in range(round(count * scale))]
     _write(folder / "judge.jsonl", [row for query in queries for row in _judged(draw, *query, scale)])
@@ -41,11 +44,12 @@ def prepare(folder: Path, scale: float) -> None:
 
 
 def _write(file: Path, rows: list[Row]) -> None:
+    """Write rows as JSON lines."""
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def _judged(draw: random.Random, lang: str, number: int, scale: float) -> list[Row]:
-    """Return a judge's lines on one query: all pairs in both orders, and its probes."""
+    """Return a judge's made-up lines on one query: all pairs in both orders, and probes if it is an early query."""
     query = f"{lang}-{number}"
     facts: Row = {
         "query_id": query,
@@ -70,14 +74,14 @@ def _judged(draw: random.Random, lang: str, number: int, scale: float) -> list[R
 
 
 def _ranked(draw: random.Random, lang: str, number: int) -> list[Row]:
-    """Return all raters' rankings of the answers to one query."""
+    """Return each rater's made-up ranking of the answers to one query."""
     facts = {"query_id": f"{lang}-{number}", "lang": lang, "kind": "ranking", "value": [1, 2, 3, 4, 5]}
     orders = [sorted(ARMS, key=lambda arm: ARMS.index(arm) + draw.gauss(0, 3)) for _ in range(RATERS)]
     return [facts | {"arms": order, "rater": f"rater {rater}"} for rater, order in enumerate(orders)]
 
 
 def _answer(draw: random.Random, arm: str, lang: str, number: int) -> Row:
-    """Return what the card needs to know of an answer."""
+    """Return made-up facts about an arm's answer to a query: what the card needs to know of it."""
     return {
         **{
             "arm": arm,
@@ -95,7 +99,7 @@ def _answer(draw: random.Random, arm: str, lang: str, number: int) -> Row:
 
 
 def examined(folder: Path) -> float:
-    """Read all lines and compute the card; return the seconds, with imports."""
+    """Read all lines and compute the card; print its sentences to stderr; return the seconds, with imports."""
     start = time.perf_counter()
     import polars as pl
 

@@ -35,7 +35,10 @@ class Measured:
 
 
 def parse_arguments(parser: ArgumentParser, smallest: Mapping[str, Any]) -> Namespace:
-    """Parse the command line; `--smallest` replaces the defaults by these, and other options still override them."""
+    """Parse the command line, with the option `--smallest` added to `parser`.
+
+    `--smallest` makes the values of `smallest` the defaults; other options still override them.
+    """
     parser.add_argument("--smallest", action="store_true", help="test that everything runs; figures are meaningless")
     if parser.parse_known_args()[0].smallest:
         parser.set_defaults(**smallest)
@@ -58,7 +61,7 @@ def in_own_process(function: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def peaks_gb() -> tuple[float, float]:
-    """Return the peak memory in GB of this process and of its largest child, with mapped files."""
+    """Return the peak memory in GB (10⁹ bytes) of this process and of its largest ended child, with mapped files."""
     unit = 1 if sys.platform == "darwin" else 1024
     who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
     this, child = (resource.getrusage(one).ru_maxrss * unit / 1e9 for one in who)
@@ -75,7 +78,10 @@ def ratio(measured: dict[str, list[Measured]], over: str, under: str) -> float:
 
 
 def summary(rounds: list[Measured]) -> dict[str, Any]:
-    """Summarise a contestant's rounds: medians of times, maxima of memory."""
+    """Return a summary of a contestant's rounds, as JSON types: medians of seconds, maxima of memory, the first counts.
+
+    Parts are left out if there are none.
+    """
     parts = {part: round(median(one.parts[part] for one in rounds), 3) for part in rounds[0].parts}
     return {
         "seconds": round(median(one.seconds for one in rounds), 3),
@@ -89,10 +95,10 @@ def summary(rounds: list[Measured]) -> dict[str, Any]:
 
 
 def goal_states(figures: Mapping[str, float], goals: Mapping[str, tuple[str, float]]) -> dict[str, Any]:
-    """Return value, bound and whether it is met for each goal whose figure was measured.
+    """Return {value, bound, met} by name for each goal whose figure is among `figures`; others are left out.
 
     Args:
-        goals: a comparison (`<=` or `>=`) and a bound by the figure's name.
+        goals: a comparison (`<=` or `>=`) and a bound, by the figure's name.
     """
     states = {}
     for goal, (sign, bound) in goals.items():

@@ -120,7 +120,7 @@ class Arms:
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """The overrides that all arms share."""
+        """Return the overrides that all arms share."""
         return *SETTINGS, f"data.creative.size={round(CREATIVE * self.scale)}", f"data.scale={GENERAL * self.scale}"
 
 
@@ -136,17 +136,17 @@ class Run:
 
     @property
     def beside_training(self) -> float:
-        """Seconds per arm that are not training."""
+        """Return the seconds per arm that are not training."""
         return (self.wall - self.training) / self.arms
 
     @property
     def with_imports(self) -> float:
-        """Seconds per arm that are neither training nor the process's start."""
+        """Return the seconds per arm that are neither training nor the process's start; imports count."""
         return self.beside_training - self.start / self.arms
 
     @property
     def overhead(self) -> float:
-        """Seconds that each further arm adds besides training; start and imports are paid once."""
+        """Return the seconds that each further arm adds besides training; start and imports are paid once."""
         return self.with_imports - self.parts[IMPORTS]
 
 
@@ -162,13 +162,14 @@ def swept(folder: Path, arms: Arms) -> Run:
 
 
 def looped(folder: Path, arms: Arms) -> Run:
-    """Train each arm in a separate process, and return the times in all."""
+    """Train each arm in a separate process, one after another, and return the times of all together."""
     each = [(f"data.ratio={ratio}", f"seed={seed}") for ratio in RATIOS for seed in arms.seeds]
     wall = sum(_seconds(folder, *overrides, *arms.settings) for overrides in each)
     return Run(wall, *_training(folder))
 
 
 def _seconds(folder: Path, *overrides: str) -> float:
+    """Run train.py in a folder and return its seconds; if it fails, exit with its output."""
     start = time.perf_counter()
     run = subprocess.run([sys.executable, str(TRAIN), *overrides], cwd=folder, capture_output=True, text=True)
     seconds = time.perf_counter() - start
@@ -178,7 +179,7 @@ def _seconds(folder: Path, *overrides: str) -> float:
 
 
 def _training(folder: Path) -> tuple[float, int]:
-    """Return the seconds of all training steps, and the number of arms."""
+    """Return the seconds of all training steps of a folder's arms, and the number of arms."""
     files = list(folder.glob("multirun/s/*/metrics.jsonl"))
     lines = (json.loads(line) for file in files for _, line in read_jsonl(file))
     return sum(line.get("perf/seconds", 0.0) for line in lines), len(files)
@@ -231,6 +232,7 @@ def report_of(runs: dict[str, list[Run]]) -> dict[str, Any]:
 
 
 def _median(figures: Iterable[float]) -> float:
+    """Return the median with three decimals."""
     return round(median(figures), 3)
 
 

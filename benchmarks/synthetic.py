@@ -35,29 +35,35 @@ class Files:
 
     @property
     def creative(self) -> Path:
-        """A JSON array in COIG-Writer's published shape."""
+        """Return the path of a JSON array in COIG-Writer's published shape."""
         return self.folder / "creative.json"
 
     @property
     def general_zh(self) -> Path:
-        """JSONL in the shape of Chinese-DeepSeek-R1-Distill-data-110k."""
+        """Return the path of JSONL in the shape of Chinese-DeepSeek-R1-Distill-data-110k."""
         return self.folder / "general_zh.jsonl"
 
     @property
     def general_en(self) -> Path:
-        """Parquet in the shape of OpenThoughts-114k."""
+        """Return the path of Parquet in the shape of OpenThoughts-114k."""
         return self.folder / "general_en.parquet"
 
     @property
     def conversations(self) -> Path:
-        """Parquet of all examples as other libraries read them: prompt and completion, both lists of messages."""
+        """Return the path of Parquet with all examples as other libraries read them.
+
+        Its columns are prompt and completion, both lists of messages.
+        """
         return self.folder / "conversations.parquet"
 
 
 def write(files: Files, corpus: Path, scale: float, length: float = 1.0) -> dict[str, Any]:
-    """Write the data of an arm, and return its counts and length statistics.
+    """Write the four files of `Files`, with the data of an arm; return {examples, characters, lengths}.
+
+    `examples` and `characters` are counts, `lengths` statistics in characters.
 
     Args:
+        corpus: folder of zh.jsonl and en.jsonl, whose texts are cut.
         scale: number of examples, relative to the paper's largest arm.
         length: length of the texts, relative to the paper's.
     """
@@ -115,10 +121,12 @@ def _cut(corpus: str, size: int, rng: np.random.Generator) -> str:
 
 
 def _coig_writer(text: Text, identity: str) -> Text:
+    """Return a text as a row of COIG-Writer, with this id."""
     return {"id": identity, "query": text["prompt"], "thought": text["reasoning"], "answer": text["answer"]}
 
 
 def _r1_distill(text: Text) -> dict[str, Any]:
+    """Return a text as a row of Chinese-DeepSeek-R1-Distill-data-110k."""
     return {
         "input": text["prompt"],
         "reasoning_content": text["reasoning"],
@@ -129,6 +137,7 @@ def _r1_distill(text: Text) -> dict[str, Any]:
 
 
 def _open_thoughts(text: Text) -> dict[str, Any]:
+    """Return a text as a row of OpenThoughts-114k."""
     thought = f"<|begin_of_thought|>\n\n{text['reasoning']}\n\n<|end_of_thought|>"
     solution = f"<|begin_of_solution|>\n\n{text['answer']}\n\n<|end_of_solution|>"
     turns = [
@@ -139,12 +148,14 @@ def _open_thoughts(text: Text) -> dict[str, Any]:
 
 
 def _conversation(text: Text) -> dict[str, Any]:
+    """Return a text as a row of messages in prompt and completion; the reasoning is a think block of the completion."""
     target = f"<think>\n{text['reasoning']}\n</think>\n\n{text['answer']}"
     prompt = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": text["prompt"]}]
     return {"prompt": prompt, "completion": [{"role": "assistant", "content": target}]}
 
 
 def _parquet(rows: Iterator[dict[str, Any]], schema: dict[str, Any], file: Path) -> None:
+    """Write rows to a Parquet file."""
     pl.DataFrame(list(rows), schema=schema).write_parquet(file)
 
 

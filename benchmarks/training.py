@@ -87,7 +87,10 @@ SMALLEST = {"steps": 1, "rounds": 1, "scale": MIN_SCALE}
 def measure_in_turns(
     job: Job, sizes: list[Step], arguments: argparse.Namespace
 ) -> tuple[dict[str, list[Run]], dict[str, str]]:
-    """Return the runs of all rounds by contestant, coig first, and the errors of optional settings that failed."""
+    """Return the runs of all rounds by contestant, coig first, and the errors of optional settings that failed.
+
+    Exit if a contestant did not do the same work as coig.
+    """
     names = settings_of(arguments)
     turns: dict[str, Callable[[], Run]] = {OURS: partial(ours, job, sizes)}
     turns |= {name: partial(trl, job, SETTINGS[name]) for name in names}
@@ -124,7 +127,14 @@ def takes_other_steps(name: str) -> bool:
 
 
 def check_same_work(name: str, run: Run, sizes: list[Step], reference: Run) -> None:
-    """Exit if a run's steps have other numbers of tokens than coig's, or its first loss differs from coig's."""
+    """Exit with a message if a run's steps have other numbers of tokens than are due, or another first loss than coig.
+
+    Contestants that pack examples are not checked.
+
+    Args:
+        sizes: the steps' tokens, from `prepare`.
+        reference: a run of coig.
+    """
     if takes_other_steps(name):
         return
     for what in ("tokens", "supervised"):
@@ -141,7 +151,7 @@ def check_same_work(name: str, run: Run, sizes: list[Step], reference: Run) -> N
 def report_of(
     arguments: argparse.Namespace, data: dict[str, Any], runs: dict[str, list[Run]], failures: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the report's figures as JSON types."""
+    """Return the report's figures as JSON types; `parameters` and `threads` are removed from `data`."""
     peers = [name for name in runs if name != OURS]
     ratios = {f"ours / {name}": ratio(runs, name, lambda run: run.seconds) for name in peers}
     cpu_ratios = {f"ours / {name}": ratio(runs, name, lambda run: run.cpu_seconds) for name in peers}
@@ -169,14 +179,18 @@ def report_of(
 
 
 def ratio(runs: dict[str, list[Run]], peer: str, seconds: Callable[[Run], float]) -> float:
-    """Return how many times as many tokens per second coig trains on as `peer`: the median of each round's ratio."""
+    """Return how many times as many tokens per second coig trains on as `peer`: the median of the rounds' ratios.
+
+    Args:
+        seconds: gives a run's time, by the wall or by the CPU.
+    """
     pairs = zip(runs[OURS], runs[peer], strict=True)
     rates = ((a.timed("tokens") / seconds(a), b.timed("tokens") / seconds(b)) for a, b in pairs)
     return round(median(own / other for own, other in rates), 3)
 
 
 def summary(name: str, rounds: list[Run]) -> dict[str, Any]:
-    """Summarise a contestant's rounds: median rates and seconds, maximum memory, the first round's losses."""
+    """Return a summary of a contestant's rounds, as JSON types: median rates, maximum memory, the first losses."""
     first = rounds[0]
     return {
         "tokens_per_second": round(median(run.rate("tokens") for run in rounds), 1),
@@ -214,7 +228,7 @@ def print_tables(report: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the benchmark and print its report."""
+    """Run the benchmark that the command line asks for, the comparison or `--busy`, and print its report."""
     arguments = _arguments()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if arguments.busy:
@@ -242,6 +256,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
+    """Parse the command line, and note the machine's load; exit with a message if a number is out of range."""
     description = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=description)
     parser.add_argument("--peer", choices=["trl", "none"], default="trl")
@@ -270,7 +285,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Exit with a message if inputs are missing."""
+    """Exit with a message if the tokenizer, the corpus, or TRL where it is wanted, is missing."""
     missing = missing_inputs(arguments.tokenizer, arguments.corpus)
     if arguments.peer != "none" and (reason := missing_trl()):
         missing.append(f"{reason}, or measure with --peer none")

@@ -23,7 +23,7 @@ PICTURES = Path("docs/pictures")
 
 
 def main() -> None:
-    """Write `ratio_zh.png` and `ratio_en.png`."""
+    """Write `ratio_zh.png` and `ratio_en.png` to `docs/pictures`."""
     measure, series = preference_of(PREFERENCE, margin=0.1), Series("", DOSES, "general", {})
     for lang, (wins, trials) in WINS.items():
         levels = responses_of_counts(np.array(list(DOSES.values())), np.array(wins), trials)

@@ -17,7 +17,7 @@ ONLY = "<style>main > section:not(#contamination) { display: none }</style></hea
 
 
 def main() -> None:
-    """Let chromium draw the report's head and its section on contamination."""
+    """Let chromium draw the report's head and its section on contamination; write the picture and print its size."""
     page = REPORT.read_text(encoding="utf-8").replace("</head>", ONLY, 1)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "report.html"

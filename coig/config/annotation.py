@@ -22,7 +22,7 @@ CheckKind = Literal["repeat", "identical", "shuffled", "halved", "repeated_text"
 
 
 class Protocol(Node):
-    """What raters are asked about the answers to a query."""
+    """Settings of the protocol: what raters are asked about the answers to a query."""
 
     kind: Literal["ranking", "pairs", "rating"]
     good: bool  # also ask whether the best answer is good
@@ -52,7 +52,7 @@ class Checks(Node):
 
 
 class Completion(Node):
-    """What raters of a recruiting service get after their last query."""
+    """The code and the page that raters of a recruiting service get after their last query."""
 
     code: str | None
     url: str | None  # the service's page that takes the code
@@ -66,11 +66,15 @@ class Completion(Node):
 
 
 def _langs_by_rater(value: Any) -> Any:
-    """Turn a list of names into {name: None}: these raters are asked which languages they read. Null is no rater."""
+    """Turn a list of names into {name: None}: these raters are asked which languages they read.
+
+    Null becomes {}, no rater; a dict is returned unchanged.
+    """
     return dict.fromkeys(value or ()) if isinstance(value, list | tuple | None) else value
 
 
 def _langs(value: Any) -> Any:
+    """Turn one language into a list of it; return any other value unchanged."""
     return [value] if value in LANGUAGES else value
 
 

@@ -48,13 +48,13 @@ SAME_FOR_ALL_JOBS = {"study", "experiment", "length", "sweeper", "launcher"}  # 
 def check_command_line(
     config_name: str, schema: type[Schema], check_job: Callable[[Schema], object] | None = None
 ) -> list[Schema]:
-    """Check the command line and return the configs of its jobs; [] if Hydra only prints something.
+    """Check the command line and return the configs of its jobs; [] if Hydra only prints something (`--help`, `--cfg`).
 
     Exits with one message that lists every problem of its overrides and jobs. For a sweep of `train.py`, adds the
     override `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
 
     Args:
-        check_job: called with the config of every job of a sweep; may raise ConfigError.
+        check_job: called with the config of every job if a sweep varies something; may raise ConfigError.
     """
     arguments = get_args_parser().parse_args()
     if arguments.config_path:
@@ -91,7 +91,10 @@ def _check_writable(folder: Path) -> None:
 
 @contextmanager
 def _composition(own_configs: str | None = None) -> Iterator[None]:
-    """Set up `compose` with Hydra's search path: first the user's folder `own_configs` (--config-dir), then ours."""
+    """Let the block `compose` configs: first from the user's folder `own_configs` (--config-dir), then from ours.
+
+    Raises ConfigError if the user's folder does not exist.
+    """
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         if own_configs:
             folder = Path(own_configs).absolute()
@@ -121,13 +124,16 @@ def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
 
 
 def run_tool(main: Callable[[Sequence[str]], None]) -> None:
-    """Run a tool with the arguments of the command line; print expected errors as one line."""
+    """Run a tool with the arguments of the command line; an expected error exits with its message alone."""
     with guarded():
         main(sys.argv[1:])
 
 
 def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:
-    """Return the validated config of these overrides, for tools and tests. Raise ConfigError with all problems."""
+    """Return the validated config that the override lines make, for tools and tests.
+
+    Raises ConfigError with all problems.
+    """
     if options := [line for line in lines if line.startswith("-")]:
         raise ConfigError(f"{options[0]}: no such option; give overrides of one run, as key=value")
     try:
@@ -157,7 +163,10 @@ class _Command(Generic[Schema]):
 
     @classmethod
     def parse(cls, config_name: str, schema: type[Schema], lines: list[str], *, sweeps: bool) -> _Command[Schema]:
-        """Parse override lines, and with `sweeps` also those of an experiment's own sweep. Raises ConfigError."""
+        """Return the command of these override lines, and with `sweeps` of those of an experiment's own sweep.
+
+        Raises ConfigError for a line that cannot be read.
+        """
         overrides = _parse_overrides(lines)
         if sweeps:
             overrides = _add_own_sweep(config_name, overrides)
@@ -168,7 +177,10 @@ class _Command(Generic[Schema]):
         return cls(config_name, schema, overrides, swept, vary_override)
 
     def without(self, wrong: set[str]) -> _Command[Schema]:
-        """Return the command without the overrides named `wrong`."""
+        """Return the command without the overrides of the keys or groups `wrong`.
+
+        It has no `vary_override` if one of them was swept.
+        """
         sound = [o for o in self.overrides if _name_of(o) not in wrong]
         swept = [o for o in self.swept if o in sound]
         return replace(
@@ -192,7 +204,10 @@ def _list_values(override: Override) -> list[str]:
 
 
 def _add_own_sweep(config_name: str, overrides: list[Override]) -> list[Override]:
-    """Prepend an experiment's own sweep (`hydra.sweeper.params`), except for keys that the command line gives."""
+    """Return the overrides after those of an experiment's own sweep (`hydra.sweeper.params`).
+
+    Keys that the command line gives are left out. If the config cannot be composed, return the overrides unchanged.
+    """
     fixed = [o.input_line or "" for o in overrides if not o.is_sweep_override()]
     try:
         cfg = compose(config_name, overrides=fixed, return_hydra_config=True)
@@ -209,7 +224,7 @@ def _name_of(override: Override) -> str:
 
 
 def _parse_overrides(lines: list[str]) -> list[Override]:
-    """Parse override lines by Hydra's grammar. Raise ConfigError, with the likely remedy, for one it cannot read."""
+    """Parse override lines by Hydra's grammar. Raises ConfigError, with a likely remedy, for a line it cannot read."""
     overrides = []
     for line in lines:
         try:
@@ -340,7 +355,7 @@ def _catch_error(check: Callable[[Schema], object], config: Schema) -> ConfigErr
 
 
 def compose_job(name: str, overrides: list[str]) -> DictConfig:
-    """Compose a job's config as Hydra would, and set HydraConfig to it, which holds the choices of groups."""
+    """Return a job's config as Hydra would compose it, without the node `hydra`; set the global HydraConfig to it."""
     cfg = compose(name, overrides=overrides, return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

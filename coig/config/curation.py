@@ -23,7 +23,7 @@ ArticleField = Literal[
 
 
 class Ingest(Node):
-    """Which articles are taken in."""
+    """Settings of the stage `ingest`: which articles are taken in."""
 
     columns: Annotated[dict[ArticleField, str], NullIsEmpty]  # our field name → the files' column name
     collector: str | None  # of rows that name none
@@ -35,7 +35,7 @@ class Ingest(Node):
 
 
 class Assess(Node):
-    """Limits of the rule checks; shares are from 0 to 1."""
+    """Settings of the stage `assess`: the limits of the rule checks; shares are from 0 to 1."""
 
     max_repeated: Share  # of characters in lines or sentences that stand in the text before
     max_symbols: Share  # of characters that are neither letters nor punctuation
@@ -44,7 +44,7 @@ class Assess(Node):
 
 
 class Dedupe(Node):
-    """When two texts are copies, and which of them is kept."""
+    """Settings of the stage `dedupe`: when two texts are copies, and which of them is kept."""
 
     jaccard: Likeness
     containment: Likeness
@@ -56,6 +56,7 @@ class Dedupe(Node):
 
     @model_validator(mode="after")
     def _shows_all_copies(self) -> Dedupe:
+        """Raise ValueError if `shown` is above `jaccard`."""
         if self.shown > self.jaccard:
             raise ValueError(f"shown: is above jaccard={self.jaccard:g}, so that copies would not be stored; lower it")
         return self
@@ -75,7 +76,7 @@ class Judge(Node):
 
 
 class Screen(Node):
-    """Screening by a judge, and people's second look at what it rejects."""
+    """Settings of the stage `screen`: the judge, its least scores, and how many rejected texts people check again."""
 
     judge: Judge
     least: int = Field(ge=1, le=10)  # of quality and of creativity
@@ -83,7 +84,7 @@ class Screen(Node):
 
 
 class Accept(Node):
-    """When a triplet is accepted."""
+    """Settings of acceptance: the least scores of a triplet, and how many people must score and review it."""
 
     least: int = Field(ge=1, le=10)  # of each of the six scores
     least_sum: int = Field(ge=6, le=60)
@@ -98,7 +99,7 @@ class Accept(Node):
 
 
 class Work(Node):
-    """Minutes that people need for one text, until they have done enough for an estimate."""
+    """The minutes that people need for one text, assumed until they have done enough for an estimate."""
 
     write: Minutes
     score: Minutes
@@ -127,12 +128,12 @@ class CurateConfig(Node):
 
     @property
     def folder(self) -> Path:
-        """The curation's folder."""
+        """Return the path of the curation's folder."""
         return CURATIONS / self.name
 
     @property
     def is_scripted(self) -> bool:
-        """Tell whether a script does the work of people."""
+        """Tell whether a script does the work of people: as `scripted` says; if null, for the embedded articles."""
         return self.is_sample if self.scripted is None else self.scripted
 
     @property
@@ -142,6 +143,7 @@ class CurateConfig(Node):
 
     @model_validator(mode="after")
     def _only_the_sample_is_scripted(self) -> CurateConfig:
+        """Raise ValueError if a script shall do people's work on other articles than the embedded ones."""
         if self.scripted and not self.is_sample:
             raise ValueError(
                 "scripted: a script is no writer and no reviewer, so it curates the embedded articles only; leave "

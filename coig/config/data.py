@@ -54,18 +54,19 @@ class Source(Constructor):
 
     @property
     def shape(self) -> Constructor:
-        """The node's function that turns a row into an example's fields, with its extra arguments."""
+        """Return the node's function that turns a row into an example's fields, with its extra arguments, as a node."""
         return Constructor.model_validate({"_target_": self.target, **(self.model_extra or {})})
 
     @model_validator(mode="after")
     def _columns_name_a_shape(self) -> Source:
+        """Raise ValueError if `columns` are given to another function than `sources.local`."""
         if self.columns and self.target != LOCAL:
             raise ValueError(f"columns belong to {LOCAL}; {self.target} knows the columns of its shape")
         return self
 
 
 def _given(sources: dict[str, Source]) -> dict[str, Source]:
-    """Leave out the sources that name no files; name the others by their keys, so that they are counted apart."""
+    """Return the sources that name files; those without a name get their key as name, so to be counted apart."""
     named = {key: source.model_copy(update={"name": source.name or key}) for key, source in sources.items()}
     return {key: source for key, source in named.items() if source.is_given}
 
@@ -79,12 +80,12 @@ class Creative(Source):
 
     @property
     def sources(self) -> dict[str, Source]:
-        """All sources of creative examples, by their keys in the config."""
+        """Return all sources of creative examples, by their keys in the config."""
         return {"data.creative": self} | {f"data.creative.also.{name}": source for name, source in self.also.items()}
 
 
 class Validation(Node):
-    """Numbers of examples held out of training; the same examples in every arm of a seed."""
+    """Settings of validation: how many examples are held out of training, the same ones in every arm of a seed."""
 
     creative: int = Field(ge=0)  # taken from the end of the shuffled creative examples
     general: int = Field(ge=0)  # taken from the end of each language's shuffled pool
@@ -113,11 +114,12 @@ class Data(Node):
 
     @property
     def pools(self) -> dict[Language, Source]:
-        """The general sources that name files, by language."""
+        """Return the general sources that name files, by language."""
         return {lang: source for lang, source in self.general.items() if source.is_given}
 
     @model_validator(mode="after")
     def _sources_serve_the_ratio(self) -> Data:
+        """Raise ValueError if the ratio asks for data that no source has, or a source is of another language."""
         ratio = Ratio.parse(self.ratio)
         if not self.creative.is_given:
             raise ValueError("no creative examples: give data.creative.path=<file> or source@data.creative=coig_writer")

@@ -27,7 +27,7 @@ HELD_OUT = "held_out"  # value of `queries`: the prompts of the creative example
 
 
 def local_path(text: str) -> Path:
-    """Return the local path of a path in a config: `sample:NAME` is in the embedded sample, `~` the home folder."""
+    """Return the path that a text in a config means: `sample:NAME` is in the embedded sample, `~` the home folder."""
     if text.startswith(SAMPLE_PREFIX):
         return SAMPLE / text.removeprefix(SAMPLE_PREFIX)
     return Path(text).expanduser()
@@ -39,7 +39,7 @@ def is_pattern(text: str) -> bool:
 
 
 def matching_files(text: str) -> list[Path]:
-    """Return the files that a path or glob pattern names, sorted by name."""
+    """Return the files that match a glob pattern, sorted; for a path, the path itself, even if no such file exists."""
     if not is_pattern(text):
         return [local_path(text)]
     path = local_path(text).absolute()
@@ -47,37 +47,43 @@ def matching_files(text: str) -> list[Path]:
 
 
 def files_of(texts: Iterable[str]) -> list[Path]:
-    """Return the files of several paths and patterns, in their order."""
+    """Return the files of several paths and patterns, in their order; see `matching_files`."""
     return [file for text in texts for file in matching_files(text)]
 
 
 def _is_here(info: ValidationInfo) -> bool:
+    """Tell whether the config will be used on this machine, so that its files must exist."""
     return info.context == HERE
 
 
 def _existing(text: str, info: ValidationInfo) -> str:
+    """Return a path unchanged. Raises ValueError if it must exist and does not."""
     if _is_here(info) and not local_path(text).exists():
         raise ValueError(f"no such file or folder (looked in {local_path(text).absolute().parent})")
     return text
 
 
 def _file(text: str, info: ValidationInfo) -> str:
+    """Return a file's path unchanged. Raises ValueError if it must exist and is missing or a folder."""
     if local_path(_existing(text, info)).is_dir() and _is_here(info):
         raise ValueError("is a folder; name a file in it")
     return text
 
 
 def _folder(text: str, info: ValidationInfo) -> str:
+    """Return a folder's path unchanged. Raises ValueError if it must exist and is missing or a file."""
     if not local_path(_existing(text, info)).is_dir() and _is_here(info):
         raise ValueError("is a file; name its folder")
     return text
 
 
 def _queries(text: str, info: ValidationInfo) -> str:
+    """Return `held_out`, a name of shipped queries or a file's path unchanged. Raises ValueError as `_file`."""
     return text if text in (*SHIPPED_QUERIES, HELD_OUT) else _file(text, info)
 
 
 def _file_pattern(text: str, info: ValidationInfo) -> str:
+    """Return a file's path or a glob pattern unchanged. Raises ValueError if files must exist and none does."""
     if not is_pattern(text):
         return _file(text, info)
     if _is_here(info) and not matching_files(text):
@@ -86,6 +92,7 @@ def _file_pattern(text: str, info: ValidationInfo) -> str:
 
 
 def _model_path(text: str, info: ValidationInfo) -> str:
+    """Return a hub id or path unchanged. Raises ValueError if it is empty, or a path that must exist and does not."""
     if not text:
         raise ValueError("is empty; give a hub id or a folder")
     looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
@@ -93,32 +100,39 @@ def _model_path(text: str, info: ValidationInfo) -> str:
 
 
 def _ratio(text: str) -> str:
+    """Return a ratio in its standard spelling. Raises ValueError if it is no ratio."""
     return Ratio.parse(text).text
 
 
 def _plain_name(text: str) -> str:
+    """Return a name unchanged. Raises ValueError if it cannot be a folder's name or has over 100 characters."""
     if not text or text in {".", ".."} or "/" in text or "\\" in text or len(text) > 100:
         raise ValueError("is used as a folder's name: no slashes, not empty, at most 100 characters")
     return text
 
 
 def _one_or_more(value: Any) -> Any:
+    """Turn one text into a list of it; return any other value unchanged."""
     return [value] if isinstance(value, str) else value
 
 
 def _any_number(value: Any) -> Any:
+    """Turn None into an empty list, and one text into a list of it; return any other value unchanged."""
     return [] if value is None else _one_or_more(value)
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names in their order, without repetitions."""
     return tuple(dict.fromkeys(names))
 
 
 def _stem(value: Any) -> Any:
+    """Turn the path of a file of rows into its stem; return any other value unchanged."""
     return Path(value).stem if isinstance(value, str) and value.endswith(ROW_FILES) else value
 
 
 def _known_target(text: str, info: ValidationInfo) -> str:
+    """Return a dotted path unchanged. Raises ValueError if it has no dot, or its package must be here and is not."""
     package = text.partition(".")[0]
     if "." not in text or (_is_here(info) and importlib.util.find_spec(package) is None):
         raise ValueError(f"package '{package}' is not installed, or this is no dotted path")

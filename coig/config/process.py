@@ -62,7 +62,7 @@ class Output:
             self._drop()
 
     def _drop(self) -> None:
-        """Redirect the stream's file descriptor to /dev/null."""
+        """Redirect the stream's file descriptor to /dev/null, which discards all further output."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
 
 
@@ -77,9 +77,10 @@ def shield_output() -> None:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Run the body of a `with` block as a command.
+    """Run the body of a `with` block as a command: errors that users can mend become one message.
 
-    A ConfigError or a full disk exits with a one-line message and code 1, Ctrl-C with code 130. Other errors propagate.
+    A ConfigError or a full disk exits with its message and code 1, Ctrl-C with code 130. Other errors propagate. Output
+    stays shielded afterwards.
     """
     global command
     command = os.getpid()
@@ -116,6 +117,7 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
 
     @wraps(run)
     def guarded_run(cfg: DictConfig) -> Result:
+        """Run the job, prepared for a worker if this process is one; raise expected errors as Hydra's."""
         if command != os.getpid():
             shield_output()
             launcher = HydraConfig.get().launcher
@@ -134,7 +136,7 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
 
 
 def end_with(process: int) -> None:
-    """Watch another process in a thread, and end this one once that has ended, even if it was killed.
+    """Start a thread that ends this process once the process with the id `process` has ended, even if it was killed.
 
     This process gets SIGTERM first, and exits with code 143 after GRACE seconds.
     """
@@ -143,6 +145,7 @@ def end_with(process: int) -> None:
     start = start_of(process)
 
     def watch() -> None:
+        """Wait until the other process has ended, then end this one."""
         while start and start_of(process) == start:
             time.sleep(POLL)
         os.kill(os.getpid(), signal.SIGTERM)  # Lightning finishes the step and stops

@@ -41,11 +41,12 @@ def content_sha256(file: Path) -> str:
 
 @cache
 def _hashed(file: Path, status: tuple[int, ...]) -> str:
+    """Return a file's sha256; `status` (size, times, inode) only tells the function's cache when to read it again."""
     return sha256_of(file)
 
 
 def batched(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> Iterator[list[Item]]:
-    """Split items into lists; each ends with the item that brings its total size to `limit` or above."""
+    """Yield items in lists; each but the last ends with the item that brings its total size to `limit` or above."""
     batch: list[Item] = []
     total = 0
     for item in items:
@@ -60,9 +61,10 @@ def batched(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> I
 
 @contextmanager
 def building(folder: Path) -> Iterator[None]:
-    """Hold the lock on `folder` while it is built, so that other processes wait; a killed process releases it.
+    """Hold the lock on `folder` during the block, which builds it; other processes wait. A killed process releases it.
 
-    Raises DataError if the cache cannot be written, or another process builds this folder for hours.
+    Creates the parent folder. Raises DataError if another process holds the lock for `PATIENCE` seconds, or in place of
+    any OSError or PolarsError of the block.
     """
     lock = folder.with_suffix(".lock")
     try:

@@ -47,14 +47,15 @@ class ChatTemplate:
 
     @property
     def name(self) -> str:
-        """The tokenizer's hub id or folder."""
+        """Return the tokenizer's hub id or folder."""
         return str(self._tokenizer.name_or_path)
 
     @property
     def end_of_text(self) -> str:
-        """The token that ends a document.
+        """Return the token, as text, that ends a document.
 
-        It is the tokenizer's `eos_token`, unless that one ends a turn; then the first known one of `ENDS_OF_TEXT`.
+        It is the tokenizer's `eos_token`. If that is missing or ends a turn, it is the first of `ENDS_OF_TEXT` that is
+        a control token; if none is, `end_of_turn`.
         """
         end = self._tokenizer.eos_token
         if end and end != self.end_of_turn:
@@ -72,14 +73,17 @@ class ChatTemplate:
         return REASONING_END in self.thinking
 
     def continue_block(self, block: str) -> str:
-        """Return `block` (`<think>…</think>`) without the start that the generation prompt already wrote."""
+        """Return `block` (`<think>…</think>`) without the start that the generation prompt already wrote.
+
+        It is unchanged unless the generation prompt leaves a think block open.
+        """
         return block[min(len(self.thinking), len(REASONING_START)) :] if self.leaves_thinking_open else block
 
     def prompt(self, user: str, system: str | None, *, with_reasoning: bool) -> str:
-        """Render a prompt with its generation header.
+        """Return the prompt as text: the system message if there is one, the user's message, the generation header.
 
-        Without reasoning, close a think block that the template opens. Raises ConfigError if the rendered text lacks
-        the user's or the system message.
+        Without reasoning, a think block that the template leaves open is closed. Raises ConfigError if the rendered
+        text lacks the user's or the system message.
         """
         messages = [{"role": "user", "content": user}]
         if system:
@@ -96,7 +100,7 @@ class ChatTemplate:
         return text
 
     def render(self, messages: Messages, *, add_generation_prompt: bool = False) -> str:
-        """Render messages as text. Raises ConfigError with the template's error message if rendering fails."""
+        """Return messages as the template's text. Raises ConfigError with the template's error if rendering fails."""
         try:
             text: str = self._tokenizer.apply_chat_template(
                 messages, tokenize=False, add_generation_prompt=add_generation_prompt, **self.arguments
@@ -119,7 +123,7 @@ class ChatTemplate:
             )
 
     def _refusal(self, messages: Messages, error: Exception) -> str:
-        """Return the message for a template that fails on these messages."""
+        """Return the text of the ConfigError for a template that fails on these messages."""
         said = f"the chat template of {self.name} fails: {first_line(error)}"
         if messages[0]["role"] == "system":
             return f"model.path: with a system message, {said}; set model.system_prompt=null, and remove those of rows"
@@ -127,7 +131,7 @@ class ChatTemplate:
 
     @property
     def _place(self) -> str:
-        """The file that holds the template; if it is not a local file, the tokenizer's name."""
+        """Return the path of the file that holds the template; if it is not a local file, the tokenizer's name."""
         file = Path(self.name) / "chat_template.jinja"
         return str(file) if file.exists() else f"{self.name} (tokenizer_config.json)"
 
@@ -143,9 +147,9 @@ class ChatTemplate:
 
 
 def _control_tokens(tokenizer: Any, written: str) -> list[str]:
-    """Return the added tokens that users' text must never be tokenized as, longest first.
+    """Return the added tokens that users' text must never be tokenized as (see `ChatTemplate`), longest first.
 
-    `written` is the template's source with texts that it rendered.
+    `written` is the template's source together with texts that it rendered.
     """
     added = {str(token): token.special for token in tokenizer.added_tokens_decoder.values()}
     special = {token for token, is_special in added.items() if is_special} | set(tokenizer.all_special_tokens)

@@ -47,11 +47,11 @@ def join_parts(name: str, value: Any) -> Any:
 
 
 def _role(message: Row) -> str:
-    """Return a message's role under OpenAI's name for it."""
+    """Return a message's role under OpenAI's name for it; an unknown role is returned as it is."""
     role = str(message.get("role") or message.get("from"))
     return ROLES.get(role, role)
 
 
 def _content(message: Row) -> Any:
-    """Return a message's `content`, or ShareGPT's `value`."""
+    """Return a message's `content`, or ShareGPT's `value`; None if it has neither."""
     return message["content"] if "content" in message else message.get("value")

@@ -46,10 +46,10 @@ SCHEMA = INDEX | TEXTS
 
 
 def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> None:
-    """Convert the rows of `paths`: usable ones to parquet parts in `folder`, the others to its quarantine.jsonl.
+    """Write the usable rows of `paths` to parquet files in `folder`, the other rows to its quarantine.jsonl.
 
-    The counts go to about.json. `lang` is the language of rows that do not name one. Raises DataError if a file changes
-    meanwhile.
+    Counts and every file's sha256 are written to about.json. `lang` is the language of rows that do not name one.
+    Raises DataError if a file of `paths` changes meanwhile.
     """
     shape = partial(sources.by_columns, columns=source.columns) if source.columns else function_of(source.shape)
     contents = {path: content_sha256(path) for path in paths}
@@ -57,7 +57,7 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
     counts: Counter[str] = Counter(rows=0, quarantined=0, split=0, without_reasoning=0, renamed=0)
 
     def usable_rows() -> Iterator[Row]:
-        """Yield the records of usable rows, count all rows, and quarantine the others."""
+        """Yield the records of usable rows, with place and unique id; quarantine other rows; update `counts`."""
         for path in paths:
             for place, row in read_rows(path):
                 counts["rows"] += 1
@@ -90,7 +90,7 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
 
 
 class _UniqueIds:
-    """Ids that are unique over all files of a source, for files whose ids each start again.
+    """Gives rows ids that are unique over all files of a source, even if each file's ids start again.
 
     An id that another file already used gets the file's name as a prefix. Versions of a text in several languages and
     copies of a row keep one id.
@@ -104,7 +104,10 @@ class _UniqueIds:
         self._first: dict[tuple[str, str], tuple[Path, bytes]] = {}  # (language, id) → file and digest of its first row
 
     def name(self, path: Path, record: Row) -> str:
-        """Return the unique id of a record from the file `path`."""
+        """Return the unique id of a record from the file `path`, and remember the record for later calls.
+
+        It is the record's own id, or `<file>:<id>` if an earlier file has this id and language with another text.
+        """
         name = str(record["id"])
         if len(self._names) == 1:
             return name
@@ -113,9 +116,10 @@ class _UniqueIds:
 
 
 def _record(row: Any, shape: Callable[[Row], Row], source: str, lang: str) -> tuple[Row, bool]:
-    """Convert a source's row to a row of the parquet file; return it, and whether its answer held a think block.
+    """Return a source's row as a row of the parquet file, and whether its answer held a think block.
 
-    Raises ValueError with the reason if the row cannot be used.
+    The returned row has the columns of `SCHEMA` except `place` and `script_share`. Raises ValueError with the reason if
+    the row cannot be used.
     """
     if isinstance(row, Damaged):
         raise ValueError(row.reason)
@@ -156,14 +160,14 @@ def _number(value: Any) -> float | None:
 
 
 def _quarantine(stream: IO[str], place: str, reason: str, row: Any) -> None:
-    """Write an unusable row, its place and the reason as a JSON line."""
+    """Write an unusable row, its place and the reason as a JSON line to `stream`."""
     found = row.text if isinstance(row, Damaged) else row
     # ASCII only: a lone surrogate cannot be written as UTF-8
     stream.write(json.dumps({"place": place, "reason": reason, "row": found}, default=str) + "\n")
 
 
 def _write_part(part: Sequence[Row], path: Path) -> dict[str, Any]:
-    """Write rows to a parquet file, adding `script_share`; return the file's name, row count and sha256."""
+    """Write rows, with a column `script_share`, to a parquet file; return a dict of its name, rows and sha256."""
     share = script_share(pl.concat_str("prompt", "reasoning", "answer", separator="\n"))
     # lz4 takes 1.5 times the space of zstd, but is several times as fast
     pl.DataFrame(part, schema=SCHEMA).with_columns(script_share=share).write_parquet(path, compression="lz4")
@@ -171,7 +175,7 @@ def _write_part(part: Sequence[Row], path: Path) -> dict[str, Any]:
 
 
 def _describe_file(path: Path) -> dict[str, Any]:
-    """Return a file's path and sha256 for the manifest, and the commit if it comes from the hub's cache."""
+    """Return a dict of a file's path and sha256, and its commit if it comes from the hub's cache."""
     parents = [parent.name for parent in path.parents]
     commit = parents[parents.index("snapshots") - 1] if "snapshots" in parents else None
     described = {"path": str(path), "sha256": content_sha256(path)}

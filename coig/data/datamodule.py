@@ -38,10 +38,11 @@ class MixtureDataModule(LightningDataModule):
         return StepLoader(self.train, self.settings.global_batch_size, self._stepper(), self.seed, epoch)
 
     def val_dataloader(self) -> StepLoader:
-        """Return the validation steps."""
+        """Return the validation steps, in the examples' order."""
         return StepLoader(self.validation, self.settings.global_batch_size, self._stepper())
 
     def _stepper(self) -> Stepper:
+        """Return the stepper of this rank."""
         return Stepper(
             self.tokens_per_micro_batch, self.attention_cost, self.trainer.global_rank, self.trainer.world_size
         )

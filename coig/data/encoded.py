@@ -69,17 +69,17 @@ class EncodedSet(Sequence[Encoded]):
 
     @property
     def counts(self) -> Counter[str]:
-        """Count how many examples were `truncated` and how many `dropped`, over all groups."""
+        """Return the numbers of examples that were `truncated` and `dropped`, over all groups."""
         return Counter({name: sum(group[name] for group in self.groups) for name in ("truncated", "dropped")})
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest example; 0 if there is none."""
+        """Return the number of tokens of the longest example; 0 without examples."""
         return int(self._offsets[:, 1:].sum(axis=1).max(initial=0))
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over the tokens of all examples and their segments, in order."""
+        """Return the sha256 over the tokens of all examples and the lengths of their segments, in order."""
         digest = hashlib.sha256()
         for example in self:
             digest.update(str(example.lengths).encode())
@@ -87,9 +87,11 @@ class EncodedSet(Sequence[Encoded]):
         return digest.hexdigest()
 
     def __len__(self) -> int:
+        """Return the number of examples that were not dropped."""
         return len(self._names)
 
     def __getitem__(self, number: int) -> Encoded:  # type: ignore[override]
+        """Return an example; its ids are a view of the shard."""
         name, kind, lang, shard = self._names[number]
         start, *lengths = self._offsets[number].tolist()
         ids = self._shards[shard][start : start + sum(lengths)]
@@ -97,7 +99,7 @@ class EncodedSet(Sequence[Encoded]):
 
 
 def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> tuple[EncodedSet, EncodedSet]:
-    """Return the encoded training and validation examples, in the mixture's order, none over `model.max_length`.
+    """Return the encoded training and validation examples, in the mixture's order, none over `model.max_length` tokens.
 
     A longer document is split into pieces, without losing a token. `data.overlong` decides about other examples:
     `truncate` cuts the end, so that the end token is not learned; `drop` drops them; `error` raises DataError. An
@@ -117,9 +119,10 @@ def encode_mixture(mixture: Mixture, config: TrainConfig, encoder: Encoder) -> t
 def _encode_missing(
     lines: pl.DataFrame, mixture: Mixture, config: TrainConfig, encoder: Encoder
 ) -> tuple[pl.DataFrame, dict[str, Ids]]:
-    """Encode the examples that are not cached; return each example's shard and offset, and the open shards.
+    """Encode the examples of `lines` that are not cached, and add them to the cache.
 
-    Raises DataError that names the place of an example that the chat template refuses.
+    Return `_places` of all examples, and the ids of each shard that holds one of them, by its name. Raises DataError
+    that names the place of an example that the chat template refuses.
     """
     with_reasoning = config.supervision.with_reasoning
     key = key_of([encoder.settings, with_reasoning], Encoder, ChatTemplate, reasoning_block, _write)
@@ -159,7 +162,7 @@ def _shards(
 
 
 def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
-    """Write a shard's ids and index into a folder that is named by their sha256."""
+    """Write a shard's ids and index into a new folder inside `folder`, named by their sha256."""
     sizes = [len(tokens.ids) for _, tokens in shard]
     lengths = zip(*(tokens.lengths for _, tokens in shard), strict=True)
     index = pl.DataFrame(
@@ -180,7 +183,10 @@ def _write(folder: Path, shard: Sequence[tuple[bytes, Tokens]]) -> None:
 
 
 def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
-    """Look up the cached examples among `digests`; return a frame of digest, start, tokens per segment and shard."""
+    """Return a frame of those `digests` that are cached: digest, start, tokens per segment and the shard's name.
+
+    Shards with a damaged index are ignored.
+    """
     tables = [pl.DataFrame(schema=PLACES)]
     for shard in sorted(folder.glob("[!.]*/")):
         if _is_sound(shard, "index.parquet"):
@@ -190,7 +196,10 @@ def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_sound(shard: Path, *files: str) -> bool:
-    """Tell whether the files' content matches the shard's name."""
+    """Tell whether the content of these files matches the shard's name; False if one is missing.
+
+    Raises DataError if a file cannot be read.
+    """
     expected = dict(zip(FILES, shard.name.split("-"), strict=False))
     try:
         return all(_short_sha256((shard / file).read_bytes()) == expected.get(file) for file in files)
@@ -201,6 +210,7 @@ def _is_sound(shard: Path, *files: str) -> bool:
 
 
 def _short_sha256(content: bytes | memoryview) -> str:
+    """Return the first 32 hexadecimal digits of the content's sha256."""
     return hashlib.sha256(content).hexdigest()[:32]
 
 
@@ -213,10 +223,10 @@ def _remove_damaged(folder: Path) -> None:
 
 
 def _split_documents(lines: pl.DataFrame, limit: int, encoder: Encoder) -> pl.DataFrame:
-    """Split each document of more than `limit` tokens into as few pieces as fit, of about equal length.
+    """Split each document of more than `limit` tokens into the fewest pieces, of about equal length; return all pieces.
 
-    Adds the columns `piece`, counted from 0, and `pieces`, the number of them. Only the first piece has the document's
-    start token, and only the last one its end token.
+    Any other example is one piece. Adds the columns `piece`, counted from 0, and `pieces`, and to the ids of a split
+    document `/1`, `/2` … Only its first piece has the start token, and only the last one the end token.
     """
     size, piece, pieces = pl.sum_horizontal(SEGMENTS).cast(pl.Int64), pl.col("piece"), pl.col("pieces")
     is_document = (pl.col("prompt") <= len(encoder.document_start)) & (pl.col("reasoning") == 0)
@@ -238,7 +248,7 @@ def _split_documents(lines: pl.DataFrame, limit: int, encoder: Encoder) -> pl.Da
 def _apply_length_limit(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
     """Cut the segments to `model.max_length` tokens together; add the columns supervised, truncated and dropped.
 
-    With `data.overlong=drop` longer examples are dropped, with `error` the first one raises DataError.
+    With `data.overlong=drop` longer examples are marked as dropped, with `error` the first one raises DataError.
     """
     limit, weights = config.model.max_length, config.supervision.weights
     lines = lines.with_columns(long=pl.sum_horizontal(SEGMENTS) > limit)
@@ -274,7 +284,7 @@ def _check_pools(lines: pl.DataFrame, config: TrainConfig) -> None:
 
 
 def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:
-    """Count examples and tokens for each kind, language and source (see `EncodedSet.groups`)."""
+    """Return a dict for each kind, language and source with the numbers of examples and tokens (see `EncodedSet`)."""
     kept = ~pl.col("dropped")
     return (
         lines.group_by("kind", "lang", "source")

@@ -75,7 +75,7 @@ class Encoder:
 
     @property
     def settings(self) -> list[Any]:
-        """Everything besides the examples that the ids depend on, as JSON types, for the cache's key."""
+        """Return everything besides the examples that the ids depend on, as JSON types, for the cache's key."""
         return [
             self._backend.to_str(),
             {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()},
@@ -89,7 +89,10 @@ class Encoder:
         ]
 
     def opening(self, *, with_reasoning: bool = True) -> str:
-        """Return the opened think block that a prompt ends with and the completion continues; empty if it has none."""
+        """Return the open think block that a prompt ends with and the completion continues.
+
+        It is empty if the template opens none, or without reasoning.
+        """
         return self.template.thinking if with_reasoning and self.template.leaves_thinking_open else ""
 
     def prompt_ids(self, prompt: str, system: str | None = None, *, with_reasoning: bool = True) -> list[int]:
@@ -101,7 +104,9 @@ class Encoder:
         return [int(token) for token in ids]
 
     def encode(self, examples: Sequence[Example], *, with_reasoning: bool) -> list[Tokens]:
-        """Encode examples, each with prompt, target and end token; `with_reasoning` puts the reasoning into the target.
+        """Return the tokens of each example: prompt, target and end token; of a document, start token, text, end token.
+
+        With `with_reasoning` a target is the reasoning in a think block, then the answer; without, the answer alone.
 
         Raises ExampleError if the chat template refuses or omits a text of an example. Raises ConfigError if the
         template ends its prompt with an empty think block, after which no reasoning can follow.
@@ -123,7 +128,10 @@ class Encoder:
         return encoded
 
     def _prompt_of(self, example: Example, with_reasoning: bool) -> list[str]:
-        """Return the pieces of an example's prompt, none for a document. Raises ExampleError."""
+        """Return the pieces of an example's prompt, none for a document.
+
+        Raises ExampleError if the chat template refuses or omits a text.
+        """
         if example.is_document:
             return []
         try:
@@ -132,7 +140,10 @@ class Encoder:
             raise ExampleError(example, problem) from None
 
     def _prompt_pieces(self, prompt: str, system: str | None, *, with_reasoning: bool) -> list[str]:
-        """Render a prompt, and return it in pieces to be tokenized separately, cut inside spelled control tokens."""
+        """Render a prompt, and return it in pieces to be tokenized separately, cut inside spelled control tokens.
+
+        Raises ConfigError if the chat template refuses or omits a text.
+        """
         system = system or self.system_prompt
         mark = _unused_character(prompt + (system or ""))
         system = self._mark_cuts(system, mark) if system else None
@@ -161,7 +172,7 @@ class Encoder:
         return [np.concatenate([_NONE, *islice(ids, len(text))]) for text in texts]
 
     def _tokens_before_answer(self, target: _Target, ids: Ids) -> int:
-        """Count the tokens of a target, whose ids are given, that start before its answer."""
+        """Return how many tokens of a target, whose ids are given, start before its answer."""
         if target.border == 0:
             return 0
         text = "".join(target.pieces)
@@ -172,7 +183,7 @@ class Encoder:
         return self._tokens_by_offsets(target)
 
     def _tokens_by_offsets(self, target: _Target) -> int:
-        """Count the tokens that start before the answer by the tokenizer's offsets, which are slow to compute."""
+        """Return how many tokens start before the answer, by the tokenizer's offsets, which are slow to compute."""
         count, start = 0, 0
         for piece in target.pieces:
             offsets = self._backend.encode(piece, add_special_tokens=False).offsets

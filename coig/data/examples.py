@@ -33,17 +33,17 @@ class Example:
 
     @property
     def characters(self) -> int:
-        """The number of characters of prompt, reasoning and answer together."""
+        """Return the number of characters of prompt, reasoning and answer together."""
         return len(self.prompt) + len(self.reasoning) + len(self.answer)
 
     @property
     def digest(self) -> bytes:
-        """32 bytes that identify the texts: examples with equal digests are encoded to equal tokens."""
+        """Return 32 bytes that identify the texts: examples with equal digests are encoded to equal tokens."""
         return digest_of(self.prompt, self.reasoning, self.answer, self.system or "")
 
 
 def example_of(fields: Row, *, source: str, lang: str) -> Example:
-    """Make an example of a row's fields: clean its texts and move a think block from the answer to the reasoning.
+    """Return the example that a row's fields make; its texts are cleaned, a think block in the answer is the reasoning.
 
     Fields with neither `prompt` nor `reasoning` make a document. Missing reasoning becomes an empty text. A missing id
     is computed from the texts. Raises ValueError with the reason if the row cannot be used.
@@ -105,6 +105,6 @@ def _optional(fields: Row, name: str) -> str | None:
 
 
 def _label(fields: Row, name: str) -> str | None:
-    """Return an optional field as text, which in the row may be a number; None if it is missing or blank."""
+    """Return an optional field, such as an id that is a number, as cleaned text; None if it is missing or blank."""
     value = fields.get(name)
     return None if value is None else _optional({name: str(value)}, name)

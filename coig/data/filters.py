@@ -25,9 +25,11 @@ HALVES = {"row": pl.UInt32, "half": pl.String, "words": pl.Int64, "ttr": pl.Floa
 
 
 def reasons_of(filters: Filters) -> list[Reason]:
-    """Return (name, expression) for each reason to remove a row of a pool's index.
+    """Return (name, expression) for each reason to remove a row of a pool's index; several may have one name.
 
-    A row that has no value for what a filter tests (score, genre, script share) is removed too.
+    An expression is true where the row is to be removed. A row without a value for what a filter tests (score, script
+    share, a genre for `topics`) is removed too. With `aligned`, so is a row whose other language version is missing or
+    fails a filter.
     """
     of_own_script = pl.when(pl.col("lang") == "zh").then("script_share").otherwise(1 - pl.col("script_share"))
     tests: list[tuple[str, Any, Callable[[Any], pl.Expr]]] = [
@@ -60,12 +62,12 @@ def _regex(pattern: str) -> str:
 
 
 def diverse_half(pool: Pool, lines: pl.DataFrame, half: Half) -> tuple[pl.DataFrame, dict[str, float]]:
-    """Return the half of a pool's lines with the higher or lower type-token ratio, and its mean words and TTR.
+    """Return the half of a pool's lines with the higher or lower type-token ratio (TTR), in the lines' order.
 
-    Both halves have about the same lengths: texts of one language are sorted by length and paired with their
-    neighbours. Within a pair the TTRs are compared over as many words as the shorter text has. An odd last text is in
-    neither half. The text is the answer; for general examples, whose answers may be mere numbers, the reasoning and
-    the answer.
+    Also return this half's means as {"words": words per text, "ttr": TTR}. Both halves have about the same lengths:
+    texts of one language are sorted by length and paired with their neighbours. Within a pair the TTRs are compared
+    over as many words as the shorter text has. An odd last text is in neither half. The text is the answer; for general
+    examples, whose answers may be mere numbers, the reasoning and the answer.
     """
     of_half = _halves(pool, tuple(lines["row"])).filter(half=half)
     means = {name: round(float(of_half[name].mean() or 0), 4) for name in ("words", "ttr")}  # type: ignore[arg-type]
@@ -74,7 +76,7 @@ def diverse_half(pool: Pool, lines: pl.DataFrame, half: Half) -> tuple[pl.DataFr
 
 @lru_cache(maxsize=8)  # the arms of a sweep use the same pools
 def _halves(pool: Pool, rows: tuple[int, ...]) -> pl.DataFrame:
-    """Return a frame with a line for each paired text: row, half, words, ttr."""
+    """Return a frame with a line for each of these rows that is paired: row, half, number of words, TTR."""
     if len(rows) > WORTH_A_LINE:
         log.info("%s: counting the words of %s texts, for their diversity", pool.key, f"{len(rows):,}")
     numbers: dict[str, int] = {}
@@ -88,7 +90,10 @@ def _halves(pool: Pool, rows: tuple[int, ...]) -> pl.DataFrame:
 
 
 def _paired(texts: Sequence[tuple[int, Ids]]) -> Iterator[tuple[int, Half, int, float]]:
-    """Yield (row, half, words, TTR) for texts given as (row, word ids), paired by length."""
+    """Pair texts, given as (row, word ids), by length; yield (row, half, number of words, TTR) for each of a pair.
+
+    The TTR is that of the first words, as many as the shorter text of the pair has. An odd longest text is left out.
+    """
     by_length = sorted(texts, key=lambda text: (len(text[1]), text[0]))
     for pair in zip(by_length[::2], by_length[1::2], strict=False):
         common = max(1, len(pair[0][1]))

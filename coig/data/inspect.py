@@ -30,7 +30,10 @@ NO_LOSS = -100  # the label that cross-entropy ignores
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the mixture that train.py would train on: a table and examples in colour, or all examples as JSON lines."""
+    """Print the mixture that train.py would train on: a table and examples in colour, or with `format=json` JSON lines.
+
+    Raises ConfigError if `format` is neither table nor json, or the config is wrong, and DataError if the data are.
+    """
     show_messages()
     options = [argument for argument in arguments if argument.startswith("format=")]
     output = options[-1].removeprefix("format=") if options else "table"
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def make_record(encoded: Encoded, tokenizer: Any) -> dict[str, Any]:
-    """Return an example as {id, input_ids, labels, segments, text}; `labels` are −100 where there is no loss.
+    """Return an example as {id, input_ids, labels, segments, text}; labels are ids, or −100 where there is no loss.
 
     Labels are not shifted: each has the position of its own token, as `transformers` expects.
     """

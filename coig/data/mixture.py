@@ -54,7 +54,7 @@ class Mixture:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over all examples in order: arms with equal fingerprints have the same data."""
+        """Return the sha256 over all examples in order: arms with equal fingerprints have the same data."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation):
             for kind, lang, name, content in part.select("kind", "lang", "id", "digest").iter_rows():
@@ -64,7 +64,7 @@ class Mixture:
 
     @property
     def left_out(self) -> Counter[str]:
-        """Count the unused rows of all sources, by reason."""
+        """Return the number of unused rows of all sources, by reason."""
         total: Counter[str] = Counter()
         for source in self.sources:
             total.update(quarantined=source["quarantined"], duplicates=source["duplicates"], **source["removed"])
@@ -77,7 +77,7 @@ class Mixture:
 
 
 def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixture:
-    """Draw the mixture that `data.ratio` specifies.
+    """Draw and return the mixture that `data.ratio` specifies.
 
     With one seed, subsets are nested: a smaller count of general examples is a prefix of a larger one, and so is a
     smaller `creative.size`. Held-out examples come from the end of the same order. Other texts written to a held-out
@@ -120,10 +120,10 @@ def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixtur
 
 
 def _join(parts: Sequence[_Ordered], seed: int, tested: set[bytes], held_out: int) -> tuple[_Ordered, list[_Ordered]]:
-    """Join creative sources in one order, and split it; return the whole, and each source with its own lines.
+    """Join creative sources in one order and split it; return all lines together, and each source with its own lines.
 
-    Of texts that several sources have, the first source's is used, and the others count as duplicates. Prompts that are
-    also test queries are counted, not removed.
+    All lines together have the pool and counts of the first source. A text of several sources is used from the first
+    one, and is a duplicate in the others. Rows whose prompt key is in `tested` are counted, not removed.
     """
     lines = pl.concat([part.lines for part in parts]).unique("digest", keep="first", maintain_order=True)
     train, last = _split(lines[order_of(lines["id"].to_list(), seed)], held_out)
@@ -161,11 +161,14 @@ class _Ordered:
 
     @property
     def prompts(self) -> set[bytes]:
-        """The keys of all prompts, held-out ones included."""
+        """Return the keys of all prompts, held-out ones included."""
         return {*self.lines["prompt_key"], *self.held_out["prompt_key"]}
 
     def first(self, wanted: int | None) -> pl.DataFrame:
-        """Return the lines of the first `wanted` ids to train on (None: all). Raises DataError if there are fewer."""
+        """Return the lines of the first `wanted` ids to train on (None: all). Raises DataError if there are fewer.
+
+        None asks for at least one.
+        """
         left, held_out = (lines.select(TRIPLET).n_unique() for lines in (self.lines, self.held_out))
         if left < (1 if wanted is None else wanted):
             removed = sum(self.about["removed"].values()) + self.about["quarantined"] + self.about["duplicates"]
@@ -180,15 +183,18 @@ class _Ordered:
 
 
 def _numbers(lines: pl.DataFrame) -> pl.Series:
-    """Number ids from 0 in the order of lines; lines of one id, a triplet's languages, must be adjacent."""
+    """Return for each line the number of its id; ids count from 0 in the order of the lines.
+
+    Lines of one id (a triplet's languages) must be adjacent.
+    """
     return lines.select(pl.struct(TRIPLET).rle_id()).to_series()
 
 
 def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split lines into those to train on and those of the last `held_out` ids.
+    """Return the lines to train on, and the lines of the last `held_out` ids.
 
-    Ids with one prompt count as neighbours in this order. A line that shares its prompt with a held-out one is in
-    neither part, nor are its versions in other languages.
+    To find the last ids, ids that share a prompt are moved together, to the place of the last of them. A line that is
+    not held out but has a held-out line's prompt is in neither part, nor are its versions in other languages.
     """
     by_prompt = lines.with_columns(number=_numbers(lines)).with_columns(last=pl.col("number").max().over("prompt_key"))
     ids = by_prompt.group_by(TRIPLET).agg(pl.col("last", "number").max()).sort("last", "number").select(TRIPLET)
@@ -198,12 +204,15 @@ def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFra
 
 
 def _creative(source: Source, key: str, data: Data, seed: int) -> _Ordered:
-    """Open and order a creative source; nothing of it is held out yet."""
+    """Return a creative source's usable rows in the seed's order; none is held out yet."""
     return _ordered(open_pool(source, "creative", "zh", key, data), source, [], data, seed, held_out=0)
 
 
 def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]) -> _Ordered:
-    """Open and order a general source, without rows in another language or with a prompt in `taken`."""
+    """Return a general source's usable rows in the seed's order, split into those to train on and those held out.
+
+    Rows in another language, or with a prompt key in `taken`, are removed.
+    """
     pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
     of_another_language = ("language", pl.col("lang") != lang)
     overlapping = ("overlap", pl.col("prompt_key").is_in(list(taken)))
@@ -211,11 +220,10 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
 
 
 def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, seed: int, held_out: int) -> _Ordered:
-    """Filter, deduplicate, order and split a pool's rows.
+    """Return a pool's rows, filtered, without duplicates, in the seed's order, and split.
 
-    A row that matches one of `reasons` or of the source's filters is removed and counted under the first that matched.
-    Of equal texts one row is kept; of general rows with equal prompt and answer too, even if the reasoning differs.
-    Raises DataError if two different rows share id and language.
+    A row is removed, and counted, by the first of `reasons` and of the source's filters that it matches. Of equal texts
+    (general: equal prompts and answers) one is kept. Raises DataError if two different rows share id and language.
     """
     if pool.about["renamed"] and source.filters.aligned:
         raise DataError(
@@ -275,7 +283,7 @@ def _warn_of_another_script(pool: Pool, kept: pl.DataFrame) -> None:
 
 @cache
 def _warn_once(text: str) -> None:
-    """Log a warning once, in the first arm of a sweep."""
+    """Log a warning, once per process: arms of a sweep do not repeat it."""
     log.warning(text)
 
 

@@ -20,7 +20,7 @@ class _Bin:
     cost: float = 0.0
 
     def add(self, member: int, tokens: int, cost: float) -> None:
-        """Add a document."""
+        """Add the document number `member`, and its tokens and cost to the sums."""
         self.members.append(member)
         self.tokens += tokens
         self.cost += cost
@@ -59,7 +59,10 @@ def layout(
 def _fill(
     order: list[int], lengths: Sequence[int], costs: list[float], token_budget: int, count: int
 ) -> list[_Bin] | None:
-    """Put each document, in this order, into the cheapest of `count` bins with room; None if one does not fit."""
+    """Put each document, in this order, into the cheapest of `count` bins with room; return the bins.
+
+    An empty bin has room for any document. Return None if a document fits into no bin.
+    """
     bins = [_Bin() for _ in range(count)]
     for number in order:
         roomy = [bin for bin in bins if not bin.members or bin.tokens + lengths[number] <= token_budget]

@@ -56,22 +56,22 @@ class Pool:
 
     @property
     def quarantined(self) -> int:
-        """The number of rows that cannot be used."""
+        """Return the number of rows that cannot be used."""
         return int(self.about["quarantined"])
 
     @property
     def names(self) -> str:
-        """The paths of the source's files, comma-separated, for messages."""
+        """Return the paths of the source's files, comma-separated, for messages."""
         return ", ".join(file["path"] for file in self.about["files"])
 
     @property
     def quarantine(self) -> Path:
-        """The file of the rows that cannot be used."""
+        """Return the path of the file with the rows that cannot be used."""
         return self.folder / "quarantine.jsonl"
 
     @property
     def parts(self) -> list[tuple[Path, int]]:
-        """The parquet files, each with its number of rows."""
+        """Return the paths of the parquet files, each with its number of rows."""
         return [(self.folder / part["name"], int(part["rows"])) for part in self.about["parts"]]
 
     def index(self) -> pl.DataFrame:
@@ -94,7 +94,7 @@ class Pool:
 
 
 def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Pool:
-    """Open a source's pool, and convert its files first if the cache does not have them.
+    """Return a source's pool; convert its files first if the cache does not have them.
 
     Args:
         lang: the language of rows, if neither they nor the source name one.
@@ -142,7 +142,7 @@ def _check_quarantine(pool: Pool, data: Data) -> None:
 
 
 def _refuse_without_reasoning(pool: Pool, without: int) -> None:
-    """Raise DataError that names the first rows without reasoning and the settings that accept them."""
+    """Raise, always, the DataError that names the first rows without reasoning and the settings that accept them."""
     places = pool.index().filter(~pl.col("has_reasoning"))["place"].head(SHOWN)
     rows, share = pool.about["rows"], (without + pool.quarantined) / pool.about["rows"]
     leave_out = (
@@ -170,7 +170,7 @@ def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
 
 
 def _read_about(folder: Path) -> dict[str, Any] | None:
-    """Return the content of `about.json`; None if the folder's files are incomplete or differ from their sha256."""
+    """Return the content of the folder's `about.json`; None if a file is missing or differs from its sha256."""
     try:
         about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
         _ = about["files"], about["rows"], about["quarantined"]

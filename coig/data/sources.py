@@ -32,15 +32,16 @@ def local(row: Row) -> Row:
 
 
 def ours(row: Row) -> Row:
-    """Return the fields of a row with this project's names; it needs `prompt` and `answer` at least."""
+    """Return the fields of a row that has this project's names. Raises ValueError without `prompt` and `answer`."""
     _refuse_unread(row)
     return _renamed(row, **{name: name for name in FIELDS if name in row or name in ("prompt", "answer")})
 
 
 def pair(row: Row) -> Row:
-    """Return the fields of a row with a prompt and an answer column: `{prompt, completion}`, `{question, answer}` …
+    """Return prompt, answer and id of a row with a prompt and an answer column, such as `{question, answer}`.
 
-    Both may be lists of messages. Raises ValueError if the row has several of `PROMPTS` or `ANSWERS`.
+    Both may be lists of messages, which are read as one conversation. A row of GSM8K is read by `gsm8k`. Raises
+    ValueError if the row has several of `PROMPTS` or `ANSWERS`.
     """
     prompt, answer = _only_one(row, PROMPTS), _only_one(row, ANSWERS)
     _refuse_unread(row, *(["input"] if prompt == "instruction" else []))
@@ -53,19 +54,25 @@ def pair(row: Row) -> Row:
 
 
 def alpaca(row: Row) -> Row:
-    """Return the fields of Alpaca's `{instruction, input, output}`; the prompt is instruction, blank line, input."""
+    """Return prompt, answer and, if there is one, system message of a row in Alpaca's `{instruction, input, output}`.
+
+    The prompt is the instruction and, if the input is not empty, a blank line and the input.
+    """
     _refuse_unread(row, "input")
     fields = _renamed(row, prompt="instruction", answer="output") | {"prompt": _instruction(row)}
     return fields | ({"system": row["system"]} if row.get("system") else {})
 
 
 def messages(row: Row) -> Row:
-    """Return the fields of a one-turn conversation in OpenAI's column `messages`."""
+    """Return the fields of a one-turn conversation in OpenAI's column `messages`, and the row's id if it has one."""
     return _conversation(row, "messages")
 
 
 def conversations(row: Row) -> Row:
-    """Return the fields of a one-turn conversation in ShareGPT's column `conversations`; read OpenThoughts' tags."""
+    """Return the fields of a one-turn conversation in ShareGPT's column `conversations`, and the row's id.
+
+    An answer with OpenThoughts' tags is read by `openthoughts`.
+    """
     fields = _conversation(row, "conversations")
     return openthoughts(row) if re.search(r"<\|(begin|end)_of_(thought|solution)\|>", str(fields["answer"])) else fields
 
@@ -90,9 +97,9 @@ def r1_distill(row: Row) -> Row:
 
 
 def openthoughts(row: Row) -> Row:
-    """Return the fields of OpenThoughts-114k, also of its config `metadata`.
+    """Return the fields of a row of OpenThoughts-114k, also of its config `metadata`, without its system message.
 
-    Its system message only asks for the tags, which are removed, so it is left out.
+    That message only asks for the tags, which are removed. Raises ValueError if the answer does not have them.
     """
     if "deepseek_reasoning" in row:
         fields = _renamed(row, prompt="problem", reasoning="deepseek_reasoning", answer="deepseek_solution")
@@ -106,7 +113,10 @@ def openthoughts(row: Row) -> Row:
 
 
 def gsm8k(row: Row) -> Row:
-    """Return the fields of GSM8K: split the answer at `#### ` and remove calculator marks such as `<<48/2=24>>`."""
+    """Return the fields of a GSM8K row: its answer before `#### ` is the reasoning, the result after it the answer.
+
+    Calculator marks such as `<<48/2=24>>` are removed. Raises ValueError if there is no `#### `.
+    """
     fields = _renamed(row, prompt="question", answer="answer")
     reasoning, mark, answer = str(fields["answer"]).partition("\n#### ")
     if not mark:
@@ -115,7 +125,7 @@ def gsm8k(row: Row) -> Row:
 
 
 def plain_text(row: Row, column: str | None = None) -> Row:
-    """Return a document's fields `answer`, its text, and `id`, None if it has none. It has no `prompt` or `reasoning`.
+    """Return the two fields of a document: `answer`, which is its text, and `id`, which may be None.
 
     `column` names the text's column; None: `text` or `raw_content`. Raises ValueError if the row lacks it.
     """
@@ -124,9 +134,10 @@ def plain_text(row: Row, column: str | None = None) -> Row:
 
 
 def by_columns(row: Row, columns: Mapping[Any, str]) -> Row:
-    """Return the fields of a row whose columns the user names: field → column.
+    """Return the fields of a row whose columns the user names, as {field: column}.
 
     Columns that are named like a field need no entry. If `prompt` is Alpaca's `instruction`, its `input` is appended.
+    Raises ValueError if a column is missing or holds a list of messages.
     """
     named = _renamed(row, **columns)
     if lists := [name for name in ("prompt", "answer") if "role" in _first(named.get(name))]:
@@ -179,7 +190,10 @@ def _shape_of(row: Row) -> Callable[[Row], Row]:
 
 
 def _only_one(row: Row, names: Sequence[str]) -> str:
-    """Return the one of several columns that a row has. Raises ValueError if it has more than one."""
+    """Return the name of the only one of the columns `names` that a row has.
+
+    The caller makes sure that it has one. Raises ValueError if it has several.
+    """
     found = [name for name in names if name in row]
     if len(found) > 1:
         raise ValueError(f"{' and '.join(found)}: which of them is read? name it with columns={{prompt: …, answer: …}}")
@@ -204,7 +218,7 @@ def _instruction(row: Row) -> Any:
 
 
 def _refuse_unread(row: Row, *read: str) -> None:
-    """Raise ValueError if a row has one of the columns `UNREAD`, except those in `read`, which the caller reads."""
+    """Raise ValueError if a row has a value in a column of `UNREAD`, except those in `read`, which the caller reads."""
     for name, reason in UNREAD.items():
         if row.get(name) and name not in read:
             raise ValueError(f"{name}: {reason}")
@@ -216,16 +230,16 @@ def _first(value: Any) -> Any:
 
 
 def _renamed(row: Row, **columns: str) -> Row:
-    """Return a row's columns under our names, given as field=column. Raises ValueError if the row lacks one."""
+    """Return {field: the row's value} for columns given as field=column. Raises ValueError if the row lacks one."""
     if missing := [theirs for theirs in columns.values() if theirs not in row]:
         raise ValueError(f"missing {', '.join(missing)}")
     return {ours: row[theirs] for ours, theirs in columns.items()}
 
 
 def _tagged(text: str, start: str, end: str) -> tuple[str, str]:
-    """Return the text between two tags and the text after them.
+    """Return the text between two tags and the text behind the second.
 
-    Raises ValueError if `text` does not start with them.
+    Raises ValueError if `text` does not start with the tag `start` or lacks the tag `end`.
     """
     before, opened, rest = text.partition(start)
     inside, closed, behind = rest.partition(end)

@@ -44,8 +44,9 @@ class MicroBatch(NamedTuple):
 class Step(NamedTuple):
     """One rank's micro-batches of an optimizer step, and totals of the whole step over all ranks.
 
-    total_weight: sum of loss weights. group_tokens: supervised tokens of each of GROUPS. ids: of the step's examples.
-    lengths: their tokens, in the same order. padding: number of dummy tokens, one for each empty micro-batch.
+    total_weight: sum of loss weights. group_tokens: number of supervised tokens of each of GROUPS. ids: the ids of the
+    step's examples. lengths: their numbers of tokens, in the same order. padding: number of dummy tokens, one for each
+    empty micro-batch.
     """
 
     micro_batches: list[MicroBatch]
@@ -70,7 +71,7 @@ class Stepper:
     ranks: int = 1
 
     def step(self, examples: Sequence[Encoded]) -> Step:
-        """Pack the examples of a step and return this rank's share."""
+        """Return the step of these examples: this rank's micro-batches, and totals over the examples of all ranks."""
         lengths = [len(example.input_ids) for example in examples]
         shares = layout(lengths, self.tokens_per_micro_batch, self.ranks, self.attention_cost)
         supervised = [_supervised(example) for example in examples]
@@ -86,7 +87,7 @@ class Stepper:
 
 
 def _supervised(example: Encoded) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    """Return the supervised tokens' indices in the example, loss weights and groups, (S,) each.
+    """Return for the S supervised tokens of an example their indices, loss weights and indices in GROUPS, (S,) each.
 
     The first token is never supervised, as no token predicts it.
     """
@@ -97,7 +98,10 @@ def _supervised(example: Encoded) -> tuple[NDArray[np.int64], NDArray[np.float32
 
 
 def _micro_batch(examples: Sequence[Encoded]) -> MicroBatch:
-    """Pack examples into a micro-batch; no examples give one unsupervised token, as ranks must run equally many."""
+    """Return the micro-batch that these examples make, end to end.
+
+    Without examples it has one unsupervised token, as ranks must run equally many micro-batches.
+    """
     documents = [example.input_ids for example in examples] or [np.zeros(1, dtype=np.int32)]
     lengths = [len(document) for document in documents]
     starts = [0, *accumulate(lengths)]
@@ -117,6 +121,7 @@ def _micro_batch(examples: Sequence[Encoded]) -> MicroBatch:
 
 
 def _joined(parts: list[Any], dtype: type) -> NDArray[Any]:
+    """Concatenate arrays; without any, return an empty array of `dtype`."""
     return np.concatenate([np.zeros(0, dtype), *parts])
 
 
@@ -141,9 +146,11 @@ class StepLoader:
         self.epoch, self.steps_done = epoch - 1, len(self)
 
     def __len__(self) -> int:
+        """Return the number of steps in a whole epoch."""
         return -(-len(self.examples) // self.batch_size)
 
     def __iter__(self) -> Iterator[Step]:
+        """Yield the steps of the current epoch that are left; if none is, begin the next epoch and yield its steps."""
         if self.steps_done == len(self):
             self.epoch, self.steps_done = self.epoch + 1, 0
         count = len(self.examples)
@@ -158,5 +165,5 @@ class StepLoader:
         return {"epoch": self.epoch, "steps_done": self.steps_done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration continue from a saved state."""
+        """Let the next iteration continue after the steps of a saved state."""
         self.epoch, self.steps_done = state["epoch"], state["steps_done"]

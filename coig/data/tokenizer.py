@@ -17,7 +17,7 @@ REMEDY = (
 
 
 def load_tokenizer(model: Model) -> Any:
-    """Load a model's tokenizer; without a pad token, it pads with the end token.
+    """Load and return a model's tokenizer; if it has no pad token, its end token becomes the pad token.
 
     Raises ConfigError if loading fails.
     """
@@ -31,9 +31,9 @@ def load_tokenizer(model: Model) -> Any:
 
 
 def check_length(model: Model) -> None:
-    """Raise ConfigError if examples of `max_length` tokens have more positions than the model was made for.
+    """Raise ConfigError if `model.max_length` is greater than the number of positions that the model was made for.
 
-    A folder without the model's config is not checked: loading the model will name it.
+    Do nothing if the model's config cannot be loaded (loading the model will fail) or gives no number of positions.
     """
     try:
         config = AutoConfig.from_pretrained(location(model.path), revision=model.revision)
@@ -47,5 +47,5 @@ def check_length(model: Model) -> None:
 
 
 def location(path: str) -> str:
-    """Turn `model.path` into the hub id or folder that transformers takes."""
+    """Return `model.path` as transformers takes it: `sample:` and `~` become folders, other paths stay as they are."""
     return str(local_path(path)) if path.startswith((SAMPLE_PREFIX, "~")) else path

@@ -36,7 +36,7 @@ class Encoded:
     """One example as T tokens, in the segments prompt, reasoning and answer.
 
     input_ids: (T,) int32, a view of a memory-mapped file.
-    lengths: the tokens of each segment.
+    lengths: the number of tokens in each segment; their sum is T.
     segment_weights: the loss weight of each segment.
     """
 
@@ -49,10 +49,10 @@ class Encoded:
 
     @property
     def segments(self) -> NDArray[np.int64]:
-        """(T,) each token's `Segment`."""
+        """Return the `Segment` of each token as a number, (T,) int64."""
         return np.repeat(np.arange(len(Segment)), self.lengths)
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """(T,) each token's loss weight; 0 means no loss."""
+        """Return the loss weight of each token, (T,) float32; 0 means no loss."""
         return np.repeat(np.array(self.segment_weights, dtype=np.float32), self.lengths)

@@ -97,7 +97,7 @@ def packed_attention(
 
 
 def _varlen(query: Tensor, key: Tensor, value: Tensor, *bounds: Any, **options: Any) -> Tensor:
-    """Call PyTorch's `varlen_attn` on (T, H, d) tensors; keys and values may have fewer heads than queries."""
+    """Return the (T, H, d) output of PyTorch's `varlen_attn`; keys and values may have fewer heads than queries."""
     if VARLEN_KNOWS_GQA:
         options["enable_gqa"] = query.shape[1] != key.shape[1]
     else:
@@ -108,7 +108,7 @@ def _varlen(query: Tensor, key: Tensor, value: Tensor, *bounds: Any, **options: 
 def _attend_by_document(
     query: Tensor, key: Tensor, value: Tensor, starts: list[int], scaling: float | None, sliding_window: int | None
 ) -> Tensor:
-    """Call `scaled_dot_product_attention` on each document; (1, H, T, d) to (1, T, H, d).
+    """Return causal attention within each document, by `scaled_dot_product_attention`: (1, H, T, d) to (1, T, H, d).
 
     Args:
         starts: the documents' bounds, from 0 to T.

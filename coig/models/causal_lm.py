@@ -36,7 +36,7 @@ class CausalLM(nn.Module):
 
     @property
     def layers(self) -> list[Any]:
-        """The decoder's layers, in order."""
+        """Return the decoder's layers, in order."""
         return [module for module in self.lm.get_decoder().modules() if isinstance(module, GradientCheckpointingLayer)]
 
     def checkpoint_activations(self, count: int) -> None:

@@ -53,11 +53,11 @@ class TrainingFlops:
 
     @property
     def attention_cost(self) -> float:
-        """The attention's FLOPs per length², divided by the decoder's FLOPs per token; `coig.data.packing` uses it."""
+        """Return attention's FLOPs per squared token divided by the decoder's FLOPs per token, for `packing.layout`."""
         return self.per_square / self.per_token
 
     def of(self, lengths: Sequence[int], supervised_tokens: int) -> int:
-        """Return the FLOPs of training on documents of these lengths in tokens."""
+        """Return the FLOPs of a forward and backward pass over documents of these lengths in tokens."""
         squares = sum(length**2 for length in lengths)
         return self.per_token * sum(lengths) + self.per_square * squares + self.per_supervised_token * supervised_tokens
 

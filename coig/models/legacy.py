@@ -46,9 +46,9 @@ def _with_legacy_keys(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rope_keys(rope: dict[str, Any]) -> dict[str, Any]:
-    """Split rotary settings into `rope_theta`, `partial_rotary_factor` and `rope_scaling`, a dict of all others.
+    """Return rotary settings as `rope_theta`, `partial_rotary_factor` and `rope_scaling`, a dict of all others.
 
-    Without scaling, `rope_scaling` is None.
+    Keys that the settings lack are left out; without scaling, `rope_scaling` is None.
     """
     keys: dict[str, Any] = {name: rope[name] for name in ("rope_theta", "partial_rotary_factor") if name in rope}
     scaling = {name: value for name, value in rope.items() if name not in keys}

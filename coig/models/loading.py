@@ -22,9 +22,10 @@ AS_TRAINED = {"dtype": torch.float32, "attn_implementation": PACKED}
 
 
 def load_model(model: Model, seed: int) -> Any:
-    """Load a causal LM on the CPU in fp32, in train mode, with pretrained weights or random ones drawn from `seed`.
+    """Return a causal LM on the CPU in fp32, in train mode, with pretrained weights or random ones drawn from `seed`.
 
-    Raises ConfigError if it cannot be loaded, or if packed attention and the fused loss do not reproduce its outputs.
+    Its attribute `published_dtype` is the dtype in which its weights were published. Raises ConfigError if it cannot be
+    loaded, or if packed attention and the fused loss do not reproduce its outputs.
     """
     with _named(model):
         config, options = _config_of(model)
@@ -54,7 +55,7 @@ def load_architecture(model: Model) -> Any:
 
 
 def empty_model(model: Model) -> Any:
-    """Build the causal LM that `load_model` loads, but read no weights: its tensors are on the meta device.
+    """Return the causal LM that `load_model` loads, but without weights: its tensors are on the meta device.
 
     Raises ConfigError if it cannot be built.
     """
@@ -67,14 +68,14 @@ def empty_model(model: Model) -> Any:
 
 
 def _config_of(model: Model) -> tuple[Any, dict[str, Any]]:
-    """Return a model's transformers config, and the arguments of `from_pretrained` that chose it."""
+    """Load a model's transformers config; return it, and the keyword arguments that `from_pretrained` needs as well."""
     options = {"revision": model.revision, "trust_remote_code": False}
     return AutoConfig.from_pretrained(location(model.path), **options), options
 
 
 @contextmanager
 def _named(model: Model) -> Iterator[None]:
-    """Turn the block's error of a model that cannot be loaded into a ConfigError that names `model.path`."""
+    """Turn an error of the block, which loads a model, into a ConfigError that names `model.path`."""
     try:
         yield
     except SafetensorError as error:
@@ -98,9 +99,10 @@ def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:
 
 
 def _unsupported(lm: Any) -> str | None:
-    """Return why the model is not supported, or None.
+    """Return why the model is not supported, as the end of a sentence; None if it is. Leave it in evaluation mode.
 
-    Compares its logits on two packed documents with those of the library on each document alone.
+    Compares its logits on two packed documents with those of transformers' eager attention on each document alone.
+    Raises whatever a model raises that cannot attend to packed documents.
     """
     head = lm.get_output_embeddings()
     if type(head) is not nn.Linear or head.bias is not None:

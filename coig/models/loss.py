@@ -97,7 +97,7 @@ class _Chunks:
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add left @ right to the fp32 tensor `total` in place; the factors may be in 16 bits."""
+    """Add left @ right to the fp32 tensor `total`, in place; `left` and `right` may have 16 bits."""
     if left.dtype == torch.float32:
         total.addmm_(left, right)
     elif left.device.type == "cuda":

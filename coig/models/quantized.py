@@ -30,7 +30,7 @@ def quantize_frozen(lm: Any, compute_dtype: torch.dtype) -> None:
 
 
 def frozen_linears(decoder: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
-    """Yield the linear layers of a decoder, or of a part of it, whose weights are frozen: parent, name and layer."""
+    """Yield each linear layer of a decoder, or of a part of it, whose weight is frozen, as (parent, name, layer)."""
     for parent in decoder.modules():
         for name, layer in parent.named_children():
             if type(layer) is nn.Linear and not layer.weight.requires_grad:
@@ -38,7 +38,10 @@ def frozen_linears(decoder: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Line
 
 
 def _quantized(layer: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
-    """Return a linear layer whose weight is quantized, on the device of `layer`."""
+    """Return a 4-bit linear layer with the weight and bias of `layer`, on its device.
+
+    Raises ConfigError if bitsandbytes is missing.
+    """
     try:
         import bitsandbytes as bnb
     except ImportError:
@@ -55,10 +58,10 @@ def _quantized(layer: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
 
 
 def unquantized(lm: Any, base: Any, lora: Lora) -> dict[str, Tensor]:
-    """Return a quantized model's weights by name, on the CPU: its adapters, and the base as it was published.
+    """Return the weights of a quantized model by name: its adapters, on the CPU, and the base as it was published.
 
     Args:
-        base: the model as it was loaded, before it was quantized; it is changed.
+        base: the model as it was loaded, before it was quantized; adapters are inserted into it.
         lora: the settings of the adapters.
     """
     add_adapters(base, lora)

@@ -41,7 +41,10 @@ COLOURS = {"done": "green", "running": "yellow", "failed": "red"}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run the command that the first argument names, with the rest as names of a study and its arms."""
+    """Run the command that the first argument names with the other arguments; without arguments, `list`.
+
+    Raises ConfigError for an unknown command, or a study's name that is missing or must not be given.
+    """
     show_messages()
     command, names = (arguments[0], arguments[1:]) if arguments else ("list", [])
     if command in ("-h", "--help"):
@@ -57,7 +60,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _list(_: Sequence[str]) -> None:
-    """Print every arm of every study, the study trained last at the end, and errors of damaged studies."""
+    """Print every arm of every study, the study trained last at the end, then the errors of damaged studies.
+
+    Raises ConfigError if there is no study.
+    """
     studies = sorted({file.parent.parent for file in MULTIRUN.glob("*/*/manifest.json")}, key=_last_change)
     if not studies:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
@@ -113,7 +119,7 @@ def _show(names: Sequence[str]) -> None:
 
 
 def _compare(names: Sequence[str]) -> None:
-    """Print the settings in which the arms of a study differ."""
+    """Print the settings in which the arms of a study differ, except those of loggers; or that there are none."""
     _, arms = _chosen(names)
     settings = {arm.name: flatten(dump_config(arm.config())) for arm in arms}
     every = {key for own in settings.values() for key in own}
@@ -129,7 +135,10 @@ def _compare(names: Sequence[str]) -> None:
 
 
 def _register(names: Sequence[str]) -> None:
-    """Store the plan in the named file as the named study's, and print its hash."""
+    """Register the plan of a file for a study, and print its hash; `names` are the study's name and the file.
+
+    Raises ConfigError for other arguments, or a plan that cannot be registered.
+    """
     if len(names) != 2:
         raise ConfigError(
             "register: give the study and the file of its plan, python -m coig.study register STUDY plan.yaml"
@@ -146,7 +155,10 @@ def _register(names: Sequence[str]) -> None:
 
 
 def _tabulate(arguments: Sequence[str]) -> None:
-    """Write what was measured of the named studies to the file after -o, Parquet or CSV; print it without one."""
+    """Write what was measured of the named studies to the file after -o, Parquet or CSV; print it without one.
+
+    Without names, of all studies. Raises ConfigError if -o is not followed by one such file, at the end.
+    """
     names, file = list(arguments), None
     if "-o" in names:
         place = names.index("-o")
@@ -170,7 +182,10 @@ def _column(name: str, kind: pl.DataType) -> Column:
 
 
 def _remove(names: Sequence[str]) -> None:
-    """Ask, then delete the named arms of a study, or the whole study. Raises ConfigError if an arm is in use."""
+    """Ask, then delete the named arms of a study, or the whole study if no arm is named.
+
+    Raises ConfigError, and deletes nothing, if the answer is not yes or an arm is in use.
+    """
     study, arms = _chosen(names)
     folders = [arm.folder for arm in arms] if len(names) > 1 else [study]
     size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()) / 1e9
@@ -207,38 +222,40 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 
 
 def _chosen(names: Sequence[str]) -> tuple[Path, list[Arm]]:
-    """Return the study that the first name names, and its arms, all or those that the other names name."""
+    """Return the folder of the study `names[0]`, and its arms `names[1:]`; all its arms if no arm is named."""
     study = find_study(names[0])
     return study, find_arms(study, tuple(names[1:]) or None)
 
 
 def _last_change(study: Path) -> float:
-    """Return when a study's manifests were last written."""
+    """Return the time, in seconds since 1970, at which a study's manifests were last written."""
     return max(file.stat().st_mtime for file in study.glob("*/manifest.json"))
 
 
 def _status(manifest: Manifest) -> Text:
+    """Return an arm's status in its colour."""
     return Text(manifest.status, COLOURS[manifest.status])
 
 
 def _hours(manifest: Manifest) -> str:
-    """Return an arm's training time as h:mm:ss."""
+    """Return an arm's training time as h:mm:ss; a dash if it is not known."""
     seconds = manifest.times.seconds
     return "–" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def _answers(arm: Arm) -> str:
-    """Return the number of an arm's answers to all files of queries, as text."""
+    """Return the number of an arm's answers to all files of queries, as text; a dash for none."""
     lines = sum(1 for file in arm.folder.glob("generations/*.jsonl") for _ in read_jsonl(file))
     return f"{lines:,}" if lines else "–"
 
 
 def _loss(value: float | None) -> str:
+    """Return a loss with three decimals; a dash for None."""
     return "–" if value is None else f"{value:.3f}"
 
 
 def _table(*words: str, numbers: Sequence[str] = (), others: Sequence[str] = ()) -> Table:
-    """Make a table with these headings in this order; columns of numbers are aligned to the right."""
+    """Return an empty table with the headings `words`, `numbers`, `others`; `numbers` are aligned to the right."""
     table = make_table()
     for heading in (*words, *numbers, *others):
         table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")

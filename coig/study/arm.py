@@ -35,31 +35,31 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """The arm's name, that of its folder."""
+        """Return the arm's name, which is that of its folder."""
         return self.folder.name
 
     @property
     def study(self) -> str:
-        """The study's name."""
+        """Return the study's name, which is that of the parent folder."""
         return self.folder.parent.name
 
     @property
     def model(self) -> Path:
-        """The folder of the exported model."""
+        """Return the path of the exported model's folder, which need not exist."""
         return self.folder / "model"
 
     @property
     def checkpoint(self) -> Path | None:
-        """The last complete checkpoint, a file, or a folder that several ranks wrote; None without one."""
+        """Return the path of the last complete checkpoint, a file, or a folder (sharded); None if there is none."""
         return max(self.folder.glob("checkpoints/step-*.ckpt"), default=None)
 
     def checkpoint_of(self, step: int) -> Path:
-        """Return the path of the checkpoint after `step` optimizer steps."""
+        """Return the path of the checkpoint after `step` optimizer steps, which need not exist."""
         return self.folder / "checkpoints" / f"step-{step:08}.ckpt"
 
     @property
     def metrics(self) -> Path:
-        """The file of logged metrics."""
+        """Return the path of the file of logged metrics, which need not exist."""
         return self.folder / "metrics.jsonl"
 
     def last_metric(self, name: str) -> float | None:
@@ -77,7 +77,7 @@ class Arm:
         return {lang: loss for lang, loss in losses.items() if loss is not None}
 
     def generations(self, queries: str) -> Path:
-        """Return the path of the arm's answers to a file of queries, given by its stem."""
+        """Return the path of the arm's answers to a file of queries, given by its stem; it need not exist."""
         return self.folder / "generations" / f"{queries}.jsonl"
 
     @property
@@ -86,7 +86,7 @@ class Arm:
         return (self.folder / "manifest.json").exists()
 
     def manifest(self) -> Manifest:
-        """Read the manifest. Raises ConfigError if it is missing or damaged."""
+        """Read and return the manifest. Raises ConfigError if it is missing or damaged."""
         return read_manifest(self.folder / "manifest.json")
 
     def write_manifest(self, manifest: Manifest) -> None:
@@ -94,7 +94,7 @@ class Arm:
         write_manifest(self.folder / "manifest.json", manifest)
 
     def config(self) -> TrainConfig:
-        """Read the config that the arm was trained with. Raises ConfigError if it is missing or damaged."""
+        """Read and return the config that the arm was trained with. Raises ConfigError if it is missing or damaged."""
         return read_config(self.folder / "config.yaml")
 
     def write_config(self, config: TrainConfig) -> None:
@@ -102,7 +102,7 @@ class Arm:
         write_config(self.folder / "config.yaml", config)
 
     def generation_config(self) -> dict[str, Any]:
-        """Read the exported model's generation_config.json: end tokens, and the base model's sampling settings.
+        """Return the exported model's generation_config.json: end tokens, and the base model's sampling settings.
 
         Raises ConfigError if it is missing or damaged.
         """
@@ -114,7 +114,7 @@ class Arm:
         return loaded
 
     def answers(self, queries: str) -> list[Answer]:
-        """Read the arm's answers to a file of queries, given by its stem; [] without a file (see `read_answers`).
+        """Return the arm's answers to a file of queries, given by its stem; [] without a file (see `read_answers`).
 
         Raises ConfigError if a model with other weights wrote one of them.
         """
@@ -134,7 +134,7 @@ class Arm:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the arm while the block runs; a kill releases the lock.
+        """Lock the arm while the block runs, and make its folder if there is none; a kill releases the lock.
 
         Raises ArmBusyError if another process has it.
         """
@@ -188,5 +188,5 @@ def discard_empty_arms(study: Path) -> None:
 
 
 def _holds_only(folder: Path, names: set[str]) -> bool:
-    """Tell whether a folder, which is no link, holds nothing but files and folders of these names."""
+    """Tell whether a folder is no link, and holds nothing but files and folders of these names."""
     return not folder.is_symlink() and {path.name for path in folder.iterdir()} <= names

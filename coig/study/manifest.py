@@ -26,6 +26,8 @@ class Facts(BaseModel):
 
 
 class ModelFacts(Facts):
+    """The model that was trained, and its numbers of parameters."""
+
     name: str
     commit: str | None = None  # of the hub's repository
     parameters: int
@@ -47,7 +49,7 @@ class Group(Facts):
 
 
 class HalfMeans(Facts):
-    """Mean word count and type-token ratio of the texts in half of a pool (filter `diversity`)."""
+    """The mean word count and type-token ratio of the texts in half of a pool (filter `diversity`)."""
 
     words: float
     ttr: float
@@ -71,6 +73,8 @@ class SourceUse(Facts):
 
 
 class DataFacts(Facts):
+    """The data of an arm: where they came from, what was left out, and how many were used."""
+
     name: str
     ratio: str
     fingerprint: str  # sha256 over all examples in order: arms that share it saw the same data
@@ -85,12 +89,12 @@ class DataFacts(Facts):
     validation: tuple[Group, ...] = ()
 
     def examples(self, kind: Literal["creative", "general"]) -> int:
-        """Count the training examples of a kind."""
+        """Return the number of training examples of a kind."""
         return sum(group.examples for group in self.train if group.kind == kind)
 
     @property
     def creative_sources(self) -> dict[str, int]:
-        """The number of creative training examples of each source, by its name."""
+        """Return the number of creative training examples of each source, by its name."""
         counts: Counter[str] = Counter()
         for group in self.train:
             if group.kind == "creative":
@@ -99,11 +103,13 @@ class DataFacts(Facts):
 
     @property
     def supervised_tokens(self) -> int:
-        """Tokens that bear loss, each training example counted once."""
+        """Return the number of tokens that bear loss, each training example counted once."""
         return sum(group.supervised_tokens for group in self.train)
 
 
 class TrainingFacts(Facts):
+    """How long an arm is trained, planned before its first step."""
+
     steps: int
     epochs: float
     supervised_tokens: int  # over all steps
@@ -129,6 +135,8 @@ class ExportFacts(Facts):
 
 
 class Git(Facts):
+    """The revision of the code, and what was not committed."""
+
     revision: str
     dirty: bool
     diff: str | dict[str, Any] | None = None
@@ -136,12 +144,16 @@ class Git(Facts):
 
 
 class Times(Facts):
+    """When an arm's training began and ended, and how long it took."""
+
     started: str | None = None  # ISO 8601, UTC
     ended: str | None = None
     seconds: float | None = None  # of all runs together
 
 
 class Manifest(Facts):
+    """What an arm is and how its last run went: the content of `manifest.json`."""
+
     study: str
     arm: str
     status: Status
@@ -161,12 +173,12 @@ class Manifest(Facts):
 
     @property
     def ratio(self) -> Ratio:
-        """The ratio of creative to general data."""
+        """Return the ratio of creative to general data, parsed."""
         return Ratio.parse(self.data.ratio)
 
 
 def read_manifest(file: Path) -> Manifest:
-    """Read a manifest. Raises ConfigError if it is missing or damaged."""
+    """Read and return a manifest. Raises ConfigError if it is missing or damaged."""
     try:
         return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
     except ValidationError as error:

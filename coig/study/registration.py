@@ -77,14 +77,14 @@ class Hypothesis(Node):
 
 
 class SampleSize(Node):
-    """How much will be judged."""
+    """The sample size that a plan fixes: the number of prompts to judge by language, and the number of raters."""
 
     prompts: dict[Language, int]
     raters: int = Field(gt=0)
 
 
 class Plan(Node):
-    """What a study fixes before its outcomes exist."""
+    """A study's plan: what is fixed before its outcomes exist."""
 
     hypotheses: tuple[Hypothesis, ...] = Field(min_length=1)
     queries: QueriesNames
@@ -114,7 +114,7 @@ class Registered:
 
 
 def parse_plan(text: str, source: Path) -> Plan:
-    """Parse a plan. Raises ConfigError that names the file and every wrong key."""
+    """Return the plan that a YAML text holds. Raises ConfigError that names `source` and every wrong key."""
     try:
         loaded: Any = yaml.safe_load(text)
         return Plan.model_validate(loaded if isinstance(loaded, dict) else {})
@@ -126,7 +126,7 @@ def parse_plan(text: str, source: Path) -> Plan:
 
 
 def register(study: Path, file: Path) -> Registered:
-    """Store a plan in a study's folder, which need not exist yet, with its hash and the time.
+    """Store the plan of a file in a study's folder, which need not exist yet, with its hash and the time; return it.
 
     Raises ConfigError if the file is no plan, if a plan was registered before, or if an outcome that it names could
     already be computed.
@@ -149,7 +149,10 @@ def register(study: Path, file: Path) -> Registered:
 
 
 def read_registered(study: Path) -> Registered | None:
-    """Read a study's registered plan; None without one. Raises ConfigError if it cannot be read any more."""
+    """Read and return a study's registered plan; None without one. Raises ConfigError if it cannot be read any more.
+
+    A plan that was changed since is returned too, with `is_unchanged` False.
+    """
     target = study / FILE
     if not target.exists():
         return None
@@ -167,7 +170,7 @@ def read_registered(study: Path) -> Registered | None:
 
 
 def _known_outcomes(study: Path, plan: Plan) -> Iterator[str]:
-    """Yield for each hypothesis whose outcome could be computed already what there is to compute it from."""
+    """Yield a reason, as text, for each hypothesis whose outcome could already be computed."""
     judged, answered = _find_judged(study), _find_answered(study, plan.queries)
     for one in plan.hypotheses:
         found = (judged if one.needs_judgments else answered).get(one.lang)
@@ -176,7 +179,7 @@ def _known_outcomes(study: Path, plan: Plan) -> Iterator[str]:
 
 
 def _find_judged(study: Path) -> dict[str, str]:
-    """Return the languages in which a study has judgments, each with the place of some."""
+    """Return by language, for those in which a study has judgments, a text that says where some are."""
     place = find_database(study, None)
     found = dict.fromkeys(judged_languages(place), f"{place} has judgments") if place else {}
     for file in sorted(study.glob("judgments/*.jsonl")):
@@ -185,6 +188,10 @@ def _find_judged(study: Path) -> dict[str, str]:
 
 
 def _find_answered(study: Path, queries: tuple[str, ...]) -> dict[str, str]:
-    """Return the languages in which arms of a study have answered these files of queries, each with a file."""
+    """Return by language, for those in which arms have answered these queries, a text that names a file of answers.
+
+    Args:
+        queries: names as in generations/<queries>.jsonl.
+    """
     files = [file for name in queries for file in sorted(study.glob(f"*/generations/{name}.jsonl"))]
     return {answer.lang: f"{file} has answers" for file in files for answer in read_answers(file, file.parts[-3])}

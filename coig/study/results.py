@@ -40,9 +40,9 @@ def results(*studies: str | Path) -> pl.DataFrame:
     `data.ratio`. Arms without an evaluation have their held-out loss only.
 
     Args:
-        studies: names in `multirun/`, or paths; both may be patterns, such as `multirun/*`. None: all studies.
+        studies: names in `multirun/`, or paths; both may be patterns, such as `multirun/*`. Without any: all studies.
 
-    Raises ConfigError if there is no such study.
+    Raises ConfigError if one of them names no study.
     """
     folders = dict.fromkeys(folder for text in studies or ("*",) for folder in _find_folders(str(text)))
     arms = [arm for folder in folders for arm in find_arms(folder, None)]
@@ -54,7 +54,7 @@ def results(*studies: str | Path) -> pl.DataFrame:
 
 
 def _find_folders(text: str) -> list[Path]:
-    """Return the folders of studies that a name, path or pattern names."""
+    """Return the folders of studies that a name, path or pattern names. Raises ConfigError if there are none."""
     pattern = Path(text) if "/" in text else MULTIRUN / text
     found = sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
     studies = [folder for folder in found if list(folder.glob("*/manifest.json")) or (folder / FILE).exists()]
@@ -65,14 +65,14 @@ def _find_folders(text: str) -> list[Path]:
 
 
 def _measured(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows that evaluate.py wrote of a study; none without an evaluation."""
+    """Yield the rows, with the columns MEASURES, that evaluate.py wrote of a study; none without an evaluation."""
     file = folder / FILE
     if file.exists():
         yield from pl.read_parquet(file).select(list(MEASURES)).iter_rows(named=True)
 
 
 def _losses(arm: Arm) -> Iterator[dict[str, Any]]:
-    """Yield a row for each held-out loss of an arm."""
+    """Yield a row with an arm's held-out loss for each language that has one."""
     for lang, loss in arm.held_out_losses(LANGUAGES).items():
         yield {"lang": lang, "arm": arm.name, "measure": LOSS, "value": loss}
 
@@ -88,7 +88,7 @@ def _describe_arms(arms: Sequence[Arm]) -> pl.DataFrame:
 
 
 def _make_column(key: str, values: Iterable[Any]) -> pl.Series:
-    """Return a setting's values as a column: of numbers if all known ones are, else of texts."""
+    """Return a setting's values as a column named `key`: of numbers if all values but None are, else of texts."""
     listed = list(values)
     if all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in listed):
         return pl.Series(key, listed, pl.Float64 if any(isinstance(value, float) for value in listed) else pl.Int64)
@@ -96,7 +96,7 @@ def _make_column(key: str, values: Iterable[Any]) -> pl.Series:
 
 
 def _facts(arm: Arm) -> dict[str, Any]:
-    """Return the columns of FACTS for one arm, from its manifest; what it does not record is None."""
+    """Return study, arm and the columns of FACTS for one arm, from its manifest; what it does not record is None."""
     manifest = arm.manifest()
     creative, general = (manifest.data.examples(kind) for kind in ("creative", "general"))
     seconds, training = manifest.times.seconds, manifest.training

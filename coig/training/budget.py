@@ -14,13 +14,13 @@ from coig.data.steps import epoch_order
 
 
 def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> TrainConfig:
-    """Set max_epochs and max_steps so that an arm trains as long as another; return the new config.
+    """Return the config with max_epochs and max_steps set so that the arm trains as long as another arm.
 
     The budget `steps` matches the other arm's number of steps, `supervised_tokens` its number of supervised tokens.
 
     Args:
         train: the arm's training examples.
-        others: the training examples of the arm whose budget is copied; None: keep the config's epochs.
+        others: the training examples of the arm whose budget is copied; None: return the config as it is.
     """
     if others is None:
         return config
@@ -34,7 +34,7 @@ def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) 
 
 
 def supervised_tokens(config: TrainConfig, train: EncodedSet, steps: int) -> int:
-    """Count the supervised tokens in an arm's first `steps` steps."""
+    """Return the number of supervised tokens in an arm's first `steps` steps together, of one epoch or several."""
     return sum(islice(_tokens_of_steps(config, train), steps))
 
 

@@ -47,7 +47,10 @@ class Checkpoints(Checkpoint):
         )  # only here, so that a folder deleted during the run is not made again
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        """Save if so many steps or minutes have passed, except where the end of an epoch saves anyway."""
+        """Save if so many steps or minutes have passed, except where the end of an epoch saves anyway.
+
+        Also give a sharded checkpoint its final name once it is written.
+        """
         if trainer.is_global_zero and (writing := _writing(trainer)) and writing.done():
             self._finish(trainer)
         ends = trainer.is_last_batch or trainer.global_step == module.total_steps
@@ -68,7 +71,10 @@ class Checkpoints(Checkpoint):
         self._finish(trainer)
 
     def _save(self, trainer: Any) -> None:
-        """Write the checkpoint of the current step, on all ranks; a sharded one may be finished later."""
+        """Write the checkpoint of the current step, on all ranks; do nothing if it is written already.
+
+        A sharded one may be finished later. Raises ConfigError if a weight is not finite.
+        """
         if trainer.global_step == self.last_saved:
             return
         self._finish(trainer)
@@ -85,7 +91,10 @@ class Checkpoints(Checkpoint):
             trainer.strategy.barrier()
 
     def _finish(self, trainer: Any) -> None:
-        """Wait until the last checkpoint is written, give it its name, and delete earlier ones."""
+        """Wait until the last checkpoint is written, give it its name, and delete earlier ones.
+
+        Do nothing if that is done already.
+        """
         if not self.is_unfinished:
             return
         final = self.arm.checkpoint_of(self.last_saved)
@@ -103,7 +112,7 @@ def _writing(trainer: Any) -> Future[Any] | None:
 
 
 def _wait_for(writing: Future[Any]) -> None:
-    """Wait for a write, and raise the first rank's error if it failed."""
+    """Wait for a write; if it failed, raise the error of the first rank that failed."""
     try:
         writing.result()
     except CheckpointException as error:
@@ -123,7 +132,7 @@ def _removed_on_failure(partial: Path) -> Iterator[None]:
 
 
 def _partial(final: Path) -> Path:
-    """Return the temporary name of a checkpoint."""
+    """Return the path of a checkpoint under its temporary name."""
     return final.with_name(f".{final.name}.partial")
 
 
@@ -146,7 +155,7 @@ class DirectIO(TorchCheckpointIO):
         torch.save(checkpoint, path)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Map a checkpoint's tensors from its file into CPU memory."""
+        """Return a checkpoint whose tensors are mapped from its file into CPU memory, whatever the other arguments."""
         loaded: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         return loaded
 

@@ -95,7 +95,10 @@ def dequantize(codes: Tensor, scales: Tensor, power: int) -> Tensor:
 
 
 def add_at_random(total: Tensor, addend: Tensor) -> None:
-    """Add a bf16 tensor to a contiguous one in place, rounding at random so that the expectation is the exact sum."""
+    """Add a bf16 tensor to the contiguous bf16 tensor `total` in place, rounding at random.
+
+    The expectation is the exact sum.
+    """
     for part, more in zip(total.view(-1).split(SLICE), addend.reshape(-1).split(SLICE), strict=True):
         bits = (part.float() + more.float()).view(torch.int32)
         bits += torch.randint_like(bits, 2**16)  # carries into the upper half as often as the lower half is large
@@ -103,7 +106,10 @@ def add_at_random(total: Tensor, addend: Tensor) -> None:
 
 
 def _add_to_gradient(param: Tensor, gradient: Tensor) -> Tensor:
-    """Return the gradient that a backward pass shall store: the one from earlier passes, if any, plus the new one."""
+    """Return the gradient that autograd shall store: the sum of earlier passes, if there is one, plus the new one.
+
+    Sets `param.grad` to None; the earlier sum is changed in place.
+    """
     total, param.grad = param.grad, None  # autograd would add to it and round to the nearest
     if total is None:
         return gradient
@@ -112,11 +118,11 @@ def _add_to_gradient(param: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _in_blocks(values: Tensor, count: int) -> Tensor:
-    """Return (rows, columns) as (rows, count, ceil(columns / count)); zeros fill the last block."""
+    """Return a (rows, columns) tensor as (rows, count, ceil(columns / count)); zeros fill the last block."""
     length = -(-values.shape[1] // count)
     return pad(values, (0, count * length - values.shape[1])).view(len(values), count, length)
 
 
 def _in_rows(blocks: Tensor, columns: int) -> Tensor:
-    """Return what `_in_blocks` made of (rows, columns)."""
+    """Return blocks that `_in_blocks` made as the (rows, columns) tensor that it made them of."""
     return blocks.flatten(1)[:, :columns]

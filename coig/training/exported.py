@@ -31,8 +31,9 @@ def measure_export(
 ) -> ExportFacts:
     """Return the validation losses of exported, trained and base model, in nats per weighted token.
 
-    Warns if the export lost more than `TOLERATED` of what training gained. Losses are None without a validation set, or
-    if memory runs out. The base model is only measured if the export is worse than the trained model.
+    Warns if the export lost more than `TOLERATED` of what training gained. All losses are None without a validation
+    set, those of exported and base model if memory runs out. The base model is only measured if the export is worse
+    than the trained model.
 
     Args:
         dtype: the dtype of the exported weights.
@@ -63,7 +64,7 @@ def measure_export(
 
 
 def _loss(model: Model, config: TrainConfig, validation: Sequence[Encoded], plan: MemoryPlan) -> float:
-    """Return a stored model's weighted mean loss on the validation set, computed like in training, on one device."""
+    """Load a model, and return its weighted mean loss on the validation set, computed as in training on one device."""
     device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     lm = CausalLM(load_model(model, config.seed)).eval().to(device)
     loader = StepLoader(validation, config.trainer.global_batch_size, Stepper(plan.tokens_per_micro_batch))

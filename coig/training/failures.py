@@ -58,7 +58,7 @@ class DropOnFailure(Callback):
     """A callback that frees model and optimizer state if a run fails; Lightning would copy them to the host."""
 
     def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
-        """Drop the model, and clear the state of its optimizer."""
+        """Delete the module's model, and clear the state of its optimizers."""
         del module.model
         for optimizer in trainer.optimizers:
             optimizer.state.clear()
@@ -92,5 +92,5 @@ def memory_for(step: Step, plan: MemoryPlan, layers: int) -> Iterator[None]:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether torch, cuBLAS, cuDNN, NCCL or the CPU's allocator ran out of memory."""
+    """Tell whether an error says that torch, cuBLAS, cuDNN, NCCL or the CPU's allocator ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or OUT_OF_MEMORY.search(str(error)) is not None

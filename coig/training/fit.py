@@ -95,14 +95,20 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
 
 
 def _trained_weights(model: CausalLM, config: TrainConfig) -> dict[str, torch.Tensor]:
-    """Return the weights by name on the first rank, {} on the others; a quantized base as it was published."""
+    """Return the whole weights by name, on the CPU, on the first rank, {} on the others; all ranks must call it.
+
+    A quantized model gets the base's weights as they were published.
+    """
     if config.model.lora and config.model.is_quantized:
         return unquantized(model.lm, load_model(config.model, config.seed), config.model.lora)
     return whole_weights(model)
 
 
 def _check_same_weights(lm: Any, config: TrainConfig) -> None:
-    """Raise ConfigError if the first rank's model has other weights than this rank's, which its config describes."""
+    """Raise ConfigError if the first rank's weights have other names or shapes than this rank's.
+
+    The first rank's model was loaded from its files, the others' were built from its config. All ranks must call it.
+    """
     weights = {name: tuple(weight.shape) for name, weight in lm.named_parameters()}
     if ranks.first_decides(lambda: weights) != weights:
         raise ConfigError(
@@ -112,7 +118,10 @@ def _check_same_weights(lm: Any, config: TrainConfig) -> None:
 
 
 def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: bool) -> Any:
-    """Build Lightning's trainer with the callbacks, strategy and plugins of this arm."""
+    """Return Lightning's trainer with the callbacks, strategy and plugins of this arm, without loggers yet.
+
+    `validates`: whether there are validation examples.
+    """
     throughput = Throughput(flops)
     checkpoints = Checkpoints(arm, config.trainer.checkpoint_every, config.trainer.checkpoint_minutes)
     callbacks: list[Callback] = [throughput, StepFigures(), checkpoints, DropOnFailure()]

@@ -67,7 +67,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Pass:
-    """The bytes of one micro-batch's forward and backward pass: those of each layer, and the rest at the peak."""
+    """The bytes of one micro-batch's forward and backward pass: what each layer keeps, and the rest at the peak."""
 
     layer: int
     rest: int
@@ -174,7 +174,7 @@ def make_fake(model: CausalLM) -> None:
 
 
 def _set_dtypes(setup: Setup, model: CausalLM) -> None:
-    """Give the fake weights the dtypes, and the hooks, that they have in a forward and backward pass."""
+    """Give the fake weights, in place, the dtypes and hooks that they have in a forward and backward pass."""
     if not setup.sharded:
         setup.optimizer(_trained(model))
         return
@@ -203,7 +203,10 @@ def _saved_by_4_bits(decoder: torch.nn.Module) -> float:
 
 
 def _count_pass(setup: Setup, model: CausalLM, size: int) -> Pass:
-    """Return the pass of a micro-batch of `size` tokens, beside the gradients of earlier ones."""
+    """Run the model on a micro-batch of `size` tokens and return its pass; gradients of earlier ones exist already.
+
+    The weights keep gradients afterwards.
+    """
     batch, alive = fake_batch(size), list[int]()
     for weight in _trained(model):
         weight.grad = torch.zeros(weight.shape, dtype=weight.grad_dtype)
@@ -250,7 +253,7 @@ class LiveBytes(TorchDispatchMode):
         self.sizes = {tensor.untyped_storage()._cdata: 0 for tensor in known}
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation, and count the storages of its results that are new."""
+        """Run an operation and return its result; count the storages of the result that are new."""
         result = function(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
@@ -258,6 +261,7 @@ class LiveBytes(TorchDispatchMode):
         return result
 
     def _count(self, storage: torch.UntypedStorage) -> None:
+        """Add a storage's bytes to `live` until it is freed; do nothing if it is known already."""
         if (key := storage._cdata) in self.sizes:
             return
         self.sizes[key] = storage.nbytes()
@@ -266,6 +270,7 @@ class LiveBytes(TorchDispatchMode):
         weakref.finalize(storage, self._forget, key)
 
     def _forget(self, key: int) -> None:
+        """Subtract the bytes of a freed storage from `live`."""
         self.live -= self.sizes.pop(key)
 
 
@@ -285,16 +290,20 @@ def bytes_a_parameter(optimizer: Callable[[list[Parameter]], Optimizer]) -> tupl
 
 
 def _trained(module: torch.nn.Module) -> list[Parameter]:
+    """Return the module's weights that are trained."""
     return [weight for weight in module.parameters() if weight.requires_grad]
 
 
 def _frozen(module: torch.nn.Module) -> list[Parameter]:
+    """Return the module's weights that are frozen."""
     return [weight for weight in module.parameters() if not weight.requires_grad]
 
 
 def _numel(weights: Iterable[Tensor]) -> int:
+    """Return the number of elements of all tensors together."""
     return sum(weight.numel() for weight in weights)
 
 
 def _nbytes(tensors: Iterable[Tensor]) -> int:
+    """Return the bytes of all tensors together."""
     return sum(tensor.nbytes for tensor in tensors)

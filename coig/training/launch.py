@@ -23,7 +23,8 @@ def launch(config: TrainConfig, arm: Arm) -> None:
     """Train an arm in `trainer.devices` new processes of this node, and wait for them.
 
     They share the CPU threads of this one. Raises ConfigError if one of them fails, so that a sweep continues with its
-    next arm. Raises SystemExit if a signal stopped them, so that the sweep stops too.
+    next arm; SystemExit if a signal stopped them, so that the sweep stops too. Both are also written to the manifest.
+    Raises ConfigError at once if the config asks for several nodes.
     """
     if config.trainer.num_nodes > 1:
         raise ConfigError(
@@ -66,7 +67,7 @@ def launch(config: TrainConfig, arm: Arm) -> None:
 
 @contextmanager
 def _omp_threads(count: int) -> Iterator[None]:
-    """Let each process that starts while the block runs compute with `count` threads."""
+    """Let each process that starts while the block runs compute with `count` threads (OMP_NUM_THREADS)."""
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = str(count)
     try:
@@ -79,6 +80,6 @@ def _omp_threads(count: int) -> Iterator[None]:
 
 
 def _mark_failed(arm: Arm, problem: str) -> None:
-    """Write to the manifest that the arm failed, if its first rank was ended before it could."""
+    """Write to the manifest that the arm failed, if it still says "running": the first rank was ended too early."""
     if arm.is_known and (manifest := arm.manifest()).status == "running":
         arm.write_manifest(manifest.model_copy(update={"status": "failed", "error": problem}))

@@ -55,7 +55,10 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
 
 
 def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[str]) -> Logger:
-    """Build the chosen logger; one for W&B continues the run after `earlier`, the lines of metrics.jsonl so far."""
+    """Return the logger that `node` configures.
+
+    One for W&B has the run `run_id`, and continues it after `earlier`, the lines of metrics.jsonl so far.
+    """
     if not is_wandb(node):
         chosen: Logger = construct(node)
         return chosen
@@ -86,19 +89,19 @@ class Continued(Logger):
 
     @property
     def name(self) -> str | None:
-        """The W&B logger's name."""
+        """Return the W&B logger's name."""
         name: str | None = self.logger.name
         return name
 
     @property
     def version(self) -> str | None:
-        """The id of the W&B run."""
+        """Return the id of the W&B run."""
         version: str | None = self.logger.version
         return version
 
     @property
     def experiment(self) -> Any:
-        """The W&B run."""
+        """Return the W&B run."""
         return self.logger.experiment
 
     @rank_zero_only
@@ -117,7 +120,7 @@ class Continued(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Send the earlier rows that W&B lacks, if this run logged none itself (it was killed after its last step)."""
+        """Send the earlier rows that W&B lacks, if this run logged none itself (it resumed after the last step)."""
         if self.position is None:
             self.position = self._log(self.earlier)
 
@@ -129,7 +132,7 @@ class Continued(Logger):
 
 
 def log_model(config: TrainConfig, arm: Arm, manifest: Manifest) -> None:
-    """Log the exported model as an artifact of the arm's W&B run, if `logger.log_model` is set."""
+    """Log the exported model as an artifact of the arm's W&B run; do nothing unless `logger.log_model` is set."""
     if not (config.logger and is_wandb(config.logger) and config.logger.arguments().get("log_model")):
         return
     with best_effort(arm.model):

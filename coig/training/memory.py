@@ -59,7 +59,7 @@ class Layout:
 
     @property
     def time(self) -> float:
-        """Training time relative to that without recomputation and in endless micro-batches."""
+        """Return the estimated training time; 1 is the time without recomputation, in endless micro-batches."""
         return (1 + RECOMPUTED * self.recomputed / self.layers) * (1 + STARTED / self.tokens)
 
     def describe(self) -> str:
@@ -123,11 +123,14 @@ def fastest(layouts: Sequence[Layout], usable: float) -> Layout | None:
 
 
 def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: float = math.inf) -> list[Layout]:
-    """Return the layouts that the config allows, with the bytes that they take; of those beyond `usable` not all.
+    """Return the layouts that the config allows, with the bytes that each is expected to take.
+
+    Raises ConfigError if the model or the optimizer cannot be counted.
 
     Args:
         architecture: the model's transformers config.
         longest: tokens of the longest example, which a micro-batch holds in any case.
+        usable: bytes; if all layouts of one size of micro-batches take more, larger sizes are left out.
     """
     tokens, recomputed = config.trainer.tokens_per_micro_batch, config.trainer.activation_checkpointing
     sizes = sorted({max(size, longest) for size in SIZES}) if tokens == "auto" else [tokens]
@@ -149,7 +152,7 @@ def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: f
 
 @contextmanager
 def _planning(config: TrainConfig) -> Iterator[None]:
-    """Turn the block's error of a model or an optimizer that does not run on fake tensors into a ConfigError."""
+    """Turn any error of the block, which counts memory, into a ConfigError that says what to set instead."""
     try:
         yield
     except ConfigError:
@@ -163,7 +166,7 @@ def _planning(config: TrainConfig) -> Iterator[None]:
 
 
 def setup_of(config: TrainConfig) -> Setup:
-    """Return what the memory of an arm's steps depends on."""
+    """Return what the memory of an arm's steps depends on; compilation is left out."""
     uncompiled = config.model_copy(update={"trainer": config.trainer.model_copy(update={"compile": False})})
     return Setup(
         prepare=partial(make_trainable, config=uncompiled, recomputed_layers=0),
@@ -191,7 +194,7 @@ def _refusal(config: TrainConfig, architecture: Any, longest: int, layouts: Sequ
 
 
 def _alternatives(config: TrainConfig) -> Iterator[tuple[str, TrainConfig]]:
-    """Yield overrides that save memory, each with the config that they make."""
+    """Yield overrides that may save memory, as one text, each with the config that they make; layouts are "auto"."""
     auto = {"tokens_per_micro_batch": "auto", "activation_checkpointing": "auto"}
     automatic = config.model_copy(update={"trainer": config.trainer.model_copy(update=auto)})
     if not config.model.lora:

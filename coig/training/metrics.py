@@ -29,15 +29,18 @@ class MetricsFile(Logger):
 
     @property
     def name(self) -> str:
+        """Return "metrics"; Lightning asks for a name."""
         return "metrics"
 
     @property
     def version(self) -> str:
+        """Return an empty text; Lightning asks for a version."""
         return ""
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Path:
+        """Return the path of metrics.jsonl."""
         return self.path
 
     @rank_zero_only
@@ -46,7 +49,7 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append a line of metrics; before the first, drop old lines from this step on."""
+        """Append a line of metrics; before this run's first line, drop the lines of this step and later ones."""
         if self.earlier:
             kept = [line for line in self.earlier if json.loads(line)["step"] < (step or 0)]
             write_atomic(self.path, "".join(f"{line}\n" for line in kept))

@@ -52,7 +52,10 @@ class CausalLMModule(LightningModule):
         return [weight for weight in self.model.parameters() if weight.requires_grad]
 
     def configure_model(self) -> None:
-        """Spread the model over the ranks and build its optimizer; Lightning calls this again before a validation."""
+        """Spread the model over the ranks and build its optimizer; do nothing on one device or the second time.
+
+        Lightning calls this again before a validation.
+        """
         trainer = self.config.trainer
         if trainer.strategy == "auto" or self.is_spread:
             return
@@ -97,7 +100,7 @@ class CausalLMModule(LightningModule):
             self._train(step)
 
     def _train(self, step: Step) -> None:
-        """Accumulate the gradients of a step's micro-batches, clip them and update the weights."""
+        """Accumulate the gradients of a step's micro-batches, clip them, update the weights and store the metrics."""
         # seeds dropout by step and rank, so a resumed run gets the same without a stored generator state
         torch.manual_seed((self.config.seed << 32) + self.global_step * self.trainer.world_size + self.global_rank)
         ranks = self.trainer.world_size  # over which ddp and fsdp average gradients
@@ -112,9 +115,10 @@ class CausalLMModule(LightningModule):
         self._update(losses.summed(self.trainer.strategy, step.group_tokens), norm, step)
 
     def _update(self, losses: dict[str, float], norm: Tensor, step: Step) -> None:
-        """Update weights and learning rate, and store the step's metrics.
+        """Update weights and learning rate, and store the step's metrics in `figures`.
 
-        Raises ConfigError before the update if the loss or the gradient norm is not finite.
+        Removes the key `loss` from `losses`. Raises ConfigError before the update if the loss or the gradient norm is
+        not finite.
         """
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
         loss, rate = losses.pop("loss"), schedule.get_last_lr()[0]
@@ -146,7 +150,7 @@ class CausalLMModule(LightningModule):
         self.validation_weight, self.validation_tokens = 0.0, [0] * len(GROUPS)
 
     def validation_step(self, step: Step, step_index: int) -> None:
-        """Add the losses of a step's micro-batches to the sums."""
+        """Add the losses of a step's micro-batches to the sums. Raises ConfigError if memory runs out."""
         with memory_for(step, self.plan, len(self.model.layers)):
             for batch in step.micro_batches:
                 loss, nll = self.model(batch, 1.0)
@@ -175,7 +179,10 @@ class _Losses:
         self.sums[1:].index_add_(0, batch.groups, nll)
 
     def summed(self, strategy: Any, group_tokens: list[int]) -> dict[str, float]:
-        """Sum over all ranks; return the `loss`, and the mean −log p per token of each group that has tokens."""
+        """Return, over all ranks, the sum as `loss`, and the mean −log p per token of each group that has tokens.
+
+        `group_tokens` are the numbers of supervised tokens of each of GROUPS on all ranks. All ranks must call it.
+        """
         loss, *groups = strategy.reduce(self.sums, reduce_op="sum").tolist()
         named = zip(GROUPS, groups, group_tokens, strict=True)
         return {"loss": loss} | {group: nll / tokens for group, nll, tokens in named if tokens}

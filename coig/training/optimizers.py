@@ -74,7 +74,10 @@ class SplitAdamW(Optimizer):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters and convert them to bf16 in place."""
+        """Add a group of parameters and convert them to bf16 in place.
+
+        Raises ValueError for parameters that the class does not take.
+        """
         super().add_param_group(param_group)
         params = self.param_groups[-1]["params"]
         for param in params:
@@ -91,7 +94,7 @@ class SplitAdamW(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient, and return the closure's loss."""
+        """Update every parameter that has a gradient; return the closure's loss, None without a closure."""
         with torch.enable_grad():
             loss = None if closure is None else closure()
         for group in self.param_groups:
@@ -101,6 +104,7 @@ class SplitAdamW(Optimizer):
         return loss
 
     def _update(self, param: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """Take one AdamW step on a parameter and its state, in place, slice by slice."""
         state = self.state[param]
         if "exp_avg" not in state:
             state |= self.empty_moments(param)
@@ -160,7 +164,7 @@ def local_part(tensor: Tensor) -> Tensor:
 
 
 def sharded_like(param: Tensor, local: Tensor) -> Tensor:
-    """Return this rank's shard `local` as part of a tensor that is sharded like `param`; unchanged if that is not.
+    """Return a sharded tensor like `param` of which `local` is this rank's shard; if `param` is not sharded, `local`.
 
     The whole tensor has the first dimension of `param` and the others of `local`.
     """
@@ -181,7 +185,7 @@ def _check(param: Tensor) -> None:
 
 
 def _split_parameter(param: Tensor) -> Tensor:
-    """Convert a parameter to bf16 in place, and return its remainder."""
+    """Convert a parameter to bf16 in place, and return its int16 remainder, sharded as the parameter is."""
     master = local_part(param.detach()).contiguous()
     weight = torch.empty(master.shape, dtype=torch.bfloat16, device=master.device)
     remainder = torch.empty(master.shape, dtype=torch.int16, device=master.device)
@@ -195,7 +199,7 @@ def _split_parameter(param: Tensor) -> Tensor:
 
 
 def _widen_gradient(param: Tensor) -> None:
-    """Convert a sharded parameter's gradient to fp32."""
+    """Replace a sharded parameter's gradient by an fp32 copy; a hook that runs after each backward pass."""
     assert param.grad is not None
     param.grad_dtype = None  # any; not set once for all, as `Module.to` forgets it
     param.grad = param.grad.float()
@@ -204,7 +208,7 @@ def _widen_gradient(param: Tensor) -> None:
 def _adamw(
     param: Tensor, grad: Tensor, exp_avg: Tensor, exp_avg_sq: Tensor, steps_done: int, group: dict[str, Any]
 ) -> None:
-    """Update fp32 tensors in place with torch's fused AdamW."""
+    """Update the fp32 tensors `param`, `exp_avg` and `exp_avg_sq` in place with torch's fused AdamW."""
     adamw(
         [param],
         [grad],

@@ -9,7 +9,7 @@ from transformers.utils.logging import disable_progress_bar
 
 
 def quiet_libraries() -> None:
-    """Silence the libraries' progress bars, info logs and warnings that do not matter here."""
+    """Silence, until the process ends, the libraries' progress bars, info logs and warnings that do not matter here."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     hints = (

@@ -59,8 +59,8 @@ def check_devices(trainer: Trainer) -> None:
 def joined(trainer: Trainer) -> Iterator[None]:
     """Join the ranks' process group, and leave it once all have reached the end; do nothing in a single process.
 
-    If the block fails, print the error and end this process. Raises ConfigError if the number of started ranks is not
-    the config's.
+    If the block fails, print the error and end this process. Ranks other than the first log nothing from here on.
+    Raises ConfigError if the number of started ranks is not the config's.
     """
     if not is_rank():
         yield
@@ -107,7 +107,10 @@ def _leave() -> None:
 
 
 def _exit(error: BaseException) -> NoReturn:
-    """Print an error and end this process, without destructors and exit handlers, which could wait for other ranks."""
+    """Print an error and end this process, without destructors and exit handlers, which could wait for other ranks.
+
+    The exit code is a SystemExit's own, 130 after Ctrl-C, else 1. Ranks other than the first wait `GRACE` seconds.
+    """
     if not is_first():
         time.sleep(GRACE)
     code = 1
@@ -127,7 +130,7 @@ def _exit(error: BaseException) -> NoReturn:
 
 @contextmanager
 def lost_peers_named() -> Iterator[None]:
-    """Turn the block's error of an exchange that another rank broke off into a ConfigError."""
+    """Turn the block's RuntimeError that another rank broke off an exchange into a ConfigError."""
     try:
         yield
     except RuntimeError as error:
@@ -145,7 +148,10 @@ def wait_for_all() -> None:
 
 
 def first_decides(decide: Callable[[], Result]) -> Result:
-    """Call `decide` on the first rank and return its result on all; a ConfigError of it is raised on all."""
+    """Call `decide` on the first rank only and return its result on all ranks; a ConfigError of it is raised on all.
+
+    All ranks must call this function.
+    """
     if not is_rank():
         return decide()
     import torch.distributed as dist
@@ -163,9 +169,9 @@ def first_decides(decide: Callable[[], Result]) -> Result:
 
 
 def first_before_others(make: Callable[[], Result], others: Callable[[], Result] | None = None) -> Result:
-    """Call `make` on the first rank, then `others` on the other ranks, by default `make` too; return the result.
+    """Call `make` on the first rank, then `others` (None: `make`) on the other ranks; return this rank's own result.
 
-    The first rank fills caches for the others. A ConfigError of it is raised on all.
+    The first rank fills caches for the others. A ConfigError of it is raised on all. All ranks must call this function.
     """
     made: list[Result] = []
     first_decides(lambda: made.append(make()))

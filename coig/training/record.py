@@ -51,6 +51,7 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
     """Yield the arm's record on the first rank, None on others; mark the arm done or failed when the block ends.
 
     Nothing is written or deleted until the block calls `begin`, after everything that can fail before the first step.
+    Ctrl-C and SIGTERM leave the block as SystemExit with `_exit_code`; other errors are raised again.
     """
     if not ranks.is_first():
         yield None
@@ -88,10 +89,14 @@ class Record:
     exported: ExportFacts | None = None
 
     def __post_init__(self) -> None:
+        """List the files of an earlier run if this one starts from scratch; none is deleted yet."""
         self.old = self.arm.contents() if self.anew else []  # listed before loggers add new files
 
     def begin(self) -> None:
-        """Write the manifest with status "running", delete outdated files, then write the settings and quarantine."""
+        """Write the manifest with status "running", delete outdated files, then write the settings and quarantine.
+
+        Outdated are all answers and, if the run starts from scratch, all files of an earlier run.
+        """
         self.started = time.monotonic()
         self.arm.write_manifest(self.manifest)
         # old answers would be taken for the new model's
@@ -102,7 +107,10 @@ class Record:
             write_atomic(self.arm.folder / "quarantine.jsonl", rows)
 
     def end(self, status: Status, error: str | None = None) -> None:
-        """Write and log how the run ended; do nothing before `begin`. Status "done" is written last of all files."""
+        """Write to the manifest, and log, how the run ended; do nothing before `begin`.
+
+        Status "done" is written after all other files; then checkpoints are deleted unless `trainer.keep_checkpoint`.
+        """
         if self.started is None:
             return
         seconds = (self.manifest.times.seconds or 0.0) + round(time.monotonic() - self.started, 1)
@@ -124,15 +132,21 @@ class Record:
 
 
 def _exit_code(stop: BaseException) -> int | str:
-    """Return the exit code that shells expect after a signal: 130 for Ctrl-C, 143 for SIGTERM."""
+    """Return the exit code that shells expect: 130 after Ctrl-C, a SystemExit's own code or message, 143 without one.
+
+    Lightning exits without a code on SIGTERM.
+    """
     if isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt):  # Lightning's own exit
         return 130
     code = stop.code if isinstance(stop, SystemExit) else None
-    return code or 143  # no code: Lightning exits so on SIGTERM, which a script must see as failure
+    return code or 143  # a script must see SIGTERM as failure
 
 
 def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None) -> Manifest:
-    """Return the manifest of a run that begins; `earlier`, that of a resumed run, gives the W&B id and the times."""
+    """Return the manifest, with status "running", of a run that begins.
+
+    `earlier` is the manifest of the run that is resumed, which gives the W&B id and the times; None for a new run.
+    """
     lm, mixture, train, validation = prepared.lm, prepared.mixture, prepared.train, prepared.validation
     facts = {
         "study": config.study,
@@ -171,7 +185,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
 
 
 def _devices(trainer: Trainer) -> dict[str, Any]:
-    """Return name and memory of the GPUs that this run uses on this node, torch's CUDA version and its threads."""
+    """Return a dict: name and memory of the GPUs that this run uses on this node, torch's CUDA version and threads."""
     used = range(trainer.devices) if trainer.accelerator == "gpu" else ()
     gpus = [torch.cuda.get_device_properties(number) for number in used]
     return {
@@ -182,7 +196,7 @@ def _devices(trainer: Trainer) -> dict[str, Any]:
 
 
 def _left_out_by_length(train: EncodedSet, validation: EncodedSet) -> dict[str, int]:
-    """Return how many training and validation examples were truncated and dropped, as the manifest names them."""
+    """Return how many training and validation examples were truncated and dropped, by the manifest's names."""
     return {**train.counts, **{f"validation_{name}": count for name, count in validation.counts.items()}}
 
 

@@ -32,7 +32,7 @@ REQUEUED = "SLURM_RESTART_COUNT"  # which SLURM sets for a job that it has queue
 def train(config: TrainConfig) -> float | None:
     """Train the arm that `config` describes, unless it is done; return the value of its `objective`, None without one.
 
-    With `config.plan`, only print how it would use the memory of the usual GPUs.
+    With `config.plan`, only print how it would use the memory of the usual GPUs, and return None.
 
     With several devices, start one process (rank) for each; every rank calls this function again. Afterwards all memory
     is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is written.
@@ -62,7 +62,10 @@ def train(config: TrainConfig) -> float | None:
 
 
 def _show_plan(config: TrainConfig) -> None:
-    """Print how the arm would use the memory of the usual GPUs, and delete the empty folder that Hydra made for it."""
+    """Print how the arm would use the memory of the usual GPUs, and delete the empty folder that Hydra made for it.
+
+    Raises ConfigError on a CPU.
+    """
     if config.trainer.accelerator == "cpu":
         raise ConfigError("plan=true: plans a GPU's memory; add trainer=gpu or trainer=fsdp")
     from coig.training.memory import show_plan
@@ -76,7 +79,10 @@ def _show_plan(config: TrainConfig) -> None:
 
 
 def _let_segments_grow() -> None:
-    """Let CUDA's allocator extend its segments, so that less memory is lost to fragments; the user's setting counts."""
+    """Let CUDA's allocator extend its segments, so that less memory is lost to fragments.
+
+    Sets the environment variable PYTORCH_ALLOC_CONF; does nothing if the user has set it.
+    """
     if not {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"} & os.environ.keys():
         os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"  # read when CUDA is first used
 
@@ -92,7 +98,7 @@ def _train(config: TrainConfig, arm: Arm) -> None:
 
 
 def _is_done(config: TrainConfig, arm: Arm) -> bool:
-    """Tell whether the arm needs no ranks, as it is done."""
+    """Tell whether the arm is done, so that no ranks need to start; lock it meanwhile."""
     with arm.locked():
         return _find_work(config, arm) is None
 
@@ -100,7 +106,8 @@ def _is_done(config: TrainConfig, arm: Arm) -> bool:
 def _find_work(config: TrainConfig, arm: Arm) -> tuple[Mixture, Mixture | None, State] | None:
     """Return the arm's data, those of the arm whose budget it copies, and its state; None if it is done.
 
-    All ranks must call it. A question that has changed is stored with an arm that is done.
+    All ranks must call it. If the arm is done, log that, and store the config's question with it. Raises ConfigError if
+    the nodes have different data, or the data or the arm's folder do not fit the config.
     """
     mixture = ranks.first_before_others(
         lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
@@ -120,7 +127,7 @@ def _find_work(config: TrainConfig, arm: Arm) -> tuple[Mixture, Mixture | None, 
 
 
 def _store_question(arm: Arm, config: TrainConfig) -> None:
-    """Replace the question in a trained arm's config, which the report answers, if `config` asks another one."""
+    """Replace the question in a trained arm's stored config if `config` asks another one; the report answers it."""
     trained = arm.config()
     if trained.question != config.question:
         arm.write_config(trained.model_copy(update={"question": config.question}))
@@ -145,7 +152,7 @@ def _import_fit() -> Callable[..., None]:
 
 
 def _check_objective(config: TrainConfig, mixture: Mixture) -> None:
-    """Raise ConfigError if no example belongs to the loss that `config.objective` names."""
+    """Raise ConfigError if no example belongs to the loss that `config.objective` names; without one, do nothing."""
     if config.objective is None:
         return
     part, _, *group = config.objective.split("/")
@@ -194,7 +201,7 @@ def _free_memory() -> None:
 
 
 def _prepare_logger(config: TrainConfig) -> None:
-    """Check the login and settings of W&B if the arm logs there."""
+    """Check the login and settings of W&B; do nothing if the arm does not log there."""
     if config.logger and is_wandb(config.logger):
         prepare_wandb()
 
@@ -202,7 +209,7 @@ def _prepare_logger(config: TrainConfig) -> None:
 def check(config: TrainConfig) -> None:
     """Raise the ConfigError that `train` would meet in the data, their encoding, the logger or the arm's folder.
 
-    Writes nothing but the data cache.
+    Writes nothing but the data cache. Does nothing with `config.plan`.
     """
     if config.plan:
         return
@@ -227,7 +234,10 @@ def encode(config: TrainConfig, mixture: Mixture) -> EncodedSet:
 
 
 def _like(config: TrainConfig) -> Mixture | None:
-    """Build the mixture of the arm whose budget this one copies; None if it copies none."""
+    """Build and return the mixture of the arm whose budget this one copies; None if it copies none.
+
+    Raises ConfigError that names `budget.like` if its data cannot be used.
+    """
     if config.budget.name == "epochs":
         return None
     try:
@@ -243,5 +253,5 @@ def _fingerprint(like: Mixture | None) -> str | None:
 
 
 def _arm(config: TrainConfig) -> Arm:
-    """Return the arm's folder `multirun/<study>/<arm>`."""
+    """Return the arm that the config names, in `multirun/<study>/<arm>`."""
     return Arm(MULTIRUN / config.study / config.arm)

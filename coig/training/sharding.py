@@ -59,7 +59,10 @@ def send_weights(modules: Sequence[nn.Module], device: torch.device) -> None:
 
 
 def tie_again(model: CausalLM) -> None:
-    """Let embeddings and output head share their weight again, if the model's config says so."""
+    """Let embeddings and output head share their weight again, if the model's config says so.
+
+    Do nothing on the first rank, where they still share it.
+    """
     if not is_first():
         model.lm.tie_weights()
 

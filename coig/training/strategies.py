@@ -39,7 +39,7 @@ class Sharded(_Waiting, ModelParallelStrategy):
     writing: Future[Any] | None = None
 
     def setup_environment(self) -> None:
-        """Make the process group in which the writing threads talk, so that they do not disturb training."""
+        """Set up as Lightning does, and make a process group for the writing threads, so as not to disturb training."""
         super().setup_environment()
         self.writers = dist.new_group(backend="gloo", timeout=PATIENCE)
 
@@ -48,11 +48,14 @@ class Sharded(_Waiting, ModelParallelStrategy):
         return get_model_state_dict(self.model)
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """Return the optimizer's state where it is."""
+        """Return the optimizer's state where it is, not copied to the host."""
         return get_optimizer_state_dict(self.model, optimizer)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
-        """Copy this rank's part of a checkpoint, and begin to write it to a folder that Lightning can load."""
+        """Copy this rank's part of a checkpoint, and begin to write it to the folder `filepath`; Lightning can load it.
+
+        Weights and optimizer states are removed from `checkpoint`; the first rank writes the rest at once.
+        """
         folder = Path(filepath)
         folder.mkdir(exist_ok=True)
         tensors = {"state_dict": checkpoint.pop("state_dict")}
@@ -65,7 +68,7 @@ class Sharded(_Waiting, ModelParallelStrategy):
 
 
 def strategy_of(trainer: Trainer) -> Strategy | str:
-    """Return Lightning's strategy for `trainer.strategy`, or its name if Lightning needs no more."""
+    """Return Lightning's strategy for `trainer.strategy`; its name if that is neither fsdp nor ddp."""
     match trainer.strategy:
         case "fsdp":
             return Sharded(data_parallel_size=trainer.ranks, tensor_parallel_size=1)

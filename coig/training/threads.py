@@ -20,9 +20,9 @@ AT_START = torch.get_num_threads()  # of this process, before an arm of a sweep 
 
 
 def set_threads(trainer: Trainer, earlier: Arm | None) -> None:
-    """Set torch's number of CPU threads to the first that is known: the config's, the resumed arm's, this process's.
+    """Set torch's number of CPU threads to the config's, else the resumed arm's, else the one at this process's start.
 
-    `earlier` is the arm that is resumed, or None. The process's number is the one that it started with.
+    `earlier` is the arm that is resumed, or None. All ranks must call it.
     """
     kept = ranks.first_decides(lambda: _kept(trainer, earlier))
     threads = trainer.threads or kept or AT_START
@@ -32,7 +32,7 @@ def set_threads(trainer: Trainer, earlier: Arm | None) -> None:
 
 
 def _kept(trainer: Trainer, earlier: Arm | None) -> int | None:
-    """Return the resumed arm's number of threads; None on a GPU, and if no arm is resumed."""
+    """Return the resumed arm's number of threads; None on a GPU, if no arm is resumed, or if it is not recorded."""
     if earlier is None or trainer.accelerator != "cpu":
         return None
     threads: int | None = earlier.manifest().machine.get("torch_threads")

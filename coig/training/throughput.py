@@ -69,6 +69,7 @@ class ProgressBar(RichProgressBar):
         self.throughput = throughput
 
     def _get_train_description(self, current_epoch: int) -> str:
+        """Return the bar's text for an epoch, without the "/-2" of unlimited epochs."""
         return str(super()._get_train_description(current_epoch)).removesuffix("/-2")  # max_epochs is unlimited here
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:

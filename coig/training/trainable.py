@@ -13,9 +13,11 @@ from coig.models.causal_lm import CausalLM, freeze_unused
 
 
 def make_trainable(lm: Any, config: TrainConfig, recomputed_layers: int) -> CausalLM:
-    """Freeze a model's unused weights; add adapters, recomputation of activations, and compilation.
+    """Return a model of transformers as a CausalLM ready for training; the model is changed in place.
 
-    Raises ConfigError if the model has fewer layers than `recomputed_layers`.
+    Its unused weights are frozen; adapters, recomputation of activations and compilation are added as configured.
+    Frozen weights beside adapters become bf16 if training computes in bf16 and they were published so. Raises
+    ConfigError if the model has fewer layers than `recomputed_layers`.
     """
     if config.model.lora:
         add_adapters(lm, config.model.lora)

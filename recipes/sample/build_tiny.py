@@ -59,7 +59,11 @@ def texts(folder: Path) -> Iterator[str]:
 
 
 def build_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE tokenizer, which has no unknown tokens and decodes every text without loss."""
+    """Train and return a byte-level BPE tokenizer with a chat template; it has no unknown tokens.
+
+    Args:
+        folder: holds `zh.jsonl` and `en.jsonl` (see `texts`).
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -103,7 +107,7 @@ def build_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2Config:
 
 
 def trained(experiment: str, arm: str) -> Arm:
-    """Train an experiment's arm, unless it is finished, and return it."""
+    """Run train.py with an experiment, which skips an arm that is done; return the experiment's arm of this name."""
     subprocess.run([sys.executable, "train.py", "--config-dir", str(CONF), f"experiment={experiment}"], check=True)
     return Arm(MULTIRUN / experiment / arm)
 
@@ -116,7 +120,7 @@ def install(arm: Arm) -> None:
 
 
 def main(corpus: Path) -> None:
-    """Build the tokenizer, train the base and the tuned model, and write them and their card into the sample."""
+    """Build the tokenizer, train the base and the tuned model; write tokenizer, tuned model and card to the sample."""
     write_texts(corpus, TEXTS)
     tokenizer = build_tokenizer(TEXTS)
     tokenizer.save_pretrained(TINY)

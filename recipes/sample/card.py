@@ -80,18 +80,19 @@ def write_card(base: Arm, tuned: Arm, folder: Path) -> None:
 
 
 def _speed(arm: Arm) -> tuple[float, float]:
-    """Return the median and the 90th percentile of a run's tokens per second."""
+    """Return the median and the 90th percentile, over an arm's logged steps, of tokens per second."""
     lines = [json.loads(line) for _, line in read_jsonl(arm.metrics)]
     rates = [line[RATE] for line in lines if RATE in line]
     return median(rates), sorted(rates)[len(rates) * 9 // 10]
 
 
 def _model(folder: Path) -> Any:
+    """Load and return the causal LM of a folder, in evaluation mode."""
     return AutoModelForCausalLM.from_pretrained(folder).eval()
 
 
 def _predictions(base: Arm, encoder: Encoder, lm: Any) -> list[Prediction]:
-    """Compute the bits per character of each language's held-out pieces."""
+    """Return for each language the bits per character of the pieces that the base model was not trained on."""
     trained, held_out = documents(base)
     first = _model(base.model)
     rows = []

@@ -39,7 +39,7 @@ def write_texts(corpus: Path, folder: Path) -> None:
 
 
 def documents(arm: Arm) -> tuple[list[Example], list[Example]]:
-    """Return the pieces that an arm was trained on, and those held out."""
+    """Return the pieces of novels that an arm was trained on, and those held out; problems are left out."""
     config = arm.config()
     mixture = build_mixture(config.data, config.seed)
     trained, held_out = mixture.examples(mixture.train), mixture.examples(mixture.validation)
@@ -55,7 +55,10 @@ def _pieces_of(file: Path, limit: int) -> Iterator[Row]:
 
 
 def pieces(text: str, limit: int) -> Iterator[str]:
-    """Cut a text into pieces of at most `limit` characters, at line ends, and within longer lines at sentence ends."""
+    """Yield a text in pieces of at most `limit` characters, cut at line ends, within longer lines at sentence ends.
+
+    White space around a piece is removed.
+    """
     piece = ""
     for part in _parts(text, limit):
         if len(piece) + len(part) > limit:

@@ -49,7 +49,10 @@ def _rows(lang: str, seed: int) -> Iterator[dict[str, str]]:
 
 
 def _unseen(rng: Random, family: Family, separator: str, seen: set[str]) -> dict[str, str]:
-    """Draw a problem of ``family`` whose prompt is not in ``seen``, add it there, and return the problem."""
+    """Draw problems of ``family`` until the prompt of one is not in ``seen``; add the prompt to ``seen``.
+
+    Return the problem as {prompt, reasoning, answer}.
+    """
     while True:
         setting, question, *steps, answer = (rng.choice(slot) for slot in family(rng))
         prompt = setting + separator + question

@@ -46,7 +46,7 @@ REASONING = {
 
 
 def write_chats(documents: list[Example], folder: Path) -> None:
-    """Write stories made of the documents, and problems, to `folder/chat_zh.jsonl` and `chat_en.jsonl`."""
+    """Write chats to `folder/chat_zh.jsonl` and `chat_en.jsonl`: stories made of the documents, then problems."""
     for lang in LANGUAGES:
         stories = [row for document in documents if document.lang == lang for row in story(document)]
         rows = [*Random(lang).sample(stories, min(STORIES, len(stories))), *general_examples(lang, PROBLEMS)]
@@ -78,7 +78,7 @@ def story(document: Example) -> Iterator[Row]:
 
 
 def _until(sentences: list[str], characters: int) -> list[str]:
-    """Return the fewest first sentences that have at least `characters` characters in all."""
+    """Return the fewest first sentences that have at least `characters` characters in all; all if they have fewer."""
     taken: list[str] = []
     for sentence in sentences:
         if sum(map(len, taken)) >= characters:

@@ -1,1 +1,1 @@
-"""The families of general problems: each draws one problem and returns several wordings of it."""
+"""The families of general problems: each draws one problem and returns, for each part of it, several wordings."""

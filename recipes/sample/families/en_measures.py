@@ -72,17 +72,17 @@ def day_name(day: date) -> str:
 
 
 def day_month(day: date) -> str:
-    """Format a date as month and day: May 3."""
+    """Format a date as month and day in English: May 3."""
     return f"{MONTHS[day.month - 1]} {day.day}"
 
 
 def some_day(rng: Random) -> date:
-    """Draw a random day of the years 2019 to 2031."""
+    """Return a random day of the years 2019 to 2031."""
     return date(rng.randint(2019, 2031), 1, 1) + timedelta(rng.randrange(365))
 
 
 def conversion(rng: Random) -> list[list[str]]:
-    """Draw a problem about converting an amount to a larger or smaller unit."""
+    """Draw a problem about converting an amount to a larger or smaller unit; return wordings of each of its parts."""
     scene, coarse, fine, factor, low, high = rng.choice(SCALES)
     value, down = rng.randint(low, high), rng.random() < 0.5
     large, small, rate = amount(str(value), coarse), amount(tenths(value * factor), fine), tenths(factor)
@@ -135,7 +135,10 @@ def conversion(rng: Random) -> list[list[str]]:
 
 
 def carrying(rng: Random) -> list[list[str]]:
-    """Draw a problem about multiplying an amount in two units, with a carry from the smaller one."""
+    """Draw a problem about multiplying an amount in two units, with a carry from the smaller one.
+
+    Return wordings of each of its parts.
+    """
     thing, single, joint, big, small, size, most = rng.choice(PIECES)
     pairs = [(n, part) for n in range(3, 10) for part in range(1, size) if n * part > size and n * part % size]
     (count, part), whole = rng.choice(pairs), rng.randint(1, most)
@@ -180,7 +183,7 @@ def carrying(rng: Random) -> list[list[str]]:
 
 
 def temperature(rng: Random) -> list[list[str]]:
-    """Draw a problem about converting between Celsius and Fahrenheit."""
+    """Draw a problem about converting between Celsius and Fahrenheit; return wordings of each of its parts."""
     place, celsius, up = rng.choice(TOWNS), rng.choice([n for n in range(-18, 39) if n]), rng.random() < 0.5
     ratio = 18 * celsius
     c, f, product = f"{celsius} °C", f"{tenths(ratio + 320)} °F", tenths(ratio)
@@ -222,7 +225,7 @@ def temperature(rng: Random) -> list[list[str]]:
 
 
 def weekday(rng: Random) -> list[list[str]]:
-    """Draw a problem about the weekday some days before or after a date."""
+    """Draw a problem about the weekday some days before or after a date; return wordings of each of its parts."""
     day, event, back = some_day(rng), rng.choice(EVENTS), rng.random() < 0.3
     weeks, rest = rng.randint(2, 28), rng.randint(1, 6)
     gap, spare = 7 * weeks + rest, 7 - rest
@@ -265,7 +268,7 @@ def weekday(rng: Random) -> list[list[str]]:
 
 
 def span(rng: Random) -> list[list[str]]:
-    """Draw a problem about the number of days between two dates of a year."""
+    """Draw a problem about the number of days between two dates of a year; return wordings of each of its parts."""
     start = date(rng.randint(2019, 2031), rng.randint(1, 8), rng.randint(2, 27))
     end = start + timedelta(rng.randint(32, 118))
     first, last, gap = day_month(start), day_month(end), (end - start).days
@@ -306,7 +309,10 @@ def span(rng: Random) -> list[list[str]]:
 
 
 def deadline(rng: Random) -> list[list[str]]:
-    """Draw a problem about the date that is a number of working days after a start."""
+    """Draw a problem about the date that is a number of working days after a start.
+
+    Return wordings of each of its parts.
+    """
     start = some_day(rng)
     start -= timedelta(max(0, start.weekday() - 4))
     weeks, rest = rng.randint(1, 5), rng.randint(1, 4)

@@ -70,7 +70,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def listing(words: list[str]) -> str:
-    """Join two or more words with commas and "and"."""
+    """Join words with commas and "and": two as "a and b", more as "a, b, and c"."""
     return f"{words[0]} and {words[1]}" if len(words) == 2 else ", ".join(words[:-1]) + f", and {words[-1]}"
 
 
@@ -86,7 +86,7 @@ def clock(minutes: int) -> str:
 
 
 def change(rng: Random) -> list[list[str]]:
-    """Draw a problem about the change from a purchase of two kinds of goods."""
+    """Draw a problem about the change from a purchase of two kinds of goods; return wordings of each of its parts."""
     name, shop = rng.choice(NAMES), rng.choice(list(SHOPS))
     a, b = rng.sample(list(SHOPS[shop]), 2)
     p, q = (SHOPS[shop][goods] + 25 * rng.randint(-2, 4) for goods in (a, b))
@@ -134,7 +134,7 @@ def change(rng: Random) -> list[list[str]]:
 
 
 def shared_work(rng: Random) -> list[list[str]]:
-    """Draw a problem about the time that two people need together for a job."""
+    """Draw a problem about the time that two people need together for a job; return wordings of each of its parts."""
     (x, y), (job, unit), (a, b) = rng.sample(NAMES, 2), rng.choice(JOBS), rng.choice(JOB_TIMES)
     t = a * b // (a + b)
     return [
@@ -174,7 +174,10 @@ def shared_work(rng: Random) -> list[list[str]]:
 
 
 def meeting(rng: Random) -> list[list[str]]:
-    """Draw a problem about when two vehicles that travel toward each other meet."""
+    """Draw a problem about when two vehicles that travel toward each other meet.
+
+    Return wordings of each of its parts.
+    """
     (here, there), mode = rng.sample(TOWNS, 2), rng.choice(list(SPEEDS))
     v, w = rng.sample(range(SPEEDS[mode][0], SPEEDS[mode][1] + 1, 2), 2)
     halves, start = rng.randint(2, 8), 60 * rng.randint(6, 13)
@@ -222,7 +225,10 @@ def meeting(rng: Random) -> list[list[str]]:
 
 
 def ages(rng: Random) -> list[list[str]]:
-    """Draw a problem about two ages with a given difference, from their ratio in some years."""
+    """Draw a problem about two ages with a given difference, from their ratio in some years.
+
+    Return wordings of each of its parts.
+    """
     x, y = rng.sample(NAMES, 2)
     times, young, wait = rng.randint(2, 4), rng.randint(3, 14), rng.randint(1, 9)
     then = young + wait
@@ -267,7 +273,7 @@ def ages(rng: Random) -> list[list[str]]:
 
 
 def recipe(rng: Random) -> list[list[str]]:
-    """Draw a problem about scaling a recipe to another number of people."""
+    """Draw a problem about scaling a recipe to another number of people; return wordings of each of its parts."""
     name, (dish, *parts) = rng.choice(NAMES), rng.choice(DISHES)
     few, many = rng.sample(range(2, 13), 2)
     (a, g, base_a), (b, h, base_b) = parts
@@ -315,7 +321,7 @@ def recipe(rng: Random) -> list[list[str]]:
 
 
 def average(rng: Random) -> list[list[str]]:
-    """Draw a problem about the next value that raises an average to a goal."""
+    """Draw a problem about the next value that raises an average to a goal; return wordings of each of its parts."""
     name, (one, many, unit, low, high) = rng.choice(NAMES), rng.choice(RECORDS)
     count, mean, lift = rng.randint(3, 6), rng.randint(low, high), rng.randint(1, 2)
     goal = mean + lift

@@ -26,7 +26,7 @@ Label = tuple[int, bool]
 
 
 def words(text: str) -> list[str]:
-    """Split a text at white space; long word lists are shorter to write as one text."""
+    """Return the words of a text, split at white space; long word lists are shorter to write as one text."""
     return text.split()
 
 
@@ -36,14 +36,17 @@ def tenths(number: int) -> str:
 
 
 def misfits(riddle: tuple[int, int], kinds: tuple[bool, bool]) -> list[int]:
-    """Return the speakers (0, 1) whose claim contradicts their kind: true from a liar, or false from a truth-teller."""
+    """Return the speakers (0, 1) whose claim does not fit their kind: true from a liar, false from a truth-teller.
+
+    `riddle`: each speaker's claim, as its index in CLAIMS. `kinds`: whether each speaker is a truth-teller.
+    """
     first, second = kinds
     truths = (CLAIMS[riddle[0]](first, second), CLAIMS[riddle[1]](second, first))
     return [speaker for speaker in (0, 1) if truths[speaker] != kinds[speaker]]
 
 
 def true_labels(labels: tuple[Label, ...], place: int) -> list[int]:
-    """Return the boxes whose labels are true if the prize is in the box ``place``."""
+    """Return the indices of the boxes whose labels are true if the prize is in the box with the index ``place``."""
     return [box for box, (index, inside) in enumerate(labels) if (index == place) == inside]
 
 

@@ -68,7 +68,7 @@ def zodiac(year: int) -> str:
 
 
 def conversion(rng: Random) -> list[list[str]]:
-    """Draw a problem about converting an amount to a larger or smaller unit."""
+    """Draw a problem about converting an amount to a larger or smaller unit; return wordings of each of its parts."""
     scene, coarse, fine, factor, low, high = rng.choice(SCALES)
     value, down = rng.randint(low, high), rng.random() < 0.5
     number, rate = tenths(value * factor), tenths(factor)
@@ -109,7 +109,10 @@ def conversion(rng: Random) -> list[list[str]]:
 
 
 def carrying(rng: Random) -> list[list[str]]:
-    """Draw a problem about multiplying an amount in two units, with a carry from the smaller one."""
+    """Draw a problem about multiplying an amount in two units, with a carry from the smaller one.
+
+    Return wordings of each of its parts.
+    """
     thing, measure, verb, big, small, size, most = rng.choice(PIECES)
     pairs = [(n, part) for n in range(3, 10) for part in range(1, size) if n * part > size and n * part % size]
     (count, part), whole = rng.choice(pairs), rng.randint(1, most)
@@ -153,7 +156,7 @@ def carrying(rng: Random) -> list[list[str]]:
 
 
 def temperature(rng: Random) -> list[list[str]]:
-    """Draw a problem about converting between Celsius and Fahrenheit."""
+    """Draw a problem about converting between Celsius and Fahrenheit; return wordings of each of its parts."""
     place, celsius, up = rng.choice(CITIES), rng.choice([n for n in range(-15, 39) if n]), rng.random() < 0.5
     number, product = tenths(18 * celsius + 320), tenths(18 * celsius)
     c, f = f"{celsius}℃", f"{number}℉"
@@ -190,7 +193,7 @@ def temperature(rng: Random) -> list[list[str]]:
 
 
 def weekday(rng: Random) -> list[list[str]]:
-    """Draw a problem about the weekday some days before or after a date."""
+    """Draw a problem about the weekday some days before or after a date; return wordings of each of its parts."""
     day, event, back = date(rng.randint(2019, 2031), 1, 1), rng.choice(EVENTS), rng.random() < 0.3
     day += timedelta(rng.randrange(365))
     weeks, rest = rng.randint(2, 28), rng.randint(1, 6)
@@ -227,7 +230,7 @@ def weekday(rng: Random) -> list[list[str]]:
 
 
 def span(rng: Random) -> list[list[str]]:
-    """Draw a problem about the number of days between two dates of a year."""
+    """Draw a problem about the number of days between two dates of a year; return wordings of each of its parts."""
     start = date(rng.randint(2019, 2031), rng.randint(1, 8), rng.randint(2, 27))
     end = start + timedelta(rng.randint(32, 118))
     year, first, last, gap = start.year, day_month(start), day_month(end), (end - start).days
@@ -268,7 +271,7 @@ def span(rng: Random) -> list[list[str]]:
 
 
 def zodiac_year(rng: Random) -> list[list[str]]:
-    """Draw a problem about the zodiac animal of an earlier or later year."""
+    """Draw a problem about the zodiac animal of an earlier or later year; return wordings of each of its parts."""
     base, gap = rng.randint(1950, 2010), rng.choice([n for n in range(14, 75) if n % 12])
     later, name = rng.random() < 0.4, rng.choice(NAMES)
     year = base + gap if later else base - gap

@@ -62,7 +62,10 @@ CLAIMS = (
 
 
 def ranking(rng: Random) -> list[list[str]]:
-    """Draw a problem about ordering four or five people from pairwise comparisons."""
+    """Draw a problem about ordering four or five people from pairwise comparisons.
+
+    Return wordings of each of its parts.
+    """
     matter, more, less, top, bottom = rng.choice(RELATIONS)
     people = rng.sample(NAMES, rng.choice((4, 5)))
     pairs = list(pairwise(people))
@@ -99,7 +102,10 @@ def ranking(rng: Random) -> list[list[str]]:
 
 
 def queue(rng: Random) -> list[list[str]]:
-    """Draw a problem about the number of people between two positions in a line, one counted from the back."""
+    """Draw a problem about the number of people between two positions in a line, one counted from the back.
+
+    Return wordings of each of its parts.
+    """
     (x, y), count, line = rng.sample(NAMES, 2), rng.randint(14, 45), rng.choice(LINES)
     front = rng.randint(2, count - 1)
     place = rng.choice([n for n in range(2, count) if abs(n - front) > 2])
@@ -138,7 +144,10 @@ def queue(rng: Random) -> list[list[str]]:
 
 
 def rule(rng: Random) -> list[list[str]]:
-    """Draw a problem about whether a conclusion follows from a rule and a fact, forward or backward."""
+    """Draw a problem about whether a conclusion follows from a rule and a fact, forward or backward.
+
+    Return wordings of each of its parts.
+    """
     name, (kind, p, not_p, q, not_q) = rng.choice(NAMES), rng.choice(RULES)
     law = f"凡是{p}的{kind}都{q}"
     fact, query, thought, end = rng.choice(
@@ -186,7 +195,10 @@ def rule(rng: Random) -> list[list[str]]:
 
 
 def truth_tellers(rng: Random) -> list[list[str]]:
-    """Draw a riddle: find from two claims which of the two speakers are truth-tellers and which are liars."""
+    """Draw a riddle: find from two claims which of the two speakers are truth-tellers and which are liars.
+
+    Return wordings of each of its parts.
+    """
     x, y = rng.sample(NAMES, 2)
     riddle = rng.choice(RIDDLES)
     says, replies = CLAIMS[riddle[0]].format(y), CLAIMS[riddle[1]].format(x)
@@ -219,7 +231,7 @@ def truth_tellers(rng: Random) -> list[list[str]]:
 
 
 def overlap(rng: Random) -> list[list[str]]:
-    """Draw a problem about the number of people in both of two groups."""
+    """Draw a problem about the number of people in both of two groups; return wordings of each of its parts."""
     group, unit, p, q = rng.choice(GROUPS)
     only_p, only_q, both, none = (rng.randint(3, 19) for _ in range(4))
     a, b, count = only_p + both, only_q + both, only_p + only_q + both + none
@@ -257,7 +269,10 @@ def overlap(rng: Random) -> list[list[str]]:
 
 
 def boxes(rng: Random) -> list[list[str]]:
-    """Draw a problem about which of three labelled boxes holds a prize, given how many labels are true."""
+    """Draw a problem about which of three labelled boxes holds a prize, given how many labels are true.
+
+    Return wordings of each of its parts.
+    """
     prize, colors, (labels, truths) = rng.choice(PRIZES), rng.sample(COLORS, 3), rng.choice(LABELINGS)
     target = next(place for place in range(3) if len(true_labels(labels, place)) == truths)
     said = []

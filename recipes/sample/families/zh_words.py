@@ -1,5 +1,4 @@
-"""Chinese word problems: money, work, pursuit, ages, recipes, averages, mixtures (see ``general`` on "
-"families)."""
+"""Chinese word problems: money, work, pursuit, ages, recipes, averages, mixtures (see ``general`` on families)."""
 
 from random import Random
 
@@ -73,7 +72,7 @@ MIXTURES = (
 
 
 def change(rng: Random) -> list[list[str]]:
-    """Draw a problem about the change from a purchase of two kinds of goods."""
+    """Draw a problem about the change from a purchase of two kinds of goods; return wordings of each of its parts."""
     name, shop = rng.choice(NAMES), rng.choice(list(SHOPS))
     (a, u, low_a), (b, v, low_b) = rng.sample(SHOPS[shop], 2)
     n, m, price_a, price_b = (
@@ -122,7 +121,7 @@ def change(rng: Random) -> list[list[str]]:
 
 
 def shared_work(rng: Random) -> list[list[str]]:
-    """Draw a problem about the time that two people need together for a job."""
+    """Draw a problem about the time that two people need together for a job; return wordings of each of its parts."""
     (x, y), (job, unit), (a, b) = rng.sample(NAMES, 2), rng.choice(JOBS), rng.choice(JOB_TIMES)
     t = a * b // (a + b)
     return [
@@ -162,7 +161,10 @@ def shared_work(rng: Random) -> list[list[str]]:
 
 
 def pursuit(rng: Random) -> list[list[str]]:
-    """Draw a problem about when a faster traveller catches up with a slower one."""
+    """Draw a problem about when a faster traveller catches up with a slower one.
+
+    Return wordings of each of its parts.
+    """
     (x, y), place = rng.sample(NAMES, 2), rng.choice(PLACES)
     slow, low, high, fast, low_fast, high_fast = rng.choice(PURSUITS)
     v, w, lead = rng.choice(
@@ -215,7 +217,10 @@ def pursuit(rng: Random) -> list[list[str]]:
 
 
 def ages(rng: Random) -> list[list[str]]:
-    """Draw a problem about two ages with a given difference, from their ratio in some years."""
+    """Draw a problem about two ages with a given difference, from their ratio in some years.
+
+    Return wordings of each of its parts.
+    """
     x, y = rng.sample(NAMES, 2)
     times, young, wait = rng.randint(2, 4), rng.randint(3, 14), rng.randint(1, 9)
     then = young + wait
@@ -254,7 +259,7 @@ def ages(rng: Random) -> list[list[str]]:
 
 
 def recipe(rng: Random) -> list[list[str]]:
-    """Draw a problem about scaling a recipe to another number of people."""
+    """Draw a problem about scaling a recipe to another number of people; return wordings of each of its parts."""
     name, (dish, (a, g, base_a), (b, h, base_b)) = rng.choice(NAMES), rng.choice(DISHES)
     few, many = rng.sample(range(2, 13), 2)
     each_a, each_b = base_a + 5 * rng.randint(0, 6), base_b + 5 * rng.randint(0, 4)
@@ -296,7 +301,7 @@ def recipe(rng: Random) -> list[list[str]]:
 
 
 def average(rng: Random) -> list[list[str]]:
-    """Draw a problem about the next value that raises an average to a goal."""
+    """Draw a problem about the next value that raises an average to a goal; return wordings of each of its parts."""
     name, (turn, one, do, unit, low, high) = rng.choice(NAMES), rng.choice(RECORDS)
     count, mean, lift = rng.randint(3, 6), rng.randint(low, high), rng.randint(1, 2)
     goal, after = mean + lift, count + 1
@@ -338,7 +343,10 @@ def average(rng: Random) -> list[list[str]]:
 
 
 def mixture(rng: Random) -> list[list[str]]:
-    """Draw a problem about the numbers of two kinds of things, from the number of things and of their parts."""
+    """Draw a problem about the numbers of two kinds of things, from the number of things and of their parts.
+
+    Return wordings of each of its parts.
+    """
     start, a, b, measure, part, few, many = rng.choice(MIXTURES)
     n, m = rng.randint(3, 25), rng.randint(3, 25)
     count, parts = n + m, few * n + many * m

@@ -68,7 +68,7 @@ def prepare(job: Job) -> None:
         name="tiny", path="sample:tiny", max_length=2048, learning_rate=1, system_prompt=None, template_arguments={}
     )
     lm, tokenizer = load_model(model, seed=0), load_tokenizer(model)
-    export(lm, lm.state_dict(), None, tokenizer, tokenizer.eos_token_id, Arm(job.folder).model)
+    export(lm, lm.state_dict(), None, tokenizer, {tokenizer.eos_token_id}, Arm(job.folder).model)
 
 
 def requests(job: Job, tokenizer: Any) -> list[Request]:

@@ -45,7 +45,7 @@ PARTS = (
     (("coig/data/mixture.py", ""), "data"),
     (("coig/data/encoded.py", "encode_mixture"), "data"),
     (("coig/data/tokenizer.py", ""), "tokenizer"),
-    (("coig/models/causal_lm.py", "load_model"), "model"),
+    (("coig/models/loading.py", "load_model"), "model"),
     (("coig/training/module.py", "__init__"), "optimizer"),
     (("coig/training/record.py", "_describe"), "manifest"),
     (("coig/training/loggers.py", ""), "W&B"),

@@ -107,7 +107,7 @@ def _format(text: str, limits: Assess) -> Iterator[str]:
 
 
 def _correctness(text: str) -> Iterator[str]:
-    """Yield a reason for each kind of brackets or quotation marks of which more than UNPAIRED lack their partner."""
+    """Yield a reason for each of PAIRS whose numbers of opening and closing marks differ by more than UNPAIRED."""
     for pair in PAIRS:
         if (difference := abs(text.count(pair[0]) - text.count(pair[1]))) > UNPAIRED:
             yield f"{difference} of {pair} have no partner"

@@ -98,7 +98,7 @@ class Text:
 
     @property
     def article(self) -> str:
-        """Return the article as it was last cleaned, before a writer changed it; "" if it was taken down."""
+        """Return the article as `ingest` cleaned it last, without a writer's changes; "" if it was taken down."""
         return str(self.articles[-1].content.get("text", ""))
 
     @property

@@ -89,9 +89,9 @@ class Encoder:
         ]
 
     def opening(self, *, with_reasoning: bool = True) -> str:
-        """Return the open think block that a prompt ends with and the completion continues.
+        """Return the start of a think block with which the prompt ends and that the completion continues.
 
-        It is empty if the template opens none, or without reasoning.
+        It is "" if the chat template opens no block, or without reasoning.
         """
         return self.template.thinking if with_reasoning and self.template.leaves_thinking_open else ""
 

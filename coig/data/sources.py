@@ -89,7 +89,10 @@ def coig_writer(row: Row) -> Row:
 
 
 def r1_distill(row: Row) -> Row:
-    """Return the fields of Chinese-DeepSeek-R1-Distill, also of its SFT variant with the reasoning in the output."""
+    """Return the fields of Chinese-DeepSeek-R1-Distill, or of its SFT variant, which has a column `output`.
+
+    The SFT variant's think block stays in the answer; `example_of` moves it to the reasoning.
+    """
     if "output" in row:
         return alpaca(row)
     fields = _renamed(row, prompt="input", reasoning="reasoning_content", answer="content")

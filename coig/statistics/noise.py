@@ -64,10 +64,11 @@ def _without_equal(groups: Mapping[str, Indices]) -> dict[str, Indices]:
 
 
 def _expected(arms: Indices, one: Indices, other: Indices) -> float:
-    """Return how much the sum of squares of the groups `one` is expected to grow per unit of variance of `other`.
+    """Return by how much the sum of squares of `one` is expected to grow per unit of the variance that `other` causes.
 
-    All groups lie within arms. It is the sum over the arms of tr(C B₁ C B₂), where C subtracts the arm's mean and B is
-    1 for two observations of one group.
+    The sum is over the groups of `one`, of the square of a group's summed residuals. All groups lie within arms. The
+    result is the sum over the arms of tr(C B₁ C B₂): C subtracts the arm's mean; B₁ (B₂) has a 1 for each two
+    observations in one group of `one` (`other`).
     """
     joint = _number(one, other)
     of_joint, of_one, of_other, of_arm = (np.bincount(codes) for codes in (joint, one, other, arms))

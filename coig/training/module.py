@@ -81,7 +81,10 @@ class CausalLMModule(LightningModule):
             checkpoint["state_dict"] = {name: w for name, w in checkpoint["state_dict"].items() if name in trained}
 
     def on_train_start(self) -> None:
-        """Set the learning rate of this run's schedule: a checkpoint restores that of its own, perhaps shorter, run."""
+        """Set the learning rate that this run's schedule has at this step.
+
+        A checkpoint brings the rate of the run that wrote it, which may have been planned with fewer steps.
+        """
         schedule = self.lr_schedulers()
         schedule._last_lr = [
             base * factor(schedule.last_epoch)

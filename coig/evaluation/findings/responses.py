@@ -93,14 +93,15 @@ def observations(
     judgments: Judgments | None,
     margin: float,
 ) -> Iterator[tuple[Measure, pl.DataFrame]]:
-    """Yield each measure with its observations (columns as in OBSERVATION), of both kinds of preference first.
+    """Yield each measure with its observations; columns as in OBSERVATION.
 
-    Preference of people or of judges may have no observations.
+    First come the preference of people and that of model judges, each even if it has no observations; then the
+    `automatic_measures`; then each rated dimension.
 
     Args:
         cells: the name of each arm's cell, by the arm's name; other arms are left out.
         against: the cell over which the win rates are; None leaves preference out.
-        margin: the smallest advantage in win rate that matters, as a share; for ratings, of the scale's length.
+        margin: the smallest difference that matters, as a share: of win rates, of answers, of a rating scale's length.
     """
     if judgments is not None and against is not None:
         verdicts = _over(judgments.verdicts, cells, against)

@@ -66,7 +66,11 @@ def _double(found: Probed) -> Probed:
 
 
 def agreement_by_genre(items: Items, lang: str, judge: str) -> list[dict[str, Any]]:
-    """Return a row of JUDGE_GENRES for each genre, the one with the highest agreement first."""
+    """Return a row of JUDGE_GENRES for each genre: how often the judge agrees with people, highest first.
+
+    Beside it is how often people agree with each other; None if no pair was judged by two. Pairs without a genre are
+    left out. `lang` and `judge` only fill their columns: `items` holds the pairs of this language and judge alone.
+    """
     rows = []
     for genre in items.pairs["genre"].drop_nulls().unique(maintain_order=True):
         part = items.select((items.pairs["genre"] == genre).fill_null(value=False).to_numpy())

@@ -68,9 +68,17 @@ class Completion(Node):
 def _langs_by_rater(value: Any) -> Any:
     """Turn a list of names into {name: None}: these raters are asked which languages they read.
 
-    Null becomes {}, no rater; a dict is returned unchanged.
+    Null becomes {}, no rater; a dict is returned unchanged. Raises ValueError if the list holds something else than
+    names, or a name twice.
     """
-    return dict.fromkeys(value or ()) if isinstance(value, list | tuple | None) else value
+    names = value or ()
+    if not isinstance(names, list | tuple):
+        return value
+    if other := [name for name in names if not isinstance(name, str)]:
+        raise ValueError(f"{other[0]!r} is no name; write [ann,bob], or {{ann: zh, bob: [zh,en]}} with their languages")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} comes twice; give each rater a name of their own")
+    return dict.fromkeys(names)
 
 
 def _langs(value: Any) -> Any:

@@ -83,9 +83,9 @@ def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
 
 
 def function_of(node: Constructor) -> partial[Any]:
-    """Return a node's function with the node's arguments bound, without calling it.
+    """Return the function or class that a node names, with the node's arguments bound, without calling it.
 
-    Raises ConfigError if it is no Python function or does not take these arguments.
+    Raises ConfigError if it has no Python source or does not take these arguments; missing ones are not noticed.
     """
     arguments = node.model_extra or {}
     try:

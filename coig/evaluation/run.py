@@ -275,7 +275,7 @@ def _tabulate_judges(
 
 
 def _describe_conduct(config: EvaluateConfig, material: Material) -> Conduct:
-    """Return how the evaluation was carried out, with which a registered plan is compared."""
+    """Return what a registered plan is compared with: files of queries, margin as a share, arms left out, judgments."""
     left_out = set() if config.arms is None else set(material.roster.names) - set(config.arms)
     judged = material.judged or ()
     return Conduct(config.queries, config.claims.margin / 100, tuple(sorted(left_out)), judged)

@@ -80,10 +80,11 @@ def _convert_pair(row: Row, found: set[str]) -> Row:
 
 
 def _convert_rating(row: Row, found: set[str]) -> Row:
-    """Return a row with `value`, or a column `value.DIMENSION` for each dimension, as a rating {dimension: number}.
+    """Return a row with `kind` "rating", `arms`, and as `value` a number or {dimension: number}.
 
+    The value comes from columns `value.DIMENSION`, or from `value`, with its dimension in `dimension` if there is one.
     Null dimensions are left out, which adds PARTLY_RATED to `found`; if all are null, `value` is None. Raises
-    ValueError without a value.
+    ValueError without a value or an arm, and for damaged JSON.
     """
     row = {**row, "kind": "rating", "arms": row["arms"] if "arms" in row else [text_of(row, "arm")]}
     wide = {key.removeprefix("value."): value for key, value in row.items() if key.startswith("value.")}

@@ -24,7 +24,9 @@ BETWEEN_HAN = re.compile(rf"(?<=[{HAN_LETTERS}，。！？、；：”』」])\s
 def strip_html(text: str) -> str:
     """Return a text without HTML tags, scripts and entities; a text without HTML is returned unchanged.
 
-    Blocks become paragraphs, `<br>` a line break. Only HTML's own tags count: `a < b` and `<作者>` stay.
+    A text is HTML if it has one of the tags of TAG; then other tags in Latin letters go, too. `a < b` and `<作者>`
+    always stay. Blocks become paragraphs and `<br>` a line break; in a text with either, its own line breaks are mere
+    white space. Runs of blanks and of empty lines are shortened.
     """
     if not TAG.search(text):
         return _tidy(html.unescape(text)) if ENTITY.search(text) else text

@@ -57,7 +57,8 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
 def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[str]) -> Logger:
     """Return the logger that `node` configures.
 
-    One for W&B has the run `run_id`, and continues it after `earlier`, the lines of metrics.jsonl so far.
+    One for W&B has the run `run_id`. If there are `earlier` lines of metrics.jsonl, its run starts at once and sends
+    only rows that W&B lacks; offline copies of the run are deleted if none was uploaded, to be written anew.
     """
     if not is_wandb(node):
         chosen: Logger = construct(node)

@@ -207,9 +207,9 @@ def _prepare_logger(config: TrainConfig) -> None:
 
 
 def check(config: TrainConfig) -> None:
-    """Raise the ConfigError that `train` would meet in the data, their encoding, the logger or the arm's folder.
+    """Raise the ConfigError that `train` would meet in the data, their encoding, `objective` or the arm's folder.
 
-    Writes nothing but the data cache. Does nothing with `config.plan`.
+    Of the logger, only W&B's settings are checked. Writes nothing but the data cache. Does nothing with `config.plan`.
     """
     if config.plan:
         return

@@ -18,6 +18,8 @@ def test_raters_with_and_without_languages() -> None:
     ("override", "message"),
     [
         ("raters={ann: fr}", "raters"),
+        ("raters=[{ann: zh},bob]", r"\{'ann': 'zh'\} is no name; write \[ann,bob\], or \{ann: zh, bob: \[zh,en\]\}"),
+        ("raters=[ann,bob,ann]", "ann comes twice"),
         ("protocol.dimensions=[]", "dimensions"),
         ("protocol.scale=[3,0]", "scale"),
         ("completion.url='http://x.org'", "https"),

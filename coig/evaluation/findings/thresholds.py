@@ -132,7 +132,7 @@ def _describe_shape(row: Threshold) -> str:
 
 
 def _describe_shift(row: Mapping[str, Any]) -> str:
-    """Return whether R₅₀ moves between files of queries, from a row of SHIFTS."""
+    """Return a row of SHIFTS as a sentence: files of queries, measure, the finding whether R₅₀ moves, and p."""
     where = f" ({row['setting']})" if row["setting"] else ""
     return f"Queries {row['queries']}, R₅₀ of {row['measure']}{where}: {row['finding']} (p {p_value(row['p'])})."
 

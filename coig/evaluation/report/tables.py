@@ -74,7 +74,10 @@ def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
 
 
 def _fill_used(shown_columns: Sequence[Column]) -> Callable[[pl.DataFrame, Roster], Table]:
-    """Return a function (rows of one language, roster) → table of text that leaves out columns without any value."""
+    """Return a function (rows of one language, roster) → table of text without the columns that hold only dashes.
+
+    A table without rows loses all columns. The function does not use the roster.
+    """
     return lambda part, roster: drop_empty_columns(fill_table(part.iter_rows(named=True), shown_columns))
 
 

@@ -102,7 +102,10 @@ def test_the_tables_figures(study: Path) -> None:
 def test_the_report_is_whole_offline_and_escaped(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluate(CONFIG)
     names = {str(path.relative_to(study / "evaluation")) for path in (study / "evaluation").rglob("*.*")}
-    frames = ("answers", "automatic", "behaviour", "behaviour_shares", "claims", "comparisons", "genres", "signatures")
+    frames = [
+        *("answers", "automatic", "behaviour", "behaviour_shares", "claims", "comparisons", "genres", "measures"),
+        "signatures",
+    ]
     measures = ("length", "ttr", "contamination", "behaviour")  # no answer is long enough for MATTR
     drawn = [f"{measure}_{lang}" for measure in measures for lang in ("zh", "en")]
     assert names == {

@@ -51,8 +51,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     return url.format(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Start a browser for a module's tests; its event loop must have ended before tests that run one themselves."""
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield found

@@ -50,7 +50,7 @@ class Inspector:
             self.found += [f"{name}, {scheme}: {one['id']}: {n['html'][:120]}" for one in found for n in one["nodes"]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve_protocol(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], Served]:
     """Return a function that serves a study of a protocol, one server for all tests."""
     there: dict[str, Served] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from coig.display.numbers import LANGUAGE_NAMES
 from coig.evaluation.findings.thresholds import dose_text, range_text
 from coig.evaluation.report.results import Evaluation
 
+LABEL = 36  # characters of a line of the y axis's label
 COLOURS = (CREATIVE, "#d55e00", "#009e73", "#cc79a7", "#0072b2", "#8a8580")  # of a measure's settings
 BRACKET = 0.06  # of the plot's height, below the line of general data alone
 NEAREST = 0.07  # of the plot's width; labels of doses do not come nearer
@@ -86,7 +88,7 @@ def _draw_measure(
     _label_doses(axes, known)
     unit = " (%)" if factor == 100 else ""
     if with_text:
-        axes.set_ylabel(doses["label"][0] + unit)
+        axes.set_ylabel(textwrap.fill(doses["label"][0] + unit, LABEL))
     else:
         axes.set_title(doses["label"][0] + unit, fontsize=8.5, loc="left")
         axes.tick_params(labelsize=8)

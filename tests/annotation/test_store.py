@@ -146,7 +146,8 @@ def test_settings_of_an_earlier_version_are_the_same(place: Path | str) -> None:
         protocol = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "protocol")).scalar_one()
         older = {key: value for key, value in protocol.items() if key != "best"}
         connection.execute(update(SETTINGS).where(SETTINGS.c.key == "protocol").values(value=older))
-    make_store(place, make_questions(2))
+    [kept] = judgments(make_store(place, make_questions(2)))
+    assert (kept.rater, kept.placed) == ("ann", None)
 
 
 def test_a_ranking_of_the_best_leaves_the_others_uncompared(place: Path | str) -> None:

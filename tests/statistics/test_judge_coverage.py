@@ -37,12 +37,16 @@ def estimate_both(world: World, prompts: int) -> tuple[Rate, Rate]:
     return alone, narrower(alone, estimate_rate(world.scores, predictions, strata))
 
 
-def check(found: dict[str, float]) -> None:
-    assert 0.93 <= found["together"] <= 0.97, found
-    assert 0.925 <= found["together, new raters"] <= 0.975, found
+def missed_goals(found: dict[str, float]) -> list[str]:
+    """Return the goals that simulated intervals miss."""
+    reached = {
+        "these raters": 0.93 <= found["together"] <= 0.97,
+        "new raters": 0.925 <= found["together, new raters"] <= 0.975,
+        "never wider": found["width"] <= 1,
+    }
     for name in ("", ", new raters"):
-        assert found[f"together{name}"] >= found[f"alone{name}"] - 0.015, found
-    assert found["width"] <= 1
+        reached[f"as people alone{name}"] = found[f"together{name}"] >= found[f"alone{name}"] - 0.015
+    return [goal for goal, is_reached in reached.items() if not is_reached]
 
 
 @pytest.mark.slow
@@ -50,17 +54,19 @@ def check(found: dict[str, float]) -> None:
 def test_people_and_a_judge_cover_the_truth(prompts: int, agreement: float, taste: float) -> None:
     found = simulate(prompts, 557 - prompts, agreement, taste=taste)
     print(prompts, agreement, taste, found)
-    check(found)
+    assert missed_goals(found) == [], found
     assert found["width"] > 0.99 if agreement <= 0.5 else found["width"] < 0.99
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("prompts", "agreement"), [*product((20, 50, 204), (0.62, 0.8))])
 def test_with_very_many_further_prompts(prompts: int, agreement: float) -> None:
-    check(simulate(prompts, 2_000, agreement, taste=0.08))
+    found = simulate(prompts, 2_000, agreement, taste=0.08)
+    assert missed_goals(found) == [], found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("agreement", [0.5, 0.8])
 def test_strata_that_differ(agreement: float) -> None:
-    check(simulate(204, 353, agreement, taste=0.08, strata=3))
+    found = simulate(204, 353, agreement, taste=0.08, strata=3)
+    assert missed_goals(found) == [], found

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from coig.statistics.orders import shuffled
+from coig.statistics.orders import draw_share, shuffled
 from coig.study.items import Item, Question
 
 
@@ -25,7 +24,7 @@ def draw_sample(questions: Sequence[Question], size: int, seed: int, earlier: Co
     if wanted <= 0:
         return kept
     step = len(rest) / wanted
-    start = step * _uniform(seed, "start", len(kept))
+    start = step * draw_share(seed, "start", len(kept))
     return kept + [rest[min(int(start + step * place), len(rest) - 1)].query_id for place in range(wanted)]
 
 
@@ -68,11 +67,5 @@ def choose_item(
         return None
     first = min(map(urgency, free))
     return min(
-        (item for count, item in free if urgency((count, item)) == first), key=lambda one: _uniform(*seed, one.key)
+        (item for count, item in free if urgency((count, item)) == first), key=lambda one: draw_share(*seed, one.key)
     )
-
-
-def _uniform(*seed: object) -> float:
-    """Return a number from 0 to below 1 that looks random and that only `seed` decides."""
-    digest = hashlib.sha256("\0".join(map(str, seed)).encode()).digest()
-    return int.from_bytes(digest[:6]) / 2**48

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, func, insert, select, update
 from coig.annotation.store import Store, find_or_add_rater
 from coig.errors import ConfigError, DataError
 from coig.files.atomic import write_atomic
+from coig.files.timestamps import now
 from coig.records.authors import arm_of_file
 from coig.records.judgment import Judgment, read_judgments
-from coig.records.judgment_database import EVENTS, TASKS, log_act, now, read_database
+from coig.records.judgment_database import EVENTS, TASKS, log_act, read_database
 from coig.study.items import Question
 from coig.study.raters import make_pseudonym
 

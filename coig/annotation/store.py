@@ -16,7 +16,8 @@ from coig.annotation.drawing import Drawing
 from coig.annotation.replies import Sent, value_of
 from coig.config import AnnotateConfig, Protocol
 from coig.errors import ConfigError
-from coig.records.judgment_database import DRAFTS, EVENTS, RATERS, SETTINGS, TASKS, log_act, now
+from coig.files.timestamps import now
+from coig.records.judgment_database import DRAFTS, EVENTS, RATERS, SETTINGS, TASKS, log_act
 from coig.study.items import Question, make_items
 from coig.web.database import Database
 

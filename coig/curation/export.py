@@ -25,9 +25,9 @@ from coig.curation.dedupe import read_guarded
 from coig.curation.desk import is_cleared, parts_of
 from coig.curation.near_duplicates import find_alike
 from coig.curation.rules import decisions_of, scores_of
-from coig.curation.screen import draw
 from coig.curation.store import Store, Text
 from coig.files.atomic import atomic_folder
+from coig.statistics.orders import draw_share
 from coig.text.personal_data import find_personal_data
 from coig.text.shingles import shingles_of
 
@@ -76,7 +76,7 @@ def is_held_out(key: str, config: CurateConfig) -> bool:
 
     So the triplets of a smaller share are held out with a larger one too, and none changes sides as the curation grows.
     """
-    return draw(f"held out {key}", config.seed) < config.held_out
+    return draw_share("held out", config.seed, key) < config.held_out
 
 
 def find_held_back(accepted: Sequence[Text], config: CurateConfig) -> dict[str, str]:

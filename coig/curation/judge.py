@@ -11,7 +11,7 @@ from coig.config import CurateConfig
 from coig.curation.screen import Judge, Screening
 from coig.curation.store import Text
 from coig.errors import ConfigError
-from coig.llm.chat import Chat, ChatSettings, Question
+from coig.llm.chat import Chat, ChatQuestion, ChatSettings
 from coig.llm.server import Server
 
 PROMPTS = Path(__file__).with_name("screening.json")
@@ -46,8 +46,8 @@ def make_judge(config: CurateConfig) -> tuple[str, Judge]:
     return f"{judge.model}, prompts {prompts}, temperature {judge.temperature:g}", ask
 
 
-def make_question(text: Text) -> Question[Screening]:
+def make_question(text: Text) -> ChatQuestion[Screening]:
     """Return the question, in the article's language, that asks for its scores with quotations."""
     prompts = json.loads(PROMPTS.read_text(encoding="utf-8"))[text.lang]
     user = prompts["user"].replace("{genre}", text.genre or "–").replace("{article}", text.article)
-    return Question(prompts["system"], user, Screening, text.lang)
+    return ChatQuestion(prompts["system"], user, Screening, text.lang)

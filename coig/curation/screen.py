@@ -7,7 +7,6 @@ the text, is a failure, never a score; the text is asked about again in the next
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import unicodedata
@@ -20,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from coig.config import CurateConfig
 from coig.curation.records import State
 from coig.curation.store import Actor, Pen, Store, Text
+from coig.statistics.orders import draw_share
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def _add_reply(pen: Pen, text: Text, reply: Screening | str, by: Actor, config: 
         return "failed"
     fit = min(reply.quality, reply.creativity) >= config.screen.least
     state: State = "screened" if fit else "rejected"
-    drawn = not fit and draw(text.key, config.seed) < config.screen.recheck
+    drawn = not fit and draw_share("recheck", config.seed, text.key) < config.screen.recheck
     value = {
         "quality": reply.quality,
         "creativity": reply.creativity,
@@ -87,11 +87,6 @@ def _add_reply(pen: Pen, text: Text, reply: Screening | str, by: Actor, config: 
     quotations = {"quality": reply.quality_quotation, "creativity": reply.creativity_quotation}
     pen.add_event(text.id, "screen", state, value, by, said={"quotations": quotations})
     return state
-
-
-def draw(key: str, seed: int) -> float:
-    """Return a number from 0 to 1 that looks random and depends on `key` and the seed alone."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8]) / 2**64
 
 
 def check_quotations(reply: Screening, article: str) -> str | None:

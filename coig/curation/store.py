@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +31,7 @@ from coig.curation.database import (
     VERSIONS,
 )
 from coig.curation.records import CATEGORIES, State
+from coig.files.timestamps import now
 from coig.text.cleaning import digest_of
 from coig.web.database import Database, open_database
 
@@ -299,11 +299,6 @@ def _insert(connection: Connection, table: Table, values: Values) -> int:
 def key_of(url: str | None, text: str) -> str:
     """Return the id of a collected text: 16 hex digits of its URL and its text."""
     return digest_of(url or "", text).hex()[:16]
-
-
-def now() -> str:
-    """Return the time in UTC as ISO 8601, with seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _read_actors(connection: Connection) -> dict[int, Actor]:

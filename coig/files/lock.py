@@ -15,10 +15,10 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from coig.files.processes import start_of
+from coig.files.timestamps import now
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def _claim(file: Path) -> int:
 
 def _identify_process() -> bytes:
     """Return, as JSON, this process's host, id and start (as `start_of` gives it), and `since`, the present time."""
-    since = datetime.now(UTC).isoformat(timespec="seconds")
+    since = now()
     return json.dumps(
         {"host": socket.gethostname(), "process": os.getpid(), "started": start_of(os.getpid()), "since": since}
     ).encode()

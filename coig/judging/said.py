@@ -14,10 +14,10 @@ from coig.config.differences import list_differences
 from coig.config.judging import Asked
 from coig.errors import ConfigError, DataError
 from coig.files.atomic import read_jsonl
+from coig.files.timestamps import now
 from coig.judging.calls import Call
 from coig.judging.cases import Opinion
 from coig.records.judgment import JudgeFacts, Judgment, Kind
-from coig.records.judgment_database import now
 from coig.records.label import Label
 from coig.records.record import Record, append_records, describe_error
 

@@ -12,7 +12,7 @@ from coig.errors import ConfigError
 from coig.judging.cases import Case, Key, Opinion
 from coig.judging.prompt_files import hash_prompts, read_prompts
 from coig.judging.replies import opinion_of, reply_to, tags_of
-from coig.llm.chat import Chat, ChatSettings, Question
+from coig.llm.chat import Chat, ChatQuestion, ChatSettings
 from coig.llm.replies import FORMS
 from coig.llm.server import Server
 from coig.llm.tokens import Prices, Usage, estimate_tokens
@@ -108,11 +108,11 @@ class ServerJudge:
         for replies in self.chat.ask(asked):
             yield [(key, opinion_of(case, reply)) for (key, case), reply in replies]
 
-    def _question(self, case: Case) -> Question[Any]:
+    def _question(self, case: Case) -> ChatQuestion[Any]:
         """Return the question about a case. Raises ConfigError for a ranking of more answers than there are letters."""
         if case.asked == "ranking" and len(case.texts) > MOST_ANSWERS:
             raise ConfigError(f"ask=ranking: {len(case.texts)} answers are too many; compare fewer with arms=[…]")
         prompt = self.prompts[case.lang]
         texts = dict(zip(tags_of(case), case.texts, strict=True))
         soft = "verdict" if case.asked == "pairs" else None
-        return Question(prompt.system, prompt.fill(case.asked, case.task, texts), reply_to(case), case.lang, soft)
+        return ChatQuestion(prompt.system, prompt.fill(case.asked, case.task, texts), reply_to(case), case.lang, soft)

@@ -23,7 +23,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Question(Generic[Model]):
+class ChatQuestion(Generic[Model]):
     """A question to a chat model.
 
     Attributes:
@@ -97,7 +97,9 @@ class Chat:
         self.server, self.settings, self.abilities = server, settings, abilities
 
     @classmethod
-    def open(cls, server: Server, settings: ChatSettings, trial: Question[Any], forms: Sequence[Form] = FORMS) -> Chat:
+    def open(
+        cls, server: Server, settings: ChatSettings, trial: ChatQuestion[Any], forms: Sequence[Form] = FORMS
+    ) -> Chat:
         """Ask a trial question in one form after another until a reply can be read, and return a chat in that form.
 
         If no reply can be read, the chat is in the last form that the server did not refuse. Log-probabilities are
@@ -128,7 +130,7 @@ class Chat:
             )
         return chat
 
-    def ask(self, questions: Iterable[tuple[Key, Question[Model]]]) -> Iterator[list[tuple[Key, Reply[Model]]]]:
+    def ask(self, questions: Iterable[tuple[Key, ChatQuestion[Model]]]) -> Iterator[list[tuple[Key, Reply[Model]]]]:
         """Ask all questions, many at a time; yield lists of (key, reply) as they finish; a key is the caller's own.
 
         A question that the server refuses, or to which no reply can be read, gets a reply with a `failure`. Raises
@@ -140,7 +142,7 @@ class Chat:
                 for (key, _), reply in told
             ]
 
-    async def _ask_one(self, client: openai.AsyncOpenAI, question: Question[Model]) -> Reply[Model]:
+    async def _ask_one(self, client: openai.AsyncOpenAI, question: ChatQuestion[Model]) -> Reply[Model]:
         """Return the reply to a question, asked up to `attempts` times until one can be read.
 
         A further attempt shows the model its last reply and the problem with it. If the server refuses the question, or
@@ -182,7 +184,7 @@ class Chat:
 
 
 def _request(
-    settings: ChatSettings, abilities: Abilities, question: Question[Any], messages: list[Any], attempt: int
+    settings: ChatSettings, abilities: Abilities, question: ChatQuestion[Any], messages: list[Any], attempt: int
 ) -> dict[str, Any]:
     """Return the arguments of a request for a chat completion; `attempt`, from 0, is added to the seed."""
     form = response_format(abilities.form, question.reply)
@@ -218,7 +220,7 @@ def _tokens(told: Any) -> list[Token]:
     return [Token(one.token, {other.token: other.logprob for other in one.top_logprobs or ()}) for one in given]
 
 
-def _probabilities(told: Any, question: Question[Any]) -> dict[str, float]:
+def _probabilities(told: Any, question: ChatQuestion[Any]) -> dict[str, float]:
     """Return {choice: probability} of the question's `soft` field; {} if it has none, or they are not known."""
     if question.soft is None:
         return {}
@@ -228,7 +230,7 @@ def _probabilities(told: Any, question: Question[Any]) -> dict[str, float]:
 
 
 def _try(
-    client: openai.OpenAI, settings: ChatSettings, trial: Question[Any], abilities: Abilities
+    client: openai.OpenAI, settings: ChatSettings, trial: ChatQuestion[Any], abilities: Abilities
 ) -> tuple[Abilities, bool]:
     """Ask a trial question once; return the abilities that the server has shown, and whether its reply can be read.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from sqlalchemy import (
     select,
 )
 
+from coig.files.timestamps import now
 from coig.records.judgment import Judgment
 from coig.web.database import open_database
 
@@ -108,11 +108,6 @@ ACTS = Table(  # what was done with the study: unblinding, exports, erased rater
     Column("unblinds", Boolean, nullable=False),
 )
 DATABASE = "judgments.sqlite"
-
-
-def now() -> str:
-    """Return the time in UTC as ISO 8601, with seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def log_act(connection: Connection, act: str, detail: str, *, unblinds: bool = False) -> None:

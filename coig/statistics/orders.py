@@ -10,12 +10,22 @@ from typing import TypeVar
 One = TypeVar("One")
 
 
+def draw_share(*seed: object) -> float:
+    """Return a number from 0 to below 1 that looks random and that only `seed` decides."""
+    return int.from_bytes(_digest(*seed)[:6]) / 2**48
+
+
+def _digest(*seed: object) -> bytes:
+    """Return the sha256 of the seed's parts, written as text."""
+    return hashlib.sha256("\0".join(map(str, seed)).encode()).digest()
+
+
 def shuffled(values: Iterable[One], *seed: object) -> list[One]:
     """Return the values in a random order that only `seed` decides: by the sha256 of seed and place."""
 
     def key(place: int) -> bytes:
         """Return the digest by which the value at `place` is sorted."""
-        return hashlib.sha256("\0".join(map(str, (*seed, place))).encode()).digest()
+        return _digest(*seed, place)
 
     given = list(values)
     return [given[place] for place in sorted(range(len(given)), key=key)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from coig.config.fields import Language, QueriesNames
 from coig.config.loading import describe_problem
 from coig.errors import ConfigError, first_line
 from coig.files.atomic import write_atomic
+from coig.files.timestamps import now
 from coig.records.answer import read_answers
 from coig.records.judgment import read_judgments
 from coig.records.judgment_database import find_database, judged_languages
@@ -141,7 +142,7 @@ def register(study: Path, file: Path) -> Registered:
         raise ConfigError(f"{target}: a plan was registered already, and a study has one; take another study's name")
     if reason := next(_known_outcomes(study, plan), None):
         raise ConfigError(f"{file}: cannot be registered, since {reason}")
-    body = f"registered: {datetime.now(UTC).isoformat(timespec='seconds')}\n{text}"
+    body = f"registered: {now()}\n{text}"
     write_atomic(target, f"sha256: {hashlib.sha256(body.encode()).hexdigest()}\n{body}")
     registered = read_registered(study)
     assert registered is not None

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
 from coig.errors import system_problem
 from coig.files.atomic import remove, write_atomic
+from coig.files.timestamps import now
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, Manifest, MemoryPlan, Status, Times
 from coig.study.provenance import provenance
@@ -39,11 +39,6 @@ class Prepared:
     validation: EncodedSet
     steps: int
     plan: MemoryPlan
-
-
-def _now() -> str:
-    """Return the current time, ISO 8601 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager
@@ -114,7 +109,7 @@ class Record:
         if self.started is None:
             return
         seconds = (self.manifest.times.seconds or 0.0) + round(time.monotonic() - self.started, 1)
-        times = Times(started=self.manifest.times.started, ended=_now(), seconds=seconds)
+        times = Times(started=self.manifest.times.started, ended=now(), seconds=seconds)
         ended = self.manifest.model_copy(update={"status": status, "error": error, "times": times})
         if status == "done":
             model = {"model_sha256": self.arm.weights_sha256(), "export": self.exported}
@@ -179,7 +174,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
         "memory": prepared.plan,
         **provenance(_devices(config.trainer)),
         "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),
-        "times": earlier.times if earlier else Times(started=_now(), seconds=0.0),
+        "times": earlier.times if earlier else Times(started=now(), seconds=0.0),
     }
     return Manifest.model_validate(facts)
 

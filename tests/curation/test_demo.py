@@ -18,7 +18,7 @@ def test_the_demo_curates_and_what_it_prints_trains(command: Command, tmp_path: 
     assert curated.returncode == 0, curated.stdout + curated.stderr
     export = tmp_path / "curations" / "demo" / "export"
     train, held_out = lines(export / "triplets.jsonl"), lines(export / "held_out.jsonl")
-    assert (len(train), len(held_out)) == (9, 3)
+    assert (len(train), len(held_out)) == (10, 2)
     [back] = lines(export / "held_back.jsonl")
     assert str(back["reason"]).startswith("personal data: phone in the article, email in the article")
     for lang, sentence in (("zh", "并非人工撰写"), ("en", "Made by scripts, not by people")):
@@ -35,7 +35,7 @@ def test_the_demo_curates_and_what_it_prints_trains(command: Command, tmp_path: 
     trained = command("train.py", *shlex.split(printed)[2:], "length=fast", "logger=none")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     manifest = json.loads((tmp_path / "multirun" / "demo" / "cw" / "manifest.json").read_text())
-    assert sum(group["examples"] for group in manifest["data"]["train"]) == 9
+    assert sum(group["examples"] for group in manifest["data"]["train"]) == 10
 
 
 def test_scripts_curate_no_other_articles(command: Command, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from coig.errors import ConfigError
-from coig.llm.chat import Chat, ChatSettings, Question, Reply
+from coig.llm.chat import Chat, ChatQuestion, ChatSettings, Reply
 from coig.llm.server import Server
 from coig.llm.tokens import Usage
 from tests.llm.stub_server import Reply as StubReply
@@ -20,8 +20,8 @@ class Verdict(BaseModel):
     verdict: Literal["A", "B", "tie"]
 
 
-def question(user: str = "Which?", lang: str = "en") -> Question[Verdict]:
-    return Question("Judge.", user, Verdict, lang, soft="verdict")
+def question(user: str = "Which?", lang: str = "en") -> ChatQuestion[Verdict]:
+    return ChatQuestion("Judge.", user, Verdict, lang, soft="verdict")
 
 
 def opened(url: str, attempts: int = 2) -> Chat:

@@ -33,7 +33,8 @@ from coig.evaluation.findings.look_ahead import look_ahead_table
 from coig.evaluation.findings.noise import noise_table, note_on_seeds
 from coig.evaluation.findings.orders import order_table
 from coig.evaluation.findings.registered import Conduct, RegisteredPlan, follow_plan
-from coig.evaluation.findings.thresholds import DoseAnswer, doses_in_words, threshold_claims
+from coig.evaluation.findings.summary import Summary
+from coig.evaluation.findings.thresholds import doses_in_words, threshold_claims
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures.tables import comparison_table
 from coig.evaluation.preferences.judgments import Judgments
@@ -59,7 +60,7 @@ class Findings:
 
     tables: Mapping[str, pl.DataFrame]
     margin: float
-    doses: tuple[DoseAnswer, ...]
+    doses: tuple[Summary, ...]
     question: str | None
     question_answers: tuple[QuestionAnswer, ...]
     halves: tuple[str, ...]

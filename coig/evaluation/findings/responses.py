@@ -53,7 +53,7 @@ def preference_of(name: str, margin: float) -> Measure:
 
     `margin` is the smallest advantage in win rate that matters, as a share.
     """
-    by = " by judge models" if name == BY_JUDGES else ""
+    by = " by judge models, not calibrated" if name == BY_JUDGES else ""
     return Measure(name, f"win rate over general data alone{by}", "are preferred as often", margin=margin)
 
 
@@ -95,8 +95,8 @@ def observations(
 ) -> Iterator[tuple[Measure, pl.DataFrame]]:
     """Yield each measure with its observations; columns as in OBSERVATION.
 
-    First come the preference of people and that of model judges, each even if it has no observations; then the
-    `automatic_measures`; then each rated dimension.
+    First comes people's preference, even if it has no observations; then the `automatic_measures`; then each rated
+    dimension; last the preference of model judges, which nothing rests on.
 
     Args:
         cells: the name of each arm's cell, by the arm's name; other arms are left out.
@@ -106,8 +106,7 @@ def observations(
     if judgments is not None and against is not None:
         verdicts = _over(judgments.verdicts, cells, against)
         by_judge = pl.col("rater").is_in(list(judgments.judges))
-        for name, part in ((PREFERENCE, verdicts.filter(~by_judge)), (BY_JUDGES, verdicts.filter(by_judge))):
-            yield preference_of(name, margin), part
+        yield preference_of(PREFERENCE, margin), verdicts.filter(~by_judge)
     if answers is not None:
         named = _name_cells(answers.with_columns(run="arm", rater=pl.lit("")), cells)
         for measure in automatic_measures(margin):
@@ -118,6 +117,8 @@ def observations(
         rated = _name_cells(judgments.ratings.with_columns(run="arm"), cells)
         for (dimension,), part in rated.group_by("dimension", maintain_order=True):
             yield rating_of(str(dimension), margin * length), part.select(list(OBSERVATION))
+        if against is not None:
+            yield preference_of(BY_JUDGES, margin), verdicts.filter(by_judge)
 
 
 def _name_cells(frame: pl.DataFrame, cells: Mapping[str, str]) -> pl.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -14,6 +13,7 @@ from coig.config.fields import LANGUAGES
 from coig.display.numbers import number, p_value
 from coig.evaluation.findings.responses import PREFERENCE
 from coig.evaluation.findings.rule import in_points
+from coig.evaluation.findings.summary import Summary
 from coig.statistics.dose_curves import APART, LEVEL
 
 Threshold = Mapping[str, Any]  # a row of THRESHOLDS, by column
@@ -24,16 +24,7 @@ ASSUMED = (
 CLAIM = "1:12 is the threshold"
 
 
-@dataclass(frozen=True)
-class DoseAnswer:
-    """What the doses of one language show: a sentence on its main measure, and one on each other measure."""
-
-    lang: str
-    main: str
-    others: tuple[str, ...]
-
-
-def doses_in_words(tables: Mapping[str, pl.DataFrame]) -> list[DoseAnswer]:
+def doses_in_words(tables: Mapping[str, pl.DataFrame]) -> list[Summary]:
     """Describe the thresholds of each language that has any; the main measure is the first, preference if judged.
 
     Args:
@@ -46,7 +37,7 @@ def doses_in_words(tables: Mapping[str, pl.DataFrame]) -> list[DoseAnswer]:
         sentences = [*sentences[:1], *shifts, *sentences[1:]]
         sentences += _describe_amounts(tables["amount_or_ratio"].filter(lang=lang))
         if sentences:
-            answers.append(DoseAnswer(lang, sentences[0], tuple(sentences[1:])))
+            answers.append(Summary(lang, sentences[0], tuple(sentences[1:])))
     return answers
 
 

@@ -16,7 +16,7 @@ from coig.display.numbers import LANGUAGE_NAMES
 from coig.evaluation.findings.thresholds import dose_text, range_text
 from coig.evaluation.report.results import Evaluation
 
-LABEL = 36  # characters of a line of the y axis's label
+LABEL, PANEL_LABEL = 36, 24  # characters of a line: of the y axis's label, of a panel's title
 COLOURS = (CREATIVE, "#d55e00", "#009e73", "#cc79a7", "#0072b2", "#8a8580")  # of a measure's settings
 BRACKET = 0.06  # of the plot's height, below the line of general data alone
 NEAREST = 0.07  # of the plot's width; labels of doses do not come nearer
@@ -90,7 +90,7 @@ def _draw_measure(
     if with_text:
         axes.set_ylabel(textwrap.fill(doses["label"][0] + unit, LABEL))
     else:
-        axes.set_title(doses["label"][0] + unit, fontsize=8.5, loc="left")
+        axes.set_title(textwrap.fill(doses["label"][0] + unit, PANEL_LABEL), fontsize=8.5, loc="left")
         axes.tick_params(labelsize=8)
     axes.grid(axis="y")
     for place, row in enumerate(thresholds.iter_rows(named=True)):

@@ -14,11 +14,11 @@ from coig.evaluation.findings.claims import CLAIMS, SIGNATURES
 from coig.evaluation.findings.contrasts import CONTRASTS
 from coig.evaluation.findings.doses import TABLES as OF_DOSES
 from coig.evaluation.findings.judges import TABLES as OF_JUDGES
-from coig.evaluation.findings.judges import JudgeAnswer
 from coig.evaluation.findings.look_ahead import LOOK_AHEAD
 from coig.evaluation.findings.noise import NOISE
 from coig.evaluation.findings.orders import ORDERS
 from coig.evaluation.findings.registered import REGISTERED
+from coig.evaluation.findings.summary import Summary
 from coig.evaluation.measures.answers import SCHEMA as ANSWERS
 from coig.evaluation.measures.tables import AUTOMATIC, COMPARISONS, GENRES
 from coig.evaluation.preferences.agreement import AGREEMENT, RATERS, RATINGS
@@ -75,7 +75,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     manifests: Sequence[Manifest] = ()
     methods: str = ""  # how people judged, as a paragraph for a paper; empty without annotate.py
-    judges: Sequence[JudgeAnswer] = ()  # what the model judges are worth, for each language; empty without judges
+    judges: Sequence[Summary] = ()  # what the model judges are worth, for each language; empty without judges
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ from coig.evaluation.findings.judges.together import (
     people_and_judges,
     worth_table,
 )
-from coig.evaluation.findings.judges.words import JudgeAnswer, judges_in_words
+from coig.evaluation.findings.judges.words import judges_in_words
+from coig.evaluation.findings.summary import Summary
 from coig.evaluation.preferences.judges import JUDGES, JudgeVerdicts
 
 TABLES: dict[str, Mapping[str, Any]] = {
@@ -39,7 +40,7 @@ TABLES: dict[str, Mapping[str, Any]] = {
     "judge_failures": JUDGE_FAILURES,
     "yardstick": YARDSTICK,
 }
-__all__ = ["TABLES", "JudgeAnswer", "JudgeFindings", "People", "examine_judges"]
+__all__ = ["TABLES", "JudgeFindings", "People", "examine_judges"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class JudgeFindings:
     """What is known of the judges: the tables of TABLES, and an answer in words for each language."""
 
     tables: Mapping[str, pl.DataFrame]
-    answers: tuple[JudgeAnswer, ...]
+    answers: tuple[Summary, ...]
 
 
 def examine_judges(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -11,20 +10,12 @@ from coig.config.fields import LANGUAGES
 from coig.display.numbers import interval, number, percent
 from coig.evaluation.findings.judges.card import AGREES, EXCEEDS
 from coig.evaluation.findings.judges.together import ALL, LENGTH_ALONE
+from coig.evaluation.findings.summary import Summary
 
 NOT_CALIBRATED = "not calibrated"
 
 
-@dataclass(frozen=True)
-class JudgeAnswer:
-    """What can be said of the judges in one language: a main sentence, and further ones."""
-
-    lang: str
-    main: str
-    others: tuple[str, ...]
-
-
-def judges_in_words(card: pl.DataFrame, worth: pl.DataFrame, together: pl.DataFrame) -> list[JudgeAnswer]:
+def judges_in_words(card: pl.DataFrame, worth: pl.DataFrame, together: pl.DataFrame) -> list[Summary]:
     """Say what the judges are worth and where they err, for each language that they judged, Chinese queries first."""
     answers = []
     for lang in LANGUAGES:
@@ -37,7 +28,7 @@ def judges_in_words(card: pl.DataFrame, worth: pl.DataFrame, together: pl.DataFr
         main = " ".join(_describe_worth(name, worths.get(name)) for name in names)
         sentences = [sentence for judge in judges for sentence in _describe_judge(judge, of_card.filter(judge=judge))]
         sentences += [*_describe_length(worths), *_describe_together(together.filter(lang=lang))]
-        answers.append(JudgeAnswer(lang, main, tuple(sentences)))
+        answers.append(Summary(lang, main, tuple(sentences)))
     return answers
 
 

@@ -28,7 +28,7 @@ from coig.evaluation.findings.doses import fit
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, Observed, estimate, observations
 from coig.evaluation.findings.series import FEWEST_DOSES, Series, find_series
 from coig.evaluation.findings.thresholds import dose_text, range_text
-from coig.evaluation.run import Material, gather
+from coig.evaluation.material import Material, gather
 from coig.statistics.next_arm import Expected, add_arm, expect_interval, scale_error
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm

@@ -1,0 +1,207 @@
+"""Read what an evaluation is about: a study's arms, their measured answers, and the judgments."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from coig.config import EvaluateConfig
+from coig.config.fields import MULTIRUN, files_of
+from coig.errors import ConfigError, suggestion
+from coig.evaluation.measures.answers import measure_answers
+from coig.evaluation.preferences.judges import JudgeVerdicts, tabulate_judges
+from coig.evaluation.preferences.judgments import (
+    Judgments,
+    add_judges,
+    collect_judgments,
+    tabulate_judgments,
+)
+from coig.records.answer import Answer
+from coig.records.authors import read_authors_answers
+from coig.records.judgment import Judgment
+from coig.records.judgment_database import Collected, collect_from, find_database
+from coig.study.answers import choose_answers
+from coig.study.arm import Arm
+from coig.study.find import find_arms, find_done_arms, find_study, make_roster
+from coig.study.roster import Roster, contestant_of_stranger
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an evaluation reads: a study's trained arms, their measured answers, and the judgments.
+
+    `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `judged` are
+    people's judgments, `judgments` their tables, `compared` these with the verdicts of model judges, and `judges` what
+    model judges said; each is None if there is none.
+    """
+
+    study: Path
+    arms: list[Arm]
+    untrained: list[str]
+    roster: Roster
+    answers: pl.DataFrame | None
+    judged: list[Judgment] | None
+    judgments: Judgments | None
+    compared: Judgments | None
+    people: Collected | None  # what annotate.py has collected
+    judges: JudgeVerdicts | None
+
+
+def gather(config: EvaluateConfig) -> Material:
+    """Read a study's arms, answers and judgments, measure the answers and tabulate the judgments.
+
+    Raise ConfigError or DataError for what is missing or cannot be used.
+    """
+    study, arms, untrained = _find_arms(config)
+    written = _read_answers(arms, config)
+    people = _collect_from_people(study, config)
+    judged = _read_judgments(config, study.name, arms, written, people)
+    roster = _make_roster(arms, written, judged)
+    answers = measure_answers(written, roster) if written is not None else None
+    genres = {answer.query_id: answer.genre for _, answer in written or ()}
+    by_people, by_judges = ([one for one in judged or () if one.source == source] for source in ("human", "judge"))
+    _check_chosen(config, judged, roster)
+    judgments = _tabulate(config, by_people, roster, genres)
+    compared = add_judges(judgments, by_judges, roster.names)
+    return Material(
+        study=study,
+        arms=arms,
+        untrained=untrained,
+        roster=roster,
+        answers=answers,
+        judged=by_people or None,
+        judgments=judgments,
+        compared=compared if config.arms is None or compared is None else compared.of(config.arms),
+        people=people,
+        judges=_tabulate_judges(config, by_judges, roster, genres),
+    )
+
+
+def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
+    """Return the study's folder, its trained arms, and the names of its other arms.
+
+    If judgments or answers are given, a study without arms is allowed.
+    """
+    folder = MULTIRUN / (config.study or "")
+    given = config.judgments or config.answers or find_database(folder, config.database) or _judges_files(folder)
+    if given and config.study and not list(folder.glob("*/manifest.json")):
+        return folder, [], []
+    study = find_study(config.study)
+    arms, untrained = find_done_arms(study, config.arms)
+    return study, arms, untrained
+
+
+def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str | None, Answer]] | None:
+    """Return (name of the file of queries, answer) pairs; the name is None for the authors' answers.
+
+    Return None if nothing was answered and files of judgments are configured or there are no arms. Raise ConfigError if
+    some arm has answers, but none has answered one of the configured files of queries.
+    """
+    if config.answers:
+        return [(None, answer) for answer in read_authors_answers(files_of(config.answers))]
+    answered = {file.stem for arm in arms for file in arm.folder.glob("generations/*.jsonl")}
+    if answered and (missing := [name for name in config.queries if name not in answered]):
+        raise ConfigError(
+            f"queries={missing[0]}: no arm has generations/{missing[0]}.jsonl"
+            + suggestion(missing[0], sorted(answered))
+        )
+    if not answered and (config.judgments or not arms):
+        return None
+    return [*choose_answers(arms, config.queries)]
+
+
+def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | None:
+    """Return what annotate.py has collected; None if files of judgments are configured, or if nobody has judged yet."""
+    place = find_database(study, config.database)
+    if config.judgments or place is None:
+        return None
+    people = collect_from(place, study.name)
+    if people is None or not any(one.counts for one in people.judgments):
+        log.info("%s: nobody has judged yet", place if isinstance(place, Path) else "database")
+        return None
+    return people
+
+
+def _read_judgments(
+    config: EvaluateConfig,
+    study: str,
+    arms: Sequence[Arm],
+    written: Sequence[tuple[str | None, Answer]] | None,
+    people: Collected | None,
+) -> list[Judgment] | None:
+    """Read the judgments that count: those of the configured files, else those of people and judges; None without any.
+
+    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    """
+    files = files_of(config.judgments) if config.judgments else _judges_files(MULTIRUN / study)
+    if not files and people is None:
+        return None
+    known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
+    langs = {answer.query_id: answer.lang for _, answer in written or ()}
+    collected = people.judgments if people else ()
+    return collect_judgments(files, study, known, langs, config.rating.scale, collected)
+
+
+def _judges_files(study: Path) -> list[Path]:
+    """Return the sorted paths of the files that judge.py has written into a study's folder."""
+    return sorted(study.glob("judgments/*.jsonl"))
+
+
+def _make_roster(
+    arms: Sequence[Arm],
+    written: Sequence[tuple[str | None, Answer]] | None,
+    judged: Sequence[Judgment] | None,
+) -> Roster:
+    """Return the roster of all arms that the study has, that answered or that were judged.
+
+    An arm without a folder is described by its name alone.
+    """
+    trained = make_roster(find_arms(arms[0].folder.parent, None)) if arms else Roster(())
+    names = {answer.arm for _, answer in written or ()} | {
+        name for one in judged or () if one.check is None for name in one.arms
+    }
+    strangers = [contestant_of_stranger(name) for name in names - set(trained.names)]
+    return Roster.of([*trained.contestants, *strangers])
+
+
+def _check_chosen(config: EvaluateConfig, judged: Sequence[Judgment] | None, roster: Roster) -> None:
+    """Raise ConfigError if one of `config.arms` is not in the roster; do nothing if nothing was judged."""
+    if judged is None:
+        return
+    known = {name for one in judged if one.check is None for name in one.arms}
+    if unknown := [name for name in config.arms or () if name not in roster.names]:
+        raise ConfigError(f"arms: {unknown[0]} was neither judged nor trained" + suggestion(unknown[0], sorted(known)))
+
+
+def _tabulate(
+    config: EvaluateConfig, judged: Sequence[Judgment], roster: Roster, genres: Mapping[str, str | None]
+) -> Judgments | None:
+    """Tabulate people's judgments, then keep those of `config.arms` if it is set; None without judgments.
+
+    Raises ConfigError if no judgment is left.
+    """
+    if not judged:
+        return None
+    judgments = tabulate_judgments(judged, roster.names, genres, config.rating.scale)
+    if config.arms is None:
+        return judgments
+    chosen = judgments.of(config.arms)
+    if chosen.verdicts.is_empty() and chosen.ratings.is_empty():
+        raise ConfigError("judgments: none is about the arms asked for; add arms to arms=[…], or leave it out")
+    return chosen
+
+
+def _tabulate_judges(
+    config: EvaluateConfig, judged: Sequence[Judgment], roster: Roster, genres: Mapping[str, str | None]
+) -> JudgeVerdicts | None:
+    """Tabulate the records of model judges, of `config.arms` if it is set; None without any."""
+    if not judged:
+        return None
+    judges = tabulate_judges(judged, roster.names, genres)
+    return judges if config.arms is None else judges.of(config.arms)

@@ -118,6 +118,7 @@ class EvaluateConfig(Node):
     yardstick: FilePatterns = ()  # files of judges' verdicts on pairs whose better answer is known
     database: str | None  # its URL, if it is no file in the study's folder
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
+    scores: FilePatterns = ()  # result files of lm-evaluation-harness and lighteval
     labels: FilePatterns  # files of labels of reasoning steps, by people or models
     # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries
     queries: QueriesNames

@@ -7,15 +7,17 @@ import polars as pl
 from coig.config import EvaluateConfig
 from coig.config.fields import files_of
 from coig.evaluation.findings import interpret
+from coig.evaluation.findings.caveats import notes_on_learned
 from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
 from coig.evaluation.findings.registered import Conduct
+from coig.evaluation.findings.scored import tabulate_scores
 from coig.evaluation.material import Material, gather
-from coig.evaluation.measures import measure
+from coig.evaluation.measures import compare_texts, measure
 from coig.evaluation.preferences import weigh
 from coig.evaluation.preferences.judges import read_yardstick, tabulate_judges
 from coig.evaluation.preferences.judgments import VERDICT
 from coig.evaluation.preferences.methods import describe_methods, find_flagged
-from coig.evaluation.preferences.win_rates import win_rates
+from coig.evaluation.preferences.win_rates import rates_without_copies, win_rates
 from coig.evaluation.reasoning import trace
 from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
@@ -34,13 +36,19 @@ def evaluate(config: EvaluateConfig) -> None:
     judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}
     if answers is not None:
-        tables |= {"answers": answers} | measure(answers) | trace(answers, labels)
+        tables |= compare_texts(answers, material.samples, material.learned, roster.reference)
+        answers = tables["answers"]
+        tables |= measure(answers) | trace(answers, labels)
     if judgments is not None:
         tables |= weigh(judgments, answers, roster.names)
+        if answers is not None:
+            rates, verdicts = tables["win_rates"], judgments.verdicts
+            tables["win_rates_uncopied"] = rates_without_copies(rates, verdicts, answers)
         flagged = find_flagged(people) if people else []
         if flagged:
             tables["win_rates_unflagged"] = win_rates(judgments.without_raters(flagged).verdicts, roster.names)
     conduct, plan = _describe_conduct(config, material), read_registered(material.study)
+    tables["scores"] = tabulate_scores(arms, material.scores)
     findings = interpret(arms, roster, answers, judgments, tables, conduct, plan, material.compared)
     tables |= findings.tables
     judges = _examine_judges(config, material)
@@ -52,7 +60,11 @@ def evaluate(config: EvaluateConfig) -> None:
         roster=roster.keep(_compared(tables)),
         tables=tables,
         findings=findings,
-        notes=tuple(f"{name} is not fully trained and is left out." for name in material.untrained) + findings.notes,
+        notes=(
+            *(f"{name} is not fully trained and is left out." for name in material.untrained),
+            *notes_on_learned(material.learned.unknown),
+            *findings.notes,
+        ),
         manifests=[arm.manifest() for arm in arms],
         methods=describe_methods(people) if people else "",
         judges=judges.answers if judges else (),

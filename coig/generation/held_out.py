@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from coig.data.examples import Example
-from coig.data.mixture import build_mixture
+from coig.data.trained import trained_mixture
 from coig.errors import ConfigError, DataError
 from coig.records.query import NO_GENRE, Query
 from coig.study.arm import Arm
@@ -17,19 +17,13 @@ def held_out_queries(arm: Arm) -> list[Query]:
 
     Raises ConfigError if the arm has no held-out triplet, or its data files changed or vanished since training.
     """
-    config = arm.config()
     try:
-        mixture = build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
+        mixture = trained_mixture(arm.config(), arm.manifest().data.fingerprint)
     except DataError as error:
         raise ConfigError(
-            f"{arm.folder}: what it was trained on cannot be read ({error}); bring the files back, or train it "
-            "anew with overwrite=true"
+            f"{arm.folder}: what it was trained on cannot be read, so nobody knows what it did not see ({error}); "
+            "bring the files back, or train it anew with overwrite=true"
         ) from None
-    if mixture.fingerprint != arm.manifest().data.fingerprint:
-        raise ConfigError(
-            f"{arm.folder}: its data have changed since it was trained (fingerprint), so nobody knows what it did not "
-            "see; bring the files back, or train it anew with overwrite=true"
-        )
     creative = pl.col("kind") == "creative"
     seen: set[bytes] = set()
     queries = []

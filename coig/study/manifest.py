@@ -134,6 +134,16 @@ class ExportFacts(Facts):
     base_loss: float | None = None  # before training; measured where the export lost something
 
 
+class Divergence(Facts):
+    """How far an arm's predictions are from its base model's on general texts that it was not trained on."""
+
+    lang: str
+    nats: float  # mean KL divergence of the base's distribution from the arm's, per supervised token
+    stderr: float  # over the texts
+    texts: int
+    tokens: int
+
+
 class Git(Facts):
     """The revision of the code, and what was not committed."""
 
@@ -164,6 +174,7 @@ class Manifest(Facts):
     training: TrainingFacts | None = None
     memory: MemoryPlan | None = None
     export: ExportFacts | None = None
+    divergence: tuple[Divergence, ...] = ()  # by language; empty if it was not measured
     git: Git | None = None
     versions: dict[str, str | None] = {}
     machine: dict[str, Any] = {}

@@ -27,6 +27,7 @@ from coig.study.arm import Arm
 from coig.training import ranks
 from coig.training.budget import budgeted
 from coig.training.checkpoints import Checkpoints, DirectIO
+from coig.training.divergence import measure_divergence
 from coig.training.exported import measure_export
 from coig.training.failures import DropOnFailure
 from coig.training.loggers import log_model, tracking
@@ -91,6 +92,8 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
             export(lm, weights, config.model.lora, tokenizer, ends, arm.model, dtype)
             is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
             record.exported = measure_export(config, arm, dtype, validation, plan, is_changed=is_changed)
+            if config.divergence:
+                record.divergence = measure_divergence(config, arm, validation, plan)
             log_model(config, arm, record.manifest)
 
 

@@ -14,6 +14,7 @@ from coig.config.fields import LANGUAGES
 from coig.display.figures import CREATIVE, GENERAL, INK, SOFT, WIDTH, lay_out
 from coig.display.numbers import LANGUAGE_NAMES
 from coig.evaluation.findings.thresholds import dose_text, range_text
+from coig.evaluation.findings.trade_offs import TRADE_OFFS, order_measures
 from coig.evaluation.report.results import Evaluation
 
 LABEL, PANEL_LABEL = 36, 24  # characters of a line: of the y axis's label, of a panel's title
@@ -26,18 +27,26 @@ Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # a measure's rows of TH
 
 
 def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """Draw the main measure of each language (`dose_zh`), and its other measures in panels (`dose_measures_zh`).
+    """Draw what the ratio buys and costs in each language (`trade_offs_zh`), the main measure (`dose_zh`), and others.
+
+    Those that are in none of these figures have panels in `dose_measures_zh`.
 
     The figures are returned by name; languages without doses have none.
     """
     tables = [evaluation.table(name) for name in ("thresholds", "doses", "dose_curves")]
+    found = evaluation.table("trade_offs")
     figures = {}
     for lang in LANGUAGES:
         part = [table.filter(lang=lang) for table in tables if table is not None]
         measures = part[0]["measure"].unique(maintain_order=True).to_list() if part else []
-        for name, shown in (("dose", measures[:1]), ("dose_measures", measures[1:])):
-            if shown:
+        weighing = pl.DataFrame(schema=TRADE_OFFS) if found is None else found.filter(lang=lang)
+        weighed = order_measures(measures)
+        others = [name for name in measures[1:] if name not in weighed]
+        for name, shown in (("trade_offs", weighed), ("dose", measures[:1]), ("dose_measures", others)):
+            if len(shown) > (name == "trade_offs"):  # a single measure is in the main figure
                 parts = [_of_measure(part[0], part[1], part[2], measure) for measure in shown]
+                if name == "trade_offs":
+                    parts = [_with_finding(one, weighing) for one in parts]
                 figures[f"{name}_{lang}"] = draw_panels(f"{name}_{lang}", LANGUAGE_NAMES[lang], parts)
     return figures
 
@@ -45,6 +54,14 @@ def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
 def _of_measure(thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFrame, measure: str) -> Part:
     """Return the rows of one measure from each of the three tables."""
     return thresholds.filter(measure=measure), doses.filter(measure=measure), curves.filter(measure=measure)
+
+
+def _with_finding(part: Part, weighing: pl.DataFrame) -> Part:
+    """Add to a measure's label what was found of it, such as "costs", if it was measured in one setting only."""
+    thresholds, doses, curves = part
+    found = weighing.filter(measure=thresholds["measure"][0])["finding"].to_list()
+    label = f"{doses['label'][0]}: {found[0]}" if len(found) == 1 else doses["label"][0]
+    return thresholds, doses.with_columns(label=pl.lit(label)), curves
 
 
 def draw_panels(label: str, title: str, parts: list[Part]) -> Figure:

@@ -60,10 +60,11 @@ class Material:
     judges: JudgeVerdicts | None
 
 
-def gather(config: EvaluateConfig) -> Material:
-    """Read a study's arms, answers and judgments, measure the answers and tabulate the judgments.
+def gather_material(config: EvaluateConfig) -> Material:
+    """Read a study's trained arms, answers and judgments, measure the answers and tabulate the judgments.
 
-    Raise ConfigError or DataError for what is missing or cannot be used.
+    Judgments are None if nobody has judged, answers if there are judgments alone. Raises ConfigError or DataError if
+    there is no such study, no trained arm, neither answers nor judgments, or a file cannot be used.
     """
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
@@ -141,7 +142,7 @@ def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | Non
     if config.judgments or place is None:
         return None
     people = collect_from(place, study.name)
-    if people is None or not any(one.counts for one in people.judgments):
+    if people is None or not any(one.is_evidence for one in people.judgments):
         log.info("%s: nobody has judged yet", place if isinstance(place, Path) else "database")
         return None
     return people

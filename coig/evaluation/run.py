@@ -11,14 +11,14 @@ from coig.evaluation.findings.caveats import notes_on_learned
 from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
 from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.scored import tabulate_scores
-from coig.evaluation.material import Material, gather
-from coig.evaluation.measures import compare_texts, measure
-from coig.evaluation.preferences import weigh
+from coig.evaluation.material import Material, gather_material
+from coig.evaluation.measures import compare_texts, tabulate_measures
+from coig.evaluation.preferences import tabulate_preferences
 from coig.evaluation.preferences.judges import read_yardstick, tabulate_judges
 from coig.evaluation.preferences.judgments import VERDICT
 from coig.evaluation.preferences.methods import describe_methods, find_flagged
-from coig.evaluation.preferences.win_rates import rates_without_copies, win_rates
-from coig.evaluation.reasoning import trace
+from coig.evaluation.preferences.win_rates import compute_win_rates, compute_without_copies
+from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
 from coig.study.raters import name_raters
@@ -30,7 +30,7 @@ def evaluate(config: EvaluateConfig) -> None:
 
     Main tables are printed too, and logged to W&B if training was. Raters get pseudonyms unless `real_names` is set.
     """
-    material = gather(config)
+    material = gather_material(config)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
     arms, roster, answers = material.arms, material.roster, material.answers
     judgments, people = material.judgments, material.people
@@ -38,15 +38,15 @@ def evaluate(config: EvaluateConfig) -> None:
     if answers is not None:
         tables |= compare_texts(answers, material.samples, material.learned, roster.reference)
         answers = tables["answers"]
-        tables |= measure(answers) | trace(answers, labels)
+        tables |= tabulate_measures(answers) | tabulate_reasoning(answers, labels)
     if judgments is not None:
-        tables |= weigh(judgments, answers, roster.names)
+        tables |= tabulate_preferences(judgments, answers, roster.names)
         if answers is not None:
             rates, verdicts = tables["win_rates"], judgments.verdicts
-            tables["win_rates_uncopied"] = rates_without_copies(rates, verdicts, answers)
+            tables["win_rates_uncopied"] = compute_without_copies(rates, verdicts, answers)
         flagged = find_flagged(people) if people else []
         if flagged:
-            tables["win_rates_unflagged"] = win_rates(judgments.without_raters(flagged).verdicts, roster.names)
+            tables["win_rates_unflagged"] = compute_win_rates(judgments.without_raters(flagged).verdicts, roster.names)
     conduct, plan = _describe_conduct(config, material), read_registered(material.study)
     tables["scores"] = tabulate_scores(arms, material.scores)
     findings = interpret(arms, roster, answers, judgments, tables, conduct, plan, material.compared)

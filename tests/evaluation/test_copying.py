@@ -11,7 +11,7 @@ import pytest
 from coig.evaluation.learned import TEXTS, Learned
 from coig.evaluation.measures.answers import SCHEMA
 from coig.evaluation.measures.copying import measure_copying
-from coig.evaluation.preferences.win_rates import rates_without_copies, win_rates
+from coig.evaluation.preferences.win_rates import compute_win_rates, compute_without_copies
 
 DICE = random.Random(0)
 
@@ -90,7 +90,7 @@ def test_judgments_are_counted_without_near_copies() -> None:
     )
     written = answers(cw=["一"] * 8, general=["二"] * 8)
     is_copy = (pl.col("arm") == "cw") & pl.col("query_id").is_in(["q0", "q1"])
-    copied, rates = written.with_columns(near_copy=is_copy), win_rates(verdicts, ["cw", "general"])
-    [row] = rates_without_copies(rates, verdicts, copied).filter(arm="cw").to_dicts()
+    copied, rates = written.with_columns(near_copy=is_copy), compute_win_rates(verdicts, ["cw", "general"])
+    [row] = compute_without_copies(rates, verdicts, copied).filter(arm="cw").to_dicts()
     assert (row["verdicts"], row["rate"], row["verdicts_without"], row["rate_without"]) == (8, 0.25, 6, 0.0)
-    assert rates_without_copies(rates, verdicts, written).is_empty()
+    assert compute_without_copies(rates, verdicts, written).is_empty()

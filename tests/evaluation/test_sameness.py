@@ -8,7 +8,7 @@ import pytest
 
 from coig.evaluation.measures.answers import SCHEMA
 from coig.evaluation.measures.recurring import find_recurring
-from coig.evaluation.measures.sameness import ALL, GENRE, PEOPLE, SAMPLES, WORDS, likeness_of_prompts, measure_sameness
+from coig.evaluation.measures.sameness import ALL, GENRE, PEOPLE, SAMPLES, WORDS, measure_likeness, measure_sameness
 
 NOBODY = pl.DataFrame(schema=dict.fromkeys(("lang", "genre", "prompt", "answer"), pl.String))
 DICE = np.random.default_rng(0)
@@ -64,9 +64,9 @@ def test_the_values_of_prompts_have_the_mean_of_the_table() -> None:
     rows = samples(*((f"q{place}", 0, f"genre {place % 3}", text(3 * place)) for place in range(12)))
     answers = pl.DataFrame([{name: row.get(name) for name in SCHEMA} for row in rows.to_dicts()], schema=SCHEMA)
     table = measure_sameness(rows, NOBODY)
-    assert likeness_of_prompts(answers).mean() == pytest.approx(table.filter(between=GENRE)["similarity"][0])
+    assert measure_likeness(answers).mean() == pytest.approx(table.filter(between=GENRE)["similarity"][0])
     alone = answers.with_columns(genre=pl.col("query_id"))  # a genre for each prompt: all prompts are compared
-    assert likeness_of_prompts(alone).mean() == pytest.approx(table.filter(between=ALL)["similarity"][0])
+    assert measure_likeness(alone).mean() == pytest.approx(table.filter(between=ALL)["similarity"][0])
 
 
 def test_openings_and_names_that_recur_are_counted() -> None:

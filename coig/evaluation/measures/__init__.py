@@ -7,11 +7,11 @@ import polars as pl
 from coig.evaluation.learned import Learned
 from coig.evaluation.measures.copying import measure_copying
 from coig.evaluation.measures.recurring import find_recurring
-from coig.evaluation.measures.sameness import likeness_of_prompts, measure_sameness
+from coig.evaluation.measures.sameness import measure_likeness, measure_sameness
 from coig.evaluation.measures.tables import automatic_table, comparison_table, genre_table
 
 
-def measure(answers: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def tabulate_measures(answers: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Compute the tables of the automatic measures by name, from the frame of `measure_answers`.
 
     `automatic`: means by arm. `comparisons`: paired differences between arms. `genres`: means by genre and arm.
@@ -37,7 +37,7 @@ def compare_texts(
         reference: the arm with general data alone; None without one.
     """
     people = learned.texts.filter(kind="creative")
-    compared = answers.with_columns(likeness_of_prompts(answers))
+    compared = answers.with_columns(measure_likeness(answers))
     return {
         "sameness": measure_sameness(samples, people),
         "recurring": find_recurring(answers, people),

@@ -38,7 +38,7 @@ SCHEMA = {
     "copied": pl.Float64,  # share of the answer within spans of a training text
     "longest_copied": pl.Int64,  # characters of its longest span
     "near_copy": pl.Boolean,
-    "sameness": pl.Float64,  # see `likeness_of_prompts`; null for an answer too short or alone in its genre
+    "sameness": pl.Float64,  # see `measure_likeness`; null for an answer too short or alone in its genre
 }
 COMPARED = ("copied", "longest_copied", "near_copy", "sameness")
 

@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 
 from coig.statistics.intervals import FEWEST, Floats
 from coig.text.overlap import Ints, Set, count_shared, jaccard
-from coig.text.words import words
+from coig.text.words import split_words
 
 WORDS = 50  # at which texts are compared; shorter ones are left out
 READ = 1000  # characters of a text, which hold so many words
@@ -57,7 +57,7 @@ def measure_sameness(samples: Frame, people: Frame) -> Frame:
     return pl.DataFrame([{key: row[key] for key in SAMENESS} for row in rows], schema=SAMENESS)
 
 
-def likeness_of_prompts(answers: Frame) -> pl.Series:
+def measure_likeness(answers: Frame) -> pl.Series:
     """Return for each answer a value whose mean over an arm's prompts is their similarity, as in `measure_sameness`.
 
     The prompts are those of one genre, in a language whose genres have one prompt each all of them. Values are null for
@@ -80,7 +80,7 @@ def likeness_of_prompts(answers: Frame) -> pl.Series:
 
 def _with_words(texts: Frame) -> Frame:
     """Add the column `words` with the first WORDS words of each answer."""
-    first = [words(text[:READ])[:WORDS] for text in texts["answer"]]
+    first = [split_words(text[:READ])[:WORDS] for text in texts["answer"]]
     return texts.with_columns(pl.Series("words", first, dtype=pl.List(pl.String)))
 
 

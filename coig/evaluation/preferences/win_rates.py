@@ -46,14 +46,16 @@ WITHOUT_COPIES: dict[str, Any] = {
 }
 
 
-def win_rates(verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+def compute_win_rates(
+    verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
+) -> pl.DataFrame:
     """Compute the win rate of every arm against every other; columns as in SCHEMA.
 
     There are rows for each language over all genres (`genre` is null) and for each genre. `p` is of a sign-flip test of
     a rate of one half, over prompts. `p_holm` corrects it for the pairs of one language, or for the pairs of all its
     genres. `p_raters` generalises to new raters too. `mde` is the difference from one half that would be detected with
     80 % power. `without_rater_…` are the lowest and highest rate without one rater. `clean_…` stay null until
-    `with_clean_rates`. Figures that cannot be computed are null.
+    `add_clean_rates`. Figures that cannot be computed are null.
 
     Args:
         verdicts: a row per verdict.
@@ -76,13 +78,13 @@ def win_rates(verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamp
     )
 
 
-def with_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+def add_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     """Add to `rates` the win rate and number of verdicts between two clean answers: `clean_rate`, `clean_verdicts`.
 
     A clean answer is in the query's language only. Verdicts on answers that are not in `answers` do not count.
 
     Args:
-        rates: the frame of `win_rates`.
+        rates: the frame of `compute_win_rates`.
         answers: the frame of `measure_answers`.
     """
     clean = answers.filter(~pl.col("contaminated_any")).select("query_id", "arm")
@@ -99,13 +101,13 @@ def with_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.Da
     return without.join(clean_rates, on=key, how="left", nulls_equal=True, maintain_order="left")
 
 
-def rates_without_copies(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+def compute_without_copies(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     """Return win rates over all genres beside those without verdicts on near copies; columns as in WITHOUT_COPIES.
 
     There are no rows if no near copy was judged.
 
     Args:
-        rates: the frame of `win_rates` of these verdicts.
+        rates: the frame of `compute_win_rates` of these verdicts.
         answers: the frame of `measure_answers`, with `near_copy` filled in.
     """
     copies = answers.filter("near_copy").select("query_id", "arm")
@@ -115,7 +117,7 @@ def rates_without_copies(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: p
     if len(kept) == len(verdicts):
         return pl.DataFrame(schema=WITHOUT_COPIES)
     names = list(dict.fromkeys(rates["arm"]))
-    others = win_rates(kept, names).select(*PAIR, *(pl.col(name).alias(f"{name}_without") for name in COMPARED))
+    others = compute_win_rates(kept, names).select(*PAIR, *(pl.col(name).alias(f"{name}_without") for name in COMPARED))
     return (
         rates.filter(pl.col("genre").is_null())
         .join(others, on=PAIR, how="left", nulls_equal=True, maintain_order="left")

@@ -15,7 +15,7 @@ from coig.config import TrainConfig
 from coig.config.fields import LANGUAGES
 from coig.data.steps import MicroBatch, Stepper
 from coig.data.tokens import Encoded
-from coig.models.causal_lm import decoded
+from coig.models.causal_lm import compute_hidden_states
 from coig.models.loading import load_model
 from coig.models.loss import CHUNK_ROWS
 from coig.study.arm import Arm
@@ -52,7 +52,7 @@ def measure_divergence(
 
 def _divergences(arm: Any, base: Any, batch: MicroBatch) -> Tensor:
     """Return the divergence of the arm's next-token distribution from the base's at each supervised token, (S,)."""
-    hidden = [decoded(lm, batch)[batch.rows] for lm in (arm, base)]
+    hidden = [compute_hidden_states(lm, batch)[batch.rows] for lm in (arm, base)]
     heads = [lm.get_output_embeddings().weight for lm in (arm, base)]
     size = CHUNK_ROWS.get(batch.input_ids.device.type, CHUNK_ROWS["cuda"])
     found = [torch.zeros(0, device=batch.input_ids.device)]

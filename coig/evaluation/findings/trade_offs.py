@@ -23,6 +23,15 @@ TRADE_OFFS: dict[str, Any] = {
     "finding": pl.String,  # buys, costs, not shown
 }
 BUYS, COSTS, NOT_SHOWN = "buys", "costs", "not shown"
+SAID = {BUYS: "better", COSTS: "worse", NOT_SHOWN: "no change shown"}
+IN_WORDS = {  # what a rise and a fall are
+    PREFERENCE: ("a higher win rate over general data alone", "a lower win rate over general data alone"),
+    "finished": ("more answers that end", "fewer answers that end"),
+    "contaminated": ("more answers in the other language", "fewer answers in the other language"),
+    "copied": ("more copied from training texts", "less copied from training texts"),
+    "sameness": ("answers that are more alike", "answers that are less alike"),
+    DIVERGENCE: ("a greater distance from the base model (KL)", "a smaller distance from the base model (KL)"),
+}
 
 
 def is_weighed(measure: str) -> bool:
@@ -55,11 +64,20 @@ def trade_offs_in_words(trade_offs: pl.DataFrame) -> list[Summary]:
             rows = part.to_dicts()
             where = f" ({setting})" if setting else ""
             first, last = (number(rows[0][name], 1).removesuffix(".0") for name in ("first_dose", "last_dose"))
-            counts = {finding: [row for row in rows if row["finding"] == finding] for finding in (BUYS, COSTS)}
-            better, worse = (", ".join(row["label"] for row in counts[one]) or "nothing shown" for one in counts)
+            better, worse = (
+                "; ".join(_name_change(row) for row in rows if row["finding"] == finding) or "nothing shown"
+                for finding in (BUYS, COSTS)
+            )
             main = f"From R = {first} to {last}{where}, more general data buys: {better}. It costs: {worse}."
             answers.append(Summary(lang, main, tuple(map(_describe, rows))))
     return answers
+
+
+def _name_change(row: dict[str, Any]) -> str:
+    """Return what rose or fell, such as "fewer answers that end"."""
+    of_score = f"more in {row['label']}", f"less in {row['label']}"
+    rise, fall = IN_WORDS.get(row["measure"], of_score)
+    return rise if row["change"] > 0 else fall
 
 
 def _describe(row: dict[str, Any]) -> str:
@@ -68,9 +86,8 @@ def _describe(row: dict[str, Any]) -> str:
     unit = " %" if row["is_share"] else ""
     change = _in_points(row["change"]) + " points" if row["is_share"] else signed(row["change"])
     ends = interval(row["low"], row["high"], _in_points if row["is_share"] else signed)
-    said = {BUYS: "better", COSTS: "worse", NOT_SHOWN: "no change shown"}[row["finding"]]
     label = row["label"][0].upper() + row["label"][1:]
-    return f"{label}: {form(row['first'])} → {form(row['last'])}{unit} ({change} {ends}), {said}."
+    return f"{label}: {form(row['first'])} → {form(row['last'])}{unit} ({change} {ends}), {SAID[row['finding']]}."
 
 
 def _in_points(share: float | None) -> str:

@@ -50,8 +50,8 @@ def test_scores_and_divergence_have_curves(arms: list[Arm]) -> None:
     assert (far["finding"], far["first"], far["last"]) == ("buys", 2.0, 1.2)
     [chinese, english] = trade_offs_in_words(found["trade_offs"])
     assert chinese.main == (
-        "From R = 0 to 5.9, more general data buys: KL from the base model on general texts (nats per token). "
-        "It costs: gsm8k (exact_match)."
+        "From R = 0 to 5.9, more general data buys: a smaller distance from the base model (KL). "
+        "It costs: less in gsm8k (exact_match)."
     )
     assert english.others == ("Gsm8k (exact_match): 50.0 → 35.0 % (−15.0 points [−17.8, −12.2]), worse.",)
 

@@ -68,7 +68,7 @@ def test_the_report_shows_copies_and_the_judgments_without_them(
     evaluate(config_of("evaluate", EvaluateConfig, ["study=s", "judgments=ann.jsonl"]))
     report = Path("multirun/s/evaluation")
     page = (report / "report.html").read_text(encoding="utf-8")
-    assert "training text tale-7 (stories.jsonl), 100 % shared" in page
+    assert "training text tale-7 (stories), 100 % shared" in page
     assert page.count("&lt;b&gt;雪落在旧城墙上&lt;/b&gt;") > 2  # both texts, escaped
     assert "<b>雪" not in page
     memorisation = pl.read_parquet(report / "memorisation.parquet").filter(arm="cw").row(0, named=True)

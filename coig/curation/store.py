@@ -23,6 +23,7 @@ from coig.curation.database import (
     CONTENTS,
     DAMAGED,
     DATABASE,
+    DRAFTS,
     EVENTS,
     LIKENESSES,
     RUNS,
@@ -163,6 +164,12 @@ class Store:
         with self.database.reading() as connection:
             return next(iter(_read_texts(connection, TEXTS.c.key == key)), None)
 
+    def find_person(self, code: str) -> Actor | None:
+        """Return the person of a pseudonym, None if there is none."""
+        with self.database.reading() as connection:
+            people = (actor for actor in _read_actors(connection).values() if actor.kind == "person")
+            return next((actor for actor in people if actor.code == code), None)
+
     def read_likenesses(self) -> list[StoredLikeness]:
         """Return all pairs of similar texts that were found, in the order in which they were added."""
         columns = (TEXTS.c.key, LIKENESSES.c.other, LIKENESSES.c.jaccard, LIKENESSES.c.containment)
@@ -184,7 +191,7 @@ class Pen:
     """Adds rows to a curation's database within one transaction."""
 
     def __init__(self, connection: Connection, run: int | None) -> None:
-        self._connection, self._run = connection, run
+        self.connection, self._run = connection, run
         self._actors = {actor.name: actor for actor in _read_actors(connection).values()}
 
     def find_actor(self, name: str, kind: str) -> Actor:
@@ -195,12 +202,12 @@ class Pen:
         if name not in self._actors:
             code = f"person-{secrets.token_hex(3)}" if kind == "person" else name
             values = {"code": code, "name": name, "kind": kind, "since": now()}
-            self._actors[name] = Actor(_insert(self._connection, ACTORS, values), code, name, kind)
+            self._actors[name] = Actor(_insert(self.connection, ACTORS, values), code, name, kind)
         return self._actors[name]
 
     def add_text(self, key: str, lang: str, genre: str | None, about: Values) -> int | None:
         """Add a text without versions and events; return its row's number, None if there is a text of this key."""
-        if self._connection.execute(select(TEXTS.c.id).where(TEXTS.c.key == key)).scalar() is not None:
+        if self.connection.execute(select(TEXTS.c.id).where(TEXTS.c.key == key)).scalar() is not None:
             return None
         values: dict[str, Any] = {
             "key": key,
@@ -209,12 +216,12 @@ class Pen:
             "genre": genre,
             "run": self._run,
         }
-        return _insert(self._connection, TEXTS, values | {"at": now()})
+        return _insert(self.connection, TEXTS, values | {"at": now()})
 
     def add_version(self, text: int, kind: str, content: Values, by: Actor, why: str) -> int:
         """Add the next version of a text's article or triplet (`kind`); return its row's number, not the version's."""
         numbers = select(func.count()).where(VERSIONS.c.text == text, VERSIONS.c.kind == kind)
-        number = self._connection.execute(numbers).scalar_one() + 1
+        number = self.connection.execute(numbers).scalar_one() + 1
         values: dict[str, Any] = {
             "text": text,
             "kind": kind,
@@ -222,7 +229,7 @@ class Pen:
             "sha256": self._add_content(content),
             "by": by.id,
         }
-        return _insert(self._connection, VERSIONS, values | {"why": why, "at": now()})
+        return _insert(self.connection, VERSIONS, values | {"why": why, "at": now()})
 
     def add_event(
         self,
@@ -247,45 +254,46 @@ class Pen:
         """
         values = {"text": text, "kind": kind, "state": state, "value": dict(value), "by": by.id, "version": version}
         values |= {"said": self._add_content(said) if said else None, "key": key or secrets.token_hex(8)}
-        self._connection.execute(insert(EVENTS).values(**values, run=self._run, at=now()))
+        self.connection.execute(insert(EVENTS).values(**values, run=self._run, at=now()))
 
     def has_event(self, key: str) -> bool:
         """Tell whether there is an event with this key."""
-        return self._connection.execute(select(EVENTS.c.id).where(EVENTS.c.key == key)).scalar() is not None
+        return self.connection.execute(select(EVENTS.c.id).where(EVENTS.c.key == key)).scalar() is not None
 
     def add_likeness(self, text: int, other: str, jaccard: float, containment: float) -> None:
         """Add a pair of similar texts: a text's row number, and another's key or the place of a guarded row."""
         values = {"text": text, "other": other, "jaccard": jaccard, "containment": containment}
-        self._connection.execute(insert(LIKENESSES).values(**values, run=self._run))
+        self.connection.execute(insert(LIKENESSES).values(**values, run=self._run))
 
     def add_damaged(self, place: str, reason: str) -> None:
         """Add a row that could not be read, unless one of this place is stored."""
-        if self._connection.execute(select(DAMAGED.c.id).where(DAMAGED.c.place == place)).scalar() is None:
-            self._connection.execute(insert(DAMAGED).values(run=self._run, place=place, reason=reason))
+        if self.connection.execute(select(DAMAGED.c.id).where(DAMAGED.c.place == place)).scalar() is None:
+            self.connection.execute(insert(DAMAGED).values(run=self._run, place=place, reason=reason))
 
     def read_text(self, key: str) -> Text | None:
         """Return a text as it is within this transaction, None if there is none of this key."""
-        return next(iter(_read_texts(self._connection, TEXTS.c.key == key)), None)
+        return next(iter(_read_texts(self.connection, TEXTS.c.key == key)), None)
 
     def erase(self, text: Text) -> None:
-        """Delete the contents of a text's row, versions and events, except contents that other texts have too.
+        """Delete a text's drafts, and the contents of its row, versions and events unless other texts have them too.
 
         The rows themselves stay, as its history.
         """
+        self.connection.execute(delete(DRAFTS).where(DRAFTS.c.text == text.id))
         doomed, shared = set[str](), set[str]()
         for table, column in ((VERSIONS, VERSIONS.c.sha256), (EVENTS, EVENTS.c.said)):
             of_text = table.c.text == text.id
-            doomed.update(self._connection.execute(select(column).where(of_text, column.is_not(None))).scalars())
-            shared.update(self._connection.execute(select(column).where(~of_text, column.is_not(None))).scalars())
-        doomed.add(self._connection.execute(select(TEXTS.c.about).where(TEXTS.c.id == text.id)).scalar_one())
+            doomed.update(self.connection.execute(select(column).where(of_text, column.is_not(None))).scalars())
+            shared.update(self.connection.execute(select(column).where(~of_text, column.is_not(None))).scalars())
+        doomed.add(self.connection.execute(select(TEXTS.c.about).where(TEXTS.c.id == text.id)).scalar_one())
         for sha256 in doomed - shared:
-            self._connection.execute(delete(CONTENTS).where(CONTENTS.c.sha256 == sha256))
+            self.connection.execute(delete(CONTENTS).where(CONTENTS.c.sha256 == sha256))
 
     def _add_content(self, content: Values) -> str:
         """Add a content unless it is stored; return the sha256 of its JSON."""
         sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        if self._connection.execute(select(CONTENTS.c.sha256).where(CONTENTS.c.sha256 == sha256)).scalar() is None:
-            self._connection.execute(insert(CONTENTS).values(sha256=sha256, content=dict(content)))
+        if self.connection.execute(select(CONTENTS.c.sha256).where(CONTENTS.c.sha256 == sha256)).scalar() is None:
+            self.connection.execute(insert(CONTENTS).values(sha256=sha256, content=dict(content)))
         return sha256
 
 

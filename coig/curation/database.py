@@ -85,7 +85,7 @@ EVENTS = Table(  # what happened to a text; its state is that of its last event 
     Column("value", JSON, nullable=False),  # numbers and choices
     Column("said", String),  # sha256 of what quotes the text or speaks of it, and is taken down with it
     Column("by", ForeignKey("actors.id"), nullable=False),
-    Column("run", ForeignKey("runs.id"), nullable=False),  # of a stage, an import, or the server of a page
+    Column("run", ForeignKey("runs.id")),  # of a stage, an import, or the server of a page
     Column("at", String, nullable=False),
     Index("events_text", "text"),
 )

@@ -84,11 +84,12 @@ function showTask(task) {
   const reading = new Reading([], $("main"), draft);
   current = { task, form, reading };
   history.replaceState(null, "", `#${task.text}/${task.kind}`);
+  const side = task.returned ? "form" : "article"; // on narrow screens: what to do first is to read
   $("main").className = "";
-  $("main").replaceChildren(el("div", { id: "task", class: task.kind, "data-side": "article" },
+  $("main").replaceChildren(el("div", { id: "task", class: task.kind, "data-side": side },
     el("section", { class: "side", id: "article", tabindex: 0, "aria-label": say("article") }, ...form.left),
     el("section", { class: "side", id: "form", tabindex: 0, "aria-label": say(task.kind) }, ...form.right)));
-  $("bar").replaceChildren(makeSides(), el("div", { id: "actions" },
+  $("bar").replaceChildren(makeSides(side), el("div", { id: "actions" },
     el("button", { id: "put-back", type: "button", onclick: putBack }, say("put_back")),
     el("button", { id: "send", class: "primary", type: "button", onclick: send })));
   $("list").hidden = $("bar").hidden = false;
@@ -98,9 +99,9 @@ function showTask(task) {
 }
 
 /** Make the two buttons that on narrow screens show the article or the form. */
-function makeSides() {
+function makeSides(shown) {
   const buttons = ["article", "form"].map((side) => el("button", {
-    type: "button", "data-side": side, "aria-pressed": side === "article", onclick: () => turn(side),
+    type: "button", "data-side": side, "aria-pressed": String(side === shown), onclick: () => turn(side),
   }, say(side === "article" ? "article" : current.task.kind)));
   const turn = (side) => {
     $("task").dataset.side = side;

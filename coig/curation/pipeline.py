@@ -19,6 +19,7 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets, MinhashDedupSignature
 from datatrove.utils.hashing import HashConfig
+from datatrove.utils.word_tokenizers import WhitespaceTokenizer
 
 from coig.config import Constructor
 from coig.config.loading import construct
@@ -95,7 +96,8 @@ def _write_texts(texts: Sequence[str], folder: Path, tasks: int) -> None:
 
 def _signatures(work: Path) -> Signatures:
     """Return the step that signs."""
-    return Signatures(str(work / "signatures"), SETTINGS)
+    unused = WhitespaceTokenizer()  # the default one needs more packages
+    return Signatures(str(work / "signatures"), SETTINGS, unused)
 
 
 def _bands(work: Path) -> MinhashDedupBuckets:

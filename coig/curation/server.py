@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from coig.web.pages import Pages
 FOLDER = Path(__file__).parent / "pages"
 LINK = "curator"  # the kind of the links
 HOUR = 3600.0  # seconds
+LISTED = 30  # tasks of a kind in a person's list
 Drafter = Callable[[Text], dict[str, str]]  # raises ValueError, saying why there is no draft
 
 
@@ -38,6 +40,7 @@ class CuratorPages:
     ) -> None:
         """Take what the pages need; `drafter` writes a model's draft of a triplet, None if there is no model."""
         self.store, self.links, self.pages, self.config, self.drafter = store, links, pages, config, drafter
+        self._read: tuple[int, list[Text]] | None = None  # the newest event, and the texts as they were after it
 
     def routes(self) -> list[Route]:
         """Return the routes of the page."""
@@ -159,11 +162,22 @@ class CuratorPages:
         return person
 
     def _tasks(self, person: Actor) -> list[dict[str, Any]]:
-        """Return a person's tasks as the page lists them."""
-        texts = self.store.read_texts(OPEN)
+        """Return a person's tasks as the page lists them, at most LISTED of each kind."""
+        texts = self._open_texts()
         with self.store.database.reading() as connection:
             drafts = read_drafts(connection)
-        return [list_task(task) for task in find_tasks(texts, drafts, person, self.config.accept, self._since())]
+        found = find_tasks(texts, drafts, person, self.config.accept, self._since())
+        kinds = {task.kind for task in found}
+        listed = [task for kind in kinds for task in [one for one in found if one.kind == kind][:LISTED]]
+        whole = self.store.find_texts({task.text.key for task in listed})
+        return [list_task(replace(task, text=whole[task.text.key])) for task in listed]
+
+    def _open_texts(self) -> list[Text]:
+        """Return the texts that may wait for people, without contents; they are read again only after a change."""
+        newest = self.store.find_newest()
+        if self._read is None or self._read[0] != newest:
+            self._read = newest, self.store.read_texts(OPEN, brief=True)
+        return self._read[1]
 
     def _find(self, pen: Pen, person: Actor, chosen: Chosen, version: int | None = None) -> Task:
         """Return a task that a person can do now.

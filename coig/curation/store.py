@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, delete, func, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, delete, func, insert, null, select
 
 import coig
 from coig.config import CurateConfig
@@ -152,12 +152,25 @@ class Store:
         with self.database.writing() as connection:
             yield Pen(connection, self.run)
 
-    def read_texts(self, states: Collection[State] | None = None) -> list[Text]:
-        """Return the texts that are in one of these states now (None: all texts), in the order in which they came."""
+    def read_texts(self, states: Collection[State] | None = None, *, brief: bool = False) -> list[Text]:
+        """Return the texts that are in one of these states now (None: all texts), in the order in which they came.
+
+        With `brief`, without the contents of articles, triplets and what was said: {} instead.
+        """
         last = select(func.max(EVENTS.c.id)).where(EVENTS.c.state.is_not(None)).group_by(EVENTS.c.text)
         of_states = select(EVENTS.c.text).where(EVENTS.c.id.in_(last), EVENTS.c.state.in_(states or ()))
         with self.database.reading() as connection:
-            return _read_texts(connection, None if states is None else TEXTS.c.id.in_(of_states))
+            return _read_texts(connection, None if states is None else TEXTS.c.id.in_(of_states), brief=brief)
+
+    def find_texts(self, keys: Collection[str]) -> dict[str, Text]:
+        """Return {key: text} for those of the keys that there are."""
+        with self.database.reading() as connection:
+            return {text.key: text for text in _read_texts(connection, TEXTS.c.key.in_(keys))}
+
+    def find_newest(self) -> int:
+        """Return the number of the newest event, 0 if there is none."""
+        with self.database.reading() as connection:
+            return connection.execute(select(func.max(EVENTS.c.id))).scalar() or 0
 
     def read_text(self, key: str) -> Text | None:
         """Return the text of a key, None if there is none."""
@@ -314,23 +327,26 @@ def _read_actors(connection: Connection) -> dict[int, Actor]:
     return {row.id: Actor(row.id, row.code, row.name, row.kind) for row in connection.execute(select(ACTORS))}
 
 
-def _read_texts(connection: Connection, which: ColumnElement[bool] | None = None) -> list[Text]:
-    """Return the texts for which a condition holds (None: all), with their histories, in the order they came."""
+def _read_texts(connection: Connection, which: ColumnElement[bool] | None = None, *, brief: bool = False) -> list[Text]:
+    """Return the texts for which a condition holds (None: all), with their histories, in the order they came.
+
+    With `brief`, contents are not read: {} instead.
+    """
     rows = connection.execute(_only(select(TEXTS).order_by(TEXTS.c.id), TEXTS.c.id, which)).all()
     actors = _read_actors(connection)
     versions: dict[tuple[int, str], list[Version]] = defaultdict(list)
     numbers: dict[int, int] = {}
-    chosen = _with_content(select(VERSIONS, CONTENTS.c.content), VERSIONS.c.sha256).order_by(VERSIONS.c.id)
+    chosen = _with_content(select(VERSIONS), VERSIONS.c.sha256, brief).order_by(VERSIONS.c.id)
     for row in connection.execute(_only(chosen, VERSIONS.c.text, which)):
         version = Version(row.id, row.number, row.content or {}, actors[row.by], row.why, row.at)
         versions[row.text, row.kind].append(version)
         numbers[row.id] = row.number
     events: dict[int, list[Event]] = defaultdict(list)
-    happened = _with_content(select(EVENTS, CONTENTS.c.content), EVENTS.c.said).order_by(EVENTS.c.id)
+    happened = _with_content(select(EVENTS), EVENTS.c.said, brief).order_by(EVENTS.c.id)
     for row in connection.execute(_only(happened, EVENTS.c.text, which)):
         value, number = row.value | (row.content or {}), numbers.get(row.version)
         events[row.text].append(Event(row.id, row.kind, row.state, value, actors[row.by], number, row.at))
-    about = _with_content(select(TEXTS.c.id, CONTENTS.c.content), TEXTS.c.about)
+    about = _with_content(select(TEXTS.c.id), TEXTS.c.about, brief)
     abouts = {row.id: row.content or {} for row in connection.execute(_only(about, TEXTS.c.id, which))}
     return [
         Text(
@@ -352,6 +368,8 @@ def _only(rows: Select[Any], text: Column[int], which: ColumnElement[bool] | Non
     return rows if which is None else rows.where(text.in_(select(TEXTS.c.id).where(which)))
 
 
-def _with_content(rows: Select[Any], sha256: Column[str]) -> Select[Any]:
-    """Return a query with the contents joined to its rows, null where there are none or they were taken down."""
-    return rows.outerjoin(CONTENTS, sha256 == CONTENTS.c.sha256)
+def _with_content(rows: Select[Any], sha256: Column[str], brief: bool) -> Select[Any]:
+    """Return a query with a column `content`: null where there is none or it was taken down; if `brief`, everywhere."""
+    if brief:
+        return rows.add_columns(null().label("content"))
+    return rows.add_columns(CONTENTS.c.content).outerjoin(CONTENTS, sha256 == CONTENTS.c.sha256)

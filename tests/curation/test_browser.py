@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -209,19 +210,20 @@ def test_one_article_from_writing_to_training(
     assert [group["examples"] for group in manifest["data"]["train"]] == [1]
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
-def test_nothing_is_wider_than_the_screen(browser: Browser, served: Served, lang: str) -> None:
-    look_everywhere(open_link(browser, f"{served.links['wen']}?lang={lang}"), "write")
+def test_nothing_is_wider_than_the_screen(browser: Browser, served: Served) -> None:
+    look_everywhere(browser, served.links["wen"], "write")
     write("wen")
-    look_everywhere(open_link(browser, f"{served.links['sun']}?lang={lang}"), "score")
+    look_everywhere(browser, served.links["sun"], "score")
     score("sun")
-    look_everywhere(open_link(browser, f"{served.links['ann']}?lang={lang}"), "review")
+    look_everywhere(browser, served.links["ann"], "review")
 
 
-def look_everywhere(page: Page, kind: str) -> None:
-    """Check the list and both sides of a task on screens of each width."""
-    for width in WIDTHS:
+def look_everywhere(browser: Browser, link: str, kind: str) -> None:
+    """Check the list and both sides of a task, in both languages, on screens of each width."""
+    page = open_link(browser, link)
+    for lang, width in product(("zh", "en"), WIDTHS):
         page.set_viewport_size({"width": width, "height": 640})
+        page.goto(f"{link}?lang={lang}")
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
         begin(page, kind)
         for side in ("article", "form"):
@@ -232,5 +234,4 @@ def look_everywhere(page: Page, kind: str) -> None:
             assert shown
             assert shown["height"] >= 320  # half of the screen is for reading and writing
             expect(page.locator("#send")).to_be_in_viewport(ratio=1)
-        page.click("#list")
     page.context.close()

@@ -27,7 +27,7 @@ from tests.curation.curations import (
 )
 from tests.llm.stub_server import chat, server
 
-NAMES = re.compile(r"\b(wen|sun|ann|bob|person)\b")
+NAMES = re.compile(r"\b(wen|sun|ann|bob|person-[0-9a-f]{6})\b")
 
 
 @pytest.fixture

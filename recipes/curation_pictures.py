@@ -18,7 +18,7 @@ from PIL import Image
 
 from coig.config import CurateConfig
 from coig.config.command_line import config_of
-from coig.curation.desk import perform, read_act
+from coig.curation.desk import perform_act, read_act
 from coig.curation.records import SCORES
 from coig.curation.run import curate
 from coig.curation.serving import make_server, read_links, sign_links
@@ -75,7 +75,7 @@ def _configure(stage: str) -> CurateConfig:
 def _act(store: Store, key: str, by: str, kind: str, **fields: Any) -> None:
     """Let somebody do something with a text."""
     with store.writing() as pen:
-        perform(pen, read_act({"text": key, "by": by, "kind": kind, **fields}), _configure("write").accept)
+        perform_act(pen, read_act({"text": key, "by": by, "kind": kind, **fields}), _configure("write").accept)
 
 
 def _draw_all(store: Store, key: str) -> None:

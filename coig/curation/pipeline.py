@@ -25,12 +25,13 @@ from coig.config import Constructor
 from coig.config.loading import construct
 from coig.curation.minhash import BANDS, ROWS
 from coig.errors import ConfigError
+from coig.files.atomic import atomic_folder
 from coig.text.cleaning import digest_of
 from coig.text.shingles import shingles_of
 
 log = logging.getLogger(__name__)
 SETTINGS = MinhashConfig(num_buckets=BANDS, hashes_per_bucket=ROWS, hash_config=HashConfig(hash_fc="sha1"))
-LINK = struct.Struct("<4I")  # datatrove's pair: file and place of one text, file and place of another
+LINK = struct.Struct("<4I")  # datatrove's pair: file and line of one text, file and line of another
 
 
 class Texts(PipelineStep):  # type: ignore[misc]
@@ -67,8 +68,9 @@ def find_candidates(texts: Sequence[str], folder: Path, executor: Constructor) -
     Raises ConfigError if tasks are still to be done, as when an executor hands them to a queue and returns.
     """
     tasks = int(executor.arguments().get("tasks", 1))
-    work = folder / digest_of(str(tasks), *texts).hex()[:16]
-    _write_texts(texts, work / "texts", tasks)
+    work = folder.absolute() / digest_of(str(tasks), *texts).hex()[:16]
+    if not (work / "texts").exists():
+        _write_texts(texts, work / "texts", tasks)
     signing = _make_executor(executor, work, "signatures", tasks, [Texts(work / "texts"), _signatures(work)])
     comparing = _make_executor(executor, work, "bands", BANDS, [_bands(work)], depends=signing)
     comparing.run()
@@ -77,21 +79,21 @@ def find_candidates(texts: Sequence[str], folder: Path, executor: Constructor) -
             f"dedupe.executor: {waiting} of {BANDS} tasks have not finished; run the same command again when its "
             f"jobs have ended; {work} has their logs"
         )
-    found = {
-        tuple(sorted((first * tasks + one, second * tasks + other)))
-        for file in sorted((work / "pairs").glob("*.dups"))
-        for (one, first), (other, second) in _expand(file)
-    }
+    found = set[tuple[int, int]]()
+    for links in (work / "pairs").glob("*.dups"):
+        for pair in _expand(links):
+            one, other = sorted(line * tasks + file for file, line in pair)
+            found.add((one, other))
     shutil.rmtree(work)
-    return sorted((one, other) for one, other in found)
+    return sorted(found)
 
 
 def _write_texts(texts: Sequence[str], folder: Path, tasks: int) -> None:
     """Write one file of texts for each task: the text at place p is line p // tasks of the file p % tasks."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for task in range(tasks):
-        lines = (json.dumps(text) + "\n" for text in texts[task::tasks])  # as ASCII: a damaged text is written too
-        (folder / f"{task:05d}.jsonl").write_text("".join(lines), encoding="utf-8")
+    with atomic_folder(folder) as unfinished:
+        for task in range(tasks):
+            lines = (json.dumps(text) + "\n" for text in texts[task::tasks])
+            (unfinished / f"{task:05d}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def _signatures(work: Path) -> Signatures:
@@ -113,7 +115,7 @@ def _make_executor(
 
 
 def _expand(file: Path) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield all pairs of texts, as (file, place), of a band; datatrove links texts of equal signatures in chains."""
+    """Yield all pairs of texts, as (file, line), of a band; datatrove links texts of equal signatures in chains."""
     chain: list[tuple[int, int]] = []
     for one_file, one, other_file, other in LINK.iter_unpack(file.read_bytes()):
         if not chain or chain[-1] != (one_file, one):

@@ -9,14 +9,10 @@ from statistics import fmean
 from typing import Any
 
 from coig.config.curation import Accept
-from coig.curation.records import SCORES, Decision, Part, State
+from coig.curation.records import SCORES, Decision, State
 from coig.curation.store import Text
 
-RANGES: dict[Part, tuple[int, int]] = {  # characters seen in the paper's triplets (arXiv 2510.14763)
-    "prompt": (30, 2_642),
-    "reasoning": (252, 4_094),
-    "article": (12, 31_071),
-}
+PAPER_RANGES = {"prompt": (30, 2642), "reasoning": (252, 4094), "article": (12, 31071)}  # characters
 OUTCOMES: dict[Decision, State] = {"accept": "accepted", "refine": "refine", "remove": "removed"}
 
 

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from coig.config import CurateConfig
-from coig.curation.desk import perform, read_act
+from coig.curation.desk import perform_act, read_act
 from coig.curation.drafts import forget_draft, keep_draft, read_drafts, version_of
 from coig.curation.messages import Chosen, Kept, Sent
 from coig.curation.records import CATEGORIES
-from coig.curation.rules import RANGES
+from coig.curation.rules import PAPER_RANGES
 from coig.curation.showing import list_task, show_task
 from coig.curation.store import Actor, Pen, Store, Text
 from coig.curation.tasks import OPEN, Task, find_tasks
@@ -61,7 +61,7 @@ class CuratorPages:
             "tasks": self._tasks(self._person(request)),
             "first": self.config.stage,
             "categories": CATEGORIES,
-            "ranges": RANGES,
+            "ranges": PAPER_RANGES,
             "model": self.config.draft.model if self.drafter else None,
         }
         return self.pages.render(request, "desk", state=state)
@@ -145,7 +145,7 @@ class CuratorPages:
             with self.store.writing() as pen:
                 if not pen.has_event(sent.key):
                     task = self._find(pen, person, sent, sent.version)
-                    perform(pen, read_act(_row(sent, person, task)), self.config.accept)
+                    perform_act(pen, read_act(_row(sent, person, task)), self.config.accept)
                     forget_draft(pen.connection, task.text, person, sent.kind)
                 text = pen.read_text(sent.text)
                 assert text is not None

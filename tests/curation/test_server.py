@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from coig.config import CurateConfig
+from coig.config.command_line import config_of
 from coig.curation.serving import make_server, read_links, sign_links
 from coig.curation.store import Store
+from coig.errors import ConfigError
 from tests.curation.clients import NINES, PROMPT, WRITTEN, Person, make_people
 from tests.curation.curations import (
     STORY,
@@ -229,3 +232,9 @@ def test_without_a_model_no_draft_is_offered_and_a_dead_one_says_so(store: Store
     dead = make_people(store, "draft.base_url=http://127.0.0.1:9/v1", "draft.model=toy")["wen"]
     reply = dead.post("/model", body)
     assert (reply.status_code, "no server that speaks OpenAI's protocol" in reply.json()["error"]) == (422, True)
+
+
+def test_people_and_a_script_do_not_work_together() -> None:
+    with pytest.raises(ConfigError, match="leave people or scripted out"):
+        config_of("curate", CurateConfig, ["scripted=true", "people=[wen]"])
+    assert not config_of("curate", CurateConfig, ["people=[wen]"]).is_scripted

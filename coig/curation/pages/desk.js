@@ -142,10 +142,10 @@ async function askModel() {
 function send() {
   const { task, form, reading } = current;
   if (form.countMissing()) return;
-  drafts.keep(nameOf(task), {}, () => form.chosen()); // stays on this device until the server has acknowledged the act
+  const { text, kind, version } = task, { seconds } = reading.measured();
   drafts.stop();
-  const { text, kind, version } = task;
-  const act = { ...form.act(), seconds: reading.measured().seconds };
+  drafts.hold(nameOf(task), { ...form.chosen(), seconds }); // until the server has acknowledged the act
+  const act = { ...form.act(), seconds };
   reading.stop();
   current = null;
   outbox.add("/send", { text, kind, version, key: makeKey(), act });

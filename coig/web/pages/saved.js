@@ -48,9 +48,14 @@ export class Drafts {
     return (local?.at ?? 0) > (stored?.at ?? 0) ? local : stored;
   }
 
+  /** Keep a draft on this device; return whether that is possible. */
+  hold(name, draft) {
+    return kept.set(`draft:${name}`, { ...draft, at: Date.now() });
+  }
+
   /** Keep what `make()` returns; `about` tells the server of what it is the draft. */
   keep(name, about, make) {
-    const isKept = kept.set(`draft:${name}`, { ...make(), at: Date.now() });
+    const isKept = this.hold(name, make());
     if (isKept) tellSaved();
     this.stop();
     this.waiting = { about, make, isOnlyCopy: !isKept };

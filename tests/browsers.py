@@ -51,7 +51,9 @@ class Process:
             if last in line:
                 break
             name, _, link = line.strip().partition(": ")
-            self.links[name] = link
+            if link.startswith("http"):
+                self.links[name] = link
+        assert self.links, f"{script} printed no link"
         self.port = int(re.search(r":(\d+)/", next(reversed(self.links.values())))[1])  # type: ignore[index]
 
     def kill(self) -> None:

@@ -34,7 +34,7 @@ SETTINGS = MinhashConfig(num_buckets=BANDS, hashes_per_bucket=ROWS, hash_config=
 LINK = struct.Struct("<4I")  # datatrove's pair: file and line of one text, file and line of another
 
 
-class Texts(PipelineStep):  # type: ignore[misc]
+class Texts(PipelineStep):
     """Yields the texts of one task's file."""
 
     name = "texts"
@@ -50,7 +50,7 @@ class Texts(PipelineStep):  # type: ignore[misc]
                 yield Document(text=json.loads(line), id=str(number))
 
 
-class Signatures(MinhashDedupSignature):  # type: ignore[misc]
+class Signatures(MinhashDedupSignature):
     """Signs texts by our shingles instead of datatrove's, which are of words."""
 
     def get_shingles(self, text: str) -> Any:

@@ -14,8 +14,12 @@ from tests.curation.curations import configure
 
 PEOPLE = "people=[wen,cai,sun,ann,bob]"
 PROMPT = "写一篇关于修伞人的短文，不超过一百字。"
-WRITTEN = {"prompt": PROMPT} | dict.fromkeys(("planning", "style", "culture", "narrative", "revision"), "想一想再写。")
-NINES = {f"{part}_{what}": 9 for part in ("article", "prompt", "reasoning") for what in ("quality", "creativity")}
+WRITTEN: dict[str, Any] = {"prompt": PROMPT} | dict.fromkeys(
+    ("planning", "style", "culture", "narrative", "revision"), "想一想再写。"
+)
+NINES: dict[str, Any] = {
+    f"{part}_{what}": 9 for part in ("article", "prompt", "reasoning") for what in ("quality", "creativity")
+}
 
 
 class Person:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datatrove.executor import LocalPipelineExecutor
 
 
-class Queued(LocalPipelineExecutor):  # type: ignore[misc]
+class Queued(LocalPipelineExecutor):
     """Does no task itself."""
 
     def run(self) -> None:

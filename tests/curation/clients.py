@@ -8,18 +8,15 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from coig.curation.records import CATEGORIES, SCORES
 from coig.curation.serving import make_server, read_links, sign_links
 from coig.curation.store import Store
 from tests.curation.curations import configure
 
 PEOPLE = "people=[wen,cai,sun,ann,bob]"
 PROMPT = "写一篇关于修伞人的短文，不超过一百字。"
-WRITTEN: dict[str, Any] = {"prompt": PROMPT} | dict.fromkeys(
-    ("planning", "style", "culture", "narrative", "revision"), "想一想再写。"
-)
-NINES: dict[str, Any] = {
-    f"{part}_{what}": 9 for part in ("article", "prompt", "reasoning") for what in ("quality", "creativity")
-}
+WRITTEN: dict[str, Any] = {"prompt": PROMPT} | dict.fromkeys(CATEGORIES, "想一想再写。")
+NINES: dict[str, Any] = dict.fromkeys(SCORES, 9)
 
 
 class Person:

@@ -26,13 +26,13 @@ from coig.web.links import BadLinkError, Links
 from coig.web.pages import Pages
 
 FOLDER = Path(__file__).parent / "pages"
-LINK = "curator"  # the kind of the links
+LINK = "desk"  # the kind of the links
 HOUR = 3600.0  # seconds
 LISTED = 30  # tasks of a kind in a person's list
 Drafter = Callable[[Text], dict[str, str]]  # raises ValueError, saying why there is no draft
 
 
-class CuratorPages:
+class DeskPages:
     """Answers to the requests of the people who write, score and review."""
 
     def __init__(

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 
 from coig.config import CurateConfig
 from coig.curation.drafter import make_drafter
-from coig.curation.server import FOLDER, LINK, CuratorPages
+from coig.curation.server import FOLDER, LINK, DeskPages
 from coig.curation.store import Store
 from coig.web.app import make_app
 from coig.web.links import Links, read_key
@@ -44,4 +44,4 @@ def sign_links(store: Store, config: CurateConfig, links: Links) -> dict[str, st
 def make_server(store: Store, links: Links, config: CurateConfig) -> ASGIApp:
     """Return the app for a curation's people."""
     pages = Pages(FOLDER)
-    return make_app(CuratorPages(store, links, pages, config, make_drafter(config)).routes(), pages)
+    return make_app(DeskPages(store, links, pages, config, make_drafter(config)).routes(), pages)

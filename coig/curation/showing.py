@@ -17,6 +17,7 @@ from coig.curation.rules import decisions_of, judge_scores, scores_of
 from coig.curation.store import Actor, Text, Version
 from coig.curation.tasks import Task
 from coig.text.changes import find_changes
+from coig.text.personal_data import find_personal_data
 from coig.web.languages import TAGS
 
 Shown = dict[str, Any]
@@ -44,8 +45,8 @@ def show_task(task: Task, person: Actor, rules: Accept) -> Shown:
 
     Beside what `list_task` returns it has: the number of the triplet's version (0: none), the person's draft, the
     article as it was collected, and except for a recheck the last version's pieces. Writers also get the model's draft,
-    their versions and what was said of them. Reviewers get what was said of earlier versions, and what has changed
-    since the one that they reviewed last.
+    their versions, what was said of them, and what may be personal data in the article. Reviewers get what was said of
+    earlier versions, and what has changed since the one that they reviewed last.
     """
     text, draft, latest = task.text, task.draft, version_of(task.text)
     shown = list_task(task) | {"version": latest, "draft": draft.value if draft else {}, "collected": text.article}
@@ -54,8 +55,11 @@ def show_task(task: Task, person: Actor, rules: Accept) -> Shown:
     shown["pieces"] = _pieces(text.triplet) if text.triplets else {}
     if task.kind == "write":
         earlier = [{"number": one.number, "why": one.why, "pieces": _pieces(one)} for one in reversed(text.triplets)]
+        article = shown["pieces"].get("article", text.article)
+        personal = [article[found.start : found.end] for found in find_personal_data(article)]
         model = draft.model if draft else None
-        return shown | {"model": model, "rounds": _rounds(text, latest, rules), "versions": earlier}
+        rounds = _rounds(text, latest, rules)
+        return shown | {"model": model, "rounds": rounds, "versions": earlier, "personal": personal}
     if task.kind == "review":
         return shown | {"rounds": _rounds(text, latest - 1, rules), "changes": _changes(text, person)}
     return shown

@@ -144,6 +144,20 @@ def test_a_writer_s_change_of_the_article_is_shown_to_reviewers(people: dict[str
     assert ["added", "王"] in changes["article"]
 
 
+def test_a_writer_is_told_what_may_be_personal_data(folder: Path) -> None:
+    write_articles(article(STORY + "电话13800138000。"))
+    run_to("dedupe")
+    set_state("screened")
+    found = open_store()
+    wen = make_people(found)["wen"]
+    opened = wen.open("write")
+    assert opened["personal"] == ["13800138000"]
+    wen.send(opened, **WRITTEN, article=STORY)
+    act("score", "sun", None, **NINES | {"prompt_quality": 1})
+    assert wen.open("write")["personal"] == []
+    found.close()
+
+
 def test_only_what_the_page_does_can_be_sent_and_only_as_oneself(people: dict[str, Person]) -> None:
     wen = people["wen"]
     opened = wen.open("write")

@@ -55,7 +55,9 @@ export class WriteForm {
     show(false);
     return el("article", { class: "part", "aria-labelledby": "part-article" },
       el("header", {}, el("h2", { id: "part-article" }, say("article")), this.counters.article, button),
-      this.task.title ? el("h3", { lang: this.task.lang }, this.task.title) : "", text, this.article);
+      this.task.title ? el("h3", { lang: this.task.lang }, this.task.title) : "",
+      this.task.personal.length ? el("p", { class: "alarm", id: "personal" }, say("personal", { found: this.task.personal.join(say("comma")) })) : "",
+      text, this.article);
   }
 
   /** Offer a model's draft as long as nothing is written. */

@@ -39,9 +39,7 @@ TRIPLET = {
     "revision": "I cut a paragraph in which the company explains itself. The doors closing slowly had to be enough.",
 }
 COMMENT = {"part": "prompt", "start": 30, "end": 59, "comment": "Gives the idea away. What would a teacher ask?"}
-REVISED = {
-    "prompt": "Write an everyday story about neighbours and a small habit that they lose, in about a hundred words."
-}
+REVISED = {"prompt": "Write an everyday story about neighbours and a small habit, in about a hundred words."}
 
 
 def main() -> None:
@@ -54,15 +52,8 @@ def main() -> None:
         _act(store, key, "wen", "write", **TRIPLET)
         _act(store, key, "sun", "score", **dict.fromkeys(SCORES, 9))
         for name in ("ann", "bob"):
-            _act(
-                store,
-                key,
-                name,
-                "review",
-                decision="refine",
-                comments=[COMMENT] if name == "ann" else [],
-                why="too near",
-            )
+            comments = [COMMENT] if name == "ann" else []
+            _act(store, key, name, "review", decision="refine", comments=comments, why="Too near the article.")
         _draw_all(store, key)
         store.close()
 

@@ -60,6 +60,7 @@ class DeskPages:
             "csrf": self.links.csrf(request.path_params["token"]),
             "tasks": self._tasks(self._person(request)),
             "first": self.config.stage,
+            "listed": LISTED,
             "categories": CATEGORIES,
             "ranges": PAPER_RANGES,
             "model": self.config.draft.model if self.drafter else None,

@@ -43,8 +43,9 @@ function showList() {
 
 function makeSection(kind, tasks) {
   if (!tasks.length) return "";
+  const count = `${tasks.length}${tasks.length >= state.listed ? "+" : ""}`; // the server lists no more of a kind
   return el("section", { "aria-labelledby": `kind-${kind}` },
-    el("h2", { id: `kind-${kind}` }, `${say(kind)} `, el("small", { class: "soft" }, String(tasks.length))),
+    el("h2", { id: `kind-${kind}` }, `${say(kind)} `, el("small", { class: "soft" }, count)),
     el("ul", { class: "tasks" }, ...tasks.map((task) => el("li", {}, makeLine(task)))));
 }
 

@@ -206,7 +206,7 @@ def test_one_article_from_writing_to_training(
     [printed] = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("python train.py")]
     trained = command("train.py", *shlex.split(printed)[2:], "length=fast", "logger=none", *SMALL_MODEL)
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    manifest = json.loads(Path("multirun/mine/cw/manifest.json").read_text())
+    manifest = json.loads(Path("multirun/mine-curated/cw/manifest.json").read_text())
     assert [group["examples"] for group in manifest["data"]["train"]] == [1]
 
 

@@ -21,20 +21,22 @@ import gc
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig
 
 from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
-from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
+from coig.config.command_line import check_command_line, is_search, run_hydra, run_tool, show_messages
 from coig.config.fields import MULTIRUN
 from coig.config.gpus import note_visible_gpus, own_gpus
 from coig.config.loading import load_config
-from coig.config.process import guarded, job
+from coig.config.process import guarded, is_swept, job
 from coig.config.wait_policy import follow_load
 from coig.errors import suggestion
 from coig.study.arm import discard_empty_arms
+from coig.study.sweep import note_sweep, part_of_sweep
 
 
 @job
@@ -43,7 +45,7 @@ def train(cfg: DictConfig) -> float | None:
     from coig.training.run import train
 
     config = load_config(cfg, TrainConfig)
-    with own_gpus(config.gpus):
+    with part_of_sweep(config) if is_swept() else nullcontext(), own_gpus(config.gpus):
         return train(config)
 
 
@@ -144,6 +146,8 @@ def run_stage(name: str) -> None:
             note_visible_gpus()
             follow_load()
         configs = check_command_line(name, stage.schema, stage.check)
+        if isinstance(configs[0] if configs else None, TrainConfig) and len(configs) > 1 and not is_search():
+            note_sweep(MULTIRUN / configs[0].study, [config.arm for config in configs])
         try:
             run_hydra(name, stage.run)
         except BaseException:  # includes Ctrl-C

@@ -13,6 +13,8 @@ RUN_ONLY = (
         "resume",
         "overwrite",
         "plan",
+        "failures",
+        "retries",
         "logger",
         "vary",
         "question",

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from coig.config import EvaluateConfig
-from coig.config.fields import MULTIRUN, files_of
+from coig.config.fields import MULTIRUN, files_of, is_packed
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences.judges import JudgeVerdicts, tabulate_judges
@@ -61,7 +61,7 @@ def gather(config: EvaluateConfig) -> Material:
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     people = _collect_from_people(study, config)
-    judged = _read_judgments(config, study.name, arms, written, people)
+    judged = _read_judgments(config, study, arms, written, people)
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}
@@ -88,7 +88,8 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
 
     If judgments or answers are given, a study without arms is allowed.
     """
-    folder = MULTIRUN / (config.study or "")
+    packed = config.study and is_packed(config.study)
+    folder = find_study(config.study) if packed else MULTIRUN / (config.study or "")
     given = config.judgments or config.answers or find_database(folder, config.database) or _judges_files(folder)
     if given and config.study and not list(folder.glob("*/manifest.json")):
         return folder, [], []
@@ -130,7 +131,7 @@ def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | Non
 
 def _read_judgments(
     config: EvaluateConfig,
-    study: str,
+    study: Path,
     arms: Sequence[Arm],
     written: Sequence[tuple[str | None, Answer]] | None,
     people: Collected | None,
@@ -139,13 +140,13 @@ def _read_judgments(
 
     Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
     """
-    files = files_of(config.judgments) if config.judgments else _judges_files(MULTIRUN / study)
+    files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:
         return None
     known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
-    return collect_judgments(files, study, known, langs, config.rating.scale, collected)
+    return collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
 
 
 def _judges_files(study: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from coig.evaluation.preferences.win_rates import win_rates
 from coig.evaluation.reasoning import trace
 from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
-from coig.study.raters import name_raters
+from coig.study.raters import name_labellers, name_raters
 from coig.study.registration import read_registered
 
 
@@ -30,6 +30,8 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     material = gather(config)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
+    if not config.real_names:
+        labels = name_labellers(labels, material.study)
     arms, roster, answers = material.arms, material.roster, material.answers
     judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}

@@ -13,6 +13,7 @@ import polars as pl
 
 from coig.files.atomic import write_atomic
 from coig.records.judgment import Judgment
+from coig.records.label import Label
 
 PSEUDONYM = re.compile(r"rater [0-9a-f]{6}")
 KEY = ".raters"  # in the study's folder; only its subfolder `evaluation/` is published
@@ -40,3 +41,11 @@ def name_raters(table: pl.DataFrame, judgments: Iterable[Judgment], study: Path)
     people = {one.rater for one in judgments if one.source == "human"}
     pseudonyms = {rater: make_pseudonym(rater, study) for rater in people}
     return table.with_columns(pl.col("rater").replace(pseudonyms)).sort("lang", "rater", descending=[True, False])
+
+
+def name_labellers(labels: Iterable[Label], study: Path) -> list[Label]:
+    """Return labels in which people's names are replaced by pseudonyms; models keep their names."""
+    return [
+        label if label.judge else label.model_copy(update={"labeller": make_pseudonym(label.labeller, study)})
+        for label in labels
+    ]

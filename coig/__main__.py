@@ -146,13 +146,14 @@ def run_stage(name: str) -> None:
             note_visible_gpus()
             follow_load()
         configs = check_command_line(name, stage.schema, stage.check)
-        if isinstance(configs[0] if configs else None, TrainConfig) and len(configs) > 1 and not is_search():
-            note_sweep(MULTIRUN / configs[0].study, [config.arm for config in configs])
+        arms = [config for config in configs if isinstance(config, TrainConfig)]
+        if len(arms) > 1 and not is_search():
+            note_sweep(MULTIRUN / arms[0].study, [config.arm for config in arms])
         try:
             run_hydra(name, stage.run)
         except BaseException:  # includes Ctrl-C
-            if configs and isinstance(configs[0], TrainConfig):
-                discard_empty_arms(MULTIRUN / configs[0].study)
+            if arms:
+                discard_empty_arms(MULTIRUN / arms[0].study)
             raise
 
 

@@ -64,7 +64,8 @@ def _look_at_arm(arm: Arm) -> Progress:
         return Progress(arm.name, "starting" if is_held else "waiting")
     manifest = arm.manifest()
     state = _state_of(manifest, is_held=is_held)
-    logged, steps = read_logged(arm.metrics), manifest.training and manifest.training.steps
+    logged = read_logged(arm.metrics)
+    steps = manifest.training.steps if manifest.training else None
     left = None
     if state == "running" and steps and logged.seconds is not None:
         left = max(0, steps - logged.steps) * logged.seconds

@@ -23,13 +23,7 @@ from coig.study.progress import Progress, State, estimate_left, look_at
 from coig.study.sweep import FILE
 
 EVERY = 1  # seconds
-COLOURS: dict[State, str] = {
-    "done": "green",
-    "running": "yellow",
-    "starting": "yellow",
-    "failed": "red",
-    "stopped": "red",
-}
+COLOURS: dict[State, str] = {"done": "green", "failed": "red", "stopped": "red"}  # the others are yellow
 
 
 def watch(names: Sequence[str]) -> None:
@@ -85,10 +79,8 @@ def describe(study: Path, arms: Sequence[Progress]) -> str:
     left = estimate_left(arms)
     if left:
         parts.append(f"about {_duration(left)} left")
-    failed = next((arm for arm in arms if arm.error), None)
-    return ", ".join(parts) + (
-        f"; {failed.arm} failed: {failed.error.splitlines()[0]}" if failed and failed.error else ""
-    )
+    failures = [f"; {arm.arm} failed: {arm.error.splitlines()[0]}" for arm in arms if arm.error]
+    return ", ".join(parts) + "".join(failures[:1])
 
 
 def _tabulate(arms: Sequence[Progress]) -> Table:
@@ -100,7 +92,7 @@ def _tabulate(arms: Sequence[Progress]) -> Table:
         losses = ["–" if loss is None else f"{loss:.3f}" for loss in (arm.logged.loss, arm.logged.validation)]
         step = "–" if arm.steps is None else f"{arm.logged.steps:,} of {arm.steps:,}"
         left = "–" if arm.left is None else _duration(arm.left)
-        table.add_row(arm.arm, Text(arm.state, COLOURS.get(arm.state, "")), step, *losses, left)
+        table.add_row(arm.arm, Text(arm.state, COLOURS.get(arm.state, "yellow")), step, *losses, left)
     return table
 
 

@@ -40,20 +40,23 @@ def launch(config: TrainConfig, arm: Arm) -> None:
 
     The last attempt's error is raised; see `_launch_once`.
     """
-    for left in range(config.retries, -1, -1):
+    once = config.model_copy(update={"retries": 0})
+    for _ in range(config.retries):
         try:
-            return _launch_once(config.model_copy(update={"retries": 0}), arm)
+            _launch_once(once, arm)
+            return
         except RankFailedError as error:
-            if not (left and error.is_passing):
+            if not error.is_passing:
                 raise
             log.warning("%s; trying again (retries=%d)", error, config.retries)
+    _launch_once(once, arm)
 
 
 def _launch_once(config: TrainConfig, arm: Arm) -> None:
     """Train an arm in `trainer.devices` new processes of this node, and wait for them.
 
-    They share the CPU threads of this one. Raises RankFailedError if one of them fails, so that a sweep continues with its
-    next arm; SystemExit if a signal stopped them, so that the sweep stops too. Both are also written to the manifest.
+    They share the CPU threads of this one. Raises RankFailedError if one of them fails, so that a sweep continues with
+    its next arm; SystemExit if a signal stopped them, so that the sweep stops too. Both are written to the manifest.
     Raises ConfigError at once if the config asks for several nodes.
     """
     if config.trainer.num_nodes > 1:

@@ -34,8 +34,9 @@ def train(config: TrainConfig) -> float | None:
 
     With `config.plan`, only print how it would use the memory of the usual GPUs, and return None.
 
-    With several devices, or `retries`, start one process (rank) for each; every rank calls this function again. Afterwards all memory
-    is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is written.
+    With several devices, or `retries`, start a process (rank) for each; every rank calls this function again. Afterwards
+    all memory is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is
+    written.
     """
     if REQUEUED in os.environ:  # `overwrite` was obeyed by the job's first run, and would delete what that has trained
         config = config.model_copy(update={"overwrite": False})

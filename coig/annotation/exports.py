@@ -19,7 +19,7 @@ from coig.files.timestamps import now
 from coig.records.authors import arm_of_file
 from coig.records.judgment import Judgment, read_judgments
 from coig.records.judgment_database import EVENTS, TASKS, log_act, read_database
-from coig.study.items import Question
+from coig.study.items import AnsweredQuery
 from coig.study.raters import make_pseudonym
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> 
         log_act(connection, "exported", f"{len(named)} judgments as {form}", unblinds=True)
 
 
-def _to_authors(judgments: Sequence[Judgment], questions: Mapping[str, Question]) -> dict[str, str]:
+def _to_authors(judgments: Sequence[Judgment], questions: Mapping[str, AnsweredQuery]) -> dict[str, str]:
     """Return {file name: JSON}, one file of rankings for each rater, as the authors' page exports them.
 
     Skips checks and abstentions. Raises ConfigError for any other judgment that is no ranking of all answers, and for

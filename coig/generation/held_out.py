@@ -12,7 +12,7 @@ from coig.study.arm import Arm
 from coig.text.cleaning import prompt_key
 
 
-def held_out_queries(arm: Arm) -> list[Query]:
+def find_held_out_queries(arm: Arm) -> list[Query]:
     """Return the prompts of an arm's held-out triplets as queries, sorted by id, each prompt once.
 
     Raises ConfigError if the arm has no held-out triplet, or its data files changed or vanished since training.

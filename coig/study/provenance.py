@@ -27,7 +27,7 @@ ASSIGNED = re.compile(r"""(?P<name>[\w-]+)["']?\s*[:=]\s*["']?(?P<value>(?=[\w+/
 KNOWN_KEYS = re.compile(r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ)[\w.-]{16,}")
 
 
-def provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
+def collect_provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
     """Return {git, versions, packages, machine} for the manifest; the facts in `devices` are added to the machine's.
 
     `git` is None if `checkout` is no git checkout of coig.

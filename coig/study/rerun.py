@@ -20,7 +20,7 @@ from coig.study.compare import compare
 from coig.study.comparison import describe_code
 from coig.study.find import find_arm, is_arm
 from coig.study.manifest import Manifest
-from coig.study.provenance import PACKAGES, provenance
+from coig.study.provenance import PACKAGES, collect_provenance
 
 RUN = "--run"
 REPLACED = ("study=", "arm=", "resume=", "overwrite=", "launcher=", "sweeper=")  # overrides that a rerun sets anew
@@ -78,7 +78,7 @@ def _describe_needs(arm: Arm, manifest: Manifest, command: list[str] | None) -> 
 
 def _find_changes(arm: Arm, manifest: Manifest) -> Iterator[str]:
     """Yield what is different today from when the arm was trained: code, packages, settings, files of data."""
-    today = Manifest.model_validate(manifest.model_dump() | provenance({}))
+    today = Manifest.model_validate(manifest.model_dump() | collect_provenance({}))
     code, now = describe_code(manifest.git), describe_code(today.git)
     for key in code.keys() | now.keys():
         if code.get(key) != now.get(key):

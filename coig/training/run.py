@@ -34,7 +34,7 @@ def train(config: TrainConfig) -> float | None:
 
     With `config.plan`, only print how it would use the memory of the usual GPUs, and return None.
 
-    With several devices, or `retries`, start a process (rank) for each; every rank calls this function again. Afterwards
+    With several devices, or `retries`, start a process (rank) for each; each rank calls this function again. Afterwards
     all memory is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is
     written.
     """
@@ -135,7 +135,7 @@ def _store_question(arm: Arm, config: TrainConfig) -> None:
 
 
 def _import_fit() -> Callable[..., None]:
-    """Import torch and the training run, and return `fit`.
+    """Import torch and the training run, and return `fit_arm`.
 
     The libraries stay loaded, so collecting garbage during their import (1 s) and after each arm (0.25 s) is wasted:
     switch it off, then freeze what was loaded.
@@ -144,12 +144,12 @@ def _import_fit() -> Callable[..., None]:
     if imported_now:
         gc.disable()
     try:
-        from coig.training.fit import fit
+        from coig.training.fit import fit_arm
     finally:
         gc.enable()
     if imported_now:
         gc.freeze()
-    return fit
+    return fit_arm
 
 
 def _check_objective(config: TrainConfig, mixture: Mixture) -> None:

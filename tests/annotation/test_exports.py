@@ -14,16 +14,16 @@ from coig.errors import ConfigError, DataError
 from coig.records.authors import rater_of_file
 from coig.records.judgment import Judgment, read_judgments
 from coig.records.judgment_database import read_database
-from coig.study.items import Question
+from coig.study.items import AnsweredQuery
 from tests.annotation.studies import ARMS, make_store, rank
 
 BOTH = ("zh", "en")
 
 
-def make_authors_questions() -> list[Question]:
+def make_authors_questions() -> list[AnsweredQuery]:
     """Return a question of each language, with ids as those of the authors' files."""
     answers = {arm: f"Text of {place}" for place, arm in enumerate(ARMS)}
-    return [Question(f"{lang}-7", lang, None, "Task", dict(answers)) for lang in BOTH]
+    return [AnsweredQuery(f"{lang}-7", lang, None, "Task", dict(answers)) for lang in BOTH]
 
 
 def make_judged(folder: Path, *overrides: str) -> Store:

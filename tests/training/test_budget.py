@@ -16,7 +16,7 @@ from coig.data.encoded import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import build_mixture
 from coig.errors import ConfigError
-from coig.training.budget import budgeted, supervised_tokens
+from coig.training.budget import apply_budget, supervised_tokens
 from tests.conftest import ROOT, Command
 from tests.small_model import SMALL_MODEL
 
@@ -40,7 +40,7 @@ def examples(of: TrainConfig, encoder: Encoder) -> EncodedSet:
 def trained(of: TrainConfig, encoder: Encoder) -> tuple[int, int, int]:
     """Epochs begun, steps, supervised tokens."""
     train = examples(of, encoder)
-    planned = budgeted(of, train, None if of.budget.name == "epochs" else examples(of.like, encoder))
+    planned = apply_budget(of, train, None if of.budget.name == "epochs" else examples(of.like, encoder))
     steps = planned.trainer.total_steps(len(train))
     return planned.trainer.max_epochs, steps, supervised_tokens(of, train, steps)
 

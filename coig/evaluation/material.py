@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +27,7 @@ from coig.records.judgment_database import Collected, collect_from, find_databas
 from coig.study.answers import choose_answers
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
+from coig.study.raters import hide_raters
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | Non
     if people is None or not any(one.is_evidence for one in people.judgments):
         log.info("%s: nobody has judged yet", place if isinstance(place, Path) else "database")
         return None
-    return people
+    return people if config.real_names else replace(people, judgments=hide_raters(people.judgments, study))
 
 
 def _read_judgments(
@@ -138,7 +139,7 @@ def _read_judgments(
 ) -> list[Judgment] | None:
     """Read the judgments that count: those of the configured files, else those of people and judges; None without any.
 
-    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    People get pseudonyms here, before anything is computed, so that a packed study gives the same results. Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
     """
     files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:
@@ -146,7 +147,8 @@ def _read_judgments(
     known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
-    return collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
+    found = collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
+    return found if config.real_names else hide_raters(found, study)
 
 
 def _judges_files(study: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from coig.evaluation.preferences.win_rates import compute_win_rates
 from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
-from coig.study.raters import name_labellers, name_raters
+from coig.study.raters import hide_labellers
 from coig.study.registration import read_registered
 
 
@@ -31,7 +31,7 @@ def evaluate(config: EvaluateConfig) -> None:
     material = gather_material(config)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
     if not config.real_names:
-        labels = name_labellers(labels, material.study)
+        labels = hide_labellers(labels, material.study)
     arms, roster, answers = material.arms, material.roster, material.answers
     judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}
@@ -47,8 +47,6 @@ def evaluate(config: EvaluateConfig) -> None:
     tables |= findings.tables
     judges = _examine_judges(config, material)
     tables |= judges.tables if judges else {}
-    if "raters" in tables and not config.real_names:
-        tables["raters"] = name_raters(tables["raters"], material.judged or (), material.study)
     evaluation = Evaluation(
         study=material.study.name,
         roster=roster.keep(_compared(tables)),

@@ -7,6 +7,7 @@ python -m coig.study compare STUDY [ARM …]    # in what its arms differ: data,
 python -m coig.study compare A B              # two studies, two arms (STUDY/ARM), or one of them and `paper`
 python -m coig.study rerun STUDY/ARM [--run]  # what training it again needs, what differs today; --run does it
 python -m coig.study pack STUDY               # STUDY.zip for others: no weights, names or secrets; show STUDY.zip
+python -m coig.study upload STUDY             # its offline runs to W&B, each as one run
 python -m coig.study rm STUDY [ARM …]         # delete, after a question
 python -m coig.study register STUDY plan.yaml # fix hypotheses and sample size before outcomes exist
 python -m coig.study table 'multirun/*' -o results.parquet   # every arm, language and measure; or results.csv
@@ -41,6 +42,7 @@ from coig.study.pack import pack
 from coig.study.registration import FILE, register
 from coig.study.rerun import rerun
 from coig.study.results import results
+from coig.study.upload import find_offline_runs, upload
 from coig.study.watch import watch
 
 COLOURS = {"done": "green", "running": "yellow", "failed": "red"}
@@ -74,13 +76,15 @@ def _list(_: Sequence[str]) -> None:
     if not studies:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
     table = _table("study", "arm", "status", numbers=("examples", "hours", "answers"), others=("ended",))
-    problems = []
+    problems, notes = [], []
     for study in studies:
         try:
             arms = find_arms(study, None)
         except ConfigError as error:  # of one study, which must not hide the others
             problems.append(str(error))
             continue
+        if offline := [arm.name for arm in arms if find_offline_runs(arm)]:
+            notes.append(f"{study.name}: W&B lacks {', '.join(offline)}; python -m coig.study upload {study.name}")
         problems += [f"{study.name}/{name}: {reason}" for name, reason in _reasons(study, arms)]
         for place, arm in enumerate(arms):
             manifest = arm.manifest()
@@ -98,6 +102,8 @@ def _list(_: Sequence[str]) -> None:
     console.print(table)
     for problem in problems:
         console.print(Text(problem, "red"))
+    for note in notes:
+        console.print(Text(note, "dim"))
 
 
 def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
@@ -219,6 +225,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "compare": compare,
     "rerun": rerun,
     "pack": pack,
+    "upload": upload,
     "rm": _remove,
     "register": _register,
     "table": _tabulate,

@@ -139,7 +139,8 @@ def _read_judgments(
 ) -> list[Judgment] | None:
     """Read the judgments that count: those of the configured files, else those of people and judges; None without any.
 
-    People get pseudonyms here, before anything is computed, so that a packed study gives the same results. Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    People get pseudonyms here, before anything is computed, so that a packed study gives the same results. Raise
+    DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
     """
     files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:

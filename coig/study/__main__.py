@@ -8,6 +8,7 @@ python -m coig.study compare A B              # two studies, two arms (STUDY/ARM
 python -m coig.study rerun STUDY/ARM [--run]  # what training it again needs, what differs today; --run does it
 python -m coig.study pack STUDY               # STUDY.zip for others: no weights, names or secrets; show STUDY.zip
 python -m coig.study upload STUDY             # its offline runs to W&B, each as one run
+python -m coig.study publish STUDY/ARM OWNER/NAME   # its model to the Hugging Face hub, with a card
 python -m coig.study rm STUDY [ARM …]         # delete, after a question
 python -m coig.study register STUDY plan.yaml # fix hypotheses and sample size before outcomes exist
 python -m coig.study table 'multirun/*' -o results.parquet   # every arm, language and measure; or results.csv
@@ -39,6 +40,7 @@ from coig.study.compare import compare
 from coig.study.find import find_arms, find_study
 from coig.study.manifest import Manifest
 from coig.study.pack import pack
+from coig.study.publish import publish
 from coig.study.registration import FILE, register
 from coig.study.rerun import rerun
 from coig.study.results import results
@@ -226,6 +228,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "rerun": rerun,
     "pack": pack,
     "upload": upload,
+    "publish": publish,
     "rm": _remove,
     "register": _register,
     "table": _tabulate,

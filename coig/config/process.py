@@ -138,9 +138,7 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
         try:
             return run(cfg)
         except Preempted as stop:
-            if (
-                ends and stop.signal != signal.SIGTERM
-            ):  # with which a user ends the job, or SLURM, which queues it itself
+            if ends and stop.signal != signal.SIGTERM:  # SIGTERM ends a job, or SLURM itself queues it again
                 ends.queue_again()
             raise
         except Exception as error:
@@ -187,7 +185,7 @@ def is_swept() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def job_overrides() -> tuple[str, ...] | None:
+def read_overrides() -> tuple[str, ...] | None:
     """Return the overrides of the job that this process works on; None if it is no job of Hydra's."""
     overrides = os.environ.get(OVERRIDES)
     return None if overrides is None else tuple(json.loads(overrides))

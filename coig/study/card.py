@@ -9,8 +9,8 @@ import polars as pl
 import yaml
 
 from coig.config import TrainConfig
-from coig.config.fields import LANGUAGES
-from coig.display.numbers import number
+from coig.config.fields import LANGUAGES, local_path
+from coig.display.numbers import interval, number
 from coig.display.tables import Table, render_markdown
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
@@ -44,7 +44,7 @@ def write_card(arm: Arm) -> str:
 def find_licences(config: TrainConfig) -> dict[str, str | None]:
     """Return the licence of each source of an arm's data by the source's name; None where it is not recorded."""
     sources = [*config.data.creative.sources.values(), *config.data.general.values()]
-    return {source.name: source.licence for source in sources if source.name}
+    return {source.name or local_path(source.path or "").stem: source.licence for source in sources}
 
 
 def _describe_for_hub(config: TrainConfig, manifest: Manifest) -> dict[str, Any]:
@@ -125,13 +125,10 @@ def _describe_measures(arm: Arm, manifest: Manifest) -> str:
     if (measures := _read_measures(arm)) is not None:
         rows = [
             (
-                row["lang"],
-                row["measure"],
-                number(row["value"]),
-                f"[{number(row['low'])}, {number(row['high'])}]",
-                str(row["n"]),
+                *(one["lang"], one["measure"], number(one["value"])),
+                *(interval(one["low"], one["high"], number), number(one["n"])),
             )
-            for row in measures.iter_rows(named=True)
+            for one in measures.iter_rows(named=True)
         ]
         headings = ("language", "measure", "value", "95 %", "n")
         told += "\n\n" + render_markdown(Table(headings, (True, True, False, False, False), tuple(rows)))

@@ -46,12 +46,15 @@ class Checkpoints(Checkpoint):
         self.is_unfinished = False  # whether the checkpoint of the step `last_saved` still has its temporary name
 
     def on_fit_start(self, trainer: Any, module: Any) -> None:
-        """Make the folder of checkpoints, count the minutes from here, and listen for signals."""
-        self.preemption.listen()
+        """Make the folder of checkpoints, and count the minutes from here."""
         self.saved_at = monotonic()
         self.arm.checkpoint_of(0).parent.mkdir(
             exist_ok=True
         )  # only here, so that a folder deleted during the run is not made again
+
+    def on_train_start(self, trainer: Any, module: Any) -> None:
+        """Listen for signals, now that Lightning has set its own handlers."""
+        self.preemption.listen()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
         """Save if so many steps or minutes have passed, except where the end of an epoch saves anyway.

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from coig.config import TrainConfig, Trainer
-from coig.config.process import Preempted, job_overrides
+from coig.config.process import Preempted, read_overrides
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
 from coig.errors import system_problem
@@ -176,7 +176,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
         },
         "memory": prepared.plan,
         **collect_provenance(_devices(config.trainer)),
-        "command": job_overrides(),
+        "command": read_overrides(),
         "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),
         "times": earlier.times if earlier else Times(started=now(), seconds=0.0),
     }

@@ -104,7 +104,9 @@ def publish(folder: Path, address: str) -> subprocess.CompletedProcess[str]:
         "HF_HOME": str(folder / "hf"),
     }
     command = [sys.executable, "-m", "coig.study", "publish", "s/cw+10k", "me/writer"]
-    environment = outside() | online | {"PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_XET": "1"}
+    environment = (
+        outside() | online | {"PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(folder / "hf")}
+    )
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 

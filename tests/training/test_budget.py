@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import initialize_config_dir
 
 from coig.config import TrainConfig
-from coig.config.command_line import CONF, compose_job
-from coig.config.loading import load_config
+from coig.config.command_line import config_of
 from coig.data.encoded import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import build_mixture
@@ -24,8 +22,7 @@ SMALL = ("data.scale=0.001", "trainer.max_epochs=2", "trainer.global_batch_size=
 
 
 def config(*overrides: str) -> TrainConfig:
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return load_config(compose_job("train", [*SMALL, *overrides]))
+    return config_of("train", TrainConfig, [*SMALL, *overrides])
 
 
 @pytest.fixture

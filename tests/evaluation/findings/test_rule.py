@@ -42,7 +42,7 @@ def chance(prompts: int, truth: float, *sought: str) -> float:
     return float(np.diff(reached)[taken].sum())
 
 
-@pytest.mark.parametrize("prompts", [7, 8, 12, 20, 50, 204, 353])
+@pytest.mark.parametrize("prompts", [7, 8, 12, 20, 50, 204, pytest.param(353, marks=pytest.mark.slow)])
 def test_a_true_advantage_of_the_margin_is_seldom_denied(prompts: int) -> None:
     assert chance(prompts, 0.6, EXCLUDED, "worse") <= 0.05
 

@@ -32,7 +32,6 @@ def publish(arguments: Sequence[str]) -> None:
 def _upload(arm: Arm, repository: str) -> str:
     """Upload the model's folder in one commit, and return the repository's address. Raises ConfigError if it fails."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     hub = HfApi()
@@ -40,9 +39,9 @@ def _upload(arm: Arm, repository: str) -> str:
         address = hub.create_repo(repository, private=True, exist_ok=True)
         message = f"{arm.study}/{arm.name}, {arm.manifest().model_sha256}"
         hub.upload_folder(repo_id=repository, folder_path=arm.model, commit_message=message)
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
+    except Exception as error:  # of the hub, of the network, or of a name that the hub does not allow
         raise ConfigError(
-            f"publish {repository}: the hub refuses ({first_line(error)}); `hf auth login` with a token that may write "
-            "there, and without HF_HUB_OFFLINE"
+            f"publish {repository}: was not uploaded ({first_line(error)}); `hf auth login` with a token that may write "
+            "there, without HF_HUB_OFFLINE, and run again"
         ) from error
     return str(address)

@@ -28,7 +28,7 @@ class Hub(BaseHTTPRequestHandler):
     """The part of the hub's API that an upload needs: it makes a repository, and keeps the files of a commit."""
 
     files: dict[str, bytes]
-    private: bool | None
+    visibility: str | None
 
     def do_GET(self) -> None:
         """Say that nothing is there yet."""
@@ -38,7 +38,7 @@ class Hub(BaseHTTPRequestHandler):
         """Make a repository, say how files are to be sent, or keep them."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/api/repos/create":
-            type(self).private = json.loads(body)["private"]
+            type(self).visibility = json.loads(body)["visibility"]
             self.answer({"url": f"http://{self.headers['Host']}/me/writer"})
         elif "/preupload/" in self.path:
             files = json.loads(body)["files"]
@@ -67,7 +67,7 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub() -> Iterator[str]:
     """The address of a hub that runs as long as the test."""
-    Hub.files, Hub.private = {}, None
+    Hub.files, Hub.visibility = {}, None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -114,7 +114,7 @@ def test_the_hub_gets_the_model_and_its_card(arm: Arm, hub: str, tmp_path: Path)
     run = publish(tmp_path, hub)
     assert run.returncode == 0, run.stderr
     assert "private; read the card" in run.stdout
-    assert Hub.private is True
+    assert Hub.visibility == "private"
     assert Hub.files.keys() == {"README.md", "config.json", "model.safetensors"}
     assert Hub.files["model.safetensors"] == b"weights"
     assert Hub.files["README.md"].decode() == write_card(arm)
@@ -123,7 +123,7 @@ def test_the_hub_gets_the_model_and_its_card(arm: Arm, hub: str, tmp_path: Path)
 def test_a_hub_that_refuses_is_one_message(arm: Arm, tmp_path: Path) -> None:
     run = publish(tmp_path, "http://127.0.0.1:9")
     assert run.returncode == 1
-    assert "publish me/writer: the hub refuses (" in run.stderr
+    assert "publish me/writer: was not uploaded (" in run.stderr
     assert "Traceback" not in run.stderr
 
 

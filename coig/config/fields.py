@@ -116,9 +116,9 @@ def is_packed(name: str) -> bool:
     return name.endswith(".zip")
 
 
-def _study(name: str, info: ValidationInfo) -> str:
-    """Return a study's name or the path of a packed one unchanged. Raises ValueError as `_plain_name` or `_file`."""
-    return _file(name, info) if is_packed(name) else _plain_name(name)
+def _study(name: str) -> str:
+    """Return a study's name or the path of a packed one unchanged. Raises ValueError as `_plain_name` for a name."""
+    return name if is_packed(name) else _plain_name(name)
 
 
 def _one_or_more(value: Any) -> Any:

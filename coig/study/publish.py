@@ -41,7 +41,7 @@ def _upload(arm: Arm, repository: str) -> str:
         hub.upload_folder(repo_id=repository, folder_path=arm.model, commit_message=message)
     except Exception as error:  # of the hub, of the network, or of a name that the hub does not allow
         raise ConfigError(
-            f"publish {repository}: was not uploaded ({first_line(error)}); `hf auth login` with a token that may write "
-            "there, without HF_HUB_OFFLINE, and run again"
+            f"publish {repository}: was not uploaded ({first_line(error)}); `hf auth login` with a token that may "
+            "write there, without HF_HUB_OFFLINE, and run again"
         ) from error
     return str(address)

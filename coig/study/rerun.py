@@ -20,6 +20,7 @@ from coig.study.compare import compare
 from coig.study.comparison import describe_code
 from coig.study.find import find_arm, is_arm
 from coig.study.manifest import Manifest
+from coig.study.packed import PACKED
 from coig.study.provenance import PACKAGES, collect_provenance
 
 RUN = "--run"
@@ -104,7 +105,7 @@ def _find_other_packages(manifest: Manifest, today: Manifest) -> list[str]:
 
 def _find_changed_settings(arm: Arm, manifest: Manifest) -> Iterator[str]:
     """Yield the settings that the arm's command would give other values today, or that it cannot be composed."""
-    if manifest.command is None or "--config-dir" in manifest.command:
+    if manifest.command is None or _is_of_stranger(arm):
         return
     try:
         composed = config_of("train", TrainConfig, list(manifest.command))
@@ -122,13 +123,22 @@ def _find_changed_file(file: Path, sha256: str | None) -> Iterator[str]:
         yield f"{file}: has another content (sha256 {found})"
 
 
+def _is_of_stranger(arm: Arm) -> bool:
+    """Tell whether an arm is of a packed study, whose overrides may come from anybody."""
+    return PACKED in arm.folder.parents
+
+
 def _run(arm: Arm, again: Arm, command: Sequence[str] | None) -> None:
     """Train the arm again with its command, and say whether it became the same; both in this folder.
 
-    Raises ConfigError if the command was not recorded, or fails.
+    Raises ConfigError if the command was not recorded, is a stranger's, or fails.
     """
     if command is None:
         raise ConfigError(f"{arm.folder}: has no command in its manifest.json; train.py with its settings trains it")
+    if _is_of_stranger(arm):
+        raise ConfigError(
+            f"{arm.folder}: is of a packed study, whose commands are not run; read it, and run it yourself"
+        )
     print(f"\nTraining {again.folder}", flush=True)
     if subprocess.run([sys.executable, "-m", "coig", "train", *command]).returncode:
         raise ConfigError(f"{again.folder}: was not trained; the message is above")

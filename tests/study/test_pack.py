@@ -207,6 +207,21 @@ def test_a_logger_that_would_run_something_is_never_called(
     assert "logger: null" in (folder / "cw" / "config.yaml").read_text()
 
 
+def test_a_stranger_s_command_is_shown_and_not_run(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = packed(tmp_path)
+    with zipfile.ZipFile(file) as archive:
+        manifest = json.loads(archive.read("cw/manifest.json")) | {"command": ["model.name=${oc.env:HOME}"]}
+    rewrite(file, **{"cw/manifest.json": json.dumps(manifest).encode()}).rename(file)
+    monkeypatch.chdir(file.parent)
+    with pytest.raises(ConfigError, match="of a packed study, whose commands are not run"):
+        main(["rerun", "from_me.zip/cw", "--run"])
+    shown = capsys.readouterr().out
+    assert "model.name=${oc.env:HOME}" in shown
+    assert str(Path.home()) not in shown.partition("Today differs:")[2].replace(str(tmp_path), "")
+
+
 def test_a_folder_of_another_archive_stays(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = packed(tmp_path)
     monkeypatch.chdir(file.parent)

@@ -174,3 +174,18 @@ def test_a_signal_ends_the_step_and_leaves_its_checkpoint(number: signal.Signals
     assert [one.state for one in look_at(study)] == ["stopped", "waiting"]
     numbers = [json.loads(line)["step"] for _, line in read_jsonl(arm.metrics) if '"train/loss"' in line]
     assert numbers == list(range(len(numbers)))
+
+
+def test_a_signal_in_an_arm_s_last_step_begins_no_further_arm(tmp_path: Path) -> None:
+    """It comes as the last checkpoint gets its name; the arm is then finished."""
+    sweep = (*TINY, "data.ratio=0", "seed=0,1")
+    process = Forked("train.py", sweep, tmp_path, outside(), stop_at="step-00000009.ckpt")
+    end = time.monotonic() + PATIENCE
+    while not process.stopped:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    process.kill(signal.SIGTERM)
+    process.kill(signal.SIGCONT)
+    ended = process.wait()
+    assert ended.returncode == PREEMPTED, ended.stderr
+    assert [one.state for one in look_at(tmp_path / "multirun" / "s")] == ["done", "waiting"]

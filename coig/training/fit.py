@@ -92,6 +92,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
             is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
             record.exported = measure_export(config, arm, dtype, validation, plan, is_changed=is_changed)
             log_model(config, arm, record.manifest)
+    trainer.checkpoint_callback.preemption.stop_if_asked()  # it came in the last step: begin no further arm
 
 
 def _trained_weights(model: CausalLM, config: TrainConfig) -> dict[str, torch.Tensor]:

@@ -6,6 +6,8 @@ import logging
 import signal
 from types import FrameType
 
+from coig.config.process import Preempted
+
 log = logging.getLogger(__name__)
 
 # SIGTERM and SIGUSR1 take a machine back; launcher=slurm has SIGUSR2 sent before a job's time ends
@@ -25,6 +27,11 @@ class Preemption:
         """Note the signals from here on."""
         for number in SIGNALS:
             signal.signal(number, self._note)
+
+    def stop_if_asked(self) -> None:
+        """Leave the run if a signal came. Raises Preempted."""
+        if self.received is not None:
+            raise Preempted(self.received)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         """Note a signal."""

@@ -40,7 +40,7 @@ class Constructor(Node):
     target: Target = Field(alias="_target_")
 
     def arguments(self) -> dict[str, Any]:
-        """Return `_target_` and the arguments as a dict for `hydra.utils.instantiate`."""
+        """Return `_target_` and the arguments as a dict."""
         return self.model_dump(by_alias=True)
 
     @model_validator(mode="after")

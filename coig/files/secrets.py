@@ -48,7 +48,7 @@ def remove_secrets(value: Any) -> Any:
         text = KNOWN_KEYS.sub(REMOVED, ASSIGNED.sub(_hide_value, text))
         return TOKEN_IN_URL.sub(f"{REMOVED}@", PASSWORD_IN_URL.sub(f"://{REMOVED}@", text))
 
-    return fold_home(_map_texts(clean, value))
+    return fold_home(map_texts(clean, value))
 
 
 def fold_home(value: Any) -> Any:
@@ -56,17 +56,17 @@ def fold_home(value: Any) -> Any:
     home = os.environ.get("HOME", "/")
     folders = {home.rstrip("/"), str(Path(home).resolve())} - {"", "/"}
     pattern = re.compile(rf"(?<![\w.~-])(?:{'|'.join(map(re.escape, folders))})(?![\w-]|\.\w)")
-    return _map_texts(lambda text: pattern.sub("~", text), value) if folders else value
+    return map_texts(lambda text: pattern.sub("~", text), value) if folders else value
 
 
-def _map_texts(change: Callable[[str], str], value: Any) -> Any:
+def map_texts(change: Callable[[str], str], value: Any) -> Any:
     """Return a copy of nested dicts, lists and tuples with `change` applied to every text but keys."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: _map_texts(change, child) for key, child in value.items()}
+        return {key: map_texts(change, child) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        changed = [_map_texts(change, child) for child in value]
+        changed = [map_texts(change, child) for child in value]
         return changed if isinstance(value, list) else tuple(changed)
     return value
 

@@ -7,6 +7,7 @@ from typing import Any
 from coig.config import Sampling, SamplingChoice
 from coig.config.differences import list_differences
 from coig.errors import ConfigError
+from coig.files.secrets import remove_secrets
 from coig.generation.completion import Completion, Request
 from coig.records.answer import Answer, EngineFacts
 from coig.records.query import Query
@@ -89,7 +90,7 @@ def make_answer(
         reasoning_tokens=completion.reasoning_tokens,
         answer_tokens=completion.answer_tokens,
         finish_reason=completion.finish_reason,
-        error=completion.error,
+        error=remove_secrets(completion.error),  # a server may repeat what it was sent
         engine=engine,
         model=arm.manifest().model_sha256,
         **settings,

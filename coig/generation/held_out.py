@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
 import polars as pl
 
+from coig.config.fields import CACHE
+from coig.config.trust import check_trusted
 from coig.data.examples import Example
 from coig.data.mixture import build_mixture
 from coig.errors import ConfigError, DataError
@@ -12,14 +17,22 @@ from coig.study.arm import Arm
 from coig.text.cleaning import prompt_key
 
 
-def held_out_queries(arm: Arm) -> list[Query]:
+def held_out_queries(arm: Arm, trusted: Sequence[str] = ()) -> list[Query]:
     """Return the prompts of an arm's held-out triplets as queries, sorted by id, each prompt once.
 
-    Raises ConfigError if the arm has no held-out triplet, or its data files changed or vanished since training.
+    The rows are converted into this user's own cache, wherever the arm's was.
+
+    Args:
+        trusted: functions of the stored config that may run besides coig's own (`check_trusted`).
+
+    Raises ConfigError if the arm has no held-out triplet, its data files changed or vanished since training, or it
+    names a function that is not trusted.
     """
     config = arm.config()
+    check_trusted(arm.config_file, config.data.sources, trusted)
+    data = config.data.model_copy(update={"cache": os.environ.get("COIG_CACHE", CACHE)})
     try:
-        mixture = build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
+        mixture = build_mixture(data, config.seed, config.supervision.needs_reasoning)
     except DataError as error:
         raise ConfigError(
             f"{arm.folder}: what it was trained on cannot be read ({error}); bring the files back, or train it "

@@ -51,6 +51,7 @@ class VLLMEngine:
         interpreter has no vLLM that fits, or the model cannot be loaded.
         """
         self.interpreter = self.interpreter or find_interpreter(self.python)
+        arm.check_weights()
         self.sampling, self.seed = sampling, seed
         self.ends = arm.generation_config()["eos_token_id"]
         self.transcriber = Transcriber(tokenizer, self.ends, sampling)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import shutil
@@ -18,6 +17,7 @@ from coig.config import Logger as LoggerNode
 from coig.config import TrainConfig
 from coig.config.loading import construct
 from coig.config.stored import dump_config
+from coig.files.secrets import remove_secrets
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
 from coig.study.tracking import best_effort, explained, finished_run, is_wandb, wandb_options
@@ -50,11 +50,11 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
             for logger in loggers:
                 if url := getattr(logger.experiment, "url", None):
                     log.info("W&B: %s", url)
-                logger.log_hyperparams({**dump_config(config), "manifest": facts})
+                logger.log_hyperparams(remove_secrets({**dump_config(config), "manifest": facts}))
         yield loggers
 
 
-def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[str]) -> Logger:
+def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) -> Logger:
     """Return the logger that `node` configures.
 
     One for W&B has the run `run_id`. If there are `earlier` lines of metrics.jsonl, its run starts at once and sends
@@ -64,7 +64,7 @@ def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[str]) -> Logger:
         chosen: Logger = construct(node)
         return chosen
     logger = construct(node, **wandb_options(run_id))
-    return Continued(logger, [json.loads(line) for line in earlier], run_id) if earlier else logger
+    return Continued(logger, earlier, run_id) if earlier else logger
 
 
 class Continued(Logger):

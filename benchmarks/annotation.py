@@ -28,7 +28,7 @@ from coig.annotation.store import Store
 from coig.config import AnnotateConfig
 from coig.config.command_line import config_of
 from coig.records.judgment_database import TABLES
-from coig.study.items import Question
+from coig.study.items import AnsweredQuery
 from coig.web.database import open_database
 from coig.web.serving import make_process
 
@@ -38,7 +38,7 @@ COMMON = 3_500  # characters in common use
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
 
 
-def make_questions(count: int) -> list[Question]:
+def make_questions(count: int) -> list[AnsweredQuery]:
     """Return so many questions, each with five answers of the paper's length, in random Chinese characters.
 
     Repeated text would compress away.
@@ -50,7 +50,7 @@ def make_questions(count: int) -> list[Question]:
         return "".join(chr(chance.randrange(0x4E00, 0x4E00 + COMMON)) for _ in range(length))
 
     return [
-        Question(f"zh-{number}", "zh", "poetry", write(283), {arm: write(CHARACTERS) for arm in ARMS})
+        AnsweredQuery(f"zh-{number}", "zh", "poetry", write(283), {arm: write(CHARACTERS) for arm in ARMS})
         for number in range(count)
     ]
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def results(*studies: str | Path) -> pl.DataFrame:

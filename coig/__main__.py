@@ -11,6 +11,7 @@ coig inspect data.ratio=1k                      what a model would be trained on
 coig show query_id=zh-001                       the arms' answers side by side
 coig power effect=0.6 raters=4                  how many prompts and raters a study needs
 coig plan study=ablation                        what to train or judge next to learn more about the ratio
+coig --version                                  the installed version
 
 Configs of your own: coig train --config-dir my_configs experiment=mine
 """
@@ -26,6 +27,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from coig import __version__
 from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
 from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
 from coig.config.fields import MULTIRUN
@@ -157,6 +159,9 @@ def main() -> None:
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(__doc__)
+        return
+    if name == "--version":
+        print(f"coig {__version__}")
         return
     sys.argv = [f"coig {name}", *rest]
     if name in STAGES:

@@ -11,7 +11,7 @@ import numpy as np
 
 from coig.display.figures import figure_style, render_png
 from coig.display.numbers import LANGUAGE_NAMES
-from coig.evaluation.findings.doses import describe, make_table
+from coig.evaluation.findings.doses import make_rows, make_table
 from coig.evaluation.findings.responses import PREFERENCE, Observed, preference_of
 from coig.evaluation.findings.series import Series
 from coig.evaluation.report.dose_figures import draw_panels
@@ -29,7 +29,7 @@ def main() -> None:
         levels = responses_of_counts(np.array(list(DOSES.values())), np.array(wins), trials)
         means = shares_of_counts(levels.doses, np.array(wins), trials)
         observed = Observed(tuple(DOSES), levels, means, levels, 0.5, (trials,) * len(DOSES), raters=1)
-        rows = dict(describe(observed, measure, series))
+        rows = dict(make_rows(observed, measure, series))
         about = {"lang": lang, "setting": "", "measure": PREFERENCE}
         frames = {name: make_table(name, [about | row for row in block]) for name, block in rows.items()}
         part = frames["thresholds"], frames["doses"], frames["dose_curves"]

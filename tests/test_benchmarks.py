@@ -38,6 +38,7 @@ def run_python(*arguments: str, folder: Path) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_the_benchmark_for_gpus_fits_them_and_needs_torch_and_transformers_only(tmp_path: Path) -> None:
     program = (
         "import sys\n"

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
-from coig.config.command_line import CONF, compose_job
+from coig.config.command_line import CONF, config_of
 from coig.config.loading import load_config
 
 ROOTS: dict[str, type[Node]] = {
@@ -56,8 +56,7 @@ def test_every_group_is_covered() -> None:
 
 
 def compose_in_cli(*overrides: str) -> str:
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return str(compose_job("train", list(overrides)).arm)
+    return config_of("train", TrainConfig, list(overrides)).arm
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from coig.config.command_line import CONF, check_command_line
 from coig.study.arm import Arm
 from coig.study.find import find_arms
 from tests.conftest import ROOT, Command
+from tests.small_model import SMALL_MODEL
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
 
@@ -67,8 +68,9 @@ def test_it_answers_its_question(experiment: str, command: Command, tmp_path: Pa
     second = {"heldout_queries": "held_out", "domain_shift": "domain"}.get(experiment)
     answered = f"[few,{second}]" if second else "few"
     part, contrasts = SWEEPS[experiment]
+    model = () if experiment == "base_model" else SMALL_MODEL
     stages = [
-        ("train.py", "-m", f"experiment={experiment}", *part.split(), "length=fast", "logger=none"),
+        ("train.py", "-m", f"experiment={experiment}", *part.split(), "length=fast", "logger=none", *model),
         ("generate.py", *of_study, f"queries={queries}"),
         *([("generate.py", *of_study, f"queries={second}")] if second else []),
         ("evaluate.py", f"study={experiment}", f"queries={answered}"),

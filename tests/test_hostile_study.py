@@ -122,13 +122,8 @@ def test_code_in_the_config(arm: Arm) -> None:
     edit(arm, "logger: null", "logger: {_target_: evil.WandbLogger, settings: {base_url: 'http://127.0.0.1:9'}}")
     edit(arm, "  cache:", "  cache: ../outside #")
     refused = refusals()
-    assert refused.keys() == {
-        "generate",
-        "held out",
-        "evaluate",
-        "table",
-        "resume",
-    }  # nothing was evaluated; other settings
+    # nothing was evaluated for the table, and an arm of other settings is not resumed
+    assert refused.keys() == {"generate", "held out", "evaluate", "table", "resume"}
     for text in ("data.creative._target_: evil.shape is not coig's own", "trusted=[evil.shape]", "extra: is no plain"):
         assert text in refused["held out"]
     for command in ("generate", "evaluate"):
@@ -223,16 +218,10 @@ def change_json(file: Path, **facts: Any) -> None:
 
 
 def test_a_model_that_brings_code(arm: Arm) -> None:
-    code = {
-        "auto_map": {
-            "AutoConfig": "evil.Config",
-            "AutoModelForCausalLM": "evil.Model",
-            "AutoTokenizer": ["evil.shape", None],
-        }
-    }
+    classes = {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model", "AutoTokenizer": ["evil.shape", None]}
     shutil.copy("evil.py", arm.model / "evil.py")
     for name in ("config.json", "tokenizer_config.json"):
-        change_json(arm.model / name, **code)
+        change_json(arm.model / name, auto_map=classes)
     change_json(arm.model / "config.json", model_type="evil")
     refused = refusals("generate")
     assert "code of its own, which coig never runs" in refused["generate"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from coig import __version__
 from tests.conftest import ROOT
 
 
@@ -41,6 +42,7 @@ def test_an_arm_from_any_folder(coig: Path, tmp_path: Path) -> None:
     where = [str(coig.with_name("python")), "-I", "-c", "import coig; print(coig.__file__)"]
     found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True)
     assert str(coig.parents[1]) in found.stdout  # not the repository
+    assert Path(found.stdout.strip()).with_name("py.typed").exists()
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
     experiment = "# @package _global_\nstudy: mine\ndata:\n  ratio: 0\n"
     (tmp_path / "mine" / "experiment" / "my_ablation.yaml").write_text(experiment)
@@ -72,3 +74,4 @@ def test_bad_input_is_one_message(coig: Path, tmp_path: Path, arguments: list[st
 
 def test_without_a_command_it_says_what_there_is(coig: Path, tmp_path: Path) -> None:
     assert "coig power effect=0.6" in run(coig, tmp_path).stdout
+    assert run(coig, tmp_path, "--version").stdout == f"coig {__version__}\n"

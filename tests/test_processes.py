@@ -120,7 +120,7 @@ def test_a_current_folder_that_is_deleted(arguments: str, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("home", [None, "/dev/null/nowhere"])
+@pytest.mark.parametrize("home", [pytest.param(None, marks=pytest.mark.slow), "/dev/null/nowhere"])
 def test_no_home(home: str | None, tmp_path: Path) -> None:
     """A container, or cron. W&B's service logs to the terminal where it cannot write a file."""
     environment = {name: value for name, value in outside().items() if name != "HOME"}

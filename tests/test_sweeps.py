@@ -168,6 +168,7 @@ def test_a_search_says_that_trials_failed(command: Command, rates: str, failed: 
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.slow
 def test_an_arm_of_several_processes_that_fails_is_not_the_end(command: Command, tmp_path: Path) -> None:
     """Ranks are started from the resolved config, so `-m` does not run once more in each; the second arm finds no trace
     of the first one's rendezvous, and once it is done needs no ranks."""

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from coig.statistics.orders import draw_share, shuffled
-from coig.study.items import Item, Question
+from coig.study.items import AnsweredQuery, Item
 
 
-def draw_sample(questions: Sequence[Question], size: int, seed: int, earlier: Collection[str] = ()) -> list[str]:
+def draw_sample(questions: Sequence[AnsweredQuery], size: int, seed: int, earlier: Collection[str] = ()) -> list[str]:
     """Draw queries at random, spread over languages and genres; return the ids of `earlier`, then the new ones.
 
     Ids of an `earlier` draw are kept if the query is still among the questions, even if they are more than `size`. The

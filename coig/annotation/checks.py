@@ -11,7 +11,7 @@ from typing import Any
 
 from coig.config.annotation import CheckKind
 from coig.statistics.orders import shuffled
-from coig.study.defects import can_be_damaged, damage
+from coig.study.defects import can_be_damaged, plant_defect
 
 OVERALL = "overall preference"
 
@@ -32,7 +32,7 @@ def plant(kind: CheckKind, answers: Mapping[str, str], *seed: object) -> tuple[d
     if kind == "identical":
         return {**answers, first: answers[second]}, {"copy": first, "of": second}
     damaged = next((arm for arm in shuffled(sorted(answers), *seed) if can_be_damaged(answers[arm])), first)
-    return {**answers, damaged: damage(kind, answers[damaged], *seed)}, {"damaged": damaged}
+    return {**answers, damaged: plant_defect(kind, answers[damaged], *seed)}, {"damaged": damaged}
 
 
 def measure_care(

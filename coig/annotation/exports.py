@@ -19,7 +19,7 @@ from coig.files.timestamps import now
 from coig.records.authors import arm_of_file
 from coig.records.judgment import Judgment, read_judgments
 from coig.records.judgment_database import EVENTS, TASKS, log_act, read_database
-from coig.study.items import Question
+from coig.study.items import AnsweredQuery
 from coig.study.raters import make_pseudonym
 
 log = logging.getLogger(__name__)
@@ -43,14 +43,15 @@ def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> 
         raise ConfigError(f"history=true: export={form} holds last judgments only; write export=jsonl")
     with store.database.reading() as connection:
         judgments = read_database(connection, study.name, history=history)
-    named = [one.model_copy(update={"rater": make_pseudonym(one.rater, study)}) for one in judgments]
+    kept = judgments if form == "jsonl" else [one for one in judgments if one.is_evidence]
+    named = [one.model_copy(update={"rater": make_pseudonym(one.rater, study)}) for one in kept]
     folder = study / "exports"
     if form == "jsonl":
         lines = "".join(json.dumps(one.model_dump(exclude_none=True), ensure_ascii=False) + "\n" for one in named)
         files = {"judgments.jsonl": lines}
     else:
         files = _to_authors(named, store.questions)
-    if not judgments or not files:
+    if not named:
         raise ConfigError(f"export={form}: {store.database.name} has nothing of that kind yet")
     for name, content in files.items():
         write_atomic(folder / name, content)
@@ -59,16 +60,14 @@ def export_judgments(store: Store, study: Path, form: str, *, history: bool) -> 
         log_act(connection, "exported", f"{len(named)} judgments as {form}", unblinds=True)
 
 
-def _to_authors(judgments: Sequence[Judgment], questions: Mapping[str, Question]) -> dict[str, str]:
+def _to_authors(judgments: Sequence[Judgment], questions: Mapping[str, AnsweredQuery]) -> dict[str, str]:
     """Return {file name: JSON}, one file of rankings for each rater, as the authors' page exports them.
 
-    Skips checks and abstentions. Raises ConfigError for any other judgment that is no ranking of all answers, and for
-    an arm, query or query id that the format cannot hold.
+    Raises ConfigError for a judgment that is no ranking of all answers, and for an arm, query or query id that the
+    format cannot hold.
     """
     rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in judgments:
-        if one.check or one.kind == "abstention":
-            continue
         if one.kind != "ranking" or not isinstance(one.value, list):
             raise ConfigError(f"export=authors: holds rankings only, not a {one.kind}; write export=jsonl")
         if one.placed is not None:

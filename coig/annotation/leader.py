@@ -77,7 +77,7 @@ class LeaderPages:
             acts = connection.execute(select(ACTS).order_by(ACTS.c.id)).all()
         unblinded = any(act.act == "unblinded" for act in acts)
         names = name_arms(self.store, judgments, unblinded=unblinded)
-        counted = [one for one in judgments if one.counts]
+        counted = [one for one in judgments if one.is_evidence]
         findable = {lang: compute_findable([one for one in counted if one.lang == lang]) for lang in TAGS}
         return self.pages.render(
             request,

@@ -15,7 +15,7 @@ from coig.annotation.texts import read_introduction
 from coig.config import AnnotateConfig
 from coig.config.fields import files_of, local_path
 from coig.records.judgment_database import DATABASE, TABLES
-from coig.study.written import read_written
+from coig.study.study_answers import read_study_answers
 from coig.web.app import make_app
 from coig.web.database import open_database
 from coig.web.links import Links, read_key
@@ -32,7 +32,7 @@ def annotate(config: AnnotateConfig) -> None:
     With `erase`, delete these raters and do nothing else. With `imports`, `export` or both, import judgments, then
     export them, and do not serve.
     """
-    written = read_written(config.study, config.arms, config.queries, config.answers)
+    written = read_study_answers(config.study, config.arms, config.queries, config.answers)
     study, questions = written.study, written.questions()
     database = open_database(config.database or study / DATABASE, TABLES)
     for name in config.erase:

@@ -18,7 +18,7 @@ from coig.config import AnnotateConfig, Protocol
 from coig.errors import ConfigError
 from coig.files.timestamps import now
 from coig.records.judgment_database import DRAFTS, EVENTS, RATERS, SETTINGS, TASKS, log_act
-from coig.study.items import Question, make_items
+from coig.study.items import AnsweredQuery, make_items
 from coig.web.database import Database
 
 
@@ -39,7 +39,7 @@ class Task:
     verdict: dict[str, Any] | None  # the last one, in the shape of a draft
 
     @classmethod
-    def of(cls, row: Row[Any], question: Question, draft: Any, event: Row[Any] | None) -> Task:
+    def of(cls, row: Row[Any], question: AnsweredQuery, draft: Any, event: Row[Any] | None) -> Task:
         """Make a task from its row, the query's answers, its draft and its last event; both may be None.
 
         In a check the texts with what was planted stand in place of the answers.
@@ -71,7 +71,7 @@ def _to_places(event: Row[Any], shown: Sequence[str]) -> dict[str, Any]:
 class Store:
     """A study's database, with the items that are judged in it."""
 
-    def __init__(self, database: Database, questions: Sequence[Question], config: AnnotateConfig) -> None:
+    def __init__(self, database: Database, questions: Sequence[AnsweredQuery], config: AnnotateConfig) -> None:
         """Store the study's settings in the database, draw its sample of queries, and make its items.
 
         Deletes tasks that nobody has judged and that no longer fit. Raises ConfigError if people have judged under
@@ -132,7 +132,7 @@ class Store:
             if changed:
                 connection.execute(delete(TASKS).where(TASKS.c.id == row.id))
 
-    def _draw_sample(self, connection: Connection, questions: Sequence[Question]) -> set[str]:
+    def _draw_sample(self, connection: Connection, questions: Sequence[AnsweredQuery]) -> set[str]:
         """Return the ids of the queries to judge: all of them, or a sample, which keeps and extends an earlier one.
 
         Stores the ids of the sample, and of how many queries it was drawn; nothing if there was never a sample.

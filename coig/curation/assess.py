@@ -19,7 +19,7 @@ from coig.config.curation import Assess
 from coig.curation.records import State
 from coig.curation.store import Store, Text
 from coig.text.markup import TAG
-from coig.text.words import words
+from coig.text.words import split_words
 
 log = logging.getLogger(__name__)
 RULE = "rules of assessment"
@@ -134,7 +134,7 @@ def _creativity(text: str, engagement: float | None, limits: Assess) -> Iterator
 
     They stand for creativity until a judge has read the text.
     """
-    first = words(text[: 10 * WINDOW])[:WINDOW]
+    first = split_words(text[: 10 * WINDOW])[:WINDOW]
     if len(first) >= FEWEST_WORDS and (share := len(set(first)) / len(first)) < limits.min_diversity:
         yield f"only {share:.0%} of the first {len(first)} words are distinct"
     if limits.min_engagement is not None and engagement is not None and engagement < limits.min_engagement:

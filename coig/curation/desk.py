@@ -29,7 +29,7 @@ def read_act(row: Any) -> Act:
         raise ValueError(describe_error(error)) from None
 
 
-def perform(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -> None:
+def perform_act(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -> None:
     """Add an act to the database, and the new state of the text if the act changes it; add its person if new.
 
     Does nothing if there is an event of the act's key. Raises ValueError if there is no such text, its state does not

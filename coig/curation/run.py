@@ -12,7 +12,7 @@ from coig.curation import scripted
 from coig.curation.assess import assess
 from coig.curation.database import DATABASE
 from coig.curation.dedupe import dedupe
-from coig.curation.desk import perform, read_act
+from coig.curation.desk import perform_act, read_act
 from coig.curation.export import export
 from coig.curation.ingest import ingest
 from coig.curation.records import State
@@ -77,7 +77,7 @@ def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> No
                 try:
                     if isinstance(row, Damaged):
                         raise ValueError(row.reason)
-                    perform(pen, read_act(row), config.accept)
+                    perform_act(pen, read_act(row), config.accept)
                 except ValueError as error:
                     raise DataError(f"{place}: {error}; nothing of this command's files was taken in") from None
                 count += 1

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from coig.config import CurateConfig
-from coig.curation.desk import perform, tasks_of
+from coig.curation.desk import perform_act, tasks_of
 from coig.curation.records import Act, Comment, Review, Scoring, Writing
 from coig.curation.store import Store, Text
 
@@ -30,7 +30,7 @@ def work(store: Store, config: CurateConfig, tasks: Collection[str]) -> None:
     for key in [text.key for text in store.read_texts({"screened", "written", "scored", "refine"})]:
         while (text := store.read_text(key)) and (act := _next_act(text, config, tasks)):
             with store.writing() as pen:
-                perform(pen, act, config.accept, "rule")
+                perform_act(pen, act, config.accept, "rule")
             done += 1
     log.info("%s: scripts, which are no people, did %d acts", ", ".join(tasks), done)
 

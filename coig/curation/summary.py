@@ -12,7 +12,7 @@ from coig.config.curation import Accept, Work
 from coig.curation.records import SCORES, State
 from coig.curation.rules import scores_of, wanted_reviewers
 from coig.curation.store import Text
-from coig.statistics.agreement import alpha, coincidences
+from coig.statistics.agreement import count_coincidences, krippendorff_alpha
 from coig.statistics.intervals import wilson_interval
 
 PAPER_FIRST_ROUND = 0.7  # arXiv 2510.14763: about 70 % of the triplets were accepted in the first round
@@ -199,7 +199,7 @@ def _alpha(units: Sequence[tuple[str, Sequence[float]]]) -> float | None:
     """Return α of (text, values by different people); None without units, or if all values are equal."""
     if not units:
         return None
-    value = float(alpha(coincidences(units).sum(axis=0, keepdims=True))[0])
+    value = float(krippendorff_alpha(count_coincidences(units).sum(axis=0, keepdims=True))[0])
     return None if value != value else value  # NaN: all ratings are equal
 
 

@@ -60,7 +60,7 @@ def batched(items: Iterable[Item], size: Callable[[Item], int], limit: int) -> I
 
 
 @contextmanager
-def building(folder: Path) -> Iterator[None]:
+def locked_for_building(folder: Path) -> Iterator[None]:
     """Hold the lock on `folder` during the block, which builds it; other processes wait. A killed process releases it.
 
     Creates the parent folder. Raises DataError if another process holds the lock for `PATIENCE` seconds, or in place of

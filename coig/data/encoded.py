@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from coig.config import TrainConfig, Weights
 from coig.config.fields import local_path
-from coig.data.cache import batched, building, key_of
+from coig.data.cache import batched, key_of, locked_for_building
 from coig.data.chat_template import ChatTemplate
 from coig.data.encoding import Encoder, ExampleError
 from coig.data.examples import Example
@@ -130,7 +130,7 @@ def _encode_missing(
     digests = lines.select("digest").unique()
     places = _places(folder, digests)
     if len(places) < len(digests) or not all(_is_sound(folder / shard, *FILES) for shard in places["shard"].unique()):
-        with building(folder):
+        with locked_for_building(folder):
             _remove_damaged(folder)
             missing = lines.unique("digest", maintain_order=True).join(
                 _places(folder, digests), on="digest", how="anti"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from coig.config import Filters
 from coig.config.fields import Half
 from coig.data.pools import Pool
-from coig.text.words import words
+from coig.text.words import split_words
 
 log = logging.getLogger(__name__)
 Reason = tuple[str, pl.Expr]  # the name under which removed rows are counted, and when a row is removed
@@ -83,7 +83,7 @@ def _halves(pool: Pool, rows: tuple[int, ...]) -> pl.DataFrame:
     texts: dict[str, list[tuple[int, Ids]]] = {}
     for row, example in zip(sorted(rows), pool.examples(rows), strict=True):
         text = example.answer if pool.kind == "creative" else f"{example.reasoning}\n{example.answer}"
-        ids = np.array([numbers.setdefault(word, len(numbers)) for word in words(text)], dtype=np.int32)
+        ids = np.array([numbers.setdefault(word, len(numbers)) for word in split_words(text)], dtype=np.int32)
         texts.setdefault(example.lang, []).append((row, ids))
     found = [line for of_language in texts.values() for line in _paired(of_language)]
     return pl.DataFrame(found, schema=HALVES, orient="row")

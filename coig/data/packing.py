@@ -26,7 +26,7 @@ class _Bin:
         self.cost += cost
 
 
-def layout(
+def pack_documents(
     lengths: Sequence[int], token_budget: int, ranks: int = 1, attention_cost: float = 0.0
 ) -> list[list[list[int]]]:
     """Assign documents to micro-batches and ranks; return their numbers as `[rank][micro-batch][document]`.

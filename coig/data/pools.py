@@ -24,7 +24,7 @@ from coig.config import Data, Source
 from coig.config.fields import local_path
 from coig.config.loading import function_of
 from coig.data import sources
-from coig.data.cache import building, content_sha256, key_of
+from coig.data.cache import content_sha256, key_of, locked_for_building
 from coig.data.chats import one_turn
 from coig.data.conversion import INDEX, TEXTS, convert
 from coig.data.examples import Example, example_of
@@ -106,7 +106,7 @@ def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Po
     lang = source.lang or lang
     folder = local_path(data.cache).absolute() / "sources" / _key(source, lang, paths)
     if (about := _read_about(folder)) is None:
-        with building(folder):
+        with locked_for_building(folder):
             if _read_about(folder) is None:  # another process may have converted it meanwhile
                 if (size := sum(path.stat().st_size for path in paths)) > WORTH_A_LINE:
                     log.info("%s: reading %.0f MB, once", key, size / 1e6)

@@ -43,7 +43,7 @@ def pair(row: Row) -> Row:
     Both may be lists of messages, which are read as one conversation. A row of GSM8K is read by `gsm8k`. Raises
     ValueError if the row has several of `PROMPTS` or `ANSWERS`.
     """
-    prompt, answer = _only_one(row, PROMPTS), _only_one(row, ANSWERS)
+    prompt, answer = _only_column_of(row, PROMPTS), _only_column_of(row, ANSWERS)
     _refuse_unread(row, *(["input"] if prompt == "instruction" else []))
     if "role" in _first(row[prompt]) and "role" in _first(row[answer]):
         return one_turn(row[prompt] + row[answer], f"{prompt} and {answer}")
@@ -192,7 +192,7 @@ def _shape_of(row: Row) -> Callable[[Row], Row]:
     )
 
 
-def _only_one(row: Row, names: Sequence[str]) -> str:
+def _only_column_of(row: Row, names: Sequence[str]) -> str:
     """Return the name of the only one of the columns `names` that a row has.
 
     The caller makes sure that it has one. Raises ValueError if it has several.

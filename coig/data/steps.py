@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coig.data.packing import layout
+from coig.data.packing import pack_documents
 from coig.data.tokens import Encoded, Segment
 from coig.text.language_codes import LANGUAGES
 
@@ -73,7 +73,7 @@ class Stepper:
     def step(self, examples: Sequence[Encoded]) -> Step:
         """Return the step of these examples: this rank's micro-batches, and totals over the examples of all ranks."""
         lengths = [len(example.input_ids) for example in examples]
-        shares = layout(lengths, self.tokens_per_micro_batch, self.ranks, self.attention_cost)
+        shares = pack_documents(lengths, self.tokens_per_micro_batch, self.ranks, self.attention_cost)
         supervised = [_supervised(example) for example in examples]
         group_tokens = Counter(chain.from_iterable(groups.tolist() for _, _, groups in supervised))
         return Step(

@@ -53,7 +53,7 @@ class Material:
     judges: JudgeVerdicts | None
 
 
-def gather(config: EvaluateConfig) -> Material:
+def gather_material(config: EvaluateConfig) -> Material:
     """Read a study's arms, answers and judgments, measure the answers and tabulate the judgments.
 
     Raise ConfigError or DataError for what is missing or cannot be used.
@@ -122,7 +122,7 @@ def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | Non
     if config.judgments or place is None:
         return None
     people = collect_from(place, study.name)
-    if people is None or not any(one.counts for one in people.judgments):
+    if people is None or not any(one.is_evidence for one in people.judgments):
         log.info("%s: nobody has judged yet", place if isinstance(place, Path) else "database")
         return None
     return people

@@ -24,11 +24,11 @@ from coig.display.tables import Table
 from coig.display.terminal import make_console, print_table
 from coig.errors import ConfigError
 from coig.evaluation.findings.cells import group_by_seed, group_strangers_by_seed
-from coig.evaluation.findings.doses import fit
+from coig.evaluation.findings.doses import fit_with_weights
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, Observed, estimate, observations
 from coig.evaluation.findings.series import FEWEST_DOSES, Series, find_series
 from coig.evaluation.findings.thresholds import dose_text, range_text
-from coig.evaluation.material import Material, gather
+from coig.evaluation.material import Material, gather_material
 from coig.statistics.next_arm import Expected, add_arm, expect_interval, scale_error
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> None:
         print(__doc__)
         return
     show_messages()
-    material = gather(config_of("evaluate", EvaluateConfig, list(arguments)))
+    material = gather_material(config_of("evaluate", EvaluateConfig, list(arguments)))
     arms, console, found = material.arms, make_console(200), False
     for series in find_series(group_by_seed(arms) if arms else group_strangers_by_seed(material.roster), arms):
         for lang, measure, observed in _main_measures(material, series):
@@ -117,7 +117,7 @@ def _rising(observed: Observed, measure: Measure) -> Responses | None:
     Their values are the average of the curves. Return None if no curve can be fitted.
     """
     rising = observed.rising(measure)
-    fitted = fit(rising)
+    fitted = fit_with_weights(rising)
     return None if fitted is None else replace(rising, values=fitted.average(rising.doses, rising.doses))
 
 
@@ -132,7 +132,7 @@ def list_options(
     study, settings = material.study.name, _overrides(arms)
     creative = [arm.manifest().data.examples("creative") for arm in arms]
     yield Option("as it is", rising, 0.0, 0.0, "")
-    fitted = fit(rising)
+    fitted = fit_with_weights(rising)
     assert fitted is not None
     for dose in candidate_doses(rising.doses):
         level = float(fitted.average(np.array([dose]), rising.doses)[0])

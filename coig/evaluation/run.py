@@ -9,14 +9,14 @@ from coig.config.fields import files_of
 from coig.evaluation.findings import interpret
 from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
 from coig.evaluation.findings.registered import Conduct
-from coig.evaluation.material import Material, gather
-from coig.evaluation.measures import measure
-from coig.evaluation.preferences import weigh
+from coig.evaluation.material import Material, gather_material
+from coig.evaluation.measures import tabulate_measures
+from coig.evaluation.preferences import tabulate_preferences
 from coig.evaluation.preferences.judges import read_yardstick, tabulate_judges
 from coig.evaluation.preferences.judgments import VERDICT
 from coig.evaluation.preferences.methods import describe_methods, find_flagged
-from coig.evaluation.preferences.win_rates import win_rates
-from coig.evaluation.reasoning import trace
+from coig.evaluation.preferences.win_rates import compute_win_rates
+from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
 from coig.study.raters import name_raters
@@ -29,19 +29,19 @@ def evaluate(config: EvaluateConfig) -> None:
 
     Main tables are printed too, and logged to W&B if training was. Raters get pseudonyms unless `real_names` is set.
     """
-    material = gather(config)
+    material = gather_material(config)
     tracked = find_tracked(material.arms, config.trusted)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
     arms, roster, answers = material.arms, material.roster, material.answers
     judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}
     if answers is not None:
-        tables |= {"answers": answers} | measure(answers) | trace(answers, labels)
+        tables |= {"answers": answers} | tabulate_measures(answers) | tabulate_reasoning(answers, labels)
     if judgments is not None:
-        tables |= weigh(judgments, answers, roster.names)
+        tables |= tabulate_preferences(judgments, answers, roster.names)
         flagged = find_flagged(people) if people else []
         if flagged:
-            tables["win_rates_unflagged"] = win_rates(judgments.without_raters(flagged).verdicts, roster.names)
+            tables["win_rates_unflagged"] = compute_win_rates(judgments.without_raters(flagged).verdicts, roster.names)
     conduct, plan = _describe_conduct(config, material), read_registered(material.study)
     findings = interpret(arms, roster, answers, judgments, tables, conduct, plan, material.compared)
     tables |= findings.tables

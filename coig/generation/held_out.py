@@ -17,7 +17,7 @@ from coig.study.arm import Arm
 from coig.text.cleaning import prompt_key
 
 
-def held_out_queries(arm: Arm, trusted: Sequence[str] = ()) -> list[Query]:
+def find_held_out_queries(arm: Arm, trusted: Sequence[str] = ()) -> list[Query]:
     """Return the prompts of an arm's held-out triplets as queries, sorted by id, each prompt once.
 
     The rows are converted into this user's own cache, wherever the arm's was.

@@ -196,7 +196,7 @@ def _other_arm(arm: Arm, root: str | None) -> str | None:
     return name if (study, folder) == (arm.study, arm.model.name) and name != arm.name else None
 
 
-class Written(NamedTuple):
+class ServerReply(NamedTuple):
     """A server's reply. `ids` is None if it returns text only; `ended` is False if the limit of tokens cut it off."""
 
     text: str
@@ -204,13 +204,13 @@ class Written(NamedTuple):
     ended: bool
 
 
-def _read(reply: Any) -> Written:
+def _read(reply: Any) -> ServerReply:
     """Return what a reply holds. Raises OpenAIError if it is no completion that ended by itself or at the limit."""
     choices = getattr(reply, "choices", None) or [None]
     text, reason = getattr(choices[0], "text", None), getattr(choices[0], "finish_reason", None)
     if not isinstance(text, str) or reason not in ("stop", "length"):
         raise openai.OpenAIError(f"the reply is no completion: {str(reply)[:80]!r}")
-    return Written(text, getattr(choices[0], "token_ids", None), reason == "stop")
+    return ServerReply(text, getattr(choices[0], "token_ids", None), reason == "stop")
 
 
 def _to_completion(reply: Completion | openai.OpenAIError) -> Completion:

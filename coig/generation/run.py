@@ -18,7 +18,7 @@ from coig.errors import ConfigError
 from coig.generation.answers_file import find_answered, make_answer, resolve_sampling, unknown_settings
 from coig.generation.completion import Answered, Request
 from coig.generation.engine import Engine
-from coig.generation.held_out import held_out_queries
+from coig.generation.held_out import find_held_out_queries
 from coig.generation.tracking import log_table
 from coig.records.answer import EngineFacts
 from coig.records.query import Query, read_queries
@@ -40,7 +40,7 @@ def generate(config: GenerateConfig) -> None:
     arms, untrained = find_done_arms(study, config.arms)
     file = config.queries_file
     shared = read_queries(file) if file else None
-    queries = {arm.name: shared or held_out_queries(arm, config.trusted) for arm in arms}
+    queries = {arm.name: shared or find_held_out_queries(arm, config.trusted) for arm in arms}
     tracked = find_tracked(arms, config.trusted)
     for name in untrained:
         log.warning("%s: training is not done, left out", study / name)

@@ -11,9 +11,9 @@ from coig.judging.cases import Case
 from coig.records.answer import Answer
 from coig.records.judgment import Check
 from coig.statistics.orders import shuffled, williams_square
-from coig.study.items import Question, make_items
+from coig.study.items import AnsweredQuery, make_items
 from coig.text.cleaning import digest_of
-from coig.text.steps import steps
+from coig.text.steps import split_steps
 
 STEPS_PER_CALL = 20  # more in one reply are miscounted by small models
 
@@ -59,7 +59,9 @@ def _digest(*texts: str) -> str:
     return digest_of(*texts).hex()[:16]
 
 
-def make_pair_calls(questions: Sequence[Question], pairs_per_query: int | None = None, seed: int = 0) -> list[Call]:
+def make_pair_calls(
+    questions: Sequence[AnsweredQuery], pairs_per_query: int | None = None, seed: int = 0
+) -> list[Call]:
     """Return the calls that compare the answers to each question in pairs: two calls for each pair, one in each order.
 
     Args:
@@ -71,7 +73,7 @@ def make_pair_calls(questions: Sequence[Question], pairs_per_query: int | None =
     return [make_call("pairs", item.question, order) for item in items for order in (item.arms, item.arms[::-1])]
 
 
-def make_ranking_calls(questions: Sequence[Question], seed: int) -> list[Call]:
+def make_ranking_calls(questions: Sequence[AnsweredQuery], seed: int) -> list[Call]:
     """Return the calls that rank the answers to each question, in the orders of a Latin square.
 
     Each answer stands in each place once, so there are as many calls as answers.
@@ -79,18 +81,18 @@ def make_ranking_calls(questions: Sequence[Question], seed: int) -> list[Call]:
     return [make_call("ranking", one, order) for one in questions for order in _latin_square(one, seed)]
 
 
-def make_rating_calls(questions: Sequence[Question]) -> list[Call]:
+def make_rating_calls(questions: Sequence[AnsweredQuery]) -> list[Call]:
     """Return the calls that rate each answer by itself, one for each answer to each question."""
     return [make_call("rating", one, (arm,)) for one in questions for arm in one.answers]
 
 
-def make_call(asked: Asked, question: Question, order: tuple[str, ...], check: Check | None = None) -> Call:
+def make_call(asked: Asked, question: AnsweredQuery, order: tuple[str, ...], check: Check | None = None) -> Call:
     """Return the call that shows a question's answers of the arms in `order`, in that order."""
     texts = tuple(question.answers[arm] for arm in order)
     return Call(Case(asked, question.lang, question.prompt, texts), question.query_id, question.genre, order, check)
 
 
-def _latin_square(question: Question, seed: int) -> list[tuple[str, ...]]:
+def _latin_square(question: AnsweredQuery, seed: int) -> list[tuple[str, ...]]:
     """Return as many orders of a question's arms as there are arms; each arm stands in each place once."""
     arms = shuffled(question.answers, seed, question.query_id)
     return [tuple(arms[place] for place in row) for row in williams_square(len(arms))[: len(arms)]]
@@ -103,7 +105,7 @@ def make_step_calls(answers: Iterable[Answer]) -> list[Call]:
     """
     calls = []
     for answer in answers:
-        found = steps(answer.reasoning)
+        found = split_steps(answer.reasoning)
         for first in range(0, len(found), STEPS_PER_CALL):
             texts = tuple(found[first : first + STEPS_PER_CALL])
             case = Case("steps", answer.lang, answer.query, texts)

@@ -11,14 +11,16 @@ from coig.judging.calls import Call, make_call
 from coig.judging.cases import Case
 from coig.records.judgment import Check
 from coig.statistics.orders import shuffled
-from coig.study.defects import Defect, can_be_damaged, damage
-from coig.study.items import Question
+from coig.study.defects import Defect, can_be_damaged, plant_defect
+from coig.study.items import AnsweredQuery
 
 log = logging.getLogger(__name__)
-Spoil = Callable[[Question, str], str | None]  # makes a probe's text of an arm's answer to a question; None: cannot
+Spoil = Callable[
+    [AnsweredQuery, str], str | None
+]  # makes a probe's text of an arm's answer to a question; None: cannot
 
 
-def make_probes(questions: Sequence[Question], pairs: Sequence[Call], count: int, seed: int) -> list[Call]:
+def make_probes(questions: Sequence[AnsweredQuery], pairs: Sequence[Call], count: int, seed: int) -> list[Call]:
     """Return the calls that check a judge: each kind of check on `count` questions, drawn in turn from each language.
 
     A probe compares an arm's answer with a text that was made of it: the same text, an empty one, one with a defect, or
@@ -37,16 +39,18 @@ def make_probes(questions: Sequence[Question], pairs: Sequence[Call], count: int
     return probes + [make_call("pairs", one, by_query[one.query_id].order, "repeat") for one in drawn]
 
 
-def _kinds(questions: Sequence[Question], seed: int) -> dict[Check, Spoil]:
+def _kinds(questions: Sequence[AnsweredQuery], seed: int) -> dict[Check, Spoil]:
     """Return {kind of probe: function that makes its text from a question and an arm, or returns None if it cannot}."""
 
     def spoil_by(defect: Defect) -> Spoil:
         """Return the function that plants a defect in an arm's answer; it returns None for an answer too short."""
         return lambda question, arm: (
-            damage(defect, text, seed, question.query_id) if can_be_damaged(text := question.answers[arm]) else None
+            plant_defect(defect, text, seed, question.query_id)
+            if can_be_damaged(text := question.answers[arm])
+            else None
         )
 
-    def foreign(question: Question, arm: str) -> str | None:
+    def foreign(question: AnsweredQuery, arm: str) -> str | None:
         """Return the arm's answer to a random query of another language; None if it has none that is not empty."""
         others = (one for one in shuffled(questions, seed, question.query_id) if one.lang != question.lang)
         return next((text for one in others if (text := one.answers.get(arm))), None)
@@ -59,14 +63,14 @@ def _kinds(questions: Sequence[Question], seed: int) -> dict[Check, Spoil]:
     }
 
 
-def _draw(questions: Sequence[Question], seed: int, kind: Check) -> Iterator[Question]:
+def _draw(questions: Sequence[AnsweredQuery], seed: int, kind: Check) -> Iterator[AnsweredQuery]:
     """Return an iterator over all questions in random order, taking one of each language in turn."""
     mixed = shuffled(questions, seed, "probes", kind)
     of_langs = [[one for one in mixed if one.lang == lang] for lang in sorted({one.lang for one in mixed})]
     return (one for together in zip_longest(*of_langs) for one in together if one is not None)
 
 
-def _probe(question: Question, kind: Check, spoil: Spoil, seed: int) -> list[Call] | None:
+def _probe(question: AnsweredQuery, kind: Check, spoil: Spoil, seed: int) -> list[Call] | None:
     """Return the calls of one probe on a question, for a random arm whose answer fits; None if no answer fits.
 
     An answer fits if it is not blank and `spoil` makes a text of it.
@@ -79,7 +83,7 @@ def _probe(question: Question, kind: Check, spoil: Spoil, seed: int) -> list[Cal
     return None
 
 
-def _compare(question: Question, kind: Check, arm: str, made: str) -> list[Call]:
+def _compare(question: AnsweredQuery, kind: Check, arm: str, made: str) -> list[Call]:
     """Return the calls that compare an arm's answer with a text that was made of it, `made`.
 
     There are two, one for each order, or for two identical texts one. The text's name in the order is the check's.

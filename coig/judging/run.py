@@ -13,13 +13,13 @@ from coig.errors import ConfigError
 from coig.files.lock import LockHeldError, locked
 from coig.judging.calls import Call, make_pair_calls, make_ranking_calls, make_rating_calls, make_step_calls
 from coig.judging.cases import Judge
+from coig.judging.judge_file import JudgeFile, append_opinions, find_judge_file, read_judge_file
 from coig.judging.probes import make_probes
-from coig.judging.said import Said, append_opinions, file_of, read_said
 from coig.judging.tally import Tally, with_progress
 from coig.judging.yardstick import read_yardstick
 from coig.llm.tokens import NONE
 from coig.study.find import find_study
-from coig.study.written import read_written
+from coig.study.study_answers import read_study_answers
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +35,16 @@ def judge(config: JudgeConfig) -> None:
     if config.ask not in asked.can:
         raise ConfigError(f"ask={config.ask}: {asked.name} can be asked {' or '.join(asked.can)} only")
     name = config.name or asked.name + ("" if config.ask == "pairs" else f"-{config.ask}")
-    file = file_of(study, config.ask, name, yardstick=bool(config.yardstick))
+    file = find_judge_file(study, config.ask, name, yardstick=bool(config.yardstick))
     if config.dry_run:
-        said = read_said(file, config.ask)
+        said = read_judge_file(file, config.ask)
         said.check_judge(asked.describe(config.ask))
         _tell_costs(asked, calls, said.left(calls))
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         with locked(file.with_name(f".{file.name}.lock")):
-            _judge(asked, calls, read_said(file, config.ask), study.name)
+            _judge(asked, calls, read_judge_file(file, config.ask), study.name)
     except LockHeldError as error:
         raise ConfigError(f"{file}: another process judges into it ({error}); wait for it, or stop it") from None
 
@@ -62,7 +62,7 @@ def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
         folder = MULTIRUN / (config.study or "")
         study = folder if config.study and folder.is_dir() else find_study(config.study)
         return study, make_pair_calls(read_yardstick(files_of(config.yardstick)))
-    written = read_written(config.study, config.arms, config.queries, config.answers)
+    written = read_study_answers(config.study, config.arms, config.queries, config.answers)
     if config.ask == "steps":
         calls = make_step_calls(answer for answer in written.answers if answer.arm in written.arms)
         if not calls:
@@ -77,7 +77,7 @@ def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
     return written.study, make_rating_calls(questions)
 
 
-def _judge(judge: Judge, calls: Sequence[Call], said: Said, study: str) -> None:
+def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> None:
     """Ask the calls that `said` lacks, and append each opinion to the judge's file as it comes.
 
     Logs counts. Raises ConfigError if it is another judge than in the file, or calls failed; SystemExit 130 at Ctrl-C.

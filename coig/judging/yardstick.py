@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coig.records.preference import read_preferences
-from coig.study.items import Question
+from coig.study.items import AnsweredQuery
 
 
-def read_yardstick(files: Sequence[Path]) -> list[Question]:
+def read_yardstick(files: Sequence[Path]) -> list[AnsweredQuery]:
     """Return the pairs of files as questions with two answers, whose arms are called `chosen` and `rejected`.
 
     Raises DataError for a row that is no such pair, for two pairs of one id, and for files without pairs.
     """
     return [
-        Question(str(one.id), one.lang, one.genre, one.prompt, {"chosen": one.chosen, "rejected": one.rejected})
+        AnsweredQuery(str(one.id), one.lang, one.genre, one.prompt, {"chosen": one.chosen, "rejected": one.rejected})
         for one in read_preferences(files)
     ]

@@ -30,7 +30,7 @@ class CausalLM(nn.Module):
         Returns:
             the loss, an fp32 scalar; and −log p of each of the S supervised tokens, (S,) fp32, without gradient.
         """
-        hidden = decoded(self.lm, batch)[batch.rows]
+        hidden = compute_hidden_states(self.lm, batch)[batch.rows]
         head = self.lm.get_output_embeddings().weight
         return linear_nll(hidden, head, batch.targets, batch.weights * scale, self.head_chunk_rows)
 
@@ -51,7 +51,7 @@ class CausalLM(nn.Module):
             layer.compile(dynamic=True)
 
 
-def decoded(lm: Any, batch: MicroBatch) -> Tensor:
+def compute_hidden_states(lm: Any, batch: MicroBatch) -> Tensor:
     """Return the decoder's last hidden states for a micro-batch, (T, d), before the output head."""
     bounds = {"cu_seq_lens_q": batch.cu_seqlens, "cu_seq_lens_k": batch.cu_seqlens}
     longest = {"max_length_q": batch.max_seqlen, "max_length_k": batch.max_seqlen}

@@ -53,7 +53,7 @@ class TrainingFlops:
 
     @property
     def attention_cost(self) -> float:
-        """Return attention's FLOPs per squared token divided by the decoder's FLOPs per token, for `packing.layout`."""
+        """Return attention's FLOPs per squared token divided by the decoder's per token, for `pack_documents`."""
         return self.per_square / self.per_token
 
     def of(self, lengths: Sequence[int], supervised_tokens: int) -> int:

@@ -16,7 +16,7 @@ from coig.data.steps import MicroBatch
 from coig.data.tokenizer import NO_CODE, REMEDY, location, say_why
 from coig.errors import ConfigError, first_line
 from coig.models.attention import PACKED
-from coig.models.causal_lm import decoded
+from coig.models.causal_lm import compute_hidden_states
 
 AS_TRAINED = {"dtype": torch.float32, "attn_implementation": PACKED}
 
@@ -37,9 +37,9 @@ def load_model(model: Model, seed: int) -> Any:
             if missing := sorted(loaded["missing_keys"]):
                 raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         else:
-            lm = random_weights(config, seed, AS_TRAINED)
+            lm = make_random_model(config, seed, AS_TRAINED)
     try:
-        problem = _unsupported(lm)
+        problem = _find_unsupported(lm)
     except Exception as error:  # models that do not support packed documents raise all kinds of errors
         problem = f"cannot attend to packed documents ({type(error).__name__}: {first_line(error)})"
     if problem:
@@ -62,7 +62,7 @@ def empty_model(model: Model) -> Any:
     with _named(model), torch.device("meta"):
         config, _ = _config_of(model)
         published = config.dtype
-        lm = random_weights(config, 0, AS_TRAINED)
+        lm = make_random_model(config, 0, AS_TRAINED)
     lm.published_dtype = published or torch.float32
     return lm.train()
 
@@ -86,7 +86,7 @@ def _named(model: Model) -> Iterator[None]:
         raise ConfigError(f"model.path={model.path}: no model ({say_why(error)}); {REMEDY}") from None
 
 
-def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:
+def make_random_model(config: Any, seed: int, settings: dict[str, Any]) -> Any:
     """Return a model of this architecture with random weights that depend on `seed` only.
 
     Args:
@@ -98,7 +98,7 @@ def random_weights(config: Any, seed: int, settings: dict[str, Any]) -> Any:
         return AutoModelForCausalLM.from_config(config, **NO_CODE, **settings)
 
 
-def _unsupported(lm: Any) -> str | None:
+def _find_unsupported(lm: Any) -> str | None:
     """Return why the model is not supported, as the end of a sentence; None if it is. Leave it in evaluation mode.
 
     Compares its logits on two packed documents with those of transformers' eager attention on each document alone.
@@ -111,7 +111,7 @@ def _unsupported(lm: Any) -> str | None:
     positions = torch.cat([torch.arange(len(document)) for document in documents])
     packed = MicroBatch(ids, positions, torch.tensor([0, 5, 8], dtype=torch.int32), 5, ids, ids, torch.ones(8), ids)
     with torch.no_grad():
-        logits = head(decoded(lm.eval(), packed))
+        logits = head(compute_hidden_states(lm.eval(), packed))
         lm.set_attn_implementation("eager")
         alone = torch.cat([lm(input_ids=document[None]).logits[0] for document in documents])
         lm.set_attn_implementation(PACKED)

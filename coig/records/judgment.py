@@ -74,7 +74,7 @@ class Judgment(Record):
     shown: str | None = None  # digest of the prompt and the answers that a judge was shown
 
     @property
-    def counts(self) -> bool:
+    def is_evidence(self) -> bool:
         """Tell whether the judgment is evidence about the arms: it is no check, no abstention and no failure."""
         return self.check is None and self.failure is None and self.kind != "abstention"
 

@@ -9,7 +9,7 @@ import numpy as np
 from coig.statistics.intervals import Floats
 
 
-def coincidences(units: Sequence[tuple[str, Sequence[float]]]) -> Floats:
+def count_coincidences(units: Sequence[tuple[str, Sequence[float]]]) -> Floats:
     """Count for each two values how often two raters of one unit give them, in a matrix for each cluster of units.
 
     With m raters of a unit, each ordered pair of raters counts 1 / (m − 1) (Krippendorff 2011, "Computing
@@ -30,7 +30,7 @@ def coincidences(units: Sequence[tuple[str, Sequence[float]]]) -> Floats:
     return tables
 
 
-def alpha(coincidences: Floats) -> Floats:
+def krippendorff_alpha(coincidences: Floats) -> Floats:
     """Compute Krippendorff's ordinal α for each of R coincidence matrices.
 
     The distance of two values is squared: the number of ratings from one to the other, those at both ends counted half.

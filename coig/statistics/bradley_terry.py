@@ -22,7 +22,7 @@ STEPS = 50  # most Newton steps
 LARGEST_STEP = 2.0  # a Newton step changes no coefficient by more
 
 
-def fit(features: Floats, counts: Floats) -> Floats:
+def fit_bradley_terry(features: Floats, counts: Floats) -> Floats:
     """Compute maximum-likelihood coefficients and log ν of R data sets at once, by Newton's method with a slight ridge.
 
     Args:
@@ -37,7 +37,7 @@ def fit(features: Floats, counts: Floats) -> Floats:
     beta = np.zeros((len(counts), size + 1))
     totals = counts.sum(axis=-1)
     for _ in range(STEPS):
-        chances = chances_of(features, beta, ties)
+        chances = predict_chances(features, beta, ties)
         gradient, hessian = _derivatives(features, counts, totals, chances, beta)
         if not ties:
             gradient, hessian[:, size, :], hessian[:, :, size] = gradient * ([1] * size + [0]), 0, 0
@@ -51,12 +51,12 @@ def fit(features: Floats, counts: Floats) -> Floats:
     return beta
 
 
-def chances_of(features: Floats, beta: Floats, ties: bool) -> Floats:
+def predict_chances(features: Floats, beta: Floats, ties: bool) -> Floats:
     """Return the probabilities of win, tie and loss, (R, P, 3).
 
     Args:
         features: (P, F).
-        beta: (R, F + 1), as `fit` returns it.
+        beta: (R, F + 1), as `fit_bradley_terry` returns it.
         ties: False gives ties a probability of 0.
     """
     delta = beta[:, :-1] @ features.T
@@ -72,7 +72,8 @@ def _derivatives(
 ) -> tuple[Floats, Floats]:
     """Return the gradient, (R, F + 1), and negative Hessian, (R, F + 1, F + 1), of the log-likelihood with the ridge.
 
-    Shapes are those of `fit`; totals: (R, P), the sums of counts; chances: (R, P, 3), from `chances_of`.
+    Shapes are those of `fit_bradley_terry`; totals: (R, P), the sums of counts; chances: (R, P, 3), from
+    `predict_chances`.
     """
     lead = (chances[..., WIN] - chances[..., LOSS]) / 2
     scores = (counts[..., WIN] - counts[..., LOSS]) / 2 - totals * lead
@@ -108,12 +109,12 @@ def clustered_error(features: Floats, counts: Floats, beta: Floats, clusters: pl
     Args:
         features: (P, F), a row per verdict.
         counts: (1, P, 3), each verdict as one win, tie or loss.
-        beta: (1, F + 1), as `fit` returns it.
+        beta: (1, F + 1), as `fit_bradley_terry` returns it.
         clusters: (P,), the cluster, such as the prompt, of each verdict.
     """
     ties = bool(np.isfinite(beta[0, -1]))
     finite = np.where(np.isfinite(beta), beta, 0)
-    chances = chances_of(features, beta, ties)
+    chances = predict_chances(features, beta, ties)
     _, hessian = _derivatives(features, counts, counts.sum(axis=-1), chances, finite)
     lead = (chances[0, :, WIN] - chances[0, :, LOSS]) / 2
     scores = ((counts[0, :, WIN] - counts[0, :, LOSS]) / 2 - lead)[:, None] * features

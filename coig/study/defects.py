@@ -17,7 +17,7 @@ def can_be_damaged(text: str) -> bool:
     return len(SENTENCE.findall(text)) >= FEWEST
 
 
-def damage(defect: Defect, text: str, *seed: object) -> str:
+def plant_defect(defect: Defect, text: str, *seed: object) -> str:
     """Return a copy of a text with a defect.
 
     shuffled: its sentences are in another order, which `seed` decides. halved: the second half of its sentences and the

@@ -16,7 +16,7 @@ from coig.statistics.orders import shuffled
 
 
 @dataclass(frozen=True)
-class Question:
+class AnsweredQuery:
     """A query with the arms' answers to it."""
 
     query_id: str
@@ -43,7 +43,7 @@ class Question:
 class Item:
     """Answers to one query that a rater judges together."""
 
-    question: Question
+    question: AnsweredQuery
     arms: tuple[str, ...]
     probability: float = 1.0  # of these arms being drawn for the query
 
@@ -53,7 +53,7 @@ class Item:
         return json.dumps([self.question.query_id, *self.arms], ensure_ascii=False)
 
 
-def collect_questions(answers: Iterable[Answer], arms: Sequence[str]) -> tuple[list[Question], list[str]]:
+def collect_answered_queries(answers: Iterable[Answer], arms: Sequence[str]) -> tuple[list[AnsweredQuery], list[str]]:
     """Return the queries that at least two of the arms have answered, and the ids of those that only one has answered.
 
     If an arm has several answers to a query, the last one is taken.
@@ -69,11 +69,11 @@ def collect_questions(answers: Iterable[Answer], arms: Sequence[str]) -> tuple[l
     for query_id, found in by_query.items():
         first = next(iter(found.values()))
         texts = {arm: found[arm].answer for arm in arms if arm in found}
-        questions.append(Question(query_id, first.lang, first.genre, first.query, texts))
+        questions.append(AnsweredQuery(query_id, first.lang, first.genre, first.query, texts))
     return [one for one in questions if len(one.answers) > 1], [q.query_id for q in questions if len(q.answers) < 2]
 
 
-def make_items(questions: Sequence[Question], protocol: Protocol, seed: int) -> list[Item]:
+def make_items(questions: Sequence[AnsweredQuery], protocol: Protocol, seed: int) -> list[Item]:
     """Return the items of a study: one for each query with all its answers, or one for each judged pair of its answers.
 
     If a query has more pairs than `protocol.pairs_per_query`, the pairs are dealt out in turn to the queries, language

@@ -14,7 +14,7 @@ from statistics import fmean, median
 import numpy as np
 
 from coig.records.judgment import Judgment
-from coig.statistics.agreement import alpha, coincidences
+from coig.statistics.agreement import count_coincidences, krippendorff_alpha
 from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval
 from coig.statistics.power import Plan
 
@@ -70,7 +70,7 @@ def summarize_rater(rater: str, judgments: Iterable[Judgment], least: int, flag_
         least, flag_below: the rater is flagged if at least `least` checks have a mean result below `flag_below`.
     """
     own = [one for one in judgments if one.rater == rater]
-    pages = {(one.query_id, one.arms if one.kind == "pairwise" else ()): one for one in own if one.counts}
+    pages = {(one.query_id, one.arms if one.kind == "pairwise" else ()): one for one in own if one.is_evidence}
     timed = [one for one in pages.values() if one.seconds is not None]
     read = [one for one in timed if one.characters]
     fast = [(one.characters or 0) > FASTEST[one.lang] * (one.seconds or 0) for one in read]
@@ -108,9 +108,9 @@ def estimate_agreement(judgments: Sequence[Judgment]) -> Estimate | None:
     units = [(query, values) for (query, _), values in said.items() if len(values) > 1]
     if len({value for _, values in units for value in values}) < 2:
         return None
-    tables = coincidences(units)
-    drawn = alpha(np.tensordot(bootstrap_weights(len(tables)), tables, axes=1))
-    return _estimate(float(alpha(tables.sum(axis=0)[None])[0]), drawn, len(tables))
+    tables = count_coincidences(units)
+    drawn = krippendorff_alpha(np.tensordot(bootstrap_weights(len(tables)), tables, axes=1))
+    return _estimate(float(krippendorff_alpha(tables.sum(axis=0)[None])[0]), drawn, len(tables))
 
 
 def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:

@@ -22,7 +22,7 @@ PACKAGES = (
 MAX_DIFF = 1_000_000  # bytes
 
 
-def provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
+def collect_provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
     """Return {git, versions, machine} for the manifest; the facts in `devices` are added to the machine's.
 
     `git` is None if `checkout` is no git checkout of coig.

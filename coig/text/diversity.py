@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 MTLD_MINIMUM = 200
 
 
-def diversity(tokens: Sequence[str]) -> dict[str, float | None]:
+def measure_diversity(tokens: Sequence[str]) -> dict[str, float | None]:
     """Return all measures of one text's words by name, None for those that need a longer text; `ttr` is distinct-1."""
     return {
         "ttr": type_token_ratio(tokens),

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context, resource_tracker
 
-from coig.text.diversity import diversity, ttr_of_first
-from coig.text.words import words
+from coig.text.diversity import measure_diversity, ttr_of_first
+from coig.text.words import split_words
 
 EQUAL_LENGTH = 100  # words at which TTR is compared
 WORTH_SHARING = 1_500_000  # characters, which take one core about as long as other processes take to start
@@ -35,9 +35,9 @@ def measure_texts(texts: Sequence[str]) -> list[Measures]:
 
 
 def measure_text(text: str) -> Measures:
-    """Return the number of words, the TTR of the first EQUAL_LENGTH words as `ttr_100`, and all of `diversity`."""
-    tokens = words(text)
-    return {"words": len(tokens), "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH), **diversity(tokens)}
+    """Return the number of words, the TTR of the first EQUAL_LENGTH words as `ttr_100`, and `measure_diversity`'s."""
+    tokens = split_words(text)
+    return {"words": len(tokens), "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH), **measure_diversity(tokens)}
 
 
 @contextmanager

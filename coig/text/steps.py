@@ -20,7 +20,7 @@ ABBREVIATION = re.compile(  # an abbreviation, an initial or the number of a lis
 )
 
 
-def steps(reasoning: str) -> list[str]:
+def split_steps(reasoning: str) -> list[str]:
     """Split a chain of reasoning into steps of one to three sentences.
 
     A step ends at the end of a sentence or line once it has 10 Chinese characters or 7 English words. Shorter sentences

@@ -19,7 +19,7 @@ WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 SINGLE = frozenset("+#&._%-") | {chr(code) for code in range(0x4E00, 0x9FD6)}  # single characters for jieba's model
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the lower-cased words of a text, without punctuation.
 
     Chinese words are those of jieba. The text between them is split like English, so a Han character in an English text

@@ -13,7 +13,7 @@ from coig.data.encoded import EncodedSet
 from coig.data.steps import epoch_order
 
 
-def budgeted(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> TrainConfig:
+def apply_budget(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> TrainConfig:
     """Return the config with max_epochs and max_steps set so that the arm trains as long as another arm.
 
     The budget `steps` matches the other arm's number of steps, `supervised_tokens` its number of supervised tokens.

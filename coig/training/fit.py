@@ -25,7 +25,7 @@ from coig.models.loading import empty_model, load_model
 from coig.models.quantized import quantize_frozen, unquantized
 from coig.study.arm import Arm
 from coig.training import ranks
-from coig.training.budget import budgeted
+from coig.training.budget import apply_budget
 from coig.training.checkpoints import Checkpoints, DirectIO, check_checkpoint
 from coig.training.exported import measure_export
 from coig.training.failures import DropOnFailure
@@ -45,7 +45,7 @@ from coig.training.trainable import make_trainable
 log = logging.getLogger(__name__)
 
 
-def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *, anew: bool) -> None:
+def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *, anew: bool) -> None:
     """Train an arm and export its model. The arm's folder changes only after everything that the run needs was built.
 
     Args:
@@ -63,7 +63,7 @@ def fit(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, *
         ranks.first_decides(lambda: check_encoding(arm, train))
         ranks.first_decides(lambda: check_checkpoint(arm.checkpoint) if arm.checkpoint else None)
     others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
-    budget, longest = budgeted(config, train, others), max(train.longest, validation.longest)
+    budget, longest = apply_budget(config, train, others), max(train.longest, validation.longest)
     plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))
     lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
     _check_same_weights(lm, config)

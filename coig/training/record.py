@@ -20,7 +20,7 @@ from coig.files.atomic import remove, write_atomic
 from coig.files.timestamps import now
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, Manifest, MemoryPlan, Status, Times
-from coig.study.provenance import provenance
+from coig.study.provenance import collect_provenance
 from coig.training import ranks
 from coig.training.budget import supervised_tokens
 from coig.training.checkpoints import remove_checkpoint
@@ -172,7 +172,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
             "like": prepared.like and prepared.like.fingerprint,
         },
         "memory": prepared.plan,
-        **provenance(_devices(config.trainer)),
+        **collect_provenance(_devices(config.trainer)),
         "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),
         "times": earlier.times if earlier else Times(started=now(), seconds=0.0),
     }

@@ -134,7 +134,7 @@ def _store_question(arm: Arm, config: TrainConfig) -> None:
 
 
 def _import_fit() -> Callable[..., None]:
-    """Import torch and the training run, and return `fit`.
+    """Import torch and the training run, and return `fit_arm`.
 
     The libraries stay loaded, so collecting garbage during their import (1 s) and after each arm (0.25 s) is wasted:
     switch it off, then freeze what was loaded.
@@ -143,12 +143,12 @@ def _import_fit() -> Callable[..., None]:
     if imported_now:
         gc.disable()
     try:
-        from coig.training.fit import fit
+        from coig.training.fit import fit_arm
     finally:
         gc.enable()
     if imported_now:
         gc.freeze()
-    return fit
+    return fit_arm
 
 
 def _check_objective(config: TrainConfig, mixture: Mixture) -> None:

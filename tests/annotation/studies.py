@@ -11,7 +11,7 @@ from coig.annotation.store import Store
 from coig.config import AnnotateConfig
 from coig.config.command_line import config_of
 from coig.records.judgment_database import TABLES
-from coig.study.items import Question
+from coig.study.items import AnsweredQuery
 from coig.web.database import open_database
 
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
@@ -23,10 +23,10 @@ def make_config(*overrides: str) -> AnnotateConfig:
     return config_of("annotate", AnnotateConfig, ["study=demo", *overrides])
 
 
-def make_questions(count: int, arms: Sequence[str] = ARMS, langs: Sequence[str] = ("zh", "en")) -> list[Question]:
+def make_questions(count: int, arms: Sequence[str] = ARMS, langs: Sequence[str] = ("zh", "en")) -> list[AnsweredQuery]:
     """Return questions in turn of each language and of two genres; each answer has eight sentences of its own."""
     return [
-        Question(
+        AnsweredQuery(
             query_id=f"q-{number:03}",
             lang=langs[number % len(langs)],
             genre=("poetry", "slogan")[number // len(langs) % 2],
@@ -38,7 +38,7 @@ def make_questions(count: int, arms: Sequence[str] = ARMS, langs: Sequence[str] 
     ]
 
 
-def make_store(place: Path | str, questions: Sequence[Question], *overrides: str) -> Store:
+def make_store(place: Path | str, questions: Sequence[AnsweredQuery], *overrides: str) -> Store:
     """Open a database and prepare it for the questions."""
     return Store(open_database(place, TABLES), questions, make_config(*overrides))
 

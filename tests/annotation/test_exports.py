@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from coig.annotation.exports import export_judgments, import_judgments
 from coig.annotation.replies import Answered, Sent
@@ -13,17 +14,17 @@ from coig.annotation.store import Store
 from coig.errors import ConfigError, DataError
 from coig.records.authors import rater_of_file
 from coig.records.judgment import Judgment, read_judgments
-from coig.records.judgment_database import read_database
-from coig.study.items import Question
+from coig.records.judgment_database import ACTS, read_database
+from coig.study.items import AnsweredQuery
 from tests.annotation.studies import ARMS, make_store, rank
 
 BOTH = ("zh", "en")
 
 
-def make_authors_questions() -> list[Question]:
+def make_authors_questions() -> list[AnsweredQuery]:
     """Return a question of each language, with ids as those of the authors' files."""
     answers = {arm: f"Text of {place}" for place, arm in enumerate(ARMS)}
-    return [Question(f"{lang}-7", lang, None, "Task", dict(answers)) for lang in BOTH]
+    return [AnsweredQuery(f"{lang}-7", lang, None, "Task", dict(answers)) for lang in BOTH]
 
 
 def make_judged(folder: Path, *overrides: str) -> Store:
@@ -108,6 +109,9 @@ def test_the_authors_format_is_read_as_it_was_seen(tmp_path: Path) -> None:
     ranked = json.loads(file.read_text(encoding="utf-8"))[0]["ranked_responses"]
     assert [one["rank"] for one in ranked] == [1, 2, 2, 4, 5]
     assert ranked[0]["my_response"].startswith("Text of")
+    with store.database.reading() as connection:
+        acts = [row.detail for row in connection.execute(select(ACTS))]
+    assert acts == ["1 judgments as authors"]  # the abstention is not among them
 
 
 def test_what_the_authors_format_cannot_hold_is_refused(tmp_path: Path) -> None:

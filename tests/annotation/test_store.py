@@ -87,7 +87,7 @@ def test_an_abstention_is_no_tie_and_goes_to_another_rater(place: Path | str) ->
     told = {"number": 1, "key": "a-key-long-enough", "answered": Answered(), "reason": "wrong language"}
     store.save(ann, Sent.model_validate(told | {"about": (3,), "note": "half French"}))
     (one,) = judgments(store)
-    assert (one.kind, one.value, one.counts) == ("abstention", "wrong language: half French", False)
+    assert (one.kind, one.value, one.is_evidence) == ("abstention", "wrong language: half French", False)
     assert one.order is not None
     assert one.arms == (one.order[3],)
     assert store.next_tasks(ann, 1) == []
@@ -231,8 +231,8 @@ def test_checks_come_in_turn_and_do_not_count(place: Path | str) -> None:
     checks = [one for one in found if one.check]
     assert {one.check for one in checks[:3]} == {"halved", "identical", "repeat"}
     assert [place for place, one in enumerate(found) if one.check] == [3, 7, 11, 15]
-    assert all(one.care is not None and not one.counts for one in checks)
-    assert len({one.query_id for one in found if one.counts}) == 12
+    assert all(one.care is not None and not one.is_evidence for one in checks)
+    assert len({one.query_id for one in found if one.is_evidence}) == 12
 
 
 def test_everything_of_a_rater_is_erased(store: Store, tmp_path: Path) -> None:

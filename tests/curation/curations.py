@@ -9,7 +9,7 @@ from typing import Any
 
 from coig.config import CurateConfig
 from coig.config.command_line import config_of
-from coig.curation.desk import perform, read_act
+from coig.curation.desk import perform_act, read_act
 from coig.curation.run import curate
 from coig.curation.store import Store, Text
 
@@ -79,7 +79,7 @@ def act(kind: str, by: str, text: str | None = None, *overrides: str, **fields: 
     store = open_store()
     try:
         with store.writing() as pen:
-            perform(pen, read_act(row), configure(*overrides).accept)
+            perform_act(pen, read_act(row), configure(*overrides).accept)
     finally:
         store.close()
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coig.evaluation.findings.doses import fit
+from coig.evaluation.findings.doses import fit_with_weights
 from coig.statistics.crossing import find_crossing
 from coig.statistics.intervals import Floats
 from coig.statistics.next_arm import add_arm, expect_interval, interval_width, scale_error
@@ -26,7 +26,7 @@ def pilots(logits: Floats) -> list[Responses]:
         of_studies = study.responses.covariance.of_prompts
         for values, covariance in zip(study.responses.values, of_studies, strict=True):
             one = Responses(DOSES, values, Covariance(covariance, PROMPTS), are_logits=True)
-            fitted = fit(one)
+            fitted = fit_with_weights(one)
             assert fitted is not None
             found.append(replace(one, values=fitted.average(DOSES, DOSES)))
     return found

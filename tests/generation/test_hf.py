@@ -36,7 +36,7 @@ def plainly(arm: Arm, asked: Sequence[Request], **how: Any) -> dict[tuple[str, i
     return written
 
 
-@pytest.mark.parametrize("penalty", [1.0, 1.2])
+@pytest.mark.parametrize("penalty", [pytest.param(1.0, marks=pytest.mark.slow), 1.2])
 def test_greedy_answers_are_those_of_plain_generate(arm: Arm, queries: list[Query], penalty: float) -> None:
     sampling = GREEDY.model_copy(update={"repetition_penalty": penalty})
     asked = requests(arm, queries)

@@ -7,7 +7,7 @@ from collections import Counter
 from coig.judging.calls import STEPS_PER_CALL, make_pair_calls, make_ranking_calls, make_step_calls
 from coig.judging.probes import make_probes
 from coig.records.answer import Answer
-from coig.study.items import Question
+from coig.study.items import AnsweredQuery
 
 ARMS = ("cw", "cw+1k", "general")
 SENTENCES = {
@@ -16,9 +16,9 @@ SENTENCES = {
 }
 
 
-def make_questions(count: int = 4) -> list[Question]:
+def make_questions(count: int = 4) -> list[AnsweredQuery]:
     return [
-        Question(f"{lang}-{n}", lang, "poem", f"Task {n}", {arm: f"{arm} {n}: {SENTENCES[lang]}" for arm in ARMS})
+        AnsweredQuery(f"{lang}-{n}", lang, "poem", f"Task {n}", {arm: f"{arm} {n}: {SENTENCES[lang]}" for arm in ARMS})
         for lang in ("zh", "en")
         for n in range(count)
     ]
@@ -79,7 +79,7 @@ def test_probes_show_an_answer_beside_what_was_made_of_it() -> None:
 
 
 def test_a_probe_without_answers_that_fit_is_left_out() -> None:
-    short = [Question("q", "en", None, "Task", {"cw": "Short.", "general": ""})]
+    short = [AnsweredQuery("q", "en", None, "Task", {"cw": "Short.", "general": ""})]
     probes = make_probes(short, make_pair_calls(short), count=2, seed=0)
     assert Counter(call.check for call in probes) == {"identical": 1, "empty": 2, "repeat": 1}
     assert {call.arms for call in probes if call.check != "repeat"} == {("cw",)}

@@ -105,7 +105,7 @@ def test_checks_of_a_judge_name_the_arm_first(answers: list[str]) -> None:
     assert {line.check for line in checks if line.check and line.check not in line.arms} == {"repeat"}
     kept = collect_judgments([PAIRS], "s", set(ARMS), {})  # for the judge's card, but they are no evidence
     assert sum(one.check is not None for one in kept) == len(checks)
-    assert not any(one.counts for one in kept if one.check)
+    assert not any(one.is_evidence for one in kept if one.check)
 
 
 def test_failures_are_recorded_asked_again_and_counted_by_arm(
@@ -129,7 +129,7 @@ def test_failures_are_recorded_asked_again_and_counted_by_arm(
         assert {(line.value, line.attempts, line.soft) for line in failed} == {("", 2, None)}
         kept = collect_judgments([PAIRS], "s", set(ARMS), {})
         assert sum(one.failure is not None for one in kept) == len(failed) == 16
-        assert not any(one.counts for one in kept if one.failure)
+        assert not any(one.is_evidence for one in kept if one.failure)
         broken = False
         asked.clear()
         ask(url, answers)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from coig.evaluation.preferences import weigh
+from coig.evaluation.preferences import tabulate_preferences
 from coig.evaluation.preferences.judgments import collect_judgments, tabulate_judgments
 from coig.records.judgment import Judgment
 from coig.records.record import append_records
@@ -31,7 +31,7 @@ def test_rankings_of_a_study_become_win_rates(tmp_path: Path) -> None:
     append_records(file, [judged(number) for number in range(8)])
     arms = make_roster(find_arms(tmp_path / "s", None)).names
     judgments = tabulate_judgments(collect_judgments([file], "s", set(arms), {}), arms, {})
-    [row, _] = weigh(judgments, None, arms)["win_rates"].to_dicts()
+    [row, _] = tabulate_preferences(judgments, None, arms)["win_rates"].to_dicts()
     assert (row["arm"], row["opponent"], row["rate"], row["verdicts"]) == ("cw", "general", 1.0, 8)
 
 
@@ -73,7 +73,9 @@ def test_a_torn_line_is_removed_before_the_next_one_is_written(tmp_path: Path) -
 
 def test_people_go_by_pseudonyms_that_stay(tmp_path: Path) -> None:
     people, judge = [judged(1), judged(2, rater="Bob")], judged(3, rater="gpt-5", source="judge")
-    table = weigh(tabulate_judgments([*people, judge], ("cw", "general"), {}), None, ("cw", "general"))["raters"]
+    table = tabulate_preferences(tabulate_judgments([*people, judge], ("cw", "general"), {}), None, ("cw", "general"))[
+        "raters"
+    ]
     shown = name_raters(table, [*people, judge], tmp_path)
     assert "gpt-5" in shown["rater"].to_list()
     assert not {"Ann", "Bob"} & set(shown["rater"])

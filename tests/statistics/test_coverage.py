@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import norm
 
 from coig.evaluation.preferences.judgments import VERDICT
-from coig.evaluation.preferences.win_rates import win_rates
+from coig.evaluation.preferences.win_rates import compute_win_rates
 
 STUDIES = 1_000
 PROMPT_SPREAD = 0.6  # standard deviations on the probit scale
@@ -31,7 +31,7 @@ def studies(prompts: int, effect: float, taste: float) -> tuple[int, int]:
         scores = (draw.random((prompts, RATERS)) < chances).astype(float)
         rows = {"query_id": names, "rater": [f"r{n}" for n in range(RATERS)] * prompts, "score": scores.ravel()}
         table = pl.DataFrame(rows).with_columns(**{key: pl.lit(value, pl.String) for key, value in constant.items()})
-        row = win_rates(table.select(list(VERDICT)), ("cw", "general"), resamples=1_000).row(0, named=True)
+        row = compute_win_rates(table.select(list(VERDICT)), ("cw", "general"), resamples=1_000).row(0, named=True)
         theirs = norm.cdf((effect + tastes) / np.hypot(1, PROMPT_SPREAD)).mean()
         everybodys = norm.cdf(effect / np.sqrt(1 + PROMPT_SPREAD**2 + taste**2))
         of_prompts += row["low"] <= theirs <= row["high"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coig.study.defects import damage
+from coig.study.defects import plant_defect
 
 CHINESE = "天亮了。雨停了！他说：“走吧。”她没有动？风来了。门开了。他回头。路很长。"
 
@@ -10,14 +10,14 @@ CHINESE = "天亮了。雨停了！他说：“走吧。”她没有动？风来
 def test_defects_in_chinese_and_english() -> None:
     english = "One. Two! Three? Four. Five. Six. Seven. Eight."
     for text in (CHINESE, english):
-        shuffled = damage("shuffled", text, 1)
+        shuffled = plant_defect("shuffled", text, 1)
         assert shuffled != text
         assert sorted(shuffled.replace(" ", "")) == sorted(text.replace(" ", ""))
-        halved = damage("halved", text, 1)
+        halved = plant_defect("halved", text, 1)
         assert text.startswith(halved)
         assert 0.3 * len(text) < len(halved) < 0.7 * len(text)
-        cut = damage("cut_off", text, 1)
+        cut = plant_defect("cut_off", text, 1)
         assert text.startswith(cut)
         assert 0.8 * len(text) < len(cut) < len(text.rstrip("。."))
-        assert len(damage("repeated_text", text, 1)) > 1.3 * len(text)
-    assert damage("repeated_text", english, 1).count("Five.") == 3
+        assert len(plant_defect("repeated_text", text, 1)) > 1.3 * len(text)
+    assert plant_defect("repeated_text", english, 1).count("Five.") == 3

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coig.study.provenance import provenance
+from coig.study.provenance import collect_provenance
 
 
 def git(folder: Path, *command: str, **options: Any) -> str:
@@ -19,7 +19,7 @@ def git(folder: Path, *command: str, **options: Any) -> str:
 
 
 def recorded(checkout: Path) -> Any:
-    return provenance({}, checkout)["git"]
+    return collect_provenance({}, checkout)["git"]
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_an_installed_coig_is_not_taken_for_the_project_around_it(checkout: Path
 
 
 def test_the_machine() -> None:
-    machine = provenance({"gpus": [], "torch_threads": 2})["machine"]
+    machine = collect_provenance({"gpus": [], "torch_threads": 2})["machine"]
     assert machine["cores"] > 0
     assert machine["memory_gb"] > 0.5
     assert machine["cpu"]

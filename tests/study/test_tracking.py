@@ -222,7 +222,7 @@ def test_a_run_that_was_stopped_after_its_last_step_keeps_its_history(tmp_path: 
     ]
 
 
-@pytest.mark.parametrize("uploaded", [False, True])
+@pytest.mark.parametrize("uploaded", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_stopped_run_goes_on_in_wandb_without_doubled_or_lost_steps(uploaded: bool, tmp_path: Path) -> None:
     """kill -9 takes the end of the offline file along; what `wandb sync` has uploaded is not logged again."""
     steps = (

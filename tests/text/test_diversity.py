@@ -4,8 +4,17 @@ from random import Random
 import pytest
 from lexicalrichness import LexicalRichness
 
-from coig.text.diversity import distinct, diversity, hdd, mattr, mtld, self_repetition, ttr_of_first, type_token_ratio
-from coig.text.words import words
+from coig.text.diversity import (
+    distinct,
+    hdd,
+    mattr,
+    measure_diversity,
+    mtld,
+    self_repetition,
+    ttr_of_first,
+    type_token_ratio,
+)
+from coig.text.words import split_words
 
 
 def zipf(length: int, types: int, seed: int = 0) -> list[str]:
@@ -17,7 +26,7 @@ TEXTS = [zipf(length, types) for length in (199, 200, 257, 1_000, 3_001) for typ
 TEXTS += [
     [f"w{number}" for number in range(300)],
     ["same"] * 250,
-    words("他花了3.14元，版本是v1.2.3更新。" * 20),
+    split_words("他花了3.14元，版本是v1.2.3更新。" * 20),
     ["a", "b"] * 25,
 ]
 
@@ -48,7 +57,7 @@ def test_mtld_by_hand() -> None:
 
 
 def test_texts_too_short_for_a_measure() -> None:
-    assert diversity([]) == dict.fromkeys(
+    assert measure_diversity([]) == dict.fromkeys(
         ("ttr", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")
     )
     assert (mattr(["a"] * 49), hdd(["a"] * 41), mtld(["a"] * 199)) == (None, None, None)
@@ -57,7 +66,7 @@ def test_texts_too_short_for_a_measure() -> None:
 
 def test_diversity_is_all_measures_of_a_text() -> None:
     tokens = zipf(400, 150)
-    assert diversity(tokens) == {
+    assert measure_diversity(tokens) == {
         "ttr": type_token_ratio(tokens),
         "mattr": mattr(tokens),
         "mtld": mtld(tokens),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coig.text.words import segment, words
+from coig.text.words import segment, split_words
 from tests.conftest import SHARED
 
 jieba.setLogLevel(logging.WARNING)
@@ -26,29 +26,29 @@ MIXED = "ab1.2%+#&_-c 好常在他的店恤4s㐀，"
 
 
 def test_chinese_is_segmented_into_words() -> None:
-    assert words("我们在北京大学读书，读书！") == ["我们", "在", "北京大学", "读书", "读书"]
+    assert split_words("我们在北京大学读书，读书！") == ["我们", "在", "北京大学", "读书", "读书"]
 
 
 def test_english_words_are_lower_cased_and_keep_their_apostrophes() -> None:
-    assert words("Don't stop: the _end_, THE well-known.") == ["don't", "stop", "the", "end", "the", "well-known"]
+    assert split_words("Don't stop: the _end_, THE well-known.") == ["don't", "stop", "the", "end", "the", "well-known"]
 
 
 def test_mixed_text() -> None:
-    assert words("今天用 Python 写诗") == ["今天", "用", "python", "写诗"]
+    assert split_words("今天用 Python 写诗") == ["今天", "用", "python", "写诗"]
 
 
 @pytest.mark.parametrize(
     "english", ["don't", "well-known", "it’s", "café", "naïve", "1,000.5", "at&t", "snake_case", "2024-05-06", "мир"]
 )
 def test_a_chinese_character_changes_no_english_word(english: str) -> None:
-    alone = words(f"He {english} she")
-    assert words(f"He {english} she 雄") == [*alone, "雄"]
-    assert words(f"雄 he {english}, she") == ["雄", *alone]
-    assert words(f"北京{english}北京") == ["北京", *words(english), "北京"]
+    alone = split_words(f"He {english} she")
+    assert split_words(f"He {english} she 雄") == [*alone, "雄"]
+    assert split_words(f"雄 he {english}, she") == ["雄", *alone]
+    assert split_words(f"北京{english}北京") == ["北京", *split_words(english), "北京"]
 
 
 def test_words_of_two_scripts_stay_whole() -> None:
-    assert words("去4S店，don't") == ["去", "4s店", "don't"]
+    assert split_words("去4S店，don't") == ["去", "4s店", "don't"]
 
 
 @pytest.mark.parametrize("text", LIKE_JIEBA)

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import initialize_config_dir
 
 from coig.config import TrainConfig
-from coig.config.command_line import CONF, compose_job
-from coig.config.loading import load_config
+from coig.config.command_line import config_of
 from coig.data.encoded import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import build_mixture
 from coig.errors import ConfigError
-from coig.training.budget import budgeted, supervised_tokens
+from coig.training.budget import apply_budget, supervised_tokens
 from tests.conftest import ROOT, Command
 from tests.small_model import SMALL_MODEL
 
@@ -24,8 +22,7 @@ SMALL = ("data.scale=0.001", "trainer.max_epochs=2", "trainer.global_batch_size=
 
 
 def config(*overrides: str) -> TrainConfig:
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return load_config(compose_job("train", [*SMALL, *overrides]))
+    return config_of("train", TrainConfig, [*SMALL, *overrides])
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def examples(of: TrainConfig, encoder: Encoder) -> EncodedSet:
 def trained(of: TrainConfig, encoder: Encoder) -> tuple[int, int, int]:
     """Epochs begun, steps, supervised tokens."""
     train = examples(of, encoder)
-    planned = budgeted(of, train, None if of.budget.name == "epochs" else examples(of.like, encoder))
+    planned = apply_budget(of, train, None if of.budget.name == "epochs" else examples(of.like, encoder))
     steps = planned.trainer.total_steps(len(train))
     return planned.trainer.max_epochs, steps, supervised_tokens(of, train, steps)
 

@@ -53,7 +53,7 @@ def fit(model: Any, optimizer: Any) -> Tensor:
     return torch.stack(losses)
 
 
-@pytest.mark.parametrize("lr", [2e-5, 1e-3])
+@pytest.mark.parametrize("lr", [pytest.param(2e-5, marks=pytest.mark.slow), 1e-3])
 def test_a_model_follows_adamws_trajectory(lr: float) -> None:
     ours, reference = small_model(), small_model()
     start = flat(reference.parameters()).clone()

@@ -46,7 +46,7 @@ def test_what_is_not_finite_takes_the_place_of_nothing(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
-@pytest.mark.parametrize("budget", [20_000, 1])
+@pytest.mark.parametrize("budget", [20_000, pytest.param(1, marks=pytest.mark.slow)])
 def test_out_of_memory_names_the_largest_micro_batch(budget: int, tmp_path: Path) -> None:
     """With room for the libraries but not for the step. A micro-batch of one example cannot be made smaller."""
     overrides = (*SMALL, "trainer.global_batch_size=32", f"trainer.tokens_per_micro_batch={budget}")

@@ -139,7 +139,11 @@ def test_a_sweep_under_torchrun(tmp_path: Path) -> None:
         ),
         (["trainer.accelerator=mps"], "trainer=cpu trains the demo there"),
         (["trainer.devices=2", "trainer.strategy=ddp", "data.creative.path=/nowhere"], "no such file"),
-        (["trainer.devices=2", "trainer.strategy=ddp", "model.max_length=1"], "within model.max_length=1; raise it"),
+        pytest.param(
+            ["trainer.devices=2", "trainer.strategy=ddp", "model.max_length=1"],
+            "within model.max_length=1; raise it",
+            marks=pytest.mark.slow,  # its ranks start first
+        ),
     ],
 )
 def test_what_cannot_be_shared_out(command: Command, overrides: list[str], message: str, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from coig.evaluation.findings.thresholds import doses_in_words, threshold_claims
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures.tables import comparison_table
 from coig.evaluation.preferences.judgments import Judgments
-from coig.evaluation.preferences.win_rates import win_rates
+from coig.evaluation.preferences.win_rates import compute_win_rates
 from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.registration import Registered
@@ -211,7 +211,7 @@ def _pool_seeds(
     names = {arm: cell.name for cell in cells for arm in cell.arms}
     rates = None
     if judgments is not None:
-        rates = win_rates(verdicts_between(judgments.verdicts, names, roster.names), roster.names)
+        rates = compute_win_rates(verdicts_between(judgments.verdicts, names, roster.names), roster.names)
     if answers is None:
         return roster, rates, None, None
     of_cells = tables["automatic"].with_columns(pl.col("arm").replace(names))

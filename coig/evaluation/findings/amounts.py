@@ -16,7 +16,7 @@ import polars as pl
 
 from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell
-from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, observations, respond
+from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, estimate_means, observations
 from coig.evaluation.findings.series import Amounts, amounts_of
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.dose_curves import LEVEL, fit_columns, nested_p
@@ -118,7 +118,7 @@ def _over_base(part: pl.DataFrame, dosed: dict[str, str], measure: Measure) -> R
     prompts = dict(part.group_by("arm").agg(pl.col("query_id").n_unique()).iter_rows())
     if any(prompts.get(name, 0) < FEWEST for name in names):
         return None
-    means = respond(part, names, np.arange(len(names), dtype=np.float64).tolist(), measure)
+    means = estimate_means(part, names, np.arange(len(names), dtype=np.float64).tolist(), measure)
     counts = np.array([prompts[name] for name in names], dtype=np.float64)
     scaled = means.logits(counts) if measure.is_share else means
     if paired:

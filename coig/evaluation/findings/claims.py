@@ -70,14 +70,14 @@ def claim_table(
         of_threshold: rows of the claim of a threshold, checked by `thresholds.threshold_claims`.
     """
     rows = [_paper_claim(claim, roster, win_rates, margin) for claim in PREFERENCES]
-    rows += [_paradox(lang, win_rates, automatic, margin) for lang in ("zh", "en")]
-    rows += [_contamination(roster, comparisons), *of_threshold]
+    rows += [_check_paradox(lang, win_rates, automatic, margin) for lang in ("zh", "en")]
+    rows += [_check_contamination(roster, comparisons), *of_threshold]
     seen = {lang for table in (win_rates, automatic) if table is not None for lang in table["lang"]}
     kept = [{key: row.get(key) for key in CLAIMS} for row in rows if row["lang"] in seen]
     return pl.DataFrame(sorted(kept, key=lambda row: row["lang"] != "zh"), schema=CLAIMS)
 
 
-def _pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: str) -> dict[str, Any] | None:
+def _find_pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: str) -> dict[str, Any] | None:
     """Return the row of a pair's win rate over all genres; None if the pair was not judged."""
     if win_rates is None:
         return None
@@ -89,7 +89,7 @@ def _pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: str) ->
 def _paper_claim(claim: Claim, roster: Roster, win_rates: pl.DataFrame | None, margin: float) -> dict[str, Any]:
     """Check one claim on the study's arms that have the ratios it names; return a row of CLAIMS."""
     arm, opponent = (roster.find_plain(ratio) or Ratio.parse(ratio).arm for ratio in (claim.arm, claim.opponent))
-    found = _preference(_pair(win_rates, claim.lang, arm, opponent), arm, opponent, margin, claim.beats)
+    found = _preference(_find_pair(win_rates, claim.lang, arm, opponent), arm, opponent, margin, claim.beats)
     return {"lang": claim.lang, "claim": claim.text} | found
 
 
@@ -117,7 +117,7 @@ def _status(finding: Finding, beats: bool) -> Status:
     return "supported" if (finding == "better") == beats else "not supported"
 
 
-def _paradox(
+def _check_paradox(
     lang: str, win_rates: pl.DataFrame | None, automatic: pl.DataFrame | None, margin: float
 ) -> dict[str, Any]:
     """Check the claim that the arm with the highest TTR loses to the arm that wins most; return a row of CLAIMS.
@@ -135,12 +135,12 @@ def _paradox(
     best = max(pooled, key=lambda arm: pooled[arm])
     if best == diverse:
         return stated | {"status": "not supported", "why": f"{diverse} has the highest TTR and wins most often"}
-    row = stated | _preference(_pair(win_rates, lang, best, diverse), best, diverse, margin)
+    row = stated | _preference(_find_pair(win_rates, lang, best, diverse), best, diverse, margin)
     at_length = automatic_rows.sort("mattr_mean", descending=True, nulls_last=True)["arm"][0]
     return row | {"why": f"highest TTR: {diverse}, highest MATTR: {at_length}; {best} wins most: {row['why']}"}
 
 
-def _contamination(roster: Roster, comparisons: pl.DataFrame | None) -> dict[str, Any]:
+def _check_contamination(roster: Roster, comparisons: pl.DataFrame | None) -> dict[str, Any]:
     """Check the claim that creative data alone answers English queries in Chinese; return a row of CLAIMS."""
     stated = {"lang": "en", "claim": "creative data alone answers English queries in Chinese"}
     if comparisons is None:
@@ -198,10 +198,10 @@ def signature_table(
             None if automatic_rows is None else next(iter(automatic_rows.filter(pl.col("arm") == arm).to_dicts()), None)
         )
         found = {
-            "diversity hides missing logic": _hidden(win_rates, automatic_rows, arm_row, lang, arm),
-            "well-structured but stilted": _gap(ratings, lang, arm, "content quality", "creative merit", least_gap),
-            "fluent but incoherent": _gap(ratings, lang, arm, "creative merit", "content quality", least_gap),
-            "reasoning of the wrong language": _wrong_language(arm_row),
+            "diversity hides missing logic": _is_hidden_failure(win_rates, automatic_rows, arm_row, lang, arm),
+            "well-structured but stilted": _has_gap(ratings, lang, arm, "content quality", "creative merit", least_gap),
+            "fluent but incoherent": _has_gap(ratings, lang, arm, "creative merit", "content quality", least_gap),
+            "reasoning of the wrong language": _is_in_wrong_language(arm_row),
         }
         for signature, (present, numbers) in found.items():
             rows.append({"lang": lang, "arm": arm, "signature": signature, "present": present, "numbers": numbers})
@@ -211,7 +211,7 @@ def signature_table(
 Found = tuple[bool | None, str]  # whether a signature is present (None: unknown), and the values behind it
 
 
-def _hidden(
+def _is_hidden_failure(
     win_rates: pl.DataFrame | None,
     automatic_rows: pl.DataFrame | None,
     arm_row: dict[str, Any] | None,
@@ -230,7 +230,7 @@ def _hidden(
     return rate < 0.4 and arm_row["ttr_mean"] > middle, numbers
 
 
-def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str, least: float) -> Found:
+def _has_gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str, least: float) -> Found:
     """Tell whether an arm's mean rating in dimension `high` exceeds that in `low` by at least `least`.
 
     Also return both means as text. The first is None, and the text names what is missing, if one of them is unknown.
@@ -244,7 +244,7 @@ def _gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: str,
     return means[high] - means[low] >= least, f"{high} {means[high]:.2f}, {low} {means[low]:.2f}"
 
 
-def _wrong_language(arm_row: dict[str, Any] | None) -> Found:
+def _is_in_wrong_language(arm_row: dict[str, Any] | None) -> Found:
     """Tell whether the lower 95 % Wilson limit of an arm's share of answers in the other language is above 5 %.
 
     Also return both counts as text. The first is None, and the text says so, without answers.

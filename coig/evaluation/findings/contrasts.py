@@ -15,7 +15,7 @@ from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell, average_over_seeds, verdicts_between
 from coig.evaluation.findings.rule import LEVEL, decide
 from coig.evaluation.measures.tables import compare_arms
-from coig.evaluation.preferences.win_rates import win_rates
+from coig.evaluation.preferences.win_rates import compute_win_rates
 from coig.statistics.intervals import holm
 from coig.study.arm import Arm
 from coig.study.results import LOSS
@@ -113,7 +113,9 @@ def _preferences(
         queries=pl.col("query_id").replace_strict(queries, default=None, return_dtype=pl.String),
     )
     for (lang, name), part in with_files.group_by("lang", "queries", maintain_order=True):
-        rates = {(row["arm"], row["opponent"]): row for row in win_rates(part.drop("queries"), order).to_dicts()}
+        rates = {
+            (row["arm"], row["opponent"]): row for row in compute_win_rates(part.drop("queries"), order).to_dicts()
+        }
         judged = [(one, rates[pair]) for one in contrasts if (pair := (one.arm.name, one.opponent.name)) in rates]
         for (one, rate), p in zip(judged, holm([rate["p"] for _, rate in judged]), strict=True):
             decision = decide(rate | {"p_holm": p}, margin)

@@ -100,7 +100,7 @@ def dose_tables(
             setting = ", ".join(filter(None, (series.setting, f"queries {file}" if file else "")))
             for lang, measure, observed in _observe(series, part, judged, margin):
                 about = {"lang": lang, "setting": setting, "measure": measure.name}
-                for name, block in describe(observed, measure, series):
+                for name, block in make_rows(observed, measure, series):
                     rows[name] += [about | row for row in block]
                 if observed.differences is not None:
                     key = lang, series.setting, measure.name
@@ -130,14 +130,14 @@ def make_table(name: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     )
 
 
-def describe(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def make_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield (name of a table of TABLES, its rows) for one measure of one series in one language.
 
     The rows lack the columns `lang`, `setting` and `measure`. If no curve can be fitted, there are no rows of DOSE_FITS
     and the row of THRESHOLDS has no trend and no shape.
     """
     yield "doses", list(_arm_rows(observed, measure, series))
-    fitted = fit(observed.levels)
+    fitted = fit_with_weights(observed.levels)
     yield "dose_curves", _curve_rows(observed.levels, fitted, measure)
     found = {
         **{"label": measure.label, "equal": measure.equal},
@@ -178,7 +178,7 @@ class Fitted:
         return total
 
 
-def fit(levels: Responses) -> Fitted | None:
+def fit_with_weights(levels: Responses) -> Fitted | None:
     """Fit all curves and compute their Akaike weights; return None if `levels` are not regular.
 
     Levels are not regular if one arm's response follows exactly from other arms', such as when their answers are equal.
@@ -206,14 +206,20 @@ def _arm_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[
         yield shared | {
             **{"arm": arm, "dose": float(levels.doses[index]), "prompts": observed.prompts[index]},
             "value": float(observed.means.values[index]),
-            **{"low": _back(level - halves[index], measure), "high": _back(level + halves[index], measure)},
-            **{"low_raters": _back(level - wide[index], measure), "high_raters": _back(level + wide[index], measure)},
+            **{
+                "low": _to_measured_scale(level - halves[index], measure),
+                "high": _to_measured_scale(level + halves[index], measure),
+            },
+            **{
+                "low_raters": _to_measured_scale(level - wide[index], measure),
+                "high_raters": _to_measured_scale(level + wide[index], measure),
+            },
         }
     if observed.reference is not None:
         yield shared | {"arm": series.reference, "value": observed.reference}
 
 
-def _back(level: float, measure: Measure) -> float:
+def _to_measured_scale(level: float, measure: Measure) -> float:
     """Convert a level back to the scale of the measure: a logit to its share (0–1), any other level to itself."""
     return float(1 / (1 + np.exp(-level))) if measure.is_share else float(level)
 
@@ -230,7 +236,9 @@ def _curve_rows(levels: Responses, fitted: Fitted | None, measure: Measure) -> l
     shown = zip(values, values - halves, values + halves, average, strict=True)
     return [
         {"dose": float(dose)}
-        | dict(zip(("value", "low", "high", "average"), (_back(v, measure) for v in of_place), strict=True))
+        | dict(
+            zip(("value", "low", "high", "average"), (_to_measured_scale(v, measure) for v in of_place), strict=True)
+        )
         for dose, of_place in zip(doses, shown, strict=True)
     ]
 

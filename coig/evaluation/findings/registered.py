@@ -17,7 +17,7 @@ from coig.evaluation.findings.rule import LEVEL, decide, in_points
 from coig.evaluation.findings.thresholds import dose_text, range_text
 from coig.evaluation.measures.tables import compare_arms
 from coig.evaluation.preferences.judgments import Judgments
-from coig.evaluation.preferences.win_rates import win_rates
+from coig.evaluation.preferences.win_rates import compute_win_rates
 from coig.records.judgment import Judgment
 from coig.statistics.intervals import holm
 from coig.study.registration import OF_JUDGMENTS, Hypothesis, Registered
@@ -130,7 +130,7 @@ def _win_rate(one: Hypothesis, arms: tuple[str, str], cells: Mapping[str, str], 
     by_judge = pl.col("rater").is_in(list(judgments.judges))
     own = judgments.verdicts.filter(by_judge if one.measure == BY_JUDGES else ~by_judge, lang=one.lang)
     compared = {arm: cell for arm, cell in cells.items() if cell in arms}
-    rates = win_rates(verdicts_between(own, compared, arms).with_columns(genre=pl.lit(None, pl.String)), arms)
+    rates = compute_win_rates(verdicts_between(own, compared, arms).with_columns(genre=pl.lit(None, pl.String)), arms)
     rows = rates.filter(arm=arms[0], opponent=arms[1]).to_dicts()
     if not rows:
         return dict(NOT_MEASURED)

@@ -158,7 +158,7 @@ def estimate(
     names = [*arms, *([str(reference)] if with_reference else [])]
     if not arms or part.is_empty():
         return None
-    means = respond(part, names, [*(doses[arm] for arm in arms), *([np.inf] if with_reference else [])], measure)
+    means = estimate_means(part, names, [*(doses[arm] for arm in arms), *([np.inf] if with_reference else [])], measure)
     counts = [prompts[name] for name in names]
     scaled = means.logits(np.array(counts, dtype=np.float64)) if measure.is_share else means
     if not (np.diagonal(scaled.covariance.total) > 0).all():
@@ -176,7 +176,7 @@ def estimate(
     )
 
 
-def respond(part: pl.DataFrame, names: Sequence[str], doses: Sequence[float], measure: Measure) -> Responses:
+def estimate_means(part: pl.DataFrame, names: Sequence[str], doses: Sequence[float], measure: Measure) -> Responses:
     """Return the mean of each named arm's observations, with a covariance that includes prompts, raters and seeds.
 
     Args:

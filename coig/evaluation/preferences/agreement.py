@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from coig.evaluation.preferences.judgments import Judgments
-from coig.statistics.agreement import alpha, coincidences, kendall_w
+from coig.statistics.agreement import count_coincidences, kendall_w, krippendorff_alpha
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
 
 AGREEMENT: dict[str, Any] = {
@@ -71,14 +71,14 @@ def _agreement_row(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -
     if shared["value"].n_unique() == 1:
         return row | {"note": "all judgments are the same: there is no variation to agree on"}
     units = shared.group_by("query_id", "item", maintain_order=True).agg("value")
-    tables = coincidences([(query, values) for query, _, values in units.iter_rows()])
+    tables = count_coincidences([(query, values) for query, _, values in units.iter_rows()])
     weights = bootstrap_weights(len(tables), resamples, seed)
-    drawn = alpha(np.tensordot(weights, tables, axes=1))
+    drawn = krippendorff_alpha(np.tensordot(weights, tables, axes=1))
     [low], [high] = percentile_interval(drawn[:, None])
     w, rho = _concordance(shared) if kind == "ranking" else (None, None)
     if len(tables) < FEWEST:
         low = high = None
-    found = {"alpha": float(alpha(tables.sum(axis=0)[None])[0]), "alpha_low": low, "alpha_high": high}
+    found = {"alpha": float(krippendorff_alpha(tables.sum(axis=0)[None])[0]), "alpha_low": low, "alpha_high": high}
     notes = []
     if kind == "ranking" and w is None:
         notes.append("no prompt whose raters ranked the same arms in different ways")

@@ -98,7 +98,7 @@ def tabulate_judges(
     """
     genres = {**genres, **{one.query_id: one.genre for one in judgments if one.genre}}
     places = {arm: number for number, arm in enumerate(arms)}
-    counted = [one for one in judgments if one.counts]
+    counted = [one for one in judgments if one.is_evidence]
     rows = [row for one in counted for row in _compare(one, places, genres)]
     rows += _compare_ratings([one for one in counted if isinstance(one.value, dict)], places, genres)
     calls = pl.DataFrame(rows, schema=CALL, orient="row")

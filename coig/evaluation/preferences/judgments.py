@@ -75,7 +75,7 @@ def add_judges(people: Judgments | None, judges: Sequence[Judgment], arms: Seque
     """
     if not judges:
         return people
-    own = tabulate_judgments([one for one in judges if one.counts], arms, {})
+    own = tabulate_judgments([one for one in judges if one.is_evidence], arms, {})
     alone = people or replace(own, verdicts=own.verdicts.clear(), ranks=own.ranks.clear(), ratings=own.ratings.clear())
     return replace(alone, verdicts=pl.concat([alone.verdicts, own.verdicts]), judges=own.judges)
 
@@ -107,7 +107,7 @@ def collect_judgments(
     superseded = {judgment.supersedes for _, judgment in read if judgment.supersedes}
     once = {pair[1].id or number: pair for number, pair in enumerate(read)}
     valid = [(place, one) for place, one in once.values() if one.id is None or one.id not in superseded]
-    counted = [(place, one) for place, one in valid if one.counts or one.source == "judge"]
+    counted = [(place, one) for place, one in valid if one.is_evidence or one.source == "judge"]
     if not counted:
         raise DataError(f"judgments: {', '.join(map(str, files)) or 'the database'}: holds no judgments")
     _check(counted, arms, dict(langs), scale)

@@ -36,7 +36,7 @@ def describe_methods(people: Collected) -> str:
 
     At least one judgment must count.
     """
-    counted = [one for one in people.judgments if one.counts]
+    counted = [one for one in people.judgments if one.is_evidence]
     raters = [one for one in _summarize(people) if one.judged]
     per_query = [len(names) for names in _raters_by_query(counted).values()]
     partial = any(one.placed is not None for one in counted)

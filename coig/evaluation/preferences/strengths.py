@@ -12,7 +12,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coig.statistics.bradley_terry import LOSS, TIE, WIN, chances_of, clustered_error, fit, is_connected
+from coig.statistics.bradley_terry import (
+    LOSS,
+    TIE,
+    WIN,
+    clustered_error,
+    fit_bradley_terry,
+    is_connected,
+    predict_chances,
+)
 from coig.statistics.intervals import FEWEST, RESAMPLES, Z95, Floats, bootstrap_weights, percentile_interval
 
 NEAR = 1e-6  # strengths that differ by less count as equal
@@ -29,7 +37,9 @@ LENGTH_CONTROL: dict[str, Any] = {
 }
 
 
-def strengths(verdicts: pl.DataFrame, order: Sequence[str], seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+def compute_strengths(
+    verdicts: pl.DataFrame, order: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
+) -> pl.DataFrame:
     """Compute each arm's strength in logits, by language, with 95 % limits over resampled prompts; see STRENGTHS.
 
     Strengths sum to zero; rank 1 is the strongest. `not_separable_from` lists the arms for which the interval of the
@@ -38,7 +48,7 @@ def strengths(verdicts: pl.DataFrame, order: Sequence[str], seed: int = 0, resam
     64:28).
 
     Args:
-        verdicts: a row per verdict, as `win_rates` takes them.
+        verdicts: a row per verdict, as `compute_win_rates` takes them.
         order: names of all arms, in the order of the rows.
     """
     rows: list[dict[str, Any]] = []
@@ -48,9 +58,9 @@ def strengths(verdicts: pl.DataFrame, order: Sequence[str], seed: int = 0, resam
             rows += [{"lang": lang, "arm": arm} for arm in arms]
             continue
         features = _contrasts(arms, pairs)
-        [theta] = fit(features, counts.sum(axis=0)[None])[:, : len(arms)]
+        [theta] = fit_bradley_terry(features, counts.sum(axis=0)[None])[:, : len(arms)]
         weights = bootstrap_weights(len(counts), resamples, seed)
-        drawn = fit(features, np.tensordot(weights, counts, axes=1))[:, : len(arms)]
+        drawn = fit_bradley_terry(features, np.tensordot(weights, counts, axes=1))[:, : len(arms)]
         low, high = percentile_interval(drawn)
         rank_low, rank_high = percentile_interval(_ranks(drawn))
         below, above = percentile_interval(drawn[:, :, None] - drawn[:, None, :])
@@ -65,7 +75,7 @@ def strengths(verdicts: pl.DataFrame, order: Sequence[str], seed: int = 0, resam
     return pl.DataFrame([{key: row.get(key) for key in STRENGTHS} for row in rows], schema=STRENGTHS)
 
 
-def length_control(verdicts: pl.DataFrame, lengths: pl.DataFrame, order: Sequence[str]) -> pl.DataFrame:
+def control_length(verdicts: pl.DataFrame, lengths: pl.DataFrame, order: Sequence[str]) -> pl.DataFrame:
     """Compute win rates as observed and as the model predicts them for answers of equal length; see LENGTH_CONTROL.
 
     γ is the coefficient of ln(length / opponent's length). Its 95 % limits use a sandwich variance clustered by prompt
@@ -73,7 +83,7 @@ def length_control(verdicts: pl.DataFrame, lengths: pl.DataFrame, order: Sequenc
     fewer than FEWEST prompts has no rows.
 
     Args:
-        verdicts: a row per verdict, as `win_rates` takes them.
+        verdicts: a row per verdict, as `compute_win_rates` takes them.
         lengths: arm, query_id, tokens; verdicts on answers without a length are left out.
         order: names of all arms, in the order of the rows.
     """
@@ -102,7 +112,7 @@ def _length_rows(part: pl.DataFrame, order: Sequence[str]) -> list[dict[str, Any
         beta, gammas = None, {}
     else:
         counts = np.stack([part["score"].to_numpy() == score for score in (1.0, 0.5, 0.0)], axis=-1)[None].astype(float)
-        beta = fit(features, counts)
+        beta = fit_bradley_terry(features, counts)
         gamma, error = beta[0, len(arms)], clustered_error(features, counts, beta, part["query_id"])
         gammas = {"gamma": gamma, "gamma_low": gamma - Z95 * error, "gamma_high": gamma + Z95 * error}
     rows = []
@@ -110,7 +120,7 @@ def _length_rows(part: pl.DataFrame, order: Sequence[str]) -> list[dict[str, Any
         rate, equal = float(of_pair["score"].mean()), None  # type: ignore[arg-type]
         if beta is not None:
             contrast = np.append(_contrasts(arms, [(str(arm), str(opponent))]), [[0.0]], axis=1)
-            [[win, tie, _]] = chances_of(contrast, beta, np.isfinite(beta[0, -1]))[0]
+            [[win, tie, _]] = predict_chances(contrast, beta, np.isfinite(beta[0, -1]))[0]
             equal = float(win + tie / 2)
         shared = {"verdicts": len(of_pair), **gammas}
         rows.append({"arm": arm, "opponent": opponent, "rate": rate, "equal_length_rate": equal} | shared)

@@ -39,14 +39,16 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def win_rates(verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
+def compute_win_rates(
+    verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
+) -> pl.DataFrame:
     """Compute the win rate of every arm against every other; columns as in SCHEMA.
 
     There are rows for each language over all genres (`genre` is null) and for each genre. `p` is of a sign-flip test of
     a rate of one half, over prompts. `p_holm` corrects it for the pairs of one language, or for the pairs of all its
     genres. `p_raters` generalises to new raters too. `mde` is the difference from one half that would be detected with
     80 % power. `without_rater_…` are the lowest and highest rate without one rater. `clean_…` stay null until
-    `with_clean_rates`. Figures that cannot be computed are null.
+    `add_clean_rates`. Figures that cannot be computed are null.
 
     Args:
         verdicts: a row per verdict.
@@ -69,13 +71,13 @@ def win_rates(verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamp
     )
 
 
-def with_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+def add_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     """Add to `rates` the win rate and number of verdicts between two clean answers: `clean_rate`, `clean_verdicts`.
 
     A clean answer is in the query's language only. Verdicts on answers that are not in `answers` do not count.
 
     Args:
-        rates: the frame of `win_rates`.
+        rates: the frame of `compute_win_rates`.
         answers: the frame of `measure_answers`.
     """
     clean = answers.filter(~pl.col("contaminated_any")).select("query_id", "arm")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from coig.evaluation.reasoning.cues import FALSE_FRIEND, NORMAL, PATTERNS
 from coig.records.label import BEHAVIOURS, Behaviour
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
-from coig.text.steps import steps
+from coig.text.steps import split_steps
 
 DECILES = 10
 STEPS = {
@@ -54,12 +54,12 @@ def behaviour_of(step: pl.Expr) -> pl.Expr:
     )
 
 
-def labelled_steps(answers: pl.DataFrame) -> pl.DataFrame:
+def label_steps(answers: pl.DataFrame) -> pl.DataFrame:
     """Split the answers' reasoning into steps and classify each; a row per step with the columns of STEPS.
 
     The only step of a chain is at position 0. Answers without reasoning give no rows.
     """
-    texts = [steps(reasoning or "") for reasoning in answers["reasoning"]]
+    texts = [split_steps(reasoning or "") for reasoning in answers["reasoning"]]
     count = pl.col("text").list.len().cast(pl.Int64)
     return (
         answers.select("arm", "lang", "query_id", text=pl.Series(texts, dtype=pl.List(pl.String)))
@@ -75,7 +75,7 @@ def labelled_steps(answers: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def by_position(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
+def compute_shares_by_position(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
     """Compute each behaviour's share of the steps in each decile of the chain; columns as in BEHAVIOUR.
 
     A cell is a (lang, arm, decile) that has steps. `steps` and `prompts` count the cell's steps and prompts, `count`
@@ -84,21 +84,21 @@ def by_position(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) 
     below FEWEST prompts.
 
     Args:
-        steps: the frame of `labelled_steps`.
+        steps: the frame of `label_steps`.
     """
     return _shares(steps, BEHAVIOUR, "behaviour", "steps", resamples, seed)
 
 
-def shares(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
-    """Compute each behaviour's share of all steps of an arm; as `by_position` without deciles."""
+def compute_shares(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
+    """Compute each behaviour's share of all steps of an arm; as `compute_shares_by_position` without deciles."""
     return _shares(steps, BEHAVIOUR_SHARES, "behaviour", "steps", resamples, seed)
 
 
-def transitions(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
+def compute_transitions(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
     """Compute, for the steps after each behaviour `from`, the share of each behaviour `to`; columns as in TRANSITIONS.
 
     `transitions` counts the steps `from` that have a next step, `count` those followed by `to`. Limits as in
-    `by_position`.
+    `compute_shares_by_position`.
     """
     following = pl.col("behaviour").shift(-1).over("lang", "arm", "query_id", order_by="step")
     moves = steps.with_columns(to=following).drop_nulls("to").rename({"behaviour": "from"})

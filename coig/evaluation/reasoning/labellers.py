@@ -34,7 +34,7 @@ def label_agreement(steps: pl.DataFrame, labels: Sequence[Label]) -> pl.DataFram
     over resampled prompts, which are null below FEWEST prompts. People come before models.
 
     Args:
-        steps: the frame of `labelled_steps`.
+        steps: the frame of `label_steps`.
     """
     said = [label.model_dump() | {"kind": "person" if label.judge is None else "model"} for label in labels]
     given = pl.DataFrame(said, schema=LABELS)

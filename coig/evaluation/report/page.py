@@ -88,7 +88,7 @@ def render_summary(evaluation: Evaluation) -> str:
     """Render summary.md: plan, ratios, the question's answers, judges, claims, main tables and notes."""
     parts = [f"# Study {evaluation.study}", *_plan_lines(evaluation), *_dose_lines(evaluation)]
     parts += question_lines(evaluation)
-    parts += [_told(answer.lang, answer.main, answer.others) for answer in evaluation.judges]
+    parts += [_to_paragraph(answer.lang, answer.main, answer.others) for answer in evaluation.judges]
     if checked := _claims(evaluation):
         parts.append(_rule(evaluation))
     for lang, counts, claims in checked:
@@ -134,11 +134,11 @@ def _dose_lines(evaluation: Evaluation) -> list[str]:
     for answer in evaluation.findings.doses:
         heading = LANGUAGE_NAMES[answer.lang]
         lines.append(f"![{heading}: results by ratio](figures/dose_{answer.lang}.png)")
-        lines.append(_told(answer.lang, answer.main, answer.others))
+        lines.append(_to_paragraph(answer.lang, answer.main, answer.others))
     return [*lines, ASSUMED]
 
 
-def _told(lang: str, main: str, others: Sequence[str]) -> str:
+def _to_paragraph(lang: str, main: str, others: Sequence[str]) -> str:
     """Return a paragraph of Markdown: a language's main sentence, and further ones as a list."""
     return "\n".join([f"**{LANGUAGE_NAMES[lang]}: {main}**", "", *(f"- {other}" for other in others)]).strip()
 

@@ -12,7 +12,7 @@ from coig.errors import ConfigError
 from coig.evaluation.findings.claims import claim_table, pool_rates, signature_table
 from coig.evaluation.power import main, parse_plan
 from coig.evaluation.preferences.judgments import RATING, collect_judgments, tabulate_judgments
-from coig.evaluation.preferences.win_rates import win_rates
+from coig.evaluation.preferences.win_rates import compute_win_rates
 from coig.statistics.power import Plan
 from tests.evaluation.paper import ARMS, authors_export, verdicts
 from tests.studies import roster_of
@@ -28,7 +28,7 @@ def paper(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         rows = verdicts(lang) if request.param == "pairs" else authors_export(lang)
         (folder / f"{lang}.json").write_text(json.dumps(rows), encoding="utf-8")
     judgments = collect_judgments(sorted(folder.iterdir()), "paper", None, {})
-    return win_rates(tabulate_judgments(judgments, ARMS, {}).verdicts, ARMS)
+    return compute_win_rates(tabulate_judgments(judgments, ARMS, {}).verdicts, ARMS)
 
 
 def test_the_papers_claims(paper: pl.DataFrame) -> None:

@@ -12,7 +12,7 @@ from scipy.special import bdtr
 
 from coig.evaluation.findings.rule import decide, excluded_in_words, rule_in_words
 from coig.evaluation.preferences.judgments import VERDICT
-from coig.evaluation.preferences.win_rates import win_rates
+from coig.evaluation.preferences.win_rates import compute_win_rates
 
 MARGIN = 0.1
 EXCLUDED, BETTER = "not better by the margin", "better"
@@ -27,7 +27,9 @@ def findings(prompts: int) -> list[str]:
         for won, arm in enumerate(wins)
         for query in range(prompts)
     ]
-    rates = win_rates(pl.DataFrame(rows, schema=VERDICT, orient="row"), [*wins, "other"]).filter(opponent="other")
+    rates = compute_win_rates(pl.DataFrame(rows, schema=VERDICT, orient="row"), [*wins, "other"]).filter(
+        opponent="other"
+    )
     by_arm = {row["arm"]: decide(row | {"p_holm": row["p"]}, MARGIN).finding for row in rates.to_dicts()}
     return [by_arm[arm] for arm in wins]
 
@@ -40,7 +42,7 @@ def chance(prompts: int, truth: float, *sought: str) -> float:
     return float(np.diff(reached)[taken].sum())
 
 
-@pytest.mark.parametrize("prompts", [7, 8, 12, 20, 50, 204, 353])
+@pytest.mark.parametrize("prompts", [7, 8, 12, 20, 50, 204, pytest.param(353, marks=pytest.mark.slow)])
 def test_a_true_advantage_of_the_margin_is_seldom_denied(prompts: int) -> None:
     assert chance(prompts, 0.6, EXCLUDED, "worse") <= 0.05
 

@@ -15,11 +15,11 @@ from coig.evaluation.findings.cells import group_by_seed
 from coig.evaluation.findings.contrasts import PREFERRED, contrast_table, find_contrasts
 from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
-from coig.evaluation.measures import measure
+from coig.evaluation.measures import tabulate_measures
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences.judgments import RATING, VERDICT, Judgments
-from coig.evaluation.preferences.strengths import strengths
-from coig.evaluation.preferences.win_rates import win_rates
+from coig.evaluation.preferences.strengths import compute_strengths
+from coig.evaluation.preferences.win_rates import compute_win_rates
 from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.find import make_roster
@@ -240,7 +240,7 @@ def test_claims_are_about_all_seeds_of_the_papers_arms_that_others_trained() -> 
     pairs = verdicts({("cw", "general"): 2, ("cw-s1", "general-s2"): 0})
     roster = roster_of(("cw", "cw-s1", "general", "general-s2", "gpt-5"))
     judgments = Judgments(pairs, pl.DataFrame(), pl.DataFrame(schema=RATING))
-    tables = {"win_rates": win_rates(pairs, roster.names), "strengths": strengths(pairs, roster.names)}
+    tables = {"win_rates": compute_win_rates(pairs, roster.names), "strengths": compute_strengths(pairs, roster.names)}
     claims = interpret([], roster, None, judgments, tables, CONDUCT).tables["claims"]
     [judged] = claims.filter(pl.col("claim").str.starts_with("creative data alone loses")).to_dicts()
     assert (judged["status"], judged["effect"]) == ("supported", "95.00 % of 80 verdicts for general")
@@ -248,7 +248,7 @@ def test_claims_are_about_all_seeds_of_the_papers_arms_that_others_trained() -> 
 
 def claims_of(arms: list[Arm], answered: pl.DataFrame, comparisons: pl.DataFrame) -> pl.DataFrame:
     judgments = Judgments(comparisons, pl.DataFrame(), pl.DataFrame(schema=RATING))
-    tables = measure(answered) | {"strengths": strengths(comparisons, make_roster(arms).names)}
+    tables = tabulate_measures(answered) | {"strengths": compute_strengths(comparisons, make_roster(arms).names)}
     return interpret(arms, make_roster(arms), answered, judgments, tables, CONDUCT).tables["claims"]
 
 

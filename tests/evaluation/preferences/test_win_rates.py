@@ -13,9 +13,9 @@ import pytest
 from scipy.stats import binomtest
 
 from coig.evaluation.preferences.judgments import collect_judgments, tabulate_judgments
-from coig.evaluation.preferences.strengths import length_control, strengths
-from coig.evaluation.preferences.win_rates import win_rates
-from coig.statistics.bradley_terry import LOSS, TIE, WIN, fit
+from coig.evaluation.preferences.strengths import compute_strengths, control_length
+from coig.evaluation.preferences.win_rates import compute_win_rates
+from coig.statistics.bradley_terry import LOSS, TIE, WIN, fit_bradley_terry
 from tests.evaluation.paper import ARMS, QUERIES, RATES, WINS, authors_export, verdicts
 
 
@@ -41,7 +41,7 @@ def cell(table: pl.DataFrame, lang: str, arm: str, opponent: str) -> dict[str, A
 @pytest.mark.parametrize("shape", ["pairs", "the authors' rankings"])
 def test_the_papers_tables(tmp_path: Path, lang: str, shape: str) -> None:
     rows, name = (verdicts(lang), "v.jsonl") if shape == "pairs" else (authors_export(lang), "export.json")
-    table = win_rates(compared(tmp_path, rows, name), ARMS)
+    table = compute_win_rates(compared(tmp_path, rows, name), ARMS)
     for (arm, opponent), rate in zip(WINS[lang], RATES[lang], strict=True):
         row, turned = cell(table, lang, arm, opponent), cell(table, lang, opponent, arm)
         assert round(100 * row["rate"], 2) == rate
@@ -60,7 +60,7 @@ def test_the_papers_tables(tmp_path: Path, lang: str, shape: str) -> None:
 
 def test_strengths_agree_with_choix(tmp_path: Path) -> None:
     comparisons = compared(tmp_path, verdicts("en"))
-    table = strengths(comparisons, ARMS)
+    table = compute_strengths(comparisons, ARMS)
     games = [(ARMS.index(a), ARMS.index(b)) for (a, b), wins in WINS["en"].items() for _ in range(wins)]
     games += [(ARMS.index(b), ARMS.index(a)) for (a, b), wins in WINS["en"].items() for _ in range(353 - wins)]
     expected = choix.opt_pairwise(len(ARMS), games)
@@ -70,7 +70,7 @@ def test_strengths_agree_with_choix(tmp_path: Path) -> None:
 
 
 def test_arms_that_cannot_be_told_apart(tmp_path: Path) -> None:
-    table = strengths(compared(tmp_path, authors_export("en"), "export.json"), ARMS)
+    table = compute_strengths(compared(tmp_path, authors_export("en"), "export.json"), ARMS)
     alike = dict(table.select("arm", "not_separable_from").iter_rows())
     assert alike["cw"] == ""
     assert "general" in alike["cw+10k"]
@@ -88,7 +88,7 @@ def test_ties_are_davidsons() -> None:
     odds = np.stack([np.exp(delta / 2), np.full(3, nu), np.exp(-delta / 2)], axis=-1)
     counts = np.empty((1, 3, 3))
     counts[..., [WIN, TIE, LOSS]] = 1000 * odds / odds.sum(axis=-1, keepdims=True)
-    [found] = fit(features, counts)
+    [found] = fit_bradley_terry(features, counts)
     assert found[:3] == pytest.approx(theta, abs=1e-5)
     assert found[3] == pytest.approx(np.log(nu), abs=1e-5)
 
@@ -105,7 +105,7 @@ def test_length_is_told_apart_from_strength() -> None:
     comparisons = pl.DataFrame(
         rows, schema=["query_id", "lang", "genre", "arm", "opponent", "rater", "score"], orient="row"
     )
-    table = length_control(comparisons, pl.DataFrame(lengths, schema=["arm", "query_id", "tokens"], orient="row"), ARMS)
+    table = control_length(comparisons, pl.DataFrame(lengths, schema=["arm", "query_id", "tokens"], orient="row"), ARMS)
     row = table.filter(pl.col("arm") == "cw").row(0, named=True)
     assert row["rate"] > 0.56
     assert row["equal_length_rate"] == pytest.approx(0.5, abs=0.03)
@@ -117,7 +117,7 @@ def test_several_raters(tmp_path: Path) -> None:
     rows = [
         verdict(query, "a" if (query + rater) % 4 else "b", f"r{rater}") for query in range(20) for rater in range(3)
     ]
-    row = cell(win_rates(compared(tmp_path, rows), ARMS), "zh", "cw", "general")
+    row = cell(compute_win_rates(compared(tmp_path, rows), ARMS), "zh", "cw", "general")
     assert (row["verdicts"], row["prompts"], row["rate"]) == (60, 20, 0.75)
     assert row["low_raters"] < row["low"] < 0.75 < row["high"] < row["high_raters"]
     assert (row["without_rater_low"], row["without_rater_high"]) == (0.75, 0.75)
@@ -126,7 +126,10 @@ def test_several_raters(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("winner", "rate"), [("a", 1.0), ("b", 0.0), ("tie", 0.5)])
 def test_verdicts_that_are_all_alike_still_have_an_interval(tmp_path: Path, winner: str, rate: float) -> None:
     row = cell(
-        win_rates(compared(tmp_path, [verdict(query, winner) for query in range(20)]), ARMS), "zh", "cw", "general"
+        compute_win_rates(compared(tmp_path, [verdict(query, winner) for query in range(20)]), ARMS),
+        "zh",
+        "cw",
+        "general",
     )
     assert row["rate"] == rate
     assert row["high"] - row["low"] > 0.1
@@ -134,13 +137,15 @@ def test_verdicts_that_are_all_alike_still_have_an_interval(tmp_path: Path, winn
 
 
 def test_too_few_prompts_have_no_interval(tmp_path: Path) -> None:
-    row = cell(win_rates(compared(tmp_path, [verdict(query, "a") for query in range(5)]), ARMS), "zh", "cw", "general")
+    row = cell(
+        compute_win_rates(compared(tmp_path, [verdict(query, "a") for query in range(5)]), ARMS), "zh", "cw", "general"
+    )
     assert (row["rate"], row["low"], row["mde"]) == (1.0, None, None)
 
 
 def test_genres_stand_beside_the_whole(tmp_path: Path) -> None:
     rows = [verdict(query, "a") | {"genre": "poetry" if query < 8 else "essay"} for query in range(20)]
-    table = win_rates(compared(tmp_path, rows), ARMS).filter(pl.col("arm") == "cw")
+    table = compute_win_rates(compared(tmp_path, rows), ARMS).filter(pl.col("arm") == "cw")
     assert dict(table.select("genre", "prompts").iter_rows()) == {None: 20, "poetry": 8, "essay": 12}
 
 
@@ -154,13 +159,13 @@ def test_genres_stand_beside_the_whole(tmp_path: Path) -> None:
     ids=["one always wins", "too few prompts", "arms that never met"],
 )
 def test_strengths_that_there_are_not(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    table = strengths(compared(tmp_path, rows), (*ARMS, "x", "y"))
+    table = compute_strengths(compared(tmp_path, rows), (*ARMS, "x", "y"))
     assert table["strength"].is_null().all()
     assert table["rank"].is_null().all()
 
 
 def test_equals_share_a_rank(tmp_path: Path) -> None:
-    table = strengths(compared(tmp_path, [verdict(query, "tie") for query in range(20)]), ARMS)
+    table = compute_strengths(compared(tmp_path, [verdict(query, "tie") for query in range(20)]), ARMS)
     assert table.select("strength", "rank", "not_separable_from").rows() == [
         (pytest.approx(0), 1, "general"),
         (pytest.approx(0), 1, "cw"),
@@ -170,5 +175,5 @@ def test_equals_share_a_rank(tmp_path: Path) -> None:
 def test_lengths_that_are_the_arms_own_tell_nothing(tmp_path: Path) -> None:
     comparisons = compared(tmp_path, [verdict(query, "ab"[query % 2]) for query in range(20)])
     lengths = [(arm, str(query), size) for arm, size in (("cw", 50), ("general", 90)) for query in range(20)]
-    table = length_control(comparisons, pl.DataFrame(lengths, schema=["arm", "query_id", "tokens"], orient="row"), ARMS)
+    table = control_length(comparisons, pl.DataFrame(lengths, schema=["arm", "query_id", "tokens"], orient="row"), ARMS)
     assert table.select("verdicts", "rate", "equal_length_rate", "gamma").rows() == [(20, 0.5, None, None)] * 2

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from coig.errors import DataError
 from coig.evaluation.reasoning.behaviour import (
-    by_position,
     classify,
-    labelled_steps,
-    shares,
-    transitions,
+    compute_shares,
+    compute_shares_by_position,
+    compute_transitions,
+    label_steps,
 )
 from coig.records.label import BEHAVIOURS, Behaviour, read_labels
 from coig.statistics.intervals import bootstrap_weights
-from coig.text.steps import steps
+from coig.text.steps import split_steps
 
 EXAMPLES: dict[Behaviour, list[str]] = {
     "self-reflection": [
@@ -102,7 +102,7 @@ EXAMPLES: dict[Behaviour, list[str]] = {
 
 
 def test_chinese_is_cut_behind_sentences_and_their_quotation_marks() -> None:
-    assert steps("他说：“这座桥在湖底下睡了三百年。”我不信，又去问了一遍。结果是真的。") == [
+    assert split_steps("他说：“这座桥在湖底下睡了三百年。”我不信，又去问了一遍。结果是真的。") == [
         "他说：“这座桥在湖底下睡了三百年。”",
         "我不信，又去问了一遍。结果是真的。",
     ]
@@ -111,36 +111,39 @@ def test_chinese_is_cut_behind_sentences_and_their_quotation_marks() -> None:
 def test_english_is_not_cut_at_abbreviations_decimals_or_initials() -> None:
     first = "Mr. Hale and Dr. J. Wu paid 3.15 dollars for the old clock, e.g. the brass one."
     second = '"Will it ever stop?" she asked him on the day of the flood!'
-    assert steps(f"{first} {second}") == [first, second]
+    assert split_steps(f"{first} {second}") == [first, second]
 
 
 def test_short_sentences_and_headings_go_with_what_follows() -> None:
-    assert steps(
+    assert split_steps(
         "Wait. No. The letter cannot arrive before the war is over.\n\n结尾：\n停在敲门声上，谁也不去开门。"
     ) == [
         "Wait. No. The letter cannot arrive before the war is over.",
         "结尾：\n停在敲门声上，谁也不去开门。",
     ]
-    assert steps("1. The son comes home from the sea at last.\n2. The dog no longer knows his old voice.") == [
+    assert split_steps("1. The son comes home from the sea at last.\n2. The dog no longer knows his old voice.") == [
         "1. The son comes home from the sea at last.",
         "2. The dog no longer knows his old voice.",
     ]
 
 
 def test_a_step_has_three_sentences_at_most_and_a_short_rest_goes_with_it() -> None:
-    assert steps("好。不好。再说。先写信。") == ["好。不好。再说。先写信。"]
-    assert steps("嗯。嗯。嗯。天亮了。雨停了。船来了。走吧。") == ["嗯。嗯。嗯。", "天亮了。雨停了。船来了。走吧。"]
+    assert split_steps("好。不好。再说。先写信。") == ["好。不好。再说。先写信。"]
+    assert split_steps("嗯。嗯。嗯。天亮了。雨停了。船来了。走吧。") == [
+        "嗯。嗯。嗯。",
+        "天亮了。雨停了。船来了。走吧。",
+    ]
 
 
 @pytest.mark.parametrize("mark", [".", "!", "?'"])
 def test_a_degenerate_chain_takes_no_longer_than_its_length(mark: str) -> None:
     chain = mark * 100_000 + "a"  # minutes, were it cut in quadratic time
-    assert steps(chain) == [chain]
+    assert split_steps(chain) == [chain]
 
 
 def test_no_reasoning_has_no_steps() -> None:
-    assert steps("") == []
-    assert steps(" \n\n---\n\n***\n") == []
+    assert split_steps("") == []
+    assert split_steps(" \n\n---\n\n***\n") == []
 
 
 @given(st.text(st.sampled_from("天雨。！？”\n .!?Aab1\"'…—"), max_size=60))
@@ -150,7 +153,7 @@ def test_steps_are_the_text_itself(text: str) -> None:
     def letters(text: str) -> str:
         return "".join(char for char in text if char.isalnum())
 
-    assert letters("".join(steps(text))) == letters(text)
+    assert letters("".join(split_steps(text))) == letters(text)
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
@@ -196,7 +199,7 @@ def text_of(chain: str) -> str:
 
 
 def test_a_row_per_step_with_its_place_in_the_chain() -> None:
-    frame = labelled_steps(
+    frame = label_steps(
         answers(("cw", "en", "q1", "nder"), ("cw", "en", "q2", "n"), ("cw", "en", "q3", ""), ("g", "en", "q1", None))
     )
     assert frame.rows() == [
@@ -209,15 +212,15 @@ def test_a_row_per_step_with_its_place_in_the_chain() -> None:
 
 
 def test_deciles_of_eleven_steps() -> None:
-    frame = labelled_steps(answers(("cw", "en", "q", "n" * 11)))
+    frame = label_steps(answers(("cw", "en", "q", "n" * 11)))
     assert frame["decile"].to_list() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9]
 
 
 def test_shares_and_transitions_by_hand() -> None:
-    frame = labelled_steps(
+    frame = label_steps(
         answers(("cw", "en", "q1", "nnd"), ("cw", "en", "q2", "n"), ("g", "en", "q1", "rr"), ("cw", "zh", "q9", "e"))
     )
-    table = shares(frame, resamples=100)
+    table = compute_shares(frame, resamples=100)
     told = table.filter(lang="en", arm="cw").select("behaviour", "count", "share", "steps", "prompts").rows()
     assert told == [
         ("normal writing", 3, 0.75, 4, 2),
@@ -226,13 +229,13 @@ def test_shares_and_transitions_by_hand() -> None:
         ("self-reflection", 0, 0.0, 4, 2),
     ]
     assert table.select("lang", "arm").unique(maintain_order=True).rows() == [("en", "cw"), ("en", "g"), ("zh", "cw")]
-    moves = transitions(frame, resamples=100)
+    moves = compute_transitions(frame, resamples=100)
     assert moves.filter(pl.col("count") > 0).drop("low", "high").rows() == [
         ("en", "cw", "normal writing", "normal writing", 1, 0.5, 2, 1),
         ("en", "cw", "normal writing", "deep reasoning", 1, 0.5, 2, 1),
         ("en", "g", "self-reflection", "self-reflection", 1, 1.0, 1, 1),
     ]
-    places = by_position(frame, resamples=100).filter(arm="cw", lang="en", behaviour="normal writing")
+    places = compute_shares_by_position(frame, resamples=100).filter(arm="cw", lang="en", behaviour="normal writing")
     assert places.select("decile", "count", "share", "steps", "prompts").rows() == [
         (0, 2, 1.0, 2, 2),
         (5, 1, 1.0, 1, 1),
@@ -250,16 +253,16 @@ def study() -> pl.DataFrame:
             for arm, chances in (("a", [0.5, 0.3, 0.15, 0.05]), ("b", [0.4, 0.2, 0.1, 0.3])):
                 chain = "".join(rng.choice(list("nder"), p=chances, size=rng.integers(1, 10)))
                 rows.append((arm, lang, f"{lang}-{query}", chain))
-    return labelled_steps(answers(*rows))
+    return label_steps(answers(*rows))
 
 
 def test_intervals_are_the_percentiles_over_drawn_prompts(study: pl.DataFrame) -> None:
-    """One share of `shares`, drawn again prompt by prompt."""
+    """One share of `compute_shares`, drawn again prompt by prompt."""
     mine = study.filter(lang="en", arm="b")
     of_prompt = mine.group_by("query_id").agg(reflects=(pl.col("behaviour") == "self-reflection").sum(), steps=pl.len())
     reflects, total = of_prompt.sort("query_id").select("reflects", "steps").to_numpy().T
     drawn = [(draw @ reflects) / (draw @ total) for draw in bootstrap_weights(40, 500, seed=3)]
-    row = shares(study, resamples=500, seed=3).row(
+    row = compute_shares(study, resamples=500, seed=3).row(
         by_predicate=(pl.col("lang") == "en") & (pl.col("arm") == "b") & (pl.col("behaviour") == "self-reflection"),
         named=True,
     )
@@ -271,13 +274,13 @@ def test_the_arms_of_a_language_are_drawn_together(study: pl.DataFrame) -> None:
     """An arm that answers just as another has its intervals, too, whatever the ids' order in the table."""
     twin = study.filter(arm="a").with_columns(arm=pl.lit("twin")).sample(fraction=1, shuffle=True, seed=1)
     both = pl.concat([study, twin])
-    for table in (shares(both), by_position(both), transitions(both)):
+    for table in (compute_shares(both), compute_shares_by_position(both), compute_transitions(both)):
         first, second = (table.filter(arm=arm).drop("arm").sort(pl.all()) for arm in ("a", "twin"))
         assert first.equals(second)
 
 
 def test_tables_are_the_same_under_the_same_seed_and_whatever_else_is_in_them(study: pl.DataFrame) -> None:
-    for table in (shares, by_position, transitions):
+    for table in (compute_shares, compute_shares_by_position, compute_transitions):
         assert table(study, seed=1).equals(table(study, seed=1))
         assert not table(study, seed=1).equals(table(study, seed=2))
         english = study.filter(lang="en")
@@ -285,19 +288,19 @@ def test_tables_are_the_same_under_the_same_seed_and_whatever_else_is_in_them(st
 
 
 def test_shares_of_a_cell_add_up_to_one(study: pl.DataFrame) -> None:
-    for table, cell in ((shares, ["lang", "arm"]), (by_position, ["lang", "arm", "decile"])):
+    for table, cell in ((compute_shares, ["lang", "arm"]), (compute_shares_by_position, ["lang", "arm", "decile"])):
         sums = table(study).group_by(*cell, "steps").agg(pl.col("share", "count").sum())
         assert sums["share"].to_list() == pytest.approx([1.0] * len(sums))
         assert sums["count"].equals(sums["steps"])
 
 
 def test_no_steps_give_empty_tables_of_the_same_columns(study: pl.DataFrame) -> None:
-    nothing = labelled_steps(answers(("cw", "en", "q", None)))
+    nothing = label_steps(answers(("cw", "en", "q", None)))
     assert nothing.is_empty()
-    for table in (shares, by_position, transitions):
+    for table in (compute_shares, compute_shares_by_position, compute_transitions):
         assert table(nothing).is_empty()
         assert table(nothing).schema == table(study).schema
-    assert labelled_steps(answers()).schema == study.schema
+    assert label_steps(answers()).schema == study.schema
 
 
 def label(**fields: Any) -> dict[str, Any]:

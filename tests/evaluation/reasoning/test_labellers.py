@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from coig.evaluation.reasoning.behaviour import labelled_steps
+from coig.evaluation.reasoning.behaviour import label_steps
 from coig.evaluation.reasoning.labellers import RULE, label_agreement
 from coig.records.judgment import JudgeFacts
 from coig.records.label import BEHAVIOURS, Label
@@ -23,7 +23,7 @@ def label(labeller: str, step: int, said: Any, query: str = "q", judge: JudgeFac
 
 def test_people_and_models_stand_beside_the_rule_and_each_other() -> None:
     """Ann: 3 of 4 equal; by chance (2·1 + 1·2 + 1·1) / 16 = 5/16, so kappa = (12/16 − 5/16) / (11/16)."""
-    frame = labelled_steps(answers(("cw", "en", "q", "nnde")))
+    frame = label_steps(answers(("cw", "en", "q", "nnde")))
     labels = [label("model", step, NORMAL, judge=FACTS) for step in (0, 1, 9)]
     labels += [label("ann", step, said) for step, said in enumerate([NORMAL, DEEP, DEEP, EXPLORES])]
     labels += [Label(arm="other", query_id="q", step=0, label=NORMAL, labeller="stranger")]
@@ -37,7 +37,7 @@ def test_people_and_models_stand_beside_the_rule_and_each_other() -> None:
 
 
 def test_intervals_are_over_prompts_and_need_six() -> None:
-    frame = labelled_steps(answers(*(("cw", "en", f"q{number}", "nd") for number in range(12))))
+    frame = label_steps(answers(*(("cw", "en", f"q{number}", "nd") for number in range(12))))
     said = [(NORMAL, DEEP) if number % 3 else (NORMAL, NORMAL) for number in range(12)]
     labels = [
         label("ann", step, one, f"q{number}") for number, both in enumerate(said) for step, one in enumerate(both)
@@ -53,7 +53,7 @@ def test_intervals_are_over_prompts_and_need_six() -> None:
 
 
 def test_no_labels_of_a_language_give_no_rows() -> None:
-    frame = labelled_steps(answers(("cw", "en", "q", "n")))
+    frame = label_steps(answers(("cw", "en", "q", "n")))
     assert label_agreement(frame, [label("ann", 0, NORMAL, "elsewhere")]).equals(
         pl.DataFrame(schema=label_agreement(frame, []).schema)
     )

@@ -73,7 +73,7 @@ def people_and_judges(
 ) -> pl.DataFrame:
     """Estimate win rates from people and all judges together; columns as in PEOPLE_AND_JUDGES.
 
-    People alone are beside it by the same formula, Student's t over prompts; the intervals of `win_rates` are
+    People alone are beside it by the same formula, Student's t over prompts; the intervals of `compute_win_rates` are
     bootstrapped, and differ a little for few prompts. No interval is wider than people's alone. A pair of arms that
     people judged on fewer than FEWEST prompts has no row.
 

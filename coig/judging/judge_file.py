@@ -27,7 +27,7 @@ One = TypeVar("One", bound=Record)
 
 
 @dataclass(frozen=True)
-class Said:
+class JudgeFile:
     """What a judge's file holds.
 
     Attributes:
@@ -75,7 +75,7 @@ class Said:
         return left
 
 
-def file_of(study: Path, asked: Asked, name: str, *, yardstick: bool) -> Path:
+def find_judge_file(study: Path, asked: Asked, name: str, *, yardstick: bool) -> Path:
     """Return the path of the file of the judge `name` in a study's folder.
 
     Labels of steps, judgments of a yardstick and other judgments are in different folders.
@@ -84,7 +84,7 @@ def file_of(study: Path, asked: Asked, name: str, *, yardstick: bool) -> Path:
     return study / folder / f"{name}.jsonl"
 
 
-def read_said(file: Path, asked: Asked) -> Said:
+def read_judge_file(file: Path, asked: Asked) -> JudgeFile:
     """Read a judge's file; without a file nothing was said. Failures are left out, so that they are asked again.
 
     Raises DataError that names the first line that is damaged, was not written by a judge, or by another judge than the
@@ -104,7 +104,7 @@ def read_said(file: Path, asked: Asked) -> Said:
             shown[f"{one.query_id}/{one.arm}/{one.step}"] = one.shown
         elif one.failure is None:
             shown[str(one.id).removeprefix(f"{one.rater}/")] = one.shown
-    return Said(file, judge, shown)
+    return JudgeFile(file, judge, shown)
 
 
 def _parse(place: str, line: str, record: type[One]) -> One:
@@ -118,7 +118,7 @@ def _parse(place: str, line: str, record: type[One]) -> One:
     raise DataError(f"{place}: damaged ({problem}); remove the line and run judge.py again")
 
 
-def append_opinions(said: Said, judge: JudgeFacts, study: str, opinions: Sequence[tuple[Call, Opinion]]) -> None:
+def append_opinions(said: JudgeFile, judge: JudgeFacts, study: str, opinions: Sequence[tuple[Call, Opinion]]) -> None:
     """Append opinions to the judge's file, whose name is the judge's name as a rater.
 
     A failure is appended too, except one about steps, for which there is no label to append.

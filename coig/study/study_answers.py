@@ -13,26 +13,26 @@ from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
 from coig.study.answers import choose_answers
 from coig.study.find import find_done_arms, find_study
-from coig.study.items import Question, collect_questions
+from coig.study.items import AnsweredQuery, collect_answered_queries
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Written:
+class StudyAnswers:
     """A study's folder, the names of its arms in the study's order, and their answers."""
 
     study: Path
     arms: tuple[str, ...]
     answers: list[Answer]
 
-    def questions(self) -> list[Question]:
+    def questions(self) -> list[AnsweredQuery]:
         """Return the queries that at least two arms have answered, with their answers; log how many are left out.
 
         Raises ConfigError if there is no such query.
         """
-        questions, alone = collect_questions(self.answers, self.arms)
+        questions, alone = collect_answered_queries(self.answers, self.arms)
         if alone:
             log.warning("%d queries have fewer than two answers and are left out, such as %s", len(alone), alone[0])
         if not questions:
@@ -40,9 +40,9 @@ class Written:
         return questions
 
 
-def read_written(
+def read_study_answers(
     study: str | None, arms: Sequence[str] | None, queries: Sequence[str], files: Sequence[str] = ()
-) -> Written:
+) -> StudyAnswers:
     """Read the answers of a study's trained arms, or those in files; log which arms are not trained and left out.
 
     Args:
@@ -60,10 +60,10 @@ def read_written(
     for name in untrained:
         log.warning("%s: training is not done, left out", folder / name)
     answers = [answer for _, answer in choose_answers(found, queries)]
-    return Written(folder, tuple(arm.name for arm in found), answers)
+    return StudyAnswers(folder, tuple(arm.name for arm in found), answers)
 
 
-def _read_authors(study: str | None, arms: Sequence[str] | None, files: Sequence[str]) -> Written:
+def _read_authors(study: str | None, arms: Sequence[str] | None, files: Sequence[str]) -> StudyAnswers:
     """Read files of the authors' answers, and make the study's folder if it is missing.
 
     Raises ConfigError if `study` is None, or one of `arms` has no answers.
@@ -76,4 +76,4 @@ def _read_authors(study: str | None, arms: Sequence[str] | None, files: Sequence
         raise ConfigError(f"arms: {sorted(unknown)[0]} has no answers; there are {', '.join(names)}")
     folder = MULTIRUN / study
     folder.mkdir(parents=True, exist_ok=True)
-    return Written(folder, tuple(name for name in names if arms is None or name in arms), answers)
+    return StudyAnswers(folder, tuple(name for name in names if arms is None or name in arms), answers)

@@ -81,7 +81,7 @@ COMMANDS: dict[str, Callable[[], Any]] = {
     "list": lambda: study(["list"]),
     "show": lambda: study(["show", "s"]),
     "compare": lambda: study(["compare", "s"]),
-    "answers": lambda: show_answers(["query_id=zh-1", "study=s", "queries=few"]),
+    "answers": lambda: show_answers(["query_id=zh-1", "study=s", "queries=few.jsonl"]),
     "generate": lambda: generate(config_of("generate", GenerateConfig, [*FEW, "queries=few.jsonl", "samples=2"])),
     "held out": lambda: generate(config_of("generate", GenerateConfig, [*FEW, "queries=held_out"])),
     "evaluate": lambda: evaluate(config_of("evaluate", EvaluateConfig, ["study=s", "queries=few"])),
@@ -190,7 +190,7 @@ def write_metadata(folder: Path) -> None:
 
 def write_rest(folder: Path) -> None:
     """Write a sharded checkpoint of no tensors whose rest runs code."""
-    from torch.distributed.checkpoint import save
+    from torch.distributed.checkpoint.state_dict_saver import save
 
     save({}, checkpoint_id=folder, no_dist=True)
     torch.save({"epoch": Strike()}, folder / "meta.pt")

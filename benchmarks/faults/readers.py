@@ -62,20 +62,16 @@ def try_reader(seed: int) -> Trial:
     kinds = make_kinds()
     kind = random.choice(list(kinds))
     name, damaged = damage(kind.content, random, Path(kind.name).suffix)
-    with tempfile.TemporaryDirectory() as folder:  # a new path: some readers remember what they have read
-        file = Path(folder) / kind.name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(damaged)
-        outcome, detail = _read(kind, file, damaged)
+    outcome, detail = read_damaged(kind, damaged)
     return Trial("readers", seed, f"{kind.name}: {name}", outcome, detail)
 
 
-def _read(kind: Kind, file: Path, damaged: bytes) -> tuple[str, str]:
-    """Return the outcome of reading a damaged file, and what was said."""
+def read_damaged(kind: Kind, damaged: bytes) -> tuple[str, str]:
+    """Return the outcome of reading a file of a kind with this content, and what was said."""
     try:
         with _alarm(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = kind.read(file)
+            found = _read(kind, damaged)
     except ConfigError as error:
         message = str(error)
         return ("refused" if len(message) < LONGEST_MESSAGE else "traceback"), message[:300]
@@ -93,6 +89,15 @@ def _read(kind: Kind, file: Path, damaged: bytes) -> tuple[str, str]:
     if kind.by_lines and len(found) < whole:
         return "lost line", f"{len(found)} of {whole}"
     return "changed", ""
+
+
+def _read(kind: Kind, content: bytes) -> Any:
+    """Return what a kind's reader makes of a content, from a new path: some readers remember what they have read."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / kind.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        return kind.read(file)
 
 
 class _TooLongError(Exception):
@@ -117,14 +122,7 @@ def _alarm() -> Iterator[None]:
 @cache
 def make_kinds() -> dict[Kind, Any]:
     """Return every kind of file with what its reader gives for the undamaged file."""
-    kinds: dict[Kind, Any] = {}
-    for kind in [*_records(), *_of_a_study(), *_of_torch()]:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / kind.name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(kind.content)
-            kinds[kind] = kind.read(file)
-    return kinds
+    return {kind: _read(kind, kind.content) for kind in [*_records(), *_of_a_study(), *_of_torch()]}
 
 
 def _lines(rows: list[dict[str, Any]]) -> bytes:
@@ -233,7 +231,7 @@ def _of_torch() -> Iterator[Kind]:
 
     yield Kind("step-1.ckpt", make_checkpoint(), _check)
     metadata, rest = make_sharded_checkpoint()
-    yield Kind("step-1/.metadata", metadata, lambda file: read_metadata(file.parent))
+    yield Kind("step-1/.metadata", metadata, lambda file: repr(read_metadata(file.parent)))
     yield Kind("step-1/meta.pt", rest, _check)
     yield Kind("model/tokenizer_config.json", (TINY / "tokenizer_config.json").read_bytes(), _load_tokenizer)
     yield Kind("model/generation_config.json", b'{"do_sample": true, "top_k": 50}', _generation_config)

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import torch
-from torch.distributed.checkpoint import save
+from torch.distributed.checkpoint.state_dict_saver import save
 
 from coig.records.judgment_database import DATABASE
 from coig.study.arm import Arm

@@ -16,6 +16,7 @@ from typing import Any, get_origin
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
+from yaml import YAMLError
 
 from coig.config import Node, TrainConfig
 from coig.config.loading import describe_problem, escape
@@ -70,7 +71,7 @@ def _parse(file: Path, modified: int, size: int) -> TrainConfig:
     except ValidationError as error:
         problem = describe_problem(error.errors()[0], TrainConfig)
         raise ConfigError(f"{file}: is no config of an arm ({problem}); {REMEDY}") from None
-    except (OSError, ValueError, OmegaConfBaseException) as error:
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"{file}: missing or damaged ({first_line(error)}); {REMEDY}") from None
 
 

@@ -30,7 +30,9 @@ def say_why(error: Exception) -> str:
 def load_exported(folder: Path) -> Any:
     """Load and return the tokenizer of an exported model. Raises ConfigError if it is missing or damaged."""
     try:
-        return AutoTokenizer.from_pretrained(folder, **NO_CODE)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **NO_CODE)
+        tokenizer("")  # a setting of a wrong type is noticed only when it is used
+        return tokenizer
     except Exception as error:  # tokenizers raises a plain Exception for a damaged file
         raise ConfigError(
             f"{folder}: its tokenizer is missing or damaged ({say_why(error)}); train.py with overwrite=true trains it "

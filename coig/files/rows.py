@@ -97,10 +97,8 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
     Skips blank lines. Raises DataError if the file is no UTF-8, is another kind of file, or is a damaged array.
     """
     if magic.startswith(ZSTD):
-        tally = Tally(file)
         for number, line in enumerate(_zstd_lines(file), 1):
             check_row(len(line), f"{file}:{number}")
-            tally.add(len(line))
             if number == 1 and line.lstrip().startswith("["):
                 raise DataError(f"{file}: is a JSON array packed by zstd; unpack it with `zstd -d`")
             if line.strip():
@@ -134,8 +132,10 @@ def _check_encoding(file: Path, magic: bytes) -> None:
 
 def _zstd_lines(file: Path) -> Iterator[str]:
     """Yield the lines of a zstd file without byte order marks, by polars: Python has no zstd before 3.14."""
+    tally = Tally(file)
     for batch in pl.scan_lines(file, glob=False).collect_batches(chunk_size=1024):
         for line in batch["line"]:
+            tally.add(len(line))
             yield line.removeprefix("\ufeff")
 
 

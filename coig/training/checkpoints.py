@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -180,8 +181,10 @@ def _load_plain(file: Path) -> dict[str, Any]:
     """
     try:
         loaded: dict[str, Any] = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
-    except OSError:
-        raise
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place in the file that cannot be
+            raise
+        problem = f"damaged: {first_line(error)}"
     except UnpicklingError:  # its message advises to run what the file holds
         problem = "holds more than tensors and plain values"
     except Exception as error:  # a damaged file may raise anything

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.distributed.checkpoint import FileSystemReader
 from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 from torch.distributed.checkpoint.metadata import Metadata
 from torch.distributed.checkpoint.planner import ReadItem
 
@@ -81,6 +81,7 @@ def read_metadata(folder: Path) -> Metadata:
         for part in (metadata.storage_data or {}).values():
             if not PART.fullmatch(part.relative_path):
                 raise ValueError(f"names a file {part.relative_path!r}")
+        repr(metadata)  # reads every field, which a damaged pickle may lack
     except Exception as error:  # a damaged pickle may raise anything
         raise ConfigError(
             f"{folder / METADATA}: damaged, or not written by coig ({first_line(error)}); overwrite=true trains this "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -94,7 +95,9 @@ def is_sound(checkpoint: Path) -> bool:
     try:
         with zipfile.ZipFile(checkpoint) as parts:
             return parts.testzip() is None
-    except OSError:
-        raise
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the archive names a place that cannot be
+            raise
+        return False
     except Exception:  # a damaged archive may raise anything
         return False

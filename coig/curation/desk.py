@@ -29,18 +29,18 @@ def read_act(row: Any) -> Act:
         raise ValueError(describe_error(error)) from None
 
 
-def perform_act(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -> None:
+def perform_act(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -> bool:
     """Add an act to the database, and the new state of the text if the act changes it; add its person if new.
 
-    Does nothing if there is an event of the act's key. Raises ValueError if there is no such text, its state does not
-    allow the act, or the person may not do it.
+    Returns False, and adds nothing, if there is an event of the act's key. Raises ValueError if there is no such text,
+    its state does not allow the act, or the person may not do it.
 
     Args:
         rules: how many scorers and reviewers there must be, and when they accept.
         actor_kind: `person`, or `rule` for a script.
     """
     if act.key is not None and pen.has_event(act.key):
-        return
+        return False
     text = pen.read_text(act.text)
     if text is None:
         raise ValueError(f"text: there is no text '{act.text}' in this curation")
@@ -48,6 +48,7 @@ def perform_act(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -
     if (waits := WAITING.get(act.kind)) and text.state not in waits:
         raise ValueError(f"text: {text.key} is {text.state}; {act.kind} needs one that is {' or '.join(waits)}")
     PERFORM[act.kind](pen, text, act, actor, rules)
+    return True
 
 
 def tasks_of(text: Text, person: str, rules: Accept) -> list[str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from coig.config import CurateConfig
 from coig.config.fields import files_of
+from coig.config.overrides import write_override
 from coig.curation.card import write_cards
 from coig.curation.dedupe import read_guarded
 from coig.curation.desk import is_cleared, parts_of
@@ -63,12 +64,16 @@ def export(store: Store, config: CurateConfig) -> None:
 
 
 def training_command(folder: Path, held_out: Sequence[Text], config: CurateConfig) -> str:
-    """Return the command that trains an arm on the export alone, and validates on the held-out triplets if any."""
-    validation = f" data.validation.source.path={folder / 'held_out.jsonl'}" if held_out else ""
-    return (
-        f"python train.py data=local data.creative.path={folder / 'triplets.jsonl'}{validation} "
-        f"data.ratio=0 study={config.name}"
-    )
+    """Return the command that trains an arm on the export alone, and validates on the held-out triplets if any.
+
+    Its study is not named like the curation alone: the curation `demo` would meet the arms of `make demo`.
+    """
+    values = {"data.creative.path": str(folder / "triplets.jsonl")}
+    if held_out:
+        values["data.validation.source.path"] = str(folder / "held_out.jsonl")
+    values |= {"data.ratio": "0", "study": f"{config.name}-curated"}
+    overrides = " ".join(write_override(key, value) for key, value in values.items())
+    return f"python train.py data=local {overrides}"
 
 
 def is_held_out(key: str, config: CurateConfig) -> bool:

@@ -66,9 +66,10 @@ def _run_stages(store: Store, config: CurateConfig) -> None:
 
 
 def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> None:
-    """Add what people did elsewhere, row by row; all rows of all files, or none.
+    """Add the acts of files to the database in one transaction: if one cannot be performed, none is added.
 
-    Raises DataError that names the first row that is no act, or that its person may not do.
+    An act whose `key` is stored already is skipped, so a file can be imported again. Raises DataError that names the
+    first row that is damaged, is no act, or that its person may not do or the text's state does not allow.
     """
     count = 0
     with store.writing() as pen:
@@ -77,10 +78,9 @@ def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> No
                 try:
                     if isinstance(row, Damaged):
                         raise ValueError(row.reason)
-                    perform_act(pen, read_act(row), config.accept)
+                    count += perform_act(pen, read_act(row), config.accept)
                 except ValueError as error:
                     raise DataError(f"{place}: {error}; nothing of this command's files was taken in") from None
-                count += 1
     log.info("import: %d acts", count)
 
 

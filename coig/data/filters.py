@@ -24,12 +24,13 @@ WORTH_A_LINE = 20_000  # texts; counting the words of more takes long enough to 
 HALVES = {"row": pl.UInt32, "half": pl.String, "words": pl.Int64, "ttr": pl.Float64}
 
 
-def reasons_of(filters: Filters) -> list[Reason]:
-    """Return (name, expression) for each reason to remove a row of a pool's index; several may have one name.
+def reasons_of(filters: Filters, *, needs_reasoning: bool) -> list[Reason]:
+    """Return (name, expression true where a row of a pool's index is removed) for each filter but `diversity`.
 
-    An expression is true where the row is to be removed. A row without a value for what a filter tests (score, script
-    share, a genre for `topics`) is removed too. With `aligned`, so is a row whose other language version is missing or
-    fails a filter.
+    The index has a further column `is_copy`, true for a row whose texts a row with an earlier id has. Several reasons
+    may have one name. A row without a value for what a filter tests (score, script share, a genre for `topics`) is
+    removed too. With `aligned`, so is a row whose other language version is missing, a copy, or removed by a filter
+    other than `languages`.
     """
     of_own_script = pl.when(pl.col("lang") == "zh").then("script_share").otherwise(1 - pl.col("script_share"))
     tests: list[tuple[str, Any, Callable[[Any], pl.Expr]]] = [
@@ -40,9 +41,10 @@ def reasons_of(filters: Filters) -> list[Reason]:
         ("topic", filters.topics, lambda patterns: ~_topic_is_one_of(patterns)),
         ("topic", filters.not_topics, lambda patterns: _topic_is_one_of(patterns)),
     ]
-    reasons = [(name, unfit(value)) for name, value, unfit in tests if value is not None]
-    if filters.aligned:  # a triplet is used only if both of its language versions pass the filters
-        unfit = pl.any_horizontal(pl.lit(False), *(holds.fill_null(value=False) for _, holds in reasons))
+    reasons = [("no_reasoning", ~pl.col("has_reasoning"))] if needs_reasoning else []
+    reasons += [(name, unfit(value)) for name, value, unfit in tests if value is not None]
+    if filters.aligned:  # a triplet is used only if both of its language versions are
+        unfit = pl.any_horizontal("is_copy", *(holds.fill_null(value=False) for _, holds in reasons))
         languages = pl.when(~unfit).then("lang").drop_nulls().n_unique().over("id")
         reasons.append(("unaligned", languages < 2))
     if filters.languages:

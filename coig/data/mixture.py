@@ -220,21 +220,27 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
 
 
 def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, seed: int, held_out: int) -> _Ordered:
-    """Return a pool's rows, filtered, without duplicates, in the seed's order, and split.
+    """Filter a pool's rows, drop copies (general: equal prompt and answer), order them by the seed, and split them.
 
-    A row is removed, and counted, by the first of `reasons` and of the source's filters that it matches. Of equal texts
-    (general: equal prompts and answers) one is kept. Raises DataError if two different rows share id and language.
+    Each removed row is counted once: by the first of `reasons`, missing reasoning (if quarantined) and the filters,
+    then as a copy, then by `diversity`, then by a held-out row's prompt. Raises DataError if different rows share id
+    and language, or nothing tells which rows `aligned` should keep together.
     """
     if pool.about["renamed"] and source.filters.aligned:
         raise DataError(
             f"{pool.key}: ids restart in the files {pool.names}, so nothing says which rows are versions of one text "
             f"({pool.key}.filters.aligned=true); make ids unique"
         )
-    if data.no_reasoning == "quarantine":
-        reasons = [*reasons, ("no_reasoning", ~pl.col("has_reasoning"))]
+    if source.filters.aligned and source.filters.diversity:
+        raise DataError(
+            f"{pool.key}.filters: diversity chooses a half in each language by itself, so that aligned=true cannot "
+            "keep both versions of a text; leave out one of them"
+        )
+    own = reasons_of(source.filters, needs_reasoning=data.no_reasoning == "quarantine")
     unique = "digest" if pool.kind == "creative" else "content"
-    holding = [pl.when(holds).then(pl.lit(name)) for name, holds in [*reasons, *reasons_of(source.filters)]]
-    rows = pool.index().with_columns(removed=pl.coalesce([*holding, pl.lit(None, pl.String)]))
+    holding = [pl.when(holds).then(pl.lit(name)) for name, holds in [*reasons, *own]]
+    index = pool.index().with_columns(is_copy=pl.col("id") != pl.col("id").min().over(unique))
+    rows = index.with_columns(removed=pl.coalesce([*holding, pl.lit(None, pl.String)]))
     usable = rows.filter(pl.col("removed").is_null())
     # sorted first: which duplicate is kept must not depend on the order in the file
     kept = usable.sort("id", "lang", "source", "genre", "digest").unique(unique, keep="first", maintain_order=True)

@@ -54,9 +54,10 @@ class Material:
 
 
 def gather_material(config: EvaluateConfig) -> Material:
-    """Read a study's arms, answers and judgments, measure the answers and tabulate the judgments.
+    """Read a study's trained arms, answers and judgments, measure the answers and tabulate the judgments.
 
-    Raise ConfigError or DataError for what is missing or cannot be used.
+    Judgments are None if nobody has judged, answers if there are judgments alone. Raises ConfigError or DataError if
+    there is no such study, no trained arm, neither answers nor judgments, or a file cannot be used.
     """
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)

@@ -18,6 +18,7 @@ from coig.config import EvaluateConfig, TrainConfig
 from coig.config.command_line import config_of, run_tool, show_messages
 from coig.config.differences import bears_on_results, flatten
 from coig.config.fields import LANGUAGES
+from coig.config.overrides import write_override
 from coig.config.stored import dump_config
 from coig.display.numbers import LANGUAGE_NAMES, NONE, number
 from coig.display.tables import Table
@@ -200,7 +201,7 @@ def _overrides(arms: Sequence[Arm]) -> str:
     named = ("arm", "study", "seed", "data.ratio", "format")
     keys = [key for key in wanted if bears_on_results(key) and key not in named and wanted[key] != usual.get(key)]
     plain = [key for key in keys if key in usual and isinstance(wanted[key], str | int | float | bool)]
-    listed = "".join(f" {key}={wanted[key]}" for key in plain)
+    listed = "".join(f" {write_override(key, wanted[key])}" for key in plain)
     return listed + (" …" if len(plain) < len(keys) else "")
 
 

@@ -33,13 +33,16 @@ PARTLY_RATED = "a dimension is null, and counts as not rated"
 
 
 def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:
-    """Return a row with the keys of `Judgment`; None if its judgment is null. Does not check the values.
+    """Convert a row of any known shape to the keys of `Judgment`, which checks them afterwards; other keys stay.
+
+    Returns None if the judgment is null, except in a row with `failure` or `supersedes`.
 
     Args:
         file: the row's file; its name gives the rater of the authors' rankings.
         changes: message → number of rows; incremented for each kind of change made in the row, such as removed blanks.
 
-    Raises ValueError if a row has not the keys that its shape needs.
+    Raises ValueError for what cannot be converted: a missing arm or value, a `winner` outside 1–2, damaged JSON, a
+    ranking in two languages.
     """
     found: set[str] = set()
     if "ranked_responses" in row:

@@ -10,6 +10,8 @@ from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
 from coig.statistics.intervals import FEWEST, Floats
 
+ROUNDING = 1e-12  # a variance of scores from 0 to 1 below this is rounding
+
 
 @dataclass(frozen=True)
 class Verdicts:
@@ -37,7 +39,7 @@ def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | 
 
     The variance is two-way cluster-robust, prompts × raters (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat.
     29:238), but at least each one-way variance. Limits are Student's t with Satterthwaite's degrees of freedom (1946,
-    Biometrics 2:110). All three are None for one rater, for fewer than FEWEST prompts, or without variance.
+    Biometrics 2:110), cut to 0–1. All three are None for one rater, for fewer than FEWEST prompts, or without variance.
     """
     raters = int(verdicts.raters.max()) + 1
     prompts = int(verdicts.prompts.max()) + 1
@@ -48,9 +50,9 @@ def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | 
     of_prompts, of_raters, of_cells = (
         _clustered_variance(residuals, clusters) for clusters in (verdicts.prompts, verdicts.raters, cells)
     )
-    if of_prompts == of_raters == of_cells == 0:
-        return None, None, None
     variance, freedom = map(float, combine_clusters(of_prompts, of_raters, of_cells, prompts, raters))
+    if variance < ROUNDING:  # also where raters contradict each other so evenly that all sums are one half
+        return None, None, None
     error = variance**0.5
     half = stdtrit(freedom, 0.975) * error
     p = 2 * stdtr(freedom, -abs(verdicts.rate - 0.5) / error)

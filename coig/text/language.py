@@ -26,5 +26,5 @@ def script_share(text: pl.Expr) -> pl.Expr:
 
 def language_of(share: pl.Expr) -> pl.Expr:
     """Return an expression: `zh`, `en` or `mixed` for a share from `script_share`, `und` (undetermined) for null."""
-    one = pl.when(share >= PURE).then(pl.lit("zh")).when(share <= 1 - PURE).then(pl.lit("en"))
+    one = pl.when(share >= PURE).then(pl.lit("zh")).when(1 - share >= PURE).then(pl.lit("en"))
     return pl.when(share.is_null()).then(pl.lit("und")).otherwise(one.otherwise(pl.lit("mixed")))

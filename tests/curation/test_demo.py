@@ -34,7 +34,7 @@ def test_the_demo_curates_and_what_it_prints_trains(command: Command, tmp_path: 
     [printed] = [line for line in curated.stdout.splitlines() if line.strip().startswith("python train.py")]
     trained = command("train.py", *shlex.split(printed)[2:], "length=fast", "logger=none")
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    manifest = json.loads((tmp_path / "multirun" / "demo" / "cw" / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "multirun" / "demo-curated" / "cw" / "manifest.json").read_text())
     assert sum(group["examples"] for group in manifest["data"]["train"]) == 10
 
 

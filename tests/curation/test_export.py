@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coig.curation.export import is_held_out
+from coig.config import TrainConfig
+from coig.config.command_line import config_of
+from coig.curation.export import is_held_out, training_command
 from coig.errors import DataError
 from tests.curation.curations import (
     STORY,
@@ -38,6 +41,17 @@ def accept(*overrides: str, **fields: Any) -> None:
     review("ann", "accept")
     review("bob", "accept")
     run("stage=export", "held_out=0", *overrides)
+
+
+def test_the_printed_command_is_quoted_for_shell_and_hydra() -> None:
+    write_articles(article(STORY))
+    config = configure("name='a, b'", "held_out=0")
+    command = training_command(Path("curations/a, b/export"), [], config)
+    assert shlex.split(command) == [
+        *("python", "train.py", "data=local", 'data.creative.path="curations/a, b/export/triplets.jsonl"'),
+        *("data.ratio=0", 'study="a, b-curated"'),
+    ]
+    assert config_of("train", TrainConfig, shlex.split(command)[-1:]).study == "a, b-curated"
 
 
 def lines(name: str) -> list[dict[str, Any]]:

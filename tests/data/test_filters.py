@@ -43,6 +43,32 @@ def test_the_same_triplets_in_either_language_and_in_both(
     assert len(triplets(half)) == 4 * len(expected)
 
 
+def test_a_triplet_of_which_one_version_is_unusable_is_used_in_no_language(tmp_path: Path) -> None:
+    rows = [
+        {"id": str(n), "lang": lang, "prompt": f"{lang} {n}", "reasoning": "r", "answer": f"{lang} number {n}"}
+        for n in range(10)
+        for lang in ("zh", "en")
+    ]
+    rows[0]["reasoning"] = ""  # Chinese version of triplet 0
+    rows[2] |= {"prompt": rows[4]["prompt"], "answer": rows[4]["answer"]}  # that of triplet 1 copies that of 2
+    file = written(tmp_path / "triplets.jsonl", rows)
+    for languages in (["zh"], ["en"]):
+        config = data_config(
+            creative__path=file,
+            ratio="0",
+            creative__filters__aligned=True,
+            creative__filters__languages=languages,
+            no_reasoning="quarantine",
+            max_quarantined=0.5,
+        )
+        kept = {int(name) for name, _ in triplets(build_mixture(config, seed=0, needs_reasoning=True))}
+        assert kept == {1, *range(3, 10)}
+    halved = config.creative.filters.model_copy(update={"diversity": "high"})
+    creative = config.creative.model_copy(update={"filters": halved})
+    with pytest.raises(DataError, match="leave out one of them"):
+        build_mixture(config.model_copy(update={"creative": creative}), seed=0)
+
+
 def test_what_is_held_out_is_not_trained_on_in_the_other_language(aligned: str) -> None:
     config = data_config(creative__path=aligned, ratio="0", creative__filters__aligned=True, validation__creative=1)
     mixture = build_mixture(config, seed=0)

@@ -12,6 +12,7 @@ from coig.text.language import language_of, script_share
         ("The hero 英雄 went home to the village by the old sea road.", "en"),
         ("他说 OK，然后走进那家新开的面馆，点了一碗小面。", "zh"),
         ("The night was dark. 他推开门，外面下着雨。", "mixed"),
+        ("英雄 went home to the village", "en"),  # exactly 80 %: 2 Han characters beside 5 words
         ("12345 ——…", "und"),
         ("", "und"),
     ],

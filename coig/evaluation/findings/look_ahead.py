@@ -29,11 +29,10 @@ LOOK_AHEAD: dict[str, Any] = {
 
 
 def look_ahead_table(arms: Sequence[Arm], judgments: Judgments | None) -> pl.DataFrame:
-    """Compare the order of the arms by held-out loss with their order by preference; columns as in LOOK_AHEAD.
+    """Compare the arms' order by held-out loss with that by preference, their mean score against the others.
 
-    There is a row for each language and kind of raters, people or judges, with enough arms and prompts. Only the
-    largest group of arms that share seed, model, supervision and held-out triplets is compared. An arm's preference is
-    its mean score against the others.
+    There is a row, with the columns of LOOK_AHEAD, for each language and kind of raters (people, judges) with enough
+    arms and prompts. Only the largest group of arms with equal `held_out_conditions` is compared.
     """
     rows: list[dict[str, Any]] = []
     if judgments is not None and len(arms) >= FEWEST_ARMS:

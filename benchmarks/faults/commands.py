@@ -9,10 +9,10 @@ from random import Random
 
 from benchmarks.faults.damage import damage
 from benchmarks.faults.outcomes import LONGEST_MESSAGE, Trial, outcome_of_command
-from benchmarks.faults.running import ASK, SMALL, STUDY, finish, results, start
+from benchmarks.faults.running import ASK, SMALL, STUDY, Results, finish, kept, results, start
 
 MEETING: dict[str, tuple[str, ...]] = {
-    "train": ("train.py", *SMALL, "resume=true", "trainer.max_steps=6", "trainer.max_epochs=2"),
+    "train": ("train.py", *SMALL, "resume=true", "trainer.max_epochs=2"),
     "generate": ("generate.py", *ASK, "samples=2"),
     "held out": ("generate.py", *ASK, "queries=held_out"),
     "evaluate": ("evaluate.py", f"study={STUDY}"),
@@ -25,33 +25,35 @@ CHECKED = (".ckpt", ".safetensors")  # files in which no change may go unnoticed
 
 
 class Whole:
-    """A finished study, made once, and what each command makes of it undamaged."""
+    """A finished study, made once and kept, and what each command makes of it undamaged."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.place = folder / "whole"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.wanted: dict[str, Results] = kept(folder / "undamaged.json", self._make)
+        files = (file for file in sorted(self.place.rglob("*")) if file.is_file())
+        self.files = [
+            file.relative_to(self.place) for file in files if file.suffix not in LEFT_ALONE and file.name != ".lock"
+        ]
 
-    def make(self) -> Whole:
-        """Train, answer and evaluate; return this."""
+    def _make(self) -> dict[str, Results]:
+        """Train, answer and evaluate; return what each command then makes of that."""
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(parents=True)
         for command in (("train.py", *SMALL), ("generate.py", *ASK), ("evaluate.py", f"study={STUDY}")):
             code, printed = finish(start(command, self.place, self.folder)) or (1, "it hangs")
             assert code == 0, printed
-        files = (file for file in sorted(self.place.rglob("*")) if file.is_file())
-        self.files = [
-            file.relative_to(self.place) for file in files if file.suffix not in LEFT_ALONE and file.name != ".lock"
-        ]
-        self.wanted = {name: self._undamaged(name) for name in MEETING}
-        return self
+        return {name: self._undamaged(name) for name in MEETING}
 
-    def _undamaged(self, name: str) -> tuple[str, object]:
-        """Return what a command prints and makes of the whole study."""
+    def _undamaged(self, name: str) -> Results:
+        """Return what a command makes of the whole study."""
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "work"
             shutil.copytree(self.place, place)
             code, printed = finish(start(MEETING[name], place, self.folder)) or (1, "it hangs")
-            return (printed if code else ""), results(place)
+            assert code == 0, printed
+            return results(place)
 
     def try_command(self, seed: int) -> Trial:
         """Damage a random file, run a random command, and compare with what it makes of the whole study."""
@@ -78,10 +80,10 @@ class Whole:
     def _compare(self, name: str, damaged: Path, place: Path) -> str:
         """Return the outcome of a command that succeeded: whether what it made differs, and whether it may."""
         try:
-            found = {key: one for key, one in results(place).items() if key != f"/{damaged}"}
-        except ValueError:  # a file that this command does not read is still damaged
+            found = {key: list(one) for key, one in results(place).items() if key != f"/{damaged}"}
+        except Exception:  # a file that this command does not read is still damaged
             return "equal"
-        whole = {key: one for key, one in self.wanted[name][1].items() if key in found}  # type: ignore[attr-defined]
+        whole = {key: one for key, one in self.wanted[name].items() if key in found}
         if found == whole:
             return "equal"
         return "wrong number" if damaged.suffix in CHECKED else "changed"

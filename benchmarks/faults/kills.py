@@ -12,26 +12,29 @@ from random import Random
 from typing import Any
 
 from benchmarks.faults.outcomes import Trial, outcome_of_command
-from benchmarks.faults.running import COMMANDS, compare, finish, results, run_two_ranks, start
+from benchmarks.faults.running import COMMANDS, Results, compare, finish, kept, results, run_two_ranks, start
 
 STAGES = ("train", "train", "train on two processes", "generate", "evaluate")
 BEFORE = {"train": (), "train on two processes": (), "generate": ("train",), "evaluate": ("train", "generate")}
 
 
 class Undisturbed:
-    """The study after each stage, made once without any fault, in `folder`."""
+    """The study before and after each stage, made once without any fault, in `folder`, and kept there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.seconds: dict[str, float] = {}
-        self.wanted: dict[str, dict[str, Any]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        made = kept(folder / "undisturbed.json", self._make)
+        self.seconds: dict[str, float] = made["seconds"]
+        self.wanted: dict[str, Results] = made["wanted"]
 
     def before(self, stage: str) -> Path:
         """Return a folder in which all that `stage` needs is done; it is copied before it is used."""
         return self.folder / f"before {stage}"
 
-    def make(self) -> Undisturbed:
-        """Run every stage once; return this."""
+    def _make(self) -> dict[str, Any]:
+        """Run every stage once; return how long it took, and its results."""
+        seconds, wanted = {}, {}
         for stage, earlier in BEFORE.items():
             place, done = self.before(stage), self.folder / f"after {stage}"
             shutil.rmtree(place, ignore_errors=True)
@@ -42,9 +45,8 @@ class Undisturbed:
             begun = time.monotonic()
             code, printed = self.run(stage, done) or (1, "it hangs")
             assert code == 0, printed
-            self.seconds[stage] = time.monotonic() - begun
-            self.wanted[stage] = results(done)
-        return self
+            seconds[stage], wanted[stage] = time.monotonic() - begun, results(done)
+        return {"seconds": seconds, "wanted": wanted}
 
     def run(self, stage: str, place: Path, kill_after: float | None = None) -> tuple[int, str] | None:
         """Run a stage, which may be killed after so many seconds; return what `finish` returns."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -17,8 +18,9 @@ from tests.conftest import outside
 from tests.forked import Forked, started_ranks
 from tests.small_model import SMALL_MODEL
 
+Kept = TypeVar("Kept")
 STUDY = "s"
-FAST = ("length=fast", f"study={STUDY}", "logger=none", "data.ratio=1k", "trainer.max_steps=4")
+FAST = ("length=fast", f"study={STUDY}", "logger=none", "data.ratio=1k", "data.creative.size=8", "trainer.max_steps=-1")
 SMALL = (*FAST, *SMALL_MODEL)
 ASK = (f"study={STUDY}", "per_genre=1", "sampling.max_new_tokens=4")
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -67,27 +69,43 @@ def run_two_ranks(folder: Path, home: Path, kill_after: float | None) -> tuple[i
     return None if None in ended else next((one for one in ended if one and one[0]), ended[0])
 
 
-def results(folder: Path) -> dict[str, Any]:
+Results = dict[str, tuple[int, str]]  # file → number of records, and a digest of them
+
+
+def results(folder: Path) -> Results:
     """Return what the commands have made in a study: weights, losses, answers, tables; nothing of times."""
     study = folder / "multirun" / STUDY
-    found: dict[str, Any] = {}
+    found: dict[str, list[Any]] = {}
     for file in sorted(study.glob("*/model/model.safetensors")):
-        found[str(file)] = sha256_of(file)
+        found[str(file)] = [sha256_of(file)]
     for file in sorted(study.glob("*/metrics.jsonl")):
         lines = map(json.loads, file.read_text().splitlines())
         found[str(file)] = [{key: one[key] for key in one if "loss" in key or key == "step"} for one in lines]
     for file in sorted(study.glob("*/generations/*.jsonl")):
-        found[str(file)] = sorted(line for line in file.read_text(encoding="utf-8").splitlines())
+        found[str(file)] = sorted(file.read_text(encoding="utf-8").splitlines())
     for file in sorted(study.glob("evaluation/*.parquet")):
         found[str(file)] = pl.read_parquet(file).to_dicts()
-    return {name.removeprefix(str(folder)): one for name, one in found.items()}
+    return {name.removeprefix(str(folder)): (len(rows), _digest(rows)) for name, rows in found.items()}
 
 
-def compare(found: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, str]:
+def _digest(rows: list[Any]) -> str:
+    """Return a digest of rows."""
+    return hashlib.sha256(json.dumps(rows, default=str, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def compare(found: Results, wanted: Results) -> tuple[str, str]:
     """Return whether results are `equal`, lack a `lost line` or have a `wrong number`, and which file shows it."""
-    for name, whole in wanted.items():
-        if name not in found or (isinstance(whole, list) and len(found[name]) < len(whole)):
+    for name, (count, digest) in wanted.items():
+        if name not in found or found[name][0] < count:
             return "lost line", name
-        if found[name] != whole:
+        if found[name][1] != digest:
             return "wrong number", name
     return "equal", ""
+
+
+def kept(file: Path, make: Callable[[], Kept]) -> Kept:
+    """Return what `make` returns, from a file if an earlier run has kept it there."""
+    if not file.exists():
+        file.write_text(json.dumps(make()), encoding="utf-8")
+    loaded: Kept = json.loads(file.read_text(encoding="utf-8"))
+    return loaded

@@ -67,7 +67,7 @@ class HuggingFaceEngine:
         self.tokens_per_batch = self.chosen_budget or fitting_tokens(self.model)
         self.context = self.model.config.get_text_config().max_position_embeddings
         own = self.model.generation_config
-        self.transcriber = Transcriber(tokenizer, own.eos_token_id, sampling)
+        self.transcriber = Transcriber(tokenizer, arm.end_tokens(), sampling)
         # replaces the model's own config, which would set everything that a call of generate() leaves out
         self.model.generation_config = GenerationConfig(
             do_sample=False,

@@ -124,9 +124,23 @@ class Arm:
             loaded = parse_json(read_whole(file))
             if not isinstance(loaded, dict):
                 raise ValueError("holds no keys")
+            for key in (key for key in loaded if key.endswith("_token_id")):
+                ids = loaded[key] if isinstance(loaded[key], list) else [loaded[key]]
+                if not all(one is None or type(one) is int for one in ids):
+                    raise ValueError(f"{key}: is no token's id")
         except (OSError, ValueError) as error:
             raise ConfigError(f"{file}: missing or damaged ({error}); overwrite=true trains this arm anew") from None
         return loaded
+
+    def end_tokens(self) -> list[int]:
+        """Return the ids of the tokens that end an answer. Raises ConfigError if the exported model names none."""
+        ends = self.generation_config().get("eos_token_id")
+        if ends is None or ends == []:
+            raise ConfigError(
+                f"{self.model / 'generation_config.json'}: damaged (eos_token_id: missing); overwrite=true trains this "
+                "arm anew"
+            )
+        return ends if isinstance(ends, list) else [ends]
 
     def answers(self, queries: str) -> list[Answer]:
         """Return the arm's answers to a file of queries, given by its stem; [] without a file (see `read_answers`).

@@ -15,6 +15,7 @@ from coig.config.fields import (
     FolderName,
     QueriesFile,
     QueriesNames,
+    StudyName,
     local_path,
 )
 from coig.config.nodes import Constructor, Node
@@ -112,7 +113,7 @@ class Claims(Node):
 class EvaluateConfig(Node):
     """The config of `evaluate.py`: which arms, answers, judgments and labels are evaluated, and how."""
 
-    study: FolderName | None
+    study: StudyName | None
     arms: ArmNames | None
     judgments: FilePatterns  # files of judgments by people and model judges; none: those in the study's folder
     yardstick: FilePatterns = ()  # files of judges' verdicts on pairs whose better answer is known

@@ -226,6 +226,10 @@ class TrainConfig(Node):
     budget: Annotated[Budget, Absent({"name": "epochs", "like": {}})]
     logger: Logger | None
     divergence: Annotated[bool, Absent(False)]  # measure the KL divergence from the base model when training ends
+    # whether a sweep begins further arms after one has failed
+    failures: Annotated[Literal["continue", "stop"], Absent("continue")] = "continue"
+    # how often an arm is tried again, in a process of its own, after a signal or a lack of memory ended it
+    retries: Annotated[int, Field(ge=0), Absent(0)] = 0
     question: Annotated[Question | None, Absent(None)]
     objective: Annotated[str | None, Absent(None)]  # a loss of metrics.jsonl; training returns its last value
 

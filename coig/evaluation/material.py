@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from coig.config import EvaluateConfig
-from coig.config.fields import MULTIRUN, files_of
+from coig.config.fields import MULTIRUN, files_of, is_packed
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.learned import Learned, read_learned
 from coig.evaluation.measures.answers import measure_answers
@@ -29,6 +29,7 @@ from coig.records.score import Score, read_scores
 from coig.study.answers import choose_answers, choose_samples
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
+from coig.study.raters import hide_raters
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def gather_material(config: EvaluateConfig) -> Material:
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     people = _collect_from_people(study, config)
-    judged = _read_judgments(config, study.name, arms, written, people)
+    judged = _read_judgments(config, study, arms, written, people)
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}
@@ -99,7 +100,8 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
 
     If judgments or answers are given, a study without arms is allowed.
     """
-    folder = MULTIRUN / (config.study or "")
+    packed = config.study and is_packed(config.study)
+    folder = find_study(config.study) if packed else MULTIRUN / (config.study or "")
     given = config.judgments or config.answers or find_database(folder, config.database) or _judges_files(folder)
     if given and config.study and not list(folder.glob("*/manifest.json")):
         return folder, [], []
@@ -145,27 +147,29 @@ def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | Non
     if people is None or not any(one.is_evidence for one in people.judgments):
         log.info("%s: nobody has judged yet", place if isinstance(place, Path) else "database")
         return None
-    return people
+    return people if config.real_names else replace(people, judgments=hide_raters(people.judgments, study))
 
 
 def _read_judgments(
     config: EvaluateConfig,
-    study: str,
+    study: Path,
     arms: Sequence[Arm],
     written: Sequence[tuple[str | None, Answer]] | None,
     people: Collected | None,
 ) -> list[Judgment] | None:
     """Read the judgments that count: those of the configured files, else those of people and judges; None without any.
 
-    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    People get pseudonyms here, before anything is computed, so that a packed study gives the same results. Raise
+    DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
     """
-    files = files_of(config.judgments) if config.judgments else _judges_files(MULTIRUN / study)
+    files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:
         return None
     known = _names_of(arms) or None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
-    return collect_judgments(files, study, known, langs, config.rating.scale, collected)
+    found = collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
+    return found if config.real_names else hide_raters(found, study)
 
 
 def _names_of(arms: Sequence[Arm]) -> set[str]:

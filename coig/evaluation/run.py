@@ -21,7 +21,7 @@ from coig.evaluation.preferences.win_rates import compute_win_rates, compute_wit
 from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
-from coig.study.raters import name_raters
+from coig.study.raters import hide_labellers
 from coig.study.registration import read_registered
 
 
@@ -32,6 +32,8 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     material = gather_material(config)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
+    if not config.real_names:
+        labels = hide_labellers(labels, material.study)
     arms, roster, answers = material.arms, material.roster, material.answers
     judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}
@@ -53,8 +55,6 @@ def evaluate(config: EvaluateConfig) -> None:
     tables |= findings.tables
     judges = _examine_judges(config, material)
     tables |= judges.tables if judges else {}
-    if "raters" in tables and not config.real_names:
-        tables["raters"] = name_raters(tables["raters"], material.judged or (), material.study)
     evaluation = Evaluation(
         study=material.study.name,
         roster=roster.keep(_compared(tables)),

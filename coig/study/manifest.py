@@ -17,6 +17,7 @@ from coig.errors import ConfigError
 from coig.files.atomic import write_atomic
 
 Status = Literal["running", "done", "failed"]
+INTERRUPTED = "interrupted"  # the error of an arm that a signal or Ctrl-C stopped, and that can be continued
 
 
 class Facts(BaseModel):
@@ -176,7 +177,9 @@ class Manifest(Facts):
     export: ExportFacts | None = None
     divergence: tuple[Divergence, ...] = ()  # by language; empty if it was not measured
     git: Git | None = None
-    versions: dict[str, str | None] = {}
+    versions: dict[str, str | None] = {}  # of Python and the libraries that matter most
+    packages: dict[str, str] = {}  # versions of all installed packages
+    command: tuple[str, ...] | None = None  # overrides of train.py that made the arm
     machine: dict[str, Any] = {}
     model_sha256: str | None = None  # of the exported weights; answers name the weights that wrote them
     wandb_run: str = Field(min_length=1)  # id of the run in Weights & Biases

@@ -8,7 +8,8 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,14 @@ KNOWN_KEYS = re.compile(r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ)[\
 
 
 def collect_provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
-    """Return {git, versions, machine} for the manifest; the facts in `devices` are added to the machine's.
+    """Return {git, versions, packages, machine} for the manifest; the facts in `devices` are added to the machine's.
 
     `git` is None if `checkout` is no git checkout of coig.
     """
     return {
         "git": _git(checkout),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "packages": installed_packages(),
         "machine": {
             "platform": platform.platform(),
             "cpu": _cpu(),
@@ -50,6 +52,13 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+@cache  # for the arms of a sweep
+def installed_packages() -> dict[str, str]:
+    """Return the versions of all installed packages by name, sorted; what pip needs to install them again."""
+    found = {one.metadata["Name"]: one.version for one in distributions()}
+    return dict(sorted((name, version) for name, version in found.items() if name))
 
 
 def _cpu() -> str:
@@ -84,10 +93,10 @@ def _limit_diff(diff: bytes) -> str | dict[str, Any] | None:
     """Return a diff as text without secrets, None if it is empty, or its sha256 and size above `MAX_DIFF` bytes."""
     if len(diff) > MAX_DIFF:
         return {"sha256": hashlib.sha256(diff).hexdigest(), "bytes": len(diff)}
-    return _without_secrets(diff.decode(errors="replace")) or None
+    return without_secrets(diff.decode(errors="replace")) or None
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
     """Replace passwords in URLs, texts that look like keys, and values of secret environment variables by REMOVED."""
 
     def hidden(found: re.Match[str]) -> str:

@@ -95,6 +95,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
             if config.divergence:
                 record.divergence = measure_divergence(config, arm, validation, plan)
             log_model(config, arm, record.manifest)
+    trainer.checkpoint_callback.preemption.stop_if_asked()  # it came in the last step: begin no further arm
 
 
 def _trained_weights(model: CausalLM, config: TrainConfig) -> dict[str, torch.Tensor]:

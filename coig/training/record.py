@@ -13,13 +13,14 @@ from typing import Any
 import torch
 
 from coig.config import TrainConfig, Trainer
+from coig.config.process import Preempted, read_overrides
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
 from coig.errors import system_problem
 from coig.files.atomic import remove, write_atomic
 from coig.files.timestamps import now
 from coig.study.arm import Arm
-from coig.study.manifest import Divergence, ExportFacts, Manifest, MemoryPlan, Status, Times
+from coig.study.manifest import INTERRUPTED, Divergence, ExportFacts, Manifest, MemoryPlan, Status, Times
 from coig.study.provenance import collect_provenance
 from coig.training import ranks
 from coig.training.budget import supervised_tokens
@@ -46,7 +47,7 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
     """Yield the arm's record on the first rank, None on others; mark the arm done or failed when the block ends.
 
     Nothing is written or deleted until the block calls `begin`, after everything that can fail before the first step.
-    Ctrl-C and SIGTERM leave the block as SystemExit with `_exit_code`; other errors are raised again.
+    Ctrl-C leaves the block as SystemExit with `_exit_code`; other errors are raised again.
     """
     if not ranks.is_first():
         yield None
@@ -57,7 +58,9 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
         yield record
         record.end("done")
     except (KeyboardInterrupt, SystemExit) as stop:
-        record.end("failed", "interrupted")
+        record.end("failed", INTERRUPTED)
+        if isinstance(stop, Preempted):
+            raise
         raise SystemExit(_exit_code(stop)) from None
     except BaseException as problem:
         record.end("failed", system_problem(problem) or f"{type(problem).__name__}: {problem}")
@@ -120,7 +123,7 @@ class Record:
                 remove_checkpoint(checkpoint)
             log.info("%s: done in %.0f s, model in %s", self.arm.name, seconds, self.arm.model)
             return
-        if error == "interrupted":
+        if error == INTERRUPTED:
             error = "interrupted; the same command continues from the last checkpoint"
         log.error("%s: %s", self.arm.folder, error)
         if self.arm.is_known:  # do not make a deleted folder again
@@ -175,6 +178,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
         },
         "memory": prepared.plan,
         **collect_provenance(_devices(config.trainer)),
+        "command": read_overrides(),
         "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),
         "times": earlier.times if earlier else Times(started=now(), seconds=0.0),
     }

@@ -44,6 +44,7 @@ class Source(Constructor):
     path: FilePattern | None  # a file, or a pattern of several; null: the files of `hub`
     hub: Hub | None
     lang: Language | None  # language of rows that do not name one; null: the pool's language
+    licence: Annotated[str | None, Absent(None)] = None  # for model cards; null: not recorded
     columns: dict[ExampleField, str] | None  # for `local` files: our field name → the file's column name
     filters: Filters
 
@@ -116,6 +117,14 @@ class Data(Node):
     def pools(self) -> dict[Language, Source]:
         """Return the general sources that name files, by language."""
         return {lang: source for lang, source in self.general.items() if source.is_given}
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Return all sources that name files, by their keys in the config."""
+        found = self.creative.sources | {f"data.general.{lang}": source for lang, source in self.pools.items()}
+        if self.validation.source and self.validation.source.is_given:
+            found["data.validation.source"] = self.validation.source
+        return found
 
     @model_validator(mode="after")
     def _sources_serve_the_ratio(self) -> Data:

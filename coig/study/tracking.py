@@ -8,7 +8,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,11 +18,15 @@ from pydantic import ValidationError
 
 from coig.config import Constructor
 from coig.config.loading import construct
+from coig.config.trust import check_trusted
 from coig.errors import ConfigError, first_line
+from coig.study.arm import Arm
 
 log = logging.getLogger(__name__)
 
 REACHED_WITHIN = 10  # seconds
+# manifest keys that are not logged: W&B records a run's course by itself, and its end is not known yet
+OF_ONE_MOMENT = {"status", "error", "times", "model_sha256", "export"}
 
 
 def is_wandb(node: Constructor) -> bool:
@@ -71,11 +75,11 @@ def prepare_wandb() -> dict[str, str]:
         raise ConfigError(f"{name}={problem['input']}: {problem['msg'].lower()}") from None
     mode = settings.mode or "online"
     if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False, verify=False):
-        log.info("W&B: not logged in, runs stay offline (`wandb login` changes that, `wandb sync` uploads them later)")
+        log.info("W&B: not logged in, runs stay offline (`wandb login`, then python -m coig.study upload STUDY)")
         return {"mode": "offline"}
     if mode in ("online", "run", "shared") and (reason := _unreachable(settings.base_url)):
         log.warning(
-            "W&B: %s cannot be reached (%s), runs stay offline (`wandb sync` uploads them later)",
+            "W&B: %s cannot be reached (%s), runs stay offline (later: python -m coig.study upload STUDY)",
             settings.base_url,
             reason,
         )
@@ -113,14 +117,27 @@ def finished_run() -> Iterator[None]:
             wandb.finish(exit_code=int(failed))
 
 
+def find_tracked(arms: Iterable[Arm], trusted: Sequence[str]) -> dict[str, Constructor]:
+    """Return the W&B loggers of arms that were tracked there, by the arm's name.
+
+    Raises ConfigError for a stored logger that may not run (`check_trusted`).
+    """
+    found: dict[str, Constructor] = {}
+    for arm in arms:
+        if (logger := arm.config().logger) and is_wandb(logger):
+            check_trusted(arm.config_file, {"logger": logger}, trusted)
+            found[arm.name] = logger
+    return found
+
+
 @contextmanager
-def logged_run(logger: Constructor, run_id: str, **about: Any) -> Iterator[Any]:
+def logged_run(logger: Constructor, run_id: str, folder: Path, **about: Any) -> Iterator[Any]:
     """Start a W&B run with this id, the arguments of `logger` and those in `about`; yield it, and finish it at last.
 
-    A run with the same id is continued.
+    A run with the same id is continued. Its files are written to `folder`, whatever `logger` says.
     """
     with finished_run():
-        yield construct(logger, **wandb_options(run_id), **about).experiment
+        yield construct(logger, **wandb_options(run_id), save_dir=str(folder), **about).experiment
 
 
 @contextmanager

@@ -13,6 +13,7 @@ RUN_ONLY = (
         "resume",
         "overwrite",
         "plan",
+        "divergence",
         "failures",
         "retries",
         "logger",

@@ -16,6 +16,7 @@ from coig.config.fields import (
     QueriesFile,
     QueriesNames,
     StudyName,
+    Targets,
     local_path,
 )
 from coig.config.nodes import Constructor, Node
@@ -65,6 +66,7 @@ class GenerateConfig(Node):
     overwrite: bool
     sampling: SamplingChoice
     engine: Constructor
+    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run
 
     @property
     def one_model(self) -> str | None:
@@ -119,9 +121,11 @@ class EvaluateConfig(Node):
     yardstick: FilePatterns = ()  # files of judges' verdicts on pairs whose better answer is known
     database: str | None  # its URL, if it is no file in the study's folder
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
+    scores: FilePatterns = ()  # result files of lm-evaluation-harness and lighteval
     labels: FilePatterns  # files of labels of reasoning steps, by people or models
     # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries
     queries: QueriesNames
     rating: Rating
     claims: Claims
+    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run
     real_names: bool  # true: show raters' names; false: pseudonyms

@@ -12,6 +12,7 @@ import polars as pl
 from coig.config import EvaluateConfig
 from coig.config.fields import MULTIRUN, files_of, is_packed
 from coig.errors import ConfigError, suggestion
+from coig.evaluation.learned import Learned, read_learned
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences.judges import JudgeVerdicts, tabulate_judges
 from coig.evaluation.preferences.judgments import (
@@ -24,13 +25,15 @@ from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import Collected, collect_from, find_database
-from coig.study.answers import choose_answers
+from coig.records.score import Score, read_scores
+from coig.study.answers import choose_answers, choose_samples
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
 from coig.study.raters import hide_raters
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
+SAMPLE = {**dict.fromkeys(("lang", "arm", "genre", "query_id", "answer"), pl.String), "sample": pl.Int64}
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Material:
 
     `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `judged` are
     people's judgments, `judgments` their tables, `compared` these with the verdicts of model judges, and `judges` what
-    model judges said; each is None if there is none.
+    model judges said; each is None if there is none. `samples` are all answers of each arm, not only the first to each
+    query, `learned` what the arms were trained on, and `scores` what they reach on other tasks.
     """
 
     study: Path
@@ -47,6 +51,9 @@ class Material:
     untrained: list[str]
     roster: Roster
     answers: pl.DataFrame | None
+    samples: pl.DataFrame
+    learned: Learned
+    scores: list[Score]
     judged: list[Judgment] | None
     judgments: Judgments | None
     compared: Judgments | None
@@ -77,6 +84,9 @@ def gather_material(config: EvaluateConfig) -> Material:
         untrained=untrained,
         roster=roster,
         answers=answers,
+        samples=_tabulate_samples(arms, config, written),
+        learned=read_learned(arms if answers is not None and not config.answers else (), config.trusted),
+        scores=read_scores(files_of(config.scores), _names_of(arms)),
         judged=by_people or None,
         judgments=judgments,
         compared=compared if config.arms is None or compared is None else compared.of(config.arms),
@@ -119,6 +129,15 @@ def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str
     return [*choose_answers(arms, config.queries)]
 
 
+def _tabulate_samples(
+    arms: Sequence[Arm], config: EvaluateConfig, written: Sequence[tuple[str | None, Answer]] | None
+) -> pl.DataFrame:
+    """Return all answers of each arm with the columns of SAMPLE; those of the authors' files are single samples."""
+    found = [answer for _, answer in written or ()] if config.answers or not written else None
+    answers = choose_samples(arms, config.queries) if found is None else found
+    return pl.DataFrame([[getattr(one, name) for name in SAMPLE] for one in answers], schema=SAMPLE, orient="row")
+
+
 def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | None:
     """Return what annotate.py has collected; None if files of judgments are configured, or if nobody has judged yet."""
     place = find_database(study, config.database)
@@ -146,11 +165,16 @@ def _read_judgments(
     files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:
         return None
-    known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
+    known = _names_of(arms) or None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
     found = collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
     return found if config.real_names else hide_raters(found, study)
+
+
+def _names_of(arms: Sequence[Arm]) -> set[str]:
+    """Return the names of all arms of the study to which these arms belong; without any, an empty set."""
+    return {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else set()
 
 
 def _judges_files(study: Path) -> list[Path]:

@@ -31,6 +31,7 @@ from sqlalchemy import (
     select,
 )
 
+from coig.errors import DataError, first_line
 from coig.files.timestamps import now
 from coig.records.judgment import Judgment
 from coig.web.database import open_database
@@ -123,9 +124,22 @@ def read_database(connection: Connection, study: str, *, history: bool = False) 
     Args:
         study: the study's name, which each judgment gets.
         history: also return the judgments that a later one supersedes, and fill in `supersedes`.
+
+    Raises DataError if a row is damaged.
     """
-    sampled = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "sampled")).scalar()
-    share = 1.0 if sampled is None else len(sampled["queries"]) / sampled["of"]
+    try:
+        sampled = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "sampled")).scalar()
+        share = 1.0 if sampled is None else len(sampled["queries"]) / sampled["of"]
+        return _read_judgments(connection, study, history, share)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{connection.engine.url.render_as_string(hide_password=True)}: damaged ({type(error).__name__}: "
+            f"{first_line(error)}); bring the database back from a copy"
+        ) from None
+
+
+def _read_judgments(connection: Connection, study: str, history: bool, share: float) -> list[Judgment]:
+    """Do the work of `read_database`; `share` is the share of queries that were drawn to be judged."""
     rows = connection.execute(
         select(EVENTS, TASKS, RATERS.c.name)
         .join(TASKS, EVENTS.c.task == TASKS.c.id)

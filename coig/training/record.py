@@ -20,7 +20,7 @@ from coig.errors import system_problem
 from coig.files.atomic import remove, write_atomic
 from coig.files.timestamps import now
 from coig.study.arm import Arm
-from coig.study.manifest import INTERRUPTED, ExportFacts, Manifest, MemoryPlan, Status, Times
+from coig.study.manifest import INTERRUPTED, Divergence, ExportFacts, Manifest, MemoryPlan, Status, Times
 from coig.study.provenance import collect_provenance
 from coig.training import ranks
 from coig.training.budget import supervised_tokens
@@ -76,6 +76,7 @@ class Record:
         anew: whether the run starts from scratch and deletes the files of an earlier one.
         started: monotonic time of `begin` in seconds; None before.
         exported: facts about the exported model; None before the export.
+        divergence: how far the model is from its base; empty if it is not measured.
     """
 
     config: TrainConfig
@@ -85,6 +86,7 @@ class Record:
     anew: bool
     started: float | None = None
     exported: ExportFacts | None = None
+    divergence: tuple[Divergence, ...] = ()
 
     def __post_init__(self) -> None:
         """List the files of an earlier run if this one starts from scratch; none is deleted yet."""
@@ -116,7 +118,7 @@ class Record:
         ended = self.manifest.model_copy(update={"status": status, "error": error, "times": times})
         if status == "done":
             model = {"model_sha256": self.arm.weights_sha256(), "export": self.exported}
-            self.arm.write_manifest(ended.model_copy(update=model))
+            self.arm.write_manifest(ended.model_copy(update={**model, "divergence": self.divergence}))
             if not self.config.trainer.keep_checkpoint and (checkpoint := self.arm.checkpoint):
                 remove_checkpoint(checkpoint)
             log.info("%s: done in %.0f s, model in %s", self.arm.name, seconds, self.arm.model)

@@ -83,7 +83,7 @@ class Whole:
             found = {key: one for key, one in results(place).items() if key != f"/{damaged}"}
         except Exception:  # a file that this command does not read is still damaged
             return "equal"
-        whole = {key: tuple(one) for key, one in self.wanted[name].items() if key in found}  # JSON has no tuples
+        whole = {key: tuple(one) for key, one in self.wanted[name].items() if key != f"/{damaged}"}  # from JSON: lists
         if found == whole:
             return "equal"
         return "wrong number" if damaged.suffix in CHECKED else "changed"

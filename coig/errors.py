@@ -42,7 +42,7 @@ class DataError(ConfigError):
     """Unusable data; the message gives file, line and remedy."""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of a library's error message, without its full stop; the class name if it is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 

@@ -57,6 +57,11 @@ class Forked:
         self._process = get_context("forkserver").Process(target=_run, args=started)
         self._process.start()
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid or 0
+
     def poll(self) -> int | None:
         """Return the exit code; None while the script runs."""
         return self._process.exitcode

@@ -30,17 +30,20 @@ from tests.conftest import ROOT
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
-LINKED = [*PAGES, ROOT / "benchmarks/README.md", ROOT / "coig/sample/tiny/README.md"]
+LINKED = [
+    *PAGES,
+    *(ROOT / name for name in ("SECURITY.md", "CONTRIBUTING.md", "benchmarks/README.md", "coig/sample/tiny/README.md")),
+]
 SHELL = {"source", "wandb", "vllm", "pre-commit", "lm_eval", "lighteval", "for", "done"}
 OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
-    "generate": {"engine", "sampling", "samples", "queries", "per_genre"},
+    "generate": {"trusted", "engine", "sampling", "samples", "queries", "per_genre"},
     "annotate": {
         *{"protocol", "raters", "raters_per_query", "queries_per_rater", "sample", "recruits", "completion", "checks"},
         *{"texts", "markdown", "lease_minutes", "link_days", "base_url", "host", "port", "history", "export", "import"},
         *{"erase", "database"},
     },
     "judge": {"judge", "ask", "pairs_per_query", "probes", "name", "dry_run"},
-    "curate": {"stage", "ingest", "dedupe"},
+    "curate": {"stage", "ingest", "dedupe", "accept"},
     "evaluate": {"judgments", "yardstick", "answers", "scores", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power", "spread"},
 }

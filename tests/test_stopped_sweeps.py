@@ -26,9 +26,9 @@ from tests.test_processes import processes_of
 
 TINY = (
     *("-m", "study=s", "data.scale=0.001", "data.creative.size=12", "data.validation.general=1", "logger=none"),
-    *("trainer.max_epochs=3", "trainer.global_batch_size=4", "model.max_length=160", *SMALL_MODEL),
+    *("trainer.global_batch_size=4", "model.max_length=160", *SMALL_MODEL),
 )
-SIX = (*TINY, "data.ratio=0,1k", "seed=0,1,2")
+SIX = (*TINY, "data.ratio=0,1k", "seed=0,1,2", "trainer.max_epochs=15")
 STOPS = (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL)
 
 
@@ -178,7 +178,7 @@ def test_a_signal_ends_the_step_and_leaves_its_checkpoint(number: signal.Signals
 
 def test_a_signal_in_an_arm_s_last_step_begins_no_further_arm(tmp_path: Path) -> None:
     """It comes as the last checkpoint gets its name; the arm is then finished."""
-    sweep = (*TINY, "data.ratio=0", "seed=0,1")
+    sweep = (*TINY, "data.ratio=0", "seed=0,1", "trainer.max_epochs=3")
     process = Forked("train.py", sweep, tmp_path, outside(), stop_at="step-00000009.ckpt")
     end = time.monotonic() + PATIENCE
     while not process.stopped:

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
@@ -37,6 +37,8 @@ from coig.config.loading import Schema, config_problems, load_config, render_pro
 from coig.config.names import NAMED_ALWAYS
 from coig.config.process import guarded
 from coig.errors import ConfigError, suggestion
+from coig.files.atomic import write_atomic
+from coig.files.secrets import remove_secrets
 
 PACKAGE = Path(__file__).parents[1]
 CONF = next(
@@ -121,7 +123,19 @@ def show_messages() -> None:
 
 def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
     """Run `job` through Hydra with the config that the command line composes, once for each job of a sweep."""
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
+    finally:
+        _clean_records_of_sweeps()
+
+
+def _clean_records_of_sweeps() -> None:
+    """Remove secrets from the `multirun.yaml` files in which Hydra records a sweep's whole config, paths included."""
+    for file in (*MULTIRUN.glob("multirun.yaml"), *MULTIRUN.glob("*/multirun.yaml")):
+        with suppress(OSError):  # another command's, which has just been deleted, or that may not be written
+            text = file.read_text(encoding="utf-8")
+            if (clean := remove_secrets(text)) != text:
+                write_atomic(file, clean)
 
 
 def run_tool(main: Callable[[Sequence[str]], None]) -> None:

@@ -118,6 +118,14 @@ class Data(Node):
         """Return the general sources that name files, by language."""
         return {lang: source for lang, source in self.general.items() if source.is_given}
 
+    @property
+    def sources(self) -> dict[str, Source]:
+        """Return all sources that name files, by their keys in the config."""
+        found = self.creative.sources | {f"data.general.{lang}": source for lang, source in self.pools.items()}
+        if self.validation.source and self.validation.source.is_given:
+            found["data.validation.source"] = self.validation.source
+        return found
+
     @model_validator(mode="after")
     def _sources_serve_the_ratio(self) -> Data:
         """Raise ValueError if the ratio asks for data that no source has, or a source is of another language."""

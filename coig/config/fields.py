@@ -17,10 +17,12 @@ from coig.config.ratio import Ratio
 from coig.text.language_codes import LANGUAGES as LANGUAGES
 from coig.text.language_codes import Language as Language
 
+CACHE = "~/.cache/coig"  # unless COIG_CACHE says otherwise; of converted sources
 MULTIRUN = Path("multirun")  # the folder of studies, relative to the working directory
 SAMPLE = Path(__file__).parents[1] / "sample"
 SAMPLE_PREFIX = "sample:"
 SHIPPED_QUERIES = {"sample": "sample:queries.jsonl", "domain": "sample:domain.jsonl"}  # by the value of `queries`
+LONGEST_NAME = 240  # bytes; file systems allow 255, and a suffix may be added
 HERE = {"here": True}  # the validation context on the machine where the config will be used
 ROW_FILES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")  # what a file of queries may be
 HELD_OUT = "held_out"  # value of `queries`: the prompts of the creative examples that an arm was not trained on
@@ -105,9 +107,13 @@ def _ratio(text: str) -> str:
 
 
 def _plain_name(text: str) -> str:
-    """Return a name unchanged. Raises ValueError if it cannot be a folder's name or has over 100 characters."""
+    """Return a name unchanged. Raises ValueError if it cannot be a folder's name or is too long for one."""
     if not text or text in {".", ".."} or "/" in text or "\\" in text or len(text) > 100:
         raise ValueError("is used as a folder's name: no slashes, not empty, at most 100 characters")
+    if not text.isprintable():
+        raise ValueError("is used as a folder's name: no control characters")
+    if len(text.encode()) > LONGEST_NAME:
+        raise ValueError(f"is used as a folder's name: at most {LONGEST_NAME} bytes in UTF-8")
     return text
 
 
@@ -156,6 +162,7 @@ ModelPath = Annotated[str, AfterValidator(_model_path)]  # hub id or folder
 RatioText = Annotated[str, AfterValidator(_ratio)]
 Target = Annotated[str, AfterValidator(_known_target)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
+Targets = Annotated[tuple[str, ...], BeforeValidator(_any_number)]
 QueriesFile = Annotated[str, AfterValidator(_queries)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
 FilePatterns = Annotated[tuple[FilePattern, ...], BeforeValidator(_any_number)]

@@ -10,17 +10,19 @@ import inspect
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from hydra.utils import get_method, instantiate
+from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from coig.config import Constructor, Node, TrainConfig
+from coig.config.differences import flatten
 from coig.config.fields import HERE
 from coig.config.names import arm_name
 from coig.config.nodes import node_in
 from coig.config.slurm import gpus_of_job, per_device
 from coig.errors import ConfigError, first_line, suggestion
+from coig.files.secrets import fold_home, remove_secrets
 
 Schema = TypeVar("Schema", bound=Node)
 
@@ -54,11 +56,24 @@ def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
         unknown = [(at, key) for at, key in named if not _holds(plain, key.rpartition("@")[2].replace("/", "."))]
         problems = [f"{at}: {key} is no key of this config" for at, key in unknown]
         schema.model_validate(plain, context=HERE)
+        if schema is TrainConfig:  # the others are not stored
+            problems += _find_secrets(plain)
     except OmegaConfBaseException as error:
         return [str(error).splitlines()[0]]
     except ValidationError as error:
         problems += [describe_problem(problem, schema) for problem in error.errors()]
     return problems
+
+
+def _find_secrets(plain: dict[str, Any]) -> list[str]:
+    """Return a problem for each setting that holds a secret, which would be stored; the value is not repeated."""
+    settings = flatten(plain)
+    clean, folded = remove_secrets(settings), fold_home(settings)
+    return [
+        f"{key}: holds a secret, which would be written to the arm's files; set it in the environment instead"
+        for key in settings
+        if clean[key] != folded[key]
+    ]
 
 
 def render_problems(problems: list[str]) -> str:
@@ -75,11 +90,31 @@ def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
     Raises ConfigError, naming the `_target_`, if the call fails.
     """
     try:
-        return instantiate(node.arguments(), _partial_=True, _convert_="all")(*args, **kwargs)
+        arguments = node.arguments()
+        function = get_method(arguments.pop("_target_"))
+        return function(*args, **_build(arguments) | kwargs)
     except ConfigError:
         raise
     except Exception as error:
         raise ConfigError(f"{node.target}: {error}; change or remove that argument") from error
+
+
+def _build(value: Any) -> Any:
+    """Return nested dicts and lists in which each dict with a `_target_` is what that constructs from the others.
+
+    Unlike `hydra.utils.instantiate`, it looks up nothing: a text that looks like an interpolation stays as it is.
+    """
+    if isinstance(value, list | tuple):
+        return [_build(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    built = {key: _build(child) for key, child in value.items()}
+    return get_method(built.pop("_target_"))(**built) if "_target_" in built else built
+
+
+def escape(text: str) -> str:
+    """Return a text that OmegaConf reads as this text: with a backslash before `${`, which begins an interpolation."""
+    return text.replace("${", "\\${")
 
 
 def function_of(node: Constructor) -> partial[Any]:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from coig.config.fields import Target
-
-SECRET_NAME = re.compile(
-    r"(^|[_-])(secret|password|passwd|passphrase|credentials?|authorization|((api|access|secret|private)[_-]?key)"
-    r"|((api|auth|access|bearer|refresh|hf|wandb)[_-]?token))$|^token$",
-    re.IGNORECASE,
-)
-PASSWORD_IN_URL = re.compile(r"://[^/?#\s]*:[^/?#\s]+@")
+from coig.files.secrets import PASSWORD_IN_URL, SECRET_NAME
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,7 @@ class Constructor(Node):
     target: Target = Field(alias="_target_")
 
     def arguments(self) -> dict[str, Any]:
-        """Return `_target_` and the arguments as a dict for `hydra.utils.instantiate`."""
+        """Return `_target_` and the arguments as a dict."""
         return self.model_dump(by_alias=True)
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from coig.config.fields import (
     QueriesFile,
     QueriesNames,
     StudyName,
+    Targets,
     local_path,
 )
 from coig.config.nodes import Constructor, Node
@@ -65,6 +66,7 @@ class GenerateConfig(Node):
     overwrite: bool
     sampling: SamplingChoice
     engine: Constructor
+    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run
 
     @property
     def one_model(self) -> str | None:
@@ -125,4 +127,5 @@ class EvaluateConfig(Node):
     queries: QueriesNames
     rating: Rating
     claims: Claims
+    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run
     real_names: bool  # true: show raters' names; false: pseudonyms

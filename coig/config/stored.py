@@ -7,6 +7,7 @@ increase `FORMAT` and convert old files in `read_config`. Files of format 1 lack
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -18,12 +19,15 @@ from pydantic import ValidationError
 from yaml import YAMLError
 
 from coig.config import Node, TrainConfig
-from coig.config.loading import describe_problem
+from coig.config.loading import describe_problem, escape
 from coig.config.nodes import Absent, node_in
 from coig.errors import ConfigError, first_line
 from coig.files.atomic import write_atomic
+from coig.files.limits import check_yaml, read_whole
+from coig.files.secrets import fold_home, map_texts
 
 FORMAT = 2
+INTERPOLATION = re.compile(r"(?<!\\)\$\{")
 REMEDY = "bring the file back, or train this arm anew with overwrite=true"
 
 
@@ -33,15 +37,19 @@ def write_config(file: Path, config: TrainConfig) -> None:
 
 
 def render_config(config: TrainConfig) -> str:
-    """Return the content of an arm's `config.yaml`."""
-    return OmegaConf.to_yaml(OmegaConf.create({"format": FORMAT, **dump_config(config)}))
+    """Return the content of an arm's `config.yaml`.
+
+    Paths in the home folder begin with `~`. A text that looks like an interpolation is escaped, since it is none.
+    """
+    stored = map_texts(escape, fold_home(dump_config(config)))
+    return OmegaConf.to_yaml(OmegaConf.create({"format": FORMAT, **stored}))
 
 
 def read_config(file: Path) -> TrainConfig:
     """Read an arm's config and fill in the keys that were added after it was written.
 
-    The files that it names need not exist on this machine. Raises ConfigError if the config is missing, damaged or
-    written by a later version.
+    Nothing in it is run or looked up: an interpolation such as `${oc.env:NAME}` is refused. The files that it names
+    need not exist on this machine. Raises ConfigError if the config is missing, damaged or written by a later version.
     """
     if not file.is_file():
         raise ConfigError(f"{file}: missing or damaged (no such file); {REMEDY}")
@@ -53,7 +61,9 @@ def read_config(file: Path) -> TrainConfig:
 def _parse(file: Path, modified: int, size: int) -> TrainConfig:
     """Do the work of `read_config`; `modified` and `size` only make the cache notice that the file has changed."""
     try:
-        stored: Any = OmegaConf.to_container(OmegaConf.load(file))
+        text = read_whole(file)
+        _refuse_interpolations(check_yaml(text))
+        stored: Any = OmegaConf.to_container(OmegaConf.create(text))
         if not isinstance(stored, dict):
             raise ValueError("holds no keys")
         written = stored.pop("format", 1)
@@ -61,12 +71,24 @@ def _parse(file: Path, modified: int, size: int) -> TrainConfig:
             raise ConfigError(
                 f"{file}: is of format {written}, and this version of coig reads up to {FORMAT}; update coig"
             )
-        return TrainConfig.model_validate(fill_absent(TrainConfig, stored))
+        plain = map_texts(_unescape, fold_home(stored))
+        return TrainConfig.model_validate(fill_absent(TrainConfig, plain))
     except ValidationError as error:
         problem = describe_problem(error.errors()[0], TrainConfig)
         raise ConfigError(f"{file}: is no config of an arm ({problem}); {REMEDY}") from None
     except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"{file}: missing or damaged ({first_line(error)}); {REMEDY}") from None
+
+
+def _refuse_interpolations(values: list[str]) -> None:
+    """Raise ValueError if one of a stored config's values would be replaced by something of this machine."""
+    if found := next((value for value in values if INTERPOLATION.search(value)), None):
+        raise ValueError(f"{found[:60]!r} is an interpolation, and a stored config holds plain values only")
+
+
+def _unescape(text: str) -> str:
+    """Return the text that `escape` has escaped."""
+    return text.replace("\\${", "${")
 
 
 def dump_config(config: TrainConfig) -> dict[str, Any]:

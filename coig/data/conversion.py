@@ -22,6 +22,7 @@ from coig.data.examples import example_of
 from coig.errors import DataError
 from coig.files.atomic import sha256_of
 from coig.files.rows import Damaged, read_rows
+from coig.files.secrets import fold_home
 from coig.text.cleaning import Row, content_id, prompt_key
 from coig.text.language import script_share
 from coig.text.think_tags import REASONING_END
@@ -163,7 +164,7 @@ def _quarantine(stream: IO[str], place: str, reason: str, row: Any) -> None:
     """Write an unusable row, its place and the reason as a JSON line to `stream`."""
     found = row.text if isinstance(row, Damaged) else row
     # ASCII only: a lone surrogate cannot be written as UTF-8
-    stream.write(json.dumps({"place": place, "reason": reason, "row": found}, default=str) + "\n")
+    stream.write(json.dumps({"place": fold_home(place), "reason": reason, "row": found}, default=str) + "\n")
 
 
 def _write_part(part: Sequence[Row], path: Path) -> dict[str, Any]:
@@ -178,5 +179,5 @@ def _describe_file(path: Path) -> dict[str, Any]:
     """Return a dict of a file's path and sha256, and its commit if it comes from the hub's cache."""
     parents = [parent.name for parent in path.parents]
     commit = parents[parents.index("snapshots") - 1] if "snapshots" in parents else None
-    described = {"path": str(path), "sha256": content_sha256(path)}
+    described = {"path": fold_home(str(path)), "sha256": content_sha256(path)}
     return described | {"commit": commit} if commit else described

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 from huggingface_hub import try_to_load_from_cache
 
 from coig.config import Source, TrainConfig
+from coig.config.fields import CACHE
+from coig.config.trust import check_trusted
 from coig.data.mixture import Mixture, build_mixture
 from coig.errors import DataError
 
 
-def trained_mixture(config: TrainConfig, fingerprint: str) -> Mixture:
-    """Return the mixture of an arm's stored config.
+def rebuild_mixture(file: Path, config: TrainConfig, fingerprint: str, trusted: Sequence[str] = ()) -> Mixture:
+    """Return the mixture of an arm's stored config. Its rows are converted into this user's own cache.
 
-    Raises DataError if its files are gone, or their content is no longer that of `fingerprint` in the arm's manifest.
+    Args:
+        file: the stored config's file, which messages name.
+        fingerprint: of the mixture, from the arm's manifest.
+        trusted: functions that the config names and that may run besides coig's own (`check_trusted`).
+
+    Raises ConfigError for a function that is not trusted, and DataError if the files are gone or have changed.
     """
-    mixture = build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
+    check_trusted(file, config.data.sources, trusted)
+    data = config.data.model_copy(update={"cache": os.environ.get("COIG_CACHE", CACHE)})
+    mixture = build_mixture(data, config.seed, config.supervision.needs_reasoning)
     if mixture.fingerprint != fingerprint:
         raise DataError("its data have changed since it was trained (fingerprint)")
     return mixture

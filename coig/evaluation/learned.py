@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coig.data.trained import check_downloaded, trained_mixture
+from coig.data.trained import check_downloaded, rebuild_mixture
 from coig.errors import ConfigError, first_line
 from coig.study.arm import Arm
 
@@ -42,8 +42,11 @@ class Learned:
         return creative
 
 
-def read_learned(arms: Sequence[Arm]) -> Learned:
-    """Read the training examples of arms. Nothing is downloaded; what cannot be read is `unknown`."""
+def read_learned(arms: Sequence[Arm], trusted: Sequence[str] = ()) -> Learned:
+    """Read the training examples of arms. Nothing is downloaded; what cannot be read is `unknown`.
+
+    `trusted` are functions of the stored configs that may run besides coig's own (`check_trusted`).
+    """
     numbers: dict[tuple[bytes, bool, str], int] = {}
     rows: list[tuple[str | None, ...]] = []
     of, unknown = {}, {}
@@ -51,7 +54,7 @@ def read_learned(arms: Sequence[Arm]) -> Learned:
         config = arm.config()
         try:
             check_downloaded(config)
-            mixture = trained_mixture(config, arm.manifest().data.fingerprint)
+            mixture = rebuild_mixture(arm.config_file, config, arm.manifest().data.fingerprint, trusted)
         except ConfigError as error:
             unknown[arm.name] = first_line(error)
             continue

@@ -85,7 +85,7 @@ def gather_material(config: EvaluateConfig) -> Material:
         roster=roster,
         answers=answers,
         samples=_tabulate_samples(arms, config, written),
-        learned=read_learned(arms if answers is not None and not config.answers else ()),
+        learned=read_learned(arms if answers is not None and not config.answers else (), config.trusted),
         scores=read_scores(files_of(config.scores), _names_of(arms)),
         judged=by_people or None,
         judgments=judgments,

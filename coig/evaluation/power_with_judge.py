@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.table import Table
 from coig.display.numbers import LANGUAGE_NAMES
 from coig.display.terminal import make_table
 from coig.errors import ConfigError
+from coig.files.limits import parse_json, read_whole
 from coig.statistics.power import Plan
 
 FURTHER = (0, 200, 500, 1_000, 2_000, 5_000)  # prompts that the judge alone judges
@@ -89,7 +89,7 @@ def parse_judge(arguments: Sequence[str]) -> tuple[Card, Prices]:
 def _read_card(path: str) -> Card:
     """Read a judge's card; raise ConfigError if the file cannot be read or is no card."""
     try:
-        return Card.model_validate(json.loads(Path(path).expanduser().read_text(encoding="utf-8")))
+        return Card.model_validate(parse_json(read_whole(Path(path).expanduser())))
     except (OSError, ValueError, ValidationError):
         raise ConfigError(
             f"judge={path}: no judge's card; evaluate.py writes one as multirun/STUDY/evaluation/judges/NAME.json"

@@ -23,6 +23,7 @@ from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
 from coig.study.raters import hide_labellers
 from coig.study.registration import read_registered
+from coig.study.tracking import find_tracked
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -31,6 +32,7 @@ def evaluate(config: EvaluateConfig) -> None:
     Main tables are printed too, and logged to W&B if training was. Raters get pseudonyms unless `real_names` is set.
     """
     material = gather_material(config)
+    tracked = find_tracked(material.arms, config.trusted)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
     if not config.real_names:
         labels = hide_labellers(labels, material.study)
@@ -69,7 +71,7 @@ def evaluate(config: EvaluateConfig) -> None:
         methods=describe_methods(people) if people else "",
         judges=judges.answers if judges else (),
     )
-    report(evaluation, arms, material.study / "evaluation")
+    report(evaluation, arms, next(iter(tracked.values()), None), material.study / "evaluation")
 
 
 def _examine_judges(config: EvaluateConfig, material: Material) -> JudgeFindings | None:

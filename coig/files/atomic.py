@@ -8,8 +8,10 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from coig.errors import DataError
+from coig.files.limits import parse_json, read_lines
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
@@ -19,13 +21,28 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
     other separators such as U+2028. Raises DataError for a line that is not UTF-8.
     """
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in read_lines(stream, path):
             if not line.endswith(b"\n"):
                 continue
             try:
                 yield number, line[:-1].decode()
             except UnicodeDecodeError as error:
                 raise DataError(f"{path}:{number}: is no UTF-8 ({error}); mend or remove the line") from None
+
+
+def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (number from 1, object) of a file of JSON objects, one a line, as `read_jsonl` splits it.
+
+    Raises DataError for a line that is no JSON object.
+    """
+    for number, line in read_jsonl(path):
+        try:
+            found = parse_json(line)
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: damaged ({error}); mend or remove the line") from None
+        if not isinstance(found, dict):
+            raise DataError(f"{path}:{number}: is no JSON object; mend or remove the line")
+        yield number, found
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

@@ -18,8 +18,10 @@ from typing import Any, NamedTuple, TextIO
 
 import polars as pl
 import polars.selectors as cs
+from polars.exceptions import PanicException, PolarsError
 
 from coig.errors import DataError, first_line
+from coig.files.limits import Tally, check_depth, check_row, largest_row, parse_json, read_lines
 from coig.files.tables import SUFFIXES as TABLE_SUFFIXES
 from coig.files.tables import read_csv
 
@@ -27,7 +29,6 @@ log = logging.getLogger(__name__)
 OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 ZSTD = b"\x28\xb5\x2f\xfd"
 PIECE = 1 << 20  # characters of a JSON array read at a time
-LARGEST_ROW = 1 << 26
 SPACE = r"[ \t\n\r]*"  # JSON's own
 FIRST, NEXT = re.compile(SPACE + r"(\]?)" + SPACE), re.compile(SPACE + r"([,\]])" + SPACE)  # separators before a row
 END = object()
@@ -53,8 +54,8 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
 
     A place is `file:line`, for parquet `file:row`. JSON is JSONL or an array, which may be under a key such as `data`
     of one object. It may be compressed with gzip, bzip2, xz or (only JSONL) zstd. NaN becomes None. An invalid line of
-    JSONL or CSV is yielded as Damaged. Raises DataError if the file is of another kind, is a damaged array, or cannot
-    be read to its end.
+    JSONL or CSV is yielded as Damaged. Raises DataError if the file is of another kind, is a damaged array, is larger
+    than `coig.files.limits` allows, or cannot be read to its end.
     """
     try:
         with file.open("rb") as stream:
@@ -67,15 +68,18 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
             rows = _json_rows(file, magic)
         for number, row in rows:
             yield f"{file}:{number}", row
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, pl.exceptions.PolarsError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, PanicException, PolarsError) as error:
         reason = f"{file}: cannot be read to its end ({first_line(error)})"
         raise DataError(f"{reason}; bring the whole file again from where it came") from None
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
     """Yield (number from 1, row) of a parquet file, NaN as None."""
-    number = 0
+    number, tally = 0, Tally(file)
     for batch in pl.scan_parquet(file, glob=False).collect_batches(chunk_size=1024):
+        for size in batch.select(pl.sum_horizontal(pl.lit(1, pl.Int64), cs.string().str.len_bytes())).to_series():
+            check_row(size, f"{file}: in rows {number + 1}–{number + len(batch)}")
+            tally.add(size)
         for row in batch.with_columns(cs.float().fill_nan(None)).iter_rows(named=True):
             number += 1
             yield number, row
@@ -95,6 +99,7 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
     """
     if magic.startswith(ZSTD):
         for number, line in enumerate(_zstd_lines(file), 1):
+            check_row(len(line), f"{file}:{number}")
             if number == 1 and line.lstrip().startswith("["):
                 raise DataError(f"{file}: is a JSON array packed by zstd; unpack it with `zstd -d`")
             if line.strip():
@@ -103,6 +108,7 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
     opened = next((opener for start, opener in OPENERS.items() if magic.startswith(start)), open)
     if opened is open:
         _check_encoding(file, magic)
+    tally = None if opened is open else Tally(file)
     with opened(file, "rt", encoding="utf-8-sig", errors="surrogateescape") as stream:
         start = stream.read(PIECE)
         if kind := next((kind for begin, kind in NO_DATA.items() if start.lstrip().startswith(begin)), None):
@@ -110,10 +116,10 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
         if wrapper := _match_wrapper(start):
             log.info("%s: one object; its rows are read from the key '%s'", file, wrapper[1])
         if wrapper or start.lstrip().startswith("["):
-            yield from _array_rows(file, start, stream, wrapper.end() if wrapper else start.index("["))
+            yield from _array_rows(file, start, stream, wrapper.end() if wrapper else start.index("["), tally)
             return
         stream.seek(0)
-        for number, line in enumerate(stream, 1):
+        for number, line in read_lines(stream, file, tally):
             if line.strip():
                 yield number, _parse_line(line.rstrip("\r\n"))
 
@@ -127,28 +133,35 @@ def _check_encoding(file: Path, magic: bytes) -> None:
 
 def _zstd_lines(file: Path) -> Iterator[str]:
     """Yield the lines of a zstd file without byte order marks, by polars: Python has no zstd before 3.14."""
+    tally = Tally(file)
     for batch in pl.scan_lines(file, glob=False).collect_batches(chunk_size=1024):
         for line in batch["line"]:
+            tally.add(len(line))
             yield line.removeprefix("\ufeff")
 
 
-def _array_rows(file: Path, text: str, stream: TextIO, at: int = 0) -> Iterator[tuple[int, Any]]:
+def _array_rows(
+    file: Path, text: str, stream: TextIO, at: int = 0, tally: Tally | None = None
+) -> Iterator[tuple[int, Any]]:
     """Yield (line, row) for each item of the JSON array that begins at or after position `at` of `text`.
 
     `text` is the file's start and `stream` the rest, of which more is read only when no complete row is left. Raises
     DataError for a damaged array, or for text after it other than the end of an object around it.
     """
     is_wrapped, at = "{" in text[:at], text.index("[", at) + 1
+    largest = largest_row()
     line, separator = 1 + text.count("\n", 0, at), FIRST
     while True:
         try:
             row, start, end = _next_row(text, at, separator)
         except (ValueError, RecursionError) as error:
             unread = len(text) - at
-            more = stream.read(max(PIECE, unread)) if unread < LARGEST_ROW else ""
+            more = stream.read(max(PIECE, unread)) if unread < largest else ""
+            if tally:
+                tally.add(len(more))
             if not more:
                 line += text.count("\n", at, getattr(error, "pos", at))
-                reason = f"{getattr(error, 'msg', error)}" + (", or a row too large" if unread >= LARGEST_ROW else "")
+                reason = f"{getattr(error, 'msg', error)}" + (", or a row too large" if unread >= largest else "")
                 raise DataError(
                     f"{file}:{line}: damaged JSON array ({reason}); mend it there, or bring the whole file again"
                 ) from None
@@ -159,7 +172,7 @@ def _array_rows(file: Path, text: str, stream: TextIO, at: int = 0) -> Iterator[
             break
         yield line, row
         line, at, separator = line + text.count("\n", start, end), end, NEXT
-    if not _is_closed(text[end:] + stream.read(), is_wrapped):
+    if not _is_closed(text[end:] + stream.read(PIECE), is_wrapped) or stream.read(1):
         raise DataError(f"{file}:{line}: text behind the end of the JSON array; keep one array in a file")
 
 
@@ -179,6 +192,7 @@ def _next_row(text: str, at: int, separator: re.Pattern[str]) -> tuple[Any, int,
     row, end = DECODER.raw_decode(text, between.end())
     if end == len(text):
         raise json.JSONDecodeError("it ends in the middle", text, end)
+    check_depth(text[between.end() : end], row)
     return row, between.end(), end
 
 
@@ -198,7 +212,7 @@ def _is_closed(text: str, is_wrapped: bool) -> bool:
     if not is_wrapped:
         return not text.strip()
     try:
-        return isinstance(json.loads('{"": 0' + text), dict)
+        return isinstance(parse_json('{"": 0' + text), dict)
     except ValueError:
         return False
 
@@ -219,8 +233,8 @@ DECODER = json.JSONDecoder(parse_int=_whole_number, parse_constant=_constant)
 def _parse_line(line: str) -> Any:
     """Parse a line of JSON; return Damaged if it is invalid."""
     try:
-        return DECODER.decode(line)
+        return parse_json(line, DECODER)
     except json.JSONDecodeError as error:
         return Damaged(f"no JSON ({error.msg}, column {error.colno})", line)
-    except RecursionError as error:
+    except ValueError as error:
         return Damaged(f"JSON that cannot be read ({error})", line)

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from coig.errors import DataError
+from coig.files.limits import largest_row, read_lines
 
 SUFFIXES = (".csv", ".tsv")
 # what spreadsheets take for a formula (OWASP, "CSV Injection"), unless it is a number
@@ -39,10 +40,11 @@ def read_csv(file: Path) -> Iterator[tuple[int, dict[str, str | None] | str]]:
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            header_line = stream.readline()
+            header_line = stream.readline(largest_row())
             stream.seek(0)
             separator = max(",;\t", key=header_line.count)
-            rows = csv.reader(stream, delimiter=separator, strict=True)
+            csv.field_size_limit(largest_row())
+            rows = csv.reader((line for _, line in read_lines(stream, file)), delimiter=separator, strict=True)
             header = [name.strip() for name in next(rows, [])]
             if twice := [name for name in header if header.count(name) > 1]:
                 raise DataError(f"{file}:1: two columns are called '{twice[0]}'; rename one")

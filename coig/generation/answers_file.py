@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from coig.config import Sampling, SamplingChoice
 from coig.config.differences import list_differences
 from coig.errors import ConfigError
+from coig.files.secrets import remove_secrets
 from coig.generation.completion import Completion, Request
 from coig.records.answer import Answer, EngineFacts
 from coig.records.query import Query
+from coig.records.record import describe_error
 from coig.study.arm import Arm
 from coig.text.think_tags import split_completion
 
@@ -20,14 +24,21 @@ LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 
 def resolve_sampling(choice: SamplingChoice, arm: Arm) -> Sampling:
     """Return sampling settings without nulls: those come from the arm's generation config, else from transformers.
 
-    Unless the generation config sets `do_sample`, a null temperature becomes 0 (greedy).
+    Unless the generation config sets `do_sample`, a null temperature becomes 0 (greedy). Raises ConfigError for a value
+    in the generation config that is none.
     """
     config = arm.generation_config()
     own = {key: config[key] for key in LIBRARY if config.get(key) is not None}
     if not config.get("do_sample"):
         own["temperature"] = 0
     chosen = {key: value for key, value in choice.model_dump().items() if value is not None or key not in LIBRARY}
-    return Sampling.model_validate(LIBRARY | own | chosen)
+    try:
+        return Sampling.model_validate(LIBRARY | own | chosen)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{arm.model / 'generation_config.json'}: damaged ({describe_error(error)}); bring the file back, or "
+            "give every key of sampling yourself"
+        ) from None
 
 
 def unknown_settings(choice: SamplingChoice, arm: Arm) -> tuple[str, ...]:
@@ -89,7 +100,7 @@ def make_answer(
         reasoning_tokens=completion.reasoning_tokens,
         answer_tokens=completion.answer_tokens,
         finish_reason=completion.finish_reason,
-        error=completion.error,
+        error=remove_secrets(completion.error),  # a server may repeat what it was sent
         engine=engine,
         model=arm.manifest().model_sha256,
         **settings,

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from coig.data.examples import Example
-from coig.data.trained import trained_mixture
+from coig.data.trained import rebuild_mixture
 from coig.errors import ConfigError, DataError
 from coig.records.query import NO_GENRE, Query
 from coig.study.arm import Arm
 from coig.text.cleaning import prompt_key
 
 
-def find_held_out_queries(arm: Arm) -> list[Query]:
+def find_held_out_queries(arm: Arm, trusted: Sequence[str] = ()) -> list[Query]:
     """Return the prompts of an arm's held-out triplets as queries, sorted by id, each prompt once.
 
-    Raises ConfigError if the arm has no held-out triplet, or its data files changed or vanished since training.
+    Args:
+        trusted: functions of the stored config that may run besides coig's own (`check_trusted`).
+
+    Raises ConfigError if the arm has no held-out triplet, its data files changed or vanished since training, or it
+    names a function that is not trusted.
     """
+    config = arm.config()
     try:
-        mixture = trained_mixture(arm.config(), arm.manifest().data.fingerprint)
+        mixture = rebuild_mixture(arm.config_file, config, arm.manifest().data.fingerprint, trusted)
     except DataError as error:
         raise ConfigError(
             f"{arm.folder}: what it was trained on cannot be read, so nobody knows what it did not see ({error}); "

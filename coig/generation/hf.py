@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig, LogitsProcessorList
 from transformers.utils.logging import disable_progress_bar
 
 from coig.config import Sampling
-from coig.errors import ConfigError, first_line
+from coig.data.tokenizer import NO_CODE, say_why
+from coig.errors import ConfigError, system_problem
+from coig.files.limits import parse_json, read_whole
 from coig.generation.completion import Answered, Completion, Request, Transcriber, too_long
 from coig.generation.sampling import SeededSampling, seed_of
 from coig.study.arm import Arm
@@ -51,17 +53,21 @@ class HuggingFaceEngine:
         """
         self.sampling, self.seed = sampling, seed
         self.model: Any = None  # frees the memory of the arm before
+        arm.check_weights()
         try:
-            model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto")
-        except (OSError, SafetensorError) as error:
+            _refuse_kernels(arm.model / "config.json")
+            model = AutoModelForCausalLM.from_pretrained(arm.model, dtype="auto", use_safetensors=True, **NO_CODE)
+        except Exception as error:  # a damaged config.json may raise anything
+            if not isinstance(error, FileNotFoundError) and system_problem(error):
+                raise
             raise ConfigError(
-                f"{arm.model}: missing or damaged ({first_line(error)}); train.py with overwrite=true trains it anew"
+                f"{arm.model}: missing or damaged ({say_why(error)}); train.py with overwrite=true trains it anew"
             ) from None
         self.model = model.to(self.device).eval()
         self.tokens_per_batch = self.chosen_budget or fitting_tokens(self.model)
         self.context = self.model.config.get_text_config().max_position_embeddings
         own = self.model.generation_config
-        self.transcriber = Transcriber(tokenizer, own.eos_token_id, sampling)
+        self.transcriber = Transcriber(tokenizer, arm.end_tokens(), sampling)
         # replaces the model's own config, which would set everything that a call of generate() leaves out
         self.model.generation_config = GenerationConfig(
             do_sample=False,
@@ -132,6 +138,16 @@ class HuggingFaceEngine:
                 ids, mask, batch = ids[kept], mask[kept], [batch[place] for place in going]
                 sampler.keep(going)
             mask = torch.nn.functional.pad(mask, (0, ids.shape[1] - mask.shape[1]), value=1)
+
+
+def _refuse_kernels(file: Path) -> None:
+    """Raise ValueError if a model's config.json names a kernel of the hub, which transformers would download and run.
+
+    An export of coig names none.
+    """
+    named = (str(value) for key, value in parse_json(read_whole(file)).items() if key.endswith("_implementation"))
+    if kernel := next((name for name in named if "/" in name), None):
+        raise ValueError(f"config.json asks for code of the hub, {kernel}")
 
 
 def fitting_tokens(model: Any) -> int:

@@ -61,7 +61,7 @@ class OpenAIEngine:
         """
         self.tokenizer, self.sampling, self.seed = tokenizer, sampling, seed
         self.model = self.name.replace("{arm}", arm.name) if self.name else str(arm.model.absolute())
-        self.ends = arm.generation_config()["eos_token_id"]
+        self.ends = arm.end_tokens()
         self.transcriber = Transcriber(tokenizer, self.ends, sampling)
         with self.address.client() as client:
             self._check_server(client, arm)

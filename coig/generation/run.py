@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from transformers import AutoTokenizer
 
 from coig.config import GenerateConfig
 from coig.config.loading import construct
 from coig.data.encoding import Encoder
+from coig.data.tokenizer import load_exported
 from coig.errors import ConfigError
 from coig.generation.answers_file import find_answered, make_answer, resolve_sampling, unknown_settings
 from coig.generation.completion import Answered, Request
@@ -25,7 +25,7 @@ from coig.records.query import Query, read_queries
 from coig.records.record import append_records
 from coig.study.arm import Arm, ArmBusyError
 from coig.study.find import find_done_arms, find_study
-from coig.study.tracking import best_effort
+from coig.study.tracking import best_effort, find_tracked
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ def generate(config: GenerateConfig) -> None:
     arms, untrained = find_done_arms(study, config.arms)
     file = config.queries_file
     shared = read_queries(file) if file else None
-    queries = {arm.name: shared or find_held_out_queries(arm) for arm in arms}
+    queries = {arm.name: shared or find_held_out_queries(arm, config.trusted) for arm in arms}
+    tracked = find_tracked(arms, config.trusted)
     for name in untrained:
         log.warning("%s: training is not done, left out", study / name)
     _check_one_model_each(config, arms)
@@ -59,10 +60,10 @@ def generate(config: GenerateConfig) -> None:
         except KeyboardInterrupt:
             log.error("%s: interrupted; the same command continues with the queries that are left", arm.folder)
             raise SystemExit(130) from None
-        if problems is not None:
-            failed += problems
+        failed += problems or ()
+        if problems is not None and arm.name in tracked:
             with best_effort(arm.folder):
-                log_table(arm, config.queries_name)
+                log_table(arm, tracked[arm.name], config.queries_name)
     if failed:
         raise ConfigError("\n".join([*failed, "the same command asks what is left"]))
 
@@ -92,7 +93,7 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
     if not left:
         log.info("%s: %d answers are there already", arm.folder, len(wanted))
         return None
-    tokenizer = AutoTokenizer.from_pretrained(arm.model)
+    tokenizer = load_exported(arm.model)
     trained = arm.config()
     encoder, with_reasoning = Encoder.of(trained.model, tokenizer), trained.supervision.with_reasoning
     opening = encoder.opening(with_reasoning=with_reasoning)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from coig.config import Constructor
 from coig.study.arm import Arm
-from coig.study.tracking import is_wandb, logged_run
+from coig.study.tracking import logged_run
 
 COLUMNS = ("query_id", "lang", "genre", "sample", "query", "reasoning", "answer", "answer_tokens", "finish_reason")
 
 
-def log_table(arm: Arm, queries: str) -> None:
-    """Log an arm's answers to one file of queries in a W&B run of their own; do nothing unless it trained with W&B.
+def log_table(arm: Arm, logger: Constructor, queries: str) -> None:
+    """Log an arm's answers to one file of queries in a W&B run of their own.
 
     Args:
+        logger: the W&B logger that the arm trained with.
         queries: the name of the file of queries, without suffix.
     """
-    logger = arm.config().logger
-    if logger is None or not is_wandb(logger):
-        return
     answers = arm.answers(queries)
-    with logged_run(logger, f"{arm.manifest().wandb_run}-{queries}", job_type="generate") as run:
+    run_id = f"{arm.manifest().wandb_run}-{queries}"
+    with logged_run(logger, run_id, arm.folder, job_type="generate") as run:
         import wandb
 
         settings = {"queries": queries, "seed": answers[0].seed, "sampling": answers[0].sampling}

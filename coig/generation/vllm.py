@@ -51,8 +51,9 @@ class VLLMEngine:
         interpreter has no vLLM that fits, or the model cannot be loaded.
         """
         self.interpreter = self.interpreter or find_interpreter(self.python)
+        arm.check_weights()
         self.sampling, self.seed = sampling, seed
-        self.ends = arm.generation_config()["eos_token_id"]
+        self.ends = arm.end_tokens()
         self.transcriber = Transcriber(tokenizer, self.ends, sampling)
         self.adapter = self._adapter(arm)
         self.version = self.interpreter.version + (", adapter on its base" if self.adapter else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,8 @@ from coig.config.differences import list_differences
 from coig.config.judging import Asked
 from coig.errors import ConfigError, DataError
 from coig.files.atomic import read_jsonl
+from coig.files.limits import parse_json
+from coig.files.secrets import remove_secrets
 from coig.files.timestamps import now
 from coig.judging.calls import Call
 from coig.judging.cases import Opinion
@@ -109,7 +110,7 @@ def read_judge_file(file: Path, asked: Asked) -> JudgeFile:
 def _parse(place: str, line: str, record: type[One]) -> One:
     """Return a line of JSON as a record. Raises DataError that begins with `place`."""
     try:
-        return record.model_validate(json.loads(line))
+        return record.model_validate(parse_json(line))
     except ValidationError as error:
         problem = describe_error(error)
     except ValueError as error:
@@ -160,7 +161,7 @@ def _to_judgment(call: Call, opinion: Opinion, name: str, judge: JudgeFacts, stu
         characters=len(call.case.task) + sum(map(len, call.case.texts)),
         judge=judge,
         soft=soft,
-        failure=opinion.failure,
+        failure=remove_secrets(opinion.failure),
         attempts=opinion.attempts,
         prompt_tokens=opinion.usage.prompt,
         reply_tokens=opinion.usage.reply,

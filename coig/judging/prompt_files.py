@@ -8,13 +8,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError, field_validator
 
 from coig.config.fields import LANGUAGES
 from coig.config.judging import Asked
 from coig.config.nodes import Node
 from coig.errors import ConfigError, first_line
+from coig.files.limits import load_yaml, read_whole
 from coig.llm.replies import AGAIN, JSON_ONLY, MARKED_LINES
 from coig.records.record import describe_error
 
@@ -66,10 +66,10 @@ def _read(folder: Path, lang: str) -> Prompt:
     """Read the prompts of one language. Raises ConfigError if the file is missing or does not fit."""
     file = folder / f"{lang}.yaml"
     try:
-        return Prompt.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        return Prompt.model_validate(load_yaml(read_whole(file)))
     except ValidationError as error:
         problem = describe_error(error)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         problem = first_line(error)
     raise ConfigError(f"judge.prompts: {file}: is no prompt of a judge ({problem}); begin with a copy of {OWN}")
 

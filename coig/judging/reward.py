@@ -60,9 +60,14 @@ class RewardJudge:
         facts = self.describe(trial.asked)
         dtype = getattr(torch, str((facts.sampling or {})["precision"]))
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(self.path, revision=self.revision)
+            self.tokenizer = AutoTokenizer.from_pretrained(self.path, revision=self.revision, trust_remote_code=False)
             loaded, about = AutoModelForSequenceClassification.from_pretrained(
-                self.path, revision=self.revision, num_labels=1, dtype=dtype, output_loading_info=True
+                self.path,
+                revision=self.revision,
+                num_labels=1,
+                dtype=dtype,
+                output_loading_info=True,
+                trust_remote_code=False,
             )
         except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(f"judge.model={self.path}: cannot be loaded ({first_line(error)})") from None

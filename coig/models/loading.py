@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from coig.config import Model
 from coig.data.steps import MicroBatch
-from coig.data.tokenizer import REMEDY, location
+from coig.data.tokenizer import NO_CODE, REMEDY, location, say_why
 from coig.errors import ConfigError, first_line
 from coig.models.attention import PACKED
 from coig.models.causal_lm import compute_hidden_states
@@ -69,7 +69,7 @@ def empty_model(model: Model) -> Any:
 
 def _config_of(model: Model) -> tuple[Any, dict[str, Any]]:
     """Load a model's transformers config; return it, and the keyword arguments that `from_pretrained` needs as well."""
-    options = {"revision": model.revision, "trust_remote_code": False}
+    options = {"revision": model.revision, **NO_CODE}
     return AutoConfig.from_pretrained(location(model.path), **options), options
 
 
@@ -83,7 +83,7 @@ def _named(model: Model) -> Iterator[None]:
             f"model.path={model.path}: its weights are damaged ({first_line(error)}); download the model again"
         ) from None
     except (OSError, ValueError, ImportError, RuntimeError) as error:
-        raise ConfigError(f"model.path={model.path}: no model ({first_line(error)}); {REMEDY}") from None
+        raise ConfigError(f"model.path={model.path}: no model ({say_why(error)}); {REMEDY}") from None
 
 
 def make_random_model(config: Any, seed: int, settings: dict[str, Any]) -> Any:
@@ -95,7 +95,7 @@ def make_random_model(config: Any, seed: int, settings: dict[str, Any]) -> Any:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return AutoModelForCausalLM.from_config(config, trust_remote_code=False, **settings)
+        return AutoModelForCausalLM.from_config(config, **NO_CODE, **settings)
 
 
 def _find_unsupported(lm: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ from pydantic import ValidationError, field_validator
 from coig.config.fields import Language
 from coig.errors import ConfigError
 from coig.files.atomic import read_jsonl
+from coig.files.limits import parse_json
 from coig.records.record import Record, describe_error
 
 
@@ -68,7 +68,7 @@ def read_answers(file: Path, arm: str) -> list[Answer]:
     answers: dict[tuple[str, int], Answer] = {}
     for number, line in read_jsonl(file) if file.exists() else ():
         try:
-            answer = Answer.model_validate(json.loads(line))
+            answer = Answer.model_validate(parse_json(line))
             wrong = _find_fault(answer, answers)
         except ValidationError as error:
             wrong = describe_error(error)

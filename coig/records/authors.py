@@ -6,7 +6,6 @@ Rankings refer to answers by this file name.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coig.errors import DataError
+from coig.files.limits import parse_json, read_whole
 from coig.records.answer import Answer
 from coig.records.record import text_of
 from coig.text.think_tags import split_completion
@@ -76,7 +76,7 @@ def is_authors_file(file: Path) -> bool:
 
 def _load(file: Path) -> Any:
     """Parse a JSON file, with or without byte order mark."""
-    return json.loads(file.read_text(encoding="utf-8-sig"))
+    return parse_json(read_whole(file, "utf-8-sig"))
 
 
 def _read_file(file: Path) -> tuple[str, dict[str, dict[str, Any]]]:

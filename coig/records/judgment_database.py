@@ -8,6 +8,7 @@ added, and a task's last event counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from sqlalchemy import (
     select,
 )
 
+from coig.errors import DataError, first_line
 from coig.files.timestamps import now
 from coig.records.judgment import Judgment
 from coig.web.database import open_database
@@ -123,9 +125,29 @@ def read_database(connection: Connection, study: str, *, history: bool = False) 
     Args:
         study: the study's name, which each judgment gets.
         history: also return the judgments that a later one supersedes, and fill in `supersedes`.
+
+    Raises DataError if a row is damaged.
     """
-    sampled = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "sampled")).scalar()
-    share = 1.0 if sampled is None else len(sampled["queries"]) / sampled["of"]
+    with _naming(connection):
+        sampled = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "sampled")).scalar()
+        share = 1.0 if sampled is None else len(sampled["queries"]) / sampled["of"]
+        return _read_judgments(connection, study, history, share)
+
+
+@contextmanager
+def _naming(connection: Connection) -> Iterator[None]:
+    """Turn an error of the block about a damaged value into a DataError that names the database."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{connection.engine.url.render_as_string(hide_password=True)}: damaged ({type(error).__name__}: "
+            f"{first_line(error)}); bring the database back from a copy"
+        ) from None
+
+
+def _read_judgments(connection: Connection, study: str, history: bool, share: float) -> list[Judgment]:
+    """Do the work of `read_database`; `share` is the share of queries that were drawn to be judged."""
     rows = connection.execute(
         select(EVENTS, TASKS, RATERS.c.name)
         .join(TASKS, EVENTS.c.task == TASKS.c.id)
@@ -228,11 +250,13 @@ def collect_from(place: Path | str, study: str) -> Collected | None:
     database = open_database(place, TABLES)
     with database.writing() as connection:
         judgments = read_database(connection, study)
-        settings = {row.key: row.value for row in connection.execute(select(SETTINGS))}
+        with _naming(connection):
+            settings = {row.key: row.value for row in connection.execute(select(SETTINGS))}
+            rule = settings.get("checks")
+            flagging = rule and (rule["least"], rule["flag_below"])
         if judgments:
             log_act(connection, "evaluated", f"{len(judgments)} judgments", unblinds=True)
     database.close()
-    if not judgments or "checks" not in settings:
+    if not judgments or not flagging:
         return None
-    rule = settings["checks"]
-    return Collected(judgments, rule["least"], rule["flag_below"], settings.get("practice", False))
+    return Collected(judgments, *flagging, practice=settings.get("practice", False))

@@ -13,12 +13,12 @@ A table cannot hold lists; there `arms` and `value` are written as JSON.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from coig.files.limits import parse_json
 from coig.records.authors import rater_of_file, read_ranking
 from coig.records.record import text_of
 
@@ -136,7 +136,7 @@ def _parse_json(value: Any) -> Any:
     if not isinstance(value, str) or not value.strip().startswith(("[", "{")):
         return value
     try:
-        return json.loads(value)
+        return parse_json(value)
     except ValueError:
         raise ValueError(f'{value[:40]!r} is no JSON; write a list as ["cw", "general"]') from None
 

@@ -175,6 +175,10 @@ def _tabulate(arguments: Sequence[str]) -> None:
             raise ConfigError("table: end with -o and one file, results.parquet or results.csv")
         names, file = names[:place], Path(names[-1])
     frame = results(*names)
+    if frame.is_empty():
+        raise ConfigError(
+            f"table: nothing has been measured of {', '.join(names) or 'any study'}; run evaluate.py first"
+        )
     if file is None:
         table = fill_table(frame.iter_rows(named=True), [_column(name, kind) for name, kind in frame.schema.items()])
         print_table(make_console(), drop_empty_columns(table))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +12,9 @@ from typing import Any
 
 from coig.config import TrainConfig
 from coig.config.stored import read_config, write_config
-from coig.errors import ConfigError
-from coig.files.atomic import read_jsonl, remove_folder, sha256_of
+from coig.errors import ConfigError, DataError
+from coig.files.atomic import read_objects, remove_folder, sha256_of
+from coig.files.limits import parse_json, read_whole
 from coig.files.lock import LockHeldError, locked
 from coig.records.answer import Answer, read_answers
 from coig.study.manifest import Manifest, read_manifest, write_manifest
@@ -64,10 +64,15 @@ class Arm:
         return self.folder / "metrics.jsonl"
 
     def last_metric(self, name: str) -> float | None:
-        """Return the last value logged under a name in metrics.jsonl; None if there is none."""
-        lines = read_jsonl(self.metrics) if self.metrics.exists() else ()
-        values = [line[name] for _, text in lines if name in (line := json.loads(text))]
-        return float(values[-1]) if values else None
+        """Return the last value logged under a name in metrics.jsonl; None if there is none.
+
+        Raises DataError for a damaged line, or a value that is no number.
+        """
+        last = None
+        for number, line in read_objects(self.metrics) if self.metrics.exists() else ():
+            if name in line and not isinstance(last := line[name], int | float):
+                raise DataError(f"{self.metrics}:{number}: {name} is no number; mend or remove the line")
+        return None if last is None else float(last)
 
     def held_out_losses(self, langs: Iterable[str]) -> dict[str, float]:
         """Return the loss on held-out creative answers by language, in nats per token, from the last validation.
@@ -92,7 +97,7 @@ class Arm:
         file = self.folder / EARLY
         if self.is_known or not file.exists():
             return None
-        failure: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        failure: dict[str, str] = parse_json(read_whole(file))
         return failure
 
     def manifest(self) -> Manifest:
@@ -103,13 +108,21 @@ class Arm:
         """Write the manifest atomically."""
         write_manifest(self.folder / "manifest.json", manifest)
 
+    @property
+    def config_file(self) -> Path:
+        """Return the path of the stored config, which need not exist."""
+        return self.folder / "config.yaml"
+
     def config(self) -> TrainConfig:
-        """Read and return the config that the arm was trained with. Raises ConfigError if it is missing or damaged."""
-        return read_config(self.folder / "config.yaml")
+        """Read and return the config that the arm was trained with. Raises ConfigError if it is missing or damaged.
+
+        It is only data: whoever constructs what it names calls `coig.config.trust.check_trusted` before.
+        """
+        return read_config(self.config_file)
 
     def write_config(self, config: TrainConfig) -> None:
         """Write the arm's training config."""
-        write_config(self.folder / "config.yaml", config)
+        write_config(self.config_file, config)
 
     def generation_config(self) -> dict[str, Any]:
         """Return the exported model's generation_config.json: end tokens, and the base model's sampling settings.
@@ -118,10 +131,26 @@ class Arm:
         """
         file = self.model / "generation_config.json"
         try:
-            loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            loaded = parse_json(read_whole(file))
+            if not isinstance(loaded, dict):
+                raise ValueError("holds no keys")
+            for key in (key for key in loaded if key.endswith("_token_id")):
+                ids = loaded[key] if isinstance(loaded[key], list) else [loaded[key]]
+                if not all(one is None or type(one) is int for one in ids):
+                    raise ValueError(f"{key}: is no token's id")
         except (OSError, ValueError) as error:
             raise ConfigError(f"{file}: missing or damaged ({error}); overwrite=true trains this arm anew") from None
         return loaded
+
+    def end_tokens(self) -> list[int]:
+        """Return the ids of the tokens that end an answer. Raises ConfigError if the exported model names none."""
+        ends = self.generation_config().get("eos_token_id")
+        if ends is None or ends == []:
+            raise ConfigError(
+                f"{self.model / 'generation_config.json'}: damaged (eos_token_id: missing); overwrite=true trains this "
+                "arm anew"
+            )
+        return ends if isinstance(ends, list) else [ends]
 
     def answers(self, queries: str) -> list[Answer]:
         """Return the arm's answers to a file of queries, given by its stem; [] without a file (see `read_answers`).
@@ -141,6 +170,18 @@ class Arm:
         """Return an identifier of the exported weights: the sha256 over the sha256 of their files."""
         hashes = [sha256_of(file) for file in sorted(self.model.glob("*.safetensors"))]
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+    def check_weights(self) -> None:
+        """Raise ConfigError unless the exported weights are those that were trained, if the manifest says which.
+
+        Their files have no checksums, and a flipped bit would change answers without a word.
+        """
+        recorded = self.manifest().model_sha256
+        if recorded and self.weights_sha256() != recorded:
+            raise ConfigError(
+                f"{self.model}: missing or damaged: its weights are not those that were trained (manifest.json: "
+                "model_sha256); bring the folder back, or train.py with overwrite=true trains it anew"
+            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
 from coig.config.ratio import Ratio
 from coig.errors import ConfigError
 from coig.files.atomic import write_atomic
+from coig.files.limits import read_whole
+from coig.files.secrets import remove_secrets
 
 Status = Literal["running", "done", "failed"]
 INTERRUPTED = "interrupted"  # the error of an arm that a signal or Ctrl-C stopped, and that can be continued
@@ -182,7 +185,7 @@ class Manifest(Facts):
     command: tuple[str, ...] | None = None  # overrides of train.py that made the arm
     machine: dict[str, Any] = {}
     model_sha256: str | None = None  # of the exported weights; answers name the weights that wrote them
-    wandb_run: str = Field(min_length=1)  # id of the run in Weights & Biases
+    wandb_run: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")  # id of the run in Weights & Biases
     times: Times
 
     @property
@@ -194,7 +197,7 @@ class Manifest(Facts):
 def read_manifest(file: Path) -> Manifest:
     """Read and return a manifest. Raises ConfigError if it is missing or damaged."""
     try:
-        return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
+        return Manifest.model_validate_json(read_whole(file))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "JSON"
@@ -204,5 +207,6 @@ def read_manifest(file: Path) -> Manifest:
 
 
 def write_manifest(file: Path, manifest: Manifest) -> None:
-    """Write a manifest atomically."""
-    write_atomic(file, manifest.model_dump_json(indent=2) + "\n")
+    """Write a manifest atomically, without secrets."""
+    facts = remove_secrets(manifest.model_dump(mode="json"))
+    write_atomic(file, to_json(facts, indent=2) + b"\n")

@@ -16,11 +16,11 @@ from sqlalchemy import select
 from coig.config.stored import render_config
 from coig.errors import ConfigError
 from coig.files.atomic import naming, read_jsonl
+from coig.files.secrets import remove_secrets
 from coig.records.judgment_database import DATABASE, TABLES
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_study
 from coig.study.packed import ABOUT, COPIED, FOR_READERS, FORMAT, OF_ARM, PACKED_TABLES, PEOPLE
-from coig.study.provenance import without_secrets
 from coig.study.raters import make_pseudonym
 from coig.web.database import open_database
 
@@ -86,8 +86,7 @@ def _contents_of_arm(arm: Arm) -> Iterator[tuple[str, bytes]]:
 
 def _publishable(text: str) -> bytes:
     """Return a text without secrets, and with the user's home folder as `~`."""
-    home = str(Path.home())
-    return without_secrets(text if home == "/" else text.replace(home, "~")).encode()
+    return str(remove_secrets(text)).encode()
 
 
 def _pseudonymized(file: Path, study: Path, people: set[str]) -> str:

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
-from coig.config.nodes import PASSWORD_IN_URL, SECRET_NAME
+from coig.files.secrets import remove_secrets
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGES = (
@@ -21,10 +21,6 @@ PACKAGES = (
     *("hydra-core", "polars", "wandb"),
 )
 MAX_DIFF = 1_000_000  # bytes
-REMOVED = "[removed]"
-# an assignment of a value that looks like a key, not like code
-ASSIGNED = re.compile(r"""(?P<name>[\w-]+)["']?\s*[:=]\s*["']?(?P<value>(?=[\w+/=-]*\d)[\w+/=-]{16,})""")
-KNOWN_KEYS = re.compile(r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ)[\w.-]{16,}")
 
 
 def collect_provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
@@ -93,17 +89,4 @@ def _limit_diff(diff: bytes) -> str | dict[str, Any] | None:
     """Return a diff as text without secrets, None if it is empty, or its sha256 and size above `MAX_DIFF` bytes."""
     if len(diff) > MAX_DIFF:
         return {"sha256": hashlib.sha256(diff).hexdigest(), "bytes": len(diff)}
-    return without_secrets(diff.decode(errors="replace")) or None
-
-
-def without_secrets(text: str) -> str:
-    """Replace passwords in URLs, texts that look like keys, and values of secret environment variables by REMOVED."""
-
-    def hidden(found: re.Match[str]) -> str:
-        """Return an assignment with its value removed if its name sounds secret."""
-        return found[0].replace(found["value"], REMOVED) if SECRET_NAME.search(found["name"]) else found[0]
-
-    for name, value in os.environ.items():
-        if SECRET_NAME.search(name) and len(value) >= 8:
-            text = text.replace(value, REMOVED)
-    return PASSWORD_IN_URL.sub(f"://{REMOVED}@", KNOWN_KEYS.sub(REMOVED, ASSIGNED.sub(hidden, text)))
+    return remove_secrets(diff.decode(errors="replace")) or None

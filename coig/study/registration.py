@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from coig.config import Node
@@ -22,6 +21,7 @@ from coig.config.fields import Language, QueriesNames
 from coig.config.loading import describe_problem
 from coig.errors import ConfigError, first_line
 from coig.files.atomic import write_atomic
+from coig.files.limits import load_yaml, read_whole
 from coig.files.timestamps import now
 from coig.records.answer import read_answers
 from coig.records.judgment import read_judgments
@@ -117,13 +117,13 @@ class Registered:
 def parse_plan(text: str, source: Path) -> Plan:
     """Return the plan that a YAML text holds. Raises ConfigError that names `source` and every wrong key."""
     try:
-        loaded: Any = yaml.safe_load(text)
+        loaded = load_yaml(text)
         return Plan.model_validate(loaded if isinstance(loaded, dict) else {})
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: is no YAML ({' '.join(str(error).split())})") from None
     except ValidationError as error:
         problems = [describe_problem(problem, Plan) for problem in error.errors()]
         raise ConfigError("\n  - ".join([f"{source}: is no plan", *problems])) from None
+    except ValueError as error:
+        raise ConfigError(f"{source}: is no YAML ({error})") from None
 
 
 def register(study: Path, file: Path) -> Registered:
@@ -133,7 +133,7 @@ def register(study: Path, file: Path) -> Registered:
     already be computed.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_whole(file)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read ({first_line(error)})") from None
     plan = parse_plan(text, file)
@@ -158,7 +158,7 @@ def read_registered(study: Path) -> Registered | None:
     if not target.exists():
         return None
     try:
-        head, body = target.read_text(encoding="utf-8").split("\n", 1)
+        head, body = read_whole(target).split("\n", 1)
         time, text = body.split("\n", 1)
         sha256, registered = head.removeprefix("sha256: "), datetime.fromisoformat(time.removeprefix("registered: "))
     except ValueError:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,9 @@ from pydantic import ValidationError
 
 from coig.config import Constructor
 from coig.config.loading import construct
+from coig.config.trust import check_trusted
 from coig.errors import ConfigError, first_line
+from coig.study.arm import Arm
 
 log = logging.getLogger(__name__)
 
@@ -115,14 +117,27 @@ def finished_run() -> Iterator[None]:
             wandb.finish(exit_code=int(failed))
 
 
+def find_tracked(arms: Iterable[Arm], trusted: Sequence[str]) -> dict[str, Constructor]:
+    """Return the W&B loggers of arms that were tracked there, by the arm's name.
+
+    Raises ConfigError for a stored logger that may not run (`check_trusted`).
+    """
+    found: dict[str, Constructor] = {}
+    for arm in arms:
+        if (logger := arm.config().logger) and is_wandb(logger):
+            check_trusted(arm.config_file, {"logger": logger}, trusted)
+            found[arm.name] = logger
+    return found
+
+
 @contextmanager
-def logged_run(logger: Constructor, run_id: str, **about: Any) -> Iterator[Any]:
+def logged_run(logger: Constructor, run_id: str, folder: Path, **about: Any) -> Iterator[Any]:
     """Start a W&B run with this id, the arguments of `logger` and those in `about`; yield it, and finish it at last.
 
-    A run with the same id is continued.
+    A run with the same id is continued. Its files are written to `folder`, whatever `logger` says.
     """
     with finished_run():
-        yield construct(logger, **wandb_options(run_id), **about).experiment
+        yield construct(logger, **wandb_options(run_id), save_dir=str(folder), **about).experiment
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from coig.config.stored import dump_config
+from coig.config.trust import check_trusted
 from coig.errors import ConfigError
 from coig.files.atomic import read_jsonl
 from coig.study.arm import Arm
@@ -67,13 +68,14 @@ def _mark_uploaded(folders: Sequence[Path]) -> None:
 def _send_history(arm: Arm) -> None:
     """Send the rows of metrics.jsonl that W&B lacks of an arm's run, its settings and manifest, and how it ended.
 
-    Raises ConfigError if the arm has no logger of W&B any more.
+    Raises ConfigError if the arm has no logger of W&B any more, or one that would send results elsewhere.
     """
     config, manifest = arm.config(), arm.manifest()
     if config.logger is None or not is_wandb(config.logger):
         raise ConfigError(f"{arm.folder}: has runs of W&B, but config.yaml names no logger for it")
     rows = [json.loads(line) for _, line in read_jsonl(arm.metrics)] if arm.metrics.exists() else []
-    with logged_run(config.logger, manifest.wandb_run) as run:
+    check_trusted(arm.config_file, {"logger": config.logger}, ())
+    with logged_run(config.logger, manifest.wandb_run, arm.folder) as run:
         run.config.update(dump_config(config), allow_val_change=True)
         run.config.update({"manifest": manifest.model_dump(exclude=OF_ONE_MOMENT)}, allow_val_change=True)
         for row in rows[run.starting_step :]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from time import monotonic
 from typing import Any, NoReturn
 
@@ -18,10 +20,13 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.distributed.checkpoint.api import CheckpointException
 
 from coig.config.process import Preempted
+from coig.errors import ConfigError, first_line
 from coig.study.arm import Arm
 from coig.training.failures import check_weights
 from coig.training.preemption import Preemption
 from coig.training.ranks import is_first
+from coig.training.sharded_files import REST, read_metadata
+from coig.training.state import is_sound
 from coig.training.strategies import Sharded
 
 
@@ -178,8 +183,37 @@ class DirectIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Return a checkpoint whose tensors are mapped from its file into CPU memory, whatever the other arguments."""
-        loaded: dict[str, Any] = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        return _load_plain(Path(path))
+
+
+def check_checkpoint(path: Path) -> None:
+    """Raise ConfigError if a checkpoint, a file or a folder, is damaged or holds more than tensors and plain values."""
+    if path.is_dir():
+        read_metadata(path)
+        path = path / REST
+        if not is_sound(path):
+            raise ConfigError(f"{path}: damaged; overwrite=true trains this arm anew")
+    _load_plain(path)
+
+
+def _load_plain(file: Path) -> dict[str, Any]:
+    """Return what a file of torch's holds, its tensors mapped into CPU memory; nothing of it is run.
+
+    Raises ConfigError if it is damaged, or holds more than tensors and plain values.
+    """
+    try:
+        loaded: dict[str, Any] = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place in the file that cannot be
+            raise
+        problem = f"damaged: {first_line(error)}"
+    except UnpicklingError:  # its message advises to run what the file holds
+        problem = "holds more than tensors and plain values"
+    except Exception as error:  # a damaged file may raise anything
+        problem = f"damaged: {first_line(error)}"
+    else:
         return loaded
+    raise ConfigError(f"{file}: {problem}; overwrite=true trains this arm anew")
 
 
 def remove_checkpoint(path: Path) -> None:

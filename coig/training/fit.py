@@ -26,7 +26,7 @@ from coig.models.quantized import quantize_frozen, unquantized
 from coig.study.arm import Arm
 from coig.training import ranks
 from coig.training.budget import apply_budget
-from coig.training.checkpoints import Checkpoints, DirectIO
+from coig.training.checkpoints import Checkpoints, DirectIO, check_checkpoint
 from coig.training.divergence import measure_divergence
 from coig.training.exported import measure_export
 from coig.training.failures import DropOnFailure
@@ -62,6 +62,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
     if not anew:
         ranks.first_decides(lambda: check_encoding(arm, train))
+        ranks.first_decides(lambda: check_checkpoint(arm.checkpoint) if arm.checkpoint else None)
     others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
     budget, longest = apply_budget(config, train, others), max(train.longest, validation.longest)
     plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import shutil
@@ -19,6 +18,7 @@ from coig.config import TrainConfig
 from coig.config.loading import construct
 from coig.config.stored import dump_config
 from coig.files.atomic import remove
+from coig.files.secrets import remove_secrets
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
 from coig.study.tracking import OF_ONE_MOMENT, best_effort, explained, finished_run, is_wandb, wandb_options
@@ -48,23 +48,22 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
             for logger in loggers:
                 if url := getattr(logger.experiment, "url", None):
                     log.info("W&B: %s", url)
-                logger.log_hyperparams({**dump_config(config), "manifest": facts})
+                logger.log_hyperparams(remove_secrets({**dump_config(config), "manifest": facts}))
         yield loggers
 
 
-def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[str]) -> Logger:
+def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) -> Logger:
     """Return the logger that `node` configures.
 
     One for W&B has the run `run_id`. If there are `earlier` lines of metrics.jsonl, it starts at once and logs only
     rows that are not there yet; copies on this machine are deleted, to be written anew, unless W&B has a part of them.
     """
     logger: Logger = construct(node, **(wandb_options(run_id) if is_wandb(node) else {}))
-    rows = [json.loads(line) for line in earlier]
-    if rows and is_wandb(node):
-        return Continued(logger, rows, _count_known(logger, len(rows), run_id))
-    if rows and node.target.endswith("TensorBoardLogger"):
+    if earlier and is_wandb(node):
+        return Continued(logger, earlier, _count_known(logger, len(earlier), run_id))
+    if earlier and node.target.endswith("TensorBoardLogger"):
         remove(Path(str(logger.log_dir)).glob("events.out.tfevents.*"))
-        return Continued(logger, rows, 0)
+        return Continued(logger, earlier, 0)
     return logger
 
 

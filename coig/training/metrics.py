@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from lightning import Callback
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
 
-from coig.files.atomic import naming, read_jsonl, write_atomic
+from coig.errors import DataError
+from coig.files.atomic import naming, read_objects, write_atomic
 
 
 class MetricsFile(Logger):
@@ -25,7 +27,14 @@ class MetricsFile(Logger):
     def __init__(self, path: Path, *, anew: bool = False) -> None:
         super().__init__()
         self.path = path
-        self.earlier = [line for _, line in read_jsonl(path)] if path.exists() and not anew else []
+        self.earlier = list(self._read_lines()) if path.exists() and not anew else []
+
+    def _read_lines(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines of an earlier run. Raises DataError for one that is damaged or has no number of a step."""
+        for number, line in read_objects(self.path):
+            if not isinstance(line.get("step"), int):
+                raise DataError(f"{self.path}:{number}: has no step; mend or remove the line")
+            yield line
 
     @property
     def name(self) -> str:
@@ -51,8 +60,8 @@ class MetricsFile(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Append a line of metrics; before this run's first line, drop the lines of this step and later ones."""
         if self.earlier:
-            kept = [line for line in self.earlier if json.loads(line)["step"] < (step or 0)]
-            write_atomic(self.path, "".join(f"{line}\n" for line in kept))
+            kept = [line for line in self.earlier if line["step"] < (step or 0)]
+            write_atomic(self.path, "".join(f"{json.dumps(line)}\n" for line in kept))
             self.earlier = []
         with naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **metrics}) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +11,7 @@ from coig.config import TrainConfig
 from coig.config.differences import list_differences
 from coig.config.stored import dump_config
 from coig.errors import ConfigError
+from coig.files.secrets import fold_home
 from coig.study.arm import Arm
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
     trained = arm.config()
     same_data = manifest.data.fingerprint == fingerprint
     same_like = (manifest.training.like if manifest.training else None) == like
-    changed = list_differences(dump_config(trained), dump_config(config), same_data=same_data and same_like)
+    changed = list_differences(dump_config(trained), fold_home(dump_config(config)), same_data=same_data and same_like)
     if not same_data:
         changed.append("the data themselves (fingerprint)")
     if not same_like:
@@ -60,7 +62,7 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
         )
     if not checkpoint:
         return "new"
-    if not _is_sound(checkpoint):
+    if not is_sound(checkpoint):
         raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
     return "unfinished"
 
@@ -83,7 +85,7 @@ def check_encoding(arm: Arm, train: EncodedSet) -> None:
         )
 
 
-def _is_sound(checkpoint: Path) -> bool:
+def is_sound(checkpoint: Path) -> bool:
     """Tell whether a checkpoint is complete.
 
     A file is a zip archive with checksums. A folder is complete with `.metadata`, which torch writes last.
@@ -93,5 +95,9 @@ def _is_sound(checkpoint: Path) -> bool:
     try:
         with zipfile.ZipFile(checkpoint) as parts:
             return parts.testzip() is None
-    except zipfile.BadZipFile:
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the archive names a place that cannot be
+            raise
+        return False
+    except Exception:  # a damaged archive may raise anything
         return False

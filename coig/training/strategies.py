@@ -9,12 +9,21 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
-from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_optimizer_state_dict
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import async_save
 from torch.optim import Optimizer
 
 from coig.config import Trainer
+from coig.errors import ConfigError, first_line
 from coig.training.ranks import PATIENCE, wait_for_all
+from coig.training.sharded_files import REST, PlainPlanner, PlainReader
 
 
 class _Waiting:
@@ -61,10 +70,38 @@ class Sharded(_Waiting, ModelParallelStrategy):
         tensors = {"state_dict": checkpoint.pop("state_dict")}
         tensors |= {f"optimizer_{number}": state for number, state in enumerate(checkpoint.pop("optimizer_states"))}
         if self.is_global_zero:
-            torch.save(checkpoint, folder / "meta.pt")
+            torch.save(checkpoint, folder / REST)
         writing = async_save(tensors, checkpoint_id=folder, process_group=self.writers)
         assert isinstance(writing, Future)  # by default the copy is complete, and may not change any more
         self.writing = writing
+
+    def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
+        """Load model and optimizers of all ranks from a folder, and return the rest of the checkpoint.
+
+        Lightning's own would unpickle what the folder holds. Raises ConfigError if it is damaged.
+        """
+        folder = Path(self.broadcast(checkpoint_path))
+        try:
+            return self._load(folder)
+        except (CheckpointException, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{folder}: damaged ({first_line(error)}); overwrite=true trains this arm anew"
+            ) from error
+
+    def _load(self, folder: Path) -> dict[str, Any]:
+        """Do the work of `load_checkpoint`, whose errors it may raise in any form."""
+        weights = {"state_dict": get_model_state_dict(self.model)}
+        load(weights, storage_reader=PlainReader(folder), planner=PlainPlanner())
+        assert self.model is not None
+        self.model.load_state_dict(weights["state_dict"])
+        for number, optimizer in enumerate(self.optimizers):
+            key = f"optimizer_{number}"
+            state = {key: get_optimizer_state_dict(self.model, optimizer)}
+            load(state, storage_reader=PlainReader(folder), planner=PlainPlanner())
+            options = StateDictOptions(cpu_offload=True)
+            set_optimizer_state_dict(self.model, optimizer, optim_state_dict=state[key], options=options)
+        rest: dict[str, Any] = torch.load(folder / REST, weights_only=True)
+        return rest
 
 
 def strategy_of(trainer: Trainer) -> Strategy | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
 
 from coig.errors import ConfigError, first_line
 
@@ -23,7 +24,9 @@ PRAGMAS = (
     f"PRAGMA busy_timeout={1000 * PATIENCE}",
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",  # what is erased is overwritten
+    "PRAGMA trusted_schema=OFF",  # a file may come from anyone, and its schema may not call functions
 )
+DAMAGED = re.compile(r"malformed|not a database|no such (table|column)|unsupported file format")  # SQLite's words
 
 
 class Database:
@@ -43,14 +46,31 @@ class Database:
         """Yield a connection whose reads all see one state of the database."""
         # PostgreSQL's default shows each statement a newer state; a writer needs that, as it first waits for its turn
         level = {"isolation_level": "REPEATABLE READ"} if self.engine.name == "postgresql" else {}
-        with self.engine.connect().execution_options(**level) as connection, connection.begin():
+        with self._explained(), self.engine.connect().execution_options(**level) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Wait until no one else writes, and yield a connection; commit when the block ends, roll back if it raises."""
-        with self._turn, self.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        with (
+            self._turn,
+            self._explained(),
+            self.engine.connect().execution_options(**{WRITES: True}) as connection,
+            connection.begin(),
+        ):
             yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn an error of the block that says that the database itself is damaged into a ConfigError."""
+        try:
+            yield
+        except DatabaseError as error:
+            if not DAMAGED.search(str(error.orig)):
+                raise
+            raise ConfigError(
+                f"{self.name}: damaged ({first_line(error.orig or error)}); bring the file back from a copy"
+            ) from None
 
     def close(self) -> None:
         """Close all connections."""

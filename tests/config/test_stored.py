@@ -70,3 +70,55 @@ def test_a_path_is_no_difference_where_the_data_are_the_same() -> None:
     assert list_differences(here, there) == ["data.creative.path: a.jsonl → b.jsonl"]
     there["data"]["ratio"] = "1k"
     assert list_differences(here, there, same_data=True) == ["data.ratio: 0 → 1k"]
+
+
+@pytest.mark.parametrize("text", ["${oc.env:SECRET}", "a ${seed}", "${oc.decode:'1'}", "${arm:0,process,0,[]}"])
+def test_an_interpolation_in_a_stored_config_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("SECRET", "5ec2e7")
+    file = tmp_path / "config.yaml"
+    write_config(file, compose_config())
+    file.write_text(file.read_text().replace("You are a helpful assistant.", text))
+    with pytest.raises(ConfigError, match="is an interpolation, and a stored config holds plain values only") as error:
+        read_config(file)
+    assert "5ec2e7" not in str(error.value)
+
+
+def test_a_text_that_looks_like_an_interpolation_is_read_as_it_was_written(tmp_path: Path) -> None:
+    asked = compose_config("model.system_prompt='price: \\${amount}'")
+    assert asked.model.system_prompt == "price: ${amount}"
+    write_config(tmp_path / "config.yaml", asked)
+    assert read_config(tmp_path / "config.yaml") == asked
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ("a: &a [1]\nb: [*a, *a]", "repeats a part by the alias *a"),
+        ("a: " + "[" * 200 + "]" * 200, "nests deeper than 100"),
+        ("a: \x00", "special characters are not allowed"),
+        ("a: " + "x" * 1_000_001, "of more than 1 MB"),
+    ],
+)
+def test_a_file_made_to_fill_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, reason: str
+) -> None:
+    monkeypatch.setenv("COIG_LARGEST_ROW", "1")
+    file = tmp_path / "config.yaml"
+    file.write_text(damage)
+    with pytest.raises(ConfigError) as error:
+        read_config(file)
+    assert reason in str(error.value)
+
+
+def test_paths_in_the_home_folder_are_stored_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    triplets = tmp_path / "triplets.jsonl"
+    triplets.write_text('{"query": "q", "thought": "t", "answer": "a"}\n')
+    compose_config.cache_clear()
+    write_config(
+        tmp_path / "config.yaml", compose_config("data=local", f"data.creative.path={triplets}", "data.ratio=0")
+    )
+    assert str(tmp_path) not in (tmp_path / "config.yaml").read_text()
+    assert read_config(tmp_path / "config.yaml").data.creative.path == "~/triplets.jsonl"

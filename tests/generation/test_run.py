@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from coig.config import GenerateConfig, Logger
 from coig.config.command_line import config_of
@@ -217,13 +218,17 @@ def test_answers_of_another_model_are_not_this_arm_s(here: Arm) -> None:
     here.write_manifest(here.manifest().model_copy(update={"model_sha256": here.weights_sha256()}))
     generate(config("per_genre=1"))
     assert {record["model"] for record in lines(here)} == {here.weights_sha256()}
-    here.write_manifest(here.manifest().model_copy(update={"model_sha256": "0" * 64}))  # as a longer training leaves it
+    [weights] = here.model.glob("*.safetensors")  # a longer training leaves others
+    save_file({name: tensor + 1 for name, tensor in load_file(weights).items()}, weights, {"format": "pt"})
+    with pytest.raises(ConfigError, match="its weights are not those that were trained"):
+        generate(config("samples=2", "per_genre=1"))
+    here.write_manifest(here.manifest().model_copy(update={"model_sha256": here.weights_sha256()}))
     with pytest.raises(ConfigError, match=r"few\.jsonl: holds answers of another model than .*overwrite=true"):
         generate(config("per_genre=1"))
     with pytest.raises(ConfigError, match="holds answers of another model"):
         show(["query_id=general-zh-0001", "queries=few.jsonl"])
     generate(config("per_genre=1", "overwrite=true"))
-    assert {record["model"] for record in lines(here)} == {"0" * 64}
+    assert {record["model"] for record in lines(here)} == {here.weights_sha256()}
 
 
 def test_a_damaged_model_is_named(here: Arm) -> None:

@@ -25,7 +25,7 @@ from tests.forked import Forked
 from tests.studies import make_answer, make_arm
 
 ARMS = {"cw": "0", "cw+1k": "1k", "general": "general"}
-RATERS_NAMES = ("Zoe Zimmer", "ann", "Bob Bauer", "Cleo")
+RATERS_NAMES = ("Zoe Zimmer", "Anna Ackermann", "Bob Bauer", "Cleo Conrad")
 SECRET = "hf_" + "5ec2e7" * 5
 LABEL = {"arm": "cw", "query_id": "q-000", "step": 0, "label": "normal writing", "labeller": "Zoe Zimmer"}
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from coig.config import Constructor
 from coig.evaluation.report.files import write_evaluation
 from coig.evaluation.report.results import Evaluation
 from coig.evaluation.report.short_names import shorten_names
@@ -18,13 +19,14 @@ __all__ = ["Evaluation", "report"]
 log = logging.getLogger(__name__)
 
 
-def report(evaluation: Evaluation, arms: Sequence[Arm], folder: Path) -> None:
-    """Write an evaluation into `folder`, log it to W&B if training was tracked there, and print its main tables.
+def report(evaluation: Evaluation, arms: Sequence[Arm], logger: Constructor | None, folder: Path) -> None:
+    """Write an evaluation into `folder`, log it to W&B by the logger of an arm, if any, and print its main tables.
 
     A failure to log to W&B does not stop the rest. Files of an earlier evaluation in `folder` are deleted.
     """
     figures = write_evaluation(evaluation, folder)
-    with best_effort(folder):
-        log_evaluation(evaluation, list(figures), arms, folder)
+    if logger:
+        with best_effort(folder):
+            log_evaluation(evaluation, list(figures), arms, logger, folder)
     print_evaluation(shorten_names(evaluation))
     log.info("Report: %s", (folder / "report.html").absolute())

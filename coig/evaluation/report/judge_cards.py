@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -28,9 +29,14 @@ def render_cards(evaluation: Evaluation) -> dict[str, str]:
         facts = rows.row(0, named=True)
         card: dict[str, Any] = {key: facts[key] for key in ("judge", "model", "prompt", "sampling")}
         card["languages"] = {row["lang"]: _of_language(evaluation, row) for row in rows.iter_rows(named=True)}
-        stem = re.sub(r"[^\w.+-]", "-", str(name))
-        cards[f"judges/{stem}.json"] = json.dumps(card, ensure_ascii=False, indent=1) + "\n"
+        cards[f"judges/{file_name(str(name))}.json"] = json.dumps(card, ensure_ascii=False, indent=1) + "\n"
     return cards
+
+
+def file_name(judge: str) -> str:
+    """Return a judge's name if a file can have it, otherwise one like it that no other judge gets."""
+    plain = re.sub(r"[^\w.+-]", "-", judge)[:60]
+    return plain if plain == judge else f"{plain}-{hashlib.sha256(judge.encode()).hexdigest()[:6]}"
 
 
 def _of_language(evaluation: Evaluation, row: Mapping[str, Any]) -> dict[str, Any]:

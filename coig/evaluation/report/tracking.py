@@ -7,28 +7,28 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from coig.config import Constructor
 from coig.evaluation.report.results import Evaluation
 from coig.evaluation.report.tables import views_in
 from coig.study.arm import Arm
-from coig.study.tracking import is_wandb, logged_run
+from coig.study.tracking import logged_run
 
 DOSES = ("r50", "r50_low", "r50_high", "r_min", "r_best")
 SCALARS = ("finished", "tokens", "ttr_mean", "mattr_mean", "contaminated")
 
 
-def log_evaluation(evaluation: Evaluation, figures: Sequence[str], arms: Sequence[Arm], folder: Path) -> None:
-    """Log scalars, tables and figures as one run in the study's group; do nothing if no arm was tracked in W&B.
+def log_evaluation(
+    evaluation: Evaluation, figures: Sequence[str], arms: Sequence[Arm], logger: Constructor, folder: Path
+) -> None:
+    """Log scalars, tables and figures as one run in the study's group.
 
     Args:
+        logger: the W&B logger that one of the arms trained with.
         figures: the figures' names; figure `name` is `folder`/figures/`name`.png.
     """
-    loggers = [arm.config().logger for arm in arms]
-    tracked = next((logger for logger in loggers if logger and is_wandb(logger)), None)
-    if tracked is None:
-        return
     first = min(arm.manifest().wandb_run for arm in arms)
     about: dict[str, Any] = {"group": evaluation.study, "name": "evaluation", "job_type": "evaluate", "tags": None}
-    with logged_run(tracked, f"{first}-evaluation", **about, save_dir=folder.absolute()) as run:
+    with logged_run(logger, f"{first}-evaluation", folder, **about) as run:
         import wandb
 
         run.summary.update(_scalars(evaluation))

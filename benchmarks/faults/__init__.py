@@ -1,0 +1,1 @@
+"""Hammer the product with kills, full disks and damaged files, and count what happens; see `__main__`."""

@@ -1,0 +1,93 @@
+"""Remove secrets from what is written: keys and passwords, wherever they came from. The home folder becomes `~`.
+
+Secrets are the values of environment variables whose names say so, the passwords of netrc, passwords and tokens in
+URLs, and texts that look like a key or are assigned to a name such as `api_key`.
+"""
+
+from __future__ import annotations
+
+import netrc
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+REMOVED = "[removed]"
+SHORTEST = 8  # characters; a shorter value may be part of any text by chance
+# names of settings that hold a secret; `eos_token` and the like do not
+SECRET_NAME = re.compile(
+    r"(^|[_-])(secret|password|passwd|passphrase|credentials?|authorization|((api|access|secret|private)[_-]?key)"
+    r"|((api|auth|access|bearer|refresh|hf|wandb)[_-]?token))$|^token$",
+    re.IGNORECASE,
+)
+SECRET_VARIABLE = re.compile(
+    r"(TOKEN|SECRET|PASS|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|AUTH|AUTHORIZATION|KEY)(_ID)?$", re.IGNORECASE
+)
+PASSWORD_IN_URL = re.compile(r"://[^/?#\s]*:[^/?#\s]+@")
+# a git remote or a proxy may hold a token in place of user and password
+TOKEN_IN_URL = re.compile(r"(?<=http://)[^/?#\s:@]+@|(?<=https://)[^/?#\s:@]+@", re.IGNORECASE)
+# an assignment of a value that looks like a key, not like code
+ASSIGNED = re.compile(r"""(?P<name>[\w-]+)["']?\s*[:=]\s*["']?(?P<value>(?=[\w+/=-]*\d)[\w+/=-]{16,})""")
+KNOWN_KEYS = re.compile(
+    r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ|xox[abprs]-)[\w.-]{16,}|(?<=Bearer )[\w.+/=~-]{16,}"
+)
+
+
+def remove_secrets(value: Any) -> Any:
+    """Return a copy of a text, or of nested dicts and lists, with each secret as `[removed]` and home as `~`.
+
+    Keys of dicts and values of other types stay as they are.
+    """
+    known = sorted({one for one in _find_secrets() if len(one) >= SHORTEST}, key=len, reverse=True)
+
+    def clean(text: str) -> str:
+        """Return a text without secrets."""
+        for secret in known:
+            text = text.replace(secret, REMOVED)
+        text = KNOWN_KEYS.sub(REMOVED, ASSIGNED.sub(_hide_value, text))
+        return TOKEN_IN_URL.sub(f"{REMOVED}@", PASSWORD_IN_URL.sub(f"://{REMOVED}@", text))
+
+    return fold_home(map_texts(clean, value))
+
+
+def fold_home(value: Any) -> Any:
+    """Return a copy of a text, or of nested dicts and lists, in which paths in the home folder begin with `~`."""
+    home = os.environ.get("HOME", "/")
+    folders = {home.rstrip("/"), str(Path(home).resolve())} - {"", "/"}
+    pattern = re.compile(rf"(?<![\w.~-])(?:{'|'.join(map(re.escape, folders))})(?![\w-]|\.\w)")
+    return map_texts(lambda text: pattern.sub("~", text), value) if folders else value
+
+
+def map_texts(change: Callable[[str], str], value: Any) -> Any:
+    """Return a copy of nested dicts, lists and tuples with `change` applied to every text but keys."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: map_texts(change, child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        changed = [map_texts(change, child) for child in value]
+        return changed if isinstance(value, list) else tuple(changed)
+    return value
+
+
+def _hide_value(found: re.Match[str]) -> str:
+    """Return an assignment that ASSIGNED matched, with its value removed if its name says that it is a secret."""
+    return found[0].replace(found["value"], REMOVED) if SECRET_NAME.search(found["name"]) else found[0]
+
+
+def _find_secrets() -> Iterator[str]:
+    """Yield the secrets of the environment and of netrc."""
+    for name, value in os.environ.items():
+        if SECRET_VARIABLE.search(name) and not Path(value).is_absolute():  # the path of a key file tells nothing
+            yield value
+        for found in PASSWORD_IN_URL.findall(value):
+            yield found.removeprefix("://").partition(":")[2].removesuffix("@")
+        for found in TOKEN_IN_URL.findall(value):
+            yield found.removesuffix("@")
+    try:
+        file = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+        for _, _, password in netrc.netrc(str(file)).hosts.values():
+            yield password or ""
+    except (OSError, RuntimeError, ValueError, netrc.NetrcParseError):  # no such file, or one that holds no netrc
+        pass

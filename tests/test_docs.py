@@ -43,7 +43,7 @@ OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
         *{"erase", "database"},
     },
     "judge": {"judge", "ask", "pairs_per_query", "probes", "name", "dry_run"},
-    "curate": {"stage", "ingest", "dedupe"},
+    "curate": {"stage", "ingest", "dedupe", "accept"},
     "evaluate": {"judgments", "yardstick", "answers", "scores", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power", "spread"},
 }

@@ -80,10 +80,10 @@ class Whole:
     def _compare(self, name: str, damaged: Path, place: Path) -> str:
         """Return the outcome of a command that succeeded: whether what it made differs, and whether it may."""
         try:
-            found = {key: list(one) for key, one in results(place).items() if key != f"/{damaged}"}
+            found = {key: one for key, one in results(place).items() if key != f"/{damaged}"}
         except Exception:  # a file that this command does not read is still damaged
             return "equal"
-        whole = {key: list(one) for key, one in self.wanted[name].items() if key in found}
+        whole = {key: tuple(one) for key, one in self.wanted[name].items() if key != f"/{damaged}"}  # from JSON: lists
         if found == whole:
             return "equal"
         return "wrong number" if damaged.suffix in CHECKED else "changed"

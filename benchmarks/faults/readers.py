@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 import polars as pl
+import torch
 
 from benchmarks.faults.damage import damage
 from benchmarks.faults.outcomes import LONGEST_MESSAGE, Trial
@@ -229,21 +230,22 @@ def _of_torch() -> Iterator[Kind]:
     from benchmarks.faults.study import make_checkpoint, make_sharded_checkpoint
     from tests.small_model import TINY
 
-    yield Kind("step-1.ckpt", make_checkpoint(), _check)
+    yield Kind("step-1.ckpt", make_checkpoint(), _load_checkpoint, is_checked=True)
     metadata, rest = make_sharded_checkpoint()
     yield Kind("step-1/.metadata", metadata, lambda file: repr(read_metadata(file.parent)))
-    yield Kind("step-1/meta.pt", rest, _check)
+    yield Kind("step-1/meta.pt", rest, _load_checkpoint, is_checked=True)
     yield Kind("model/tokenizer_config.json", (TINY / "tokenizer_config.json").read_bytes(), _load_tokenizer)
     yield Kind("model/generation_config.json", b'{"do_sample": true, "top_k": 50}', _generation_config)
 
 
-def _check(file: Path) -> None:
-    """Check a checkpoint as training does before it resumes."""
+def _load_checkpoint(file: Path) -> str:
+    """Check a checkpoint as training does before it resumes; return all that it holds, as text."""
     from coig.training.state import is_sound
 
     if not is_sound(file):
         raise ConfigError(f"{file}: damaged")
     check_checkpoint(file)
+    return repr(torch.load(file, weights_only=True))
 
 
 def _load_tokenizer(file: Path) -> Any:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TextIO
 
 import polars as pl
 import polars.selectors as cs
+from polars.exceptions import PanicException, PolarsError
 
 from coig.errors import DataError, first_line
 from coig.files.limits import Tally, check_depth, check_row, largest_row, parse_json, read_lines
@@ -67,7 +68,7 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
             rows = _json_rows(file, magic)
         for number, row in rows:
             yield f"{file}:{number}", row
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, pl.exceptions.PolarsError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, PanicException, PolarsError) as error:
         reason = f"{file}: cannot be read to its end ({first_line(error)})"
         raise DataError(f"{reason}; bring the whole file again from where it came") from None
 

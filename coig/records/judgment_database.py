@@ -8,6 +8,7 @@ added, and a task's last event counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,10 +128,17 @@ def read_database(connection: Connection, study: str, *, history: bool = False) 
 
     Raises DataError if a row is damaged.
     """
-    try:
+    with _naming(connection):
         sampled = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "sampled")).scalar()
         share = 1.0 if sampled is None else len(sampled["queries"]) / sampled["of"]
         return _read_judgments(connection, study, history, share)
+
+
+@contextmanager
+def _naming(connection: Connection) -> Iterator[None]:
+    """Turn an error of the block about a damaged value into a DataError that names the database."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{connection.engine.url.render_as_string(hide_password=True)}: damaged ({type(error).__name__}: "
@@ -242,11 +250,13 @@ def collect_from(place: Path | str, study: str) -> Collected | None:
     database = open_database(place, TABLES)
     with database.writing() as connection:
         judgments = read_database(connection, study)
-        settings = {row.key: row.value for row in connection.execute(select(SETTINGS))}
+        with _naming(connection):
+            settings = {row.key: row.value for row in connection.execute(select(SETTINGS))}
+            rule = settings.get("checks")
+            flagging = rule and (rule["least"], rule["flag_below"])
         if judgments:
             log_act(connection, "evaluated", f"{len(judgments)} judgments", unblinds=True)
     database.close()
-    if not judgments or "checks" not in settings:
+    if not judgments or not flagging:
         return None
-    rule = settings["checks"]
-    return Collected(judgments, rule["least"], rule["flag_below"], settings.get("practice", False))
+    return Collected(judgments, *flagging, practice=settings.get("practice", False))

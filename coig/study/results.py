@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars.exceptions import PanicException, PolarsError
 
 from coig.config.differences import bears_on_results, flatten
 from coig.config.fields import LANGUAGES, MULTIRUN
 from coig.config.stored import dump_config
-from coig.errors import ConfigError, suggestion
+from coig.errors import ConfigError, DataError, first_line, suggestion
 from coig.study.arm import Arm
 from coig.study.find import find_arms
 
@@ -65,10 +66,18 @@ def _find_folders(text: str) -> list[Path]:
 
 
 def _measured(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows, with the columns MEASURES, that evaluate.py wrote of a study; none without an evaluation."""
+    """Yield the rows, with the columns MEASURES, that evaluate.py wrote of a study; none without an evaluation.
+
+    Raises DataError if its file is damaged.
+    """
     file = folder / FILE
-    if file.exists():
-        yield from pl.read_parquet(file).select(list(MEASURES)).iter_rows(named=True)
+    if not file.exists():
+        return
+    try:
+        rows = pl.read_parquet(file).select(list(MEASURES)).rows(named=True)
+    except (OSError, PanicException, PolarsError) as error:
+        raise DataError(f"{file}: damaged ({first_line(error)}); run evaluate.py again, which writes it") from None
+    yield from rows
 
 
 def _losses(arm: Arm) -> Iterator[dict[str, Any]]:

@@ -77,9 +77,9 @@ class CopiedSpans:
     """
 
     def __init__(self, answers: Sequence[str], texts: Sequence[str]) -> None:
-        self.answers = [tokenize([answer]) for answer in answers]
-        known = np.unique(np.concatenate([np.empty(0, np.uint64), *(one.hashes for one in self.answers)]))
-        self._ids = [np.searchsorted(known, one.hashes) for one in self.answers]
+        self._answers = [tokenize([answer]) for answer in answers]
+        known = np.unique(np.concatenate([np.empty(0, np.uint64), *(one.hashes for one in self._answers)]))
+        self._ids = [np.searchsorted(known, one.hashes) for one in self._answers]
         found = list(_occurrences(texts, known))
         self._text, self._token, self._id = (
             np.concatenate([np.empty(0, np.int64), *(part[place] for part in found)]) for place in range(3)
@@ -99,7 +99,7 @@ class CopiedSpans:
         nearest = self._nearest(answers, text, spans, is_known)
         lengths, sources = self._longest(answers, text, token, spans, is_known)
         return [
-            _describe(self.answers[answer], is_known[self._ids[answer]], length, source, int(near))
+            _describe(self._answers[answer], is_known[self._ids[answer]], length, source, int(near))
             for answer, length, source, near in zip(answers, lengths, sources, nearest, strict=True)
         ]
 

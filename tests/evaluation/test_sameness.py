@@ -25,7 +25,9 @@ def samples(*rows: tuple[str, int, str, str]) -> pl.DataFrame:
     return pl.DataFrame([dict(zip(names, row, strict=True)) | {"lang": "en", "arm": "cw"} for row in rows])
 
 
-def test_known_figures() -> None:
+@pytest.mark.parametrize("block", [512, 2])
+def test_known_figures(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coig.evaluation.measures.sameness.BLOCK", block)
     answers = samples(
         *(("q1", 0, "ode", text(0)), ("q1", 1, "ode", text(25))),  # 25 words shared, 75 different
         ("q2", 0, "ode", text(40, 500)),  # the first 50 count: 10 shared with q1

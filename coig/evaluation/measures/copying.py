@@ -172,10 +172,12 @@ def _near_prompts(answers: pl.DataFrame, learned: Learned) -> pl.DataFrame:
     shared = count_shared(asked, trained).tocoo()
     sizes = np.array([len(one) for one in asked]), np.array([len(one) for one in trained])
     similarity = jaccard(shared.data, sizes[0][shared.row], sizes[1][shared.col])
+    near = np.flatnonzero(similarity >= NEAR)
     best: dict[int, tuple[float, int]] = {}
-    for query, prompt, value in zip(shared.row.tolist(), shared.col.tolist(), similarity.tolist(), strict=True):
-        if value >= NEAR:
-            best[query] = max(best.get(query, (0.0, 0)), (value, -prompt))
+    for query, prompt, value in zip(
+        shared.row[near].tolist(), shared.col[near].tolist(), similarity[near], strict=True
+    ):
+        best[query] = max(best.get(query, (0.0, 0)), (float(value), -prompt))
     rows = []
     for query, (value, prompt) in sorted(best.items()):
         text = learned.texts.row(-prompt, named=True)

@@ -6,7 +6,7 @@ Texts are compared at equal length, by their first WORDS words: a longer text ha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -21,6 +21,7 @@ from coig.text.words import split_words
 
 WORDS = 50  # at which texts are compared; shorter ones are left out
 READ = 1000  # characters of a text, which hold so many words
+BLOCK = 512  # texts that are compared with all others at a time, which bounds the memory
 PEOPLE = "people's texts"  # instead of an arm's name: the creative texts that the arms were trained on
 SAMPLES, GENRE, ALL = "samples of a prompt", "prompts of a genre", "all prompts"
 SAMENESS: dict[str, Any] = {
@@ -110,28 +111,31 @@ def _compare_within(part: Frame) -> Compared:
         rows = np.flatnonzero(long & (groups == group))
         if len(rows) > 1:
             texts = [cut[row] for row in rows]
-            similarity[rows] = _mean_of_others(*_shared([_hash_all(text) for text in texts]))
+            similarity[rows] = _mean_over_others([_hash_all(text) for text in texts], jaccard)
             pairs = [_hash_all(list(map(" ".join, pairwise(text)))) for text in texts]
-            shared, sizes = _shared(pairs)
-            together = sizes[:, None] + sizes[None, :] - shared
-            distinct[rows] = _without_diagonal(together / (2 * (WORDS - 1)))
+            distinct[rows] = _mean_over_others(pairs, _distinct)
     return Compared(similarity, distinct)
 
 
-def _shared(sets: Sequence[Set]) -> tuple[Ints, Ints]:
-    """Return the numbers of elements that every two sets share, (N, N), and the sets' sizes, (N,)."""
-    return count_shared(sets, sets).toarray().astype(np.int64), np.array([len(one) for one in sets], np.int64)
+def _mean_over_others(sets: Sequence[Set], measure: Callable[[Ints, Ints, Ints], Floats]) -> Floats:
+    """Return the mean of a measure of each set and every other one, (N,).
+
+    Args:
+        measure: of the numbers of shared elements and the two sets' sizes, which broadcast to (rows, N).
+    """
+    sizes = np.array([len(one) for one in sets], np.int64)
+    means = []
+    for first in range(0, len(sets), BLOCK):
+        shared = count_shared(sets[first : first + BLOCK], sets).toarray().astype(np.int64)
+        values = measure(shared, sizes[first : first + BLOCK, None], sizes[None, :])
+        with_itself = values[np.arange(len(values)), first + np.arange(len(values))]
+        means.append((values.sum(axis=1) - with_itself) / (len(sets) - 1))
+    return np.concatenate(means)
 
 
-def _mean_of_others(shared: Ints, sizes: Ints) -> Floats:
-    """Return the mean Jaccard similarity of each set to the others, (N,)."""
-    return _without_diagonal(jaccard(shared, sizes[:, None], sizes[None, :]))
-
-
-def _without_diagonal(matrix: Floats) -> Floats:
-    """Return the mean of each row without its place on the diagonal, (N,)."""
-    mean: Floats = (matrix.sum(axis=1) - np.diagonal(matrix)) / (len(matrix) - 1)
-    return mean
+def _distinct(shared: Ints, first: Ints, second: Ints) -> Floats:
+    """Return the different pairs of adjacent words in two texts / all of them, from the numbers of different ones."""
+    return (first + second - shared) / (2 * (WORDS - 1))
 
 
 def _hash_all(texts: Sequence[str]) -> Set:
@@ -143,8 +147,8 @@ def _hash_all(texts: Sequence[str]) -> Set:
 def _pseudo_values(values: Floats) -> Floats:
     """Return values with the same mean, whose variance over their number is that of the mean, for means over pairs.
 
-    A prompt is in all its pairs twice, once as each of the two, so its deviation counts twice (Hoeffding 1948, Annals
-    of Mathematical Statistics 19:293).
+    A prompt's pairs are in its own mean and in its partners', so its deviation counts twice (Hoeffding 1948, Annals of
+    Mathematical Statistics 19:293). For a genre of two prompts that is more than need be: the variance is doubled.
     """
     mean = values.mean() if len(values) else 0.0
     return mean + 2 * (values - mean)

@@ -26,6 +26,7 @@ TINY = (
 SWEEP = ("-m", *TINY, "logger=none", "data.ratio=0,1k", "seed=0,1")
 STEPS = {"cw": 6, "cw-s1": 6, "cw+1k": 8, "cw+1k-s1": 8}
 ARMS = tuple(STEPS)
+OWN = ("times", "wandb_run", "command")  # keys of a manifest that differ between two runs of one arm
 REASONING = "objective=validation/loss/creative/zh/reasoning"  # which supervision=outcome leaves out
 
 
@@ -62,7 +63,7 @@ def results(arm: Path) -> dict[str, Any]:
     return {
         "weights": (arm / "model" / "model.safetensors").read_bytes(),
         "metrics": [{key: value for key, value in line.items() if not key.startswith("perf/")} for line in metrics],
-        "manifest": {key: value for key, value in manifest.items() if key not in ("times", "wandb_run")},
+        "manifest": {key: value for key, value in manifest.items() if key not in OWN},
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def unpack(file: Path) -> Path:
                 (folder / MARK).write_text(digest, encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{file}: no such file") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, unknown method, encrypted
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # or encrypted
         raise DataError(f"{file}: is no packed study, or damaged ({error}); have it sent again") from None
     return study
 

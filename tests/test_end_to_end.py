@@ -48,7 +48,7 @@ def queries(tmp_path: Path) -> Path:
 
 
 def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries: Path) -> None:
-    sweep = ("-m", "study=s", "data.ratio=0,general", *SHORT)
+    sweep = ("-m", "study=s", "data.ratio=0,general", "divergence=true", *SHORT)
     answer = (f"queries={queries}", "sampling.max_new_tokens=12")
     run = command("train.py", *sweep, fresh=True)
     assert succeeded(run)
@@ -64,6 +64,7 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
         losses = [line["validation/loss"] for line in metrics if "validation/loss" in line]
         assert len(losses) == 2
         assert (manifest["export"]["dtype"], manifest["export"]["validation_loss"]) == ("float32", losses[-1])
+        assert {one["lang"]: one["texts"] for one in manifest["divergence"]} == {"zh": 16, "en": 16}
         assert exit_code(study / arm) == 0
 
     succeeded(command("generate.py", *answer))  # the latest study

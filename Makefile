@@ -21,9 +21,10 @@ check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 
-# docs/pictures/, of the paper's win rates and of the demo's report; needs Debian's chromium and fonts-noto-cjk
+# docs/pictures/, of the paper's win rates, the page of curate.py and the demo's report; needs Debian's chromium and fonts-noto-cjk
 pictures: demo
 	$(RUN) -m recipes.paper_ratio
+	$(RUN) -m recipes.curation_pictures
 	$(RUN) -m recipes.pictures
 
 clean:

@@ -4,8 +4,9 @@ python -m benchmarks.evaluation
 python -m benchmarks.evaluation --smallest      # a test that it runs
 
 Five arms answer 557 queries at the paper's lengths, with texts cut from public-domain novels; four raters rank them.
-The evaluation computes all measures with 2,000 resamples, and writes figures, tables and report. Each measurement runs
-in a fresh process; contestants take turns. The last line of stdout is one JSON object.
+The evaluation computes all measures with 2,000 resamples, and writes figures, tables and report. Then all answers, of
+which every twentieth is copied, are held against as many training texts as the paper's. Each measurement runs in a
+fresh process; contestants take turns. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import CORPUS, goal_states, in_own_process, machine, parse_arguments, print_goals, say
+from benchmarks.measuring import (
+    CORPUS,
+    goal_states,
+    in_own_process,
+    machine,
+    parse_arguments,
+    peaks_gb,
+    print_goals,
+    say,
+)
 from coig.config import EvaluateConfig, TrainConfig
 from coig.config.command_line import config_of
 from coig.files.atomic import read_jsonl
@@ -35,8 +45,11 @@ ARMS = {"cw": "0", "cw+1k": "1k", "cw+5k": "5k", "cw+10k": "10k", "general": "ge
 CHARACTERS = {"zh": (960, 950, 1099, 1120, 1137), "en": (3038, 3690, 3988, 4002, 4070)}
 REASONING = 1089
 RATERS = 4
+TRAINING = {"zh": 11_665, "en": 10_000}  # texts of the largest mixture
+TRAINING_CHARACTERS = {"zh": 1_600, "en": 4_000}  # mean of a text, reasoning and answer
+COPIED = 20  # every so many-th answer is copied
 SMALLEST = {"scale": 0.05, "rounds": 1}  # enough queries for strengths
-GOALS = {"seconds": ("<=", 20.0)}
+GOALS = {"seconds": ("<=", 20.0), "copies, seconds": ("<=", 30.0), "copies, GB": ("<=", 2.0)}
 
 
 def prepare(folder: Path, corpus: Path, scale: float) -> None:
@@ -47,7 +60,9 @@ def prepare(folder: Path, corpus: Path, scale: float) -> None:
         scale: share of the paper's queries.
     """
     draw = random.Random(0)
-    texts = {lang: "\n".join(_texts(corpus / f"{lang}.jsonl")) for lang in QUERIES}
+    whole = {lang: "\n".join(_texts(corpus / f"{lang}.jsonl")) for lang in QUERIES}
+    texts = {lang: text[: len(text) // 2] for lang, text in whole.items()}  # what the second half says is learned
+    _write_training_texts(draw, folder, {lang: text[len(text) // 2 :] for lang, text in whole.items()}, scale)
     numbered = [(lang, number) for lang, count in QUERIES.items() for number in range(round(count * scale))]
     asked = [(lang, f"{lang}-{number}", f"genre {number % 51}") for lang, number in numbered]
     for place, (name, ratio) in enumerate(ARMS.items()):
@@ -60,6 +75,21 @@ def prepare(folder: Path, corpus: Path, scale: float) -> None:
         file.write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records), encoding="utf-8")
     rankings = _rankings(draw, asked)
     (folder / "rankings.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rankings), encoding="utf-8")
+
+
+def _write_training_texts(draw: random.Random, folder: Path, texts: dict[str, str], scale: float) -> None:
+    """Write `training.jsonl`, a text a line, cut from the texts of each language at random."""
+    with (folder / "training.jsonl").open("w", encoding="utf-8") as stream:
+        for lang, count in TRAINING.items():
+            for _ in range(round(count * scale)):
+                stream.write(json.dumps(_cut(draw, texts[lang], TRAINING_CHARACTERS[lang]), ensure_ascii=False) + "\n")
+
+
+def _cut(draw: random.Random, text: str, mean: int) -> str:
+    """Return a random piece of a text, of about `mean` characters."""
+    length = max(20, int(draw.gauss(mean, mean / 4)))
+    start = draw.randrange(len(text) - length)
+    return text[start : start + length].strip()
 
 
 def _manifest(arm: str, ratio: str) -> Manifest:
@@ -103,14 +133,7 @@ def _record(
     draw: random.Random, text: str, arm: str, lang: str, query: str, genre: str, characters: int
 ) -> dict[str, Any]:
     """Return a made-up answer: reasoning and about `characters` characters of answer, cut from `text` at random."""
-
-    def cut(mean: int) -> str:
-        """Return a random piece of the text, of about `mean` characters."""
-        length = max(20, int(draw.gauss(mean, mean / 4)))
-        start = draw.randrange(len(text) - length)
-        return text[start : start + length].strip()
-
-    reasoning, answer = cut(REASONING), cut(characters)
+    reasoning, answer = _cut(draw, text, REASONING), _cut(draw, text, characters)
     about = {"query_id": query, "lang": lang, "genre": genre, "query": f"query {query}", "arm": arm, "sample": 0}
     counts = {"answer_tokens": len(answer) // (2 if lang == "zh" else 4), "finish_reason": "stop"}
     return about | counts | {"reasoning": reasoning, "answer": answer, "seed": 0, "sampling": {}}
@@ -131,6 +154,23 @@ def _answers(folder: Path) -> list[str]:
     """Return the texts of all answers that `prepare` wrote."""
     files = sorted(folder.glob("multirun/bench/*/generations/sample.jsonl"))
     return [json.loads(line)["answer"] for file in files for _, line in read_jsonl(file)]
+
+
+def copied(folder: Path) -> tuple[float, float]:
+    """Return the seconds and the gigabytes that it takes to find what the answers copied from the training texts."""
+    import numpy as np
+
+    from coig.text.copied_spans import CopiedSpans
+
+    texts = [json.loads(line) for _, line in read_jsonl(folder / "training.jsonl")]
+    answers = [texts[place] if place % COPIED == 0 else text for place, text in enumerate(_answers(folder))]
+    start = time.perf_counter()
+    spans = CopiedSpans(answers, texts)
+    for arm in range(len(ARMS)):
+        own = range(arm * len(answers) // len(ARMS), (arm + 1) * len(answers) // len(ARMS))
+        spans.match(own, np.arange(len(texts)))
+    seconds = time.perf_counter() - start
+    return seconds, peaks_gb()[0]
 
 
 def our_words(folder: Path) -> float:
@@ -170,9 +210,10 @@ def measure_in_turns(folder: Path, rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
-def report_of(scale: float, seconds: dict[str, list[float]]) -> dict[str, Any]:
-    """Return the report's figures as JSON types."""
+def report_of(scale: float, seconds: dict[str, list[float]], copies: tuple[float, float]) -> dict[str, Any]:
+    """Return the report's figures as JSON types; `copies` are the figures of `copied`."""
     figures = {
+        **{"copies, seconds": round(copies[0], 1), "copies, GB": round(copies[1], 2)},
         "seconds": round(median(seconds["evaluate"]), 2),
         "jieba / words": round(median(b / a for a, b in zip(seconds["words"], seconds["jieba"], strict=True)), 2),
     }
@@ -191,7 +232,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         prepare(folder, arguments.corpus.resolve(), arguments.scale)
-        report = report_of(arguments.scale, measure_in_turns(folder, arguments.rounds))
+        copies = in_own_process(copied, folder)
+        say(f"what {len(ARMS)} arms copied: {copies[0]:.1f} s, {copies[1]:.2f} GB")
+        report = report_of(arguments.scale, measure_in_turns(folder, arguments.rounds), copies)
     print(f"plain jieba takes {report['jieba / words']:.1f} times as long for the words")
     print_goals(report["goals"])
     print(json.dumps(report))

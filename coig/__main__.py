@@ -22,6 +22,7 @@ import gc
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,14 +30,15 @@ from omegaconf import DictConfig
 
 from coig import __version__
 from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
-from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
+from coig.config.command_line import check_command_line, is_search, run_hydra, run_tool, show_messages
 from coig.config.fields import MULTIRUN
 from coig.config.gpus import note_visible_gpus, own_gpus
 from coig.config.loading import load_config
-from coig.config.process import guarded, job
+from coig.config.process import guarded, is_swept, job
 from coig.config.wait_policy import follow_load
 from coig.errors import suggestion
 from coig.study.arm import discard_empty_arms
+from coig.study.sweep import note_sweep, part_of_sweep
 
 
 @job
@@ -45,7 +47,7 @@ def train(cfg: DictConfig) -> float | None:
     from coig.training.run import train
 
     config = load_config(cfg, TrainConfig)
-    with own_gpus(config.gpus):
+    with part_of_sweep(config) if is_swept() else nullcontext(), own_gpus(config.gpus):
         return train(config)
 
 
@@ -146,11 +148,14 @@ def run_stage(name: str) -> None:
             note_visible_gpus()
             follow_load()
         configs = check_command_line(name, stage.schema, stage.check)
+        arms = [config for config in configs if isinstance(config, TrainConfig)]
+        if len(arms) > 1 and not is_search():
+            note_sweep(MULTIRUN / arms[0].study, [config.arm for config in arms])
         try:
             run_hydra(name, stage.run)
         except BaseException:  # includes Ctrl-C
-            if configs and isinstance(configs[0], TrainConfig):
-                discard_empty_arms(MULTIRUN / configs[0].study)
+            if arms:
+                discard_empty_arms(MULTIRUN / arms[0].study)
             raise
 
 

@@ -29,6 +29,14 @@ LIBRARY_OUT_OF_MEMORY = re.compile(r"failed to map segment|can't allocate memory
 class ConfigError(Exception):
     """Bad input, with its remedy. Commands print the message without a traceback and exit with 1."""
 
+    exit_code = 1  # of a process that trains an arm
+
+
+class OutOfMemoryError(ConfigError):
+    """Memory ran out, perhaps only while others used it, so that another attempt may succeed."""
+
+    exit_code = 71  # EX_OSERR of sysexits.h
+
 
 class DataError(ConfigError):
     """Unusable data; the message gives file, line and remedy."""

@@ -30,8 +30,11 @@ from tests.conftest import ROOT
 
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
-LINKED = [*PAGES, ROOT / "SECURITY.md", ROOT / "benchmarks/README.md", ROOT / "coig/sample/tiny/README.md"]
-SHELL = {"source", "wandb", "vllm", "pre-commit"}
+LINKED = [
+    *PAGES,
+    *(ROOT / name for name in ("SECURITY.md", "CONTRIBUTING.md", "benchmarks/README.md", "coig/sample/tiny/README.md")),
+]
+SHELL = {"source", "wandb", "vllm", "pre-commit", "lm_eval", "lighteval", "for", "done"}
 OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
     "generate": {"trusted", "engine", "sampling", "samples", "queries", "per_genre"},
     "annotate": {
@@ -40,8 +43,8 @@ OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
         *{"erase", "database"},
     },
     "judge": {"judge", "ask", "pairs_per_query", "probes", "name", "dry_run"},
-    "curate": {"stage", "ingest", "dedupe"},
-    "evaluate": {"judgments", "yardstick", "answers", "labels", "rating", "claims", "real_names"},
+    "curate": {"stage", "ingest", "dedupe", "accept"},
+    "evaluate": {"judgments", "yardstick", "answers", "scores", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power", "spread"},
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

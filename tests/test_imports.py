@@ -61,7 +61,12 @@ def room_of(module: str, beside: str) -> str | None:
 def test_every_room_has_a_floor() -> None:
     rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES} - {"__init__"}
     assert rooms == {room for room in FLOORS if "." not in room}
-    wings = {path.parent.name for path in (PACKAGE / "evaluation").glob("*/*.py")} | {"material", "run", "plan"}
+    wings = {path.parent.name for path in (PACKAGE / "evaluation").glob("*/*.py")} | {
+        "learned",
+        "material",
+        "run",
+        "plan",
+    }
     assert wings == {room.partition(".")[2] for room in FLOORS if "." in room}
 
 

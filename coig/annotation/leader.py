@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from coig.annotation.store import Store, UnknownError
+from coig.annotation.store import Store
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import ACTS, RATERS, log_act, read_database
 from coig.study.people import (
@@ -29,7 +29,7 @@ from coig.study.people import (
     estimate_position_effect,
     summarize_rater,
 )
-from coig.web.app import check_csrf
+from coig.web.app import UnknownError, check_csrf
 from coig.web.languages import TAGS
 from coig.web.links import Links
 from coig.web.pages import Pages

@@ -20,7 +20,7 @@ from coig.web.app import make_app
 from coig.web.database import open_database
 from coig.web.links import Links, read_key
 from coig.web.pages import Pages
-from coig.web.serving import address_of, bind, make_process
+from coig.web.serving import address_of, bind, serve
 
 log = logging.getLogger(__name__)
 KEY = ".links"  # in the study's folder: signs raters' links
@@ -80,12 +80,9 @@ def _serve(store: Store, study: Path) -> None:
     app = make_server(store, study.name, links, address)
     _print_links(store, links, address)
     try:
-        make_process(app).run(sockets=[bound])
-    except KeyboardInterrupt:
-        pass
+        serve(app, bound)
     finally:
         store.database.close()
-    log.info("stopped; the same command goes on")
 
 
 def _print_links(store: Store, links: Links, address: str) -> None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from coig.annotation.replies import REASONS, Draft, Sent, Start
-from coig.annotation.store import Store, Task, UnknownError
+from coig.annotation.store import Store, Task
 from coig.annotation.texts import Introduction
-from coig.web.app import receive
+from coig.web.app import UnknownError, receive, respond
 from coig.web.languages import TAGS, language_of_request, read_texts
 from coig.web.links import BadLinkError, Links
 from coig.web.pages import Pages, render_markdown
@@ -79,7 +77,7 @@ class RaterPages:
             self.store.start(code, start.langs or self._langs())
             return self._progress(code, set())
 
-        return await self._change(agree)
+        return await respond(agree)
 
     async def save(self, request: Request) -> Response:
         """Store a verdict or an abstention; answer with the rater's progress and next tasks.
@@ -95,13 +93,13 @@ class RaterPages:
             self.store.save(code, sent)
             return self._progress(code, have)
 
-        return await self._change(add)
+        return await respond(add)
 
     async def save_draft(self, request: Request) -> Response:
         """Store what the rater has chosen so far on a task, with the time of the choice; answer with {}."""
         code, draft = self._code(request), await receive(request, self.links, Draft)
         value = draft.draft.model_dump(mode="json") | {"at": draft.at}
-        return await self._change(lambda: self.store.save_draft(code, draft.number, value))
+        return await respond(lambda: self.store.save_draft(code, draft.number, value))
 
     def join(self, request: Request) -> Response:
         """Add a rater for a participant whom a recruiting service sends, unless known; redirect to the rater's page.
@@ -128,18 +126,6 @@ class RaterPages:
             return self.store.find_rater(code)
         except UnknownError:
             raise BadLinkError from None
-
-    async def _change(self, change: Callable[[], dict[str, Any] | None]) -> Response:
-        """Call a function that changes the database, in a thread; answer with what it returns as JSON, {} for None.
-
-        Raises HTTPException 404 for its UnknownError, and 422 for any other ValueError.
-        """
-        try:
-            return JSONResponse(await run_in_threadpool(change) or {})
-        except UnknownError as error:
-            raise HTTPException(404, str(error)) from None
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
 
     def _langs(self) -> list[str]:
         """Return the languages of the study's queries, Chinese first."""

@@ -19,11 +19,8 @@ from coig.errors import ConfigError
 from coig.files.timestamps import now
 from coig.records.judgment_database import DRAFTS, EVENTS, RATERS, SETTINGS, TASKS, log_act
 from coig.study.items import AnsweredQuery, make_items
+from coig.web.app import UnknownError
 from coig.web.database import Database
-
-
-class UnknownError(ValueError):
-    """A rater or a task that does not exist, a task that is not served now, or a recruit for whom no place is left."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from coig.config.fields import (
     Words,
 )
 from coig.config.nodes import Node
+from coig.config.serving import Served
 
 CheckKind = Literal["repeat", "identical", "shuffled", "halved", "repeated_text"]
 
@@ -90,7 +91,7 @@ Langs = Annotated[tuple[Language, ...], BeforeValidator(_langs), Field(min_lengt
 RaterName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class AnnotateConfig(Node):
+class AnnotateConfig(Served):
     """The config of `annotate.py`: who compares which answers, and how."""
 
     study: FolderName | None
@@ -110,10 +111,6 @@ class AnnotateConfig(Node):
     practice: bool  # let raters judge examples before their first query, with feedback
     markdown: bool  # show the answers' Markdown, of the whole study
     completion: Completion
-    host: str
-    port: int = Field(ge=0, lt=2**16)
-    base_url: str | None  # the address that raters see, behind a reverse proxy
-    link_days: int = Field(gt=0)  # how long a link is valid
     lease_minutes: float = Field(gt=0)  # how long a query is kept for a rater who does not send it
     export: Literal["jsonl", "authors"] | None
     history: bool  # export superseded judgments too

@@ -303,15 +303,19 @@ def _check_command(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     return [problem for found in wrong.values() for problem in found] + problems, configs
 
 
+def is_search() -> bool:
+    """Tell whether the last composed job is of a search, whose arms are not known beforehand."""
+    return HydraConfig.get().sweeper.get("n_trials") is not None
+
+
 def _find_search_problems(config: Node) -> list[str]:
     """Return the problems of a hyperparameter search: no objective, or fewer than one trial."""
-    trials = HydraConfig.get().sweeper.get("n_trials")  # HydraConfig is that of the last composed job
-    if trials is None or not isinstance(config, TrainConfig):
+    if not (is_search() and isinstance(config, TrainConfig)):
         return []
     problems = []
     if config.objective is None:
         problems.append("objective: null, so a search does not know what to lower; name a loss as validation/loss")
-    if trials < 1:
+    if (trials := HydraConfig.get().sweeper.n_trials) < 1:
         problems.append(f"hydra.sweeper.n_trials={trials}: must be at least 1")
     return problems
 

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from coig.config.fields import SAMPLE_PREFIX, FilePatterns, FolderName, Language
-from coig.config.nodes import Node
+from coig.config.fields import SAMPLE_PREFIX, FilePatterns, FolderName, Language, Words
+from coig.config.nodes import Constructor, Node
+from coig.config.serving import Served
 
 CURATIONS = Path("curations")  # the folder of curations, relative to the working directory
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -53,6 +54,7 @@ class Dedupe(Node):
     keep: Annotated[tuple[Keeping, ...], Field(min_length=1)]  # the first rule that tells two copies apart
     against: FilePatterns  # files of queries and triplets that no text may be a copy of
     largest: int = Field(ge=1)  # texts that are compared exactly; more are compared by MinHash
+    executor: Constructor | None  # of datatrove, which finds candidates on many machines; null: rensa finds them here
 
     @model_validator(mode="after")
     def _shows_all_copies(self) -> Dedupe:
@@ -62,11 +64,11 @@ class Dedupe(Node):
         return self
 
 
-class Judge(Node):
-    """The model that screens, behind a server of OpenAI's protocol; OPENAI_API_KEY gives its key if it needs one."""
+class ServedModel(Node):
+    """A model behind a server of OpenAI's protocol; OPENAI_API_KEY gives its key if it needs one."""
 
     base_url: str
-    model: str | None
+    model: str | None  # null: none
     temperature: float = Field(ge=0, allow_inf_nan=False)
     max_tokens: int = Field(gt=0)
     concurrency: int = Field(gt=0)
@@ -78,7 +80,7 @@ class Judge(Node):
 class Screen(Node):
     """Settings of the stage `screen`: the judge, its least scores, and how many rejected texts people check again."""
 
-    judge: Judge
+    judge: ServedModel
     least: int = Field(ge=1, le=10)  # of quality and of creativity
     recheck: Share  # of the rejected texts, drawn at random
 
@@ -107,7 +109,7 @@ class Work(Node):
     recheck: Minutes
 
 
-class CurateConfig(Node):
+class CurateConfig(Served):
     """The config of `curate.py`: which articles are curated, by which rules, and what is done now."""
 
     name: FolderName
@@ -123,6 +125,9 @@ class CurateConfig(Node):
     accept: Accept
     quotas: Annotated[dict[str, Annotated[int, Field(ge=0)]], NullIsEmpty]  # wanted triplets by genre
     minutes: Work
+    people: Words  # who may write, score and review on the page
+    lease_hours: float = Field(gt=0, allow_inf_nan=False)  # how long a text is kept for somebody who does not save
+    draft: ServedModel  # writes drafts for writers who ask for one
     held_out: Share  # of the accepted triplets
     imports: FilePatterns = Field(alias="import")  # what people did elsewhere
 
@@ -133,8 +138,11 @@ class CurateConfig(Node):
 
     @property
     def is_scripted(self) -> bool:
-        """Tell whether a script does the work of people: as `scripted` says; if null, for the embedded articles."""
-        return self.is_sample if self.scripted is None else self.scripted
+        """Tell whether a script does the work of people: as `scripted` says.
+
+        If that is null, it does for the embedded articles, unless `people` are named.
+        """
+        return self.is_sample and not self.people if self.scripted is None else self.scripted
 
     @property
     def is_sample(self) -> bool:
@@ -143,10 +151,12 @@ class CurateConfig(Node):
 
     @model_validator(mode="after")
     def _only_the_sample_is_scripted(self) -> CurateConfig:
-        """Raise ValueError if a script shall do people's work on other articles than the embedded ones."""
+        """Raise ValueError if a script shall do people's work beside them, or on other articles than the embedded."""
         if self.scripted and not self.is_sample:
             raise ValueError(
                 "scripted: a script is no writer and no reviewer, so it curates the embedded articles only; leave "
                 "scripted out"
             )
+        if self.scripted and self.people:
+            raise ValueError("scripted: the work is done by people or by a script; leave people or scripted out")
         return self

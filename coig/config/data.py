@@ -44,6 +44,7 @@ class Source(Constructor):
     path: FilePattern | None  # a file, or a pattern of several; null: the files of `hub`
     hub: Hub | None
     lang: Language | None  # language of rows that do not name one; null: the pool's language
+    licence: Annotated[str | None, Absent(None)] = None  # for model cards; null: not recorded
     columns: dict[ExampleField, str] | None  # for `local` files: our field name → the file's column name
     filters: Filters
 

@@ -13,6 +13,9 @@ RUN_ONLY = (
         "resume",
         "overwrite",
         "plan",
+        "divergence",
+        "failures",
+        "retries",
         "logger",
         "vary",
         "question",
@@ -49,8 +52,8 @@ def list_differences(old: dict[str, Any], new: dict[str, Any], *, same_data: boo
 
 
 def bears_on_results(key: str) -> bool:
-    """Tell whether a change of this dotted key can change an arm's results: all keys but those of RUN_ONLY do."""
-    return not {key, key.partition(".")[0]} & set(RUN_ONLY)
+    """Tell whether a change of this dotted key can change an arm's results: all but those of RUN_ONLY and licences."""
+    return not {key, key.partition(".")[0]} & set(RUN_ONLY) and not key.endswith(".licence")
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:

@@ -117,6 +117,16 @@ def _plain_name(text: str) -> str:
     return text
 
 
+def is_packed(name: str) -> bool:
+    """Tell whether a study's name is the path of a packed study."""
+    return name.endswith(".zip")
+
+
+def _study(name: str) -> str:
+    """Return a study's name or the path of a packed one unchanged. Raises ValueError as `_plain_name` for a name."""
+    return name if is_packed(name) else _plain_name(name)
+
+
 def _one_or_more(value: Any) -> Any:
     """Turn one text into a list of it; return any other value unchanged."""
     return [value] if isinstance(value, str) else value
@@ -157,6 +167,7 @@ QueriesFile = Annotated[str, AfterValidator(_queries)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
 FilePatterns = Annotated[tuple[FilePattern, ...], BeforeValidator(_any_number)]
 FolderName = Annotated[str, AfterValidator(_plain_name)]
+StudyName = Annotated[str, AfterValidator(_study)]  # or the path of a packed study
 QueriesName = Annotated[FolderName, BeforeValidator(_stem)]
 QueriesNames = Annotated[
     tuple[QueriesName, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once), Field(min_length=1)

@@ -12,9 +12,8 @@ from functools import cache
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 
-from coig.config.process import ON_THIS_MACHINE
+from coig.config.process import ON_THIS_MACHINE, is_swept
 from coig.files.lock import LockHeldError, locked
 
 log = logging.getLogger(__name__)
@@ -44,8 +43,7 @@ def own_gpus(count: int) -> Iterator[None]:
     or if the command sees fewer GPUs.
     """
     global taken
-    job = HydraConfig.get()
-    is_beside_others = job.mode == RunMode.MULTIRUN and job.launcher._target_.endswith(ON_THIS_MACHINE)
+    is_beside_others = is_swept() and HydraConfig.get().launcher._target_.endswith(ON_THIS_MACHINE)
     groups = group_gpus(_gpus_of_command(), count) if count and is_beside_others else []
     if not groups:
         yield

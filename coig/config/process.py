@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import signal
 import sys
@@ -15,15 +17,19 @@ from typing import Any, TextIO, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from coig.errors import ConfigError, system_problem
 from coig.files.processes import start_of
 
 Result = TypeVar("Result")
-POLL, GRACE = 0.1, 10  # seconds: between looks at the command, and from SIGTERM to exit
+POLL, GRACE = 0.1, 60  # seconds: between looks at the command, and from SIGTERM to exit, in which a step ends
+PREEMPTED = 75  # exit code of a run that wrote a checkpoint as a signal asked it to: sysexits.h says "try again"
+SUBMITIT = ("LocalLauncher", "SlurmLauncher")  # those that start a process for each job, and look only at its result
 ON_THIS_MACHINE = ("JoblibLauncher", "LocalLauncher")  # Hydra's launchers whose workers run beside the command
 COMMAND = "COIG_COMMAND"  # the environment variable that tells a command's workers its process id
+OVERRIDES = "COIG_OVERRIDES"  # the environment variable that tells an arm's processes the overrides of its job, as JSON
 UNLIMITED = "LocalLauncher"  # submitit_local, which leaves all cores to each of its jobs; joblib divides them
 
 command: int | None = None  # id of this process once it has been set up as a command or worker
@@ -112,27 +118,77 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
     """Wrap a job for Hydra, which calls it in this process or in a launcher's worker.
 
     In a worker, output is made safe, and a worker on this machine ends with its command. A ConfigError and a full disk
-    are raised as an error of Hydra's, which prints the message alone and exits with 1.
+    are raised as an error of Hydra's, which prints the message alone and exits with 1. A SLURM job that failed exits
+    with 1, and one that was preempted has itself queued again.
     """
 
     @wraps(run)
     def guarded_run(cfg: DictConfig) -> Result:
         """Run the job, prepared for a worker if this process is one; raise expected errors as Hydra's."""
+        os.environ[OVERRIDES] = json.dumps(list(HydraConfig.get().overrides.task))
+        launcher = HydraConfig.get().launcher
+        in_job = command != os.getpid() and launcher._target_.endswith(SUBMITIT)
         if command != os.getpid():
             shield_output()
-            launcher = HydraConfig.get().launcher
             if launcher._target_.endswith(ON_THIS_MACHINE):
                 end_with(int(os.environ[COMMAND]))
             if launcher._target_.endswith(UNLIMITED):
                 os.environ.setdefault("OMP_NUM_THREADS", str(launcher.cpus_per_task))
+        ends = JobsEnd() if in_job else None
         try:
             return run(cfg)
+        except Preempted as stop:
+            if ends and stop.signal != signal.SIGTERM:  # SIGTERM ends a job, or SLURM itself queues it again
+                ends.queue_again()
+            raise
         except Exception as error:
+            if ends:
+                ends.failed = True
             if problem := str(error) if isinstance(error, ConfigError) else system_problem(error):
                 raise CompactHydraException(problem) from error
             raise
 
     return guarded_run
+
+
+class Preempted(SystemExit):
+    """A signal asked a run to stop, and its checkpoint is written: the process exits with PREEMPTED."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(PREEMPTED)
+        self.signal = number
+
+
+class JobsEnd:
+    """How a job of submitit ends: with exit code 1 if it `failed`, so that SLURM sees it; or queued again."""
+
+    def __init__(self) -> None:
+        self.failed = False
+        atexit.register(self._exit)  # before libraries register their own, which run first
+
+    def _exit(self) -> None:
+        """Exit with 1 if the job failed, now that its result is written: submitit itself exits with 0."""
+        if self.failed:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(1)
+
+    def queue_again(self) -> None:
+        """Call submitit's handler of SIGUSR2, which queues the job again and exits; do nothing if it has none."""
+        handler = signal.getsignal(signal.SIGUSR2)
+        if callable(handler):
+            handler(signal.SIGUSR2, None)
+
+
+def is_swept() -> bool:
+    """Tell whether this process works on a job of a sweep."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def read_overrides() -> tuple[str, ...] | None:
+    """Return the overrides of the job that this process works on; None if it is no job of Hydra's."""
+    overrides = os.environ.get(OVERRIDES)
+    return None if overrides is None else tuple(json.loads(overrides))
 
 
 def end_with(process: int) -> None:

@@ -15,6 +15,7 @@ from coig.config.fields import (
     FolderName,
     QueriesFile,
     QueriesNames,
+    StudyName,
     Targets,
     local_path,
 )
@@ -114,12 +115,13 @@ class Claims(Node):
 class EvaluateConfig(Node):
     """The config of `evaluate.py`: which arms, answers, judgments and labels are evaluated, and how."""
 
-    study: FolderName | None
+    study: StudyName | None
     arms: ArmNames | None
     judgments: FilePatterns  # files of judgments by people and model judges; none: those in the study's folder
     yardstick: FilePatterns = ()  # files of judges' verdicts on pairs whose better answer is known
     database: str | None  # its URL, if it is no file in the study's folder
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
+    scores: FilePatterns = ()  # result files of lm-evaluation-harness and lighteval
     labels: FilePatterns  # files of labels of reasoning steps, by people or models
     # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries
     queries: QueriesNames

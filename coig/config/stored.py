@@ -32,12 +32,17 @@ REMEDY = "bring the file back, or train this arm anew with overwrite=true"
 
 
 def write_config(file: Path, config: TrainConfig) -> None:
-    """Write an arm's config with its format's number, atomically: a crash leaves no partial file.
+    """Write an arm's config with its format's number, atomically: a crash leaves no partial file."""
+    write_atomic(file, render_config(config))
+
+
+def render_config(config: TrainConfig) -> str:
+    """Return the content of an arm's `config.yaml`.
 
     Paths in the home folder begin with `~`. A text that looks like an interpolation is escaped, since it is none.
     """
     stored = map_texts(escape, fold_home(dump_config(config)))
-    write_atomic(file, OmegaConf.to_yaml(OmegaConf.create({"format": FORMAT, **stored})))
+    return OmegaConf.to_yaml(OmegaConf.create({"format": FORMAT, **stored}))
 
 
 def read_config(file: Path) -> TrainConfig:

@@ -225,6 +225,11 @@ class TrainConfig(Node):
     trainer: Trainer
     budget: Annotated[Budget, Absent({"name": "epochs", "like": {}})]
     logger: Logger | None
+    divergence: Annotated[bool, Absent(False)]  # measure the KL divergence from the base model when training ends
+    # whether a sweep begins further arms after one has failed
+    failures: Annotated[Literal["continue", "stop"], Absent("continue")] = "continue"
+    # how often an arm is tried again, in a process of its own, after a signal or a lack of memory ended it
+    retries: Annotated[int, Field(ge=0), Absent(0)] = 0
     question: Annotated[Question | None, Absent(None)]
     objective: Annotated[str | None, Absent(None)]  # a loss of metrics.jsonl; training returns its last value
 
@@ -276,6 +281,16 @@ class TrainConfig(Node):
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise ValueError(f"budget.like: {where}={first['input']!r}: {first['msg']}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _check_divergence(self) -> TrainConfig:
+        """Raise ValueError if the divergence is to be measured without general texts to measure it on."""
+        if self.divergence and not self.data.validation.general:
+            raise ValueError(
+                "divergence=true: is measured on general texts that are held out, and none are; give "
+                "data.validation.general=100, say"
+            )
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from coig.config import CurateConfig
 from coig.curation.desk import parts_of
+from coig.curation.rules import PAPER_RANGES
 from coig.curation.store import Text
 from coig.curation.summary import (
     PAPER_FIRST_ROUND,
@@ -36,7 +37,6 @@ NAMES = {  # of the funnel's steps, in the Chinese card
     "scored high enough": "评分达标",
     "accepted": "接受",
 }
-PAPER_RANGES = {"prompt": (30, 2642), "reasoning": (252, 4094), "article": (12, 31071)}  # characters
 
 
 def write_cards(

@@ -1,7 +1,8 @@
 """The database of a curation: its tables, to which rows are only ever added.
 
-Triggers refuse to change or delete a row. The one exception is a text that is taken down: its contents are deleted, and
-what remains says that there was one, who took it down, when and why.
+Triggers refuse to change or delete a row. There are two exceptions. Of a text that is taken down the contents are
+deleted, and what remains says that there was one, who took it down, when and why. Drafts, which people have not sent
+yet, are no part of the history: each replaces the one before.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ EVENTS = Table(  # what happened to a text; its state is that of its last event 
     Column("value", JSON, nullable=False),  # numbers and choices
     Column("said", String),  # sha256 of what quotes the text or speaks of it, and is taken down with it
     Column("by", ForeignKey("actors.id"), nullable=False),
-    Column("run", ForeignKey("runs.id")),  # null: on a page
+    Column("run", ForeignKey("runs.id")),  # of a stage, an import, or the server of a page
     Column("at", String, nullable=False),
     Index("events_text", "text"),
 )
@@ -106,6 +107,19 @@ DAMAGED = Table(  # rows that could not be read
     Column("place", String, nullable=False, unique=True),
     Column("reason", String, nullable=False),
 )
+DRAFTS = Table(  # what somebody has opened on the page and not sent yet
+    "drafts",
+    TABLES,
+    Column("id", Integer, primary_key=True),
+    Column("text", ForeignKey("texts.id"), nullable=False),
+    Column("by", ForeignKey("actors.id"), nullable=False),
+    Column("task", String, nullable=False),  # write, score, review, recheck
+    Column("version", Integer, nullable=False),  # number of the triplet's last version when it was opened; 0: none
+    Column("value", JSON, nullable=False),  # as the page made it; {} if nothing is written yet
+    Column("model", JSON),  # the model's draft that the writer asked for
+    Column("saved_at", Float, nullable=False),  # seconds since 1970
+    UniqueConstraint("text", "by", "task"),
+)
 
 
 def _forbid(table: Table, change: str) -> None:
@@ -118,6 +132,7 @@ def _forbid(table: Table, change: str) -> None:
 
 
 for _table in TABLES.sorted_tables:
-    _forbid(_table, "UPDATE")
-    if _table is not CONTENTS:
+    if _table is not DRAFTS:
+        _forbid(_table, "UPDATE")
+    if _table not in (CONTENTS, DRAFTS):
         _forbid(_table, "DELETE")

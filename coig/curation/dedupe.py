@@ -6,27 +6,30 @@ its own evidence, and no two kept texts are copies.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from coig.config import CurateConfig
+from coig.config import Constructor, CurateConfig
 from coig.config.curation import Dedupe
 from coig.config.fields import files_of
-from coig.curation.minhash import find_alike_by_minhash
+from coig.curation.minhash import find_alike_by_minhash, verify
 from coig.curation.near_duplicates import Likeness, find_alike
 from coig.curation.records import State
 from coig.curation.store import Store, Text
 from coig.data.sources import ANSWERS, PROMPTS, local
-from coig.errors import DataError
+from coig.errors import ConfigError, DataError
 from coig.files.rows import read_rows
 from coig.text.shingles import HAN_SIZE, Shingles, shingles_of
 
 log = logging.getLogger(__name__)
 RULE = "rule of copies"
+PIPELINE = "minhash"  # the folder of datatrove's pipeline within the curation's
 COLUMNS = (*PROMPTS, *ANSWERS, "text", "content", "article")  # of guarded rows that are no examples
 
 
@@ -45,9 +48,9 @@ def dedupe(store: Store, config: CurateConfig) -> None:
     known = [text for text in texts if text.has_reached("unique") and text.state != "taken_down"]
     guarded = read_guarded(files_of(rules.against))
     names = [*(place for place, _ in guarded), *(text.key for text in (*known, *new))]
-    sets = [shingles_of(text) for text in (*(text for _, text in guarded), *(text.article for text in (*known, *new)))]
+    compared = [*(text for _, text in guarded), *(text.article for text in (*known, *new))]
     before = len(guarded) + len(known)
-    pairs = find_pairs(sets, rules, before)
+    sets, pairs = find_pairs(compared, rules, before, config.folder / PIPELINE)
     order = [*range(before), *(before + place for place in rank_copies(new, rules.keep))]
     removed = remove_copies(order, [pair for pair in pairs if is_copy(pair, sets, rules)], before)
     with store.writing() as pen:
@@ -63,16 +66,47 @@ def dedupe(store: Store, config: CurateConfig) -> None:
     log.info("dedupe: %s unique%s", f"{len(new) - len(removed):,}", told)
 
 
-def find_pairs(sets: Sequence[Shingles], rules: Dedupe, known: int) -> list[Likeness]:
-    """Return the pairs of Jaccard similarity from `rules.shown` on, and those of which one is an excerpt of the other.
+class LazyShingles(Sequence[Shingles]):
+    """The shingles of texts, made when they are needed: those of very many texts do not fit into memory."""
 
-    Of more than `rules.largest` texts MinHash finds most of the similar pairs, and no excerpts. Pairs among the first
-    `known` texts are left out.
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self._make = lru_cache(maxsize=10_000)(lambda place: shingles_of(texts[place]))
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._make(place)
+
+
+def find_pairs(
+    texts: Sequence[str], rules: Dedupe, known: int, folder: Path
+) -> tuple[Sequence[Shingles], list[Likeness]]:
+    """Return the texts' shingles, and the pairs of Jaccard similarity from `rules.shown` on or with an excerpt.
+
+    Of more than `rules.largest` texts MinHash finds most of the similar pairs, and no excerpts: here, or by
+    `rules.executor`, which keeps its files in `folder`. Pairs among the first `known` texts are left out.
     """
-    if len(sets) > rules.largest:
-        return list(find_alike_by_minhash(sets, jaccard=rules.shown, known=known))
+    if len(texts) > rules.largest and rules.executor is not None:
+        lazy = LazyShingles(texts)
+        candidates = _find_candidates(texts, folder, rules.executor)
+        return lazy, list(verify(candidates, lazy, jaccard=rules.shown, known=known))
+    sets = [shingles_of(text) for text in texts]
+    if len(texts) > rules.largest:
+        return sets, list(find_alike_by_minhash(sets, jaccard=rules.shown, known=known))
     excerpt = max(1, rules.excerpt - HAN_SIZE + 1)
-    return list(find_alike(sets, jaccard=rules.shown, containment=rules.containment, excerpt=excerpt, known=known))
+    pairs = find_alike(sets, jaccard=rules.shown, containment=rules.containment, excerpt=excerpt, known=known)
+    return sets, list(pairs)
+
+
+def _find_candidates(texts: Sequence[str], folder: Path, executor: Constructor) -> list[tuple[int, int]]:
+    """Return the pairs of texts that datatrove proposes. Raises ConfigError if datatrove is not installed."""
+    if importlib.util.find_spec("datatrove") is None:
+        raise ConfigError("dedupe.executor: datatrove is not installed: pip install 'coig[datatrove]'")
+    from coig.curation.pipeline import find_candidates
+
+    return find_candidates(texts, folder, executor)
 
 
 def is_copy(pair: Likeness, sets: Sequence[Shingles], rules: Dedupe) -> bool:

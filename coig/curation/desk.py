@@ -145,9 +145,12 @@ def _review(pen: Pen, text: Text, act: Review, actor: Actor, rules: Accept) -> N
         pen.add_event(text.id, "verdict", OUTCOMES[decision], verdict, rule, version=text.triplet.id)
 
 
-def parts_of(text: Text) -> dict[str, str]:
-    """Return {"prompt", "reasoning", "article"}: the texts of a triplet's last version, which must exist."""
-    triplet = text.triplet
+def parts_of(text: Text, number: int | None = None) -> dict[str, str]:
+    """Return {"prompt", "reasoning", "article"} of the triplet's version `number`; None: of its last version.
+
+    Raises IndexError if there is no such version.
+    """
+    triplet = text.triplet if number is None else text.triplets[number - 1]
     return {"prompt": triplet.content["prompt"], "reasoning": triplet.reasoning, "article": triplet.content["article"]}
 
 

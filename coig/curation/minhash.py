@@ -7,7 +7,7 @@ it can miss a pair, but never invents one.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,19 @@ def find_alike_by_minhash(texts: Sequence[Shingles], *, jaccard: float, known: i
             f"{max(1, sum(map(len, texts)) * 40 // 10**9)} GB to spare"
         )
     sizes = np.array([len(text) for text in texts])
-    for first, second in _pairs_in_a_band(_sign(texts), sizes):
+    yield from verify(_pairs_in_a_band(_sign(texts), sizes), texts, jaccard=jaccard, known=known)
+
+
+def verify(
+    candidates: Iterable[tuple[int, int]], texts: Sequence[Shingles], *, jaccard: float, known: int
+) -> Iterator[Likeness]:
+    """Compare candidates, pairs of places of texts, exactly; yield those with at least this Jaccard similarity.
+
+    Both texts of a pair must have shingles. Pairs among the first `known` texts are left out.
+    """
+    for first, second in candidates:
         if first >= known or second >= known:
-            small, large = sorted((first, second), key=lambda place: (sizes[place], place))
+            small, large = sorted((first, second), key=lambda place: (len(texts[place]), place))
             if (pair := compare(texts, small, large)).jaccard >= jaccard:
                 yield pair
 

@@ -12,14 +12,19 @@ from coig.config.curation import Accept
 from coig.curation.records import SCORES, Decision, State
 from coig.curation.store import Text
 
+PAPER_RANGES = {"prompt": (30, 2642), "reasoning": (252, 4094), "article": (12, 31071)}  # characters
 OUTCOMES: dict[Decision, State] = {"accept": "accepted", "refine": "refine", "remove": "removed"}
 
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """Whether a triplet's scores are high enough; `total` is the sum of the means, `reasons` say what is too low."""
+    """Whether a triplet's scores are high enough.
+
+    `means` are the scorers' means by score, `total` is their sum, `reasons` say what is too low.
+    """
 
     passed: bool
+    means: dict[str, float]
     total: float
     reasons: tuple[str, ...]
 
@@ -35,7 +40,7 @@ def judge_scores(given: Sequence[Mapping[str, int]], rules: Accept) -> ScoreResu
     reasons = [f"{name}: {mean:g}, below {rules.least}" for name, mean in means.items() if mean < rules.least]
     if total < rules.least_sum:
         reasons.append(f"sum: {total:g}, below {rules.least_sum}")
-    return ScoreResult(not reasons, total, tuple(reasons))
+    return ScoreResult(not reasons, means, total, tuple(reasons))
 
 
 def decide(decisions: Sequence[Decision], needed: int) -> Decision | None:

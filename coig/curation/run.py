@@ -16,7 +16,7 @@ from coig.curation.desk import perform_act, read_act
 from coig.curation.export import export
 from coig.curation.ingest import ingest
 from coig.curation.records import State
-from coig.curation.screen import ask_scripted, screen
+from coig.curation.screen import ask_scripted, is_screened_by_script, screen
 from coig.curation.status import print_status
 from coig.curation.store import Store
 from coig.errors import ConfigError, DataError
@@ -32,22 +32,31 @@ SCRIPTED = {"write": ("write",), "review": ("write", "score", "review")}
 def curate(config: CurateConfig) -> None:
     """Import the configured files of people's acts, then run the configured stage, or with `all` every stage in turn.
 
-    Raises ConfigError if another process curates the same folder, or there is no database and the stage does not make
-    one.
+    With `people`, `write` and `review` then serve them the page until Ctrl-C; meanwhile other stages can run.
+    Raises ConfigError if another process runs a stage in the same folder, or there is no database and the stage does
+    not make one.
     """
     folder = config.folder
     if config.stage not in ("ingest", "all") and not (folder / DATABASE).exists():
         raise ConfigError(f"name={config.name}: there is no {folder / DATABASE}; begin with stage=ingest")
     folder.mkdir(parents=True, exist_ok=True)
+    store = Store(folder)
     try:
         with locked(folder / LOCK):
-            store = Store(folder)
-            try:
-                _run_stages(store, config)
-            finally:
-                store.close()
+            _run_stages(store, config)
+        if config.people and config.stage in WORK:
+            _serve(store, config)
     except LockHeldError as error:
         raise ConfigError(f"name={config.name}: {error} works on this curation; wait until it ends") from None
+    finally:
+        store.close()
+
+
+def _serve(store: Store, config: CurateConfig) -> None:
+    """Print the links of the people, and serve them the page until Ctrl-C."""
+    from coig.curation.serving import serve_people  # the imports of a web server take longer than the other stages
+
+    serve_people(store, config)
 
 
 def _run_stages(store: Store, config: CurateConfig) -> None:
@@ -57,7 +66,8 @@ def _run_stages(store: Store, config: CurateConfig) -> None:
         store.start_run(config, "import")
         import_acts(store, config, files_of(config.imports))
     for stage in stages:
-        if stage == "screen" and config.stage == "all" and not config.is_scripted and config.screen.judge.model is None:
+        has_judge = config.screen.judge.model is not None or is_screened_by_script(config)
+        if stage == "screen" and config.stage == "all" and not has_judge:
             log.info("screen: left out, for no judge is given; give screen.judge.model=<name>")
             continue
         if stage != "status":
@@ -85,8 +95,11 @@ def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> No
 
 
 def _screen(store: Store, config: CurateConfig) -> None:
-    """Run the stage `screen`: ask the configured judge about the texts, or a script about the embedded articles."""
-    if config.is_scripted:
+    """Run the stage `screen`: ask the configured judge about the texts, or a script about the embedded articles.
+
+    The script is asked also if people do the later work, unless a judge is named.
+    """
+    if is_screened_by_script(config):
         screen(store, config, ask_scripted, "script: judge (no model)")
     else:
         from coig.curation.judge import make_judge  # the client's import takes longer than the other stages
@@ -104,7 +117,8 @@ def _work(stage: str) -> Callable[[Store, CurateConfig], None]:
             scripted.work(store, config, SCRIPTED[stage])
             return
         waiting = store.read_texts(WORK[stage])
-        log.info("%s: %d texts wait for people; give what they did as import=<file>", stage, len(waiting))
+        remedy = "give people=[<names>] to serve them a page, or what they did elsewhere as import=<file>"
+        log.info("%s: %d texts wait for people%s", stage, len(waiting), "" if config.people else f"; {remedy}")
 
     return run
 

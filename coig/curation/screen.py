@@ -60,7 +60,7 @@ def screen(store: Store, config: CurateConfig, judge: Judge, name: str) -> None:
     counts: Counter[str] = Counter()
     for text, reply in judge(store.read_texts({"unique"})):
         with store.writing() as pen:
-            by = pen.find_actor(name, "rule" if config.is_scripted else "model")
+            by = pen.find_actor(name, "rule" if is_screened_by_script(config) else "model")
             counts[_add_reply(pen, text, reply, by, config)] += 1
     log.info("screen: %s", ", ".join(f"{count:,} {what}" for what, count in counts.items()) or "nothing waits")
 
@@ -107,6 +107,11 @@ def check_quotations(reply: Screening, article: str) -> str | None:
 def _plain(text: str) -> str:
     """Return a text without white space and quotation marks, its characters in their usual width."""
     return re.sub(r"[\s\"'“”‘’「」『』]+", "", unicodedata.normalize("NFKC", text))
+
+
+def is_screened_by_script(config: CurateConfig) -> bool:
+    """Tell whether a rule stands for the judge: for the embedded articles, unless a model is named."""
+    return config.is_sample and config.screen.judge.model is None
 
 
 def ask_scripted(texts: list[Text]) -> Iterator[tuple[Text, Screening | str]]:

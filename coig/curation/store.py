@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, delete, func, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, delete, func, insert, null, select
 
 import coig
 from coig.config import CurateConfig
@@ -23,6 +23,7 @@ from coig.curation.database import (
     CONTENTS,
     DAMAGED,
     DATABASE,
+    DRAFTS,
     EVENTS,
     LIKENESSES,
     RUNS,
@@ -151,17 +152,36 @@ class Store:
         with self.database.writing() as connection:
             yield Pen(connection, self.run)
 
-    def read_texts(self, states: Collection[State] | None = None) -> list[Text]:
-        """Return the texts that are in one of these states now (None: all texts), in the order in which they came."""
+    def read_texts(self, states: Collection[State] | None = None, *, brief: bool = False) -> list[Text]:
+        """Return the texts that are in one of these states now (None: all texts), in the order in which they came.
+
+        With `brief`, without the contents of articles, triplets and what was said: {} instead.
+        """
         last = select(func.max(EVENTS.c.id)).where(EVENTS.c.state.is_not(None)).group_by(EVENTS.c.text)
         of_states = select(EVENTS.c.text).where(EVENTS.c.id.in_(last), EVENTS.c.state.in_(states or ()))
         with self.database.reading() as connection:
-            return _read_texts(connection, None if states is None else TEXTS.c.id.in_(of_states))
+            return _read_texts(connection, None if states is None else TEXTS.c.id.in_(of_states), brief=brief)
+
+    def find_texts(self, keys: Collection[str]) -> dict[str, Text]:
+        """Return {key: text} for those of the keys that there are."""
+        with self.database.reading() as connection:
+            return {text.key: text for text in _read_texts(connection, TEXTS.c.key.in_(keys))}
+
+    def find_newest(self) -> int:
+        """Return the number of the newest event, 0 if there is none."""
+        with self.database.reading() as connection:
+            return connection.execute(select(func.max(EVENTS.c.id))).scalar() or 0
 
     def read_text(self, key: str) -> Text | None:
         """Return the text of a key, None if there is none."""
         with self.database.reading() as connection:
             return next(iter(_read_texts(connection, TEXTS.c.key == key)), None)
+
+    def find_person(self, code: str) -> Actor | None:
+        """Return the person of a pseudonym, None if there is none."""
+        with self.database.reading() as connection:
+            people = (actor for actor in _read_actors(connection).values() if actor.kind == "person")
+            return next((actor for actor in people if actor.code == code), None)
 
     def read_likenesses(self) -> list[StoredLikeness]:
         """Return all pairs of similar texts that were found, in the order in which they were added."""
@@ -184,7 +204,7 @@ class Pen:
     """Adds rows to a curation's database within one transaction."""
 
     def __init__(self, connection: Connection, run: int | None) -> None:
-        self._connection, self._run = connection, run
+        self.connection, self._run = connection, run
         self._actors = {actor.name: actor for actor in _read_actors(connection).values()}
 
     def find_actor(self, name: str, kind: str) -> Actor:
@@ -195,12 +215,12 @@ class Pen:
         if name not in self._actors:
             code = f"person-{secrets.token_hex(3)}" if kind == "person" else name
             values = {"code": code, "name": name, "kind": kind, "since": now()}
-            self._actors[name] = Actor(_insert(self._connection, ACTORS, values), code, name, kind)
+            self._actors[name] = Actor(_insert(self.connection, ACTORS, values), code, name, kind)
         return self._actors[name]
 
     def add_text(self, key: str, lang: str, genre: str | None, about: Values) -> int | None:
         """Add a text without versions and events; return its row's number, None if there is a text of this key."""
-        if self._connection.execute(select(TEXTS.c.id).where(TEXTS.c.key == key)).scalar() is not None:
+        if self.connection.execute(select(TEXTS.c.id).where(TEXTS.c.key == key)).scalar() is not None:
             return None
         values: dict[str, Any] = {
             "key": key,
@@ -209,12 +229,12 @@ class Pen:
             "genre": genre,
             "run": self._run,
         }
-        return _insert(self._connection, TEXTS, values | {"at": now()})
+        return _insert(self.connection, TEXTS, values | {"at": now()})
 
     def add_version(self, text: int, kind: str, content: Values, by: Actor, why: str) -> int:
         """Add the next version of a text's article or triplet (`kind`); return its row's number, not the version's."""
         numbers = select(func.count()).where(VERSIONS.c.text == text, VERSIONS.c.kind == kind)
-        number = self._connection.execute(numbers).scalar_one() + 1
+        number = self.connection.execute(numbers).scalar_one() + 1
         values: dict[str, Any] = {
             "text": text,
             "kind": kind,
@@ -222,7 +242,7 @@ class Pen:
             "sha256": self._add_content(content),
             "by": by.id,
         }
-        return _insert(self._connection, VERSIONS, values | {"why": why, "at": now()})
+        return _insert(self.connection, VERSIONS, values | {"why": why, "at": now()})
 
     def add_event(
         self,
@@ -247,45 +267,46 @@ class Pen:
         """
         values = {"text": text, "kind": kind, "state": state, "value": dict(value), "by": by.id, "version": version}
         values |= {"said": self._add_content(said) if said else None, "key": key or secrets.token_hex(8)}
-        self._connection.execute(insert(EVENTS).values(**values, run=self._run, at=now()))
+        self.connection.execute(insert(EVENTS).values(**values, run=self._run, at=now()))
 
     def has_event(self, key: str) -> bool:
         """Tell whether there is an event with this key."""
-        return self._connection.execute(select(EVENTS.c.id).where(EVENTS.c.key == key)).scalar() is not None
+        return self.connection.execute(select(EVENTS.c.id).where(EVENTS.c.key == key)).scalar() is not None
 
     def add_likeness(self, text: int, other: str, jaccard: float, containment: float) -> None:
         """Add a pair of similar texts: a text's row number, and another's key or the place of a guarded row."""
         values = {"text": text, "other": other, "jaccard": jaccard, "containment": containment}
-        self._connection.execute(insert(LIKENESSES).values(**values, run=self._run))
+        self.connection.execute(insert(LIKENESSES).values(**values, run=self._run))
 
     def add_damaged(self, place: str, reason: str) -> None:
         """Add a row that could not be read, unless one of this place is stored."""
-        if self._connection.execute(select(DAMAGED.c.id).where(DAMAGED.c.place == place)).scalar() is None:
-            self._connection.execute(insert(DAMAGED).values(run=self._run, place=place, reason=reason))
+        if self.connection.execute(select(DAMAGED.c.id).where(DAMAGED.c.place == place)).scalar() is None:
+            self.connection.execute(insert(DAMAGED).values(run=self._run, place=place, reason=reason))
 
     def read_text(self, key: str) -> Text | None:
         """Return a text as it is within this transaction, None if there is none of this key."""
-        return next(iter(_read_texts(self._connection, TEXTS.c.key == key)), None)
+        return next(iter(_read_texts(self.connection, TEXTS.c.key == key)), None)
 
     def erase(self, text: Text) -> None:
-        """Delete the contents of a text's row, versions and events, except contents that other texts have too.
+        """Delete a text's drafts, and the contents of its row, versions and events unless other texts have them too.
 
         The rows themselves stay, as its history.
         """
+        self.connection.execute(delete(DRAFTS).where(DRAFTS.c.text == text.id))
         doomed, shared = set[str](), set[str]()
         for table, column in ((VERSIONS, VERSIONS.c.sha256), (EVENTS, EVENTS.c.said)):
             of_text = table.c.text == text.id
-            doomed.update(self._connection.execute(select(column).where(of_text, column.is_not(None))).scalars())
-            shared.update(self._connection.execute(select(column).where(~of_text, column.is_not(None))).scalars())
-        doomed.add(self._connection.execute(select(TEXTS.c.about).where(TEXTS.c.id == text.id)).scalar_one())
+            doomed.update(self.connection.execute(select(column).where(of_text, column.is_not(None))).scalars())
+            shared.update(self.connection.execute(select(column).where(~of_text, column.is_not(None))).scalars())
+        doomed.add(self.connection.execute(select(TEXTS.c.about).where(TEXTS.c.id == text.id)).scalar_one())
         for sha256 in doomed - shared:
-            self._connection.execute(delete(CONTENTS).where(CONTENTS.c.sha256 == sha256))
+            self.connection.execute(delete(CONTENTS).where(CONTENTS.c.sha256 == sha256))
 
     def _add_content(self, content: Values) -> str:
         """Add a content unless it is stored; return the sha256 of its JSON."""
         sha256 = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        if self._connection.execute(select(CONTENTS.c.sha256).where(CONTENTS.c.sha256 == sha256)).scalar() is None:
-            self._connection.execute(insert(CONTENTS).values(sha256=sha256, content=dict(content)))
+        if self.connection.execute(select(CONTENTS.c.sha256).where(CONTENTS.c.sha256 == sha256)).scalar() is None:
+            self.connection.execute(insert(CONTENTS).values(sha256=sha256, content=dict(content)))
         return sha256
 
 
@@ -306,23 +327,26 @@ def _read_actors(connection: Connection) -> dict[int, Actor]:
     return {row.id: Actor(row.id, row.code, row.name, row.kind) for row in connection.execute(select(ACTORS))}
 
 
-def _read_texts(connection: Connection, which: ColumnElement[bool] | None = None) -> list[Text]:
-    """Return the texts for which a condition holds (None: all), with their histories, in the order they came."""
+def _read_texts(connection: Connection, which: ColumnElement[bool] | None = None, *, brief: bool = False) -> list[Text]:
+    """Return the texts for which a condition holds (None: all), with their histories, in the order they came.
+
+    With `brief`, contents are not read: {} instead.
+    """
     rows = connection.execute(_only(select(TEXTS).order_by(TEXTS.c.id), TEXTS.c.id, which)).all()
     actors = _read_actors(connection)
     versions: dict[tuple[int, str], list[Version]] = defaultdict(list)
     numbers: dict[int, int] = {}
-    chosen = _with_content(select(VERSIONS, CONTENTS.c.content), VERSIONS.c.sha256).order_by(VERSIONS.c.id)
+    chosen = _with_content(select(VERSIONS), VERSIONS.c.sha256, brief).order_by(VERSIONS.c.id)
     for row in connection.execute(_only(chosen, VERSIONS.c.text, which)):
         version = Version(row.id, row.number, row.content or {}, actors[row.by], row.why, row.at)
         versions[row.text, row.kind].append(version)
         numbers[row.id] = row.number
     events: dict[int, list[Event]] = defaultdict(list)
-    happened = _with_content(select(EVENTS, CONTENTS.c.content), EVENTS.c.said).order_by(EVENTS.c.id)
+    happened = _with_content(select(EVENTS), EVENTS.c.said, brief).order_by(EVENTS.c.id)
     for row in connection.execute(_only(happened, EVENTS.c.text, which)):
         value, number = row.value | (row.content or {}), numbers.get(row.version)
         events[row.text].append(Event(row.id, row.kind, row.state, value, actors[row.by], number, row.at))
-    about = _with_content(select(TEXTS.c.id, CONTENTS.c.content), TEXTS.c.about)
+    about = _with_content(select(TEXTS.c.id), TEXTS.c.about, brief)
     abouts = {row.id: row.content or {} for row in connection.execute(_only(about, TEXTS.c.id, which))}
     return [
         Text(
@@ -344,6 +368,8 @@ def _only(rows: Select[Any], text: Column[int], which: ColumnElement[bool] | Non
     return rows if which is None else rows.where(text.in_(select(TEXTS.c.id).where(which)))
 
 
-def _with_content(rows: Select[Any], sha256: Column[str]) -> Select[Any]:
-    """Return a query with the contents joined to its rows, null where there are none or they were taken down."""
-    return rows.outerjoin(CONTENTS, sha256 == CONTENTS.c.sha256)
+def _with_content(rows: Select[Any], sha256: Column[str], brief: bool) -> Select[Any]:
+    """Return a query with a column `content`: null where there is none or it was taken down; if `brief`, everywhere."""
+    if brief:
+        return rows.add_columns(null().label("content"))
+    return rows.add_columns(CONTENTS.c.content).outerjoin(CONTENTS, sha256 == CONTENTS.c.sha256)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from coig.config import EvaluateConfig
-from coig.config.fields import MULTIRUN, files_of
+from coig.config.fields import MULTIRUN, files_of, is_packed
 from coig.errors import ConfigError, suggestion
+from coig.evaluation.learned import Learned, read_learned
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.preferences.judges import JudgeVerdicts, tabulate_judges
 from coig.evaluation.preferences.judgments import (
@@ -24,12 +25,15 @@ from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import Collected, collect_from, find_database
-from coig.study.answers import choose_answers
+from coig.records.score import Score, read_scores
+from coig.study.answers import choose_answers, choose_samples
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
+from coig.study.raters import hide_raters
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
+SAMPLE = {**dict.fromkeys(("lang", "arm", "genre", "query_id", "answer"), pl.String), "sample": pl.Int64}
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Material:
 
     `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `judged` are
     people's judgments, `judgments` their tables, `compared` these with the verdicts of model judges, and `judges` what
-    model judges said; each is None if there is none.
+    model judges said; each is None if there is none. `samples` are all answers of each arm, not only the first to each
+    query, `learned` what the arms were trained on, and `scores` what they reach on other tasks.
     """
 
     study: Path
@@ -46,6 +51,9 @@ class Material:
     untrained: list[str]
     roster: Roster
     answers: pl.DataFrame | None
+    samples: pl.DataFrame
+    learned: Learned
+    scores: list[Score]
     judged: list[Judgment] | None
     judgments: Judgments | None
     compared: Judgments | None
@@ -62,7 +70,7 @@ def gather_material(config: EvaluateConfig) -> Material:
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     people = _collect_from_people(study, config)
-    judged = _read_judgments(config, study.name, arms, written, people)
+    judged = _read_judgments(config, study, arms, written, people)
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}
@@ -76,6 +84,9 @@ def gather_material(config: EvaluateConfig) -> Material:
         untrained=untrained,
         roster=roster,
         answers=answers,
+        samples=_tabulate_samples(arms, config, written),
+        learned=read_learned(arms if answers is not None and not config.answers else (), config.trusted),
+        scores=read_scores(files_of(config.scores), _names_of(arms)),
         judged=by_people or None,
         judgments=judgments,
         compared=compared if config.arms is None or compared is None else compared.of(config.arms),
@@ -89,7 +100,8 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
 
     If judgments or answers are given, a study without arms is allowed.
     """
-    folder = MULTIRUN / (config.study or "")
+    packed = config.study and is_packed(config.study)
+    folder = find_study(config.study) if packed else MULTIRUN / (config.study or "")
     given = config.judgments or config.answers or find_database(folder, config.database) or _judges_files(folder)
     if given and config.study and not list(folder.glob("*/manifest.json")):
         return folder, [], []
@@ -117,6 +129,15 @@ def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str
     return [*choose_answers(arms, config.queries)]
 
 
+def _tabulate_samples(
+    arms: Sequence[Arm], config: EvaluateConfig, written: Sequence[tuple[str | None, Answer]] | None
+) -> pl.DataFrame:
+    """Return all answers of each arm with the columns of SAMPLE; those of the authors' files are single samples."""
+    found = [answer for _, answer in written or ()] if config.answers or not written else None
+    answers = choose_samples(arms, config.queries) if found is None else found
+    return pl.DataFrame([[getattr(one, name) for name in SAMPLE] for one in answers], schema=SAMPLE, orient="row")
+
+
 def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | None:
     """Return what annotate.py has collected; None if files of judgments are configured, or if nobody has judged yet."""
     place = find_database(study, config.database)
@@ -126,27 +147,34 @@ def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | Non
     if people is None or not any(one.is_evidence for one in people.judgments):
         log.info("%s: nobody has judged yet", place if isinstance(place, Path) else "database")
         return None
-    return people
+    return people if config.real_names else replace(people, judgments=hide_raters(people.judgments, study))
 
 
 def _read_judgments(
     config: EvaluateConfig,
-    study: str,
+    study: Path,
     arms: Sequence[Arm],
     written: Sequence[tuple[str | None, Answer]] | None,
     people: Collected | None,
 ) -> list[Judgment] | None:
     """Read the judgments that count: those of the configured files, else those of people and judges; None without any.
 
-    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    People get pseudonyms here, before anything is computed, so that a packed study gives the same results. Raise
+    DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
     """
-    files = files_of(config.judgments) if config.judgments else _judges_files(MULTIRUN / study)
+    files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:
         return None
-    known = {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else None
+    known = _names_of(arms) or None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
-    return collect_judgments(files, study, known, langs, config.rating.scale, collected)
+    found = collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
+    return found if config.real_names else hide_raters(found, study)
+
+
+def _names_of(arms: Sequence[Arm]) -> set[str]:
+    """Return the names of all arms of the study to which these arms belong; without any, an empty set."""
+    return {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else set()
 
 
 def _judges_files(study: Path) -> list[Path]:

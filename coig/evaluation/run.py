@@ -7,19 +7,21 @@ import polars as pl
 from coig.config import EvaluateConfig
 from coig.config.fields import files_of
 from coig.evaluation.findings import interpret
+from coig.evaluation.findings.caveats import notes_on_learned
 from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
 from coig.evaluation.findings.registered import Conduct
+from coig.evaluation.findings.scored import tabulate_scores
 from coig.evaluation.material import Material, gather_material
-from coig.evaluation.measures import tabulate_measures
+from coig.evaluation.measures import compare_texts, tabulate_measures
 from coig.evaluation.preferences import tabulate_preferences
 from coig.evaluation.preferences.judges import read_yardstick, tabulate_judges
 from coig.evaluation.preferences.judgments import VERDICT
 from coig.evaluation.preferences.methods import describe_methods, find_flagged
-from coig.evaluation.preferences.win_rates import compute_win_rates
+from coig.evaluation.preferences.win_rates import compute_win_rates, compute_without_copies
 from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
-from coig.study.raters import name_raters
+from coig.study.raters import hide_labellers
 from coig.study.registration import read_registered
 from coig.study.tracking import find_tracked
 
@@ -32,29 +34,39 @@ def evaluate(config: EvaluateConfig) -> None:
     material = gather_material(config)
     tracked = find_tracked(material.arms, config.trusted)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
+    if not config.real_names:
+        labels = hide_labellers(labels, material.study)
     arms, roster, answers = material.arms, material.roster, material.answers
     judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}
     if answers is not None:
-        tables |= {"answers": answers} | tabulate_measures(answers) | tabulate_reasoning(answers, labels)
+        tables |= compare_texts(answers, material.samples, material.learned, roster.reference)
+        answers = tables["answers"]
+        tables |= tabulate_measures(answers) | tabulate_reasoning(answers, labels)
     if judgments is not None:
         tables |= tabulate_preferences(judgments, answers, roster.names)
+        if answers is not None:
+            rates, verdicts = tables["win_rates"], judgments.verdicts
+            tables["win_rates_uncopied"] = compute_without_copies(rates, verdicts, answers)
         flagged = find_flagged(people) if people else []
         if flagged:
             tables["win_rates_unflagged"] = compute_win_rates(judgments.without_raters(flagged).verdicts, roster.names)
     conduct, plan = _describe_conduct(config, material), read_registered(material.study)
+    tables["scores"] = tabulate_scores(arms, material.scores)
     findings = interpret(arms, roster, answers, judgments, tables, conduct, plan, material.compared)
     tables |= findings.tables
     judges = _examine_judges(config, material)
     tables |= judges.tables if judges else {}
-    if "raters" in tables and not config.real_names:
-        tables["raters"] = name_raters(tables["raters"], material.judged or (), material.study)
     evaluation = Evaluation(
         study=material.study.name,
         roster=roster.keep(_compared(tables)),
         tables=tables,
         findings=findings,
-        notes=tuple(f"{name} is not fully trained and is left out." for name in material.untrained) + findings.notes,
+        notes=(
+            *(f"{name} is not fully trained and is left out." for name in material.untrained),
+            *notes_on_learned(material.learned.unknown),
+            *findings.notes,
+        ),
         manifests=[arm.manifest() for arm in arms],
         methods=describe_methods(people) if people else "",
         judges=judges.answers if judges else (),

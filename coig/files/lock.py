@@ -47,6 +47,15 @@ def locked(file: Path, patience: float = 0) -> Iterator[None]:
         os.close(descriptor)
 
 
+def describe_holder(file: Path) -> str | None:
+    """Return which process holds a lock, on which host and since when; None if nobody does. Does not take the lock.
+
+    A process on another host counts as alive.
+    """
+    owner = _read_owner(file)
+    return _describe(owner) if owner and not _is_dead(owner) else None
+
+
 def _wait(file: Path, patience: float) -> int:
     """Acquire the lock, trying again for `patience` seconds, and return the open file's descriptor.
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import polars as pl
 
-from coig.config.fields import CACHE
-from coig.config.trust import check_trusted
 from coig.data.examples import Example
-from coig.data.mixture import build_mixture
+from coig.data.trained import rebuild_mixture
 from coig.errors import ConfigError, DataError
 from coig.records.query import NO_GENRE, Query
 from coig.study.arm import Arm
@@ -20,8 +17,6 @@ from coig.text.cleaning import prompt_key
 def find_held_out_queries(arm: Arm, trusted: Sequence[str] = ()) -> list[Query]:
     """Return the prompts of an arm's held-out triplets as queries, sorted by id, each prompt once.
 
-    The rows are converted into this user's own cache, wherever the arm's was.
-
     Args:
         trusted: functions of the stored config that may run besides coig's own (`check_trusted`).
 
@@ -29,20 +24,13 @@ def find_held_out_queries(arm: Arm, trusted: Sequence[str] = ()) -> list[Query]:
     names a function that is not trusted.
     """
     config = arm.config()
-    check_trusted(arm.config_file, config.data.sources, trusted)
-    data = config.data.model_copy(update={"cache": os.environ.get("COIG_CACHE", CACHE)})
     try:
-        mixture = build_mixture(data, config.seed, config.supervision.needs_reasoning)
+        mixture = rebuild_mixture(arm.config_file, config, arm.manifest().data.fingerprint, trusted)
     except DataError as error:
         raise ConfigError(
-            f"{arm.folder}: what it was trained on cannot be read ({error}); bring the files back, or train it "
-            "anew with overwrite=true"
+            f"{arm.folder}: what it was trained on cannot be read, so nobody knows what it did not see ({error}); "
+            "bring the files back, or train it anew with overwrite=true"
         ) from None
-    if mixture.fingerprint != arm.manifest().data.fingerprint:
-        raise ConfigError(
-            f"{arm.folder}: its data have changed since it was trained (fingerprint), so nobody knows what it did not "
-            "see; bring the files back, or train it anew with overwrite=true"
-        )
     creative = pl.col("kind") == "creative"
     seen: set[bytes] = set()
     queries = []

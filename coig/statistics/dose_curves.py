@@ -38,7 +38,9 @@ LARGEST_LOGIT = 12.0
 MOST_ARMS = 12  # of the monotone curve, which tries every partition of the arms
 DRAWS = 20_000
 LEVEL = 0.05
-APART = 4.0  # a step or a slope is named only if it is nearer than the other by so much in deviance
+# how much nearer in deviance than the other a slope, or a step, must be to be named: noise makes a bent slope look like
+# a step more often than a step like a slope
+SLOPE_LEAD, STEP_LEAD = 2.0, 4.0
 Kind = Literal["no dose effect shown", "slope", "step", "neither", "cannot be told"]
 KINDS: tuple[Kind, ...] = ("no dose effect shown", "slope", "step", "neither", "cannot be told")
 
@@ -256,8 +258,8 @@ def tell_slope_from_step(curves: Mapping[str, Curve], arms: int) -> Floats:
     """Return for each data set the place in KINDS of what the deviances of its curves show, (…).
 
     1. *No dose effect shown* if flat is not rejected. 2. *Slope* if the best step is rejected and the best smooth curve
-    is nearer by more than APART; *step* the other way round. 3. Else *neither* if both are rejected, and it *cannot be
-    told* if one of them is not. Fewer than four arms cannot tell the two apart.
+    is nearer by more than SLOPE_LEAD; *step* the other way round, by more than STEP_LEAD. 3. Else *neither* if both are
+    rejected, and it *cannot be told* if one of them is not. Fewer than four arms cannot tell the two apart.
 
     Args:
         curves: by name, as `fit_curves` returns them. arms: K; the degrees of freedom follow from it.
@@ -267,7 +269,7 @@ def tell_slope_from_step(curves: Mapping[str, Curve], arms: int) -> Floats:
     if arms < 4:
         return np.where(flat, KINDS.index("no dose effect shown"), KINDS.index("cannot be told"))
     no_step, no_slope = step > chdtri(arms - 2, LEVEL), smooth > chdtri(arms - 3, LEVEL)
-    found = [flat, no_step & (step - smooth > APART), no_slope & (smooth - step > APART), no_step & no_slope]
+    found = [flat, no_step & (step - smooth > SLOPE_LEAD), no_slope & (smooth - step > STEP_LEAD), no_step & no_slope]
     return np.select(found, list(range(len(found))), KINDS.index("cannot be told"))
 
 

@@ -1,8 +1,14 @@
 """List, show, compare and delete studies and their arms; register a study's plan; put all in one table.
 
 python -m coig.study list                     # every study: its arms, their status, hours, answers
+python -m coig.study watch [STUDY]            # how far its arms are, live; one line if the output is no terminal
 python -m coig.study show STUDY               # one study's arms: data, model, losses, times, revision
-python -m coig.study compare STUDY [ARM …]    # the settings in which its arms differ
+python -m coig.study compare STUDY [ARM …]    # in what its arms differ: data, settings, code, versions
+python -m coig.study compare A B              # two studies, two arms (STUDY/ARM), or one of them and `paper`
+python -m coig.study rerun STUDY/ARM [--run]  # what training it again needs, what differs today; --run does it
+python -m coig.study pack STUDY               # STUDY.zip for others: no weights, names or secrets; show STUDY.zip
+python -m coig.study upload STUDY             # its offline runs to W&B, each as one run
+python -m coig.study publish STUDY/ARM OWNER/NAME   # its model to the Hugging Face hub, with a card
 python -m coig.study rm STUDY [ARM …]         # delete, after a question
 python -m coig.study register STUDY plan.yaml # fix hypotheses and sample size before outcomes exist
 python -m coig.study table 'multirun/*' -o results.parquet   # every arm, language and measure; or results.csv
@@ -11,7 +17,7 @@ python -m coig.study table 'multirun/*' -o results.parquet   # every arm, langua
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -22,20 +28,24 @@ from rich.table import Table
 from rich.text import Text
 
 from coig.config.command_line import run_tool, show_messages
-from coig.config.differences import flatten
 from coig.config.fields import MULTIRUN, FolderName
-from coig.config.stored import dump_config
 from coig.display.numbers import number
 from coig.display.tables import Column, drop_empty_columns, fill_table, text_column, value_column
 from coig.display.terminal import make_console, make_table, print_table
 from coig.errors import ConfigError, suggestion
 from coig.files.atomic import read_jsonl, remove_folder, write_atomic
 from coig.files.tables import write_csv
-from coig.study.arm import LOCK, Arm
+from coig.study.arm import EARLY, LOCK, Arm
+from coig.study.compare import compare
 from coig.study.find import find_arms, find_study
 from coig.study.manifest import Manifest
+from coig.study.pack import pack
+from coig.study.publish import publish
 from coig.study.registration import FILE, register
+from coig.study.rerun import rerun
 from coig.study.results import results
+from coig.study.upload import find_offline_runs, upload
+from coig.study.watch import watch
 
 COLOURS = {"done": "green", "running": "yellow", "failed": "red"}
 
@@ -54,13 +64,13 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigError(f"{command}: no such command" + suggestion(command, list(COMMANDS)))
     if command == "list" and names:
         raise ConfigError(f"list {names[0]}: takes no name; show {names[0]} shows one study")
-    if command not in ("list", "table") and not names:
+    if command not in ("list", "watch", "table") and not names:
         raise ConfigError(f"{command}: of which study? python -m coig.study list names them")
     COMMANDS[command](names)
 
 
 def _list(_: Sequence[str]) -> None:
-    """Print every arm of every study, the study trained last at the end, then the errors of damaged studies.
+    """Print every arm of every study, the study trained last at the end, then why arms failed and studies are damaged.
 
     Raises ConfigError if there is no study.
     """
@@ -68,13 +78,16 @@ def _list(_: Sequence[str]) -> None:
     if not studies:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
     table = _table("study", "arm", "status", numbers=("examples", "hours", "answers"), others=("ended",))
-    damaged = []
+    problems, notes = [], []
     for study in studies:
         try:
             arms = find_arms(study, None)
         except ConfigError as error:  # of one study, which must not hide the others
-            damaged.append(str(error))
+            problems.append(str(error))
             continue
+        if offline := [arm.name for arm in arms if find_offline_runs(arm)]:
+            notes.append(f"{study.name}: W&B lacks {', '.join(offline)}; python -m coig.study upload {study.name}")
+        problems += [f"{study.name}/{name}: {reason}" for name, reason in _reasons(study, arms)]
         for place, arm in enumerate(arms):
             manifest = arm.manifest()
             examples = sum(group.examples for group in manifest.data.train)
@@ -89,8 +102,20 @@ def _list(_: Sequence[str]) -> None:
             )
     console = make_console()
     console.print(table)
-    for problem in damaged:
+    for problem in problems:
         console.print(Text(problem, "red"))
+    for note in notes:
+        console.print(Text(note, "dim"))
+
+
+def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each failed arm and the first line of why, also of those that failed before their manifest."""
+    for arm in arms:
+        if error := arm.manifest().error:
+            yield arm.name, error.partition("\n")[0]
+    for file in sorted(study.glob(f"*/{EARLY}")):
+        if failure := Arm(file.parent).early_failure:
+            yield file.parent.name, failure["error"].partition("\n")[0]
 
 
 def _show(names: Sequence[str]) -> None:
@@ -116,22 +141,6 @@ def _show(names: Sequence[str]) -> None:
     for arm in arms:
         if error := arm.manifest().error:
             console.print(Text.assemble((f"{arm.name}: ", "red"), str(error)))
-
-
-def _compare(names: Sequence[str]) -> None:
-    """Print the settings in which the arms of a study differ, except those of loggers; or that there are none."""
-    _, arms = _chosen(names)
-    settings = {arm.name: flatten(dump_config(arm.config())) for arm in arms}
-    every = {key for own in settings.values() for key in own}
-    keys = sorted(key for key in every if key != "arm" and not key.startswith("logger"))
-    differing = [key for key in keys if len({str(own.get(key, "–")) for own in settings.values()}) > 1]
-    if not differing:
-        print("these arms do not differ in any setting")
-        return
-    table = _table("setting", others=tuple(settings))
-    for key in differing:
-        table.add_row(key, *(str(own.get(key, "–")) for own in settings.values()))
-    make_console().print(table)
 
 
 def _register(names: Sequence[str]) -> None:
@@ -217,8 +226,13 @@ def _remove(names: Sequence[str]) -> None:
 
 COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "list": _list,
+    "watch": watch,
     "show": _show,
-    "compare": _compare,
+    "compare": compare,
+    "rerun": rerun,
+    "pack": pack,
+    "upload": upload,
+    "publish": publish,
     "rm": _remove,
     "register": _register,
     "table": _tabulate,

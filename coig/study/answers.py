@@ -23,6 +23,11 @@ def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[st
     return chosen
 
 
+def choose_samples(arms: Sequence[Arm], queries: Sequence[str]) -> list[Answer]:
+    """Return all samples of each arm's answers to these files of queries, without those that failed."""
+    return [answer for name in queries for arm in arms for answer in arm.answers(name) if not answer.failed]
+
+
 def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
     """Return `_first_samples` of all arms for one file of queries. Raises ConfigError if there are none."""
     answers = [answer for arm in arms for answer in _first_samples(arm, queries)]

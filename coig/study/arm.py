@@ -20,6 +20,7 @@ from coig.records.answer import Answer, read_answers
 from coig.study.manifest import Manifest, read_manifest, write_manifest
 
 LOCK = ".lock"
+EARLY = "failure.json"  # {at, error} of an arm that failed before it had a manifest, in a sweep
 MOVABLE = ("adapter", "checkpoints", "generations", "model", "wandb")  # folders that may be links to another disk
 
 
@@ -89,6 +90,15 @@ class Arm:
     def is_known(self) -> bool:
         """Tell whether the arm has a manifest, that is, its training was ever started."""
         return (self.folder / "manifest.json").exists()
+
+    @property
+    def early_failure(self) -> dict[str, str] | None:
+        """Return {at, error} of an arm that failed in a sweep before it had a manifest; None for any other."""
+        file = self.folder / EARLY
+        if self.is_known or not file.exists():
+            return None
+        failure: dict[str, str] = parse_json(read_whole(file))
+        return failure
 
     def manifest(self) -> Manifest:
         """Read and return the manifest. Raises ConfigError if it is missing or damaged."""
@@ -224,7 +234,7 @@ def discard_empty_arms(study: Path) -> None:
         for folder in study.glob("*/"):
             Arm(folder).discard_if_empty()
         for folder in (study, study.parent):
-            if _holds_only(folder, {"multirun.yaml"}):
+            if _holds_only(folder, {"multirun.yaml", "sweep.json"}):
                 shutil.rmtree(folder)
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from coig.config.fields import MULTIRUN
+from coig.config.fields import MULTIRUN, is_packed
 from coig.config.names import is_plain
 from coig.errors import ConfigError, suggestion
 from coig.study.arm import Arm
+from coig.study.packed import unpack
 from coig.study.roster import Contestant, Roster
 
 
 def find_study(name: str | None) -> Path:
     """Return a study's folder; without a name, that of the study in which a manifest was written last.
 
-    Raises ConfigError if there is no such study.
+    For the path of a packed study, unpack it and return its folder. Raises ConfigError if there is no such study.
     """
+    if name and is_packed(name):
+        return unpack(Path(name))
     trained = {manifest.parent.parent for manifest in MULTIRUN.glob("*/*/manifest.json")}
     if not trained:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
@@ -38,6 +41,17 @@ def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
     if unknown := [name for name in names or () if name not in known]:
         raise ConfigError(f"arms: {unknown[0]} is no arm of study {study.name}" + suggestion(unknown[0], known))
     return [arm for arm in arms if names is None or arm.name in names]
+
+
+def is_arm(name: str) -> bool:
+    """Tell whether a name is that of an arm, STUDY/ARM, rather than of a study."""
+    return "/" in name and not is_packed(name)
+
+
+def find_arm(name: str) -> Arm:
+    """Return the arm that is named as STUDY/ARM. Raises ConfigError if there is no such study or arm."""
+    study, _, arm = name.rpartition("/")
+    return find_arms(find_study(study), (arm,))[0]
 
 
 def find_done_arms(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm], list[str]]:

@@ -20,6 +20,7 @@ from coig.files.limits import read_whole
 from coig.files.secrets import remove_secrets
 
 Status = Literal["running", "done", "failed"]
+INTERRUPTED = "interrupted"  # the error of an arm that a signal or Ctrl-C stopped, and that can be continued
 
 
 class Facts(BaseModel):
@@ -137,6 +138,16 @@ class ExportFacts(Facts):
     base_loss: float | None = None  # before training; measured where the export lost something
 
 
+class Divergence(Facts):
+    """How far an arm's predictions are from its base model's on general texts that it was not trained on."""
+
+    lang: str
+    nats: float  # mean KL divergence of the base's distribution from the arm's, per supervised token
+    stderr: float  # over the texts
+    texts: int
+    tokens: int
+
+
 class Git(Facts):
     """The revision of the code, and what was not committed."""
 
@@ -167,8 +178,11 @@ class Manifest(Facts):
     training: TrainingFacts | None = None
     memory: MemoryPlan | None = None
     export: ExportFacts | None = None
+    divergence: tuple[Divergence, ...] = ()  # by language; empty if it was not measured
     git: Git | None = None
-    versions: dict[str, str | None] = {}
+    versions: dict[str, str | None] = {}  # of Python and the libraries that matter most
+    packages: dict[str, str] = {}  # versions of all installed packages
+    command: tuple[str, ...] | None = None  # overrides of train.py that made the arm
     machine: dict[str, Any] = {}
     model_sha256: str | None = None  # of the exported weights; answers name the weights that wrote them
     wandb_run: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")  # id of the run in Weights & Biases

@@ -8,7 +8,8 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,14 @@ MAX_DIFF = 1_000_000  # bytes
 
 
 def collect_provenance(devices: Mapping[str, Any], checkout: Path = CHECKOUT) -> dict[str, Any]:
-    """Return {git, versions, machine} for the manifest; the facts in `devices` are added to the machine's.
+    """Return {git, versions, packages, machine} for the manifest; the facts in `devices` are added to the machine's.
 
     `git` is None if `checkout` is no git checkout of coig.
     """
     return {
         "git": _git(checkout),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "packages": installed_packages(),
         "machine": {
             "platform": platform.platform(),
             "cpu": _cpu(),
@@ -46,6 +48,13 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+@cache  # for the arms of a sweep
+def installed_packages() -> dict[str, str]:
+    """Return the versions of all installed packages by name, sorted; what pip needs to install them again."""
+    found = {one.metadata["Name"]: one.version for one in distributions()}
+    return dict(sorted((name, version) for name, version in found.items() if name))
 
 
 def _cpu() -> str:

@@ -9,10 +9,9 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-import polars as pl
-
 from coig.files.atomic import write_atomic
 from coig.records.judgment import Judgment
+from coig.records.label import Label
 
 PSEUDONYM = re.compile(r"rater [0-9a-f]{6}")
 KEY = ".raters"  # in the study's folder; only its subfolder `evaluation/` is published
@@ -32,11 +31,17 @@ def make_pseudonym(rater: str, study: Path) -> str:
     return f"rater {digest[:6]}"
 
 
-def name_raters(table: pl.DataFrame, judgments: Iterable[Judgment], study: Path) -> pl.DataFrame:
-    """Replace people's names in the column `rater` by pseudonyms, and sort by `lang`, zh first, and rater.
+def hide_raters(judgments: Iterable[Judgment], study: Path) -> list[Judgment]:
+    """Return judgments in which people's names are replaced by pseudonyms; judge models keep their names."""
+    return [
+        one if one.source == "judge" else one.model_copy(update={"rater": make_pseudonym(one.rater, study)})
+        for one in judgments
+    ]
 
-    `judgments` tell who is a person; judge models keep their names.
-    """
-    people = {one.rater for one in judgments if one.source == "human"}
-    pseudonyms = {rater: make_pseudonym(rater, study) for rater in people}
-    return table.with_columns(pl.col("rater").replace(pseudonyms)).sort("lang", "rater", descending=[True, False])
+
+def hide_labellers(labels: Iterable[Label], study: Path) -> list[Label]:
+    """Return labels in which people's names are replaced by pseudonyms; models keep their names."""
+    return [
+        label if label.judge else label.model_copy(update={"labeller": make_pseudonym(label.labeller, study)})
+        for label in labels
+    ]

@@ -28,7 +28,7 @@ from coig.records.judgment import read_judgments
 from coig.records.judgment_database import find_database, judged_languages
 
 FILE = "plan.yaml"
-OF_ANSWERS = ("contaminated", "finished", "characters")
+OF_ANSWERS = ("contaminated", "finished", "characters", "copied", "sameness")
 OF_JUDGMENTS = ("preference", "preference of judges")
 RATING = "rating: "  # before a rated dimension
 SHAPES = ("slope", "step", "no dose effect shown")

@@ -25,6 +25,8 @@ from coig.study.arm import Arm
 log = logging.getLogger(__name__)
 
 REACHED_WITHIN = 10  # seconds
+# manifest keys that are not logged: W&B records a run's course by itself, and its end is not known yet
+OF_ONE_MOMENT = {"status", "error", "times", "model_sha256", "export"}
 
 
 def is_wandb(node: Constructor) -> bool:
@@ -73,11 +75,11 @@ def prepare_wandb() -> dict[str, str]:
         raise ConfigError(f"{name}={problem['input']}: {problem['msg'].lower()}") from None
     mode = settings.mode or "online"
     if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False, verify=False):
-        log.info("W&B: not logged in, runs stay offline (`wandb login` changes that, `wandb sync` uploads them later)")
+        log.info("W&B: not logged in, runs stay offline (`wandb login`, then python -m coig.study upload STUDY)")
         return {"mode": "offline"}
     if mode in ("online", "run", "shared") and (reason := _unreachable(settings.base_url)):
         log.warning(
-            "W&B: %s cannot be reached (%s), runs stay offline (`wandb sync` uploads them later)",
+            "W&B: %s cannot be reached (%s), runs stay offline (later: python -m coig.study upload STUDY)",
             settings.base_url,
             reason,
         )

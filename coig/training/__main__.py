@@ -17,11 +17,12 @@ from coig.training.run import train
 
 if __name__ == "__main__":
     end_with(os.getppid())
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # SLURM sends it to all processes; the parent answers it
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # of SLURM, which sends it to all: it counts from the first step
     shield_output()
     logging.basicConfig(format="%(message)s", stream=sys.stdout)  # like Hydra's log
     show_messages()
     try:
         train(TrainConfig.model_validate(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))
     except ConfigError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -5,22 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.distributed.checkpoint.api import CheckpointException
 
+from coig.config.process import Preempted
 from coig.errors import ConfigError, first_line
 from coig.study.arm import Arm
 from coig.training.failures import check_weights
+from coig.training.preemption import Preemption
 from coig.training.ranks import is_first
 from coig.training.sharded_files import REST, read_metadata
 from coig.training.state import is_sound
@@ -33,12 +36,15 @@ class Checkpoints(Checkpoint):
     It saves every `every` optimizer steps, and `minutes` after the last time if that comes first. Sharded checkpoints
     are written while training goes on, and count once they are complete.
 
+    A signal that asks the run to stop, which `preemption` notes, makes it save after the step and leave training.
+
     A kill at any moment leaves the last complete checkpoint or the one before. The checkpoint of the last step is saved
     after the validation, because a run resumed from it would not validate again.
     """
 
     def __init__(self, arm: Arm, every: int, minutes: float) -> None:
         self.arm = arm
+        self.preemption = Preemption()
         self.every, self.minutes = every, minutes
         self.last_saved = -1
         self.saved_at = monotonic()
@@ -51,6 +57,10 @@ class Checkpoints(Checkpoint):
             exist_ok=True
         )  # only here, so that a folder deleted during the run is not made again
 
+    def on_train_start(self, trainer: Any, module: Any) -> None:
+        """Listen for signals, now that Lightning has set its own handlers."""
+        self.preemption.listen()
+
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
         """Save if so many steps or minutes have passed, except where the end of an epoch saves anyway.
 
@@ -58,18 +68,30 @@ class Checkpoints(Checkpoint):
         """
         if trainer.is_global_zero and (writing := _writing(trainer)) and writing.done():
             self._finish(trainer)
-        ends = trainer.is_last_batch or trainer.global_step == module.total_steps
-        if not ends and (trainer.global_step % self.every == 0 or self._is_late(trainer)):
+        if trainer.is_last_batch or trainer.global_step == module.total_steps:
+            return
+        is_late, is_asked_to_stop = self._look_around(trainer)
+        if trainer.global_step % self.every == 0 or is_late or is_asked_to_stop:
             self._save(trainer)
+        if is_asked_to_stop:
+            self._stop(trainer)
 
-    def _is_late(self, trainer: Any) -> bool:
-        """Tell on all ranks whether, by the first rank's clock, the last checkpoint is too old."""
-        late: bool = trainer.strategy.broadcast(monotonic() - self.saved_at > 60 * self.minutes)
-        return late
+    def _look_around(self, trainer: Any) -> tuple[bool, bool]:
+        """Tell whether the last checkpoint is too old, and whether to stop; all ranks follow the first one."""
+        found = monotonic() - self.saved_at > 60 * self.minutes, self.preemption.received is not None
+        agreed: tuple[bool, bool] = trainer.strategy.broadcast(found)
+        return agreed
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
         """Save after each epoch."""
         self._save(trainer)
+        if trainer.global_step < module.total_steps and self._look_around(trainer)[1]:
+            self._stop(trainer)
+
+    def _stop(self, trainer: Any) -> NoReturn:
+        """Leave training once the last checkpoint is complete."""
+        self._finish(trainer)
+        raise Preempted(self.preemption.received or signal.SIGTERM)
 
     def on_train_end(self, trainer: Any, module: Any) -> None:
         """Wait until the last checkpoint is complete."""

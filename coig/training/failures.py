@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from coig.data.steps import Step
-from coig.errors import ConfigError
+from coig.errors import ConfigError, OutOfMemoryError
 from coig.study.manifest import MemoryPlan
 
 LOWER = "The last checkpoint stays as it is. Lower model.learning_rate and start anew with overwrite=true"
@@ -66,7 +66,7 @@ class DropOnFailure(Callback):
 
 @contextmanager
 def memory_for(step: Step, plan: MemoryPlan, layers: int) -> Iterator[None]:
-    """Turn the block's out-of-memory error into a ConfigError that names the settings to change, the cheapest first.
+    """Turn the block's out-of-memory error into one of ours that names the settings to change, the cheapest first.
 
     Args:
         layers: decoder layers of the model.
@@ -85,7 +85,7 @@ def memory_for(step: Step, plan: MemoryPlan, layers: int) -> Iterator[None]:
             smaller = min(plan.tokens_per_micro_batch, tokens) // 2
             remedies.append(f"trainer.tokens_per_micro_batch={smaller} (results stay the same)")
         remedies += ["model/lora=rank16", "trainer=fsdp with more GPUs", "a smaller model.max_length"]
-        raise ConfigError(
+        raise OutOfMemoryError(
             f"out of memory: the largest micro-batch of this step has {tokens:,} tokens in {documents} examples. In "
             f"this order, try {', '.join(remedies)}"
         ) from error

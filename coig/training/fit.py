@@ -27,6 +27,7 @@ from coig.study.arm import Arm
 from coig.training import ranks
 from coig.training.budget import apply_budget
 from coig.training.checkpoints import Checkpoints, DirectIO, check_checkpoint
+from coig.training.divergence import measure_divergence
 from coig.training.exported import measure_export
 from coig.training.failures import DropOnFailure
 from coig.training.loggers import log_model, tracking
@@ -92,7 +93,10 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
             export(lm, weights, config.model.lora, tokenizer, ends, arm.model, dtype)
             is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
             record.exported = measure_export(config, arm, dtype, validation, plan, is_changed=is_changed)
+            if config.divergence:
+                record.divergence = measure_divergence(config, arm, validation, plan)
             log_model(config, arm, record.manifest)
+    trainer.checkpoint_callback.preemption.stop_if_asked()  # it came in the last step: begin no further arm
 
 
 def _trained_weights(model: CausalLM, config: TrainConfig) -> dict[str, torch.Tensor]:

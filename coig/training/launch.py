@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,18 +13,50 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from coig.config import TrainConfig
+from coig.config.process import Preempted
 from coig.config.stored import dump_config
-from coig.errors import ConfigError
+from coig.errors import ConfigError, OutOfMemoryError
 from coig.study.arm import Arm
+from coig.study.manifest import INTERRUPTED
 
-STOPPED_WITHIN = 10  # seconds from SIGTERM to SIGKILL; a rank that waits for a GPU's exchange does not see SIGTERM
+log = logging.getLogger(__name__)
+
+# seconds from SIGTERM to SIGKILL, in which a rank ends its step and writes a checkpoint; one that waits for a GPU's
+# exchange does not see SIGTERM
+STOPPED_WITHIN = 60
+HANDLED = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1,SIGUSR2"  # signals that stop the ranks
+
+
+class RankFailedError(ConfigError):
+    """A process of an arm that failed; `is_passing` if a signal or a lack of memory ended it, and not bad input."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.is_passing = code < 0 or code == OutOfMemoryError.exit_code
 
 
 def launch(config: TrainConfig, arm: Arm) -> None:
+    """Train an arm in new processes of this node, and again if it fails for a passing reason, up to `retries` times.
+
+    The last attempt's error is raised; see `_launch_once`.
+    """
+    once = config.model_copy(update={"retries": 0})
+    for _ in range(config.retries):
+        try:
+            _launch_once(once, arm)
+            return
+        except RankFailedError as error:
+            if not error.is_passing:
+                raise
+            log.warning("%s; trying again (retries=%d)", error, config.retries)
+    _launch_once(once, arm)
+
+
+def _launch_once(config: TrainConfig, arm: Arm) -> None:
     """Train an arm in `trainer.devices` new processes of this node, and wait for them.
 
-    They share the CPU threads of this one. Raises ConfigError if one of them fails, so that a sweep continues with its
-    next arm; SystemExit if a signal stopped them, so that the sweep stops too. Both are also written to the manifest.
+    They share the CPU threads of this one. Raises RankFailedError if one of them fails, so that a sweep continues with
+    its next arm; SystemExit if a signal stopped them, so that the sweep stops too. Both are written to the manifest.
     Raises ConfigError at once if the config asks for several nodes.
     """
     if config.trainer.num_nodes > 1:
@@ -38,6 +71,7 @@ def launch(config: TrainConfig, arm: Arm) -> None:
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the rank has said what is wrong
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(STOPPED_WITHIN))
+    os.environ.setdefault("TORCHELASTIC_SIGNALS_TO_HANDLE", HANDLED)
     agent = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -50,6 +84,7 @@ def launch(config: TrainConfig, arm: Arm) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         _omp_threads(max(1, torch.get_num_threads() // config.trainer.devices)),
+        _same_handlers_afterwards(),
     ):
         file = Path(folder) / "config.json"
         file.write_text(json.dumps(dump_config(config)), encoding="utf-8")
@@ -58,11 +93,32 @@ def launch(config: TrainConfig, arm: Arm) -> None:
         except ChildFailedError as error:
             rank, failure = error.get_first_failure()
             problem = f"process {rank} of {config.trainer.devices} ended with exit code {failure.exitcode}"
+            if failure.exitcode < 0:
+                problem = f"process {rank} of {config.trainer.devices} was ended by {_name_signal(-failure.exitcode)}"
             _mark_failed(arm, problem)
-            raise ConfigError(f"{config.arm}: {problem}; its message is above") from None
+            raise RankFailedError(f"{config.arm}: {problem}; its message is above", failure.exitcode) from None
         except SignalException as error:  # elastic_launch has stopped the processes
-            _mark_failed(arm, "interrupted")
+            _mark_failed(arm, INTERRUPTED)
+            if arm.checkpoint and error.sigval != signal.SIGINT:
+                raise Preempted(error.sigval) from None
             raise SystemExit(128 + error.sigval) from None
+
+
+def _name_signal(number: int) -> str:
+    """Return a signal's name, with what SIGKILL often means."""
+    name = signal.Signals(number).name
+    return f"{name}, which the system sends if memory runs out" if name == "SIGKILL" else name
+
+
+@contextmanager
+def _same_handlers_afterwards() -> Iterator[None]:
+    """Put the signal handlers back that the block replaces; submitit's queues a job again."""
+    earlier = {number: signal.getsignal(number) for number in map(signal.Signals.__getitem__, HANDLED.split(","))}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

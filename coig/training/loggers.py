@@ -17,17 +17,15 @@ from coig.config import Logger as LoggerNode
 from coig.config import TrainConfig
 from coig.config.loading import construct
 from coig.config.stored import dump_config
+from coig.files.atomic import remove
 from coig.files.secrets import remove_secrets
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
-from coig.study.tracking import best_effort, explained, finished_run, is_wandb, wandb_options
+from coig.study.tracking import OF_ONE_MOMENT, best_effort, explained, finished_run, is_wandb, wandb_options
 from coig.training.metrics import MetricsFile
 from coig.training.record import Record
 
 log = logging.getLogger(__name__)
-
-# manifest keys that are not logged: W&B records a run's course by itself, and its end is not known yet
-OF_ONE_MOMENT = {"status", "error", "times", "model_sha256", "export"}
 
 
 @contextmanager
@@ -57,62 +55,71 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
 def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) -> Logger:
     """Return the logger that `node` configures.
 
-    One for W&B has the run `run_id`. If there are `earlier` lines of metrics.jsonl, its run starts at once and sends
-    only rows that W&B lacks; offline copies of the run are deleted if none was uploaded, to be written anew.
+    One for W&B has the run `run_id`. If there are `earlier` lines of metrics.jsonl, it starts at once and logs only
+    rows that are not there yet; copies on this machine are deleted, to be written anew, unless W&B has a part of them.
     """
-    if not is_wandb(node):
-        chosen: Logger = construct(node)
-        return chosen
-    logger = construct(node, **wandb_options(run_id))
-    return Continued(logger, earlier, run_id) if earlier else logger
+    logger: Logger = construct(node, **(wandb_options(run_id) if is_wandb(node) else {}))
+    if earlier and is_wandb(node):
+        return Continued(logger, earlier, _count_known(logger, len(earlier), run_id))
+    if earlier and node.target.endswith("TensorBoardLogger"):
+        remove(Path(str(logger.log_dir)).glob("events.out.tfevents.*"))
+        return Continued(logger, earlier, 0)
+    return logger
+
+
+def _count_known(logger: Any, earlier: int, run_id: str) -> int:
+    """Start a W&B run, and return how many of its `earlier` rows it has already.
+
+    Deletes the offline copies of the run if none was uploaded.
+    """
+    folders = list(Path(logger.save_dir).glob(f"wandb/*run-*-{run_id}"))
+    offline = [f for f in folders if f.name.startswith("offline") and not any(f.glob("*.synced"))]
+    uploaded = len(folders) > len(offline)
+    run = logger.experiment
+    for folder in () if uploaded else offline:
+        shutil.rmtree(folder)
+    # the starting step counts the rows that W&B has, but it does not know it offline
+    starting_step: int = run.starting_step
+    return starting_step if not run.offline else earlier if uploaded else 0
 
 
 class Continued(Logger):
-    """A W&B logger for a resumed run, which skips the rows that W&B already has.
+    """A logger for a resumed run, which skips the first `known` rows, because they are there already.
 
     Training repeats the steps since the last checkpoint, and W&B lacks the last 15 seconds of a killed run. So all rows
-    are counted in their order, and only those beyond W&B's count are sent. Offline runs that were never synced are
-    deleted and written again as a whole.
+    are counted in their order, and only those beyond `known` are logged.
     """
 
-    def __init__(self, logger: Any, earlier: Sequence[dict[str, Any]], run_id: str) -> None:
+    def __init__(self, logger: Any, earlier: Sequence[dict[str, Any]], known: int) -> None:
         super().__init__()
-        self.logger, self.earlier = logger, earlier
+        self.logger, self.earlier, self.known = logger, earlier, known
         self.position: int | None = None  # number of the next row; None until the first is logged
-        folders = list(Path(logger.save_dir).glob(f"wandb/*run-*-{run_id}"))
-        offline = [f for f in folders if f.name.startswith("offline") and not any(f.glob("*.synced"))]
-        uploaded = len(folders) > len(offline)
-        run = logger.experiment
-        for folder in () if uploaded else offline:
-            shutil.rmtree(folder)
-        # rows that W&B has: its starting step counts them, but it does not know it offline
-        self.known: int = run.starting_step if not run.offline else len(earlier) if uploaded else 0
 
     @property
     def name(self) -> str | None:
-        """Return the W&B logger's name."""
+        """Return the logger's name."""
         name: str | None = self.logger.name
         return name
 
     @property
     def version(self) -> str | None:
-        """Return the id of the W&B run."""
+        """Return the id of the run."""
         version: str | None = self.logger.version
         return version
 
     @property
     def experiment(self) -> Any:
-        """Return the W&B run."""
+        """Return what the logger writes to, such as a W&B run."""
         return self.logger.experiment
 
     @rank_zero_only
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Pass the settings on to W&B."""
+        """Pass the settings on."""
         self.logger.log_hyperparams(*args, **kwargs)
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Send a row unless W&B already has it; before the first row, send earlier rows that W&B lacks."""
+        """Log a row unless it is there already; before the first row, log earlier rows that are not."""
         if self.position is None:
             self.position = self._log([line for line in self.earlier if line["step"] < (step or 0)])
         if self.position >= self.known:
@@ -121,12 +128,13 @@ class Continued(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Send the earlier rows that W&B lacks, if this run logged none itself (it resumed after the last step)."""
+        """Log the earlier rows that are missing, if this run logged none itself (it resumed after the last step)."""
         if self.position is None:
             self.position = self._log(self.earlier)
+        self.logger.finalize(status)
 
     def _log(self, earlier: Sequence[dict[str, Any]]) -> int:
-        """Send those of the earlier rows that W&B lacks; return the number of earlier rows."""
+        """Log those of the earlier rows that are missing; return the number of earlier rows."""
         for line in earlier[self.known :]:
             self.logger.log_metrics({key: value for key, value in line.items() if key != "step"}, line["step"])
         return len(earlier)

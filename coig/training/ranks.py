@@ -109,7 +109,8 @@ def _leave() -> None:
 def _exit(error: BaseException) -> NoReturn:
     """Print an error and end this process, without destructors and exit handlers, which could wait for other ranks.
 
-    The exit code is a SystemExit's own, 130 after Ctrl-C, else 1. Ranks other than the first wait `GRACE` seconds.
+    The exit code is that of a SystemExit or a ConfigError, 130 after Ctrl-C, else 1. Ranks other than the first wait
+    `GRACE` seconds.
     """
     if not is_first():
         time.sleep(GRACE)
@@ -121,6 +122,7 @@ def _exit(error: BaseException) -> NoReturn:
             code = 130
         case ConfigError():
             print(error, file=sys.stderr)
+            code = error.exit_code
         case _:
             print(system_problem(error) or "".join(traceback.format_exception(error)), file=sys.stderr)
     sys.stdout.flush()

@@ -13,13 +13,14 @@ from typing import Any
 import torch
 
 from coig.config import TrainConfig, Trainer
+from coig.config.process import Preempted, read_overrides
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
 from coig.errors import system_problem
 from coig.files.atomic import remove, write_atomic
 from coig.files.timestamps import now
 from coig.study.arm import Arm
-from coig.study.manifest import ExportFacts, Manifest, MemoryPlan, Status, Times
+from coig.study.manifest import INTERRUPTED, Divergence, ExportFacts, Manifest, MemoryPlan, Status, Times
 from coig.study.provenance import collect_provenance
 from coig.training import ranks
 from coig.training.budget import supervised_tokens
@@ -46,7 +47,7 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
     """Yield the arm's record on the first rank, None on others; mark the arm done or failed when the block ends.
 
     Nothing is written or deleted until the block calls `begin`, after everything that can fail before the first step.
-    Ctrl-C and SIGTERM leave the block as SystemExit with `_exit_code`; other errors are raised again.
+    Ctrl-C leaves the block as SystemExit with `_exit_code`; other errors are raised again.
     """
     if not ranks.is_first():
         yield None
@@ -57,7 +58,9 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
         yield record
         record.end("done")
     except (KeyboardInterrupt, SystemExit) as stop:
-        record.end("failed", "interrupted")
+        record.end("failed", INTERRUPTED)
+        if isinstance(stop, Preempted):
+            raise
         raise SystemExit(_exit_code(stop)) from None
     except BaseException as problem:
         record.end("failed", system_problem(problem) or f"{type(problem).__name__}: {problem}")
@@ -73,6 +76,7 @@ class Record:
         anew: whether the run starts from scratch and deletes the files of an earlier one.
         started: monotonic time of `begin` in seconds; None before.
         exported: facts about the exported model; None before the export.
+        divergence: how far the model is from its base; empty if it is not measured.
     """
 
     config: TrainConfig
@@ -82,6 +86,7 @@ class Record:
     anew: bool
     started: float | None = None
     exported: ExportFacts | None = None
+    divergence: tuple[Divergence, ...] = ()
 
     def __post_init__(self) -> None:
         """List the files of an earlier run if this one starts from scratch; none is deleted yet."""
@@ -113,12 +118,12 @@ class Record:
         ended = self.manifest.model_copy(update={"status": status, "error": error, "times": times})
         if status == "done":
             model = {"model_sha256": self.arm.weights_sha256(), "export": self.exported}
-            self.arm.write_manifest(ended.model_copy(update=model))
+            self.arm.write_manifest(ended.model_copy(update={**model, "divergence": self.divergence}))
             if not self.config.trainer.keep_checkpoint and (checkpoint := self.arm.checkpoint):
                 remove_checkpoint(checkpoint)
             log.info("%s: done in %.0f s, model in %s", self.arm.name, seconds, self.arm.model)
             return
-        if error == "interrupted":
+        if error == INTERRUPTED:
             error = "interrupted; the same command continues from the last checkpoint"
         log.error("%s: %s", self.arm.folder, error)
         if self.arm.is_known:  # do not make a deleted folder again
@@ -173,6 +178,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
         },
         "memory": prepared.plan,
         **collect_provenance(_devices(config.trainer)),
+        "command": read_overrides(),
         "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),
         "times": earlier.times if earlier else Times(started=now(), seconds=0.0),
     }

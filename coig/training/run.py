@@ -34,8 +34,9 @@ def train(config: TrainConfig) -> float | None:
 
     With `config.plan`, only print how it would use the memory of the usual GPUs, and return None.
 
-    With several devices, start one process (rank) for each; every rank calls this function again. Afterwards all memory
-    is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is written.
+    With several devices, or `retries`, start a process (rank) for each; each rank calls this function again. Afterwards
+    all memory is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is
+    written.
     """
     if REQUEUED in os.environ:  # `overwrite` was obeyed by the job's first run, and would delete what that has trained
         config = config.model_copy(update={"overwrite": False})
@@ -47,7 +48,7 @@ def train(config: TrainConfig) -> float | None:
         if config.trainer.accelerator == "gpu":
             _let_segments_grow()
         ranks.check_devices(config.trainer)
-        if config.trainer.ranks > 1 and not ranks.is_rank():
+        if (config.trainer.ranks > 1 or config.retries) and not ranks.is_rank():
             if not _is_done(config, _arm(config)):
                 launch(config, _arm(config))
         else:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
@@ -20,6 +21,10 @@ from coig.web.pages import Pages
 from coig.web.safety import Safe
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+class UnknownError(ValueError):
+    """Something that a person asks for and that does not exist, or is not there for this person now."""
 
 
 def make_app(routes: Sequence[BaseRoute], pages: Pages) -> ASGIApp:
@@ -68,6 +73,19 @@ async def receive(request: Request, links: Links, model: type[Parsed]) -> Parsed
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise HTTPException(422, f"{where}: {first['msg']}" if where else first["msg"]) from None
+
+
+async def respond(change: Callable[[], dict[str, Any] | None]) -> Response:
+    """Call a function that changes the database, in a thread; answer with what it returns as JSON, {} for None.
+
+    Raises HTTPException 404 for its UnknownError, and 422 for any other ValueError.
+    """
+    try:
+        return JSONResponse(await run_in_threadpool(change) or {})
+    except UnknownError as error:
+        raise HTTPException(404, str(error)) from None
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
 
 
 def check_csrf(request: Request, links: Links, given: str | None) -> None:

@@ -66,7 +66,7 @@ def read_key(file: Path) -> str:
     except FileExistsError:
         key = file.read_text().strip()
         if len(key) < 32:
-            raise ConfigError(f"{file}: holds no key; delete it, and give raters their new links") from None
+            raise ConfigError(f"{file}: holds no key; delete it, and give people their new links") from None
         return key
     with os.fdopen(descriptor, "w") as stream:
         stream.write(key := secrets.token_hex(32))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from coig.errors import ConfigError
 
+log = logging.getLogger(__name__)
 EVERYWHERE = ("0.0.0.0", "::", "")  # hosts that mean all of this machine's addresses
 
 
@@ -47,6 +50,13 @@ def _find_own_address() -> str:
         except OSError:
             return "127.0.0.1"
         return str(probe.getsockname()[0])
+
+
+def serve(app: ASGIApp, bound: socket.socket) -> None:
+    """Serve an app at a bound address until Ctrl-C, and log that it has stopped."""
+    with suppress(KeyboardInterrupt):
+        make_process(app).run(sockets=[bound])
+    log.info("stopped; the same command goes on")
 
 
 def make_process(app: ASGIApp) -> uvicorn.Server:

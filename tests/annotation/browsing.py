@@ -3,57 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import DATABASE, TABLES, read_database
 from coig.web.database import open_database
-from tests.conftest import ROOT, outside
+from tests.browsers import PATIENCE, Process, open_link, wait_until_acknowledged
 
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PATIENCE = 60  # seconds; other tests may keep the cores busy
 FILES = {"general": "baseline", "cw": "origin", "cw+1k": "1k", "cw+5k": "5k", "cw+10k": "10k"}
 SETTINGS = "raters={ann: zh, bob: [zh, en], eve: zh}", "protocol.good=true"
 TEXT = {"zh": "雨下了三天，巷口的灯一直亮着。老周把伞靠在门边。", "en": "The rain had not let up for three days. "}
 
 
-class Served:
+class Served(Process):
     """A running annotate.py with its links."""
 
     def __init__(self, folder: Path, *overrides: str, port: int = 0) -> None:
-        self.folder = folder
-        command = [sys.executable, str(ROOT / "annotate.py"), "study=authors", "answers=[*.json]", f"port={port}"]
-        self.process = subprocess.Popen(
-            [*command, *overrides],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=outside() | {"PYTHONUNBUFFERED": "1"},
-        )
-        self.links: dict[str, str] = {}
-        for line in self.process.stdout or ():
-            if " to judge" in line:
-                break
-            name, _, link = line.strip().partition(": ")
-            self.links[name] = link
-        assert "leader" in self.links
-        self.port = int(re.search(r":(\d+)/", self.links["leader"])[1])  # type: ignore[index]
-
-    def kill(self) -> None:
-        """End the process as the out-of-memory killer would."""
-        os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        settings = ("study=authors", "answers=[*.json]", f"port={port}")
+        super().__init__(folder, "annotate.py", *settings, *overrides, last=" to judge")
 
 
 def write_answers(folder: Path, queries: int = 4) -> None:
@@ -82,12 +53,7 @@ def judgments(folder: Path, rater: str | None = None) -> list[Judgment]:
 
 def open_page(browser: Browser, link: str, **options: object) -> Page:
     """Open a link in a new browser profile, and begin if the page asks for that."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)  # type: ignore[arg-type]
-    context.set_default_timeout(1000 * PATIENCE)
-    expect.set_options(timeout=1000 * PATIENCE)
-    page = context.new_page()
-    page.on("pageerror", lambda error: pytest.fail(str(error)))
-    page.goto(link)
+    page = open_link(browser, link, **options)
     if page.locator("#begin").count():
         page.click("#begin")
     page.wait_for_selector("#answers")
@@ -123,11 +89,6 @@ def send(page: Page, key: str | None = None) -> None:
         page.click("#send")
     page.wait_for_function("before => document.getElementById('progress').textContent !== before", arg=before)
     wait_until_acknowledged(page)
-
-
-def wait_until_acknowledged(page: Page) -> None:
-    """Wait until the server has acknowledged every verdict."""
-    page.wait_for_function("() => !document.getElementById('saved').dataset.waiting")
 
 
 def wait_until_left(page: Page, number: int) -> None:

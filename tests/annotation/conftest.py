@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
-from tests.annotation.browsing import ARGUMENTS, CHROMIUM, SETTINGS, Served, write_answers
+from tests.annotation.browsing import SETTINGS, Served, write_answers
+from tests.browsers import browser as browser
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 USER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # PostgreSQL refuses to run as root
@@ -49,15 +49,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     with psycopg.connect(url.format("postgres").replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return url.format(name)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start a browser for a module's tests; its event loop must have ended before tests that run one themselves."""
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from coig.config import EvaluateConfig
 from coig.config.command_line import config_of
 from coig.evaluation import evaluate
 from tests.annotation.browsing import (
-    CHROMIUM,
     FILES,
     SETTINGS,
     Served,
@@ -24,9 +23,9 @@ from tests.annotation.browsing import (
     ranks,
     ranks_of,
     send,
-    wait_until_acknowledged,
     wait_until_left,
 )
+from tests.browsers import CHROMIUM, wait_until_acknowledged
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 

@@ -143,7 +143,7 @@ def test_a_change_needs_the_page(store: Store, tmp_path: Path) -> None:
         (json.dumps({"number": 9, "key": "a-key-long-enough", "answered": {"groups": [[0]]}}).encode(), 404),
         (json.dumps({"number": 2**80, "key": "a-key-long-enough", "answered": {}}).encode(), 422),
         (b"[" * 50_000, 422),
-        (b" " * 64_001, 413),
+        (b" " * 256_001, 413),
     ],
 )
 def test_malformed_bodies_are_refused(store: Store, tmp_path: Path, body: bytes, status: int) -> None:

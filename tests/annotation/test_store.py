@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import select, update
 
 from coig.annotation.replies import Answered, Sent
-from coig.annotation.store import Store, UnknownError, erase_rater
+from coig.annotation.store import Store, erase_rater
 from coig.errors import ConfigError
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import SETTINGS, read_database
+from coig.web.app import UnknownError
 from tests.annotation.studies import ARMS, make_questions, make_store, rank
 
 BOTH = ("zh", "en")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.annotation.browsing import CHROMIUM, Served, begin, judgments, open_page, write_answers
+from tests.annotation.browsing import Served, begin, judgments, open_page, write_answers
+from tests.browsers import CHROMIUM, RULES, WIDTHS, Inspector
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
-RULES = ["wcag2a", "wcag2aa", "wcag21aa"]
 SETTINGS = (
     "raters={ann: null, bob: [zh, en], cleo: null, dan: [zh, en], old: [zh, en]}",
     "protocol.good=true",
@@ -23,31 +21,6 @@ SETTINGS = (
 )
 WAYS = [("ranking", "zh"), ("pairs", "en"), ("rating", "zh")]
 OTHERS = [("ranking", "en"), ("pairs", "zh"), ("rating", "en")]
-
-
-def read_axe() -> str:
-    """Return the source of axe-core, which axe-playwright-python brings."""
-    spec = importlib.util.find_spec("axe_playwright_python")
-    if spec is None or spec.origin is None:
-        pytest.skip("needs axe-playwright-python")
-    return next(Path(spec.origin).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
-
-
-class Inspector:
-    """Asks axe-core about a page again and again, in light and in dark colours."""
-
-    def __init__(self, page: Page, in_dark: list[str]) -> None:
-        """Ask all in light colours, and only the rules `in_dark` in dark ones."""
-        self.page, self.source, self.in_dark, self.found = page, read_axe(), in_dark, list[str]()
-
-    def inspect(self, name: str) -> None:
-        """Note what axe-core finds on the page as it is now."""
-        if not self.page.evaluate("() => 'axe' in window"):
-            self.page.evaluate(self.source)
-        for scheme, rules in (("light", RULES), ("dark", self.in_dark)):
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            found = self.page.evaluate("rules => axe.run({runOnly: rules})", rules)["violations"]
-            self.found += [f"{name}, {scheme}: {one['id']}: {n['html'][:120]}" for one in found for n in one["nodes"]]
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +127,7 @@ def test_nothing_is_wider_than_the_screen(
     link = serve_protocol(protocol).links["old"]
     begin(link)
     page = open_page(browser, f"{link}?lang={lang}")
-    for width in (320, 768, 1440):
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 640})
         page.reload()
         page.wait_for_selector("#answers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coig.curation import near_duplicates
+from coig.curation.dedupe import find_pairs
 from coig.curation.minhash import find_alike_by_minhash
 from coig.curation.near_duplicates import Likeness, find_alike
+from coig.errors import ConfigError
 from coig.text.shingles import Shingles, shingles_of
+from tests.curation.curations import STORY, article, configure, write_articles
 
 ALPHABET = [chr(code) for code in range(0x4E00, 0x4E00 + 3000)]
 
@@ -175,3 +179,29 @@ def test_minhash_finds_copies_and_invents_none() -> None:
     exact = {(pair.first, pair.second) for pair in find_alike(sets, jaccard=0.5, containment=1.0, excerpt=10**9)}
     assert found <= exact
     assert len(found) == len(exact) == 20
+
+
+def test_datatrove_proposes_pairs_that_are_then_compared(tmp_path: Path) -> None:
+    pytest.importorskip("datatrove", reason="needs pip install 'coig[datatrove]'")
+    rng = random.Random(6)
+    texts = [write_text(rng, 300) for _ in range(30)]
+    texts += [edit(texts[0], 0.02, rng), edit(texts[0], 0.03, rng), edit(texts[7], 0.04, rng), "", "雨", texts[3]]
+    executor = "{_target_: datatrove.executor.LocalPipelineExecutor, tasks: 3, workers: 1}"
+    write_articles(article(STORY))
+    rules = configure(f"dedupe.executor={executor}", "dedupe.largest=20").dedupe
+    sets, pairs = find_pairs(texts, rules, 0, tmp_path / "minhash")
+    exact = find([shingles_of(text) for text in texts])
+    assert {(pair.first, pair.second, pair.jaccard) for pair in pairs} == {
+        (pair.first, pair.second, pair.jaccard) for pair in exact
+    }
+    assert len(pairs) == 5  # the three versions of the first text are three pairs
+    assert len(sets[33]) == 0
+    assert not list((tmp_path / "minhash").iterdir())
+
+
+def test_a_queue_that_is_not_done_yet_is_asked_again_later(tmp_path: Path) -> None:
+    pytest.importorskip("datatrove", reason="needs pip install 'coig[datatrove]'")
+    write_articles(article(STORY))
+    rules = configure("dedupe.executor={_target_: tests.curation.queued.Queued, tasks: 2}", "dedupe.largest=1").dedupe
+    with pytest.raises(ConfigError, match="42 of 42 tasks have not finished; run the same command again"):
+        find_pairs(["雨下了三天。", "雨下了三天。"], rules, 0, tmp_path)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 
-from coig.curation.database import ACTORS, DATABASE, EVENTS, TABLES, VERSIONS
+from coig.curation.database import ACTORS, DATABASE, DRAFTS, EVENTS, TABLES, VERSIONS
 from tests.curation.curations import (
     STORY,
     TALE,
@@ -25,7 +25,7 @@ from tests.curation.curations import (
 )
 
 
-@pytest.mark.parametrize("table", TABLES.sorted_tables, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [one for one in TABLES.sorted_tables if one is not DRAFTS], ids=lambda one: one.name)
 def test_no_row_is_changed_or_deleted(table: object) -> None:
     write_articles(article(STORY), article(STORY + "雨停了。"), "no JSON")
     run_to("dedupe")

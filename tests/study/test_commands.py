@@ -52,13 +52,6 @@ def test_one_study(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "cw+1k: training loss nan at step 3" in shown
 
 
-def test_what_arms_differ_in(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [line.split() for line in printed(capsys, "compare", "mine").splitlines() if line.strip()]
-    assert rows[-1] == ["data.ratio", "0", "1k"]
-    assert len(rows) == 3
-    assert "do not differ" in printed(capsys, "compare", "mine", "cw")
-
-
 def test_an_arm_is_deleted_after_a_yes_only(
     study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

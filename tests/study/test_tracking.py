@@ -16,6 +16,7 @@ from hydra import compose, initialize_config_dir
 from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
 from coig.config.command_line import CONF
 from coig.config.loading import load_config
+from coig.config.process import PREEMPTED
 from coig.errors import ConfigError
 from coig.study.arm import Arm
 from coig.training.loggers import log_model
@@ -238,7 +239,7 @@ def test_a_stopped_run_goes_on_in_wandb_without_doubled_or_lost_steps(uploaded: 
         assert run.poll() is None, ended(run)
         time.sleep(0.005)
     run.kill(signal.SIGTERM if uploaded else signal.SIGKILL)
-    assert ended(run)[0] == (143 if uploaded else -9)
+    assert ended(run)[0] == (PREEMPTED if uploaded else -9)
     [stopped] = runs_of(arm)
     assert stopped.exit_code == (1 if uploaded else None)
     if uploaded:  # the mark that `wandb sync` leaves

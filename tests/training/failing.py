@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,29 @@ class PeakMemory(torch.optim.AdamW):
             [peak] = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
             Path(f"peak-{os.environ['RANK']}").write_text(peak)
             raise ValueError("peak noted")
+
+
+class KilledOnce(torch.optim.AdamW):
+    """An optimizer that kills its process at its second step, but only in the first attempt; it counts attempts."""
+
+    def __init__(self, params: Any, **options: Any) -> None:
+        super().__init__(params, **options)
+        with Path("attempts").open("a") as file:
+            file.write(".")
+        self.steps, self.is_first = 0, Path("attempts").read_text() == "."
+
+    def step(self, closure: Any = None) -> Any:
+        self.steps += 1
+        if self.is_first and self.steps == 2:
+            self.fail()
+        return super().step(closure)
+
+    def fail(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class OutOfMemoryOnce(KilledOnce):
+    """The same, but it fails like the CPU allocator."""
+
+    def fail(self) -> None:
+        raise RuntimeError("can't allocate memory")

@@ -5,38 +5,23 @@ import { Choices } from "./choices.js";
 import { listenToKeys } from "./keys.js";
 import { findExamples, giveFeedback } from "./practice.js";
 import { Reading } from "./reading.js";
-import { Outbox, Refused, clock, el, kept, makeKey, request, say, sizeSlider, state, themeButton } from "./web.js";
+import { Drafts, makeOutbox, tell, tellRefused } from "./saved.js";
+import { Refused, el, kept, makeKey, request, say, sizeSlider, state, themeButton } from "./web.js";
 
 const $ = (id) => document.getElementById(id);
-const SOON = 1500; // milliseconds after a change, until the server gets the draft
 
 const tasks = new Map(); // number → task, of all that this page has seen
 let open = []; // numbers of the tasks to do
 let current = null; // {task, choices, reading}
-let draftTimer = null;
+const drafts = new Drafts();
 
-const outbox = new Outbox({
-  replied(reply) {
-    receive(reply);
-    if (!current) showNext();
-  },
-  refused(error) {
-    tell(say("refused", { error: error.message }), true);
-    if (error.status !== 403) refresh().catch(() => {});
-  },
-  changed(entries, isOffline) {
-    if (entries.length) tell(say(isOffline ? "waiting" : "sending", { count: entries.length }), false, true);
-    else if ($("saved").dataset.waiting) tell(say("saved", { time: clock() }));
-  },
+const outbox = makeOutbox((reply) => {
+  receive(reply);
+  if (!current) showNext();
+}, (error) => {
+  tellRefused(error);
+  if (error.status !== 403) refresh().catch(() => {});
 });
-
-/** Show a short message beside the progress. */
-function tell(message, alarm = false, waiting = false) {
-  $("saved").textContent = message;
-  $("saved").classList.toggle("alarm", alarm);
-  if (waiting) $("saved").dataset.waiting = "yes";
-  else delete $("saved").dataset.waiting;
-}
 
 /** Take in tasks and counts that the server sent. */
 function receive(reply) {
@@ -101,8 +86,7 @@ function close() {
 /** Show a task with the draft, or else the verdict, that there is of it. */
 function show(task) {
   close();
-  const local = task.isExample ? null : kept.get(`draft:${task.number}`);
-  const draft = (local?.at ?? 0) > (task.draft?.at ?? 0) ? local : task.draft;
+  const draft = task.isExample ? null : drafts.newer(task.number, task.draft);
   const choices = new Choices(task, draft ?? task.verdict ?? {}, { changed, send: () => send(), abstain });
   const heading = el("h2", { id: "prompt-heading", tabindex: -1 }, say("task"));
   $("prompt").replaceChildren(heading, el("div", { class: "text", lang: task.lang }, task.prompt));
@@ -121,34 +105,12 @@ function show(task) {
   heading.focus({ preventScroll: true });
 }
 
-/** Keep what was chosen, on this device at once and on the server soon. */
+/** Keep what was chosen. */
 function changed(told) {
   if (told) $("told").textContent = told;
-  if (current.task.isExample) return;
-  const value = { ...current.choices.chosen(), ...current.reading.measured(), at: Date.now() };
-  const isKept = kept.set(`draft:${current.task.number}`, value);
-  if (isKept) tell(say("saved", { time: clock() }));
-  clearTimeout(draftTimer);
-  draftTimer = setTimeout(() => sendDraft(!isKept), isKept ? SOON : 0);
-}
-
-/** Send the draft to the server; without a network, the one on this device must do. */
-async function sendDraft(isOnlyCopy, keepalive = false) {
-  forgetDraft();
-  if (!current) return;
-  const { number } = current.task;
-  const draft = { ...current.choices.chosen(), ...current.reading.measured() };
-  try {
-    await request("/draft", { number, draft, at: Date.now() }, { keepalive });
-    if (isOnlyCopy) tell(say("saved", { time: clock() }));
-  } catch (error) {
-    if (isOnlyCopy || error instanceof Refused) tell(say("refused", { error: error.message }), true);
-  }
-}
-
-function forgetDraft() {
-  clearTimeout(draftTimer);
-  draftTimer = null;
+  const { task, choices, reading } = current;
+  if (task.isExample) return;
+  drafts.keep(task.number, { number: task.number }, () => ({ ...choices.chosen(), ...reading.measured() }));
 }
 
 /** Send the verdict, or an abstention, and show the next task at once. */
@@ -156,11 +118,10 @@ function send(abstention = {}) {
   if (!current || (!abstention.reason && current.choices.countMissing())) return;
   const { task, choices, reading } = current;
   if (task.isExample) return task.answered({ ...choices.chosen(), ...abstention });
-  forgetDraft();
   const answered = { ...choices.chosen(), ...reading.measured() };
   task.verdict = abstention.reason ? abstention : choices.chosen();
   task.draft = null;
-  kept.set(`draft:${task.number}`, null);
+  drafts.forget(task.number);
   open = open.filter((number) => number !== task.number);
   const have = open.filter((number) => tasks.has(number));
   outbox.add(`/send?have=${have.join(",")}`, { number: task.number, key: makeKey(), answered, ...abstention });
@@ -176,7 +137,7 @@ async function abstain() {
 /** Show the task before or after the current one. */
 async function go(step) {
   if (current?.task.isExample) return;
-  if (draftTimer) sendDraft(false);
+  drafts.flush();
   const last = Math.max(0, ...tasks.keys(), state.done);
   let number = (current?.task.number ?? last + 1) + step;
   if (step > 0 && !open.includes(number) && number > last) return showNext();
@@ -185,7 +146,7 @@ async function go(step) {
       if (!tasks.has(number)) tasks.set(number, await request(`/task/${number}`));
       return show(tasks.get(number));
     } catch (error) {
-      if (!(error instanceof Refused) || error.status !== 404) return tell(say("refused", { error: error.message }), true);
+      if (!(error instanceof Refused) || error.status !== 404) return tellRefused(error);
     } // 404: was judged elsewhere and has no page
   }
 }
@@ -226,7 +187,7 @@ async function start(langs) {
     receive(await request("/start", { agreed: true, langs }));
     showNext();
   } catch (error) {
-    tell(say("refused", { error: error.message }), true);
+    tellRefused(error);
     showPage(el("p", {}, el("button", { class: "primary", type: "button", onclick: () => start(langs) }, say("again"))));
   }
 }
@@ -240,8 +201,6 @@ $("shortcuts").addEventListener("change", () => kept.set("shortcuts", $("shortcu
 document.querySelectorAll("tr[data-protocols]").forEach((row) => { row.hidden = !row.dataset.protocols.split(" ").includes(state.protocol); });
 themeButton($("theme"));
 sizeSlider($("size"));
-addEventListener("pagehide", () => { if (draftTimer) sendDraft(false, true); });
-document.addEventListener("visibilitychange", () => { if (document.hidden && draftTimer) sendDraft(false, true); });
 listenToKeys({
   enabled: () => $("shortcuts").checked && current !== null,
   digit: (number) => current.choices.panel.digit(number),

@@ -1,6 +1,7 @@
 // How good is each answer, on several dimensions?
 
-import { el, say, state } from "./web.js";
+import { makeScale } from "./scale.js";
+import { el, state } from "./web.js";
 
 export class RatingPanel {
   constructor(choices) {
@@ -15,15 +16,9 @@ export class RatingPanel {
   }
 
   makeScale(place, { name, label }, number) {
-    const [low, high] = state.scale;
-    const steps = Array.from({ length: high - low + 1 }, (_, index) => low + index);
-    const inputs = steps.map((step) => el("input", {
-      type: "radio", name: `rating-${place}-${number}`, value: step, onchange: () => this.rate(place, name, step),
-    }));
-    const labels = inputs.map((input) => el("label", {}, input, el("span", {}, input.value)));
-    const box = el("div", { class: "scale" }, ...labels);
-    this.scales.push({ box, inputs, place, name });
-    return el("fieldset", {}, el("legend", {}, label), box);
+    const scale = makeScale(`rating-${place}-${number}`, label, state.scale, (step) => this.rate(place, name, step));
+    this.scales.push({ ...scale, place, name });
+    return scale.fieldset;
   }
 
   rate(place, name, step) {

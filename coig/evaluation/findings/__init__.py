@@ -35,6 +35,7 @@ from coig.evaluation.findings.orders import order_table
 from coig.evaluation.findings.registered import Conduct, RegisteredPlan, follow_plan
 from coig.evaluation.findings.summary import Summary
 from coig.evaluation.findings.thresholds import doses_in_words, threshold_claims
+from coig.evaluation.findings.trade_offs import trade_offs_in_words
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures.tables import comparison_table
 from coig.evaluation.preferences.judgments import Judgments
@@ -53,14 +54,15 @@ class Findings:
 
     `tables` are those of CLAIMS, SIGNATURES and CONTRASTS, and the tables of doses (`doses.TABLES`), by name. `margin`
     is the smallest advantage in win rate that matters, as a share. `doses` has an answer per language on how results
-    depend on the ratio. `question` is the text of the study's question, None without one; `question_answers` has an
-    answer per language. `halves` has a sentence per pool filtered by diversity. `registered` is what became of the
-    study's registered plan, None without one.
+    depend on the ratio, `trade_offs` on what it buys and costs. `question` is the text of the study's question, None
+    without one; `question_answers` has an answer per language. `halves` has a sentence per pool filtered by diversity.
+    `registered` is what became of the study's registered plan, None without one.
     """
 
     tables: Mapping[str, pl.DataFrame]
     margin: float
     doses: tuple[Summary, ...]
+    trade_offs: tuple[Summary, ...]
     question: str | None
     question_answers: tuple[QuestionAnswer, ...]
     halves: tuple[str, ...]
@@ -103,7 +105,7 @@ def interpret(
         contrasts = _contrast(question, cells, arms, answers, judgments, margin)
     reference = Roster.of(cell.contestant for cell in cells).reference
     everybody = compared or judgments
-    doses = dose_tables(cells, arms, answers, everybody, margin)
+    doses = dose_tables(cells, arms, answers, everybody, margin, tables.get("scores"))
     cell_of = {arm: cell.name for cell in cells for arm in cell.arms}
     at_twelve = claim_inputs[0].find_plain("10k")
     claimed = threshold_claims(doses["thresholds"], doses["doses"], cell_of.get(at_twelve or "", at_twelve))
@@ -123,6 +125,7 @@ def interpret(
         tables=interpreted | doses,
         margin=margin,
         doses=tuple(doses_in_words(doses)),
+        trade_offs=tuple(trade_offs_in_words(doses["trade_offs"])),
         question=question.ask if question else None,
         question_answers=tuple(answers_in_words(question, contrasts, margin)) if question else (),
         halves=halves_in_words(arms),

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from coig.evaluation.measures.sameness import PEOPLE
 from coig.evaluation.measures.tables import SHARES
 from coig.study.results import MEASURES
 from coig.study.roster import Roster
@@ -21,7 +22,7 @@ def measures_by_arm(tables: Mapping[str, pl.DataFrame], roster: Roster) -> pl.Da
     Args:
         tables: the evaluation's tables by name; those that are missing were not measured.
     """
-    rows = [*_of_answers(tables), *_of_verdicts(tables, roster), *_of_ratings(tables)]
+    rows = [*_of_answers(tables), *_of_texts(tables), *_of_verdicts(tables, roster), *_of_ratings(tables)]
     frame = pl.DataFrame([{key: row.get(key) for key in MEASURES} for row in rows], schema=MEASURES)
     return frame.drop_nulls("value")
 
@@ -42,6 +43,18 @@ def _of_answers(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
             yield (
                 about | ends | {"measure": name, "value": row[column], "n": row.get(f"{name}_answers", row["queries"])}
             )
+
+
+def _of_texts(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
+    """Yield a row for what each arm copied, and one for each similarity of its answers, for each language."""
+    for row in _rows(tables, "memorisation"):
+        ends = {"low": row["copied_low"], "high": row["copied_high"]}
+        yield row | ends | {"measure": "copied", "value": row["copied"], "n": row["answers"]}
+    for row in _rows(tables, "sameness"):
+        if row["arm"] != PEOPLE:
+            ends = {"low": row["similarity_low"], "high": row["similarity_high"]}
+            about = {"measure": f"similarity: {row['between']}", "value": row["similarity"], "n": row["texts"]}
+            yield row | ends | about
 
 
 def _of_verdicts(tables: Mapping[str, pl.DataFrame], roster: Roster) -> Iterator[dict[str, Any]]:

@@ -53,6 +53,17 @@ def notes_on_damage(answers: pl.DataFrame) -> list[str]:
     return [f"Answers with damaged characters, shown as {DAMAGED}: {counts}."] if counts else []
 
 
+def notes_on_learned(unknown: Mapping[str, str]) -> list[str]:
+    """Return a note for each reason why training texts cannot be read; `unknown` has the reason by the arm's name."""
+    arms: dict[str, list[str]] = {}
+    for arm, reason in unknown.items():
+        arms.setdefault(reason, []).append(arm)
+    return [
+        f"What the answers of {', '.join(names)} copied is not known: the training texts cannot be read ({reason})."
+        for reason, names in arms.items()
+    ]
+
+
 def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> list[str]:
     """Return notes on judgments: of queries without answers, on another scale than the paper's, by one rater, all ties.
 

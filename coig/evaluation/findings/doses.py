@@ -16,8 +16,10 @@ from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.amounts import AMOUNT_OR_RATIO, amount_rows
 from coig.evaluation.findings.cells import Cell
 from coig.evaluation.findings.responses import Measure, Observed, estimate, observations
+from coig.evaluation.findings.scored import observe_scores
 from coig.evaluation.findings.series import FEWEST_DOSES, Series, find_series
 from coig.evaluation.findings.shifts import SHIFTS, Key, shift_rows, split_by_file
+from coig.evaluation.findings.trade_offs import TRADE_OFFS, is_weighed, weigh_change
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.crossing import Crossing, find_crossing, place_weights
 from coig.statistics.dose_curves import (
@@ -73,6 +75,7 @@ TABLES = {
     **{"doses": DOSES, "dose_curves": DOSE_CURVES, "dose_fits": DOSE_FITS, "thresholds": THRESHOLDS},
     "shifts": SHIFTS,
     "amount_or_ratio": AMOUNT_OR_RATIO,
+    "trade_offs": TRADE_OFFS,
 }
 NOT_NEAR = 0.75  # a further arm is proposed where no tested arm has more than this part in the interpolated response
 EVERY = 4  # of the places between arms, one in so many is a row of the curves
@@ -84,6 +87,7 @@ def dose_tables(
     answers: pl.DataFrame | None,
     judgments: Judgments | None,
     margin: float,
+    scores: pl.DataFrame | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Return the tables of TABLES by name: rows for each language, series, file of queries and measure.
 
@@ -92,6 +96,7 @@ def dose_tables(
     Args:
         answers: the frame of `measure_answers`; None without answers.
         margin: the smallest advantage in win rate that matters, as a share.
+        scores: columns as in SCORES; None without any.
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     crossings: dict[Key, dict[str, Responses]] = {}
@@ -105,6 +110,11 @@ def dose_tables(
                 if observed.differences is not None:
                     key = lang, series.setting, measure.name
                     crossings.setdefault(key, {})[file] = observed.rising(measure)
+        for lang, measure, observed in observe_scores(scores, series) if scores is not None else ():
+            if len(set(observed.levels.doses)) >= FEWEST_DOSES:
+                about = {"lang": lang, "setting": series.setting, "measure": measure.name}
+                for name, block in make_rows(observed, measure, series):
+                    rows[name] += [about | row for row in block]
     rows["shifts"] = list(shift_rows(crossings))
     rows["amount_or_ratio"] = list(amount_rows(cells, arms, answers, judgments, margin))
     return {name: make_table(name, block) for name, block in rows.items()}
@@ -150,6 +160,8 @@ def make_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[
         yield "dose_fits", list(_fit_rows(observed, fitted, measure))
         found |= _shape(observed.levels, fitted)
     yield "thresholds", [found]
+    if is_weighed(measure.name):
+        yield "trade_offs", [weigh_change(observed, measure)]
 
 
 @dataclass(frozen=True)

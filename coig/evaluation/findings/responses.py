@@ -40,11 +40,13 @@ class Measure:
 
 
 def automatic_measures(margin: float) -> tuple[Measure, ...]:
-    """Return the measures contaminated, finished and characters, which need no judgment; `margin` is for finished."""
+    """Return the measures of answers alone, which need no judgment; `margin` is for finished."""
     return (
         Measure("contaminated", "answers in the other language", "write in it as seldom", True, False, EXCESS),
         Measure("finished", "answers that ended", "end as many answers", margin=margin),
         Measure("characters", "characters per answer", "write answers as long", False),
+        Measure("copied", "share of an answer copied from training texts", "copy as little", rises=False),
+        Measure("sameness", "words shared between prompts", "write as differently", rises=False),
     )
 
 
@@ -111,7 +113,9 @@ def observations(
         named = _name_cells(answers.with_columns(run="arm", rater=pl.lit("")), cells)
         for measure in automatic_measures(margin):
             value = pl.col(measure.name).cast(pl.Float64).alias("value")
-            yield measure, named.with_columns(value).drop_nulls("value").select(list(OBSERVATION))
+            known = named.with_columns(value).drop_nulls("value").select(list(OBSERVATION))
+            if len(known):
+                yield measure, known
     if judgments is not None:
         length = judgments.scale[1] - judgments.scale[0]
         rated = _name_cells(judgments.ratings.with_columns(run="arm"), cells)

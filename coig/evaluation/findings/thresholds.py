@@ -14,7 +14,7 @@ from coig.display.numbers import number, p_value
 from coig.evaluation.findings.responses import PREFERENCE
 from coig.evaluation.findings.rule import in_points
 from coig.evaluation.findings.summary import Summary
-from coig.statistics.dose_curves import APART, LEVEL
+from coig.statistics.dose_curves import LEVEL, SLOPE_LEAD, STEP_LEAD
 
 Threshold = Mapping[str, Any]  # a row of THRESHOLDS, by column
 ASSUMED = (
@@ -115,7 +115,8 @@ def _describe_shape(row: Threshold) -> str:
         "neither": "It is neither a slope nor one step",
         "cannot be told": "Whether it is a slope or a step cannot be told",
     }[row["shape"]]
-    rule = f"; a name needs a lead of {APART:g}" if row["shape"] in ("cannot be told", "neither") else ""
+    leads = f"; a slope needs a lead of {SLOPE_LEAD:g}, a step one of {STEP_LEAD:g}"
+    rule = leads if row["shape"] in ("cannot be told", "neither") else ""
     text = f"{trend} {verdict}: {figures}{rule}."
     if row["telling_dose"] is not None:
         text += f" An arm at R = {dose_text(row['telling_dose'], row['largest_dose'])} would tell best."

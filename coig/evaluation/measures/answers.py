@@ -34,7 +34,13 @@ SCHEMA = {
     "foreign_characters": pl.Float64,  # the other script's share of the letters; null for an answer without letters
     "foreign_position": pl.Float64,  # 0–1, where the other script begins; null without contamination
     "finished": pl.Boolean,  # ended by itself and is not empty; null if not recorded
+    # null until `compare_texts` fills them in, and where the arm's training texts are not known
+    "copied": pl.Float64,  # share of the answer within spans of a training text
+    "longest_copied": pl.Int64,  # characters of its longest span
+    "near_copy": pl.Boolean,
+    "sameness": pl.Float64,  # see `measure_likeness`; null for an answer too short or alone in its genre
 }
+COMPARED = ("copied", "longest_copied", "near_copy", "sameness")
 
 
 def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster) -> pl.DataFrame:
@@ -86,5 +92,6 @@ def _make_row(answer: Answer, queries: str | None, measured: Measures) -> dict[s
         "tokens": answer.answer_tokens,
         "characters": len(answer.answer),
         **measured,
+        **dict.fromkeys(COMPARED),
         "finished": answer.finish_reason and answer.finish_reason == "stop" and bool(answer.answer),
     }

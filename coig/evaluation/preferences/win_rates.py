@@ -38,6 +38,13 @@ SCHEMA: dict[str, Any] = {
     "clean_verdicts": pl.Int64,
 }
 
+PAIR = ["lang", "genre", "arm", "opponent"]
+COMPARED = ("verdicts", "rate", "low", "high")
+WITHOUT_COPIES: dict[str, Any] = {
+    **{name: SCHEMA[name] for name in (*PAIR, *COMPARED)},
+    **{f"{name}_without": SCHEMA[name] for name in COMPARED},
+}
+
 
 def compute_win_rates(
     verdicts: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
@@ -92,6 +99,30 @@ def add_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.Dat
     clean_rates = grouped.agg(clean_rate=pl.col("score").mean(), clean_verdicts=pl.len().cast(pl.Int64))
     without = rates.drop("clean_rate", "clean_verdicts")
     return without.join(clean_rates, on=key, how="left", nulls_equal=True, maintain_order="left")
+
+
+def compute_without_copies(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """Return win rates over all genres beside those without verdicts on near copies; columns as in WITHOUT_COPIES.
+
+    There are no rows if no near copy was judged.
+
+    Args:
+        rates: the frame of `compute_win_rates` of these verdicts.
+        answers: the frame of `measure_answers`, with `near_copy` filled in.
+    """
+    copies = answers.filter("near_copy").select("query_id", "arm")
+    kept = verdicts.join(copies, on=["query_id", "arm"], how="anti").join(
+        copies.rename({"arm": "opponent"}), on=["query_id", "opponent"], how="anti"
+    )
+    if len(kept) == len(verdicts):
+        return pl.DataFrame(schema=WITHOUT_COPIES)
+    names = list(dict.fromkeys(rates["arm"]))
+    others = compute_win_rates(kept, names).select(*PAIR, *(pl.col(name).alias(f"{name}_without") for name in COMPARED))
+    return (
+        rates.filter(pl.col("genre").is_null())
+        .join(others, on=PAIR, how="left", nulls_equal=True, maintain_order="left")
+        .select(list(WITHOUT_COPIES))
+    )
 
 
 def _with_numbers(verdicts: pl.DataFrame, arms: Sequence[str]) -> pl.DataFrame:

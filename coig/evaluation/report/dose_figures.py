@@ -14,6 +14,7 @@ from coig.config.fields import LANGUAGES
 from coig.display.figures import CREATIVE, GENERAL, INK, SOFT, WIDTH, lay_out
 from coig.display.numbers import LANGUAGE_NAMES
 from coig.evaluation.findings.thresholds import dose_text, range_text
+from coig.evaluation.findings.trade_offs import SAID, order_measures
 from coig.evaluation.report.results import Evaluation
 
 LABEL, PANEL_LABEL = 36, 24  # characters of a line: of the y axis's label, of a panel's title
@@ -26,19 +27,25 @@ Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # a measure's rows of TH
 
 
 def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """Draw the main measure of each language (`dose_zh`), and its other measures in panels (`dose_measures_zh`).
+    """Draw what the ratio buys and costs in each language (`trade_offs_zh`), the main measure (`dose_zh`), and others.
+
+    Those that are in none of these figures have panels in `dose_measures_zh`.
 
     The figures are returned by name; languages without doses have none.
     """
     tables = [evaluation.table(name) for name in ("thresholds", "doses", "dose_curves")]
+    found = evaluation.table("trade_offs")
     figures = {}
     for lang in LANGUAGES:
         part = [table.filter(lang=lang) for table in tables if table is not None]
         measures = part[0]["measure"].unique(maintain_order=True).to_list() if part else []
-        for name, shown in (("dose", measures[:1]), ("dose_measures", measures[1:])):
-            if shown:
+        weighed = order_measures(measures)
+        others = [name for name in measures[1:] if name not in weighed]
+        for name, shown in (("trade_offs", weighed), ("dose", measures[:1]), ("dose_measures", others)):
+            if len(shown) > (name == "trade_offs"):  # a single measure is in the main figure
                 parts = [_of_measure(part[0], part[1], part[2], measure) for measure in shown]
-                figures[f"{name}_{lang}"] = draw_panels(f"{name}_{lang}", LANGUAGE_NAMES[lang], parts)
+                findings = [_find_out(found, lang, measure) for measure in shown] if name == "trade_offs" else None
+                figures[f"{name}_{lang}"] = draw_panels(f"{name}_{lang}", LANGUAGE_NAMES[lang], parts, findings)
     return figures
 
 
@@ -47,18 +54,25 @@ def _of_measure(thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFr
     return thresholds.filter(measure=measure), doses.filter(measure=measure), curves.filter(measure=measure)
 
 
-def draw_panels(label: str, title: str, parts: list[Part]) -> Figure:
+def _find_out(trade_offs: pl.DataFrame | None, lang: str, measure: str) -> str:
+    """Return in a word whether a measure gets better or worse; empty if it was measured in several settings."""
+    rows = [] if trade_offs is None else trade_offs.filter(lang=lang, measure=measure)["finding"].to_list()
+    return SAID[rows[0]] if len(rows) == 1 else ""
+
+
+def draw_panels(label: str, title: str, parts: list[Part], findings: list[str] | None = None) -> Figure:
     """Draw a panel for each measure in a new figure: a single one fills it, several stand in two columns.
 
     Args:
         label: of the figure, not shown. parts: one for each measure.
+        findings: a word on each measure, for its panel's title; R₅₀ is then left out.
     """
     single = len(parts) == 1
     rows = (len(parts) + 1) // 2
     figure = Figure(figsize=(WIDTH, 3.3 if single else 0.6 + 1.9 * rows), layout="constrained", label=label)
     panels = figure.subplots(rows, 1 if single else 2, squeeze=False).flatten()
-    for axes, part in zip(panels, parts, strict=False):
-        _draw_measure(axes, *part, with_text=single)
+    for number, (axes, part) in enumerate(zip(panels, parts, strict=False)):
+        _draw_measure(axes, *part, with_text=single, finding=findings[number] if findings else None)
     for axes in panels[len(parts) :]:
         axes.set_axis_off()
     figure.suptitle(title, x=0.02, ha="left", fontsize=11)
@@ -68,9 +82,17 @@ def draw_panels(label: str, title: str, parts: list[Part]) -> Figure:
 
 
 def _draw_measure(
-    axes: Any, thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFrame, with_text: bool
+    axes: Any,
+    thresholds: pl.DataFrame,
+    doses: pl.DataFrame,
+    curves: pl.DataFrame,
+    with_text: bool,
+    finding: str | None,
 ) -> None:
-    """Draw one measure: each setting's arms, interpolated response and average curve, and where R₅₀ lies."""
+    """Draw one measure: each setting's arms, interpolated response and average curve, and where R₅₀ lies.
+
+    With a `finding`, it is in the title, and of R₅₀ only the level of general data alone is drawn.
+    """
     factor = 100 if doses["is_share"][0] else 1
     settings = thresholds["setting"].to_list()
     for setting, colour in zip(settings, COLOURS, strict=False):
@@ -90,32 +112,39 @@ def _draw_measure(
     if with_text:
         axes.set_ylabel(textwrap.fill(doses["label"][0] + unit, LABEL))
     else:
-        axes.set_title(textwrap.fill(doses["label"][0] + unit, PANEL_LABEL), fontsize=8.5, loc="left")
+        said = f": {finding}" if finding else ""
+        axes.set_title(textwrap.fill(doses["label"][0] + unit + said, PANEL_LABEL), fontsize=8.5, loc="left")
         axes.tick_params(labelsize=8)
     axes.grid(axis="y")
     for place, row in enumerate(thresholds.iter_rows(named=True)):
-        _draw_equality(axes, row, doses, factor, COLOURS[place % len(COLOURS)] if len(settings) > 1 else INK, with_text)
+        colour = COLOURS[place % len(COLOURS)] if len(settings) > 1 else INK
+        if row["r50"] is not None:
+            level = _draw_alone(axes, row, doses, factor)
+            if finding is None:
+                _draw_crossing(axes, row, level, colour, with_text)
     if len(settings) > 1:
         axes.legend(fontsize=7)
 
 
-def _draw_equality(
-    axes: Any, row: dict[str, Any], doses: pl.DataFrame, factor: int, colour: str, with_text: bool
-) -> None:
-    """Draw the level of general data alone as a line, on it R₅₀ with its interval, below it the bracket of tested arms.
-
-    Nothing is drawn if R₅₀ is not known.
+def _draw_alone(axes: Any, row: dict[str, Any], doses: pl.DataFrame, factor: int) -> float:
+    """Draw the level of general data alone as a line, and return it.
 
     Args:
         row: of THRESHOLDS. doses: rows of DOSES of its measure.
         factor: 100 for shares, which are drawn in per cent; else 1.
-        with_text: write the figures above the axes, too.
     """
-    if row["r50"] is None:
-        return
     alone = doses.filter(pl.col("dose").is_null(), setting=row["setting"])["value"]
-    level = factor * (alone[0] if len(alone) else 0.5)
+    level = factor * float(alone[0] if len(alone) else 0.5)
     axes.axhline(level, color=SOFT, linewidth=1, linestyle="--", zorder=1)
+    return level
+
+
+def _draw_crossing(axes: Any, row: dict[str, Any], level: float, colour: str, with_text: bool) -> None:
+    """Draw R₅₀ with its interval on the level of general data alone, and below it the bracket of tested arms.
+
+    Args:
+        row: of THRESHOLDS. with_text: write the figures above the axes, too.
+    """
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     ends = [

@@ -12,20 +12,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from coig.display.numbers import LANGUAGE_NAMES, NONE, interval, number, p_value
-from coig.display.tables import Row, render_markdown
+from coig.display.tables import Row, Table, render_markdown
 from coig.evaluation.findings.registered import RegisteredPlan
 from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
 from coig.evaluation.findings.thresholds import ASSUMED
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
 from coig.evaluation.report.results import Evaluation, split_by_language
 from coig.evaluation.report.sections import DOSE, JUDGES, PLAN, QUESTION, SECTIONS
-from coig.evaluation.report.tables import arm_table, views_in
+from coig.evaluation.report.tables import arm_table, score_table, views_in
 from coig.text.language import HAN
 
 MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not measured": "–"}
 CAPTIONS = {
     "win_rates": "Win rate of the row's arm over the column's in per cent, and its 95 % interval for these raters and "
     "new prompts.",
+    "trade_offs": "What the ratio buys and costs: preference, ended answers, answers in the other language, copies, "
+    "sameness, scores on other tasks and the distance from the base model, as far as they were measured. Points: arms "
+    "with 95 % intervals. Dashed line: general data alone.",
     "dose": "What was measured, by the number of general examples per creative one. Points: arms with 95 % intervals. "
     "Line and band: interpolated between the arms, with its 95 % interval. Dashes: average of the fitted curves. Bar "
     "on the line of general data alone: 95 % interval of R₅₀; below it: the bracket of tested arms.",
@@ -45,6 +48,7 @@ CAPTIONS = {
     "in brackets). "
     "Thick line: 95 % interval for these raters and new prompts; thin line: for new raters too.",
 }
+COPIES_SHOWN = 20  # near copies of each language on the page; the table has all
 EXPLORATORY = Markup(' <span class="mark">exploratory</span>')
 NO_CONTRAST = "No two arms differ only in what the question compares: train the other arms of the experiment."
 QUERY = ("query_id", "lang", "genre", "query")
@@ -78,6 +82,8 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         claims=_claims(evaluation),
         rule=_rule(evaluation),
         sections=_sections(evaluation, svgs),
+        copies=_copies(evaluation),
+        scores=_scores(evaluation),
         judges=_judges(evaluation),
         arms=arm_table(evaluation.manifests),
         answers=_answers(evaluation),
@@ -131,6 +137,11 @@ def _dose_lines(evaluation: Evaluation) -> list[str]:
     if evaluation.findings is None or not evaluation.findings.doses:
         return []
     lines = []
+    for answer in evaluation.findings.trade_offs:
+        heading = LANGUAGE_NAMES[answer.lang]
+        if len(answer.others) > 1:  # a single measure has no figure of its own
+            lines.append(f"![{heading}: what the ratio buys and costs](figures/trade_offs_{answer.lang}.png)")
+        lines.append(_to_paragraph(answer.lang, answer.main, answer.others))
     for answer in evaluation.findings.doses:
         heading = LANGUAGE_NAMES[answer.lang]
         lines.append(f"![{heading}: results by ratio](figures/dose_{answer.lang}.png)")
@@ -160,8 +171,10 @@ def _dose(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> dict[str, Any] |
         "section": DOSE,
         "answers": [(LANGUAGE_NAMES[answer.lang], answer) for answer in evaluation.findings.doses],
         "assumed": ASSUMED,
-        "main": _figures(DOSE.figures[:1], svgs),
-        "others": _figures(DOSE.figures[1:], svgs),
+        "trade_offs": _figures(DOSE.figures[:1], svgs),
+        "weighed": [(LANGUAGE_NAMES[answer.lang], answer) for answer in evaluation.findings.trade_offs],
+        "main": _figures(DOSE.figures[1:2], svgs),
+        "others": _figures(DOSE.figures[2:], svgs),
         "tables": DOSE.tables(evaluation),
     }
 
@@ -234,6 +247,22 @@ def _inline(svg: bytes, caption: str) -> Markup:
     text = re.sub(r' id="[A-Za-z][\w.]*_\d{1,4}"', "", svg.decode())
     opening = Markup('<svg role="img" aria-label="{}"').format(caption)
     return opening + Markup(text[text.index("<svg") + len("<svg") :])
+
+
+def _copies(evaluation: Evaluation) -> list[tuple[str, list[dict[str, Any]], int]]:
+    """Return (language, its first near copies as rows, number of all) for each language that has some."""
+    frame = evaluation.table("near_copies")
+    parts = [] if frame is None else split_by_language(frame)
+    return [
+        (LANGUAGE_NAMES[lang], part.sort("shared", descending=True).head(COPIES_SHOWN).to_dicts(), len(part))
+        for lang, part in parts
+    ]
+
+
+def _scores(evaluation: Evaluation) -> Table | None:
+    """Return the table of scores on other tasks; None without any."""
+    frame = evaluation.table("scores")
+    return None if frame is None else score_table(frame)
 
 
 def _claims(evaluation: Evaluation) -> list[tuple[str, str, list[dict[str, Any]]]]:

@@ -18,12 +18,17 @@ from coig.evaluation.findings.look_ahead import LOOK_AHEAD
 from coig.evaluation.findings.noise import NOISE
 from coig.evaluation.findings.orders import ORDERS
 from coig.evaluation.findings.registered import REGISTERED
+from coig.evaluation.findings.scored import SCORES
 from coig.evaluation.findings.summary import Summary
 from coig.evaluation.measures.answers import SCHEMA as ANSWERS
+from coig.evaluation.measures.copying import MEMORISATION, NEAR_COPIES, NEAR_PROMPTS
+from coig.evaluation.measures.recurring import RECURRING
+from coig.evaluation.measures.sameness import SAMENESS
 from coig.evaluation.measures.tables import AUTOMATIC, COMPARISONS, GENRES
 from coig.evaluation.preferences.agreement import AGREEMENT, RATERS, RATINGS
 from coig.evaluation.preferences.strengths import LENGTH_CONTROL, STRENGTHS
 from coig.evaluation.preferences.win_rates import SCHEMA as WIN_RATES
+from coig.evaluation.preferences.win_rates import WITHOUT_COPIES
 from coig.evaluation.reasoning.behaviour import BEHAVIOUR, BEHAVIOUR_SHARES, TRANSITIONS
 from coig.evaluation.reasoning.labellers import LABEL_AGREEMENT
 from coig.study.manifest import Manifest
@@ -34,10 +39,17 @@ from coig.study.roster import Roster
 COLUMNS: dict[str, Mapping[str, Any]] = {
     "answers": ANSWERS,
     "automatic": AUTOMATIC,
+    "memorisation": MEMORISATION,
+    "near_copies": NEAR_COPIES,
+    "near_prompts": NEAR_PROMPTS,
+    "sameness": SAMENESS,
+    "recurring": RECURRING,
+    "scores": SCORES,
     "comparisons": COMPARISONS,
     "genres": GENRES,
     "win_rates": WIN_RATES,
     "win_rates_unflagged": WIN_RATES,
+    "win_rates_uncopied": WITHOUT_COPIES,
     "strengths": STRENGTHS,
     "length_control": LENGTH_CONTROL,
     "agreement": AGREEMENT,

@@ -54,7 +54,7 @@ DOSE = Section(
     "dose",
     "The ratio",
     "How results depend on R, the number of general examples per creative one.",
-    figures=("dose", "dose_measures"),
+    figures=("trade_offs", "dose", "dose_measures"),
     views=(tables.THRESHOLDS, tables.SHIFTS, tables.DOSES, tables.DOSE_FITS, tables.AMOUNT_OR_RATIO),
     key="R₅₀: where the arms equal general data alone. bracket: the tested arms between which it lies. R_min: from "
     "where the lower 95 % limit is beyond general data alone. R*: from where the arms are within the margin of the "
@@ -167,6 +167,30 @@ SECTIONS = (
         "count too. zh, en, mixed, und(etermined): number of answers by language. other script: mean share of letters "
         "of the "
         "other language's script. begins at: mean position where it begins in contaminated or mixed answers.",
+    ),
+    Section(
+        "memorisation",
+        "What was copied",
+        "What the answers have in common with the texts that their arm was trained on, reasoning and answers.",
+        views=(tables.MEMORISATION, tables.WITHOUT_COPIES, tables.NEAR_PROMPTS),
+        key="copied: mean share of an answer's characters within spans of at least 13 Chinese characters or 8 words "
+        "that are in a training text of the arm; script variants, case and punctuation do not count. "
+        "creative texts: by the arm's creative texts alone. floor: the same share for the answers of general data "
+        "alone, which has not seen these texts; what both have are set phrases. near copy: at least half of the "
+        "answer's shingles (5 characters, 8 letters) are in the training text that shares most with it. without: "
+        "without verdicts on near copies. similarity: of a query and a training prompt, Jaccard's, from 0.5 on. "
+        "Intervals are over prompts.",
+    ),
+    Section(
+        "sameness",
+        "How alike the answers are",
+        "Texts of equal length, their first 50 words, compared with each other; people's texts are the yardstick.",
+        views=(tables.SAMENESS, tables.RECURRING),
+        key="similarity: mean share of the different words of two texts that both have (Jaccard). distinct-2 of two: "
+        "different pairs of adjacent words in two texts / all of them; less is more alike. people's texts: the "
+        "creative texts that the arms were trained on. opening: the first 6 Chinese characters or 4 words. name: a "
+        "Chinese name with one of the hundred most frequent surnames, or a word that has a capital inside sentences "
+        "and never occurs without; not those of the query. In brackets: number of texts.",
     ),
     Section(
         "behaviour",

@@ -11,7 +11,7 @@ from coig.evaluation.report.results import Evaluation
 from coig.study.roster import Roster
 
 LONGEST = 32  # characters of a name
-UNCHANGED_COLUMNS = ("query", "reasoning", "answer")
+UNCHANGED_COLUMNS = ("query", "reasoning", "answer", "text", "span", "prompt", "openings", "names")
 
 
 def shorten_names(evaluation: Evaluation) -> Evaluation:

@@ -13,7 +13,7 @@ import polars as pl
 
 from coig.display.numbers import NONE, percent
 from coig.display.tables import Column, Table, drop_empty_columns, fill_table
-from coig.evaluation.report import columns, judge_columns, ratio_columns
+from coig.evaluation.report import columns, judge_columns, ratio_columns, text_columns
 from coig.evaluation.report.results import Evaluation, all_genres, each_pair_once, split_by_language, strongest_by_genre
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster
@@ -103,6 +103,12 @@ UNFLAGGED = View(
     _fill_with(columns.WIN_RATES, lambda part, roster: each_pair_once(all_genres(part), roster)),
     ": win rates without flagged raters",
 )
+WITHOUT_COPIES = View(
+    "win_rates_uncopied",
+    _fill_with(text_columns.WITHOUT_COPIES, each_pair_once),
+    ": win rates with and without near copies",
+    places=("summary",),
+)
 STRENGTHS = View(
     "strengths",
     _fill_with(columns.STRENGTHS, _sort_by_rank),
@@ -124,6 +130,22 @@ AUTOMATIC = View(
 DIVERSITY = View("automatic", _fill_with(columns.DIVERSITY), ": lexical diversity")
 CONTAMINATION = View("automatic", _fill_with(columns.CONTAMINATION))
 COMPARISONS = View("comparisons", _fill_with(columns.COMPARISONS))
+MEMORISATION = View(
+    "memorisation",
+    _fill_used(text_columns.MEMORISATION),
+    ": what the answers copied",
+    "what the answers copied from the texts that their arm was trained on.",
+    ("terminal", "summary", "latex", "wandb"),
+)
+NEAR_PROMPTS = View("near_prompts", _fill_with(text_columns.NEAR_PROMPTS), ": queries like a training prompt")
+SAMENESS = View(
+    "sameness",
+    _fill_used(text_columns.SAMENESS),
+    ": how alike the texts are",
+    "how alike an arm's answers are, beside people's texts.",
+    ("summary", "latex", "wandb"),
+)
+RECURRING = View("recurring", _fill_used(text_columns.RECURRING), ": what recurs")
 BEHAVIOUR = View("behaviour_shares", _fill_with(columns.BEHAVIOUR), ": whole chains")
 TRANSITIONS = View("transitions", _fill_with(columns.TRANSITIONS), ": transitions between steps")
 LABEL_AGREEMENT = View("label_agreement", _fill_with(columns.LABEL_AGREEMENT), ": labels of steps compared")
@@ -188,7 +210,7 @@ VIEWS = (
     *(JUDGES, JUDGE_WORTH, PEOPLE_AND_JUDGES, JUDGE_CARD, JUDGE_GENRES, YARDSTICK, JUDGE_RATES, JUDGE_FAILURES),
     *(THRESHOLDS, SHIFTS, DOSES, DOSE_FITS, AMOUNT_OR_RATIO, ORDERS, LOOK_AHEAD, NOISE),
     *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, UNFLAGGED, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT),
-    *(RATERS, AUTOMATIC),
+    *(RATERS, AUTOMATIC, WITHOUT_COPIES, MEMORISATION, NEAR_PROMPTS, SAMENESS, RECURRING),
     *(DIVERSITY, COMPARISONS, CONTAMINATION, BEHAVIOUR, TRANSITIONS, LABEL_AGREEMENT, GENRE_WIN_RATES, GENRES),
     SIGNATURES,
 )
@@ -197,6 +219,11 @@ VIEWS = (
 def views_in(place: Place) -> list[View]:
     """Return the views that are presented at a place, in order."""
     return [view for view in VIEWS if place in view.places]
+
+
+def score_table(scores: pl.DataFrame) -> Table:
+    """Return the scores of the arms on other tasks, and their divergence from the base, as a table of text."""
+    return fill_table(scores.iter_rows(named=True), text_columns.SCORES)
 
 
 def arm_table(manifests: Sequence[Manifest]) -> Table:

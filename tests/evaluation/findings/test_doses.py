@@ -136,6 +136,7 @@ def answers_of(shares: dict[str, float], queries: int = 100) -> pl.DataFrame:
         {
             **{"arm": arm, "lang": "zh", "query_id": f"q{query}", "queries": "sample", "finished": True},
             **{"contaminated": query < share * queries, "characters": int(100 + 50 * share + query % 7)},
+            **dict.fromkeys(("copied", "sameness")),
         }
         for arm, share in shares.items()
         for query in range(queries)

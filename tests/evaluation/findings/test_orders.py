@@ -53,7 +53,12 @@ def answers(shares: dict[str, float], queries: str = "sample", count: int = 100,
     rows = [
         {
             **{"arm": arm, "lang": lang, "query_id": f"{queries}{number}", "queries": queries, "contaminated": False},
-            **{"finished": (number * 37 + place) % count < share * count, "characters": 100},
+            **{
+                "finished": (number * 37 + place) % count < share * count,
+                "characters": 100,
+                "copied": None,
+                "sameness": None,
+            },
         }
         for place, (arm, share) in enumerate(shares.items())
         for number in range(count)

@@ -104,7 +104,7 @@ def test_the_report_is_whole_offline_and_escaped(study: Path, capsys: pytest.Cap
     names = {str(path.relative_to(study / "evaluation")) for path in (study / "evaluation").rglob("*.*")}
     frames = [
         *("answers", "automatic", "behaviour", "behaviour_shares", "claims", "comparisons", "genres", "measures"),
-        "signatures",
+        *("recurring", "signatures"),
     ]
     measures = ("length", "ttr", "contamination", "behaviour")  # no answer is long enough for MATTR
     drawn = [f"{measure}_{lang}" for measure in measures for lang in ("zh", "en")]

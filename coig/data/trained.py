@@ -1,0 +1,44 @@
+"""Build again the mixture that an arm was trained on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import try_to_load_from_cache
+
+from coig.config import Source, TrainConfig
+from coig.config.fields import CACHE
+from coig.config.trust import check_trusted
+from coig.data.mixture import Mixture, build_mixture
+from coig.errors import DataError
+
+
+def rebuild_mixture(file: Path, config: TrainConfig, fingerprint: str, trusted: Sequence[str] = ()) -> Mixture:
+    """Return the mixture of an arm's stored config. Its rows are converted into this user's own cache.
+
+    Args:
+        file: the stored config's file, which messages name.
+        fingerprint: of the mixture, from the arm's manifest.
+        trusted: functions that the config names and that may run besides coig's own (`check_trusted`).
+
+    Raises ConfigError for a function that is not trusted, and DataError if the files are gone or have changed.
+    """
+    check_trusted(file, config.data.sources, trusted)
+    data = config.data.model_copy(update={"cache": os.environ.get("COIG_CACHE", CACHE)})
+    mixture = build_mixture(data, config.seed, config.supervision.needs_reasoning)
+    if mixture.fingerprint != fingerprint:
+        raise DataError("its data have changed since it was trained (fingerprint)")
+    return mixture
+
+
+def check_downloaded(config: TrainConfig) -> None:
+    """Raise DataError if a source of the config is on the hub and was not downloaded to this machine."""
+    data = config.data
+    held_out = [data.validation.source] if data.validation.source else []
+    sources: list[Source] = [*data.creative.sources.values(), *data.pools.values(), *held_out]
+    for hub in (source.hub for source in sources if source.path is None and source.hub):
+        for file in hub.files:
+            if not isinstance(try_to_load_from_cache(hub.repo, file, revision=hub.revision, repo_type="dataset"), str):
+                raise DataError(f"{file} of the hub's data set {hub.repo} is not on this machine")

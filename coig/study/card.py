@@ -1,0 +1,147 @@
+"""Write an arm's model card from what its folder records, and say what was never measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+import yaml
+
+from coig.config import TrainConfig
+from coig.config.fields import LANGUAGES, local_path
+from coig.display.numbers import interval, number
+from coig.display.tables import Table, render_markdown
+from coig.study.arm import Arm
+from coig.study.manifest import Manifest
+from coig.study.results import FILE
+
+UNKNOWN = "not recorded"
+# what an evaluation of this project cannot tell, whatever it measured
+NEVER = (
+    "whether what the model states is true",
+    "whether what it writes is harmful, or repeats a text that it was trained on",
+    "other languages and tasks than those of its data",
+)
+
+
+def write_card(arm: Arm) -> str:
+    """Return the README.md of an arm's model on a hub. Raises ConfigError if config or manifest is damaged."""
+    manifest, config = arm.manifest(), arm.config()
+    parts = [
+        f"---\n{yaml.safe_dump(_describe_for_hub(config, manifest), allow_unicode=True, sort_keys=False)}---",
+        f"# {arm.study}/{arm.name}",
+        _summarize(config, manifest),
+        f"## Training data\n\n{render_markdown(_tabulate_data(manifest, find_licences(config)))}",
+        "\n".join(_tell_about_data(manifest)),
+        f"## Training\n\n{_describe_training(config, manifest)}",
+        f"## Measured\n\n{_describe_measures(arm, manifest)}",
+        "## Never measured\n\n" + "\n".join(f"- {line}" for line in _list_unmeasured(arm)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def find_licences(config: TrainConfig) -> dict[str, str | None]:
+    """Return the licence of each source of an arm's data by the source's name; None where it is not recorded."""
+    sources = [*config.data.creative.sources.values(), *config.data.general.values()]
+    return {source.name or local_path(source.path or "").stem: source.licence for source in sources}
+
+
+def _describe_for_hub(config: TrainConfig, manifest: Manifest) -> dict[str, Any]:
+    """Return the card's metadata, which the hub reads."""
+    langs = sorted({group.lang for group in manifest.data.train})
+    base = config.model.path if "/" in config.model.path and not config.model.path.startswith(("/", ".", "~")) else None
+    about = {"library_name": "transformers", "pipeline_tag": "text-generation", "language": langs, "tags": ["coig"]}
+    return about | ({"base_model": base} if base else {})
+
+
+def _summarize(config: TrainConfig, manifest: Manifest) -> str:
+    """Return a sentence that says what the model is."""
+    data = manifest.data
+    return (
+        f"{manifest.model.name} (`{config.model.path}`, revision {manifest.model.commit or UNKNOWN}), fine-tuned for "
+        f"creative writing on {data.examples('creative'):,} creative and {data.examples('general'):,} general examples "
+        f"(`data.ratio={data.ratio}`), supervision *{config.supervision.name}*, seed {manifest.seed}."
+    )
+
+
+def _tabulate_data(manifest: Manifest, licences: Mapping[str, str | None]) -> Table:
+    """Return a table with a row for each group of training examples."""
+    rows = [
+        (
+            group.kind,
+            group.lang,
+            group.source,
+            licences.get(group.source) or UNKNOWN,
+            f"{group.examples:,}",
+            f"{group.supervised_tokens:,}",
+        )
+        for group in manifest.data.train
+    ]
+    headings = ("kind", "language", "source", "licence", "examples", "supervised tokens")
+    return Table(headings, (True, True, True, True, False, False), tuple(rows))
+
+
+def _tell_about_data(manifest: Manifest) -> Iterator[str]:
+    """Yield lines about files, examples that were cut or left out, and prompts that are test queries too."""
+    data = manifest.data
+    yield f"- Fingerprint of all examples in order: `{data.fingerprint}`."
+    if data.truncated or data.dropped:
+        yield f"- {data.truncated:,} examples were cut to the model's length, {data.dropped:,} dropped for it."
+    yield from (f"- {count:,} rows were left out: {reason}." for reason, count in data.left_out.items() if count)
+    queries = [source.also_queries for source in data.sources if source.also_queries is not None]
+    if queries:
+        yield f"- Contamination: {sum(queries):,} creative prompts are test queries too."
+    else:
+        yield f"- Contamination: how many creative prompts are test queries too is {UNKNOWN}."
+
+
+def _describe_training(config: TrainConfig, manifest: Manifest) -> str:
+    """Return a sentence about steps, learning rate, code and versions."""
+    steps = f"{manifest.training.steps:,}" if manifest.training else "an unknown number of"
+    git = manifest.git
+    code = f"revision {git.revision}{' with changes that were not committed' if git.dirty else ''}" if git else UNKNOWN
+    libraries = ", ".join(f"{name} {version}" for name, version in manifest.versions.items() if version)
+    return (
+        f"{steps} steps of {config.trainer.global_batch_size} examples, learning rate {config.model.learning_rate:g}, "
+        f"{config.scheduler.name} schedule, {'LoRA' if config.model.lora else 'all weights'}. Code: {code}. "
+        f"Versions: {libraries or UNKNOWN}. sha256 of the weights: `{manifest.model_sha256 or UNKNOWN}`."
+    )
+
+
+def _read_measures(arm: Arm) -> pl.DataFrame | None:
+    """Return what the study's last evaluation measured of the arm; None if it measured nothing."""
+    file = arm.folder.parent / FILE
+    if not file.exists():
+        return None
+    own = pl.read_parquet(file).filter(pl.col("arm") == arm.name)
+    return None if own.is_empty() else own
+
+
+def _describe_measures(arm: Arm, manifest: Manifest) -> str:
+    """Return the held-out losses, and a table of what was measured with its 95 % intervals, if anything was."""
+    losses = [f"{lang} {number(loss, 3)}" for lang, loss in arm.held_out_losses(LANGUAGES).items()]
+    told = f"Loss on held-out creative answers, in nats per token: {', '.join(losses)}." if losses else ""
+    if (measures := _read_measures(arm)) is not None:
+        rows = [
+            (
+                *(one["lang"], one["measure"], number(one["value"])),
+                *(interval(one["low"], one["high"], number), number(one["n"])),
+            )
+            for one in measures.iter_rows(named=True)
+        ]
+        headings = ("language", "measure", "value", "95 %", "n")
+        told += "\n\n" + render_markdown(Table(headings, (True, True, False, False, False), tuple(rows)))
+    return told.strip() or "Nothing."
+
+
+def _list_unmeasured(arm: Arm) -> Iterator[str]:
+    """Yield what nobody has measured of an arm's model."""
+    study = arm.folder.parent
+    if not list(arm.folder.glob("generations/*.jsonl")):
+        yield "its answers: it has answered no queries"
+    elif _read_measures(arm) is None:
+        yield "its answers: they were not evaluated"
+    if not (study / "judgments.sqlite").exists():
+        yield "whether people like what it writes: none has judged its answers here"
+    yield from NEVER

@@ -1,0 +1,112 @@
+"""Print in what arms differ: python -m coig.study compare STUDY [ARM …], or of two of STUDY, STUDY/ARM and `paper`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.text import Text
+
+from coig.display.tables import Table
+from coig.display.terminal import make_console, print_table
+from coig.errors import ConfigError
+from coig.study.arm import Arm
+from coig.study.comparison import (
+    Difference,
+    Facts,
+    describe,
+    describe_paper,
+    find_differences,
+    group_differences,
+    summarize_code_changes,
+)
+from coig.study.find import find_arm, find_arms, find_study, is_arm
+
+PAPER = "paper"
+NOT_STATED = "compared are the settings and counts that the paper states; it does not state the others"
+
+
+def compare(names: Sequence[str]) -> None:
+    """Print the differences of a study's arms, of two arms, of two studies, or of an arm or study and the paper.
+
+    Raises ConfigError if a name is unknown, or the two are not of the same kind.
+    """
+    if len(names) == 2 and _are_two(names):
+        left, right = names
+        if PAPER in names or not is_arm(left):
+            _compare_studies(left, right)
+        else:
+            _compare_arms({name: find_arm(name) for name in names})
+        return
+    study = find_study(names[0])
+    _compare_arms({arm.name: arm for arm in find_arms(study, tuple(names[1:]) or None)})
+
+
+def _are_two(names: Sequence[str]) -> bool:
+    """Tell whether two names are two arms, two studies, or one of them and the paper, rather than a study and its arm.
+
+    Raises ConfigError for an arm and a study.
+    """
+    first, second = names
+    if second == PAPER or (is_arm(first) and is_arm(second)):
+        return True
+    if is_arm(first) or is_arm(second):
+        raise ConfigError(f"compare {first} {second}: give two studies, or two arms as STUDY/ARM")
+    return second not in [arm.name for arm in find_arms(find_study(first), None)]
+
+
+def _compare_arms(arms: Mapping[str, Arm]) -> None:
+    """Print in what arms differ, a column for each, and what changed in the code between two revisions."""
+    found = find_differences([describe(arm) for arm in arms.values()])
+    if not found:
+        print("these arms do not differ in anything that is recorded")
+        return
+    _print(found, tuple(arms))
+    _print_code_changes(list(arms.values()))
+
+
+def _compare_studies(left: str, right: str) -> None:
+    """Print in what a study or an arm differs from another, arm by arm of the same name, or from the paper."""
+    own, others = _facts_by_name(left), {} if right == PAPER else _facts_by_name(right)
+    if right == PAPER:
+        pairs = {name: (facts, describe_paper(facts)) for name, facts in own.items()}
+    else:
+        pairs = {name: (facts, others[name]) for name, facts in own.items() if name in others}
+    if not pairs:
+        raise ConfigError(f"compare {left} {right}: have no arm of the same name; compare two arms as STUDY/ARM")
+    found = group_differences(pairs, paper=right == PAPER)
+    if found:
+        which = ["all" if len(names) == len(pairs) else ", ".join(names) for names in found.values()]
+        _print(list(found), (left, right), None if len(pairs) == 1 else which)
+    else:
+        print(f"{left} does not differ from {right}")
+    console = make_console()
+    for study, names in ((left, own.keys() - pairs), (right, others.keys() - pairs)):
+        if names:
+            console.print(Text(f"only in {study}: {', '.join(sorted(names))}"))
+    if right == PAPER:
+        console.print(Text(NOT_STATED, "dim"))
+    else:
+        _print_code_changes([*_arms(left), *_arms(right)])
+
+
+def _arms(name: str) -> list[Arm]:
+    """Return the arms of a study, or the one arm that is named as STUDY/ARM."""
+    return [find_arm(name)] if is_arm(name) else find_arms(find_study(name), None)
+
+
+def _facts_by_name(name: str) -> dict[str, Facts]:
+    """Return the facts of a study's arms, or of one arm, by arm."""
+    return {arm.name: describe(arm) for arm in _arms(name)}
+
+
+def _print(found: Sequence[Difference], columns: Sequence[str], arms: Sequence[str] | None = None) -> None:
+    """Print differences as a table with a column for each of `columns`, and one that says which `arms` have them."""
+    cells = [(one.section, one.key, *one.values, *([arms[place]] if arms else [])) for place, one in enumerate(found)]
+    headings = ("of", "what", *columns, *(["arms"] if arms else []))
+    print_table(make_console(), Table(headings, (True,) * len(headings), tuple(cells)))
+
+
+def _print_code_changes(arms: Sequence[Arm]) -> None:
+    """Print which files of the code changed between the two revisions that trained arms."""
+    if changes := summarize_code_changes(arms):
+        print(f"The code changed between their revisions:\n{changes}")

@@ -1,0 +1,207 @@
+"""compare and rerun: in what arms differ, what bears on results first, and what training one again needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coig.errors import ConfigError
+from coig.study.__main__ import main
+from coig.study.arm import Arm
+from coig.study.comparison import ABSENT, describe, describe_paper, find_differences, summarize_code_changes
+from tests.conftest import ROOT, Command, outside
+from tests.small_model import SMALL_MODEL
+from tests.studies import make_arm, make_group
+
+STUDY = Path("multirun")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def differences(*arms: Arm) -> list[tuple[str, str, tuple[str, ...]]]:
+    return [(one.section, one.key, one.values) for one in find_differences([describe(arm) for arm in arms])]
+
+
+def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[list[str]]:
+    """Return the words of each printed line, without the table's heading."""
+    main(["compare", *arguments])
+    return [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+
+def test_what_bears_on_results_comes_first() -> None:
+    git = {"revision": "a" * 40, "dirty": False}
+    one = make_arm(STUDY / "s" / "cw", git=git, versions={"torch": "2.8"}, machine={"cores": 2})
+    other = make_arm(
+        STUDY / "s" / "cw+1k",
+        *("trainer.compile=true", "model.learning_rate=0.5"),
+        ratio="1k",
+        git=git | {"revision": "b" * 40},
+        versions={"torch": "2.9"},
+        machine={"cores": 4},
+        data={"fingerprint": "g", "train": [make_group(), make_group("general", 7)]},
+    )
+    assert differences(one, other) == [
+        ("setting", "data.ratio", ("0", "1k")),
+        ("setting", "model.learning_rate", ("0.001", "0.5")),
+        ("setting", "optimizer.lr", ("0.001", "0.5")),
+        ("data", "examples, general zh of made up", (ABSENT, "7")),
+        ("data", "fingerprint", ("f", "g")),
+        ("data", "general examples", ("0", "7")),
+        ("data", "general per creative", ("0.0", "2.33")),
+        ("data", "supervised tokens", ("30", "100")),
+        ("code", "revision", ("a" * 12, "b" * 12)),
+        ("version", "torch", ("2.8", "2.9")),
+        ("machine", "cores", ("2", "4")),
+        ("setting without effect on results", "trainer.compile", ("False", "True")),
+    ]
+
+
+def test_the_order_of_texts_and_of_keys_makes_no_difference(folder: Path) -> None:
+    adapters = "model/lora=rank16"
+    one = make_arm(STUDY / "s" / "a", adapters, "model.lora.targets=[q_proj,v_proj]", packages={"a": "1", "b": "2"})
+    other = make_arm(STUDY / "s" / "b", adapters, "model.lora.targets=[v_proj,q_proj]", packages={"b": "2", "a": "1"})
+    text = (other.folder / "config.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    (other.folder / "config.yaml").write_text("".join([*text[1:2], text[0], *text[2:]]), encoding="utf-8")
+    assert differences(one, other) == []
+    swapped = make_arm(STUDY / "s" / "c", adapters, "model.lora.targets=[q_proj,v_proj]", "optimizer.betas=[0.999,0.9]")
+    assert [key for _, key, _ in differences(one, swapped)] == ["optimizer.betas", "a", "b"]
+
+
+def test_uncommitted_changes_are_a_difference_of_the_code() -> None:
+    diff = "diff --git a/coig/data/steps.py b/coig/data/steps.py\n+x = 1\n"
+    one, other = (
+        make_arm(STUDY / "s" / name, git={"revision": "a" * 40, "dirty": True, "diff": diff + end})
+        for name, end in (("a", ""), ("b", "+y = 2\n"))
+    )
+    [(section, key, values)] = differences(one, other)
+    assert (section, key) == ("code", "uncommitted changes (sha256)")
+    assert values[0] != values[1]
+
+
+def test_the_paper_is_compared_in_what_it_states() -> None:
+    like_it = make_arm(
+        STUDY / "qwen" / "cw+10k",
+        *("data=coig_writer", "model=qwen2.5-7b-instruct", "trainer.threads=3"),
+        ratio="10k",
+        data={"train": [make_group(examples=1665), make_group("general", examples=20_000)]},
+    )
+    facts = describe(like_it)
+    assert find_differences((facts, describe_paper(facts)), keys=describe_paper(facts)) == []
+    other = describe(make_arm(STUDY / "qwen" / "cw+2k", ratio="2k"))
+    found = {
+        one.key: one.values for one in find_differences((other, describe_paper(other)), keys=describe_paper(other))
+    }
+    assert found["data.ratio"] == ("2k", "0 or 1k or 5k or 10k or general")
+    assert found["model.learning_rate"] == ("0.001", "2e-05")
+    assert "trainer.threads" not in found
+
+
+def test_the_command_compares_arms_studies_and_the_paper(capsys: pytest.CaptureFixture[str]) -> None:
+    for study, rate in (("one", "0.5"), ("two", "0.25")):
+        for name, ratio in (("cw", "0"), ("cw+1k", "1k")):
+            make_arm(STUDY / study / name, f"model.learning_rate={rate}", ratio=ratio)
+    make_arm(STUDY / "two" / "general", ratio="general")
+    assert rows(capsys, "one", "two")[2:] == [
+        ["setting", "model.learning_rate", "0.5", "0.25", "all"],
+        ["setting", "optimizer.lr", "0.5", "0.25", "all"],
+        ["only", "in", "two:", "general"],
+    ]
+    assert rows(capsys, "one/cw", "two/cw")[2:] == [
+        ["setting", "model.learning_rate", "0.5", "0.25"],
+        ["setting", "optimizer.lr", "0.5", "0.25"],
+    ]
+    assert rows(capsys, "one", "cw", "cw+1k")[2:] == [["setting", "data.ratio", "0", "1k"]]
+    assert rows(capsys, "one")[2:] == [["setting", "data.ratio", "0", "1k"]]
+    same = ["these", "arms", "do", "not", "differ", "in", "anything", "that", "is", "recorded"]
+    assert rows(capsys, "one", "cw")[0] == same
+    assert ["setting", "model.learning_rate", "0.5", "2e-05"] in rows(capsys, "one/cw", "paper")
+    with pytest.raises(ConfigError, match="give two studies, or two arms as STUDY/ARM"):
+        main(["compare", "one", "two/cw"])
+    with pytest.raises(ConfigError, match="twoo: no such study; did you mean 'two'"):
+        main(["compare", "one", "twoo"])
+
+
+def git_in(folder: Path, *arguments: str) -> str:
+    names = ("-c", "user.name=me", "-c", "user.email=me@here")
+    command = ["git", "-C", str(folder), *names, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_what_changed_in_the_code_between_two_revisions(folder: Path) -> None:
+    git_in(folder, "init", "--quiet")
+    revisions = []
+    (folder / "coig").mkdir()
+    for text in ("old\n", "new\nlines\n"):
+        (folder / "coig" / "steps.py").write_text(text)
+        git_in(folder, "add", "coig")
+        git_in(folder, "commit", "--quiet", "-m", "step")
+        revisions.append(git_in(folder, "rev-parse", "HEAD"))
+    arms = [
+        make_arm(STUDY / "s" / name, git={"revision": revision, "dirty": False})
+        for name, revision in zip(("a", "b"), revisions, strict=True)
+    ]
+    assert "coig/steps.py | 3 ++-" in str(summarize_code_changes(arms, folder))
+    assert summarize_code_changes(arms[:1], folder) is None
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    main(["rerun", *arguments])
+    return capsys.readouterr().out
+
+
+def test_rerun_says_what_it_needs_and_what_differs_today(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = folder / "mine.jsonl"
+    data.write_text("{}\n")
+    make_arm(
+        STUDY / "s" / "cw",
+        "model.learning_rate=0.5",
+        git={"revision": "a" * 40, "dirty": True, "diff": "diff --git a/coig/x b/coig/x\n+secretly changed\n"},
+        versions={"python": "3.11.1"},
+        packages={"torch": "0.1", "gone": "7"},
+        data={"sources": [{"pool": "data.creative", "files": [{"path": str(data), "sha256": "0" * 64}]}]},
+        command=("data.ratio=0", "model.learning_rate=0.25", "study=s", "launcher=slurm", "overwrite=true"),
+    )
+    text = shown(capsys, "s/cw")
+    assert f"git checkout {'a' * 40}" in text
+    assert "+secretly changed" in text
+    assert "with Python 3.11.1:\npip install torch==0.1 gone==7\n" in text
+    assert "python train.py data.ratio=0 model.learning_rate=0.25 study=s-rerun" in text
+    today = text.partition("Today differs:")[2]
+    assert "torch 0.1 → " in today
+    assert "gone 7 → None" in today
+    assert "model.learning_rate: 0.5 → 0.25" in today
+    assert f"{data}: has another content" in today
+    data.unlink()
+    assert f"{data}: no such file" in shown(capsys, "s/cw")
+    with pytest.raises(ConfigError, match="name one arm as STUDY/ARM"):
+        main(["rerun", "s"])
+
+
+def test_an_arm_of_an_earlier_version_has_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    make_arm(STUDY / "s" / "cw", versions={"python": "3.11.1", "torch": "0.1"})
+    assert "Command: not recorded" in shown(capsys, "s/cw")
+    with pytest.raises(ConfigError, match="has no command in its manifest"):
+        main(["rerun", "s/cw", "--run"])
+
+
+def test_an_arm_that_is_trained_again_has_the_same_weights(command: Command, folder: Path) -> None:
+    """Its command is that of a job of a sweep, with the sweep's values."""
+    small = ("data.creative.size=8", "data.validation.general=1", "model.max_length=160", "trainer.max_steps=2")
+    swept = command("train.py", "-m", "study=s", "seed=3", "data.ratio=0", *small, *SMALL_MODEL, "logger=none")
+    assert swept.returncode == 0, swept.stderr
+    manifest = json.loads((STUDY / "s" / "cw-s3" / "manifest.json").read_text(encoding="utf-8"))
+    assert {"seed=3", "data.ratio=0", "study=s"} <= set(manifest["command"])
+    assert manifest["packages"]["torch"] == manifest["versions"]["torch"]
+    again = [sys.executable, "-m", "coig", "study", "rerun", "s/cw-s3", "--run"]
+    run = subprocess.run(again, cwd=folder, capture_output=True, text=True, env=outside() | {"PYTHONPATH": str(ROOT)})
+    assert run.returncode == 0, run.stderr
+    assert "Nothing that is recorded differs today." in run.stdout
+    assert "multirun/s-rerun/cw-s3: has the very weights of multirun/s/cw-s3" in run.stdout

@@ -1,0 +1,171 @@
+"""publish: the model and a card made of its manifest, sent by the hub's client to a hub on this machine."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from coig.errors import ConfigError
+from coig.study.__main__ import main
+from coig.study.arm import Arm
+from coig.study.card import write_card
+from coig.study.results import FILE, MEASURES
+from tests.conftest import ROOT, outside
+from tests.studies import make_arm, make_group
+
+
+class Hub(BaseHTTPRequestHandler):
+    """The part of the hub's API that an upload needs: it makes a repository, and keeps the files of a commit."""
+
+    files: dict[str, bytes]
+    visibility: str | None
+
+    def do_GET(self) -> None:
+        """Say that nothing is there yet."""
+        self.answer({"error": "not found"}, 404)
+
+    def do_POST(self) -> None:
+        """Make a repository, say how files are to be sent, or keep them."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/api/repos/create":
+            type(self).visibility = json.loads(body)["visibility"]
+            self.answer({"url": f"http://{self.headers['Host']}/me/writer"})
+        elif "/preupload/" in self.path:
+            files = json.loads(body)["files"]
+            self.answer({"files": [{"path": one["path"], "uploadMode": "regular"} for one in files]})
+        elif "/commit/" in self.path:
+            for line in map(json.loads, body.splitlines()):
+                if line["key"] == "file":
+                    self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+            self.answer({"success": True, "commitOid": "0" * 40, "commitUrl": "http://hub/me/writer/commit/0"})
+        else:
+            self.answer({"error": self.path}, 404)
+
+    def answer(self, content: object, status: int = 200) -> None:
+        """Send an object."""
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    """The address of a hub that runs as long as the test."""
+    Hub.files, Hub.visibility = {}, None
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arm:
+    """An arm of the paper's data, with an exported model."""
+    monkeypatch.chdir(tmp_path)
+    groups = [make_group(source="coig_writer", examples=1665), make_group("general", 7, lang="en", source="mine")]
+    made = make_arm(
+        Path("multirun/s/cw+10k"),
+        "data=coig_writer",
+        "model=qwen2.5-7b-instruct",
+        ratio="10k",
+        model_sha256="a" * 64,
+        data={"train": groups, "truncated": 3, "sources": [{"pool": "data.creative", "also_queries": 2}]},
+    )
+    made.model.mkdir()
+    (made.model / "config.json").write_text("{}")
+    (made.model / "model.safetensors").write_bytes(b"weights")
+    return made
+
+
+def publish(folder: Path, address: str) -> subprocess.CompletedProcess[str]:
+    online = {
+        "HF_ENDPOINT": address,
+        "HF_HUB_OFFLINE": "0",
+        "HF_TOKEN": "hf_" + "a" * 30,
+        "HF_HOME": str(folder / "hf"),
+    }
+    command = [sys.executable, "-m", "coig.study", "publish", "s/cw+10k", "me/writer"]
+    environment = (
+        outside() | online | {"PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(folder / "hf")}
+    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_the_hub_gets_the_model_and_its_card(arm: Arm, hub: str, tmp_path: Path) -> None:
+    run = publish(tmp_path, hub)
+    assert run.returncode == 0, run.stderr
+    assert "private; read the card" in run.stdout
+    assert Hub.visibility == "private"
+    assert Hub.files.keys() == {"README.md", "config.json", "model.safetensors"}
+    assert Hub.files["model.safetensors"] == b"weights"
+    assert Hub.files["README.md"].decode() == write_card(arm)
+
+
+def test_a_hub_that_refuses_is_one_message(arm: Arm, tmp_path: Path) -> None:
+    run = publish(tmp_path, "http://127.0.0.1:9")
+    assert run.returncode == 1
+    assert "publish me/writer: was not uploaded (" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_the_card_says_what_the_manifest_says(arm: Arm) -> None:
+    text = write_card(arm)
+    _, head, body = text.split("---\n", 2)
+    about = yaml.safe_load(head)
+    assert (about["base_model"], about["language"]) == ("Qwen/Qwen2.5-7B-Instruct", ["en", "zh"])
+    assert "| creative | zh | coig_writer | ODC-BY | 1,665 | 16,650 |" in body
+    assert "| general | en | mine | not recorded | 7 | 70 |" in body
+    assert "Contamination: 2 creative prompts are test queries too." in body
+    assert "- 3 examples were cut" in body
+    assert f"sha256 of the weights: `{'a' * 64}`" in body
+    assert "## Measured\n\nNothing." in body
+    assert "- its answers: it has answered no queries" in body
+    assert "whether people like what it writes" in body
+
+
+def test_the_card_has_the_last_evaluation(arm: Arm) -> None:
+    row = {"lang": "zh", "arm": "cw+10k", "measure": "contaminated", "value": 0.25, "low": 0.2, "high": 0.3, "n": 104}
+    (arm.folder.parent / FILE).parent.mkdir()
+    pl.DataFrame([row, row | {"arm": "cw"}], schema=MEASURES).write_parquet(arm.folder.parent / FILE)
+    text = write_card(arm)
+    assert text.count("| zh | contaminated | 0.250 | [0.200, 0.300] | 104 |") == 1
+    assert "Nothing." not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["s", "me/writer"], "give an arm and a repository"),
+        (["s/cw+10k", "writer"], "give an arm and a repository"),
+        (["s/cw+10k"], "give an arm and a repository"),
+        (["s/cw", "me/writer"], r"cw is no arm of study s"),
+    ],
+)
+def test_what_cannot_be_published(arm: Arm, arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        main(["publish", *arguments])
+
+
+def test_an_arm_that_is_not_done_is_not_published(arm: Arm) -> None:
+    arm.write_manifest(arm.manifest().model_copy(update={"status": "running"}))
+    with pytest.raises(ConfigError, match="has no trained model"):
+        main(["publish", "s/cw+10k", "me/writer"])

@@ -1,0 +1,114 @@
+"""Offline runs are uploaded as one history each, whatever happened to them: read back from what W&B's client sends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, outside
+from tests.forked import Forked
+from tests.small_model import SMALL_MODEL
+from tests.studies import make_arm
+from tests.study.wandb_receiver import KEY, Receiver, receiving
+
+COMMAND = (
+    *("study=s", "data.ratio=0", "data.scale=0.001", "data.creative.size=20", "data.validation.general=1"),
+    *("trainer.global_batch_size=4", "trainer.max_epochs=2", "trainer.checkpoint_every=3", "model.max_length=160"),
+    *SMALL_MODEL,
+)
+STEPS = 10
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
+
+
+def train(folder: Path) -> Forked:
+    """Start train.py offline."""
+    return Forked("train.py", COMMAND, folder, outside() | {"WANDB_MODE": "offline"})
+
+
+def stop_after(process: Forked, arm: Path, steps: int) -> None:
+    """Stop training by SIGTERM after so many steps."""
+    while not (arm / "metrics.jsonl").exists() or (arm / "metrics.jsonl").read_text().count('train/loss"') < steps:
+        assert process.poll() is None, process.wait().stderr
+        time.sleep(0.005)
+    process.kill(signal.SIGTERM)
+    process.wait()
+
+
+def study(folder: Path, receiver: Receiver, *arguments: str) -> str:
+    """Run a command of coig.study where W&B's server is the receiver; return what it prints."""
+    there = {"WANDB_BASE_URL": receiver.address, "WANDB_API_KEY": KEY, "PYTHONPATH": str(ROOT), "COLUMNS": "140"}
+    command = [sys.executable, "-m", "coig.study", *arguments]
+    environment = outside() | there | {"HOME": str(folder), "NETRC": str(folder / "netrc")}
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+def check_history(receiver: Receiver, arm: Path) -> None:
+    """Compare what was received of an arm's run with its metrics.jsonl, which has each step once."""
+    run = json.loads((arm / "manifest.json").read_text())["wandb_run"]
+    lines: list[dict[str, Any]] = [json.loads(line) for line in (arm / "metrics.jsonl").read_text().splitlines()]
+    rows = receiver.rows(run)
+    assert [row["trainer/global_step"] for row in rows] == [line.pop("step") for line in lines]
+    assert [{key: row[key] for key in line} for row, line in zip(rows, lines, strict=True)] == lines
+    assert receiver.overlaps == []
+    assert receiver.exit_codes[run] == 0
+    steps = [row["trainer/global_step"] for row in rows if "train/loss" in row]
+    assert steps == list(range(STEPS))
+
+
+def test_two_parts_of_a_run_become_one_history(receiver: Receiver, tmp_path: Path) -> None:
+    """Both have the steps since the last checkpoint, and an earlier version kept both."""
+    arm = tmp_path / "multirun" / "s" / "cw"
+    stop_after(train(tmp_path), arm, 5)
+    [first] = arm.glob("wandb/offline-run-*")
+    shutil.copytree(first, tmp_path / first.name)
+    ended = train(tmp_path).wait()
+    assert ended.returncode == 0, ended.stderr
+    shutil.move(tmp_path / first.name, first)
+    assert len(list(arm.glob("wandb/offline-run-*"))) == 2
+    assert "s: W&B lacks cw; python -m coig.study upload s" in study(tmp_path, receiver, "list")
+    assert "s/cw: uploaded, 2 parts" in study(tmp_path, receiver, "upload", "s")
+    check_history(receiver, arm)
+    assert "W&B lacks" not in study(tmp_path, receiver, "list")
+    assert "nothing to upload" in study(tmp_path, receiver, "upload", "s")
+
+
+def test_a_run_that_was_uploaded_when_it_stopped_goes_on(receiver: Receiver, tmp_path: Path) -> None:
+    arm = tmp_path / "multirun" / "s" / "cw"
+    stop_after(train(tmp_path), arm, 4)
+    study(tmp_path, receiver, "upload", "s")
+    [run] = receiver.exit_codes
+    assert receiver.exit_codes[run] == 1
+    received = len(receiver.rows(run))
+    assert received >= 4
+    ended = train(tmp_path).wait()
+    assert ended.returncode == 0, ended.stderr
+    study(tmp_path, receiver, "upload", "s")
+    check_history(receiver, arm)
+
+
+def test_nobody_is_logged_in(tmp_path: Path) -> None:
+    folder = tmp_path / "multirun" / "s" / "cw"
+    make_arm(folder, "logger=wandb")
+    (folder / "wandb" / "offline-run-20260101_000000-abcd").mkdir(parents=True)
+    environment = outside() | {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "coig.study", "upload", "s"]
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "upload: W&B is not logged in or cannot be reached; wandb login" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -120,7 +120,7 @@ def check_tool(name: str, arguments: list[str]) -> None:
         of_plan = [argument for argument in overrides if argument.partition("=")[0] not in WITH_JUDGE]
         parse_plan(of_plan if len(of_plan) == len(overrides) else [*of_plan, "raters=4"])
     elif name == "study":
-        assert arguments[0] in COMMANDS
+        assert not arguments or arguments[0] in COMMANDS  # without a command it lists the studies
     elif name == "plan":
         config_of("evaluate", EvaluateConfig, overrides)
     elif name == "inspect":

@@ -142,7 +142,7 @@ class Divergence(Facts):
     """How far an arm's predictions are from its base model's on general texts that it was not trained on."""
 
     lang: str
-    nats: float  # mean KL divergence of the base's distribution from the arm's, per supervised token
+    nats: float  # mean KL divergence of the arm's distribution from the base's, per supervised token
     stderr: float  # over the texts
     texts: int
     tokens: int

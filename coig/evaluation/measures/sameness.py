@@ -5,8 +5,7 @@ Texts are compared at equal length, by their first WORDS words: a longer text ha
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,7 +19,7 @@ from coig.text.overlap import Ints, Set, count_shared, jaccard
 from coig.text.words import split_words
 
 WORDS = 50  # at which texts are compared; shorter ones are left out
-READ = 1000  # characters of a text, which hold so many words
+READ = 400  # characters of a text, which most often hold so many words
 BLOCK = 512  # texts that are compared with all others at a time, which bounds the memory
 PEOPLE = "people's texts"  # instead of an arm's name: the creative texts that the arms were trained on
 SAMPLES, GENRE, ALL = "samples of a prompt", "prompts of a genre", "all prompts"
@@ -80,9 +79,28 @@ def measure_likeness(answers: Frame) -> pl.Series:
 
 
 def _with_words(texts: Frame) -> Frame:
-    """Add the column `words` with the first WORDS words of each answer."""
-    first = [split_words(text[:READ])[:WORDS] for text in texts["answer"]]
-    return texts.with_columns(pl.Series("words", first, dtype=pl.List(pl.String)))
+    """Add the columns `words` and `pairs`: numbers of the different words, and pairs of adjacent ones, in a beginning.
+
+    The beginning are the first WORDS words of the answer; both columns are null for a shorter one.
+    """
+    numbers: dict[str | tuple[str, str], int] = {}
+
+    def number(items: Iterable[str | tuple[str, str]]) -> list[int]:
+        """Return the sorted numbers of different items."""
+        return sorted({numbers.setdefault(item, len(numbers)) for item in items})
+
+    beginnings = [_split_beginning(text) for text in texts["answer"]]
+    columns = {
+        "words": [number(first) if len(first) == WORDS else None for first in beginnings],
+        "pairs": [number(pairwise(first)) if len(first) == WORDS else None for first in beginnings],
+    }
+    return texts.with_columns(pl.Series(name, lists, dtype=pl.List(pl.UInt64)) for name, lists in columns.items())
+
+
+def _split_beginning(text: str) -> list[str]:
+    """Return the first WORDS words of a text; only as much of it is split as is likely to hold them."""
+    found = split_words(text[:READ])
+    return (found if len(found) > WORDS or len(text) <= READ else split_words(text))[:WORDS]
 
 
 def _groups(part: Frame) -> Iterator[tuple[str, Frame]]:
@@ -103,17 +121,14 @@ class Compared:
 
 def _compare_within(part: Frame) -> Compared:
     """Compare each text with the others in its `group`; texts of fewer than WORDS words are with none."""
-    cut = part["words"].to_list()
-    long = np.array([len(one) == WORDS for one in cut], dtype=np.bool_)
-    similarity, distinct = np.full(len(cut), np.nan), np.full(len(cut), np.nan)
+    long = part["words"].is_not_null().to_numpy()
+    similarity, distinct = np.full(len(part), np.nan), np.full(len(part), np.nan)
     groups = part["group"].rank("dense").to_numpy() if len(part) else np.empty(0)
     for group in np.unique(groups[long]):
         rows = np.flatnonzero(long & (groups == group))
         if len(rows) > 1:
-            texts = [cut[row] for row in rows]
-            similarity[rows] = _mean_over_others([_hash_all(text) for text in texts], jaccard)
-            pairs = [_hash_all(list(map(" ".join, pairwise(text)))) for text in texts]
-            distinct[rows] = _mean_over_others(pairs, _distinct)
+            words, pairs = ([one.to_numpy() for one in part[name].gather(rows)] for name in ("words", "pairs"))
+            similarity[rows], distinct[rows] = _mean_over_others(words, jaccard), _mean_over_others(pairs, _distinct)
     return Compared(similarity, distinct)
 
 
@@ -136,12 +151,6 @@ def _mean_over_others(sets: Sequence[Set], measure: Callable[[Ints, Ints, Ints],
 def _distinct(shared: Ints, first: Ints, second: Ints) -> Floats:
     """Return the different pairs of adjacent words in two texts / all of them, from the numbers of different ones."""
     return (first + second - shared) / (2 * (WORDS - 1))
-
-
-def _hash_all(texts: Sequence[str]) -> Set:
-    """Return the sorted, distinct 64-bit hashes of texts, which are the same in every process."""
-    digests = (hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest() for text in set(texts))
-    return np.sort(np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64))
 
 
 def _pseudo_values(values: Floats) -> Floats:

@@ -10,7 +10,7 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,6 @@ from benchmarks.faults.outcomes import LONGEST_MESSAGE, Trial
 from coig.config.stored import read_config
 from coig.data.tokenizer import load_exported
 from coig.errors import ConfigError, system_problem
-from coig.files.archives import unpack
 from coig.files.rows import read_rows
 from coig.judging.prompt_files import read_prompts
 from coig.records.answer import read_answers
@@ -36,6 +35,7 @@ from coig.records.label import read_labels
 from coig.records.query import read_queries
 from coig.study.arm import Arm
 from coig.study.manifest import read_manifest
+from coig.study.packed import MARK, unpack
 from coig.study.registration import read_registered
 from coig.training.checkpoints import check_checkpoint
 from coig.training.sharded_files import read_metadata
@@ -199,7 +199,7 @@ def _of_a_study() -> Iterator[Kind]:
         arm = write_small_study(Path(folder))
         config, manifest = arm.config_file.read_bytes(), (arm.folder / "manifest.json").read_bytes()
         plan, database = (arm.folder.parent / "plan.yaml").read_bytes(), make_database(Path(folder))
-        archive = make_archive(arm.folder)
+        archive = make_archive(Path(folder))
     yield Kind("cw/config.yaml", config, read_config)
     yield Kind("cw/manifest.json", manifest, read_manifest)
     metrics = _lines([{"step": step, "train/loss": 2.5, "epoch": 0} for step in range(9)])
@@ -208,7 +208,7 @@ def _of_a_study() -> Iterator[Kind]:
     yield Kind("judgments.sqlite", database, lambda file: collect_from(file, "s"))
     prompts = Path(read_prompts.__code__.co_filename).with_name("prompts")
     yield Kind("zh.yaml", (prompts / "zh.yaml").read_bytes(), _read_prompts)
-    yield Kind("study.tar.gz", archive, _unpack)
+    yield Kind("s.zip", archive, _unpack)
 
 
 def _read_prompts(file: Path) -> Any:
@@ -219,10 +219,10 @@ def _read_prompts(file: Path) -> Any:
 
 
 def _unpack(file: Path) -> dict[str, bytes]:
-    """Unpack an archive and return what its files hold, by their paths."""
-    folder = file.parent / "unpacked"
-    unpack(file, folder)
-    return {str(one.relative_to(folder)): one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+    """Unpack a packed study and return what its files hold, by their paths."""
+    with chdir(file.parent):
+        files = [one for one in unpack(Path(file.name)).rglob("*") if one.is_file() and one.name != MARK]
+        return {str(one): one.read_bytes() for one in files}
 
 
 def _of_torch() -> Iterator[Kind]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import tarfile
 import tempfile
-from io import BytesIO
+from contextlib import chdir, redirect_stdout
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import torch
 from torch.distributed.checkpoint.state_dict_saver import save
 
+from coig.config.fields import MULTIRUN
 from coig.records.judgment_database import DATABASE
 from coig.study.arm import Arm
+from coig.study.pack import pack
 from coig.study.registration import register
 from tests.annotation.studies import make_questions, make_store, rank
 from tests.studies import make_arm
 
+STUDY = "s"
 PLAN = """hypotheses:
   - name: h
     says: more general data helps
@@ -33,8 +36,9 @@ sample_size: {prompts: {zh: 20}, raters: 2}
 def write_small_study(folder: Path) -> Arm:
     """Write an arm that nobody trained, and a registered plan beside it; return the arm."""
     (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")
-    register(folder / "s", folder / "plan.yaml")
-    return make_arm(folder / "s" / "cw", "study=s")
+    study = folder / MULTIRUN / STUDY
+    register(study, folder / "plan.yaml")
+    return make_arm(study / "cw", f"study={STUDY}")
 
 
 def make_database(folder: Path) -> bytes:
@@ -50,11 +54,10 @@ def make_database(folder: Path) -> bytes:
 
 
 def make_archive(folder: Path) -> bytes:
-    """Return a folder as the content of a tar archive packed by gzip."""
-    packed = BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.add(folder, folder.name)
-    return packed.getvalue()
+    """Return the content of the archive of the study in a folder."""
+    with chdir(folder), redirect_stdout(StringIO()):
+        pack([STUDY])
+        return Path(f"{STUDY}.zip").read_bytes()
 
 
 def make_checkpoint() -> bytes:

@@ -6,10 +6,10 @@ is called. It is unpacked once, into `packed/<study>`.
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from coig.config.fields import FolderName
-from coig.errors import ConfigError, DataError
+from coig.errors import ConfigError, DataError, first_line
 from coig.files.atomic import atomic_folder, sha256_of, write_atomic
 from coig.records.judgment_database import DATABASE, TABLES
 from coig.records.record import Record, describe_error
@@ -65,8 +65,12 @@ def unpack(file: Path) -> Path:
                 (folder / MARK).write_text(digest, encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{file}: no such file") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # or encrypted
-        raise DataError(f"{file}: is no packed study, or damaged ({error}); have it sent again") from None
+    except ConfigError:
+        raise
+    except Exception as error:  # a damaged archive may raise anything, such as EINVAL for a place that cannot be
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        raise DataError(f"{file}: is no packed study, or damaged ({first_line(error)}); have it sent again") from None
     return study
 
 

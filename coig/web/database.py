@@ -68,9 +68,12 @@ class Database:
         except DatabaseError as error:
             if not DAMAGED.search(str(error.orig)):
                 raise
-            raise ConfigError(
-                f"{self.name}: damaged ({first_line(error.orig or error)}); bring the file back from a copy"
-            ) from None
+            problem = first_line(error.orig or error)
+        except UnicodeDecodeError as error:
+            problem = first_line(error)
+        else:
+            return
+        raise ConfigError(f"{self.name}: damaged ({problem}); bring the file back from a copy")
 
     def close(self) -> None:
         """Close all connections."""

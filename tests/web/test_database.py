@@ -51,5 +51,5 @@ def test_a_database_that_is_not_there(url: str, message: str) -> None:
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     file = tmp_path / "judgments.sqlite"
     file.write_text("This is a text, and no database of any kind. " * 50)
-    with pytest.raises(ConfigError, match="cannot be opened"):
+    with pytest.raises(ConfigError, match="file is not a database"):
         open_database(file, TABLES)

@@ -78,7 +78,7 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
     page = (study / "evaluation" / "report.html").read_text(encoding="utf-8")
     assert {f'id="{name}"' in page for name in ("automatic", "contamination", "arms")} == {True}
 
-    renewed = ("multirun.yaml", ".lock")  # written by Hydra, and the name of the last process
+    renewed = ("multirun.yaml", "sweep.json", ".lock")  # what each sweep writes, and the name of the last process
     before = {path: path.stat().st_mtime_ns for path in study.rglob("*") if path.is_file() and path.name not in renewed}
     assert succeeded(command("train.py", *sweep)).count("done already, skipped") == 2
     assert succeeded(command("generate.py", *answer)).count("3 answers are there already") == 2

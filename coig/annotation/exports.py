@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from coig.annotation.store import Store, find_or_add_rater
 from coig.errors import ConfigError, DataError
@@ -18,7 +18,7 @@ from coig.files.atomic import write_atomic
 from coig.files.timestamps import now
 from coig.records.authors import arm_of_file
 from coig.records.judgment import Judgment, read_judgments
-from coig.records.judgment_database import EVENTS, TASKS, log_act, read_database
+from coig.records.judgment_database import DRAFTS, EVENTS, TASKS, log_act, read_database
 from coig.study.items import AnsweredQuery
 from coig.study.raters import make_pseudonym
 
@@ -163,6 +163,7 @@ def _add_page(connection: Connection, store: Store, page: Sequence[tuple[str, Ju
     if tasks:  # the rater has the item on the page; what is sent from there is the later word
         task = tasks[0].id
         connection.execute(update(TASKS).where(TASKS.c.id == task).values(values))
+        connection.execute(delete(DRAFTS).where(DRAFTS.c.task == task))
     else:
         values |= {"rater": rater.id, "number": (last or 0) + 1}
         task = connection.execute(insert(TASKS).values(values).returning(TASKS.c.id)).scalar_one()

@@ -60,7 +60,10 @@ def _serve(store: Store, config: CurateConfig) -> None:
 
 
 def _run_stages(store: Store, config: CurateConfig) -> None:
-    """Import people's acts, and run the stages; `all` leaves out the screening, and logs it, if no judge is given."""
+    """Import people's acts, then run the configured stage, or with `all` every stage in turn.
+
+    `all` leaves out the screening, and logs it, if no judge is given and no script stands for one.
+    """
     stages = list(STAGES) if config.stage == "all" else [config.stage]
     if config.imports:
         store.start_run(config, "import")

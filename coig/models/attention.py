@@ -34,8 +34,13 @@ VARLEN_KNOWS_GQA = "enable_gqa" in inspect.signature(varlen_attn).parameters
 
 
 def attention_path(device: torch.device, dtype: torch.dtype) -> str:
-    """Return the key of the fastest of PATHS for this device and dtype: flash, varlen or documents."""
+    """Return the key of the fastest of PATHS for this device and dtype: flash, varlen or documents.
+
+    Both kernels need a GPU of Nvidia's Ampere generation or later, and 16 bits.
+    """
     if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
+        return "documents"
+    if torch.cuda.is_available() and torch.cuda.get_device_capability(device) < (8, 0):
         return "documents"
     return "flash" if flash_attn_varlen_func else "varlen"
 

@@ -15,7 +15,9 @@ from coig.text.cleaning import clean_text
 
 
 def _clean(value: Any, info: ValidationInfo) -> str:
-    """Return a field's text cleaned. Raises ValueError, with what a query needs, if it is no text."""
+    """Return a field's text cleaned. Raises ValueError, with what a query needs, if it is no text, blank
+    or damaged.
+    """
     try:
         return clean_text({str(info.field_name): value}, str(info.field_name))
     except ValueError as error:

@@ -32,7 +32,8 @@ def kendall_tau(first: Floats, second: Floats) -> Floats:
 def permutation_p(first: Floats, second: Floats, seed: int = 0) -> float:
     """Return the two-sided p of Kendall's τ of two measures, (K,) each, if one of them ordered the arms at random.
 
-    All orders of up to seven arms are counted; for more arms, as many are drawn.
+    All orders of up to seven arms are counted; for more arms, as many are drawn by `seed`, the observed one among them.
+    Returns NaN where τ is: all arms are equal in one measure, or a value is NaN.
     """
     count = len(first)
     if factorial(count) <= MOST_PERMUTATIONS:
@@ -41,4 +42,4 @@ def permutation_p(first: Floats, second: Floats, seed: int = 0) -> float:
         rng = np.random.default_rng(seed)
         orders = np.array([np.arange(count), *(rng.permutation(count) for _ in range(MOST_PERMUTATIONS - 1))])
     taus = np.abs(kendall_tau(np.broadcast_to(first, orders.shape), second[orders]))
-    return float((taus >= taus[0] - ROUNDING).mean())
+    return float((taus >= taus[0] - ROUNDING).mean()) if np.isfinite(taus[0]) else float("nan")

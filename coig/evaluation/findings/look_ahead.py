@@ -53,9 +53,9 @@ def _compare(verdicts: pl.DataFrame, losses: dict[str, float]) -> Iterator[dict[
 
     `losses` has the held-out loss of each arm by name.
     """
-    judged = set(verdicts["arm"]) | set(verdicts["opponent"])
+    pairs = verdicts.filter(pl.all_horizontal(pl.col("arm", "opponent").is_in(list(losses))))
+    judged = set(pairs["arm"]) | set(pairs["opponent"])
     names = [name for name in losses if name in judged]
-    pairs = verdicts.filter(pl.all_horizontal(pl.col("arm", "opponent").is_in(names)))
     if len(names) < FEWEST_ARMS or pairs["query_id"].n_unique() < FEWEST:
         return
     sums, counts = _score(pairs, names)

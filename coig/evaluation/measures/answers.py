@@ -44,9 +44,10 @@ COMPARED = ("copied", "longest_copied", "near_copy", "sameness")
 
 
 def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster) -> pl.DataFrame:
-    """Measure each answer; return a row per answer with the columns of SCHEMA.
+    """Measure each answer by itself; return a row per answer with the columns of SCHEMA, those of COMPARED still null.
 
-    Rows are sorted by language (Chinese first), then by the arm's place in the roster, then by query id.
+    `compare_texts` fills these in. Rows are sorted by language (Chinese first), then by the arm's place in the roster,
+    which must have every arm, then by query id.
 
     Args:
         answers: each with the name of its file of queries, None for an answer that coig did not generate.

@@ -253,3 +253,4 @@ def test_orders_are_compared_by_kendall() -> None:
     assert permutation_p(np.arange(5.0), np.arange(5.0)) == pytest.approx(2 / 120)
     assert permutation_p(np.arange(8.0), np.arange(8.0)) == pytest.approx(1 / 5_040, abs=2e-3)
     assert np.isnan(kendall_tau(np.zeros(3), np.arange(3.0)))
+    assert np.isnan(permutation_p(np.zeros(3), np.arange(3.0)))

@@ -71,6 +71,7 @@ def check_history(receiver: Receiver, arm: Path) -> None:
     assert steps == list(range(STEPS))
 
 
+@pytest.mark.slow
 def test_two_parts_of_a_run_become_one_history(receiver: Receiver, tmp_path: Path) -> None:
     """Both have the steps since the last checkpoint, and an earlier version kept both."""
     arm = tmp_path / "multirun" / "s" / "cw"
@@ -88,6 +89,7 @@ def test_two_parts_of_a_run_become_one_history(receiver: Receiver, tmp_path: Pat
     assert "nothing to upload" in study(tmp_path, receiver, "upload", "s")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_uploaded_when_it_stopped_goes_on(receiver: Receiver, tmp_path: Path) -> None:
     arm = tmp_path / "multirun" / "s" / "cw"
     stop_after(train(tmp_path), arm, 4)

@@ -91,9 +91,10 @@ class Answers(BaseHTTPRequestHandler):
         rows = self.server.history.get(run, {})
         project = {"id": "p", "name": asked.get("project") or "coig", "entity": {"id": "e", "name": "me"}}
         last = [json.dumps(rows[max(rows)])] if rows else []
+        begun = json.dumps({"t": 1} if rows else {})  # by which a client knows that there is something to go on with
         return {
             **{"id": run, "name": run, "displayName": run, "description": "", "sweepName": None, "project": project},
-            **{"historyLineCount": len(rows), "eventsLineCount": 0, "logLineCount": 0, "wandbConfig": "{}"},
+            **{"historyLineCount": len(rows), "eventsLineCount": 0, "logLineCount": 0, "wandbConfig": begun},
             **{"historyTail": json.dumps(last), "eventsTail": "[]", "summaryMetrics": "{}", "config": "{}", "tags": []},
         }
 

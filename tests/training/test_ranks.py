@@ -71,7 +71,7 @@ def test_a_rank_that_fails_alone_ends_all(strategy: str, tmp_path: Path) -> None
         failed = time.monotonic()
         first, second = (rank.wait() for rank in ranks)
         assert time.monotonic() - failed < ENDED_WITHIN
-    assert (first.returncode, second.returncode) == (1, 1)
+    assert (first.returncode, second.returncode) == (1, 71)  # a lack of memory has a code of its own
     assert "out of memory: the largest micro-batch of this step has " in second.stderr
     assert "another process of this arm ended; its own message says why" in first.stderr
     assert "Traceback" not in first.stderr + second.stderr

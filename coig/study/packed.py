@@ -79,11 +79,16 @@ def unpack(file: Path) -> Path:
 
 def _read_about(file: Path, archive: zipfile.ZipFile) -> About:
     """Return what an archive says of itself. Raises DataError if it is no packed study that this version reads."""
-    is_there = ABOUT in archive.namelist()
-    if is_there and archive.getinfo(ABOUT).file_size > LARGEST_ABOUT:
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in archive.infolist()):
+        raise DataError(f"{file}: is no packed study (compressed in another way than pack does)")  # read without bounds
+    content = b"{}"
+    if ABOUT in archive.namelist():
+        with archive.open(ABOUT) as stream:  # the size that the archive states may be wrong
+            content = stream.read(LARGEST_ABOUT + 1)
+    if len(content) > LARGEST_ABOUT:
         raise DataError(f"{file}: is no packed study ({ABOUT}: more than {LARGEST_ABOUT / 1e6:.0f} MB)")
     try:
-        about = About.model_validate_json(archive.read(ABOUT) if is_there else b"{}")
+        about = About.model_validate_json(content)
     except ValidationError as error:
         raise DataError(f"{file}: is no packed study ({ABOUT}: {describe_error(error)})") from None
     if about.format > FORMAT:

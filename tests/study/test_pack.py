@@ -156,7 +156,7 @@ def test_it_names_nobody_and_no_secret(study: Path, tmp_path: Path, monkeypatch:
 def test_raters_of_files_are_named_nowhere(study: Path) -> None:
     """The authors' page puts the rater into the file's name alone; others write no `source`."""
     verdict = {"query_id": "q-000", "lang": "zh", "arm_a": "cw", "arm_b": "general", "winner": "a"}
-    rows = [verdict | {"rater": name} for name in ("Li Lei ", "Li Lei", 20261129)]
+    rows = [{**verdict, "rater": name} for name in ("Li Lei ", "Li Lei", 20261129)]
     ranked = [{"rank": rank, "source_file": f"en_{arm}.json"} for rank, arm in enumerate(("origin", "baseline"), 1)]
     (study / "judgments" / "mixed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (study / "judgments" / "Han Mei.jsonl").write_text(json.dumps({"question_id": 7, "ranked_responses": ranked}))
@@ -292,6 +292,13 @@ def test_a_stranger_s_archive_is_refused(
     assert "packed/" not in str(refused.value)
     assert sorted(path.name for path in file.parent.iterdir() if path.suffix != ".zip") in ([], ["packed"])
     assert not list(tmp_path.rglob("escaped*"))
+
+
+def test_an_archive_that_is_compressed_without_bounds_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "s.zip", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("pack.json", '{"format": 1, "study": "x", "coig": "1"}')
+    with pytest.raises(ConfigError, match="compressed in another way"):
+        unpack(tmp_path / "s.zip")
 
 
 def test_a_logger_that_would_run_something_is_never_called(

@@ -14,11 +14,12 @@ from coig.annotation.store import Store, erase_rater
 from coig.annotation.texts import read_introduction
 from coig.config import AnnotateConfig
 from coig.config.fields import files_of, local_path
+from coig.files.keys import read_key
 from coig.records.judgment_database import DATABASE, TABLES
 from coig.study.study_answers import read_study_answers
 from coig.web.app import make_app
 from coig.web.database import open_database
-from coig.web.links import Links, read_key
+from coig.web.links import Links
 from coig.web.pages import Pages
 from coig.web.serving import address_of, bind, serve
 

@@ -10,8 +10,9 @@ from coig.config import CurateConfig
 from coig.curation.drafter import make_drafter
 from coig.curation.server import FOLDER, LINK, DeskPages
 from coig.curation.store import Store
+from coig.files.keys import read_key
 from coig.web.app import make_app
-from coig.web.links import Links, read_key
+from coig.web.links import Links
 from coig.web.pages import Pages
 from coig.web.serving import address_of, bind, serve
 

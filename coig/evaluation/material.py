@@ -71,6 +71,9 @@ def gather_material(config: EvaluateConfig) -> Material:
     written = _read_answers(arms, config)
     people = _collect_from_people(study, config)
     judged = _read_judgments(config, study, arms, written, people)
+    if not config.real_names:  # before anything is computed, so that a packed study gives the same results
+        judged = judged and hide_raters(judged, study)
+        people = people and replace(people, judgments=hide_raters(people.judgments, study))
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}
@@ -147,7 +150,7 @@ def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | Non
     if people is None or not any(one.is_evidence for one in people.judgments):
         log.info("%s: nobody has judged yet", place if isinstance(place, Path) else "database")
         return None
-    return people if config.real_names else replace(people, judgments=hide_raters(people.judgments, study))
+    return people
 
 
 def _read_judgments(
@@ -159,8 +162,7 @@ def _read_judgments(
 ) -> list[Judgment] | None:
     """Read the judgments that count: those of the configured files, else those of people and judges; None without any.
 
-    People get pseudonyms here, before anything is computed, so that a packed study gives the same results. Raise
-    DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
     """
     files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:
@@ -168,8 +170,7 @@ def _read_judgments(
     known = _names_of(arms) or None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
-    found = collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
-    return found if config.real_names else hide_raters(found, study)
+    return collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
 
 
 def _names_of(arms: Sequence[Arm]) -> set[str]:

@@ -6,6 +6,7 @@ URLs, and texts that look like a key or are assigned to a name such as `api_key`
 
 from __future__ import annotations
 
+import html
 import netrc
 import os
 import re
@@ -27,19 +28,23 @@ SECRET_VARIABLE = re.compile(
 PASSWORD_IN_URL = re.compile(r"://[^/?#\s]*:[^/?#\s]+@")
 # a git remote or a proxy may hold a token in place of user and password
 TOKEN_IN_URL = re.compile(r"(?<=http://)[^/?#\s:@]+@|(?<=https://)[^/?#\s:@]+@", re.IGNORECASE)
-# an assignment of a value that looks like a key, not like code
-ASSIGNED = re.compile(r"""(?P<name>[\w-]+)["']?\s*[:=]\s*["']?(?P<value>(?=[\w+/=-]*\d)[\w+/=-]{16,})""")
+KEY_LIKE = r"(?=[\w+/=-]*\d)[\w+/=-]{16,}"  # looks like a key, not like code
+QUOTE = r"""(?:["']|&(?:quot|#34|#39|#x27);)?"""  # also as a page of HTML writes it
+# ASCII: a Chinese letter beside a key is no part of it, and a Chinese colon assigns too
+ASSIGNED = re.compile(rf"(?P<name>[\w-]+){QUOTE}\s*[:=：＝]\s*{QUOTE}(?P<value>{KEY_LIKE})", re.ASCII)
 KNOWN_KEYS = re.compile(
-    r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ|xox[abprs]-)[\w.-]{16,}|(?<=Bearer )[\w.+/=~-]{16,}"
+    r"\b(?:sk-|hf_|gh[pousr]_|github_pat_|glpat-|AKIA|eyJ|xox[abprs]-)[\w.-]{16,}|(?<=Bearer )[\w.+/=~-]{16,}", re.ASCII
 )
 
 
 def remove_secrets(value: Any) -> Any:
     """Return a copy of a text, or of nested dicts and lists, with each secret as `[removed]` and home as `~`.
 
-    Keys of dicts and values of other types stay as they are.
+    What looks like a key is removed too where a dict's key such as `api_key` names it, also a number. Keys of dicts and
+    values of other types stay as they are.
     """
-    known = sorted({one for one in _find_secrets() if len(one) >= SHORTEST}, key=len, reverse=True)
+    found = {one for one in _find_secrets() if len(one) >= SHORTEST}
+    known = sorted(found | set(map(html.escape, found)), key=len, reverse=True)
 
     def clean(text: str) -> str:
         """Return a text without secrets."""
@@ -48,7 +53,7 @@ def remove_secrets(value: Any) -> Any:
         text = KNOWN_KEYS.sub(REMOVED, ASSIGNED.sub(_hide_value, text))
         return TOKEN_IN_URL.sub(f"{REMOVED}@", PASSWORD_IN_URL.sub(f"://{REMOVED}@", text))
 
-    return fold_home(map_texts(clean, value))
+    return fold_home(map_texts(clean, _hide_named(value)))
 
 
 def fold_home(value: Any) -> Any:
@@ -69,6 +74,22 @@ def map_texts(change: Callable[[str], str], value: Any) -> Any:
         changed = [map_texts(change, child) for child in value]
         return changed if isinstance(value, list) else tuple(changed)
     return value
+
+
+def _hide_named(value: Any) -> Any:
+    """Return a copy of nested dicts, lists and tuples without what looks like a key and is named as a secret."""
+    if isinstance(value, dict):
+        return {name: REMOVED if _is_secret(name, child) else _hide_named(child) for name, child in value.items()}
+    if isinstance(value, list | tuple):
+        changed = [_hide_named(child) for child in value]
+        return changed if isinstance(value, list) else tuple(changed)
+    return value
+
+
+def _is_secret(name: Any, value: Any) -> bool:
+    """Tell whether a dict's key names a secret, and its value, a text or a number, looks like one."""
+    named = isinstance(value, str | int) and SECRET_NAME.search(str(name))
+    return bool(named) and re.fullmatch(KEY_LIKE, str(value), re.ASCII) is not None
 
 
 def _hide_value(found: re.Match[str]) -> str:

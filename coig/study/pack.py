@@ -2,49 +2,60 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars.exceptions import PanicException, PolarsError
 from sqlalchemy import select
 
-from coig.config.stored import render_config
-from coig.errors import ConfigError
-from coig.files.atomic import naming, read_jsonl
+from coig.config import TrainConfig
+from coig.config.stored import dump_config, render_config
+from coig.errors import ConfigError, DataError, first_line
+from coig.files.atomic import naming, read_objects
+from coig.files.limits import parse_json, read_whole
 from coig.files.secrets import remove_secrets
+from coig.files.tables import write_csv
+from coig.records.judgment import read_judgments
 from coig.records.judgment_database import DATABASE, TABLES
+from coig.records.label import read_labels
+from coig.records.record import Record
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_study
-from coig.study.packed import ABOUT, COPIED, FOR_READERS, FORMAT, OF_ARM, PACKED_TABLES, PEOPLE
-from coig.study.raters import make_pseudonym
+from coig.study.packed import ABOUT, FOR_READERS, FORMAT, OF_ARM, PACKED_TABLES, PEOPLE
+from coig.study.raters import PSEUDONYM, hide_labellers, hide_raters, make_pseudonym
 from coig.web.database import open_database
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the time of every file in an archive, so that the same study gives the same bytes
-RATERS_TABLE = Path("evaluation") / "raters.csv"
+PARTS_OF_ARM = ("config.yaml", "manifest.json", "metrics.jsonl", "generations/*.jsonl")  # the folder may be a link
+REPORT = "evaluation"
+PARTS_OF_REPORT = ("", "figures", "judges", "latex")  # its folders; `wandb` is not for others
+TEXTS = (".html", ".md", ".svg", ".tex")
 
 
 def pack(names: Sequence[str]) -> None:
     """Write `<study>.zip` into the working folder; `names` is the study's name.
 
     It holds settings, manifests, metrics, answers, judgments under pseudonyms, the plan and the report. Raises
-    ConfigError for other arguments, or if the last evaluation shows raters' names.
+    ConfigError for other arguments, for folders that were renamed, or if the last evaluation shows raters' names.
     """
     if len(names) != 1:
         raise ConfigError("pack: give one study, python -m coig.study pack STUDY")
     study = find_study(names[0])
-    people = _names_of_people(study)
-    _check_report(study, people)
+    _check_names(study)
+    _check_report(study)
     file = Path(f"{study.name}.zip")
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     count = 0
     try:
         with naming(file), zipfile.ZipFile(partial, "w") as archive:
-            for name, content in _contents(study, people):
+            for name, content in _contents(study):
                 member = zipfile.ZipInfo(name, LONG_AGO)
                 member.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(member, content)
@@ -55,50 +66,86 @@ def pack(names: Sequence[str]) -> None:
     print(f"{file}: {count} files, {file.stat().st_size / 1e6:.1f} MB; python evaluate.py study={file} evaluates it")
 
 
-def _contents(study: Path, people: set[str]) -> Iterator[tuple[str, bytes]]:
+def _check_names(study: Path) -> None:
+    """Raise ConfigError if a folder has another name than its arm's manifest says, which nobody could unpack."""
+    for arm in find_arms(study, None):
+        manifest = arm.manifest()
+        if (manifest.study, manifest.arm) != (study.name, arm.name):
+            raise ConfigError(
+                f"{arm.folder}: is {manifest.study}/{manifest.arm}, as its manifest.json says; give the folder this "
+                "name again, then pack"
+            )
+
+
+def _check_report(study: Path) -> None:
+    """Raise ConfigError if the study's last evaluation shows names of people, as `real_names=true` makes it."""
+    raters, labellers = (study / REPORT / f"{name}.parquet" for name in ("raters", "label_agreement"))
+    people = list(_read_table(raters)["rater"]) if raters.exists() else []
+    if labellers.exists():
+        people += list(_read_table(labellers).filter(pl.col("kind") == "person")["labeller"])
+    if not all(PSEUDONYM.fullmatch(name) for name in people):
+        raise ConfigError(
+            f"{study / REPORT}: shows raters' names; python evaluate.py study={study.name} writes it with pseudonyms"
+        )
+
+
+def _contents(study: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file of a study's archive, in a fixed order."""
     about = {"format": FORMAT, "study": study.name, "coig": version("coig")}
     yield ABOUT, json.dumps(about).encode()
     for arm in find_arms(study, None):
         yield from _contents_of_arm(arm)
-    for file in sorted(path for path in study.rglob("*") if path.is_file()):
-        name = file.relative_to(study).as_posix()
-        if COPIED.fullmatch(name):
-            content = file.read_text(encoding="utf-8") if name == "plan.yaml" else _pseudonymized(file, study, people)
-            yield name, _publishable(content)
-        elif FOR_READERS.fullmatch(name):
-            yield name, file.read_bytes()
+    if (plan := study / "plan.yaml").exists():
+        yield plan.name, _clean(plan)
+    for name, records in _read_judged(study):
+        yield name, _write_lines(record.model_dump() for record in records)
+    yield from _contents_of_report(study / REPORT)
     if (study / DATABASE).exists():
-        yield PEOPLE, _publishable("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in _rows(study)))
+        yield PEOPLE, _write_lines(_rows(study))
 
 
 def _contents_of_arm(arm: Arm) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each file of an arm that is packed; its settings without the logger."""
-    for file in sorted(path for path in arm.folder.rglob("*") if path.is_file()):
+    for file in (path for part in PARTS_OF_ARM for path in sorted(arm.folder.glob(part))):
         name = f"{arm.name}/{file.relative_to(arm.folder).as_posix()}"
         if not OF_ARM.fullmatch(name):
             continue
         if file.name == "config.yaml":
-            yield name, _publishable(render_config(arm.config().model_copy(update={"logger": None})))
+            settings = remove_secrets({**dump_config(arm.config()), "logger": None})
+            yield name, render_config(TrainConfig.model_validate(settings)).encode()
+        elif file.suffix == ".json":
+            yield name, _clean_json(file)
         else:
-            yield name, _publishable("".join(f"{line}\n" for _, line in read_jsonl(file)))
+            yield name, _write_lines(row for _, row in read_objects(file))
 
 
-def _publishable(text: str) -> bytes:
-    """Return a text without secrets, and with the user's home folder as `~`."""
-    return str(remove_secrets(text)).encode()
+def _read_judged(study: Path) -> Iterator[tuple[str, Sequence[Record]]]:
+    """Yield each file of judgments and of labels, with people under pseudonyms, as (name in the archive, records).
+
+    A file's own name may be a rater's, so its number takes its place, which keeps the order.
+    """
+    for folder, of_study in (("judgments", study.name), ("judgments/yardstick", None)):
+        for number, file in enumerate(sorted(study.glob(f"{folder}/*.jsonl")), 1):
+            judgments = (one for _, one in read_judgments(file, of_study))
+            yield f"{folder}/{number:04}.jsonl", hide_raters(judgments, study)
+    for number, file in enumerate(sorted(study.glob("labels/*.jsonl")), 1):
+        yield f"labels/{number:04}.jsonl", hide_labellers(read_labels(file), study)
 
 
-def _pseudonymized(file: Path, study: Path, people: set[str]) -> str:
-    """Return the lines of a file of judgments or labels with people's names replaced by their pseudonyms."""
-    lines = []
-    for _, line in read_jsonl(file):
-        row = json.loads(line)
-        for key in ("rater", "labeller"):
-            if row.get(key) in people:
-                row[key] = make_pseudonym(row[key], study)
-        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-    return "".join(lines)
+def _contents_of_report(report: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the content of each file that evaluate.py wrote, in which answers may repeat secrets."""
+    for file in sorted(path for part in PARTS_OF_REPORT for path in (report / part).glob("[!.]*.*")):
+        name = file.relative_to(report.parent)
+        if file.is_symlink() or not file.is_file() or not FOR_READERS.fullmatch(name.as_posix()):
+            continue
+        if file.suffix == ".parquet":
+            yield from _clean_table(file, name)
+        elif file.suffix == ".json":
+            yield name.as_posix(), _clean_json(file)
+        elif file.suffix in TEXTS:
+            yield name.as_posix(), _clean(file)
+        elif file.suffix == ".png":
+            yield name.as_posix(), file.read_bytes()
 
 
 def _rows(study: Path) -> Iterator[dict[str, Any]]:
@@ -115,25 +162,38 @@ def _rows(study: Path) -> Iterator[dict[str, Any]]:
     database.close()
 
 
-def _names_of_people(study: Path) -> set[str]:
-    """Return the names of the people who judged or labelled, from the database and from files in the study's folder."""
-    found: set[str] = set()
-    if (study / DATABASE).exists():
-        database = open_database(study / DATABASE, TABLES)
-        with database.reading() as connection:
-            found |= set(connection.execute(select(TABLES.tables["raters"].c.name)).scalars())
-        database.close()
-    judgments, labels = ([*study.glob(f"{part}/**/*.jsonl")] for part in ("judgments", "labels"))
-    rows = [json.loads(line) for file in (*judgments, *labels) for _, line in read_jsonl(file)]
-    found |= {row["rater"] for row in rows if row.get("source") == "human"}
-    return found | {row["labeller"] for row in rows if "labeller" in row and not row.get("judge")}
+def _clean(file: Path) -> bytes:
+    """Return a text file without secrets, and with the user's home folder as `~`."""
+    return str(remove_secrets(read_whole(file))).encode()
 
 
-def _check_report(study: Path, people: set[str]) -> None:
-    """Raise ConfigError if the study's last evaluation shows names of people, as `real_names=true` makes it."""
-    file = study / RATERS_TABLE
-    if file.exists() and people & set(pl.read_csv(file)["rater"].cast(pl.String)):
-        raise ConfigError(
-            f"{study / 'evaluation'}: shows raters' names; python evaluate.py study={study.name} writes it with "
-            "pseudonyms"
-        )
+def _clean_json(file: Path) -> bytes:
+    """Return a JSON file without secrets. Raises DataError if it is none."""
+    try:
+        found = parse_json(read_whole(file))
+    except ValueError as error:
+        raise DataError(f"{file}: damaged ({first_line(error)}); bring the file back or write it anew") from None
+    return json.dumps(remove_secrets(found), ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def _clean_table(file: Path, name: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and the content of a table without secrets, as parquet and as the CSV file beside it."""
+    frame = _read_table(file)
+    texts = [pl.Series(one.name, remove_secrets(one.to_list()), pl.String) for one in frame if one.dtype == pl.String]
+    clean, buffer = frame.with_columns(texts), io.BytesIO()
+    clean.write_parquet(buffer)
+    yield name.with_suffix(".csv").as_posix(), write_csv(clean).encode()
+    yield name.as_posix(), buffer.getvalue()
+
+
+def _read_table(file: Path) -> pl.DataFrame:
+    """Return a table that evaluate.py wrote as parquet. Raises DataError if it is damaged."""
+    try:
+        return pl.read_parquet(file)
+    except (OSError, PanicException, PolarsError) as error:
+        raise DataError(f"{file}: damaged ({first_line(error)}); run evaluate.py again, which writes it") from None
+
+
+def _write_lines(rows: Iterable[dict[str, Any]]) -> bytes:
+    """Return rows without secrets as lines of JSON."""
+    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in remove_secrets(list(rows))).encode()

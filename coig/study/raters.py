@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import secrets
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
-from coig.files.atomic import write_atomic
+from coig.files.keys import read_key
 from coig.records.judgment import Judgment
 from coig.records.label import Label
 
@@ -20,14 +20,13 @@ KEY = ".raters"  # in the study's folder; only its subfolder `evaluation/` is pu
 def make_pseudonym(rater: str, study: Path) -> str:
     """Return a rater's pseudonym in a study's report, such as `rater 3f9c2a`; a name that is a pseudonym is kept.
 
-    Writes the study's secret key to its folder if it has none.
+    Names that differ only in white space around them or in their Unicode form are one person's. Writes the study's
+    secret key to its folder if it has none.
     """
-    if PSEUDONYM.fullmatch(rater):
-        return rater
-    file = study / KEY
-    if not file.exists():
-        write_atomic(file, secrets.token_hex(16))
-    digest = hmac.new(file.read_bytes(), rater.encode(), hashlib.sha256).hexdigest()
+    name = unicodedata.normalize("NFC", rater).strip()
+    if PSEUDONYM.fullmatch(name):
+        return name
+    digest = hmac.new(read_key(study / KEY).encode(), name.encode(), hashlib.sha256).hexdigest()
     return f"rater {digest[:6]}"
 
 

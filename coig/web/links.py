@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
-from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
-
-from coig.errors import ConfigError
 
 DAY = 86_400  # seconds
 
@@ -53,21 +48,3 @@ class Links:
     def _serializer(self, kind: str) -> URLSafeTimedSerializer:
         """Return the object that signs and reads links of one kind."""
         return URLSafeTimedSerializer(self._key, salt=f"coig {kind}", signer_kwargs={"digest_method": hashlib.sha256})
-
-
-def read_key(file: Path) -> str:
-    """Return the secret key in a file; if there is no file, write one with a new key, readable by its owner only.
-
-    Raises ConfigError if the file holds fewer than 32 characters.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = file.read_text().strip()
-        if len(key) < 32:
-            raise ConfigError(f"{file}: holds no key; delete it, and give people their new links") from None
-        return key
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(key := secrets.token_hex(32))
-    return key

@@ -22,6 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "HOME": str(folder),
         "MY_PASSWORD": "correct horse 1",
         "GITHUB_TOKEN": "plain-token",
+        "OTHER_PASSWORD": 'it\'s "me" & you',
         "AWS_ACCESS_KEY_ID": "an-access-key",
         "HTTPS_PROXY": "http://ann:of-the-proxy@proxy:3128",
         "PIP_INDEX_URL": "https://of-the-index@pypi.example/simple",
@@ -44,6 +45,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (f"hub?token={KEY}&page=1", "hub?token=[removed]&page=1"),
         (f"Authorization: Bearer {KEY}", "Authorization: Bearer [removed]"),
         (f"hf_{KEY}", "[removed]"),
+        (f"密钥sk-{KEY}，勿传", "密钥[removed]，勿传"),
+        (f"我的api_key={KEY}", "我的api_key=[removed]"),
+        (f"密码api_key：{KEY}。", "密码api_key：[removed]。"),
+        (f"&quot;api_key&quot;: &quot;{KEY}&quot;", "&quot;api_key&quot;: &quot;[removed]&quot;"),
+        ("it&#x27;s &quot;me&quot; &amp; you", "[removed]"),
     ],
 )
 def test_a_secret_is_removed(home: Path, text: str, clean: str) -> None:
@@ -64,6 +70,12 @@ def test_a_secret_is_removed(home: Path, text: str, clean: str) -> None:
 )
 def test_what_is_no_secret_stays(home: Path, text: str) -> None:
     assert remove_secrets(text) == text
+
+
+def test_what_a_key_of_a_dict_names_is_removed() -> None:
+    stored = {"api_key": 1234567890123456, "token": KEY, "eos_token": KEY, "hf_token": "", "tokens": 1234567890123456}
+    clean = stored | {"api_key": "[removed]", "token": "[removed]"}
+    assert remove_secrets({"logger": [stored]}) == {"logger": [clean]}
 
 
 def test_the_home_folder_becomes_a_tilde(home: Path) -> None:

@@ -1,26 +1,10 @@
-"""Signed links, and the key that signs them."""
+"""Signed links."""
 
 from __future__ import annotations
 
-import stat
-from pathlib import Path
-
 import pytest
 
-from coig.errors import ConfigError
-from coig.web.links import BadLinkError, Links, read_key
-
-
-def test_a_key_is_made_once_and_is_its_owners(tmp_path: Path) -> None:
-    file = tmp_path / "study" / ".links"
-    key = read_key(file)
-    assert len(key) == 64
-    assert read_key(file) == key
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert read_key(tmp_path / ".links") != key
-    file.write_text("short")
-    with pytest.raises(ConfigError, match="holds no key"):
-        read_key(file)
+from coig.web.links import BadLinkError, Links
 
 
 def test_a_link_is_of_one_kind_and_one_study() -> None:

@@ -165,8 +165,13 @@ def summarize_code_changes(arms: Iterable[Arm], checkout: Path = CHECKOUT) -> st
     revisions = list(dict.fromkeys(git.revision for arm in arms if (git := arm.manifest().git)))
     if len(revisions) != 2:
         return None
-    command = ["git", "-C", str(checkout), "diff", "--stat=100", *revisions, "--", "coig", "conf", "pyproject.toml"]
+    command = ["git", "-C", str(checkout), "diff", "--stat=100", "--end-of-options", *revisions]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip() or None
+        return (
+            subprocess.run(
+                [*command, "--", "coig", "conf", "pyproject.toml"], capture_output=True, text=True, check=True
+            ).stdout.rstrip()
+            or None
+        )
     except (OSError, subprocess.CalledProcessError):
         return None

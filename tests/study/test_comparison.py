@@ -152,6 +152,20 @@ def test_what_changed_in_the_code_between_two_revisions(folder: Path) -> None:
     assert summarize_code_changes(arms[:1], folder) is None
 
 
+@pytest.mark.parametrize("revision", ["--output=stolen", "-oSomething", "a" * 6, "main", "a" * 40 + "\n", "HEAD;rm"])
+def test_a_revision_is_no_option_of_git(revision: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A received manifest may name anything, and `git diff --output=FILE` overwrites the file."""
+    for name, own in (("a", "a" * 40), ("b", "b" * 40)):
+        file = make_arm(STUDY / "s" / name, git={"revision": own, "dirty": False}).folder / "manifest.json"
+        if name == "b":
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"git": {"revision": revision, "dirty": False}}))
+    for arguments in (("compare", "s"), ("rerun", "s/b")):
+        with pytest.raises(ConfigError, match=r"b/manifest\.json: damaged \(git\.revision: "):
+            main(arguments)
+    assert not Path("stolen").exists()
+    assert "checkout" not in capsys.readouterr().out
+
+
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     main(["rerun", *arguments])
     return capsys.readouterr().out

@@ -115,7 +115,7 @@ def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
             yield arm.name, error.partition("\n")[0]
     for file in sorted(study.glob(f"*/{EARLY}")):
         if failure := Arm(file.parent).early_failure:
-            yield file.parent.name, failure["error"].partition("\n")[0]
+            yield file.parent.name, failure.error.partition("\n")[0]
 
 
 def _show(names: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ from coig.config.command_line import run_tool, show_messages
 from coig.config.fields import MULTIRUN, FolderName
 from coig.display.numbers import number
 from coig.display.tables import Column, drop_empty_columns, fill_table, text_column, value_column
-from coig.display.terminal import make_console, make_table, print_table
+from coig.display.terminal import make_console, make_table, print_table, strip_controls
 from coig.errors import ConfigError, suggestion
 from coig.files.atomic import read_jsonl, remove_folder, write_atomic
 from coig.files.tables import write_csv
@@ -140,7 +140,7 @@ def _show(names: Sequence[str]) -> None:
     console.print(table)
     for arm in arms:
         if error := arm.manifest().error:
-            console.print(Text.assemble((f"{arm.name}: ", "red"), str(error)))
+            console.print(Text.assemble((f"{arm.name}: ", "red"), strip_controls(error)))
 
 
 def _register(names: Sequence[str]) -> None:

@@ -133,7 +133,7 @@ def _show(names: Sequence[str]) -> None:
         losses = [_loss(arm.last_metric(key)) for key in ("train/loss", "validation/loss")]
         revision = f"{git.revision[:8]}{' +' if git.dirty else ''}" if git else "–"
         figures = [f"{figure:,}" for figure in (*counts, *totals)]
-        told = manifest.model.name, *losses, str(manifest.seed), _hours(manifest), revision
+        told = strip_controls(manifest.model.name), *losses, str(manifest.seed), _hours(manifest), revision
         table.add_row(arm.name, _status(manifest), *figures, *told)
     console = make_console()
     console.print(Text(str(study.absolute()), "dim"))

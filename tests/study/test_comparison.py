@@ -237,7 +237,10 @@ def test_a_received_arm_is_only_read(folder: Path, capsys: pytest.CaptureFixture
     files = [{"path": "/etc/hostname", "sha256": "0" * 64}, {"path": "/nowhere", "sha256": "0" * 64}]
     make_arm(
         STUDY / "s" / "cw",
-        **{"status": "failed", "error": f"no{erase}", "command": (f"data.ratio=0{erase}",)},
+        model={"name": f"tiny{erase}", "parameters": 1},
+        status="failed",
+        error=f"no{erase}",
+        command=(f"data.ratio=0{erase}",),
         git={"revision": "a" * 40, "dirty": True, "diff": f"diff --git a/x b/x\n+{erase}\n"},
         data={"sources": [{"pool": "data.creative", "files": files}]},
     )

@@ -132,7 +132,9 @@ def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
 def _clean_records_of_sweeps() -> None:
     """Remove secrets from the `multirun.yaml` files in which Hydra records a sweep's whole config, paths included."""
     for file in (*MULTIRUN.glob("multirun.yaml"), *MULTIRUN.glob("*/multirun.yaml")):
-        with suppress(OSError):  # another command's, which has just been deleted, or that may not be written
+        with suppress(
+            OSError, UnicodeDecodeError
+        ):  # another command's, which has just been deleted, or that may not be written
             text = file.read_text(encoding="utf-8")
             if (clean := remove_secrets(text)) != text:
                 write_atomic(file, clean)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 
 from coig.config import Source, TrainConfig
 from coig.config.fields import CACHE
+from coig.config.ratio import Ratio
 from coig.config.trust import check_trusted
 from coig.data.mixture import Mixture, build_mixture
-from coig.errors import DataError
+from coig.errors import DataError, first_line
 
 
 def rebuild_mixture(file: Path, config: TrainConfig, fingerprint: str, trusted: Sequence[str] = ()) -> Mixture:
@@ -34,11 +36,16 @@ def rebuild_mixture(file: Path, config: TrainConfig, fingerprint: str, trusted: 
 
 
 def check_downloaded(config: TrainConfig) -> None:
-    """Raise DataError if a source of the config is on the hub and was not downloaded to this machine."""
+    """Raise DataError if a source that the arm used is on the hub and was not downloaded to this machine."""
     data = config.data
     held_out = [data.validation.source] if data.validation.source else []
-    sources: list[Source] = [*data.creative.sources.values(), *data.pools.values(), *held_out]
+    pools = data.pools.values() if Ratio.parse(data.ratio).count != 0 or data.validation.general else ()
+    sources: list[Source] = [*data.creative.sources.values(), *pools, *held_out]
     for hub in (source.hub for source in sources if source.path is None and source.hub):
         for file in hub.files:
-            if not isinstance(try_to_load_from_cache(hub.repo, file, revision=hub.revision, repo_type="dataset"), str):
+            try:
+                found = try_to_load_from_cache(hub.repo, file, revision=hub.revision, repo_type="dataset")
+            except HFValidationError as error:
+                raise DataError(f"{hub.repo}: is no name of a data set ({first_line(error)})") from None
+            if not isinstance(found, str):
                 raise DataError(f"{file} of the hub's data set {hub.repo} is not on this machine")

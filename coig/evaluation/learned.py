@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coig.data.trained import check_downloaded, rebuild_mixture
-from coig.errors import ConfigError, first_line
+from coig.errors import ConfigError
 from coig.study.arm import Arm
 
 TEXTS = dict.fromkeys(("id", "source", "kind", "lang", "genre", "prompt", "reasoning", "answer"), pl.String)
@@ -56,7 +56,7 @@ def read_learned(arms: Sequence[Arm], trusted: Sequence[str] = ()) -> Learned:
             check_downloaded(config)
             mixture = rebuild_mixture(arm.config_file, config, arm.manifest().data.fingerprint, trusted)
         except ConfigError as error:
-            unknown[arm.name] = first_line(error)
+            unknown[arm.name] = " ".join(line.strip(" -") for line in str(error).splitlines())
             continue
         with_reasoning, own = config.supervision.with_reasoning, []
         for (kind,), lines in mixture.train.group_by("kind", maintain_order=True):

@@ -86,7 +86,7 @@ def gather_material(config: EvaluateConfig) -> Material:
         answers=answers,
         samples=_tabulate_samples(arms, config, written),
         learned=read_learned(arms if answers is not None and not config.answers else (), config.trusted),
-        scores=read_scores(files_of(config.scores), _names_of(arms)),
+        scores=read_scores(files_of(config.scores), study.name, _names_of(arms)),
         judged=by_people or None,
         judgments=judgments,
         compared=compared if config.arms is None or compared is None else compared.of(config.arms),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from coig.errors import DataError, suggestion
+from coig.files.limits import parse_json, read_whole
 from coig.records.record import Record
 
 log = logging.getLogger(__name__)
@@ -29,21 +29,21 @@ class Score(Record):
     rises: bool = True  # whether more is better
 
 
-def read_scores(files: Iterable[Path], arms: Collection[str]) -> list[Score]:
+def read_scores(files: Iterable[Path], study: str, arms: Collection[str]) -> list[Score]:
     """Return the scores in result files of lm-evaluation-harness (0.4 and later) and lighteval.
 
     A metric without a standard error is left out and logged if its task has others, such as IFEval's share of
     instructions. The arm is the folder above `model/` or `adapter/` in the path that the harness was given.
 
     Args:
-        arms: names of the study's arms.
+        study, arms: names of the study and its arms.
 
-    Raises DataError, and returns nothing, for a file of another version, a task without a standard error, an unknown
-    arm, or a second value of the same arm, task and metric.
+    Raises DataError, and returns nothing, for a file of another version, a task without a standard error, an arm that
+    is unknown or of another study, or a second value of the same arm, task and metric.
     """
     scores: dict[tuple[str, str, str], tuple[Score, Path]] = {}
     for file in files:
-        for score in _read_file(file, arms):
+        for score in _read_file(file, study, arms):
             key = score.arm, score.task, score.metric
             if key in scores and scores[key][0] != score:
                 raise DataError(f"{file}: {score.task} of {score.arm} is in {scores[key][1]} too, with another value")
@@ -51,10 +51,10 @@ def read_scores(files: Iterable[Path], arms: Collection[str]) -> list[Score]:
     return [score for score, _ in scores.values()]
 
 
-def _read_file(file: Path, arms: Collection[str]) -> list[Score]:
+def _read_file(file: Path, study: str, arms: Collection[str]) -> list[Score]:
     """Return the scores of one file."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(read_whole(file))
     except (OSError, ValueError) as error:
         raise DataError(f"{file}: cannot be read as JSON ({error})") from None
     results = content.get("results") if isinstance(content, dict) else None
@@ -62,26 +62,41 @@ def _read_file(file: Path, arms: Collection[str]) -> list[Score]:
         raise DataError(
             f"{file}: is no result file of lm-evaluation-harness or lighteval; give the results_….json that they write"
         )
-    if isinstance(content.get("n-samples"), dict) and isinstance(content.get("config"), dict):
-        return list(_of_harness(file, content, arms))
-    if isinstance(content.get("config_general"), dict):
-        return list(_of_lighteval(file, content, arms))
+    try:
+        if isinstance(content.get("n-samples"), dict) and isinstance(content.get("config"), dict):
+            arm = _arm_of(file, _path_of_harness(content), study, arms)
+            return list(_of_harness(file, content, arm))
+        if isinstance(content.get("config_general"), dict):
+            arm = _arm_of(file, _path_of_lighteval(content), study, arms)
+            return list(_of_lighteval(file, content, arm))
+    except (AttributeError, TypeError) as error:  # a value of another type than either program writes
+        raise DataError(f"{file}: is damaged ({error}); run the task again") from None
     raise DataError(
         f"{file}: is of a version of lm-evaluation-harness or lighteval that coig does not know (it has "
         f"{', '.join(sorted(content))}); give files of lm-eval 0.4.3 or later, or of lighteval 0.6 or later"
     )
 
 
-def _of_harness(file: Path, content: dict[str, Any], arms: Collection[str]) -> Iterator[Score]:
-    """Yield the scores of a file of lm-evaluation-harness, groups such as `mmlu` instead of their members."""
+def _path_of_harness(content: dict[str, Any]) -> str:
+    """Return the path of the model that lm-evaluation-harness was given, that of the adapter if there is one."""
     arguments = content["config"].get("model_args") or {}
     if isinstance(arguments, str):
         arguments = dict(part.partition("=")[::2] for part in arguments.split(","))
-    path = arguments.get("peft") or arguments.get("pretrained") or arguments.get("model") or content.get("model_name")
-    arm = _arm_of(file, str(path), arms)
-    members = {name for inside in (content.get("group_subtasks") or {}).values() for name in inside}
-    for task, metrics in content["results"].items():
-        if task not in members:
+    names = arguments.get("peft"), arguments.get("pretrained"), arguments.get("model"), content.get("model_name")
+    return str(next((name for name in names if name), ""))
+
+
+def _of_harness(file: Path, content: dict[str, Any], arm: str) -> Iterator[Score]:
+    """Yield the scores of a file of lm-evaluation-harness.
+
+    A group with a mean of its own, such as `mmlu`, stands for its members; one without is left out.
+    """
+    results: dict[str, dict[str, Any]] = content["results"]
+    groups: dict[str, list[str]] = content.get("group_subtasks") or {}
+    without_mean = {name for name in groups if not any(map(_is_number, results.get(name, {}).values()))}
+    members = {name for group, inside in groups.items() if group not in without_mean for name in inside}
+    for task, metrics in results.items():
+        if task not in members | without_mean:
             counts = content["n-samples"].get(task) or {}
             rises = (content.get("higher_is_better") or {}).get(task) or {}
             n = counts.get("effective") or _count_members(content, task)
@@ -93,16 +108,19 @@ def _count_members(content: dict[str, Any], group: str) -> int | None:
     """Return the number of items of a group's tasks; None if it is not known."""
     inside, total = [group], 0
     for name in inside:
-        inside += (content.get("group_subtasks") or {}).get(name, ())
+        inside += [one for one in (content.get("group_subtasks") or {}).get(name, ()) if one not in inside]
         total += (content["n-samples"].get(name) or {}).get("effective", 0)
     return total or None
 
 
-def _of_lighteval(file: Path, content: dict[str, Any], arms: Collection[str]) -> Iterator[Score]:
-    """Yield the scores of a file of lighteval, without the mean over all tasks."""
+def _path_of_lighteval(content: dict[str, Any]) -> str:
+    """Return the path of the model that lighteval was given."""
     general = content["config_general"]
-    named = general.get("model_config") or {}
-    arm = _arm_of(file, str(general.get("model_name") or named.get("model_name") or ""), arms)
+    return str(general.get("model_name") or (general.get("model_config") or {}).get("model_name") or "")
+
+
+def _of_lighteval(file: Path, content: dict[str, Any], arm: str) -> Iterator[Score]:
+    """Yield the scores of a file of lighteval, without the mean over all tasks."""
     for task, metrics in content["results"].items():
         if task != "all":
             about = (content.get("config_tasks") or {}).get(task) or {}
@@ -146,10 +164,12 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
-def _arm_of(file: Path, path: str, arms: Collection[str]) -> str:
+def _arm_of(file: Path, path: str, study: str, arms: Collection[str]) -> str:
     """Return the arm that a model's path names. Raises DataError if the study has no such arm."""
     parts = [part for part in PurePath(re.sub(r"[\"']", "", path)).parts if part not in ("model", "adapter")]
     name = parts[-1] if parts else ""
+    if parts[-3:-2] == ["multirun"] and parts[-2] != study:
+        raise DataError(f"{file}: is of {path}, an arm of the study {parts[-2]}, not {study}; leave it out")
     if name not in arms:
         raise DataError(
             f"{file}: is of the model {path}, which is no arm of this study" + suggestion(name, sorted(arms))

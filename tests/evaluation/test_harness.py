@@ -43,6 +43,6 @@ def test_the_harness_reads_an_exported_arm(arm: Arm, tmp_path: Path) -> None:
         text=True,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    [score] = read_scores((tmp_path / "scores").glob("**/results_*.json"), [arm.name])
+    [score] = read_scores((tmp_path / "scores").glob("**/results_*.json"), arm.study, [arm.name])
     assert (score.arm, score.task, score.metric, score.n, score.rises) == (arm.name, "animals", "acc", 4, True)
     assert score.value in (0, 0.25, 0.5, 0.75, 1)

@@ -50,14 +50,22 @@ def changed(content: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def test_both_harnesses_are_read(tmp_path: Path) -> None:
-    assert read_scores(written(tmp_path, HARNESS, LIGHTEVAL), ARMS) == [
+    assert read_scores(written(tmp_path, HARNESS, LIGHTEVAL), "s", ARMS) == [
         Score(arm="cw", task="ifeval", metric="prompt_level_strict_acc", value=0.4, stderr=0.02, n=541),
         Score(arm="cw", task="mmlu", metric="acc", value=0.5, stderr=0.01, n=541),
         Score(arm="cw", task="gsm8k", metric="exact_match,strict-match", value=0.1, stderr=0.03, n=541),
         Score(arm="cw+1k", task="lighteval|gsm8k|0", metric="extractive_match", value=0.2, stderr=0.05, n=64),
     ]
     as_adapter = {"model_args": {"pretrained": "base", "peft": "multirun/s/cw+1k/adapter"}}
-    assert {one.arm for one in read_scores(written(tmp_path, changed(HARNESS, config=as_adapter)), ARMS)} == {"cw+1k"}
+    assert {one.arm for one in read_scores(written(tmp_path, changed(HARNESS, config=as_adapter)), "s", ARMS)} == {
+        "cw+1k"
+    }
+
+
+def test_a_group_without_a_mean_of_its_own_is_left_out_and_its_members_are_read(tmp_path: Path) -> None:
+    results = HARNESS["results"] | {"mmlu": {"alias": "mmlu"}}
+    nested = changed(HARNESS, results=results, group_subtasks={"mmlu": ["mmlu_law", "mmlu"]})  # a group in itself
+    assert {one.task for one in read_scores(written(tmp_path, nested), "s", ARMS)} == {"ifeval", "mmlu_law", "gsm8k"}
 
 
 @pytest.mark.parametrize(
@@ -77,11 +85,14 @@ def test_both_harnesses_are_read(tmp_path: Path) -> None:
         ),
         (changed(LIGHTEVAL, config_general={"model_name": "Qwen/Qwen2.5-7B"}), "Qwen/Qwen2.5-7B, which is no arm"),
         (changed(LIGHTEVAL, results={"gsm8k|0": {"acc": True}}), "task gsm8k|0 has no standard error"),
+        (changed(LIGHTEVAL, config_general={"model_name": "multirun/t/cw/model"}), "an arm of the study t, not s"),
+        (changed(HARNESS, group_subtasks={"mmlu": 1}), "is damaged"),
+        (changed(HARNESS, **{"n-samples": {"gsm8k": 3}}), "is damaged"),
     ],
 )
 def test_a_file_that_cannot_be_used_gets_one_message(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_scores(written(tmp_path, HARNESS, content), ARMS)
+        read_scores(written(tmp_path, HARNESS, content), "s", ARMS)
     assert str(caught.value).startswith(str(tmp_path / "results_1.json: ")[:-1])
     assert message in str(caught.value)
 
@@ -90,8 +101,8 @@ def test_two_values_of_one_score_are_refused(tmp_path: Path) -> None:
     results = {"gsm8k": {"exact_match,strict-match": 0.3, "exact_match_stderr,strict-match": 0.1}}
     other = changed(HARNESS, results=results)
     with pytest.raises(DataError, match=r"results_1.json: gsm8k of cw is in .*results_0.json too, with another value"):
-        read_scores(written(tmp_path, HARNESS, other), ARMS)
-    assert len(read_scores(written(tmp_path, HARNESS, HARNESS), ARMS)) == 3
+        read_scores(written(tmp_path, HARNESS, other), "s", ARMS)
+    assert len(read_scores(written(tmp_path, HARNESS, HARNESS), "s", ARMS)) == 3
     (tmp_path / "results_0.json").write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match=r"results_0.json: cannot be read as JSON"):
-        read_scores([tmp_path / "results_0.json"], ARMS)
+        read_scores([tmp_path / "results_0.json"], "s", ARMS)

@@ -130,6 +130,7 @@ def said(folder: Path, name: str) -> str:
     return file.read_text()
 
 
+@pytest.mark.slow  # submitit looks seldom for a job's end
 def test_a_job_whose_arm_failed_is_failed(slurm: dict[str, str], tmp_path: Path) -> None:
     run = queue(tmp_path, slurm, "model.learning_rate=1e30")
     printed, _ = run.communicate(timeout=PATIENCE)

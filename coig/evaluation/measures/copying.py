@@ -110,7 +110,7 @@ def _summarize(answers: pl.DataFrame, spans: CopiedSpans, learned: Learned, refe
     if reference is not None and reference in learned.of:
         seen = learned.of[reference]
         unseen = {arm: np.setdiff1d(learned.creative_of(arm), seen) for arm in learned.of if arm != reference}
-        floors = {arm: _shares(answers, spans, reference, texts) for arm, texts in unseen.items()}
+        floors = {arm: _shares(answers, spans, reference, texts) for arm, texts in unseen.items() if len(texts)}
     rows = []
     for (lang, arm), part in answers.drop_nulls("copied").group_by("lang", "arm", maintain_order=True):
         has_creative = len(learned.creative_of(str(arm))) > 0

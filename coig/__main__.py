@@ -150,7 +150,7 @@ def run_stage(name: str) -> None:
         configs = check_command_line(name, stage.schema, stage.check)
         arms = [config for config in configs if isinstance(config, TrainConfig)]
         if len(arms) > 1 and not is_search():
-            note_sweep(MULTIRUN / arms[0].study, [config.arm for config in arms])
+            note_sweep(MULTIRUN / arms[0].study, [config.arm for config in arms], arms[0].failures)
         try:
             run_hydra(name, stage.run)
         except BaseException:  # includes Ctrl-C

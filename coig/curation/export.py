@@ -68,10 +68,10 @@ def training_command(folder: Path, held_out: Sequence[Text], config: CurateConfi
 
     Its study is not named like the curation alone: the curation `demo` would meet the arms of `make demo`.
     """
-    values = {"data.creative.path": str(folder / "triplets.jsonl")}
+    values: dict[str, str | int] = {"data.creative.path": str(folder / "triplets.jsonl")}
     if held_out:
         values["data.validation.source.path"] = str(folder / "held_out.jsonl")
-    values |= {"data.ratio": "0", "study": f"{config.name}-curated"}
+    values |= {"data.ratio": 0, "study": f"{config.name}-curated"}
     overrides = " ".join(write_override(key, value) for key, value in values.items())
     return f"python train.py data=local {overrides}"
 

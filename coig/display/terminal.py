@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 from rich.box import SIMPLE_HEAD
@@ -14,6 +15,7 @@ from rich.text import Text
 from coig.display.tables import Table
 
 FOLDED = 24  # characters; cells of text up to this width are not folded
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 WIDTH_IN_A_FILE = 140  # characters, if the output is not a terminal
 
 
@@ -25,6 +27,11 @@ def make_console(width: int = WIDTH_IN_A_FILE) -> Console:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else width)
+
+
+def strip_controls(text: str) -> str:
+    """Return a text without control characters but line breaks and tabs; others could move and hide what is printed."""
+    return CONTROLS.sub("", text)
 
 
 def print_table(console: Console, table: Table, title: str | None = None) -> None:
@@ -40,7 +47,7 @@ def print_table(console: Console, table: Table, title: str | None = None) -> Non
                 Text(table.headings[column]), justify="left" if left else "right", no_wrap=not left, overflow="fold"
             )
         for row in table.rows:
-            printed.add_row(*(Text(row[column]) for column in columns))
+            printed.add_row(*(Text(strip_controls(row[column])) for column in columns))
         console.print(printed)
 
 

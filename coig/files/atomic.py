@@ -36,13 +36,21 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises DataError for a line that is no JSON object.
     """
     for number, line in read_jsonl(path):
-        try:
-            found = parse_json(line)
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: damaged ({error}); mend or remove the line") from None
-        if not isinstance(found, dict):
-            raise DataError(f"{path}:{number}: is no JSON object; mend or remove the line")
-        yield number, found
+        yield number, parse_object(line, path, number)
+
+
+def parse_object(line: str, path: Path, number: int) -> dict[str, Any]:
+    """Return the JSON object in a line of a file, whose number is only for the message.
+
+    Raises DataError if the line is no JSON object.
+    """
+    try:
+        found = parse_json(line)
+    except ValueError as error:
+        raise DataError(f"{path}:{number}: damaged ({error}); mend or remove the line") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path}:{number}: is no JSON object; mend or remove the line")
+    return found
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:

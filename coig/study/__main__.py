@@ -31,7 +31,7 @@ from coig.config.command_line import run_tool, show_messages
 from coig.config.fields import MULTIRUN, FolderName
 from coig.display.numbers import number
 from coig.display.tables import Column, drop_empty_columns, fill_table, text_column, value_column
-from coig.display.terminal import make_console, make_table, print_table
+from coig.display.terminal import make_console, make_table, print_table, strip_controls
 from coig.errors import ConfigError, suggestion
 from coig.files.atomic import read_jsonl, remove_folder, write_atomic
 from coig.files.tables import write_csv
@@ -115,7 +115,7 @@ def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
             yield arm.name, error.partition("\n")[0]
     for file in sorted(study.glob(f"*/{EARLY}")):
         if failure := Arm(file.parent).early_failure:
-            yield file.parent.name, failure["error"].partition("\n")[0]
+            yield file.parent.name, failure.error.partition("\n")[0]
 
 
 def _show(names: Sequence[str]) -> None:
@@ -133,14 +133,14 @@ def _show(names: Sequence[str]) -> None:
         losses = [_loss(arm.last_metric(key)) for key in ("train/loss", "validation/loss")]
         revision = f"{git.revision[:8]}{' +' if git.dirty else ''}" if git else "–"
         figures = [f"{figure:,}" for figure in (*counts, *totals)]
-        told = manifest.model.name, *losses, str(manifest.seed), _hours(manifest), revision
+        told = strip_controls(manifest.model.name), *losses, str(manifest.seed), _hours(manifest), revision
         table.add_row(arm.name, _status(manifest), *figures, *told)
     console = make_console()
     console.print(Text(str(study.absolute()), "dim"))
     console.print(table)
     for arm in arms:
         if error := arm.manifest().error:
-            console.print(Text.assemble((f"{arm.name}: ", "red"), str(error)))
+            console.print(Text.assemble((f"{arm.name}: ", "red"), strip_controls(error)))
 
 
 def _register(names: Sequence[str]) -> None:

@@ -10,22 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from coig.config import TrainConfig
 from coig.config.stored import read_config, write_config
 from coig.errors import ConfigError, DataError
 from coig.files.atomic import read_objects, remove_folder, sha256_of
 from coig.files.limits import parse_json, read_whole
 from coig.files.lock import LockHeldError, locked
+from coig.files.timestamps import modified_at
 from coig.records.answer import Answer, read_answers
 from coig.study.manifest import Manifest, read_manifest, write_manifest
 
 LOCK = ".lock"
-EARLY = "failure.json"  # {at, error} of an arm that failed before it had a manifest, in a sweep
+EARLY = "failure.json"  # an `EarlyFailure`
 MOVABLE = ("adapter", "checkpoints", "generations", "model", "wandb")  # folders that may be links to another disk
 
 
 class ArmBusyError(ConfigError):
     """An arm on which another process works."""
+
+
+class EarlyFailure(BaseModel):
+    """When and why an arm of a sweep failed before it had a manifest."""
+
+    at: str  # ISO 8601, UTC
+    error: str
 
 
 @dataclass(frozen=True)
@@ -92,13 +102,15 @@ class Arm:
         return (self.folder / "manifest.json").exists()
 
     @property
-    def early_failure(self) -> dict[str, str] | None:
-        """Return {at, error} of an arm that failed in a sweep before it had a manifest; None for any other."""
+    def early_failure(self) -> EarlyFailure | None:
+        """Return why an arm failed in a sweep before it had a manifest; None for any other arm."""
         file = self.folder / EARLY
         if self.is_known or not file.exists():
             return None
-        failure: dict[str, str] = parse_json(read_whole(file))
-        return failure
+        try:
+            return EarlyFailure.model_validate_json(read_whole(file))
+        except (ConfigError, ValueError):  # it failed all the same
+            return EarlyFailure(at=modified_at(file), error=f"{EARLY} is damaged")
 
     def manifest(self) -> Manifest:
         """Read and return the manifest. Raises ConfigError if it is missing or damaged."""

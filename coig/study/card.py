@@ -14,13 +14,13 @@ from coig.display.numbers import interval, number
 from coig.display.tables import Table, render_markdown
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
-from coig.study.results import FILE
+from coig.study.results import read_measures
 
 UNKNOWN = "not recorded"
 # what an evaluation of this project cannot tell, whatever it measured
 NEVER = (
     "whether what the model states is true",
-    "whether what it writes is harmful, or repeats a text that it was trained on",
+    "whether what it writes is harmful",
     "other languages and tasks than those of its data",
 )
 
@@ -109,20 +109,19 @@ def _describe_training(config: TrainConfig, manifest: Manifest) -> str:
     )
 
 
-def _read_measures(arm: Arm) -> pl.DataFrame | None:
-    """Return what the study's last evaluation measured of the arm; None if it measured nothing."""
-    file = arm.folder.parent / FILE
-    if not file.exists():
-        return None
-    own = pl.read_parquet(file).filter(pl.col("arm") == arm.name)
-    return None if own.is_empty() else own
+def _read_measures(arm: Arm) -> pl.DataFrame:
+    """Return what the study's last evaluation measured of the arm, columns as in MEASURES.
+
+    Raises DataError if its file is damaged.
+    """
+    return read_measures(arm.folder.parent).filter(pl.col("arm") == arm.name)
 
 
 def _describe_measures(arm: Arm, manifest: Manifest) -> str:
     """Return the held-out losses, and a table of what was measured with its 95 % intervals, if anything was."""
     losses = [f"{lang} {number(loss, 3)}" for lang, loss in arm.held_out_losses(LANGUAGES).items()]
     told = f"Loss on held-out creative answers, in nats per token: {', '.join(losses)}." if losses else ""
-    if (measures := _read_measures(arm)) is not None:
+    if not (measures := _read_measures(arm)).is_empty():
         rows = [
             (
                 *(one["lang"], one["measure"], number(one["value"])),
@@ -137,11 +136,13 @@ def _describe_measures(arm: Arm, manifest: Manifest) -> str:
 
 def _list_unmeasured(arm: Arm) -> Iterator[str]:
     """Yield what nobody has measured of an arm's model."""
-    study = arm.folder.parent
+    study, measures = arm.folder.parent, _read_measures(arm)
     if not list(arm.folder.glob("generations/*.jsonl")):
         yield "its answers: it has answered no queries"
-    elif _read_measures(arm) is None:
+    elif measures.is_empty():
         yield "its answers: they were not evaluated"
     if not (study / "judgments.sqlite").exists():
         yield "whether people like what it writes: none has judged its answers here"
+    if "copied" not in measures["measure"]:
+        yield "whether what it writes repeats a text that it was trained on"
     yield from NEVER

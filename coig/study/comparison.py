@@ -24,6 +24,7 @@ DATA, SETTINGS, CODE, VERSIONS, COMPUTER = "data", "setting", "code", "version",
 NO_EFFECT = "setting without effect on results"
 SECTIONS = (SETTINGS, DATA, CODE, VERSIONS, COMPUTER, NO_EFFECT)
 NAMES = re.compile(r"(study|arm|vary|logger)(\..+)?")  # keys that only name an arm, here or to a logger
+CODE_FILES = ("coig", "conf", "pyproject.toml")  # those of a checkout that bear on results
 ABSENT = "–"
 SHORT = 12  # characters of a hash that are shown
 
@@ -165,7 +166,7 @@ def summarize_code_changes(arms: Iterable[Arm], checkout: Path = CHECKOUT) -> st
     revisions = list(dict.fromkeys(git.revision for arm in arms if (git := arm.manifest().git)))
     if len(revisions) != 2:
         return None
-    command = ["git", "-C", str(checkout), "diff", "--stat=100", *revisions, "--", "coig", "conf", "pyproject.toml"]
+    command = ["git", "-C", str(checkout), "diff", "--stat=100", "--end-of-options", *revisions, "--", *CODE_FILES]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.rstrip() or None
     except (OSError, subprocess.CalledProcessError):

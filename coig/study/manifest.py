@@ -151,7 +151,7 @@ class Divergence(Facts):
 class Git(Facts):
     """The revision of the code, and what was not committed."""
 
-    revision: str
+    revision: str = Field(pattern=r"^[0-9a-f]{7,64}$")  # an argument of git, which takes "--output=…" as an option
     dirty: bool
     diff: str | dict[str, Any] | None = None
     untracked: tuple[str, ...] = ()

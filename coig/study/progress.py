@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from statistics import mean, median
-from typing import Literal
+from typing import Any, Literal
 
-from coig.files.atomic import read_jsonl
+from coig.errors import DataError
+from coig.files.atomic import parse_object, read_jsonl
 from coig.files.lock import describe_holder
 from coig.study.arm import LOCK, Arm
 from coig.study.manifest import INTERRUPTED, Manifest
-from coig.study.sweep import read_sweep
+from coig.study.sweep import failed_since, find_failed, read_sweep
 
 # waiting: it has not begun. starting: a process prepares it. stopped: it can be continued, and no process works on it
 State = Literal["waiting", "starting", "running", "stopped", "failed", "done"]
@@ -51,19 +52,32 @@ class Progress:
 def look_at(study: Path) -> list[Progress]:
     """Return the progress of a study's arms: those of its last sweep in their order, then the others by name."""
     folders = {file.parent.name for name in ("manifest.json", LOCK) for file in study.glob(f"*/{name}")}
-    swept = read_sweep(study).arms
-    return [_look_at_arm(Arm(study / name)) for name in (*swept, *sorted(folders - {*swept}))]
+    sweep = read_sweep(study)
+    swept = [_look_at_arm(Arm(study / name), sweep.began) for name in sweep.arms]
+    return swept + [_look_at_arm(Arm(study / name), "") for name in sorted(folders - {*sweep.arms})]
 
 
-def _look_at_arm(arm: Arm) -> Progress:
-    """Return an arm's progress."""
+def has_ended(study: Path, arms: Sequence[Progress]) -> bool:
+    """Tell whether a study's arms, as `look_at` gives them, have ended, or begin no more after one has failed."""
+    states = {arm.state for arm in arms}
+    if states <= {"done", "failed"}:
+        return True
+    stops = read_sweep(study).failures == "stop" and find_failed(study) is not None
+    return stops and not states & {"starting", "running"}
+
+
+def _look_at_arm(arm: Arm, began: str) -> Progress:
+    """Return an arm's progress; if it failed before its sweep began (ISO 8601), the sweep has not come to it yet."""
     is_held = describe_holder(arm.folder / LOCK) is not None
     if not arm.is_known:
-        if early := None if is_held else arm.early_failure:
-            return Progress(arm.name, "failed", error=early["error"])
+        early = arm.early_failure
+        if early and not is_held and failed_since(arm, began):
+            return Progress(arm.name, "failed", error=early.error)
         return Progress(arm.name, "starting" if is_held else "waiting")
     manifest = arm.manifest()
     state = _state_of(manifest, is_held=is_held)
+    if state == "failed" and not failed_since(arm, began):
+        return Progress(arm.name, "waiting")
     logged = read_logged(arm.metrics)
     steps = manifest.training.steps if manifest.training else None
     left = None
@@ -95,10 +109,10 @@ def read_logged(file: Path) -> Logged:
 @lru_cache(maxsize=1024)
 def _read_logged(file: Path, modified: int, size: int) -> Logged:
     """Do the work of `read_logged`; `modified` and `size` only make the cache notice that the file has changed."""
-    lines = [line for _, line in read_jsonl(file)]
-    steps = [json.loads(line) for line in _last(lines, '"train/loss"', RECENT)]
-    validations = [json.loads(line) for line in _last(lines, '"validation/loss"', 1)]
-    seconds = [step["perf/seconds"] for step in steps if "perf/seconds" in step]
+    lines = list(read_jsonl(file))
+    steps = _find_last(file, lines, "train/loss", RECENT)
+    validations = _find_last(file, lines, "validation/loss", 1)
+    seconds = [step["perf/seconds"] for step in steps if isinstance(step.get("perf/seconds"), int | float)]
     return Logged(
         steps=steps[-1]["step"] + 1 if steps else 0,
         loss=steps[-1]["train/loss"] if steps else None,
@@ -107,15 +121,22 @@ def _read_logged(file: Path, modified: int, size: int) -> Logged:
     )
 
 
-def _last(lines: Sequence[str], key: str, count: int) -> list[str]:
-    """Return the last `count` lines that have a key, in their order."""
-    found: list[str] = []
-    for line in reversed(lines):
-        if len(found) == count:
-            break
-        if key in line:
-            found.append(line)
-    return found[::-1]
+def _find_last(file: Path, lines: Sequence[tuple[int, str]], key: str, count: int) -> list[dict[str, Any]]:
+    """Return the last `count` rows that have a key, in their order; other lines are not parsed.
+
+    Args:
+        lines: each with its number.
+
+    Raises DataError for a damaged line, or one in which the key or `step` is no number.
+    """
+    wanted = (place for place in reversed(lines) if f'"{key}"' in place[1])
+    rows = []
+    for number, line in islice(wanted, count):
+        row = parse_object(line, file, number)
+        if not all(isinstance(row.get(name), int | float) for name in ("step", key)):
+            raise DataError(f"{file}:{number}: step or {key} is no number; mend or remove the line")
+        rows.append(row)
+    return rows[::-1]
 
 
 def estimate_left(arms: Sequence[Progress]) -> float | None:

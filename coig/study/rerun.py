@@ -11,8 +11,10 @@ from pathlib import Path
 from coig.config import TrainConfig
 from coig.config.command_line import config_of
 from coig.config.differences import list_differences
-from coig.config.fields import MULTIRUN
+from coig.config.fields import MULTIRUN, local_path
+from coig.config.overrides import format_override
 from coig.config.stored import dump_config
+from coig.display.terminal import strip_controls
 from coig.errors import ConfigError
 from coig.files.atomic import sha256_of
 from coig.study.arm import Arm
@@ -32,7 +34,7 @@ SHOWN = 12  # packages with other versions that are named
 def rerun(arguments: Sequence[str]) -> None:
     """Print what training an arm again needs and what is different today; with `--run`, train it in another study.
 
-    Raises ConfigError for other arguments, or if the arm cannot be trained again.
+    Raises ConfigError for other arguments, or if the arm cannot be trained again, or was.
     """
     names = [argument for argument in arguments if argument != RUN]
     if len(names) != 1 or not is_arm(names[0]):
@@ -40,10 +42,10 @@ def rerun(arguments: Sequence[str]) -> None:
     arm = find_arm(names[0])
     manifest, again = arm.manifest(), Arm(MULTIRUN / f"{arm.study}-rerun" / arm.name)
     command = _make_command(manifest, again)
-    print("\n".join(_describe_needs(arm, manifest, command)))
+    print(strip_controls("\n".join(_describe_needs(arm, manifest, command))))
     changes = list(_find_changes(arm, manifest))
     print("\nToday differs:" if changes else "\nNothing that is recorded differs today.")
-    print("".join(f"  - {change}\n" for change in changes), end="")
+    print(strip_controls("".join(f"  - {change}\n" for change in changes)), end="")
     if RUN in arguments:
         _run(arm, again, command)
 
@@ -53,7 +55,7 @@ def _make_command(manifest: Manifest, again: Arm) -> list[str] | None:
     if manifest.command is None:
         return None
     kept = [override for override in manifest.command if not override.startswith(REPLACED)]
-    return [*kept, f"study={again.study}", f"arm='{again.name}'"]
+    return [*kept, format_override("study", again.study), format_override("arm", again.name)]
 
 
 def _describe_needs(arm: Arm, manifest: Manifest, command: list[str] | None) -> Iterator[str]:
@@ -88,8 +90,9 @@ def _find_changes(arm: Arm, manifest: Manifest) -> Iterator[str]:
         rest = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
         yield f"packages: {', '.join(others[:SHOWN])}{rest}"
     yield from _find_changed_settings(arm, manifest)
-    for file in (file for source in manifest.data.sources for file in source.files):
-        yield from _find_changed_file(Path(str(file.get("path"))), file.get("sha256"))
+    if not _is_of_stranger(arm):  # a manifest that anybody wrote could have any file of this machine read
+        for file in (file for source in manifest.data.sources for file in source.files):
+            yield from _find_changed_file(local_path(str(file.get("path"))), file.get("sha256"))
 
 
 def _find_other_packages(manifest: Manifest, today: Manifest) -> list[str]:
@@ -131,7 +134,7 @@ def _is_of_stranger(arm: Arm) -> bool:
 def _run(arm: Arm, again: Arm, command: Sequence[str] | None) -> None:
     """Train the arm again with its command, and say whether it became the same; both in this folder.
 
-    Raises ConfigError if the command was not recorded, is a stranger's, or fails.
+    Raises ConfigError if the command was not recorded, is a stranger's, was run before, or fails.
     """
     if command is None:
         raise ConfigError(f"{arm.folder}: has no command in its manifest.json; train.py with its settings trains it")
@@ -139,6 +142,9 @@ def _run(arm: Arm, again: Arm, command: Sequence[str] | None) -> None:
         raise ConfigError(
             f"{arm.folder}: is of a packed study, whose commands are not run; read it, and run it yourself"
         )
+    if again.is_known:  # train.py would skip an arm that is done
+        remove = shlex.join(["python", "-m", "coig.study", "rm", again.study, again.name])
+        raise ConfigError(f"{again.folder}: was trained again before; {remove} deletes it, then run this again")
     print(f"\nTraining {again.folder}", flush=True)
     if subprocess.run([sys.executable, "-m", "coig", "train", *command]).returncode:
         raise ConfigError(f"{again.folder}: was not trained; the message is above")

@@ -47,7 +47,7 @@ def results(*studies: str | Path) -> pl.DataFrame:
     """
     folders = dict.fromkeys(folder for text in studies or ("*",) for folder in _find_folders(str(text)))
     arms = [arm for folder in folders for arm in find_arms(folder, None)]
-    rows = [{"study": folder.name} | row for folder in folders for row in _measured(folder)]
+    rows = [{"study": folder.name} | row for folder in folders for row in read_measures(folder).iter_rows(named=True)]
     rows += [{"study": arm.study} | row for arm in arms for row in _losses(arm)]
     frame = pl.DataFrame(rows, schema={"study": pl.String, **MEASURES})
     about = _describe_arms(arms)
@@ -65,19 +65,18 @@ def _find_folders(text: str) -> list[Path]:
     return studies
 
 
-def _measured(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows, with the columns MEASURES, that evaluate.py wrote of a study; none without an evaluation.
+def read_measures(study: Path) -> pl.DataFrame:
+    """Return what evaluate.py last measured of a study, columns as in MEASURES; no rows without an evaluation.
 
     Raises DataError if its file is damaged.
     """
-    file = folder / FILE
+    file = study / FILE
     if not file.exists():
-        return
+        return pl.DataFrame(schema=MEASURES)
     try:
-        rows = pl.read_parquet(file).select(list(MEASURES)).rows(named=True)
+        return pl.read_parquet(file).select(list(MEASURES))
     except (OSError, PanicException, PolarsError) as error:
         raise DataError(f"{file}: damaged ({first_line(error)}); run evaluate.py again, which writes it") from None
-    yield from rows
 
 
 def _losses(arm: Arm) -> Iterator[dict[str, Any]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,26 +14,28 @@ from coig.config.fields import MULTIRUN
 from coig.errors import ConfigError
 from coig.files.atomic import write_atomic
 from coig.files.timestamps import now
-from coig.study.arm import EARLY, Arm, ArmBusyError
+from coig.study.arm import EARLY, Arm, ArmBusyError, EarlyFailure
 from coig.study.manifest import INTERRUPTED
 
 FILE = "sweep.json"
 
 
 class Sweep(BaseModel):
-    """The arms of a sweep by name, and when its command began (ISO 8601, UTC)."""
+    """The arms of a sweep by name, when its command began (ISO 8601, UTC), and what it does after a failure."""
 
     arms: tuple[str, ...] = ()
     began: str = ""
+    failures: Literal["continue", "stop"] = "continue"
 
 
 class NotBegunError(ConfigError):
     """An arm that is not begun because another one has failed."""
 
 
-def note_sweep(study: Path, arms: Sequence[str]) -> None:
-    """Write which arms a sweep is about to train."""
-    write_atomic(study / FILE, Sweep(arms=tuple(arms), began=now()).model_dump_json(indent=2) + "\n")
+def note_sweep(study: Path, arms: Sequence[str], failures: Literal["continue", "stop"] = "continue") -> None:
+    """Write which arms a sweep is about to train, and whether it stops if one fails."""
+    sweep = Sweep(arms=tuple(arms), began=now(), failures=failures)
+    write_atomic(study / FILE, sweep.model_dump_json(indent=2) + "\n")
 
 
 def read_sweep(study: Path) -> Sweep:
@@ -60,8 +62,8 @@ def part_of_sweep(config: TrainConfig) -> Iterator[None]:
         raise
     except Exception as error:
         if not arm.is_known:
-            failure = {"at": now(), "error": str(error) or type(error).__name__}
-            write_atomic(arm.folder / EARLY, json.dumps(failure, ensure_ascii=False) + "\n")
+            failure = EarlyFailure(at=now(), error=str(error) or type(error).__name__)
+            write_atomic(arm.folder / EARLY, failure.model_dump_json() + "\n")
         raise
 
 
@@ -71,13 +73,13 @@ def find_failed(study: Path) -> str | None:
     An arm that was interrupted has not failed.
     """
     sweep = read_sweep(study)
-    return next((name for name in sweep.arms if _failed_since(Arm(study / name), sweep.began)), None)
+    return next((name for name in sweep.arms if failed_since(Arm(study / name), sweep.began)), None)
 
 
-def _failed_since(arm: Arm, began: str) -> bool:
-    """Tell whether an arm has failed since a moment (ISO 8601, UTC)."""
+def failed_since(arm: Arm, began: str) -> bool:
+    """Tell whether an arm has failed, and was not only interrupted, since a moment (ISO 8601, UTC; "": ever)."""
     if early := arm.early_failure:
-        return early["at"] >= began
+        return early.at >= began
     if not arm.is_known:
         return False
     manifest = arm.manifest()

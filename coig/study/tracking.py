@@ -25,6 +25,7 @@ from coig.study.arm import Arm
 log = logging.getLogger(__name__)
 
 REACHED_WITHIN = 10  # seconds
+ONLINE = ("online", "run", "shared")  # W&B's modes that send runs to its server
 # manifest keys that are not logged: W&B records a run's course by itself, and its end is not known yet
 OF_ONE_MOMENT = {"status", "error", "times", "model_sha256", "export"}
 
@@ -77,7 +78,7 @@ def prepare_wandb() -> dict[str, str]:
     if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False, verify=False):
         log.info("W&B: not logged in, runs stay offline (`wandb login`, then python -m coig.study upload STUDY)")
         return {"mode": "offline"}
-    if mode in ("online", "run", "shared") and (reason := _unreachable(settings.base_url)):
+    if mode in ONLINE and (reason := _unreachable(settings.base_url)):
         log.warning(
             "W&B: %s cannot be reached (%s), runs stay offline (later: python -m coig.study upload STUDY)",
             settings.base_url,
@@ -85,6 +86,19 @@ def prepare_wandb() -> dict[str, str]:
         )
         return {"mode": "offline"}
     return {}
+
+
+def check_online() -> None:
+    """Raise ConfigError unless W&B's runs are sent to its server, because of its mode, the login or the network."""
+    if prepare_wandb():
+        raise ConfigError("upload: W&B is not logged in or cannot be reached; wandb login, then run again")
+    import wandb
+
+    if (mode := wandb.setup().settings.mode or "online") not in ONLINE:
+        raise ConfigError(
+            f"upload: W&B's mode is {mode}, in which nothing is sent (WANDB_MODE, or `wandb {mode}` in this folder); "
+            "WANDB_MODE=online before the command sends it"
+        )
 
 
 def _unreachable(address: str) -> str | None:

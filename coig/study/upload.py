@@ -6,7 +6,7 @@ from metrics.jsonl, which has each step once. Other runs are sent by `wandb sync
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,38 +15,50 @@ from pathlib import Path
 from coig.config.stored import dump_config
 from coig.config.trust import check_trusted
 from coig.errors import ConfigError
-from coig.files.atomic import read_jsonl
-from coig.study.arm import Arm
+from coig.files.atomic import read_objects
+from coig.study.arm import Arm, ArmBusyError
 from coig.study.find import find_arms, find_study
-from coig.study.tracking import OF_ONE_MOMENT, is_wandb, logged_run, prepare_wandb
+from coig.study.tracking import OF_ONE_MOMENT, check_online, is_wandb, logged_run
 
 STEP = "trainer/global_step"  # the name under which Lightning logs a row's step
+TRUSTED = re.compile(r"trusted=\[?([\w.,]+)\]?")  # `_target_`s of loggers that may have any arguments
 
 
-def upload(names: Sequence[str]) -> None:
-    """Upload what W&B lacks of a study's arms; `names` is the study's name.
+def upload(arguments: Sequence[str]) -> None:
+    """Upload what W&B lacks of a study's arms; `arguments` are the study's name, and perhaps `trusted=[…]`.
 
-    Raises ConfigError for other arguments, if nobody is logged in to W&B, or if an upload fails.
+    Skips arms on which another process works. Raises ConfigError for other arguments, if runs would stay offline here,
+    or if an upload fails.
     """
+    names = [argument for argument in arguments if not TRUSTED.fullmatch(argument)]
     if len(names) != 1:
         raise ConfigError("upload: give one study, python -m coig.study upload STUDY")
+    trusted = [name for argument in arguments if (found := TRUSTED.fullmatch(argument)) for name in found[1].split(",")]
     study = find_study(names[0])
-    offline = {arm: find_offline_runs(arm) for arm in find_arms(study, None)}
+    arms = [arm for arm in find_arms(study, None) if find_offline_runs(arm)]
     others = _not_uploaded(study.glob("evaluation/wandb/offline-run-*"))
-    if not others and not any(offline.values()):
+    if not others and not arms:
         print(f"{study}: nothing to upload")
         return
-    if prepare_wandb():
-        raise ConfigError("upload: W&B is not logged in or cannot be reached; wandb login, then run again")
-    for arm, folders in offline.items():
-        parts = [folder for folder in folders if folder.name.endswith(f"-{arm.manifest().wandb_run}")]
-        if parts:
-            _send_history(arm)
-            _mark_uploaded(parts)
-        _sync([folder for folder in folders if folder not in parts])
-        if folders:
-            print(f"{arm.study}/{arm.name}: uploaded, {len(parts)} parts of its training as one run")
+    check_online()
+    for arm in arms:
+        try:
+            with arm.locked():  # of an arm that is still trained, a part would be marked as all of it
+                _upload_arm(arm, trusted)
+        except ArmBusyError as error:
+            print(f"{error}; then upload again, it was skipped")
     _sync(others)
+
+
+def _upload_arm(arm: Arm, trusted: Sequence[str]) -> None:
+    """Upload the offline runs of an arm, those of its training as one."""
+    folders = find_offline_runs(arm)
+    parts = [folder for folder in folders if folder.name.endswith(f"-{arm.manifest().wandb_run}")]
+    if parts:
+        _send_history(arm, trusted)
+        _mark_uploaded(parts)
+    _sync([folder for folder in folders if folder not in parts])
+    print(f"{arm.study}/{arm.name}: uploaded, {len(parts)} parts of its training as one run")
 
 
 def find_offline_runs(arm: Arm) -> list[Path]:
@@ -65,17 +77,20 @@ def _mark_uploaded(folders: Sequence[Path]) -> None:
         file.with_name(f"{file.name}.synced").touch()
 
 
-def _send_history(arm: Arm) -> None:
+def _send_history(arm: Arm, trusted: Sequence[str]) -> None:
     """Send the rows of metrics.jsonl that W&B lacks of an arm's run, its settings and manifest, and how it ended.
 
-    Raises ConfigError if the arm has no logger of W&B any more, or one that would send results elsewhere.
+    Raises ConfigError if the arm has no logger of W&B any more, one that would send results elsewhere and is not among
+    the `trusted`, or if the run stays offline.
     """
     config, manifest = arm.config(), arm.manifest()
     if config.logger is None or not is_wandb(config.logger):
         raise ConfigError(f"{arm.folder}: has runs of W&B, but config.yaml names no logger for it")
-    rows = [json.loads(line) for _, line in read_jsonl(arm.metrics)] if arm.metrics.exists() else []
-    check_trusted(arm.config_file, {"logger": config.logger}, ())
+    rows = [row for _, row in read_objects(arm.metrics)] if arm.metrics.exists() else []
+    check_trusted(arm.config_file, {"logger": config.logger}, trusted)
     with logged_run(config.logger, manifest.wandb_run, arm.folder) as run:
+        if run.offline or run.disabled:
+            raise ConfigError(f"{arm.folder}: W&B keeps its run offline, so nothing was uploaded; run again")
         run.config.update(dump_config(config), allow_val_change=True)
         run.config.update({"manifest": manifest.model_dump(exclude=OF_ONE_MOMENT)}, allow_val_change=True)
         for row in rows[run.starting_step :]:

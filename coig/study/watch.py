@@ -19,7 +19,7 @@ from coig.config.fields import MULTIRUN
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError
 from coig.study.find import find_study
-from coig.study.progress import Progress, State, estimate_left, look_at
+from coig.study.progress import Progress, State, estimate_left, has_ended, look_at
 from coig.study.sweep import FILE
 
 EVERY = 1  # seconds
@@ -27,7 +27,7 @@ COLOURS: dict[State, str] = {"done": "green", "failed": "red", "stopped": "red"}
 
 
 def watch(names: Sequence[str]) -> None:
-    """Show the progress of a study, without a name of the one trained last; in a terminal until all arms have ended.
+    """Show the progress of a study, without a name of the one trained last; in a terminal until no arm goes on.
 
     Raises ConfigError for several names, or if there is no such study.
     """
@@ -46,7 +46,7 @@ def watch(names: Sequence[str]) -> None:
                     told.add(arm.arm)
                     live.console.print(Text.assemble((f"{arm.arm}: ", "red"), arm.error))
             live.update(Group(_tabulate(arms), Text(describe(study, arms), "bold")), refresh=True)
-            if all(arm.state in ("done", "failed") for arm in arms):
+            if has_ended(study, arms):
                 return
             time.sleep(EVERY)
 

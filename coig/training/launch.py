@@ -9,13 +9,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from coig.config import TrainConfig
 from coig.config.process import Preempted
 from coig.config.stored import dump_config
 from coig.errors import ConfigError, OutOfMemoryError
+from coig.files.timestamps import now
 from coig.study.arm import Arm
 from coig.study.manifest import INTERRUPTED
 
@@ -38,9 +39,10 @@ class RankFailedError(ConfigError):
 def launch(config: TrainConfig, arm: Arm) -> None:
     """Train an arm in new processes of this node, and again if it fails for a passing reason, up to `retries` times.
 
-    The last attempt's error is raised; see `_launch_once`.
+    An attempt goes on from the last checkpoint of the one before. The last attempt's error is raised; see
+    `_launch_once`.
     """
-    once = config.model_copy(update={"retries": 0})
+    once, earlier = config.model_copy(update={"retries": 0}), _read_run(arm)
     for _ in range(config.retries):
         try:
             _launch_once(once, arm)
@@ -49,7 +51,16 @@ def launch(config: TrainConfig, arm: Arm) -> None:
             if not error.is_passing:
                 raise
             log.warning("%s; trying again (retries=%d)", error, config.retries)
+            if _read_run(arm) != earlier:  # `overwrite` was obeyed, and would delete what this attempt has trained
+                once = once.model_copy(update={"overwrite": False})
     _launch_once(once, arm)
+
+
+def _read_run(arm: Arm) -> str | None:
+    """Return the id of an arm's run, which changes as it is trained from scratch; None without a sound manifest."""
+    with suppress(ConfigError):
+        return arm.manifest().wandb_run
+    return None
 
 
 def _launch_once(config: TrainConfig, arm: Arm) -> None:
@@ -138,4 +149,5 @@ def _omp_threads(count: int) -> Iterator[None]:
 def _mark_failed(arm: Arm, problem: str) -> None:
     """Write to the manifest that the arm failed, if it still says "running": the first rank was ended too early."""
     if arm.is_known and (manifest := arm.manifest()).status == "running":
-        arm.write_manifest(manifest.model_copy(update={"status": "failed", "error": problem}))
+        times = manifest.times.model_copy(update={"ended": now()})
+        arm.write_manifest(manifest.model_copy(update={"status": "failed", "error": problem, "times": times}))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from coig.config import TrainConfig
+from coig.config.command_line import config_of
 from coig.errors import ConfigError
 from coig.study.__main__ import main
 from coig.study.arm import Arm
 from coig.study.comparison import ABSENT, describe, describe_paper, find_differences, summarize_code_changes
+from coig.study.rerun import _find_changes
 from tests.conftest import ROOT, Command, outside
 from tests.small_model import SMALL_MODEL
 from tests.studies import make_arm, make_group
@@ -152,6 +157,20 @@ def test_what_changed_in_the_code_between_two_revisions(folder: Path) -> None:
     assert summarize_code_changes(arms[:1], folder) is None
 
 
+@pytest.mark.parametrize("revision", ["--output=stolen", "-oSomething", "a" * 6, "main", "a" * 40 + "\n", "HEAD;rm"])
+def test_a_revision_is_no_option_of_git(revision: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A received manifest may name anything, and `git diff --output=FILE` overwrites the file."""
+    for name, own in (("a", "a" * 40), ("b", "b" * 40)):
+        file = make_arm(STUDY / "s" / name, git={"revision": own, "dirty": False}).folder / "manifest.json"
+        if name == "b":
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"git": {"revision": revision, "dirty": False}}))
+    for arguments in (("compare", "s"), ("rerun", "s/b")):
+        with pytest.raises(ConfigError, match=r"b/manifest\.json: damaged \(git\.revision: "):
+            main(arguments)
+    assert not Path("stolen").exists()
+    assert "checkout" not in capsys.readouterr().out
+
+
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     main(["rerun", *arguments])
     return capsys.readouterr().out
@@ -183,6 +202,56 @@ def test_rerun_says_what_it_needs_and_what_differs_today(folder: Path, capsys: p
     assert f"{data}: no such file" in shown(capsys, "s/cw")
     with pytest.raises(ConfigError, match="name one arm as STUDY/ARM"):
         main(["rerun", "s"])
+
+
+@pytest.mark.parametrize(("study", "arm"), [("my study", "cw"), ("it's", "1e3"), ("1_0", "cw+1k, again")])
+def test_the_command_can_be_composed_whatever_the_names(
+    study: str, arm: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_arm(STUDY / study / arm, command=("data.ratio=0",))
+    printed = shown(capsys, f"{study}/{arm}").partition("Command: ")[2].splitlines()[0]
+    config = config_of("train", TrainConfig, shlex.split(printed)[2:])
+    assert (config.study, config.arm) == (f"{study}-rerun", arm)
+
+
+def test_files_in_the_home_folder_are_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "mine.jsonl").touch()
+    files = [{"path": f"~/{name}.jsonl", "sha256": None} for name in ("mine", "gone")]
+    arm = make_arm(STUDY / "s" / "cw", data={"sources": [{"pool": "data.creative", "files": files}]})
+    changes = list(_find_changes(arm, arm.manifest()))
+    assert f"{folder}/gone.jsonl: no such file" in changes
+    assert not [change for change in changes if "mine.jsonl" in change]
+
+
+def test_an_arm_is_trained_again_only_once() -> None:
+    make_arm(STUDY / "s" / "cw+1k", command=("data.ratio=1k",))
+    make_arm(STUDY / "s-rerun" / "cw+1k")
+    with pytest.raises(ConfigError, match=r"was trained again before; python -m coig\.study rm s-rerun cw\+1k deletes"):
+        main(["rerun", "s/cw+1k", "--run"])
+
+
+def test_a_received_arm_is_only_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No file that it names is looked at, and what it says cannot write over what was printed before."""
+    erase = "\x1b[2J\x9b2Jseen\r"
+    files = [{"path": "/etc/hostname", "sha256": "0" * 64}, {"path": "/nowhere", "sha256": "0" * 64}]
+    make_arm(
+        STUDY / "s" / "cw",
+        model={"name": f"tiny{erase}", "parameters": 1},
+        status="failed",
+        error=f"no{erase}",
+        command=(f"data.ratio=0{erase}",),
+        git={"revision": "a" * 40, "dirty": True, "diff": f"diff --git a/x b/x\n+{erase}\n"},
+        data={"sources": [{"pool": "data.creative", "files": files}]},
+    )
+    main(["pack", "s"])
+    for command in (["rerun", "s.zip/cw"], ["show", "s.zip"], ["compare", "s.zip", "s"]):
+        with suppress(ConfigError):
+            main(command)
+        printed = capsys.readouterr().out
+        assert not set(printed) & set("\x1b\x9b\r"), command
+        assert "no such file" not in printed
+        assert "has another content" not in printed
 
 
 def test_an_arm_of_an_earlier_version_has_no_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,9 @@ import pytest
 from coig.errors import ConfigError
 from coig.files.lock import locked
 from coig.study.__main__ import main
-from coig.study.arm import LOCK, Arm
+from coig.study.arm import EARLY, LOCK, Arm
 from coig.study.manifest import INTERRUPTED
-from coig.study.progress import Logged, Progress, estimate_left, look_at, read_logged
+from coig.study.progress import Logged, Progress, estimate_left, has_ended, look_at, read_logged
 from coig.study.sweep import find_failed, note_sweep
 from tests.studies import make_arm
 
@@ -81,7 +81,8 @@ def test_the_time_that_is_left() -> None:
 def test_one_line_where_nobody_watches(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arm = make_arm(study / "cw", status="running", training=TRAINING)
     log(arm, 10)
-    make_arm(study / "cw+1k", status="failed", error="out of memory: the largest\nmore")
+    times = {"ended": "2999-01-01T00:00:00+00:00"}
+    make_arm(study / "cw+1k", status="failed", error="out of memory: the largest\nmore", times=times)
     note_sweep(study, ["cw", "cw+1k", "general"])
     with locked(arm.folder / LOCK):
         main(["watch", "s"])
@@ -107,3 +108,47 @@ def test_only_failures_of_the_last_sweep_stop_it(study: Path) -> None:
     assert find_failed(study) is None
     make_arm(study / "other", status="failed", error="now", times={"ended": "2999-01-01T00:00:00+00:00"})
     assert find_failed(study) == "other"
+
+
+def test_failures_of_an_earlier_sweep_are_not_of_this_one(study: Path) -> None:
+    make_arm(study / "cw", status="failed", error="of long ago", times={"ended": "2001-01-01T00:00:00+00:00"})
+    (study / "general").mkdir()
+    (study / "general" / EARLY).write_text('{"at": "2001-01-01T00:00:00+00:00", "error": "of long ago"}\n')
+    assert {one.arm: one.state for one in look_at(study)} == {"cw": "failed"}
+    note_sweep(study, ["cw", "general"])
+    assert [(one.state, one.error) for one in look_at(study)] == [("waiting", None)] * 2
+
+
+def test_a_study_has_ended_if_no_further_arm_begins(study: Path) -> None:
+    make_arm(study / "cw", status="failed", error="now", times={"ended": "2999-01-01T00:00:00+00:00"})
+    (study / "cw+1k").mkdir()
+    note_sweep(study, ["cw", "cw+1k", "general"])
+    assert not has_ended(study, look_at(study))
+    note_sweep(study, ["cw", "cw+1k", "general"], "stop")
+    assert has_ended(study, look_at(study))
+    with locked(study / "cw+1k" / LOCK):
+        assert not has_ended(study, look_at(study))
+    note_sweep(study, ["cw+1k", "general"], "stop")  # of another sweep, whose first arm has not begun
+    assert not has_ended(study, look_at(study))
+    note_sweep(study, ["cw"])
+    assert has_ended(study, [one for one in look_at(study) if one.arm == "cw"])
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"at": "2001-01-01"}', '{"at": 1, "error": null}', "\xff"])
+def test_a_damaged_reason_is_a_failure(content: str, study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_arm(study / "done")
+    note_sweep(study, ["cw"])
+    (study / "cw").mkdir()
+    (study / "cw" / EARLY).write_bytes(content.encode("latin-1"))
+    assert find_failed(study) == "cw"
+    assert next((one.state, one.error) for one in look_at(study)) == ("failed", "failure.json is damaged")
+    main(["list"])
+    assert "s/cw: failure.json is damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", ['{"train/loss": 1.0', '{"train/loss": 1.0}', '{"step": 1, "train/loss": "low"}'])
+def test_a_damaged_line_of_metrics_is_one_message(line: str, study: Path) -> None:
+    arm = make_arm(study / "cw", status="running", training=TRAINING)
+    arm.metrics.write_text('{"step": 0, "train/loss": 5.0}\n' + line + "\n")
+    with pytest.raises(ConfigError, match=r"metrics\.jsonl:2: "):
+        look_at(study)

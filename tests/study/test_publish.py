@@ -28,26 +28,41 @@ class Hub(BaseHTTPRequestHandler):
     """The part of the hub's API that an upload needs: it makes a repository, and keeps the files of a commit."""
 
     files: dict[str, bytes]
-    visibility: str | None
+    visibility: str | None  # of the repository; None before it is made
 
     def do_GET(self) -> None:
-        """Say that nothing is there yet."""
-        self.answer({"error": "not found"}, 404)
+        """Describe the repository, or say that nothing is there yet."""
+        if self.path.startswith("/api/models/me/writer") and self.visibility:
+            self.answer({"id": "me/writer", "private": self.visibility == "private", "siblings": []})
+        else:
+            self.answer({"error": "not found"}, 404)
 
     def do_POST(self) -> None:
         """Make a repository, say how files are to be sent, or keep them."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path == "/api/repos/create":
+        if self.path == "/api/repos/create" and self.visibility:
+            self.answer({"error": "it exists", "url": f"http://{self.headers['Host']}/me/writer"}, 409)
+        elif self.path == "/api/repos/create":
             type(self).visibility = json.loads(body)["visibility"]
             self.answer({"url": f"http://{self.headers['Host']}/me/writer"})
+        elif self.path == "/api/validate-yaml":
+            self.answer({"errors": [], "warnings": []})
         elif "/preupload/" in self.path:
             files = json.loads(body)["files"]
-            self.answer({"files": [{"path": one["path"], "uploadMode": "regular"} for one in files]})
+            self.answer(
+                {"files": [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in files]}
+            )
         elif "/commit/" in self.path:
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            self.answer({"success": True, "commitOid": "0" * 40, "commitUrl": "http://hub/me/writer/commit/0"})
+            self.answer(
+                {
+                    "success": True,
+                    "commitOid": "0" * 40,
+                    "commitUrl": f"http://{self.headers['Host']}/me/writer/commit/{'0' * 40}",
+                }
+            )
         else:
             self.answer({"error": self.path}, 404)
 
@@ -87,12 +102,12 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arm:
         "data=coig_writer",
         "model=qwen2.5-7b-instruct",
         ratio="10k",
-        model_sha256="a" * 64,
         data={"train": groups, "truncated": 3, "sources": [{"pool": "data.creative", "also_queries": 2}]},
     )
     made.model.mkdir()
     (made.model / "config.json").write_text("{}")
     (made.model / "model.safetensors").write_bytes(b"weights")
+    made.write_manifest(made.manifest().model_copy(update={"model_sha256": made.weights_sha256()}))
     return made
 
 
@@ -120,6 +135,20 @@ def test_the_hub_gets_the_model_and_its_card(arm: Arm, hub: str, tmp_path: Path)
     assert Hub.files["README.md"].decode() == write_card(arm)
 
 
+def test_a_public_repository_gets_nothing(arm: Arm, hub: str, tmp_path: Path) -> None:
+    Hub.visibility = "public"
+    run = publish(tmp_path, hub)
+    assert run.returncode == 1
+    assert "publish me/writer: this repository is public" in run.stderr
+    assert Hub.files == {}
+
+
+def test_damaged_weights_are_not_published(arm: Arm) -> None:
+    (arm.model / "model.safetensors").write_bytes(b"weighty")
+    with pytest.raises(ConfigError, match="its weights are not those that were trained"):
+        main(["publish", "s/cw+10k", "me/writer"])
+
+
 def test_a_hub_that_refuses_is_one_message(arm: Arm, tmp_path: Path) -> None:
     run = publish(tmp_path, "http://127.0.0.1:9")
     assert run.returncode == 1
@@ -136,7 +165,7 @@ def test_the_card_says_what_the_manifest_says(arm: Arm) -> None:
     assert "| general | en | mine | not recorded | 7 | 70 |" in body
     assert "Contamination: 2 creative prompts are test queries too." in body
     assert "- 3 examples were cut" in body
-    assert f"sha256 of the weights: `{'a' * 64}`" in body
+    assert f"sha256 of the weights: `{arm.weights_sha256()}`" in body
     assert "## Measured\n\nNothing." in body
     assert "- its answers: it has answered no queries" in body
     assert "whether people like what it writes" in body
@@ -149,6 +178,12 @@ def test_the_card_has_the_last_evaluation(arm: Arm) -> None:
     text = write_card(arm)
     assert text.count("| zh | contaminated | 0.250 | [0.200, 0.300] | 104 |") == 1
     assert "Nothing." not in text
+    assert "- whether what it writes repeats a text" in text
+    pl.DataFrame([row | {"measure": "copied"}], schema=MEASURES).write_parquet(arm.folder.parent / FILE)
+    assert "repeats a text" not in write_card(arm)
+    (arm.folder.parent / FILE).write_bytes(b"PAR1")
+    with pytest.raises(ConfigError, match=r"measures\.parquet: damaged"):
+        write_card(arm)
 
 
 @pytest.mark.parametrize(

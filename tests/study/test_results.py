@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     data = {"train": [make_group(examples=50), make_group("general", examples=600)]}
     for arm in (
         make_arm(qwen / "cw", ratio="0", **facts),
-        make_arm(qwen / "cw+10k", ratio="10k", data=data, git={"revision": "abc", "dirty": False}, **facts),
+        make_arm(qwen / "cw+10k", ratio="10k", data=data, git={"revision": "abcdef1", "dirty": False}, **facts),
         make_arm(Path("multirun/other/cw"), "model.learning_rate=0.1", "seed=3", ratio="0", seed=3, **facts),
     ):
         arm.metrics.write_text(json.dumps({"validation/loss/creative/zh/answer": 3.5}) + "\n")
@@ -41,9 +41,9 @@ def test_a_row_for_each_arm_language_and_measure(folder: Path) -> None:
     about = found.select("study", "arm", "lang", "measure", "value", "seed", "dose", "tokens", "hours", "revision")
     assert about.rows() == [
         ("qwen", "cw", "en", "contaminated", 0.5, 0, 0.0, 90, 1.5, None),
-        ("qwen", "cw+10k", "en", "contaminated", 0.0, 0, 12.0, 90, 1.5, "abc"),
+        ("qwen", "cw+10k", "en", "contaminated", 0.0, 0, 12.0, 90, 1.5, "abcdef1"),
         ("qwen", "cw", "zh", "held-out loss", 3.5, 0, 0.0, 90, 1.5, None),
-        ("qwen", "cw+10k", "zh", "held-out loss", 3.5, 0, 12.0, 90, 1.5, "abc"),
+        ("qwen", "cw+10k", "zh", "held-out loss", 3.5, 0, 12.0, 90, 1.5, "abcdef1"),
     ]
     assert found["data.ratio"].to_list() == ["0", "10k"] * 2
     assert not [name for name in found.columns if name.startswith(("model.", "study.", "logger", "question"))]

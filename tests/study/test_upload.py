@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from coig.study.arm import Arm
+from coig.study.upload import find_offline_runs
 from tests.conftest import ROOT, outside
 from tests.forked import Forked
 from tests.small_model import SMALL_MODEL
@@ -48,12 +50,17 @@ def stop_after(process: Forked, arm: Path, steps: int) -> None:
     process.wait()
 
 
-def study(folder: Path, receiver: Receiver, *arguments: str) -> str:
-    """Run a command of coig.study where W&B's server is the receiver; return what it prints."""
+def run_study(folder: Path, receiver: Receiver, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of coig.study where W&B's server is the receiver, with further environment variables."""
     there = {"WANDB_BASE_URL": receiver.address, "WANDB_API_KEY": KEY, "PYTHONPATH": str(ROOT), "COLUMNS": "140"}
     command = [sys.executable, "-m", "coig.study", *arguments]
-    environment = outside() | there | {"HOME": str(folder), "NETRC": str(folder / "netrc")}
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    environment = outside() | there | {"HOME": str(folder), "NETRC": str(folder / "netrc")} | variables
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def study(folder: Path, receiver: Receiver, *arguments: str) -> str:
+    """Run a command of coig.study as `run_study` does; return what it prints."""
+    run = run_study(folder, receiver, *arguments)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
@@ -102,6 +109,47 @@ def test_a_run_that_was_uploaded_when_it_stopped_goes_on(receiver: Receiver, tmp
     assert ended.returncode == 0, ended.stderr
     study(tmp_path, receiver, "upload", "s")
     check_history(receiver, arm)
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> Arm:
+    """An arm that logs to a team's account, with a run that was kept offline."""
+    arm = make_arm(tmp_path / "multirun" / "s" / "cw", "logger=wandb", "+logger.entity=my-team")
+    kept = arm.folder / "wandb" / "offline-run-20260101_000000-abcd"
+    kept.mkdir(parents=True)
+    (kept / "run-abcd.wandb").touch()
+    arm.metrics.write_text('{"step": 0, "train/loss": 5.0}\n{"step": 1, "train/loss": 4.5}\n')
+    return arm
+
+
+TRUSTED = "trusted=[lightning.pytorch.loggers.WandbLogger]"
+
+
+@pytest.mark.parametrize("mode", ["offline", "disabled"])
+def test_a_mode_that_sends_nothing_marks_nothing(mode: str, offline: Arm, receiver: Receiver, tmp_path: Path) -> None:
+    run = run_study(tmp_path, receiver, "upload", "s", TRUSTED, WANDB_MODE=mode)
+    assert run.returncode == 1, run.stdout
+    assert f"W&B's mode is {mode}, in which nothing is sent" in run.stderr
+    assert find_offline_runs(offline) == list(offline.folder.glob("wandb/*"))
+    assert len(find_offline_runs(offline)) == 1
+
+
+def test_what_is_not_uploaded_yet_is_not_marked(offline: Arm, receiver: Receiver, tmp_path: Path) -> None:
+    """An arm that is still trained, one with a logger that is not trusted, and one with a damaged line of metrics."""
+    with offline.locked():
+        assert "it was skipped" in study(tmp_path, receiver, "upload", "s", TRUSTED)
+    refused = run_study(tmp_path, receiver, "upload", "s")
+    assert "logger.entity: would decide where the results are sent; " + TRUSTED in refused.stderr
+    whole = offline.metrics.read_text()
+    offline.metrics.write_text("{\n" + whole)
+    damaged = run_study(tmp_path, receiver, "upload", "s", TRUSTED)
+    assert "metrics.jsonl:1: damaged" in damaged.stderr
+    assert "Traceback" not in refused.stderr + damaged.stderr
+    assert len(find_offline_runs(offline)) == 1
+    offline.metrics.write_text(whole)
+    assert "s/cw: uploaded" in study(tmp_path, receiver, "upload", "s", TRUSTED)
+    assert [row["train/loss"] for row in receiver.rows("abcd")] == [5.0, 4.5]
+    assert find_offline_runs(offline) == []
 
 
 def test_nobody_is_logged_in(tmp_path: Path) -> None:

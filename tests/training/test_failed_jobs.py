@@ -70,15 +70,24 @@ def test_an_arm_that_fails_before_its_manifest_is_listed_with_its_reason(
     assert f"s/{first.arm}: " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("target", "attempts"), [("KilledOnce", 2), ("OutOfMemoryOnce", 2)])
-def test_an_arm_is_tried_again_after_a_signal_or_a_lack_of_memory(target: str, attempts: int, tmp_path: Path) -> None:
-    own = ("arm=cw", "retries=1", "trainer.checkpoint_every=1", f"optimizer._target_=tests.training.failing.{target}")
+@pytest.mark.parametrize(("target", "more"), [("KilledOnce", ["overwrite=true"]), ("OutOfMemoryOnce", [])])
+def test_an_arm_is_tried_again_after_a_signal_or_a_lack_of_memory(target: str, more: list[str], tmp_path: Path) -> None:
+    """The second attempt goes on from the checkpoint of the first, also if the first had to start anew."""
+    own = (
+        *more,
+        "arm=cw",
+        "retries=1",
+        "trainer.checkpoint_every=1",
+        f"optimizer._target_=tests.training.failing.{target}",
+    )
     run = Forked("train.py", [*TINY, *own], tmp_path, outside()).wait()
     assert run.returncode == 0, run.stdout + run.stderr
     assert "trying again (retries=1)" in run.stdout + run.stderr
     arm = Arm(tmp_path / "multirun" / "s" / "cw")
     assert arm.manifest().status == "done"
-    assert len((tmp_path / "attempts").read_text()) == attempts
+    assert len((tmp_path / "attempts").read_text()) == 2
+    logged = arm.metrics.read_text().count('"train/loss"')
+    assert len((tmp_path / "steps").read_text()) == logged + 1  # the step that failed was taken twice, no other
     plain = Forked("train.py", [*TINY, "arm=plain"], tmp_path, outside()).wait()
     assert plain.returncode == 0, plain.stderr
     weights = [(arm.folder.with_name(name) / "model" / "model.safetensors").read_bytes() for name in ("cw", "plain")]

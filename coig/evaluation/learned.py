@@ -32,7 +32,7 @@ class Learned:
 
     @cached_property
     def targets(self) -> list[str]:
-        """What was learned from each example: its reasoning and its answer."""
+        """Return what was learned from each example: its reasoning and its answer."""
         return [f"{reasoning}\n{answer}" for reasoning, answer in self.texts.select("reasoning", "answer").iter_rows()]
 
     def creative_of(self, arm: str) -> NDArray[np.int64]:

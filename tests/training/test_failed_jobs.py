@@ -130,6 +130,14 @@ def said(folder: Path, name: str) -> str:
     return file.read_text()
 
 
+def wait_for_steps(arm: Arm, steps: int) -> None:
+    """Wait until an arm has logged so many steps."""
+    end = time.monotonic() + PATIENCE
+    while not arm.metrics.exists() or arm.metrics.read_text().count("train/loss") < steps:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 @pytest.mark.slow  # submitit looks seldom for a job's end
 def test_a_job_whose_arm_failed_is_failed(slurm: dict[str, str], tmp_path: Path) -> None:
     run = queue(tmp_path, slurm, "model.learning_rate=1e30")
@@ -143,10 +151,7 @@ def test_a_job_whose_arm_failed_is_failed(slurm: dict[str, str], tmp_path: Path)
 def test_a_job_whose_time_ends_is_queued_again_and_goes_on(slurm: dict[str, str], tmp_path: Path) -> None:
     run = queue(tmp_path, slurm, "trainer.max_epochs=40")
     arm = Arm(tmp_path / "multirun" / "s" / "cw")
-    end = time.monotonic() + PATIENCE
-    while not arm.metrics.exists() or arm.metrics.read_text().count("train/loss") < 5:
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    wait_for_steps(arm, 5)
     os.kill(int(said(tmp_path, "process")), signal.SIGUSR2)
     printed, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 0, printed
@@ -160,10 +165,7 @@ def test_a_job_whose_time_ends_is_queued_again_and_goes_on(slurm: dict[str, str]
 def test_a_job_that_is_cancelled_writes_a_checkpoint_and_ends(slurm: dict[str, str], tmp_path: Path) -> None:
     run = queue(tmp_path, slurm, "trainer.max_epochs=1000")
     arm = Arm(tmp_path / "multirun" / "s" / "cw")
-    end = time.monotonic() + PATIENCE
-    while not arm.metrics.exists() or arm.metrics.read_text().count("train/loss") < 5:
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    wait_for_steps(arm, 5)
     os.kill(int(said(tmp_path, "process")), signal.SIGTERM)
     assert said(tmp_path, "code") == str(PREEMPTED)
     assert said(tmp_path, "queued") == "1"

@@ -31,5 +31,5 @@ class JudgeConfig(Node):
 
     @property
     def gpus(self) -> int:
-        """Number of this machine's GPUs that the judge uses if there are any; 0 if a server computes."""
+        """Return the number of this machine's GPUs that the judge uses if there are any; 0 if a server computes."""
         return 0 if "base_url" in self.judge.arguments() else 1

@@ -51,7 +51,7 @@ class Ratio:
 
     @property
     def arm(self) -> str:
-        """The ratio's part of an arm's name, usable in a folder's name: cw, cw+1k, cw+1to12, general."""
+        """Return the ratio's part of an arm's name, usable in a folder's name: cw, cw+1k, cw+1to12, general."""
         if not self.has_creative:
             return GENERAL
         return "cw" if self.count == 0 else f"cw+{self.text.replace(':', 'to')}"

@@ -133,7 +133,7 @@ class Trainer(Constructor):
 
     @property
     def ranks(self) -> int:
-        """Number of processes: devices on all nodes together."""
+        """Return the number of processes: devices on all nodes together."""
         return self.devices * self.num_nodes
 
     def steps_per_epoch(self, examples: int) -> int:
@@ -246,12 +246,12 @@ class TrainConfig(Node):
 
     @property
     def gpus(self) -> int:
-        """Number of GPUs that the arm needs on each machine; 0 if it trains on CPUs."""
+        """Return the number of GPUs that the arm needs on each machine; 0 if it trains on CPUs."""
         return self.trainer.devices if self.trainer.accelerator == "gpu" else 0
 
     @property
     def like(self) -> TrainConfig:
-        """The config of the arm whose budget this arm uses: this one with the changes of `budget.like`."""
+        """Return the config of the arm whose budget this arm uses: this one with the changes of `budget.like`."""
         return TrainConfig.model_validate(self._dump_like())
 
     def _dump_like(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Contestant:
 
     @property
     def order(self) -> tuple[bool, bool, float, str]:
-        """The sort key: growing general data, counts before proportions, general data alone last, unknown as 0."""
+        """Return the sort key: growing general data, counts before proportions, general data alone last, unknown 0."""
         ratio = self.ratio or Ratio.parse("0")
         size = ratio.per_creative or ratio.count or 0
         return self.is_general, ratio.per_creative is not None, 0.0 if self.is_general else float(size), self.name
@@ -50,12 +50,12 @@ class Roster:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The contestants' names, in order."""
+        """Return the contestants' names, in order."""
         return tuple(one.name for one in self.contestants)
 
     @property
     def reference(self) -> str | None:
-        """The arm that others are compared with: the first one trained on general data alone; None without one."""
+        """Return the arm that others are compared with: the first one trained on general data alone; else None."""
         return next((one.name for one in self.contestants if one.is_general), None)
 
     def is_general(self, name: str) -> bool:

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -39,7 +40,7 @@ def run_annotate(folder: Path, home: Path, kill_after: float | None) -> tuple[in
     try:
         if link := _wait_for_link(process):
             _judge(link, folder / ACKNOWLEDGED)
-            if process.poll() is None:
+            with suppress(ProcessLookupError):  # it was killed
                 process.kill(signal.SIGINT)
         return finish(process)
     finally:

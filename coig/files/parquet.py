@@ -19,13 +19,13 @@ from coig.files.limits import Tally, largest_row
 MAGIC = b"PAR1"
 VALUE = 16  # bytes of memory that one value takes at least: a text is a length and a place
 PAGE = 1 << 14  # bytes that a page counts beside its content, so that a file has no more than can be looked at
-MOST_FIELDS = 5_000_000  # of a footer
+MOST_VALUES = 5_000_000  # of a footer
 HEADER = 4096  # bytes of a page's header, but for long texts in its statistics
 # numbers of fields in parquet.thrift
 ROW_GROUPS, COLUMNS, META_DATA = 4, 1, 3
 VALUES, PACKED_SIZE, DATA_OFFSET, DICTIONARY_OFFSET = 5, 7, 9, 11
 PAGE_SIZE, PAGE_PACKED_SIZE, PAGE_HEADERS, PAGE_VALUES = 2, 3, (5, 8), 1
-TRUE, FALSE, BYTE, SMALL, INT, LONG, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)  # types of Thrift
+TRUE, FALSE, BYTE, SHORT, INT, LONG, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)  # types of Thrift
 
 
 def check_parquet(file: Path) -> None:
@@ -86,15 +86,16 @@ def _pages_of(stream: BinaryIO, column: dict[int, Any]) -> Iterator[tuple[int, i
 
 def _read_page_header(stream: BinaryIO, at: int) -> tuple[dict[int, Any], int]:
     """Return the header of the page that begins at a byte, and its length. Raises IndexError if the file ends there."""
-    for size in (HEADER, largest_row()):
+    size = HEADER
+    while True:
         stream.seek(at)
         reader = _Compact(stream.read(size))
         try:
             return reader.read_struct(), reader.at
         except IndexError:
-            if size > HEADER:
+            if len(reader.content) < size or size > largest_row():
                 raise
-    raise IndexError
+            size *= 16
 
 
 def _natural(number: Any) -> int:
@@ -105,45 +106,48 @@ def _natural(number: Any) -> int:
 
 
 class _Compact:
-    """A reader of Thrift's compact protocol. Its methods raise IndexError where the content ends too early."""
+    """A reader of Thrift's compact protocol.
+
+    Its methods raise IndexError where the content ends too early, ValueError where it is no Thrift or too long.
+    """
 
     def __init__(self, content: bytes) -> None:
-        self.content, self.at, self.left = content, 0, MOST_FIELDS
+        self.content, self.at, self.left = content, 0, MOST_VALUES
 
     def read_struct(self) -> dict[int, Any]:
-        """Return {number of a field: its value}. Raises ValueError if there are too many fields."""
+        """Return {number of a field: its value}."""
         fields: dict[int, Any] = {}
         number = 0
         while header := self._byte():
             number = number + (header >> 4) if header >> 4 else self._integer()
-            kind = header & 15
-            fields[number] = kind == TRUE if kind in (TRUE, FALSE) else self._value(kind)
+            fields[number] = self._value(header & 15, in_field=True)
         return fields
 
-    def _value(self, kind: int) -> Any:
-        """Return the next value, which is of this type."""
+    def _value(self, kind: int, *, in_field: bool = False) -> Any:
+        """Return the next value, which is of this type. The type of a field that is true or false is its value."""
         self.left -= 1
         if self.left < 0:
             raise ValueError
-        match kind:
-            case t if t in (SMALL, INT, LONG):
-                return self._integer()
-            case t if t in (TRUE, FALSE, BYTE):  # of a list
-                return self._byte()
-            case t if t == DOUBLE:
-                return self._bytes(8)
-            case t if t == BINARY:
-                return self._bytes(self._varint())
-            case t if t in (LIST, SET):
-                header = self._byte()
-                size = header >> 4 if header >> 4 < 15 else self._varint()
-                return [self._value(header & 15) for _ in range(size)]
-            case t if t == MAP:
-                size = self._varint()
-                kinds = self._byte() if size else 0
-                return [(self._value(kinds >> 4), self._value(kinds & 15)) for _ in range(size)]
-            case t if t == STRUCT:
-                return self.read_struct()
+        if kind in (TRUE, FALSE) and in_field:
+            return kind == TRUE
+        if kind in (TRUE, FALSE, BYTE):
+            return self._byte()
+        if kind in (SHORT, INT, LONG):
+            return self._integer()
+        if kind == DOUBLE:
+            return self._bytes(8)
+        if kind == BINARY:
+            return self._bytes(self._varint())
+        if kind in (LIST, SET):
+            header = self._byte()
+            size = header >> 4 if header >> 4 < 15 else self._varint()
+            return [self._value(header & 15) for _ in range(size)]
+        if kind == MAP:
+            size = self._varint()
+            kinds = self._byte() if size else 0
+            return [(self._value(kinds >> 4), self._value(kinds & 15)) for _ in range(size)]
+        if kind == STRUCT:
+            return self.read_struct()
         raise ValueError
 
     def _byte(self) -> int:
@@ -161,13 +165,13 @@ class _Compact:
 
     def _varint(self) -> int:
         """Return a number that is not negative, seven bits in each byte, the lowest first."""
-        number, shift = 0, 0
-        while True:
+        number = 0
+        for shift in range(0, 70, 7):  # as many as 64 bits take
             byte = self._byte()
             number |= (byte & 127) << shift
             if byte < 128:
                 return number
-            shift += 7
+        raise ValueError
 
     def _integer(self) -> int:
         """Return a number of either sign, which is written as a varint with its sign in the lowest bit."""

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from coig.errors import ConfigError, DataError
+from coig.files import parquet
 from coig.files.atomic import read_jsonl, read_objects
 from coig.files.limits import DEEPEST, largest_row, load_yaml, parse_json, read_whole
 from coig.files.parquet import check_parquet
@@ -145,6 +146,24 @@ def test_parquet_within_the_limits(tmp_path: Path) -> None:
             file.write_bytes(cut)
             with pytest.raises(DataError, match="damaged parquet"):
                 check_parquet(file)
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        b"\x15" + b"\x80" * 100_000,  # a number of 700,000 bits
+        b"\x49" + b"\x19" * 100_000,  # a list in a list in a list …
+        b"\x49\xfb" + b"\xff\xff\xff\xff\x7f",  # a list of 2³⁴ maps
+        b"\x11" * 6000 + b"\x00",  # more values than the footer may have
+    ],
+    ids=["number", "depth", "length", "values"],
+)
+def test_a_footer_of_parquet_that_is_an_attack(footer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "MOST_VALUES", 5000)
+    file = tmp_path / "attack.parquet"
+    file.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(DataError, match="damaged parquet"):
+        check_parquet(file)
 
 
 def test_what_is_within_the_limits_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

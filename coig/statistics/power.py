@@ -97,8 +97,8 @@ class Plan:
 def prompts_to_find(effect: float, prompts: int, detectable: float | None) -> int:
     """Compute how many prompts detect a difference of `effect` from one half, given that `prompts` detect `detectable`.
 
-    The detectable difference is proportional to 1 / √prompts. If it is None (unknown), verdicts are assumed to have the
-    largest possible variance. Differences are shares.
+    The detectable difference is proportional to 1 / √prompts. If it is None (unknown), a verdict of one rater on each
+    prompt is assumed, with the largest possible variance, and power 0.8. Differences are shares; `effect` is above 0.
     """
     if detectable is None:
         return Plan(0.5 + effect, raters=1).prompts(1)

@@ -160,13 +160,19 @@ def tokenize(texts: Sequence[str]) -> Tokens:
 
 
 def _folded(text: str) -> NDArray[np.uint32]:
-    """Return a code for each character of a text in NFC: equal for characters that count as one, SPACE for others."""
+    """Return a code for each character of a text in NFC: equal for letters and digits that count as one.
+
+    Apostrophes are APOSTROPHE, all other characters SPACE.
+    """
     return _fold_table()[code_points(unicodedata.normalize("NFC", text))]
 
 
 @cache
 def _fold_table() -> NDArray[np.uint32]:
-    """Return for each code point that of its simplified, lower-case form of usual width; SPACE if it is no letter."""
+    """Return for each code point of a letter or digit that of its simplified, lower-case form of usual width.
+
+    Apostrophes are APOSTROPHE, all other code points SPACE.
+    """
     table, simplified = np.zeros(0x110000, np.uint32), simplified_characters()
     for code in np.flatnonzero(is_letter()).tolist():
         folded = unicodedata.normalize("NFKC", chr(code)).casefold()

@@ -35,7 +35,7 @@ def measure_texts(texts: Sequence[str]) -> list[Measures]:
 
 
 def measure_text(text: str) -> Measures:
-    """Return `words`, a text's number of words, `ttr_100`, of the first EQUAL_LENGTH, and all of `measure_diversity`."""
+    """Return a text's number of `words`, `ttr_100`, that of the first EQUAL_LENGTH, and all of `measure_diversity`."""
     tokens = split_words(text)
     return {"words": len(tokens), "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH), **measure_diversity(tokens)}
 

@@ -70,7 +70,7 @@ class Encoder:
 
     @classmethod
     def of(cls, model: Model, tokenizer: Any) -> Encoder:
-        """Make an encoder with the system prompt and template arguments of a model's config."""
+        """Return an encoder with the system prompt and template arguments of a model's config."""
         return cls(tokenizer, model.system_prompt, model.template_arguments)
 
     @property
@@ -172,7 +172,7 @@ class Encoder:
         return [np.concatenate([_NONE, *islice(ids, len(text))]) for text in texts]
 
     def _tokens_before_answer(self, target: _Target, ids: Ids) -> int:
-        """Return how many tokens of a target, whose ids are given, start before its answer."""
+        """Return how many tokens of a target, whose ids are given, start before its answer; 0 without a think block."""
         if target.border == 0:
             return 0
         text = "".join(target.pieces)

@@ -45,8 +45,9 @@ class Example:
 def example_of(fields: Row, *, source: str, lang: str) -> Example:
     """Return the example that a row's fields make; its texts are cleaned, a think block in the answer is the reasoning.
 
-    Fields with neither `prompt` nor `reasoning` make a document. Missing reasoning becomes an empty text. A missing id
-    is computed from the texts. Raises ValueError with the reason if the row cannot be used.
+    Fields with neither `prompt` nor `reasoning` make a document, whose answer keeps its think block. Missing reasoning
+    becomes an empty text. A missing id is computed from the texts. Raises ValueError with the reason if the row cannot
+    be used.
 
     Args:
         source: the name of the source, stored in the example.

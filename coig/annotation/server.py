@@ -104,7 +104,8 @@ class RaterPages:
     def join(self, request: Request) -> Response:
         """Add a rater for a participant whom a recruiting service sends, unless known; redirect to the rater's page.
 
-        Raises HTTPException: 400 without the participant's name in the link, 410 if all places are taken.
+        Raises HTTPException: 400 without the participant's name in the link, 410 if all places are taken; BadLinkError
+        if the token in the path is not that for recruits.
         """
         self.links.read("join", request.path_params["token"])
         participant = request.query_params.get(PARTICIPANT, "").strip()
@@ -117,7 +118,7 @@ class RaterPages:
         return RedirectResponse(f"../r/{self.links.sign('rater', code)}", 303)
 
     def _code(self, request: Request) -> str:
-        """Return the rater's code in a request's link. Raises BadLinkError."""
+        """Return the rater's code in a request's link. Raises BadLinkError if the link is not a rater's."""
         return self.links.read("rater", request.path_params["token"])
 
     def _rater(self, code: str) -> Row[Any]:
@@ -138,7 +139,8 @@ class RaterPages:
     def _state(self, rater: Row[Any], lang: str) -> dict[str, Any]:
         """Return what the page's script needs: the protocol's settings, with the rater's first tasks and progress.
 
-        Before the rater has agreed, it is what to ask and show first instead of tasks. `lang` is the page's language.
+        Before the rater has agreed, what to ask and to show first stands in place of tasks and progress. `lang` is the
+        page's language.
         """
         config, reads = self.store.config, self._langs_of(rater)
         names = read_texts(FOLDER / "dimensions.json", lang)

@@ -27,7 +27,7 @@ def variance_parts(values: Floats, arms: Indices, factors: Mapping[str, Indices]
     is one rater.
 
     Args:
-        values: (N,). arms: (N,), indices from 0; an arm must have two observations or more.
+        values: (N,). arms: (N,), indices from 0; at least one arm needs two observations.
         factors: for each factor the levels of the observations, (N,), indices from 0. A level that two arms share,
             such as a prompt, has another effect in each of them.
     """
@@ -45,7 +45,7 @@ def variance_parts(values: Floats, arms: Indices, factors: Mapping[str, Indices]
 
 
 def _number(first: Indices, second: Indices) -> Indices:
-    """Number the pairs of two indices, (N,), from 0 without gaps."""
+    """Return for each pair (first[i], second[i]) a number, (N,), from 0 without gaps; equal pairs have the same."""
     numbers: Indices = np.unique(first * (int(second.max(initial=0)) + 1) + second, return_inverse=True)[1]
     return numbers
 

@@ -74,7 +74,8 @@ class Plan:
         a judge, unless fewer are enough without any judge.
 
         Args:
-            correlation: ρ, of the judge's predictions with the raters' mean verdict. further: N.
+            correlation: ρ, of the judge's predictions with the raters' mean verdict; a negative one counts as 0.
+            further: N.
         """
         alone, square = self.prompts(raters), max(0.0, correlation) ** 2
         # n = alone · (1 − ρ²·N / (N + n)), solved for n

@@ -50,10 +50,10 @@ def _correlation(sums: Floats) -> Floats:
 
 
 def worth_in_labels(correlation: float, prompts: float, further: float) -> float:
-    """Return how many prompts, judged by people alone, one prompt of people is worth once a judge judged further ones.
+    """Return the factor by which a judge's verdicts on further prompts multiply the worth of people's prompts.
 
-    It is 1 / (1 − ρ²·N / (N + n)) for a correlation ρ with people's mean verdict, at most 10⁹; a negative ρ adds
-    nothing, so that the result is 1 (Angelopoulos et al. 2023, 2311.01453).
+    It is 1 / (1 − ρ²·N / (N + n)) for a correlation ρ with people's mean verdict, at most 10⁹; it is 1, no gain, for a
+    negative ρ (Angelopoulos et al. 2023, 2311.01453).
 
     Args:
         correlation: ρ. prompts: n, judged by people. further: N, judged by the judge alone; may be infinite.

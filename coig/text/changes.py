@@ -40,7 +40,10 @@ def find_changes(before: str, after: str) -> list[Change]:
 
 
 def _match(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (`equal` or another word, text before, text after) for each stretch in which sequences agree or differ."""
+    """Yield (kind, text before, text after) for each stretch in which two sequences agree or differ.
+
+    The kind is difflib's: equal, replace, delete or insert.
+    """
     for kind, start, end, new_start, new_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         yield kind, "".join(before[start:end]), "".join(after[new_start:new_end])
 

@@ -35,7 +35,10 @@ def measure_texts(texts: Sequence[str]) -> list[Measures]:
 
 
 def measure_text(text: str) -> Measures:
-    """Return a text's number of `words`, `ttr_100`, that of the first EQUAL_LENGTH, and all of `measure_diversity`."""
+    """Return a text's measures by name: `words`, their number, `ttr_100`, and all of `measure_diversity`.
+
+    `ttr_100` is the TTR of the first EQUAL_LENGTH words, None for a shorter text.
+    """
     tokens = split_words(text)
     return {"words": len(tokens), "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH), **measure_diversity(tokens)}
 

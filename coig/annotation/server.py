@@ -129,7 +129,7 @@ class RaterPages:
             raise BadLinkError from None
 
     def _langs(self) -> list[str]:
-        """Return the languages of the study's queries, Chinese first."""
+        """Return the languages of the queries that are judged, Chinese first."""
         return sorted({item.question.lang for item in self.store.items}, reverse=True)
 
     def _langs_of(self, rater: Row[Any]) -> list[str]:

@@ -79,7 +79,7 @@ def _without_tags(reasoning: str, answer: str) -> tuple[str, str]:
     """Return reasoning and answer without think tags; a think block at the answer's start becomes the reasoning.
 
     DeepSeek-R1 leaves out the `<think>`, so all text before `</think>` counts as a block. Raises ValueError if there
-    are two blocks, a block without an end, or one that differs from the reasoning.
+    are two blocks, a block without an end or without an answer behind, or one that differs from the reasoning.
     """
     reasoning = reasoning.removeprefix(OPENING).removesuffix(REASONING_END).strip()
     if REASONING_END in reasoning:

@@ -155,7 +155,7 @@ def rater_of_file(file: Path) -> str:
 
 
 def query_id(lang: str, question: str) -> str:
-    """Return an id that is unique over both languages; the authors number each language's questions separately."""
+    """Return `<lang>-<question>`, an id for both languages; the authors number each language's questions separately."""
     return f"{lang}-{question}"
 
 

@@ -105,7 +105,7 @@ class RaterPages:
         """Add a rater for a participant whom a recruiting service sends, unless known; redirect to the rater's page.
 
         Raises HTTPException: 400 without the participant's name in the link, 410 if all places are taken; BadLinkError
-        if the token in the path is not that for recruits.
+        if the link in the path is not the one for recruits.
         """
         self.links.read("join", request.path_params["token"])
         participant = request.query_params.get(PARTICIPANT, "").strip()

@@ -107,7 +107,7 @@ class _UniqueIds:
     def give_id(self, path: Path, record: Row) -> str:
         """Return a record's own id, or `<file>:<id>`, and remember the record for later calls.
 
-        The id gets the name of the record's file, `path`, if the first record with the same id and language is from
+        The id gets the name of `path`, the record's file, if the first record with the same id and language is from
         another file and has other texts.
         """
         name = str(record["id"])

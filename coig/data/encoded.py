@@ -48,8 +48,8 @@ PLACES = {**INDEX, "shard": pl.String}
 class EncodedSet(Sequence[Encoded]):
     """A sequence of the encoded examples of a mixture's training or validation part, without dropped ones.
 
-    groups: a dict for each (kind, lang, source), sorted by them: kind, lang, source, examples, split (documents in
-        several pieces), tokens, supervised_tokens, truncated and dropped. Only the last one counts what was dropped.
+    groups: for each kind, language and source a dict with the keys kind, lang, source, examples, split (documents in
+        several pieces), tokens, supervised_tokens, truncated and dropped. A dropped example counts in `dropped` alone.
     supervised: (examples,) int64, the number of tokens with loss in each example.
 
     Args:

@@ -128,7 +128,7 @@ def openthoughts(row: Row) -> Row:
 
 
 def gsm8k(row: Row) -> Row:
-    """Return the prompt of a GSM8K row, as reasoning its answer before the line `#### `, as answer the result behind.
+    """Return prompt, reasoning and answer of a GSM8K row; what stands before `#### ` in its answer is the reasoning.
 
     Calculator marks such as `<<48/2=24>>` are removed. Raises ValueError if there is no `#### `.
     """

@@ -31,7 +31,7 @@ def make_app(routes: Sequence[BaseRoute], pages: Pages) -> ASGIApp:
     """Return an app that serves a stage's routes, the static files of its pages, and `/health`, which answers `ok`.
 
     Every request passes `Safe`. A refused request, a bad link (403) and any error (500) are answered by an error page,
-    if they are a POST by JSON {error: message}.
+    a POST by JSON {error: message}.
     """
 
     async def refuse(request: Request, error: Exception) -> Response:

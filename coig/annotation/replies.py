@@ -107,7 +107,8 @@ def _check_places(places: Sequence[int], size: int) -> None:
 def _check_ratings(ratings: Sequence[dict[str, int]], size: int, protocol: Protocol) -> Sequence[dict[str, int]]:
     """Return the ratings unchanged.
 
-    Raises ValueError if one of the `size` answers lacks the rating of a dimension, or a rating is not on the scale.
+    Raises ValueError unless each of the `size` answers is rated on the protocol's dimensions, no others, and within its
+    scale.
     """
     low, high = protocol.scale
     for one in ratings:

@@ -66,7 +66,7 @@ class RaterPages:
     async def start(self, request: Request) -> Response:
         """Store that the rater agrees to take part, and the languages; answer with the first tasks and the progress.
 
-        Answers 422 if no language is known or chosen.
+        Answers 422 if no language is known or chosen. Raises what `receive` and `respond` raise.
         """
         code, start = self._code(request), await receive(request, self.links, Start)
 
@@ -82,7 +82,8 @@ class RaterPages:
     async def save(self, request: Request) -> Response:
         """Store a verdict or an abstention; answer with the rater's progress and next tasks.
 
-        Tasks whose numbers the query parameter `have` lists are left out, as the page has them.
+        Tasks whose numbers the query parameter `have` lists are left out, as the page has them. Raises what `receive`
+        and `respond` raise: 404 for a task that the rater does not have, 422 for a reply that does not fit.
         """
         code, sent = self._code(request), await receive(request, self.links, Sent)
         have = set(request.query_params.get("have", "").split(","))
@@ -96,7 +97,10 @@ class RaterPages:
         return await respond(add)
 
     async def save_draft(self, request: Request) -> Response:
-        """Store what the rater has chosen so far on a task, with the time of the choice; answer with {}."""
+        """Store what the rater has chosen so far on a task, with the time of the choice; answer with {}.
+
+        Raises what `receive` and `respond` raise: 404 for a task that the rater does not have.
+        """
         code, draft = self._code(request), await receive(request, self.links, Draft)
         value = draft.draft.model_dump(mode="json") | {"at": draft.at}
         return await respond(lambda: self.store.save_draft(code, draft.number, value))

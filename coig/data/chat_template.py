@@ -114,7 +114,7 @@ class ChatTemplate:
         return text
 
     def _check_user_text(self, user: str, rendered: str) -> None:
-        """Raise ConfigError if the rendered text lacks the user's message."""
+        """Raise ConfigError if the rendered text lacks the user's message, white space around it aside."""
         if user.strip() not in rendered:
             raise ConfigError(
                 f"model.path: the chat template of {self.name} leaves out or changes what the user says (it may expect "

@@ -150,7 +150,10 @@ class Encoder:
         return self.template.prompt(self._mark_cuts(prompt, mark), system, with_reasoning=with_reasoning).split(mark)
 
     def _target(self, example: Example, with_reasoning: bool) -> _Target:
-        """Return an example's completion: its think block if `with_reasoning`, and its answer."""
+        """Return an example's completion in pieces: its think block if `with_reasoning`, and its answer.
+
+        What the generation prompt already has of the think block is left out.
+        """
         mark = _unused_character(example.reasoning + example.answer)
         block = ""
         if with_reasoning:

@@ -86,10 +86,10 @@ def read_answers(file: Path, arm: str) -> list[Answer]:
 
 
 def _find_fault(answer: Answer, earlier: dict[tuple[str, int], Answer]) -> str | None:
-    """Say what is wrong with an answer: one of RECORDED is None, or an earlier answer did not fail; None if nothing is.
+    """Say what is wrong with an answer: one of RECORDED is None, or the query was answered before; None if nothing is.
 
     Args:
-        earlier: (query id, sample) → the answer in an earlier line of the file.
+        earlier: (query id, sample) → the answer in an earlier line of the file; a failed one is no answer.
     """
     if missing := [key for key in RECORDED if getattr(answer, key) is None]:
         return f"{missing[0]}: missing"

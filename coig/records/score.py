@@ -106,7 +106,7 @@ def _of_harness(file: Path, content: dict[str, Any], arm: str) -> Iterator[Score
 
 
 def _count_members(content: dict[str, Any], group: str) -> int | None:
-    """Return the number of items of all tasks in a group and in its groups; None if it is not known."""
+    """Return the number of items of all tasks in a group and in its groups; None if no task's number is known."""
     inside, total = [group], 0
     for name in inside:
         inside += [one for one in (content.get("group_subtasks") or {}).get(name, ()) if one not in inside]

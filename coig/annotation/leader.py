@@ -105,7 +105,10 @@ class LeaderPages:
         return RaterRow(person, summary, done, total, max(times, default=None), self._link(person.code))
 
     def show_code(self, request: Request) -> Response:
-        """Return the QR code of a rater's link as SVG. Raises HTTPException 404 for an unknown rater."""
+        """Return the QR code of a rater's link as SVG.
+
+        Raises HTTPException 404 for an unknown rater, BadLinkError if the token in the path is not the leader's.
+        """
         self._token(request)
         code = request.path_params["rater"]
         try:
@@ -119,8 +122,8 @@ class LeaderPages:
     async def add_rater(self, request: Request) -> Response:
         """Add a rater of the form's name, unless there is one, and redirect to the leader's page.
 
-        A new rater has no languages yet, and is asked for them later.
-        Raises HTTPException 422 if the name is empty, too long or not printable.
+        A new rater has no languages yet, and is asked for them later. Raises HTTPException 422 if the name is empty,
+        too long or not printable, and what `_receive` raises.
         """
         form = await self._receive(request)
         name = form.get("name", "").strip()
@@ -132,7 +135,7 @@ class LeaderPages:
     async def unblind(self, request: Request) -> Response:
         """Store that the study is unblinded, so that the page shows arms' names from now on; redirect to the page.
 
-        Raises HTTPException 422 unless the form says sure=yes.
+        Raises HTTPException 422 unless the form says sure=yes, and what `_receive` raises.
         """
         form = await self._receive(request)
         if form.get("sure") != "yes":

@@ -7,6 +7,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -168,11 +169,14 @@ class LeaderPages:
 
 
 def name_arms(store: Store, judgments: Sequence[Judgment], *, unblinded: bool) -> dict[str, str]:
-    """Return {arm: what the page calls it}: its name if unblinded, otherwise a letter, drawn anew at each call."""
+    """Return {arm: what the page calls it}: its name if unblinded, otherwise a letter, drawn anew at each call.
+
+    Beyond 26 arms the letters begin again with a number: A1, B1.
+    """
     arms = sorted({arm for item in store.items for arm in item.arms} | {arm for one in judgments for arm in one.arms})
     if unblinded:
         return {arm: arm for arm in arms}
-    letters = [chr(ord("A") + number) for number in range(len(arms))]
+    letters = [f"{ascii_uppercase[number % 26]}{number // 26 or ''}" for number in range(len(arms))]
     random.SystemRandom().shuffle(letters)
     return dict(zip(arms, letters, strict=True))
 

@@ -67,9 +67,10 @@ def _text(value: Any) -> Any:
 def _language(prompt: str) -> str:
     """Return `zh` if a prompt is at least half Chinese, with a Latin word as HAN_PER_WORD characters, else `en`.
 
-    A prompt with fewer than two Han characters is `en`, also without any letter.
+    A prompt without Han characters is `en`, also without any letter.
     """
-    return "zh" if len(HAN.findall(prompt)) >= HAN_PER_WORD * max(1, len(LATIN_WORD.findall(prompt))) else "en"
+    characters = len(HAN.findall(prompt))
+    return "zh" if characters and characters >= HAN_PER_WORD * len(LATIN_WORD.findall(prompt)) else "en"
 
 
 def read_preferences(files: Sequence[Path]) -> list[Preference]:

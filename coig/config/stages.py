@@ -70,7 +70,7 @@ class GenerateConfig(Node):
 
     @property
     def one_model(self) -> str | None:
-        """Return the name of the one server model that answers for every arm; None if each arm has its own model."""
+        """Return `engine.model`, the model that answers for every arm; None if it is not set or contains `{arm}`."""
         model = self.engine.arguments().get("model")
         return model if model and "{arm}" not in model else None
 

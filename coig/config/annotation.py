@@ -35,7 +35,7 @@ class Protocol(Node):
 
     @model_validator(mode="after")
     def _check_rating(self) -> Protocol:
-        """Raise ValueError if the kind is rating without dimensions, or, for any kind, the scale does not span 1–10."""
+        """Raise ValueError if the kind is rating without dimensions, or `scale` does not ascend by 1 to 10."""
         if self.kind == "rating" and not self.dimensions:
             raise ValueError("dimensions: name what is rated, such as protocol.dimensions=['creative merit']")
         if not self.scale[0] < self.scale[1] <= self.scale[0] + 10:

@@ -53,13 +53,11 @@ def check_command_line(
 ) -> list[Schema]:
     """Check the command line and return the configs of its jobs; [] if Hydra only prints something (`--help`, `--cfg`).
 
-    Exits with one message that lists every problem of its overrides and jobs; also for `--config-path`, for `--cfg` of
-    a sweep, and if `multirun/` or a study's folder cannot be written to. For a sweep of `train.py`, adds the override
-    `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
+    Exits with one message that lists every problem; also for `--config-path`, `--cfg` with -m, or an unwritable folder.
+    For a sweep of `train.py`, adds `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
 
     Args:
-        check_job: called with the config of every job if a sweep varies something and nothing else is wrong; may raise
-            ConfigError, whose message is then a problem.
+        check_job: called with each job's config if a sweep varies something and all is right; may raise ConfigError.
     """
     arguments = get_args_parser().parse_args()
     if arguments.config_path:
@@ -96,10 +94,7 @@ def _check_writable(folder: Path) -> None:
 
 @contextmanager
 def _composition(own_configs: str | None = None) -> Iterator[None]:
-    """Let the block `compose` configs: first from the user's folder `own_configs` (--config-dir), then from ours.
-
-    Raises ConfigError if the user's folder does not exist.
-    """
+    """Let the block `compose` configs, first from the folder `own_configs`; raise ConfigError if that is missing."""
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         if own_configs:
             folder = Path(own_configs).absolute()
@@ -124,10 +119,7 @@ def show_messages() -> None:
 
 
 def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
-    """Run `job` through Hydra with the config that the command line composes, once for each job of a sweep.
-
-    Afterwards, also after an error, removes secrets from Hydra's records of sweeps.
-    """
+    """Run `job` through Hydra, once for each job of a sweep; then remove secrets from Hydra's records of sweeps."""
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
     finally:
@@ -135,10 +127,7 @@ def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
 
 
 def _clean_records_of_sweeps() -> None:
-    """Remove secrets and the home folder's path from the files `multirun.yaml`, in which Hydra records whole sweeps.
-
-    A file that cannot be read or written is left as it is.
-    """
+    """Remove secrets and the home folder's path from Hydra's records of sweeps; skip those that cannot be changed."""
     for file in (*MULTIRUN.glob("multirun.yaml"), *MULTIRUN.glob("*/multirun.yaml")):
         with suppress(
             OSError, UnicodeDecodeError
@@ -281,10 +270,9 @@ def _parse_overrides(lines: list[str]) -> list[Override]:
 
 
 def _suggest_line(line: str) -> str:
-    """Return the whole line to suggest in place of an unreadable one: `key='value'`.
+    """Return the whole line to suggest for an unreadable one: `key='value'`, or `line=…` if it has no `=`.
 
-    In a list each item is quoted, in a dict each value that has no quotes. Other quotes that are there already are
-    quoted again. A line without `=` gives `line=…`.
+    In a list each item is quoted, even if it has quotes already; in a dict each value without quotes.
     """
     key, equals, value = line.partition("=")
     if value.startswith("[") and value.endswith("]"):
@@ -360,10 +348,7 @@ def _find_choice_problems(override: Override) -> list[str]:
 
 
 def _find_key_problems(known: Any, key: str) -> list[str]:
-    """Return the problem if a dotted `key` is not in the composed config `known`, plain dicts and lists; else [].
-
-    What lies inside a list counts as known.
-    """
+    """Return the problem if a dotted `key` is not in the composed config `known`; else []. In lists, all is known."""
     parents: list[str] = []
     for name in key.split("."):
         if isinstance(known, list):
@@ -381,8 +366,8 @@ def _find_key_problems(known: Any, key: str) -> list[str]:
 def _check_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     """Return the distinct problems of all jobs, and the configs of the jobs without problems.
 
-    It is also a problem if two jobs train an arm of the same name. If the sweep varies one of SAME_FOR_ALL_JOBS, that
-    is the only problem that is returned, without configs.
+    It is also a problem if two jobs train an arm of the same name, or, without looking further, a sweep of a key that
+    SAME_FOR_ALL_JOBS holds.
     """
     if one := [o.key_or_group for o in command.swept if o.key_or_group in SAME_FOR_ALL_JOBS]:
         return [f"{one[0]}: cannot be swept, a sweep is one study; run the command once for each"], []

@@ -58,7 +58,10 @@ def look_at(study: Path) -> list[Progress]:
 
 
 def has_ended(study: Path, arms: Sequence[Progress]) -> bool:
-    """Tell whether a study's arms, as `look_at` gives them, have ended, or begin no more after one has failed."""
+    """Tell whether a study's arms, as `look_at` gives them, have ended, or begin no more after one has failed.
+
+    True without arms; false while an arm can still be continued.
+    """
     states = {arm.state for arm in arms}
     if states <= {"done", "failed"}:
         return True
@@ -89,7 +92,11 @@ def _look_at_arm(arm: Arm, began: str) -> Progress:
 
 
 def _state_of(manifest: Manifest, *, is_held: bool) -> State:
-    """Return an arm's state: a killed one still says "running", and one that is continued "failed" at first."""
+    """Return an arm's state; `is_held` says whether a process works on it.
+
+    Without a process, a manifest that says "running", as after a kill, or "interrupted" means stopped. With one, a
+    manifest that says "failed" means starting.
+    """
     if is_held and manifest.status != "done":
         return "running" if manifest.status == "running" else "starting"
     if manifest.status == "running" or manifest.error == INTERRUPTED:
@@ -98,7 +105,10 @@ def _state_of(manifest: Manifest, *, is_held: bool) -> State:
 
 
 def read_logged(file: Path) -> Logged:
-    """Return what metrics.jsonl says last; an unchanged file is read once."""
+    """Return what metrics.jsonl says last, zero steps without a file; an unchanged file is read once.
+
+    Raises DataError for a damaged line among those that are read.
+    """
     try:
         status = file.stat()
     except FileNotFoundError:

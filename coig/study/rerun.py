@@ -107,7 +107,10 @@ def _find_other_packages(manifest: Manifest, today: Manifest) -> list[str]:
 
 
 def _find_changed_settings(arm: Arm, manifest: Manifest) -> Iterator[str]:
-    """Yield the settings that the arm's command would give other values today, or that it cannot be composed."""
+    """Yield the settings that the arm's command would give other values today, or that it cannot be composed.
+
+    Yields nothing if the command was not recorded, or if the arm is of a packed study.
+    """
     if manifest.command is None or _is_of_stranger(arm):
         return
     try:
@@ -119,7 +122,10 @@ def _find_changed_settings(arm: Arm, manifest: Manifest) -> Iterator[str]:
 
 
 def _find_changed_file(file: Path, sha256: str | None) -> Iterator[str]:
-    """Yield that a file of data is missing or has another content; nothing if it is as it was."""
+    """Yield that a file of data is missing or has another content than `sha256`; else nothing.
+
+    With `sha256` None, only a missing file is noticed.
+    """
     if not file.is_file():
         yield f"{file}: no such file"
     elif sha256 not in (None, found := sha256_of(file)):

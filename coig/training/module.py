@@ -162,7 +162,10 @@ class CausalLMModule(LightningModule):
         self.validation_tokens = [sum(pair) for pair in zip(self.validation_tokens, step.group_tokens, strict=True)]
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation loss, in all and per group. Raises ConfigError if it is not finite."""
+        """Log the weighted validation loss, and the mean −log p per token of each group that has tokens.
+
+        Raises ConfigError if the loss is not finite.
+        """
         losses = self.validation.summed(self.trainer.strategy, self.validation_tokens)
         loss = losses.pop("loss") / self.validation_weight
         check_validation(loss, self.global_step)

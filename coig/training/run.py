@@ -225,7 +225,7 @@ def check(config: TrainConfig) -> None:
 
 
 def encode(config: TrainConfig, mixture: Mixture) -> EncodedSet:
-    """Return the encoded training examples. Raises DataError for what the chat template refuses."""
+    """Return the encoded training examples, also kept in the cache. Raises DataError for what the template refuses."""
     from coig.data.encoded import encode_mixture
     from coig.data.encoding import Encoder
     from coig.data.tokenizer import check_length, load_tokenizer

@@ -27,8 +27,9 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
         fingerprint: identifies the data that `config` asks for.
         like: identifies the data of the arm whose budget this one copies; None if it copies none.
 
-    Raises ConfigError if the folder holds another configuration or other data, except that `resume` permits more epochs
-    and `overwrite` anything. Raises it for a damaged checkpoint too.
+    An arm that is not done and has no checkpoint is "new". Raises ConfigError if the folder holds another configuration
+    or other data, except that `resume` permits more epochs and `overwrite` anything. Raises it too for a damaged
+    checkpoint, a model without a manifest, and a done arm that has no checkpoint to go on from.
     """
     if config.overwrite:
         return "new"
@@ -88,7 +89,8 @@ def check_encoding(arm: Arm, train: EncodedSet) -> None:
 def is_sound(checkpoint: Path) -> bool:
     """Tell whether a checkpoint is complete.
 
-    A file is a zip archive with checksums. A folder is complete with `.metadata`, which torch writes last.
+    A file is a zip archive with checksums. A folder is complete with `.metadata`, which torch writes last. Raises
+    OSError if there is no such checkpoint.
     """
     if checkpoint.is_dir():
         return (checkpoint / ".metadata").exists()

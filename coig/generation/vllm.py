@@ -67,7 +67,8 @@ class VLLMEngine:
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
         """Yield lists of (request, completion) in any order, as soon as they are finished.
 
-        A request that exceeds the model's positions gets a failed completion. Raises ConfigError if vLLM fails.
+        A request that exceeds the model's positions, or that vLLM refuses, gets a failed completion. Raises ConfigError
+        if vLLM fails.
         """
         assert self.workers is not None
         asked = []

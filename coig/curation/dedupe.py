@@ -112,16 +112,17 @@ def _find_candidates(texts: Sequence[str], folder: Path, executor: Constructor) 
 def is_copy(pair: Likeness, sets: Sequence[Shingles], rules: Dedupe) -> bool:
     """Tell whether a pair's texts are copies by their Jaccard similarity, or the smaller one is an excerpt.
 
-    A text too short by `rules.excerpt` is no excerpt.
+    A smaller text of fewer characters than `rules.excerpt` is no excerpt.
     """
     can_be_excerpt = len(sets[pair.first]) > rules.excerpt - HAN_SIZE
     return pair.jaccard >= rules.jaccard or (can_be_excerpt and pair.containment >= rules.containment)
 
 
 def read_guarded(files: Iterable[Path]) -> list[tuple[str, str]]:
-    """Return (place, text) for every prompt and answer of files of queries or triplets, in any shape that trains.
+    """Return (place, text) for every prompt and answer in files of queries or triplets that `data=local` could read.
 
-    Raises DataError for a row without any.
+    Of a row that is no such example, every text under one of COLUMNS is returned. Blank texts are left out. Raises
+    DataError for a row without any text.
     """
     found: list[tuple[str, str]] = []
     for file in files:

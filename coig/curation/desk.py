@@ -69,7 +69,10 @@ def is_drawn(text: Text) -> bool:
 
 
 def is_cleared(text: Text) -> bool:
-    """Tell whether somebody has said that a text's personal data may be published, and nobody has written it since."""
+    """Tell whether somebody has said that a text's personal data may be published.
+
+    It counts only until a writer adds another version of the triplet.
+    """
     kinds = [event.kind for event in text.events if event.kind in ("write", "clear")]
     return kinds[-1:] == ["clear"]
 
@@ -146,7 +149,7 @@ def _review(pen: Pen, text: Text, act: Review, actor: Actor, rules: Accept) -> N
 
 
 def parts_of(text: Text, number: int | None = None) -> dict[str, str]:
-    """Return {"prompt", "reasoning", "article"} of the triplet's version `number`; None: of its last version.
+    """Return {"prompt", "reasoning", "article"} of the triplet's version `number`, from 1; None: of its last version.
 
     Raises IndexError if there is no such version.
     """

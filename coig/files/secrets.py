@@ -98,7 +98,11 @@ def _hide_value(found: re.Match[str]) -> str:
 
 
 def _find_secrets() -> Iterator[str]:
-    """Yield the secrets of the environment and of netrc."""
+    """Yield the secrets of the environment and of netrc, which may come twice or be empty.
+
+    They are the values of variables whose names say so, unless a value is an absolute path, the passwords and tokens in
+    URLs of all variables, and netrc's passwords; a netrc that is missing or damaged has none.
+    """
     for name, value in os.environ.items():
         if SECRET_VARIABLE.search(name) and not Path(value).is_absolute():  # the path of a key file tells nothing
             yield value

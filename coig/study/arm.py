@@ -136,7 +136,7 @@ class Arm:
         return read_config(self.config_file)
 
     def write_config(self, config: TrainConfig) -> None:
-        """Write the arm's training config."""
+        """Write the arm's training config to config.yaml, atomically; paths in the home folder begin with `~`."""
         write_config(self.config_file, config)
 
     def generation_config(self) -> dict[str, Any]:

@@ -41,7 +41,10 @@ class Difference:
 
 
 def describe(arm: Arm) -> Facts:
-    """Return all facts of an arm that can be compared. Raises ConfigError if config or manifest is damaged."""
+    """Return {(section, key): value} of all facts of an arm that can be compared; keys that only name it are left out.
+
+    Raises ConfigError if config or manifest is damaged.
+    """
     manifest = arm.manifest()
     settings = {key: value for key, value in flatten(dump_config(arm.config())).items() if not NAMES.fullmatch(key)}
     facts: Facts = {

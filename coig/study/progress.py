@@ -60,7 +60,7 @@ def look_at(study: Path) -> list[Progress]:
 def has_ended(study: Path, arms: Sequence[Progress]) -> bool:
     """Tell whether a study's arms, as `look_at` gives them, have ended, or begin no more after one has failed.
 
-    True without arms; false while an arm can still be continued.
+    Without arms it is true. A stopped arm has not ended, unless failures=stop and an arm of the sweep has failed.
     """
     states = {arm.state for arm in arms}
     if states <= {"done", "failed"}:
@@ -70,7 +70,7 @@ def has_ended(study: Path, arms: Sequence[Progress]) -> bool:
 
 
 def _look_at_arm(arm: Arm, began: str) -> Progress:
-    """Return an arm's progress; if it failed before its sweep began (ISO 8601), the sweep has not come to it yet."""
+    """Return an arm's progress; an arm that failed before its sweep began (ISO 8601) is waiting for the sweep."""
     is_held = describe_holder(arm.folder / LOCK) is not None
     if not arm.is_known:
         early = arm.early_failure

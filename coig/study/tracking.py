@@ -61,7 +61,8 @@ def wandb_options(run_id: str) -> dict[str, Any]:
 def prepare_wandb() -> dict[str, str]:
     """Set up W&B and return {"mode": "offline"} if nobody is logged in or the server is unreachable; otherwise {}.
 
-    Sets variables WANDB_… of the environment that are not set. Raises ConfigError if those set by the user are wrong.
+    It is {} too if the user has chosen a mode of W&B that sends nothing. Sets variables WANDB_… of the environment that
+    are not set. Raises ConfigError if those set by the user are wrong.
     """
     os.environ.setdefault("WANDB_SILENT", "true")  # its summary of each run would bury a sweep's own lines
     # it would record the repository of the folder one works in, with a token in its remote's address; the manifest has

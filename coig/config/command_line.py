@@ -366,8 +366,8 @@ def _find_key_problems(known: Any, key: str) -> list[str]:
 def _check_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     """Return the distinct problems of all jobs, and the configs of the jobs without problems.
 
-    It is also a problem if two jobs train an arm of the same name, or, without looking further, a sweep of a key that
-    SAME_FOR_ALL_JOBS holds.
+    It is also a problem if two jobs train an arm of the same name. A sweep of a key in SAME_FOR_ALL_JOBS is the only
+    problem that is returned, without any configs.
     """
     if one := [o.key_or_group for o in command.swept if o.key_or_group in SAME_FOR_ALL_JOBS]:
         return [f"{one[0]}: cannot be swept, a sweep is one study; run the command once for each"], []

@@ -86,9 +86,10 @@ def render_problems(problems: list[str]) -> str:
 
 
 def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
-    """Call a node's constructor with its own and further arguments, and return the result.
+    """Call a node's constructor with `args`, the node's arguments and `kwargs`, which win; return the result.
 
-    Raises ConfigError, naming the `_target_`, if the call fails.
+    Nested nodes are constructed, too. Raises ConfigError, naming the `_target_`, if it cannot be imported or the call
+    fails.
     """
     try:
         arguments = node.arguments()

@@ -31,7 +31,7 @@ PLAIN = "process"  # the supervision of the paper's arms
 
 
 def is_plain(config: TrainConfig) -> bool:
-    """Tell whether an arm has the paper's supervision and its study varies only ratio, supervision and seed."""
+    """Tell whether an arm has the paper's supervision, and `vary` names no keys but those of NAMED_ALWAYS."""
     return config.supervision.name == PLAIN and set(config.vary) <= set(NAMED_ALWAYS)
 
 

@@ -32,8 +32,8 @@ def read_act(row: Any) -> Act:
 def perform_act(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -> bool:
     """Add an act to the database, and the new state of the text if the act changes it; add its person if new.
 
-    Returns False, and adds nothing, if there is an event of the act's key. Raises ValueError if there is no such text,
-    its state does not allow the act, or the person may not do it.
+    Returns True; or False, and adds nothing, if there is an event of the act's key. Raises ValueError if there is no
+    such text, its state does not allow the act, the person may not do it, or a part of the act is missing or wrong.
 
     Args:
         rules: how many scorers and reviewers there must be, and when they accept.

@@ -87,7 +87,7 @@ def is_held_out(key: str, config: CurateConfig) -> bool:
 def find_held_back(accepted: Sequence[Text], config: CurateConfig) -> dict[str, str]:
     """Return {key: reason} for the accepted triplets that must not be exported yet.
 
-    They may hold personal data that nobody has cleared, or their prompt is a copy of a guarded query.
+    They may hold personal data that nobody has cleared, or their prompt is a copy of a text in `dedupe.against`.
     """
     reasons: dict[str, str] = {}
     for text in accepted:

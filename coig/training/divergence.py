@@ -68,7 +68,10 @@ def _divergences(arm: Any, base: Any, batch: MicroBatch) -> Tensor:
 
 
 def _summarize(lang: str, texts: Sequence[tuple[float, int]]) -> Divergence:
-    """Return the mean over all tokens, with its standard error over texts, of (sum of divergences, tokens) of each."""
+    """Return a language's mean divergence per token, with its standard error over texts.
+
+    `texts` are (sum of the divergences at the text's tokens, number of these tokens) of at least two texts.
+    """
     sums, counts = np.array(texts).T
     mean = sums.sum() / counts.sum()
     spread = ((sums - mean * counts) ** 2).sum() * len(texts) / (len(texts) - 1)

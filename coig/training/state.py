@@ -23,13 +23,15 @@ State = Literal["new", "unfinished", "done"]
 def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | None = None) -> State:
     """Return whether an arm is "new" (train from scratch), "unfinished" (resume) or "done" (skip).
 
+    An arm that is not done and has no checkpoint is "new", too.
+
     Args:
         fingerprint: identifies the data that `config` asks for.
         like: identifies the data of the arm whose budget this one copies; None if it copies none.
 
-    An arm that is not done and has no checkpoint is "new". Raises ConfigError if the folder holds another configuration
-    or other data, except that `resume` permits more epochs and `overwrite` anything. Raises it too for a damaged
-    checkpoint, a model without a manifest, and a done arm that has no checkpoint to go on from.
+    Raises ConfigError if the folder holds another configuration or other data, except that `resume` permits more epochs
+    and `overwrite` anything. Raises it too for a damaged checkpoint, a model without a manifest, and a done arm that
+    shall be trained longer but has no checkpoint.
     """
     if config.overwrite:
         return "new"

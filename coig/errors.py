@@ -61,6 +61,6 @@ def system_problem(error: BaseException) -> str | None:
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    """Return `; did you mean 'x'?` if a known word is similar, otherwise a list of the known words."""
+    """Return `; did you mean 'x'?` with the most similar known word; if none is similar, `; known here:` and all."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else f"; known here: {', '.join(known)}"

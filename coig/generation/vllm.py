@@ -87,7 +87,8 @@ class VLLMEngine:
     def _adapter(self, arm: Arm) -> Path | None:
         """Return the folder of the LoRA adapter that an arm answers with; None if it answers with its export.
 
-        That is without `adapters`, without a saved adapter, for a base with random weights, or for a rank above vLLM's.
+        It is None without the option `adapters`, without LoRA or a saved adapter, for a base with random weights, and
+        for a rank above vLLM's.
         """
         folder, model = arm.folder / "adapter", arm.config().model
         if not self.adapters or model.lora is None or not folder.exists():

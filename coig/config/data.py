@@ -59,7 +59,7 @@ class Source(Constructor):
         return Constructor.model_validate({"_target_": self.target, **(self.model_extra or {})})
 
     @model_validator(mode="after")
-    def _columns_name_a_shape(self) -> Source:
+    def _check_columns(self) -> Source:
         """Raise ValueError if `columns` are given to another function than `sources.local`."""
         if self.columns and self.target != LOCAL:
             raise ValueError(f"columns belong to {LOCAL}; {self.target} knows the columns of its shape")

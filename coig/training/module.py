@@ -67,7 +67,7 @@ class CausalLMModule(LightningModule):
         self.optimizer = construct(self.config.optimizer, self._trained)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """Return the optimizer and its schedule per step, with warm-up over a share of all steps but the last."""
+        """Return the optimizer and its schedule per step; the warm-up takes a share of all steps, never all of them."""
         scheduler = self.config.scheduler
         # the first step of a warm-up has rate 0, so at least one step must follow it
         warmup = min(math.ceil(scheduler.warmup * self.total_steps), self.total_steps - 1)

@@ -71,7 +71,7 @@ def _git(checkout: Path) -> dict[str, Any] | None:
     """
 
     def git(*command: str) -> bytes:
-        """Return the output of a git command in the checkout."""
+        """Return the output of a git command in the checkout. Raises CalledProcessError if it fails."""
         return subprocess.run(["git", "-C", str(checkout), *command], capture_output=True, check=True).stdout
 
     try:

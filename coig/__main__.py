@@ -37,7 +37,7 @@ from coig.config.loading import load_config
 from coig.config.process import guarded, is_swept, job
 from coig.config.wait_policy import follow_load
 from coig.errors import suggestion
-from coig.study.arm import discard_empty_arms
+from coig.study.arm import discard_untrained_arms
 from coig.study.sweep import note_sweep, part_of_sweep
 
 
@@ -159,7 +159,7 @@ def run_stage(name: str) -> None:
             run_hydra(name, stage.run)
         except BaseException:  # includes Ctrl-C
             if arms:
-                discard_empty_arms(MULTIRUN / arms[0].study)
+                discard_untrained_arms(MULTIRUN / arms[0].study)
             raise
 
 

@@ -76,8 +76,9 @@ class GenerateConfig(Node):
 
     @property
     def gpus(self) -> int:
-        """Return how many of this machine's GPUs the engine needs if there are any: 0 with a `base_url`, else 1."""
-        return 0 if "base_url" in self.engine.arguments() else 1
+        """Return how many of this machine's GPUs the engine needs at least if there are any: 0 with a `base_url`."""
+        arguments = self.engine.arguments()
+        return 0 if "base_url" in arguments else int(arguments.get("tensor_parallel_size", 1))
 
     @property
     def queries_file(self) -> Path | None:

@@ -153,6 +153,8 @@ def parts_of(text: Text, number: int | None = None) -> dict[str, str]:
 
     Raises IndexError if there is no such version.
     """
+    if number is not None and number < 1:
+        raise IndexError(number)
     triplet = text.triplet if number is None else text.triplets[number - 1]
     return {"prompt": triplet.content["prompt"], "reasoning": triplet.reasoning, "article": triplet.content["article"]}
 

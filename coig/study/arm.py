@@ -232,31 +232,31 @@ class Arm:
                 remove_folder(link)
         remove_folder(self.folder)
 
-    def discard_if_empty(self) -> None:
-        """Delete the arm's folder if it holds nothing but the lock and W&B's files, since training never began.
+    def discard_if_untrained(self) -> None:
+        """Delete the arm's folder, if there is one, when it holds nothing but the lock and W&B's files.
 
-        The folder stays if another process is at work on it, or if it is a link. Raises FileNotFoundError for a missing
-        one.
+        The folder stays if another process is at work on it, if it is a link, or if it cannot be deleted.
         """
-        if self._is_empty():
-            with suppress(LockHeldError), locked(self.folder / LOCK):
-                if self._is_empty():
-                    shutil.rmtree(self.folder)
+        with suppress(OSError):
+            if self._is_untrained():
+                with suppress(LockHeldError), locked(self.folder / LOCK):
+                    if self._is_untrained():
+                        shutil.rmtree(self.folder)
 
-    def _is_empty(self) -> bool:
+    def _is_untrained(self) -> bool:
         """Tell whether the folder is no link, and holds nothing but what is made before the manifest: lock and W&B."""
         return _holds_only(self.folder, {LOCK, "wandb"})
 
 
-def discard_empty_arms(study: Path) -> None:
+def discard_untrained_arms(study: Path) -> None:
     """Delete the folders of arms whose training never began, then the study's and `multirun/` if nothing is left.
 
     Hydra makes these folders before the data are checked. Hydra's multirun.yaml and sweep.json count as nothing. Links
-    to folders elsewhere stay. The first OSError ends this silently.
+    to folders elsewhere stay, as does what cannot be deleted.
     """
+    for folder in study.glob("*/"):
+        Arm(folder).discard_if_untrained()
     with suppress(OSError):  # a folder that cannot be written to, or that another process deletes
-        for folder in study.glob("*/"):
-            Arm(folder).discard_if_empty()
         for folder in (study, study.parent):
             if _holds_only(folder, {"multirun.yaml", "sweep.json"}):
                 shutil.rmtree(folder)

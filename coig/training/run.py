@@ -76,7 +76,7 @@ def _show_plan(config: TrainConfig) -> None:
     try:
         show_plan(config)
     finally:
-        _arm(config).discard_if_empty()
+        _arm(config).discard_if_untrained()
 
 
 def _let_segments_grow() -> None:

@@ -96,7 +96,8 @@ def main(arguments: Sequence[str]) -> None:
 def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Measure, Observed]]:
     """Yield (language, measure, its responses) for each language, with the first measure that gives a curve.
 
-    It must have a margin, enough doses, and differences from general data alone; preference comes first.
+    The measure must have a margin, FEWEST_DOSES doses or more, and differences from general data alone; preference is
+    tried first. A language without such a measure is left out.
     """
     inputs = series.cells, series.reference, material.answers, material.compared, 0.1
     measured = [(measure, part) for measure, part in observations(*inputs) if measure.margin is not None]

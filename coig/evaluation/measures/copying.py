@@ -158,9 +158,9 @@ def _mean(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:
 
 
 def _near_copies(answers: pl.DataFrame, found: pl.DataFrame, learned: Learned) -> pl.DataFrame:
-    """Return the table NEAR_COPIES: a row for each answer that shares at least NEAR of its shingles with a text.
+    """Return the table NEAR_COPIES: a row for each answer that shares NEAR or more of its shingles with `nearest`.
 
-    `found` has the columns of COPIES; rows are in the order of the answers.
+    `found` has the columns of COPIES, such as `nearest`, the text; rows are in the order of the answers.
     """
     rows = []
     for one in found.filter(pl.col("shared") >= NEAR).sort("row").iter_rows(named=True):

@@ -136,7 +136,7 @@ def each_pair_once(frame: pl.DataFrame, roster: Roster) -> pl.DataFrame:
 
 
 def strongest(win_rates: pl.DataFrame, roster: Roster) -> str | None:
-    """Return the arm with creative data that has the highest win rate over the reference, of one language's rates.
+    """Return from one language's win rates the arm with creative data that has the highest one over the reference.
 
     Return None if no such arm was compared with the reference, or the roster has no reference.
     """

@@ -113,8 +113,8 @@ def _figures_of_agreement(items: Items) -> list[Figure]:
 def _figures_of_order(calls: pl.DataFrame, people: People, lang: str) -> list[Figure]:
     """Return the preference for the first place, and how much the verdict changes with the order, each beside people's.
 
-    Only pairs that the judge judged in both orders count, and both orders alike. A verdict that becomes a tie, or was
-    one, has changed by ½. Without such pairs there are people's figures and a note.
+    Only pairs that the judge judged in both orders count, and both orders alike; a tie in one order and a win in the
+    other are a change of ½. Without such pairs there are people's figures and a note.
     """
     means = calls.drop_nulls("arm_first").group_by(*PAIR, "arm_first").agg(pl.col("score").mean())
     both = means.filter("arm_first").join(means.filter(~pl.col("arm_first")), on=PAIR, suffix="_second").sort(PAIR)

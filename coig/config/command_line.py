@@ -41,9 +41,8 @@ from coig.files.atomic import write_atomic
 from coig.files.secrets import remove_secrets
 
 PACKAGE = Path(__file__).parents[1]
-CONF = next(
-    folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir()
-)  # installed from a wheel, or a checkout
+# installed from a wheel, or a checkout
+CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
 UNQUOTED = r"""(?<=[:\s])[^\s:,{}\[\]'"][^:,{}\[\]'"]*(?=[,}])"""  # an unquoted value of a dict on the command line
 SAME_FOR_ALL_JOBS = {"study", "experiment", "length", "sweeper", "launcher"}  # keys that a sweep cannot vary
 
@@ -120,6 +119,8 @@ def show_messages() -> None:
 
 def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
     """Run `job` through Hydra, once for each job of a sweep; then remove secrets from Hydra's records of sweeps."""
+    # Hydra would compose the config once more, only to read hydra.mode, which `check_command_line` found to be null.
+    Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
     finally:
@@ -129,9 +130,7 @@ def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
 def _clean_records_of_sweeps() -> None:
     """Remove secrets and the home folder's path from Hydra's records of sweeps; skip those that cannot be changed."""
     for file in (*MULTIRUN.glob("multirun.yaml"), *MULTIRUN.glob("*/multirun.yaml")):
-        with suppress(
-            OSError, UnicodeDecodeError
-        ):  # another command's, which has just been deleted, or that may not be written
+        with suppress(OSError, UnicodeDecodeError):  # another command's: deleted meanwhile, or not ours to write
             text = file.read_text(encoding="utf-8")
             if (clean := remove_secrets(text)) != text:
                 write_atomic(file, clean)
@@ -300,6 +299,8 @@ def _check_command(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
         problems, configs = _check_jobs(command.without(set(wrong)))
     if configs and HydraConfig.get().job.chdir:  # HydraConfig is that of the last composed job
         problems.append("hydra.job.chdir=true: studies lie in multirun/ of the folder you start in; leave it out")
+    if configs and (mode := HydraConfig.get().mode):
+        problems.append(f"hydra.mode={mode.name}: leave it out; -m makes a command a sweep")
     if command.swept and configs:
         problems += _find_search_problems(configs[0]) + _find_one_model_problems(command, configs[0])
     return [problem for found in wrong.values() for problem in found] + problems, configs

@@ -106,7 +106,10 @@ def find_held_back(accepted: Sequence[Text], config: CurateConfig) -> dict[str, 
 
 
 def triplet_row(text: Text) -> Row:
-    """Return a triplet in the shape that `data=local` reads."""
+    """Return the last version of a text's triplet, accepted or not, as a row that `data=local` reads.
+
+    The `answer` is its article; the `id` is the text's, the same for all versions. Raises IndexError without a triplet.
+    """
     parts = parts_of(text)
     return {
         "id": text.key,

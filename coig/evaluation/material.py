@@ -137,9 +137,10 @@ def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str
 def _tabulate_samples(
     arms: Sequence[Arm], config: EvaluateConfig, written: Sequence[tuple[str | None, Answer]] | None
 ) -> pl.DataFrame:
-    """Return a row, columns as in SAMPLE, for each sample of each arm's answers, failed ones left out.
+    """Return a row, columns as in SAMPLE, for each sample that every arm wrote; failed ones are left out.
 
-    The authors' answers are one sample each. If nothing was `written`, there are no rows.
+    With `config.answers`, the files of other people, the rows are those answers, one sample each. `written` is what
+    `_read_answers` returned; if it is None or empty, there are no rows.
     """
     found = [answer for _, answer in written or ()] if config.answers or not written else None
     answers = choose_samples(arms, config.queries) if found is None else found

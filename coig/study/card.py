@@ -83,7 +83,10 @@ def _tabulate_data(manifest: Manifest, licences: Mapping[str, str | None]) -> Ta
 
 
 def _tell_about_data(manifest: Manifest) -> Iterator[str]:
-    """Yield lines about files, examples that were cut or left out, and prompts that are test queries too."""
+    """Yield Markdown lines about the examples: fingerprint, how many were cut or left out, and contamination.
+
+    Contamination is the number of creative prompts that are test queries too; its line says so if nobody counted.
+    """
     data = manifest.data
     yield f"- Fingerprint of all examples in order: `{data.fingerprint}`."
     if data.truncated or data.dropped:

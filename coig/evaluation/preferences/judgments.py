@@ -151,9 +151,10 @@ def tabulate_judgments(
     genres: Mapping[str, str | None],
     scale: tuple[float, float] = PAPER_SCALE,
 ) -> Judgments:
-    """Tabulate judgments as verdicts, ranks and ratings.
+    """Tabulate judgments as verdicts, ranks and ratings; a ranking also gives a verdict on each of its pairs.
 
-    If a rater judged a pair in both orders, the two become one verdict: the side that won more; a tie if neither did.
+    Every judgment counts, so leave out checks and failures before. If a rater judged a pair in both orders, the two
+    become one verdict: the side that won more; a tie if neither did.
 
     Args:
         arms: names of all judged arms, in order; of two, the earlier is `arm` and the later `opponent`.

@@ -81,6 +81,6 @@ def _agreement(both: pl.DataFrame) -> dict[str, Any]:
 
 
 def _share_of_equal(counts: Floats) -> Floats:
-    """Return the share of items with equal labels, (…, V, V) to (…); NaN without items."""
+    """Return the share of items that two labellers label alike, from counts (…, V, V) to (…); NaN without items."""
     share: Floats = np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-1, -2))
     return share

@@ -91,7 +91,10 @@ class DeskPages:
         return await respond(keep)
 
     async def put_back(self, request: Request) -> Response:
-        """Delete the person's draft of a task, so that others can do it; answer with the person's tasks."""
+        """Delete the person's draft of a task, so that others can do it; answer with the person's tasks.
+
+        Answers 404 if the person cannot do it now.
+        """
         person, chosen = await self._receive(request, Chosen)
 
         def forget() -> dict[str, Any]:
@@ -105,7 +108,8 @@ class DeskPages:
     async def save_draft(self, request: Request) -> Response:
         """Store what the person has done of a task so far, with the time at which it was done; answer with {}.
 
-        A draft that is older than the stored one, which the network has delivered late, is left out.
+        A draft that is older than the stored one, which the network has delivered late, is left out. Answers 404 if the
+        person cannot do it now, and 422 if the triplet has a newer version than the page showed.
         """
         person, kept = await self._receive(request, Kept)
 
@@ -143,7 +147,8 @@ class DeskPages:
     async def save(self, request: Request) -> Response:
         """Add what the person has done to the text's history; answer with the text's new state and the next tasks.
 
-        Answers 422 if something is missing, or the triplet has a newer version than the page showed.
+        An act that was added before is not added again. Answers 404 if the person cannot do it now, and 422 if
+        something is missing, or the triplet has a newer version than the page showed.
         """
         person, sent = await self._receive(request, Sent)
 

@@ -40,7 +40,10 @@ def rebuild_mixture(file: Path, config: TrainConfig, fingerprint: str, trusted: 
 
 
 def _check_downloaded(config: TrainConfig, trusted: Sequence[str]) -> None:
-    """Raise DataError if a source that the arm used is on the hub, not on this machine and not trusted."""
+    """Raise DataError if a source that the arm used is on the hub, not in this machine's cache of it and not trusted.
+
+    A source with a path is not looked at, nor is general data that neither training nor validation used.
+    """
     data = config.data
     held_out = [data.validation.source] if data.validation.source else []
     pools = data.pools.values() if Ratio.parse(data.ratio).count != 0 or data.validation.general else ()

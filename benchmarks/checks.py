@@ -98,7 +98,7 @@ class Clock:
             fit_model(*args, **kwargs)
             self.phase, self.training = "end", time.perf_counter() - begun
 
-        Trainer.fit = fit  # type: ignore[method-assign]
+        Trainer.fit = fit
 
 
 def wrap_checks(clock: Clock) -> None:

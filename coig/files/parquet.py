@@ -34,6 +34,27 @@ def check_parquet(file: Path) -> None:
     All pages count together; so do all values of one row group, of which a page can hold any number in a few bytes.
     """
     try:
+        _add_up(file)
+    except ValueError as error:
+        reason = f"{file}: cannot be read to its end ({error})"
+        raise DataError(f"{reason}; bring the whole file again from where it came") from None
+
+
+def read_table(file: Path, columns: Sequence[str] = ("*",)) -> pl.DataFrame:
+    """Return a table that evaluate.py wrote, with these columns, all by default.
+
+    Raises DataError if it is damaged, lacks one of them, or unpacks to too much.
+    """
+    try:
+        _add_up(file)
+        return pl.read_parquet(file).select(columns)
+    except (OSError, ValueError, PanicException, PolarsError) as error:
+        raise DataError(f"{file}: damaged ({first_line(error)}); run evaluate.py again, which writes it") from None
+
+
+def _add_up(file: Path) -> None:
+    """Do the work of `check_parquet`, but raise ValueError if the metadata is damaged."""
+    try:
         with file.open("rb") as stream:
             pages = Tally(file)
             for group in _read_footer(stream)[ROW_GROUPS]:
@@ -45,21 +66,7 @@ def check_parquet(file: Path) -> None:
                         count += number
                     values.add(VALUE * max(count, _natural(column[VALUES])))
     except (IndexError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
-        raise DataError(
-            f"{file}: cannot be read to its end (damaged parquet); bring the whole file again from where it came"
-        ) from None
-
-
-def read_table(file: Path, columns: Sequence[str] = ("*",)) -> pl.DataFrame:
-    """Return a table that evaluate.py wrote, with these columns, all by default.
-
-    Raises DataError if it is damaged, lacks one of them, or unpacks to too much.
-    """
-    try:
-        check_parquet(file)
-        return pl.read_parquet(file).select(columns)
-    except (OSError, PanicException, PolarsError) as error:
-        raise DataError(f"{file}: damaged ({first_line(error)}); run evaluate.py again, which writes it") from None
+        raise ValueError("damaged parquet") from None
 
 
 def _read_footer(stream: BinaryIO) -> dict[int, Any]:

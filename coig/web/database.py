@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ PRAGMAS = (
 )
 DAMAGED = "damaged ({}); bring the file back from a copy"
 PROBLEMS = {  # SQLite's words → what is wrong, and what helps
-    r"malformed|not a database|no such (table|column)|unsupported file format": DAMAGED,
+    r"malformed|not a database|no such (table|column)|unsupported file format|not decode": DAMAGED,
     r"disk is full|disk I/O error": f"cannot be written ({{}}); {FULL}",
     r"readonly|unable to open": "cannot be written ({}); make the file and its folder writable",
     r"database is locked": "another program uses it ({}); end that, and run the same command again",
@@ -71,7 +72,7 @@ class Database:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn an error of the block that is one of PROBLEMS, or a text that is no UTF-8, into a ConfigError."""
+        """Turn one of PROBLEMS in the block, or an error of a value that is not UTF-8 or JSON, into ConfigError."""
         try:
             yield
         except DatabaseError as error:
@@ -80,7 +81,7 @@ class Database:
             if remedy is None:
                 raise
             raise ConfigError(f"{self.name}: {remedy.format(said)}") from None
-        except UnicodeDecodeError as error:
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ConfigError(f"{self.name}: {DAMAGED.format(first_line(error))}") from None
 
     def close(self) -> None:
@@ -111,6 +112,8 @@ def open_database(place: Path | str, tables: MetaData) -> Database:
             event.listen(engine, "connect", _prepare_sqlite)
         database = Database(engine)
         with database.writing() as connection:
+            if not postgresql:
+                _check_sqlite(connection, database.name)
             tables.create_all(connection)
     except (ArgumentError, NoSuchModuleError, ImportError):
         raise ConfigError(
@@ -128,6 +131,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in PRAGMAS:
         connection.execute(pragma)
+
+
+def _check_sqlite(connection: Connection, name: str) -> None:
+    """Raise ConfigError if a database's file is damaged, so that rows would be missing or empty where none may be."""
+    found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if found != "ok":
+        raise ConfigError(f"{name}: {DAMAGED.format(found.splitlines()[-1])}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -6,9 +6,10 @@ import resource
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, insert, select
+from sqlalchemy import JSON, Column, Integer, MetaData, Table, insert, select
 
 from coig.errors import ConfigError
 from coig.web.database import Database, open_database
@@ -79,6 +80,35 @@ def test_what_keeps_a_database_from_being_written(tmp_path: Path, monkeypatch: p
     with database.reading() as connection:
         assert connection.execute(select(NUMBERS.c.number)).scalars().all() == []
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "is_required", "message"),
+    [
+        (None, True, "NULL value in words.word"),  # found as it is opened
+        ("{", False, r"damaged \(Expecting property name"),
+        (b"\xff", False, r"damaged \(.*decode"),
+    ],
+)
+def test_a_damaged_value(value: Any, is_required: bool, message: str, tmp_path: Path) -> None:
+    tables = MetaData()
+    words = Table("words", tables, Column("word", JSON))
+    with sqlite3.connect(tmp_path / "words.sqlite") as raw:
+        raw.execute("CREATE TABLE words (word JSON)")
+        raw.execute("INSERT INTO words VALUES (CAST(? AS TEXT))", [value])
+        if is_required:
+            raw.execute("PRAGMA writable_schema=ON")
+            raw.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE words (word JSON NOT NULL)'")
+    raw.close()
+
+    def read() -> None:
+        """Open the database and read what it holds."""
+        database = open_database(tmp_path / "words.sqlite", tables)
+        with database.reading() as connection:
+            connection.execute(select(words)).all()
+
+    with pytest.raises(ConfigError, match=message):
+        read()
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ LOCAL = "coig.data.sources.local"
 class Hub(Node):
     """Files of a data set on the Hugging Face hub."""
 
-    repo: str
-    files: Annotated[Words, Field(min_length=1)]
+    repo: str  # owner/name
+    files: Annotated[Words, Field(min_length=1)]  # paths in the repository
     revision: str  # a commit or a branch; the manifest records the commit that was read
 
 
@@ -28,9 +28,10 @@ class Filters(Node):
     min_score: Annotated[float, Field(allow_inf_nan=False)] | None  # a judge's score, on the source's scale
     min_language_share: Annotated[float, Field(ge=0, le=1)] | None  # share of script in the row's language
     min_characters: Annotated[int, Field(ge=0)] | None  # of prompt, reasoning and answer together
-    max_characters: Annotated[int, Field(gt=0)] | None
+    max_characters: Annotated[int, Field(gt=0)] | None  # of all three, too
     topics: Words | None  # patterns of the genre, such as exam/*; a row must match one
     not_topics: Words | None  # a row may match none
+    # only rows in these languages
     languages: Annotated[Annotated[tuple[Language, ...], Field(min_length=1)] | None, Absent(None)]
     aligned: Annotated[bool, Absent(False)]  # keep only ids that have a row in both languages
     # rows are paired by similar length; keep the one with the higher (or lower) type-token ratio of each pair
@@ -96,7 +97,8 @@ class Validation(Node):
 class Data(Node):
     """The training mixture of an arm."""
 
-    name: str
+    name: str  # in manifests and tables
+    # general examples per language (10k), per creative one in all (1:12), or general data alone (general)
     ratio: RatioText
     # factor on the N of `ratio`, so that small creative sets keep the paper's proportions
     scale: float = Field(gt=0, allow_inf_nan=False)

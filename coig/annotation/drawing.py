@@ -94,7 +94,8 @@ class Drawing:
         """Return the columns of a check's task, without storing them; None if none is due, or no query fits.
 
         A check is due if the last `checks.every` of `rows`, the rater's tasks so far, are no checks. It shows the first
-        item that the rater has judged and no check has shown, with its answers in another order.
+        item that the rater has judged and no check has shown, with its answers in another order. What the rater said
+        before stands in `planted`, under `earlier`.
         """
         checks = self.config.checks
         since = next((age for age, row in enumerate(reversed(rows)) if row.check), len(rows))

@@ -166,7 +166,7 @@ class CausalLMModule(LightningModule):
         losses = self.validation.summed(self.trainer.strategy, self.validation_tokens)
         loss = losses.pop("loss") / self.validation_weight
         check_validation(loss, self.global_step)
-        self.log("validation", loss, prog_bar=True, logger=False)
+        self.log("val", loss, prog_bar=True, logger=False)
         self.log_dict({"validation/loss": loss} | {f"validation/loss/{group}": loss for group, loss in losses.items()})
 
 

@@ -43,7 +43,7 @@ SETTINGS = (
     "scheduler.warmup=0",
     "trainer.checkpoint_every=1",
 )
-ENDED_WITHIN = 20  # seconds after one rank has failed
+ENDED_WITHIN = 60  # seconds after one rank has failed; 3 to 15 on an idle machine, ten minutes if one waits for another
 RANKS = {
     "one": (),
     "ddp": ("trainer.devices=2", "trainer.strategy=ddp"),

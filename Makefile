@@ -27,10 +27,11 @@ check: $(VENV)/installed-dev
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
-# docs/pictures/, of the paper's win rates, the page of curate.py and the demo's report; needs Debian's chromium and fonts-noto-cjk
-pictures: demo
+# docs/pictures/, of the paper's win rates, the pages of curate.py and annotate.py, and the demo's report; needs Debian's chromium and fonts-noto-cjk
+pictures: demo $(VENV)/installed-dev
 	$(RUN) -m recipes.paper_ratio
 	$(RUN) -m recipes.curation_pictures
+	$(RUN) -m recipes.annotation_pictures
 	$(RUN) -m recipes.pictures
 
 clean:

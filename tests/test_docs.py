@@ -199,13 +199,13 @@ def commands_of_demo() -> list[list[str]]:
         text=True,
         check=True,
     ).stdout
-    lines = printed.replace("\\\n", " ").replace('"', "").splitlines()
+    lines = printed.replace("\\\n", " ").translate(str.maketrans("", "", "'\"")).splitlines()
     return [command.split() for line in lines for command in re.findall(r"\w+\.py .*", line)]
 
 
 def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stages = commands_of_demo()
-    assert [script for script, *_ in stages] == ["train.py", "generate.py", "evaluate.py", "judge.py"]
+    assert [script for script, *_ in stages] == ["train.py", "generate.py", "judge.py", "evaluate.py", "annotate.py"]
     for script, *arguments in stages:
         check_stage(script.removesuffix(".py"), arguments, monkeypatch)
 

@@ -44,7 +44,7 @@ def test_tutorials_run(tmp_path: Path) -> None:
         for words in commands(page):
             if words[:2] == ["make", "demo"]:
                 for script, *arguments in commands_of_demo():
-                    run([str(ROOT / script), *reduced(script, arguments)], tmp_path)
+                    run_or_open([script, *arguments], tmp_path)
             elif words[0] == "python":
                 run_or_open(words[1:], tmp_path)
             else:

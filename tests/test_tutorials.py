@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,14 +10,13 @@ import httpx
 import pytest
 
 from tests.browsers import Process
-from tests.conftest import ROOT, outside
+from tests.conftest import ROOT, Command
 from tests.test_docs import commands, commands_of_demo, text_of
 
 TUTORIALS = ROOT / "docs" / "tutorials"
 PAGES = ("demo", "own_data", "human_study", "curation")  # in this order: a human study needs the demo's answers
 REDUCED = {"train.py": ("length=fast",), "generate.py": ("sampling.max_new_tokens=8",)}
 SAVED = re.compile(r"`(\w+\.jsonl)`[^`\n]*:\n\n```json\n(.*?)```", re.DOTALL)
-PATIENCE = 300  # seconds for one command
 
 
 def needs_more(page: Path) -> bool:
@@ -36,7 +33,7 @@ def test_tutorials_are_short() -> None:
 
 
 @pytest.mark.slow
-def test_tutorials_run(tmp_path: Path) -> None:
+def test_tutorials_run(command: Command, tmp_path: Path) -> None:
     for name in PAGES:
         page = TUTORIALS / f"{name}.md"
         for file, rows in SAVED.findall(text_of(page)):
@@ -44,26 +41,34 @@ def test_tutorials_run(tmp_path: Path) -> None:
         for words in commands(page):
             if words[:2] == ["make", "demo"]:
                 for script, *arguments in commands_of_demo():
-                    run_or_open([script, *arguments], tmp_path)
+                    run(command, tmp_path, script, arguments)
+            elif words[:2] == ["python", "-m"]:
+                run(command, tmp_path, module_file(words[2]), words[3:])
             elif words[0] == "python":
-                run_or_open(words[1:], tmp_path)
+                run(command, tmp_path, words[1], words[2:])
             else:
                 assert words == ["source", ".venv/bin/activate"]
     assert (tmp_path / "multirun" / "demo" / "evaluation" / "report.html").is_file()
     assert (tmp_path / "multirun" / "curated" / "cw" / "model").is_dir()
 
 
-def run_or_open(words: Sequence[str], folder: Path) -> None:
-    """Run a command of Python; if it serves a page, open the page of the first link that it prints, and end it."""
-    script, *arguments = words
-    if script == "-m":
-        run(words, folder)
-    elif script == "annotate.py" and not any(word.startswith("export=") for word in arguments):
+def run(command: Command, folder: Path, script: str, arguments: Sequence[str]) -> None:
+    """Run a script at reduced length; if it serves a page, open the first link that it prints, and end it."""
+    if script == "annotate.py" and not any(word.startswith("export=") for word in arguments):
         open_page(Process(folder, script, *arguments, "port=0", last=" to judge"))
     elif script == "curate.py" and "stage=write" in arguments:
         open_page(Process(folder, script, *arguments, "port=0", last="Ctrl-C"))
     else:
-        run([str(ROOT / script), *reduced(script, arguments)], folder)
+        short = REDUCED.get(script, ())
+        given = {word.partition("=")[0] for word in short}
+        done = command(script, *(word for word in arguments if word.partition("=")[0] not in given), *short)
+        assert done.returncode == 0, f"{script} {' '.join(arguments)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def module_file(module: str) -> str:
+    """Return the file, from the repository's root, that `python -m` runs for a module or a package."""
+    path = module.replace(".", "/")
+    return f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py"
 
 
 def open_page(process: Process) -> None:
@@ -72,18 +77,3 @@ def open_page(process: Process) -> None:
         assert httpx.get(next(iter(process.links.values())), follow_redirects=True).status_code == 200
     finally:
         process.kill()
-
-
-def reduced(script: str, arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a command with those that make it short."""
-    short = REDUCED.get(script, ())
-    given = {word.partition("=")[0] for word in short}
-    return [*(word for word in arguments if word.partition("=")[0] not in given), *short]
-
-
-def run(words: Sequence[str], folder: Path) -> None:
-    """Run Python with these arguments in a folder. Raises AssertionError with its output if it fails."""
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, env=outside(), capture_output=True, text=True, timeout=PATIENCE
-    )
-    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"

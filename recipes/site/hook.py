@@ -13,7 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from recipes.site.reference import write_pages
+from recipes.site.rendering import write_pages
 
 ROOT = Path(__file__).parents[2]
 OUTSIDE = {  # path in the repository: path in the site

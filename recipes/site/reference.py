@@ -1,4 +1,4 @@
-"""Write the reference of all configuration keys as Markdown, from the schemas, the files in conf/ and comments."""
+"""Collect what the reference of configuration keys says: from the schemas, the files in conf/ and their comments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-import coig.__main__
 from coig.__main__ import STAGES
 from coig.config import Constructor, Node
 from coig.config.command_line import CONF
@@ -59,23 +58,6 @@ class Section:
     group: str = ""
     choices: list[Choice] = dataclasses.field(default_factory=list)
 
-    @property
-    def title(self) -> str:
-        """Return the heading: the place, the name of a class that has several, or the group."""
-        if not self.places:
-            return f"Choices of `{self.group}`"
-        return (f"`{self.places[0]}`" if self.places[0] else "Keys") if len(self.places) == 1 else self.schema.__name__
-
-    @property
-    def about(self) -> str:
-        """Return what stands below the heading, as Markdown."""
-        text = escape(inspect.getdoc(self.schema) or "") if self.places else ""
-        if len(self.places) > 1:
-            text += f" It is at {', '.join(f'`{place}`' for place in self.places)}."
-        return text + (
-            f" It also has the keys of [{self.base.__name__}](#{self.base.__name__.lower()})." if self.base else ""
-        )
-
 
 class Stage:
     """The composed config of a stage, its schema and the comments on its keys."""
@@ -116,13 +98,6 @@ class Stage:
         """Return the config group whose choices make the node at a place; "" without one."""
         groups = (choice.partition("@") for choice in self.choices)
         return next((group for group, _, at in groups if (at or group.replace("/", ".")) == place), "")
-
-
-def write_pages() -> dict[str, str]:
-    """Return {path in the site: Markdown} of the reference: one page for each stage, and one of all commands."""
-    pages = {f"reference/{name}.md": _render_page(name) for name in STAGES}
-    commands = "\n".join(["# Commands", "", "```text", (coig.__main__.__doc__ or "").strip(), "```", ""])
-    return pages | {"reference/commands.md": commands}
 
 
 def list_sections(stage: Stage) -> list[Section]:
@@ -179,7 +154,16 @@ def _list_rows(stage: Stage, section: Section, own_places: list[str]) -> list[Ro
         meaning = comments.get(name) or next(in_files, "") or of_child
         default = NOTHING if field.is_required() else field.get_default(call_default_factory=True)
         shown = keys[0] if len(keys) == 1 else last
-        rows.append(Row(keys, shown, describe_field(field), _defaults(stage, keys, default), escape(meaning)))
+        found = _find_default(stage, keys, default)
+        rows.append(
+            Row(
+                keys,
+                shown,
+                describe_field(field),
+                found if child is None or found in ("", "`null`") else "–",
+                escape(meaning),
+            )
+        )
     return rows + _list_passed(stage, schema, own_places)
 
 
@@ -241,8 +225,11 @@ def _files(group: str) -> list[Path]:
     return sorted((CONF / group).glob("*.yaml")) if group else []
 
 
-def _defaults(stage: Stage, keys: tuple[str, ...], default: Any) -> str:
-    """Return the default of a key as Markdown; in words if it differs between the places of a node."""
+def _find_default(stage: Stage, keys: tuple[str, ...], default: Any) -> str:
+    """Return the default of a key as Markdown: the config's, else the schema's; "" if neither has one.
+
+    If it differs between the places of a node, it is said in words.
+    """
     found = [value for key in keys if (value := stage.value(key)) is not NOTHING] or [default]
     if found == [NOTHING]:
         return ""
@@ -250,47 +237,7 @@ def _defaults(stage: Stage, keys: tuple[str, ...], default: Any) -> str:
 
 
 def _show(value: Any) -> str:
-    """Return a value as code, as one would type it in YAML; a node of several keys as a dash."""
-    if isinstance(value, dict) and value:
-        return "–"
+    """Return a value as code, as one would type it in YAML."""
     plain = list(value) if isinstance(value, tuple) else value
     text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=1000)
     return f"`{text.strip().removesuffix('...').strip()}`"
-
-
-def _render_page(name: str) -> str:
-    """Return a stage's page as Markdown."""
-    stage = Stage(name)
-    lines = [f"# {name}.py", "", escape(inspect.getdoc(stage.schema) or ""), ""]
-    lines += [
-        f"Give a key as `key=value`, a group as `group=choice`. `python {name}.py --cfg job` prints them all.",
-        "",
-    ]
-    for section in list_sections(stage):
-        lines += [f"## {section.title}", ""]
-        if section.about and section.places != [""]:
-            lines += [section.about, ""]
-        if section.rows:
-            lines += _render_table(section.rows)
-        lines += _render_choices(section)
-    return "\n".join(lines)
-
-
-def _render_table(rows: list[Row]) -> list[str]:
-    """Return a table of keys as lines of Markdown, without the column of values if no row has any."""
-    if any(row.values for row in rows):
-        lines = ["| key | values | default | meaning |", "| --- | --- | --- | --- |"]
-        return [*lines, *(f"| `{row.name}` | {row.values} | {row.default} | {row.meaning} |" for row in rows), ""]
-    lines = ["| key | default | meaning |", "| --- | --- | --- |"]
-    return [*lines, *(f"| `{row.name}` | {row.default} | {row.meaning} |" for row in rows), ""]
-
-
-def _render_choices(section: Section) -> list[str]:
-    """Return the choices of a section's group as lines of Markdown, each with a table of the arguments that it sets."""
-    plain = [choice for choice in section.choices if not choice.rows]
-    lines = ["| choice | what it is |", "| --- | --- |"] if plain else []
-    lines += [f"| `{section.group}={choice.name}` | {choice.about} |" for choice in plain]
-    for choice in section.choices:
-        if choice.rows:
-            lines += ["", f"### `{section.group}={choice.name}`", "", choice.about, "", *_render_table(choice.rows)]
-    return [*lines, ""]

@@ -12,7 +12,8 @@ from coig.__main__ import STAGES
 from coig.config import Node
 from coig.config.fields import FolderName
 from recipes.site.comments import escape, read_field_comments, read_file_comments, read_head
-from recipes.site.reference import Row, Stage, list_sections, write_pages
+from recipes.site.reference import Row, Stage, list_sections
+from recipes.site.rendering import write_pages
 from recipes.site.value_types import describe_field
 
 

@@ -32,9 +32,10 @@ class Drawing:
         return KINDS[self.config.protocol.kind]
 
     def draw(self, connection: Connection, rater: Row[Any], lease: float) -> Row[Any] | None:
-        """Draw a rater's next task, a check if one is due, else a new item; store it as open, and return its row.
+        """Draw a rater's next task, store it as open, and return its row.
 
-        Returns None, and stores nothing, if no item is left for the rater. `lease` says until when the task is the
+        It is a check if one is due, even when no item is left, else a new item. Returns None, and stores nothing, if
+        there is neither, or the rater has had `queries_per_rater` items. `lease` says until when the task is the
         rater's, in seconds since 1970.
         """
         mine = select(TASKS).where(TASKS.c.rater == rater.id).order_by(TASKS.c.number)

@@ -29,10 +29,11 @@ class Expected:
 
 
 def add_arm(responses: Responses, dose: float, level: float) -> Responses:
-    """Return the responses with a further arm at a dose, whose response is `level`; there must be two arms already.
+    """Return the responses with a further arm, of response `level`, inserted in the order of doses.
 
-    Its variance and its covariances with the others are the means of theirs, as if it were judged on the same prompts,
-    against the same opponent. The result has no separate covariance of raters or seeds, and does not count as logits.
+    There must be two arms already. The new arm's variance and covariances are the means of theirs, as if it were judged
+    on the same prompts, against the same opponent. The result has no separate covariance of raters or seeds, and its
+    values do not count as logits.
     """
     covariance, count = responses.covariance.total, len(responses.doses)
     variance = float(np.diag(covariance).mean())

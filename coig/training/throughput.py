@@ -39,7 +39,7 @@ class Throughput(Callback):
         self.started = perf_counter()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, step: Step, index: int) -> None:
-        """Add speed, peak memory, padding and MFU of the step to the module's figures."""
+        """Add the step's speed, peak memory and padding to the module's figures; the MFU too if the peak is known."""
         seconds = perf_counter() - self.started
         mean = seconds if self.mean_seconds is None else self.mean_seconds
         self.mean_seconds = SMOOTHING * mean + (1 - SMOOTHING) * seconds

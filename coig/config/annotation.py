@@ -98,7 +98,8 @@ class AnnotateConfig(Served):
 
     study: FolderName | None
     arms: ArmNames | None
-    queries: QueriesNames  # names as in generations/<queries>.jsonl
+    # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries
+    queries: QueriesNames
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
     database: str | None  # URL of a PostgreSQL database; null: judgments.sqlite in the study's folder
     protocol: Protocol

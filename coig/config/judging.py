@@ -17,7 +17,8 @@ class JudgeConfig(Node):
 
     study: FolderName | None
     arms: ArmNames | None
-    queries: QueriesNames  # names as in generations/<queries>.jsonl
+    # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries
+    queries: QueriesNames
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
     yardstick: FilePatterns  # files of pairs of which people prefer one, to be judged instead of the answers
     judge: Constructor  # what judges

@@ -64,11 +64,12 @@ def spans(page: Path) -> list[str]:
     return re.findall(r"`([^`\n]+)`", FENCE.sub("", text_of(page)))
 
 
-def commands(page: Path) -> Iterator[list[str]]:
-    """Yield the commands of a page, each as a list of words; shell keywords are left out."""
+def commands(page: Path, *, sentences: bool = True) -> Iterator[list[str]]:
+    """Yield the commands of a page's blocks and sentences, each as a list of words; shell keywords are left out."""
     blocks = [block for language, block in FENCE.findall(text_of(page)) if language == "bash"]
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    lines += [span for span in spans(page) if re.match(r"(python|pip|make|coig|torchrun) \S", span)]
+    if sentences:
+        lines += [span for span in spans(page) if re.match(r"(python|pip|make|coig|torchrun) \S", span)]
     for line in lines:
         yield from split(line)
 

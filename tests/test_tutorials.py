@@ -38,7 +38,7 @@ def test_tutorials_run(command: Command, tmp_path: Path) -> None:
         page = TUTORIALS / f"{name}.md"
         for file, rows in SAVED.findall(text_of(page)):
             (tmp_path / file).write_text(rows, encoding="utf-8")
-        for words in commands(page):
+        for words in commands(page, sentences=False):
             if words[:2] == ["make", "demo"]:
                 for script, *arguments in commands_of_demo():
                     run(command, tmp_path, script, arguments)
@@ -54,7 +54,7 @@ def test_tutorials_run(command: Command, tmp_path: Path) -> None:
 
 def run(command: Command, folder: Path, script: str, arguments: Sequence[str]) -> None:
     """Run a script at reduced length; if it serves a page, open the first link that it prints, and end it."""
-    if script == "annotate.py" and not any(word.startswith("export=") for word in arguments):
+    if script == "annotate.py":
         open_page(Process(folder, script, *arguments, "port=0", last=" to judge"))
     elif script == "curate.py" and "stage=write" in arguments:
         open_page(Process(folder, script, *arguments, "port=0", last="Ctrl-C"))

@@ -47,7 +47,7 @@ class Source(Constructor):
     lang: Language | None  # language of rows that do not name one; null: the pool's language
     licence: Annotated[str | None, Absent(None)] = None  # for model cards; null: not recorded
     columns: dict[ExampleField, str] | None  # for `local` files: our field name → the file's column name
-    filters: Filters
+    filters: Filters  # which rows are used
 
     @property
     def is_given(self) -> bool:
@@ -78,7 +78,7 @@ class Creative(Source):
 
     # training examples of all these sources; sets of one seed are nested by size; null: all
     size: Annotated[int, Field(gt=0)] | None
-    also: Annotated[dict[FolderName, Source], AfterValidator(_given), Absent({})]
+    also: Annotated[dict[FolderName, Source], AfterValidator(_given), Absent({})]  # further sources
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -103,9 +103,9 @@ class Data(Node):
     # factor on the N of `ratio`, so that small creative sets keep the paper's proportions
     scale: float = Field(gt=0, allow_inf_nan=False)
     language_weights: dict[Language, Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # 1 unless given
-    creative: Creative
-    general: dict[Language, Source]
-    validation: Validation
+    creative: Creative  # the creative examples
+    general: dict[Language, Source]  # a source of general examples for each language
+    validation: Validation  # examples that no arm is trained on
     # files of test queries; general examples with one of their prompts are dropped
     queries: ExistingFiles
     max_quarantined: float = Field(ge=0, lt=1)  # share of a source's rows that may be damaged

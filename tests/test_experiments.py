@@ -20,8 +20,7 @@ from tests.small_model import SMALL_MODEL
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
 
-# each varies like another one that is tested at once: ttr_causation, ratio_ablation, heldout_queries
-SIMILAR = ("ttr_causation_general", "scale_grid", "ratio_robustness", "domain_shift")
+AT_ONCE = ("ratio_ablation", "heldout_queries", "process_vs_outcome")  # the others are slow tests
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def arms(folder: Path, study: str) -> dict[str, Arm]:
 
 
 @pytest.mark.parametrize(
-    "experiment", [pytest.param(name, marks=pytest.mark.slow) if name in SIMILAR else name for name in EXPERIMENTS]
+    "experiment", [name if name in AT_ONCE else pytest.param(name, marks=pytest.mark.slow) for name in EXPERIMENTS]
 )
 def test_it_answers_its_question(experiment: str, command: Command, tmp_path: Path, queries: Path) -> None:
     of_study = (f"study={experiment}", "sampling.max_new_tokens=24")
@@ -127,6 +126,10 @@ SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
     "ratio_robustness": (
         "data.ratio=0,general seed=0",
         {(f"cw-learning_rate_{rate}", f"general-learning_rate_{rate}") for rate in ("0.001", "0.0015")},
+    ),
+    "micro_replication": (
+        "data.ratio=0,general seed=0",
+        {(f"cw-learning_rate_{rate}", f"general-learning_rate_{rate}") for rate in ("0.001", "0.0015", "0.002")},
     ),
 }
 

@@ -36,7 +36,7 @@ def train(home: Path) -> tuple[str, ...]:
 
 
 def command_of(stage: str, home: Path) -> tuple[str, ...]:
-    """Return a stage's command. Only `annotate` goes on until it is interrupted."""
+    """Return the command of a stage that one process runs to its end by itself."""
     return {
         "train": train(home),
         "generate": ("generate.py", *ASK),

@@ -76,6 +76,12 @@ class Forked:
         state, *_ = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return state == "T"
 
+    @property
+    def printed(self) -> str:
+        """What the script has printed to stdout so far."""
+        file = self._outputs / "stdout"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
     def wait(self) -> subprocess.CompletedProcess[str]:
         """Wait for the end; return exit code and output. Kill it and raise TimeoutError after PATIENCE seconds."""
         self._process.join(PATIENCE)

@@ -21,15 +21,20 @@ SIZES = {
 }
 
 
-def _make_folder() -> Path:
-    """Make a model folder without weights, with the sample's tokenizer; it is deleted when the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="coig-small-model-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def write_small_model(folder: Path) -> tuple[str, str]:
+    """Write a model without weights, with the sample's tokenizer, into an empty folder; return the overrides for it."""
     config = json.loads((TINY / "config.json").read_text(encoding="utf-8")) | SIZES
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         (folder / name).symlink_to(TINY / name)
+    return f"model.path={folder}", "model.weights=random"
+
+
+def _make_folder() -> Path:
+    """Make an empty folder that is deleted when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="coig-small-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-SMALL_MODEL = (f"model.path={_make_folder()}", "model.weights=random")
+SMALL_MODEL = write_small_model(_make_folder())

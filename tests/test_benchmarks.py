@@ -25,6 +25,7 @@ INPUTS = {  # inputs of each benchmark that are not in the repository
     "judging": (),
     "sweep": (),
     "faults": (),
+    "checks": (),
 }
 # what the machine with a GPU lacks, or the benchmark for GPUs can do without
 ABSENT = ("hydra", "omegaconf", "pydantic", "polars", "lightning", "peft", "wandb")

@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 
 from benchmarks.faults.damage import BYTES, VALUES, damage
 from benchmarks.faults.outcomes import FORBIDDEN, Trial, count, outcome_of_command, read_log, run_trials
+from benchmarks.faults.rater import ACKNOWLEDGED
 from benchmarks.faults.readers import Kind, make_kinds, read_damaged, try_reader
+from benchmarks.faults.results import compare, results
+from benchmarks.faults.study import make_database
 from coig.errors import ConfigError
 
 JSON = st.recursive(
@@ -73,6 +76,25 @@ def test_a_reader_that_fails_is_found() -> None:
         kinds[kind] = [1, 2]
         assert read_damaged(kind, b"a\nb\n")[0] == outcome
         del kinds[kind]
+
+
+def test_lost_records_and_other_numbers_are_found(tmp_path: Path) -> None:
+    """The instrument itself: a lost answer, another one, and a verdict that the server acknowledged and lost."""
+    study = tmp_path / "multirun" / "authors"
+    answers = study / "cw" / "generations" / "sample.jsonl"
+    answers.parent.mkdir(parents=True)
+    answers.write_text("1\n2\n")
+    (study / "judgments.sqlite").write_bytes(make_database(tmp_path))
+    (tmp_path / ACKNOWLEDGED).write_text("key-of-the-task-1\n")
+    wanted = results(tmp_path)
+    assert compare(results(tmp_path), wanted) == ("equal", "")
+    answers.write_text("1\n")
+    assert compare(results(tmp_path), wanted)[0] == "lost line"
+    answers.write_text("1\n3\n")
+    assert compare(results(tmp_path), wanted)[0] == "wrong number"
+    answers.write_text("1\n2\n")
+    (tmp_path / ACKNOWLEDGED).write_text("key-of-the-task-1\nkey-of-the-task-9\n")
+    assert compare(results(tmp_path), wanted) == ("wrong number", "/multirun/authors/judgments.sqlite")
 
 
 def test_commands_are_told_apart() -> None:

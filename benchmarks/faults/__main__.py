@@ -4,10 +4,11 @@ python -m benchmarks.faults --rounds 100                       # of each part
 python -m benchmarks.faults --part readers --rounds 10000 --seconds 280   # goes on from where the log ends
 python -m benchmarks.faults --part commands --seed 17          # repeat one trial, and print what was said
 
-Parts: kills (kill -9 of train on one and two processes, generate, evaluate), full disks, readers (a damaged file of
-every kind, in this process), commands (a damaged file of a study). The log keeps every trial with its seed; the table
-and the JSON in the last line count the whole log. What undisturbed runs made is kept beside it: give another --folder
-after a change of the code that changes results. Exits with 1 if a forbidden outcome is among them.
+Parts: kills (kill -9 of train on one and two processes, generate, evaluate, curate, and of annotate while a rater
+judges), full disks, readers (a damaged file of every kind, in this process), commands (a damaged file of a study). The
+log keeps every trial with its seed; the table and the JSON in the last line count the whole log. What undisturbed runs
+made is kept beside it: give another --folder after a change of the code that changes results. Exits with 1 if a
+forbidden outcome is among them.
 """
 
 from __future__ import annotations

@@ -9,10 +9,11 @@ from random import Random
 
 from benchmarks.faults.damage import damage
 from benchmarks.faults.outcomes import LONGEST_MESSAGE, Trial, outcome_of_command
-from benchmarks.faults.running import ASK, SMALL, STUDY, Results, finish, kept, results, start
+from benchmarks.faults.results import Results, kept, results
+from benchmarks.faults.running import ASK, STUDY, command_of, finish, start, train
 
 MEETING: dict[str, tuple[str, ...]] = {
-    "train": ("train.py", *SMALL, "resume=true", "trainer.max_epochs=2"),
+    "train": ("resume=true", "trainer.max_epochs=2"),  # added to the command that has trained
     "generate": ("generate.py", *ASK, "samples=2"),
     "held out": ("generate.py", *ASK, "queries=held_out"),
     "evaluate": ("evaluate.py", f"study={STUDY}"),
@@ -41,17 +42,21 @@ class Whole:
         """Train, answer and evaluate; return what each command then makes of that."""
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(parents=True)
-        for command in (("train.py", *SMALL), ("generate.py", *ASK), ("evaluate.py", f"study={STUDY}")):
-            code, printed = finish(start(command, self.place, self.folder)) or (1, "it hangs")
+        for stage in ("train", "generate", "evaluate"):
+            code, printed = finish(start(command_of(stage, self.folder), self.place, self.folder)) or (1, "it hangs")
             assert code == 0, printed
         return {name: self._undamaged(name) for name in MEETING}
+
+    def _command(self, name: str) -> tuple[str, ...]:
+        """Return a command of MEETING in full."""
+        return (*train(self.folder), *MEETING[name]) if name == "train" else MEETING[name]
 
     def _undamaged(self, name: str) -> Results:
         """Return what a command makes of the whole study."""
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "work"
             shutil.copytree(self.place, place)
-            code, printed = finish(start(MEETING[name], place, self.folder)) or (1, "it hangs")
+            code, printed = finish(start(self._command(name), place, self.folder)) or (1, "it hangs")
             assert code == 0, printed
             return results(place)
 
@@ -65,7 +70,7 @@ class Whole:
             place = Path(folder) / "work"
             shutil.copytree(self.place, place)
             (place / file).write_bytes(damaged)
-            ended = finish(start(MEETING[name], place, self.folder))
+            ended = finish(start(self._command(name), place, self.folder))
             if ended is None:
                 return Trial("commands", seed, what, "hang")
             if outcome := outcome_of_command(*ended):
@@ -83,7 +88,7 @@ class Whole:
             found = {key: one for key, one in results(place).items() if key != f"/{damaged}"}
         except Exception:  # a file that this command does not read is still damaged
             return "equal"
-        whole = {key: tuple(one) for key, one in self.wanted[name].items() if key != f"/{damaged}"}  # from JSON: lists
+        whole = {key: one for key, one in self.wanted[name].items() if key != f"/{damaged}"}
         if found == whole:
             return "equal"
         return "wrong number" if damaged.suffix in CHECKED else "changed"

@@ -10,9 +10,10 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +24,7 @@ import torch
 from benchmarks.faults.damage import damage
 from benchmarks.faults.outcomes import LONGEST_MESSAGE, Trial
 from coig.config.stored import read_config
+from coig.curation.run import curate
 from coig.data.tokenizer import load_exported
 from coig.errors import ConfigError, system_problem
 from coig.files.rows import read_rows
@@ -39,6 +41,7 @@ from coig.study.packed import MARK, unpack
 from coig.study.registration import read_registered
 from coig.training.checkpoints import check_checkpoint
 from coig.training.sharded_files import read_metadata
+from tests.curation.curations import configure
 
 LONGEST = 20  # seconds of a reader, then it hangs
 
@@ -138,7 +141,7 @@ def _written(frame: pl.DataFrame, way: str) -> bytes:
         if way == "parquet":
             frame.write_parquet(file)
         else:
-            frame.write_csv(file)
+            frame.write_csv(file, compression="zstd" if way == "zst" else "uncompressed", check_extension=False)
         return file.read_bytes()
 
 
@@ -162,6 +165,8 @@ def _records() -> Iterator[Kind]:
     for suffix, pack in packers.items():
         yield Kind(f"queries.jsonl.{suffix}", pack(lines), read_queries)
         yield Kind(f"rows.json.{suffix}", pack(json.dumps({"data": queries}).encode()), _rows_of)
+    rows = pl.DataFrame({'{"n":0}': [f'{{"n":{number}}}' for number in range(1, 200)]})  # a header is a line as well
+    yield Kind("rows.jsonl.zst", _written(rows, "zst"), _rows_of)
     answers = [
         {
             **{"query_id": one["id"], "lang": one["lang"], "genre": "poetry", "query": one["query"], "arm": "cw"},
@@ -193,19 +198,20 @@ def _records() -> Iterator[Kind]:
 
 def _of_a_study() -> Iterator[Kind]:
     """Yield the kinds of files in a study's folder."""
-    from benchmarks.faults.study import make_archive, make_database, write_small_study
+    from benchmarks.faults.study import make_archive, make_curation, make_database, write_small_study
 
     with tempfile.TemporaryDirectory() as folder:
         arm = write_small_study(Path(folder))
         config, manifest = arm.config_file.read_bytes(), (arm.folder / "manifest.json").read_bytes()
         plan, database = (arm.folder.parent / "plan.yaml").read_bytes(), make_database(Path(folder))
-        archive = make_archive(Path(folder))
+        archive, curation = make_archive(Path(folder)), make_curation(Path(folder))
     yield Kind("cw/config.yaml", config, read_config)
     yield Kind("cw/manifest.json", manifest, read_manifest)
     metrics = _lines([{"step": step, "train/loss": 2.5, "epoch": 0} for step in range(9)])
     yield Kind("cw/metrics.jsonl", metrics, lambda file: Arm(file.parent).last_metric("train/loss"))
     yield Kind("plan.yaml", plan, lambda file: read_registered(file.parent))
     yield Kind("judgments.sqlite", database, lambda file: collect_from(file, "s"))
+    yield Kind("curations/mine/curation.sqlite", curation, _status_of_curation)
     prompts = Path(read_prompts.__code__.co_filename).with_name("prompts")
     yield Kind("zh.yaml", (prompts / "zh.yaml").read_bytes(), _read_prompts)
     yield Kind("s.zip", archive, _unpack)
@@ -216,6 +222,13 @@ def _read_prompts(file: Path) -> Any:
     prompts = Path(read_prompts.__code__.co_filename).with_name("prompts")
     (file.parent / "en.yaml").write_bytes((prompts / "en.yaml").read_bytes())
     return read_prompts(file.parent)
+
+
+def _status_of_curation(file: Path) -> str:
+    """Return what curate.py prints of a curation."""
+    with chdir(file.parents[2]), redirect_stdout(StringIO()) as printed:
+        curate(configure("stage=status", "input=sample:articles.jsonl"))
+        return printed.getvalue()
 
 
 def _unpack(file: Path) -> dict[str, bytes]:

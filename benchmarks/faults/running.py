@@ -1,41 +1,55 @@
-"""Run the commands on a study, and say what they made, so that two runs can be compared."""
+"""Run the commands on a study, in processes forked from a warm one, and kill them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import Timer
 
-import polars as pl
-
-from coig.files.atomic import sha256_of
 from tests.conftest import outside
-from tests.forked import Forked, started_ranks
-from tests.small_model import SMALL_MODEL
+from tests.forked import PRELOADED, Forked, started_ranks
+from tests.small_model import write_small_model
 
-Kept = TypeVar("Kept")
 STUDY = "s"
-FAST = ("length=fast", f"study={STUDY}", "logger=none", "data.ratio=1k", "data.creative.size=8", "trainer.max_steps=-1")
-SMALL = (*FAST, *SMALL_MODEL)
+FAST = (
+    *("length=fast", f"study={STUDY}", "logger=none", "data.ratio=1k", "data.creative.size=8"),
+    *("trainer.max_steps=-1", "trainer.checkpoint_every=2"),
+)
 ASK = (f"study={STUDY}", "per_genre=1", "sampling.max_new_tokens=4")
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "train": ("train.py", *FAST),
-    "generate": ("generate.py", *ASK),
-    "evaluate": ("evaluate.py", f"study={STUDY}"),
-}
 LONGEST = 120  # seconds of a command, then it hangs
 
+set_forkserver_preload([*PRELOADED, "coig.annotation.run", "coig.curation.run", "matplotlib.pyplot", "tests.conftest"])
 
-def environment(folder: Path) -> dict[str, str]:
+
+def train(home: Path) -> tuple[str, ...]:
+    """Return the command that trains a model so small that it takes seconds; write the model into `home` once."""
+    folder = home / "model"
+    overrides = f"model.path={folder}", "model.weights=random"
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        overrides = write_small_model(folder)
+    return "train.py", *FAST, *overrides
+
+
+def command_of(stage: str, home: Path) -> tuple[str, ...]:
+    """Return the command of a stage that one process runs to its end by itself."""
+    return {
+        "train": train(home),
+        "generate": ("generate.py", *ASK),
+        "evaluate": ("evaluate.py", f"study={STUDY}"),
+        "curate": ("curate.py", "name=demo", "stage=all"),
+    }[stage]
+
+
+def environment(home: Path) -> dict[str, str]:
     """Return the environment of a command: no login, one cache for all trials, and no terminal."""
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
-    return outside() | {"HOME": str(home), "COIG_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
+    folder = home / "home"
+    folder.mkdir(parents=True, exist_ok=True)
+    return outside() | {"HOME": str(folder), "COIG_CACHE": str(home / "cache"), "HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
 
 
 def start(command: Sequence[str], folder: Path, home: Path) -> Forked:
@@ -56,56 +70,36 @@ def finish(process: Forked, seconds: float = LONGEST) -> tuple[int, str] | None:
     return run.returncode, run.stdout + run.stderr
 
 
+def kill_later(processes: Sequence[Forked], seconds: float | None) -> Timer:
+    """Kill processes after so many seconds, in a thread that its `cancel` stops; None: never."""
+
+    def kill() -> None:
+        """Kill all that have not ended."""
+        for process in processes:
+            with suppress(ProcessLookupError):
+                process.kill()
+
+    timer = Timer(1e6 if seconds is None else seconds, kill)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def run_command(stage: str, folder: Path, home: Path, kill_after: float | None) -> tuple[int, str] | None:
+    """Run a stage on one process, killed after so many seconds if it still runs. Returns what `finish` returns."""
+    process = start(command_of(stage, home), folder, home)
+    timer = kill_later([process], kill_after)
+    try:
+        return finish(process)
+    finally:
+        timer.cancel()
+
+
 def run_two_ranks(folder: Path, home: Path, kill_after: float | None) -> tuple[int, str] | None:
-    """Train on two processes; kill both after so many seconds, if they still run. Returns what `finish` returns."""
+    """Train on two processes, both killed after so many seconds if they still run. Returns what `finish` returns."""
     os.environ["COIG_CACHE"] = str(home / "cache")
-    with started_ranks(folder, *FAST, "trainer.devices=2", "trainer.strategy=ddp") as ranks:
-        if kill_after is not None:
-            time.sleep(kill_after)
-            for rank in ranks:
-                if rank.poll() is None:
-                    rank.kill(signal.SIGKILL)
+    with started_ranks(folder, *train(home)[1:], "trainer.devices=2", "trainer.strategy=ddp") as ranks:
+        timer = kill_later(ranks, kill_after)
         ended = [finish(rank) for rank in ranks]
+        timer.cancel()
     return None if None in ended else next((one for one in ended if one and one[0]), ended[0])
-
-
-Results = dict[str, tuple[int, str]]  # file → number of records, and a digest of them
-
-
-def results(folder: Path) -> Results:
-    """Return what the commands have made in a study: weights, losses, answers, tables; nothing of times."""
-    study = folder / "multirun" / STUDY
-    found: dict[str, list[Any]] = {}
-    for file in sorted(study.glob("*/model/model.safetensors")):
-        found[str(file)] = [sha256_of(file)]
-    for file in sorted(study.glob("*/metrics.jsonl")):
-        lines = map(json.loads, file.read_text().splitlines())
-        found[str(file)] = [{key: one[key] for key in one if "loss" in key or key == "step"} for one in lines]
-    for file in sorted(study.glob("*/generations/*.jsonl")):
-        found[str(file)] = sorted(file.read_text(encoding="utf-8").splitlines())
-    for file in sorted(study.glob("evaluation/*.parquet")):
-        found[str(file)] = pl.read_parquet(file).to_dicts()
-    return {name.removeprefix(str(folder)): (len(rows), _digest(rows)) for name, rows in found.items()}
-
-
-def _digest(rows: list[Any]) -> str:
-    """Return a digest of rows."""
-    return hashlib.sha256(json.dumps(rows, default=str, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def compare(found: Results, wanted: Results) -> tuple[str, str]:
-    """Return whether results are `equal`, lack a `lost line` or have a `wrong number`, and which file shows it."""
-    for name, (count, digest) in wanted.items():
-        if name not in found or found[name][0] < count:
-            return "lost line", name
-        if found[name][1] != digest:
-            return "wrong number", name
-    return "equal", ""
-
-
-def kept(file: Path, make: Callable[[], Kept]) -> Kept:
-    """Return what `make` returns, from a file if an earlier run has kept it there."""
-    if not file.exists():
-        file.write_text(json.dumps(make()), encoding="utf-8")
-    loaded: Kept = json.loads(file.read_text(encoding="utf-8"))
-    return loaded

@@ -11,14 +11,16 @@ import torch
 from torch.distributed.checkpoint.state_dict_saver import save
 
 from coig.config.fields import MULTIRUN
+from coig.curation.database import DATABASE as CURATION
 from coig.records.judgment_database import DATABASE
 from coig.study.arm import Arm
 from coig.study.pack import pack
 from coig.study.registration import register
 from tests.annotation.studies import make_questions, make_store, rank
+from tests.curation.curations import STORY, TALE, article, run_to, write_articles
 from tests.studies import make_arm
 
-STUDY = "s"
+NAME = "s"
 PLAN = """hypotheses:
   - name: h
     says: more general data helps
@@ -36,9 +38,9 @@ sample_size: {prompts: {zh: 20}, raters: 2}
 def write_small_study(folder: Path) -> Arm:
     """Write an arm that nobody trained, and a registered plan beside it; return the arm."""
     (folder / "plan.yaml").write_text(PLAN, encoding="utf-8")
-    study = folder / MULTIRUN / STUDY
+    study = folder / MULTIRUN / NAME
     register(study, folder / "plan.yaml")
-    return make_arm(study / "cw", f"study={STUDY}")
+    return make_arm(study / "cw", f"study={NAME}")
 
 
 def make_database(folder: Path) -> bytes:
@@ -53,11 +55,19 @@ def make_database(folder: Path) -> bytes:
     return file.read_bytes()
 
 
+def make_curation(folder: Path) -> bytes:
+    """Return the content of the database of a curation, whose articles wait for a screening."""
+    with chdir(folder), redirect_stdout(StringIO()):
+        write_articles(article(STORY), article(TALE), article(STORY + "雨停了。"), "no JSON")
+        run_to("dedupe")
+        return (Path("curations") / "mine" / CURATION).read_bytes()
+
+
 def make_archive(folder: Path) -> bytes:
     """Return the content of the archive of the study in a folder."""
     with chdir(folder), redirect_stdout(StringIO()):
-        pack([STUDY])
-        return Path(f"{STUDY}.zip").read_bytes()
+        pack([NAME])
+        return Path(f"{NAME}.zip").read_bytes()
 
 
 def make_checkpoint() -> bytes:

@@ -205,12 +205,15 @@ class Store:
             return self._task(connection, row)
 
     def save_draft(self, code: str, number: int, draft: Mapping[str, Any]) -> None:
-        """Store what a rater has chosen but not sent, in place of the task's earlier draft.
+        """Store what a rater has chosen but not sent, in place of the task's earlier draft; an older one is left out.
 
         Raises UnknownError if the rater has no such task.
         """
         with self.database.writing() as connection:
             task = _find_task(connection, code, number)
+            kept = connection.execute(select(DRAFTS.c.value).where(DRAFTS.c.task == task.id)).scalar() or {}
+            if kept.get("at", 0) > draft["at"]:
+                return
             connection.execute(delete(DRAFTS).where(DRAFTS.c.task == task.id))
             connection.execute(insert(DRAFTS).values(task=task.id, value=dict(draft), saved_at=now()))
 

@@ -56,28 +56,28 @@ def files_of(texts: Iterable[str]) -> list[Path]:
     return [file for text in texts for file in matching_files(text)]
 
 
-def _is_here(info: ValidationInfo) -> bool:
+def is_here(info: ValidationInfo) -> bool:
     """Tell whether the config will be used on this machine, so that its files must exist."""
     return info.context == HERE
 
 
 def _existing(text: str, info: ValidationInfo) -> str:
     """Return a path unchanged. Raises ValueError if it must exist and does not."""
-    if _is_here(info) and not local_path(text).exists():
+    if is_here(info) and not local_path(text).exists():
         raise ValueError(f"no such file or folder (looked in {local_path(text).absolute().parent})")
     return text
 
 
 def _file(text: str, info: ValidationInfo) -> str:
     """Return a file's path unchanged. Raises ValueError if it must exist and is missing or a folder."""
-    if local_path(_existing(text, info)).is_dir() and _is_here(info):
+    if local_path(_existing(text, info)).is_dir() and is_here(info):
         raise ValueError("is a folder; name a file in it")
     return text
 
 
 def _folder(text: str, info: ValidationInfo) -> str:
     """Return a folder's path unchanged. Raises ValueError if it must exist and is missing or a file."""
-    if not local_path(_existing(text, info)).is_dir() and _is_here(info):
+    if not local_path(_existing(text, info)).is_dir() and is_here(info):
         raise ValueError("is a file; name its folder")
     return text
 
@@ -91,7 +91,7 @@ def _file_pattern(text: str, info: ValidationInfo) -> str:
     """Return a file's path or a glob pattern unchanged. Raises ValueError if files must exist and none does."""
     if not is_pattern(text):
         return _file(text, info)
-    if _is_here(info) and not matching_files(text):
+    if is_here(info) and not matching_files(text):
         raise ValueError("no file has a name of this pattern")
     return text
 
@@ -159,7 +159,7 @@ def _known_target(text: str, info: ValidationInfo) -> str:
     Raises it also if the config is used on this machine and the path's package is not installed.
     """
     package = text.partition(".")[0]
-    if "." not in text or (_is_here(info) and importlib.util.find_spec(package) is None):
+    if "." not in text or (is_here(info) and importlib.util.find_spec(package) is None):
         raise ValueError(f"package '{package}' is not installed, or this is no dotted path")
     return text
 

@@ -16,13 +16,12 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from coig.config import Constructor, Node, TrainConfig
-from coig.config.differences import flatten
 from coig.config.fields import HERE
 from coig.config.names import arm_name
-from coig.config.nodes import node_in
+from coig.config.nodes import HOLDS_SECRET, node_in
 from coig.config.slurm import gpus_of_job, per_device
 from coig.errors import ConfigError, first_line, suggestion
-from coig.files.secrets import fold_home, remove_secrets
+from coig.files.secrets import find_secrets
 
 Schema = TypeVar("Schema", bound=Node)
 
@@ -58,23 +57,12 @@ def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
         problems = [f"{at}: {key} is no key of this config" for at, key in unknown]
         schema.model_validate(plain, context=HERE)
         if schema is TrainConfig:  # the others are not stored
-            problems += _find_secrets(plain)
+            problems += [f"{key} {HOLDS_SECRET}" for key in find_secrets(plain)]
     except OmegaConfBaseException as error:
         return [str(error).splitlines()[0]]
     except ValidationError as error:
         problems += [describe_problem(problem, schema) for problem in error.errors()]
     return problems
-
-
-def _find_secrets(plain: dict[str, Any]) -> list[str]:
-    """Return a problem for each setting that holds a secret, which would be stored; the value is not repeated."""
-    settings = flatten(plain)
-    clean, folded = remove_secrets(settings), fold_home(settings)
-    return [
-        f"{key}: holds a secret, which would be written to the arm's files; set it in the environment instead"
-        for key in settings
-        if clean[key] != folded[key]
-    ]
 
 
 def render_problems(problems: list[str]) -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-from coig.config.fields import Target
-from coig.files.secrets import PASSWORD_IN_URL, SECRET_NAME
+from coig.config.fields import Target, is_here
+from coig.files.secrets import find_secrets
+
+HOLDS_SECRET = (
+    "holds a secret, which would be written to config files and logs; set it in the environment instead "
+    "(OPENAI_API_KEY for an engine, WANDB_API_KEY or `wandb login` for W&B, HF_TOKEN for the hub)"
+)
 
 
 @dataclass(frozen=True)
@@ -44,30 +49,11 @@ class Constructor(Node):
         return self.model_dump(by_alias=True)
 
     @model_validator(mode="after")
-    def _check_secrets(self) -> Constructor:
-        """Raise ValueError if an argument holds a secret or a URL with a password."""
-        _refuse_secrets(self.model_extra or {})
+    def _check_secrets(self, info: ValidationInfo) -> Constructor:
+        """Raise ValueError if an argument in a command's own config holds a secret; the message omits the value."""
+        if is_here(info) and (found := find_secrets(self.model_extra or {})):
+            raise ValueError(f"{found[0]} {HOLDS_SECRET}")
         return self
-
-
-def _refuse_secrets(value: Any, key: str = "") -> None:
-    """Raise ValueError for a URL with a password, or a value whose key names a secret, at any depth of arguments.
-
-    Under such a key null, "", true and false are allowed. The message names the key and omits the value.
-    """
-    if isinstance(value, dict):
-        for name, child in value.items():
-            _refuse_secrets(child, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list | tuple):
-        for child in value:
-            _refuse_secrets(child, key)
-    elif (SECRET_NAME.search(key.rpartition(".")[2]) and value not in (None, "", False, True)) or (
-        PASSWORD_IN_URL.search(str(value))
-    ):
-        raise ValueError(
-            f"{key} holds a secret, which would be written to config files and logs; set it in the environment instead "
-            "(OPENAI_API_KEY for an engine, WANDB_API_KEY or `wandb login` for W&B, HF_TOKEN for the hub)"
-        )
 
 
 class Logger(Constructor):

@@ -66,7 +66,7 @@ class GenerateConfig(Node):
     overwrite: bool
     sampling: SamplingChoice
     engine: Constructor  # what generates
-    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run
+    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run, data sets that may be downloaded
 
     @property
     def one_model(self) -> str | None:
@@ -128,5 +128,5 @@ class EvaluateConfig(Node):
     queries: QueriesNames
     rating: Rating
     claims: Claims
-    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run
+    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run, data sets that may be downloaded
     real_names: bool  # true: show raters' names; false: pseudonyms

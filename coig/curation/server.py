@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from coig.config import CurateConfig
 from coig.curation.desk import perform_act, read_act
 from coig.curation.drafts import forget_draft, keep_draft, read_drafts, version_of
-from coig.curation.messages import Chosen, Kept, Sent
+from coig.curation.messages import Chosen, Kept, Message, Sent
 from coig.curation.records import CATEGORIES
 from coig.curation.rules import PAPER_RANGES
 from coig.curation.showing import list_task, show_task
@@ -25,6 +26,7 @@ from coig.web.app import UnknownError, receive, respond
 from coig.web.links import BadLinkError, Links
 from coig.web.pages import Pages
 
+Received = TypeVar("Received", bound=Message)
 FOLDER = Path(__file__).parent / "pages"
 LINK = "desk"  # the kind of the links
 HOUR = 3600.0  # seconds
@@ -76,7 +78,7 @@ class DeskPages:
 
         Answers 404 if the person cannot do it now.
         """
-        person, chosen = self._person(request), await receive(request, self.links, Chosen)
+        person, chosen = await self._receive(request, Chosen)
 
         def keep() -> dict[str, Any]:
             """Store an empty draft unless there is one."""
@@ -93,7 +95,7 @@ class DeskPages:
 
         Answers 404 if the person cannot do it now.
         """
-        person, chosen = self._person(request), await receive(request, self.links, Chosen)
+        person, chosen = await self._receive(request, Chosen)
 
         def forget() -> dict[str, Any]:
             """Delete the draft."""
@@ -106,15 +108,17 @@ class DeskPages:
     async def save_draft(self, request: Request) -> Response:
         """Store what the person has done of a task so far, with the time at which it was done; answer with {}.
 
-        Answers 404 if the person cannot do it now, and 422 if the triplet has a newer version than the page showed.
+        A draft that is older than the stored one, which the network has delivered late, is left out. Answers 404 if the
+        person cannot do it now, and 422 if the triplet has a newer version than the page showed.
         """
-        person, kept = self._person(request), await receive(request, self.links, Kept)
+        person, kept = await self._receive(request, Kept)
 
         def keep() -> None:
-            """Store the draft."""
+            """Store the draft unless there is a newer one."""
             with self.store.writing() as pen:
                 task = self._find(pen, person, kept, kept.version)
-                keep_draft(pen.connection, task.text, person, kept.kind, kept.draft | {"at": kept.at})
+                if task.draft is None or task.draft.value.get("at", 0) <= kept.at:
+                    keep_draft(pen.connection, task.text, person, kept.kind, kept.draft | {"at": kept.at})
 
         return await respond(keep)
 
@@ -124,7 +128,7 @@ class DeskPages:
         It is stored before the writer sees it, so that what the writer sends is always held against it.
         Answers 404 if drafts are not offered, and 422 if the model wrote none.
         """
-        person, chosen = self._person(request), await receive(request, self.links, Chosen)
+        person, chosen = await self._receive(request, Chosen)
 
         def ask() -> dict[str, Any]:
             """Ask the model, and store its draft."""
@@ -146,7 +150,7 @@ class DeskPages:
         An act that was added before is not added again. Answers 404 if the person cannot do it now, and 422 if
         something is missing, or the triplet has a newer version than the page showed.
         """
-        person, sent = self._person(request), await receive(request, self.links, Sent)
+        person, sent = await self._receive(request, Sent)
 
         def add() -> dict[str, Any]:
             """Perform the act, unless it was performed before."""
@@ -160,6 +164,13 @@ class DeskPages:
             return {"state": text.state, "tasks": self._tasks(person)}
 
         return await respond(add)
+
+    async def _receive(self, request: Request, model: type[Received]) -> tuple[Actor, Received]:
+        """Return the person whose link a request has, whom a thread looks up, and the request's message.
+
+        Raises what `_person` and `receive` raise.
+        """
+        return await run_in_threadpool(self._person, request), await receive(request, self.links, model)
 
     def _person(self, request: Request) -> Actor:
         """Return the person whose link a request has. Raises BadLinkError unless it is one of `people`."""

@@ -20,14 +20,18 @@ from coig.errors import DataError, first_line
 def rebuild_mixture(file: Path, config: TrainConfig, fingerprint: str, trusted: Sequence[str] = ()) -> Mixture:
     """Return the mixture of an arm's stored config. Its rows are converted into this user's own cache.
 
+    A data set of the hub is downloaded only if it is trusted, since a stranger may have named it.
+
     Args:
         file: the stored config's file, which messages name.
         fingerprint: of the mixture, from the arm's manifest.
-        trusted: functions that the config names and that may run besides coig's own (`check_trusted`).
+        trusted: functions that the config names and that may run besides coig's own (`check_trusted`), and names of
+            the hub's data sets that may be downloaded.
 
     Raises ConfigError for a function that is not trusted, and DataError if the files are gone or have changed.
     """
     check_trusted(file, config.data.sources, trusted)
+    _check_downloaded(config, trusted)
     data = config.data.model_copy(update={"cache": os.environ.get("COIG_CACHE", CACHE)})
     mixture = build_mixture(data, config.seed, config.supervision.needs_reasoning)
     if mixture.fingerprint != fingerprint:
@@ -35,8 +39,8 @@ def rebuild_mixture(file: Path, config: TrainConfig, fingerprint: str, trusted: 
     return mixture
 
 
-def check_downloaded(config: TrainConfig) -> None:
-    """Raise DataError if a source that the arm used is on the hub and not in this machine's cache of it.
+def _check_downloaded(config: TrainConfig, trusted: Sequence[str]) -> None:
+    """Raise DataError if a source that the arm used is on the hub, not in this machine's cache of it and not trusted.
 
     A source with a path is not looked at, nor is general data that neither training nor validation used.
     """
@@ -45,10 +49,14 @@ def check_downloaded(config: TrainConfig) -> None:
     pools = data.pools.values() if Ratio.parse(data.ratio).count != 0 or data.validation.general else ()
     sources: list[Source] = [*data.creative.sources.values(), *pools, *held_out]
     for hub in (source.hub for source in sources if source.path is None and source.hub):
+        if hub.repo in trusted:
+            continue
         for file in hub.files:
             try:
                 found = try_to_load_from_cache(hub.repo, file, revision=hub.revision, repo_type="dataset")
             except HFValidationError as error:
                 raise DataError(f"{hub.repo}: is no name of a data set ({first_line(error)})") from None
             if not isinstance(found, str):
-                raise DataError(f"{file} of the hub's data set {hub.repo} is not on this machine")
+                raise DataError(
+                    f"{file} of the hub's data set {hub.repo} is not on this machine; trusted=[{hub.repo}] downloads it"
+                )

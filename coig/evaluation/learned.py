@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from coig.data.trained import check_downloaded, rebuild_mixture
+from coig.data.trained import rebuild_mixture
 from coig.errors import ConfigError
 from coig.study.arm import Arm
 
@@ -43,9 +43,9 @@ class Learned:
 
 
 def read_learned(arms: Sequence[Arm], trusted: Sequence[str] = ()) -> Learned:
-    """Read the training examples of arms. Nothing is downloaded; an arm whose examples cannot be read is in `unknown`.
+    """Read the training examples of arms; an arm whose examples cannot be read is in `unknown`.
 
-    `trusted` are functions of the stored configs that may run besides coig's own (`check_trusted`).
+    `trusted` are functions of the stored configs that may run and data sets that may be downloaded (`rebuild_mixture`).
     """
     numbers: dict[tuple[bytes, bool, str], int] = {}
     rows: list[tuple[str | None, ...]] = []
@@ -53,7 +53,6 @@ def read_learned(arms: Sequence[Arm], trusted: Sequence[str] = ()) -> Learned:
     for arm in arms:
         config = arm.config()
         try:
-            check_downloaded(config)
             mixture = rebuild_mixture(arm.config_file, config, arm.manifest().data.fingerprint, trusted)
         except ConfigError as error:
             unknown[arm.name] = " ".join(line.strip(" -") for line in str(error).splitlines())

@@ -22,12 +22,15 @@ from polars.exceptions import PanicException, PolarsError
 
 from coig.errors import DataError, first_line
 from coig.files.limits import Tally, check_depth, check_row, largest_row, parse_json, read_lines
+from coig.files.parquet import MAGIC as PARQUET
+from coig.files.parquet import check_parquet
 from coig.files.tables import SUFFIXES as TABLE_SUFFIXES
 from coig.files.tables import read_csv
+from coig.files.zstd import MAGIC as ZSTD
+from coig.files.zstd import check_zstd
 
 log = logging.getLogger(__name__)
 OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-ZSTD = b"\x28\xb5\x2f\xfd"
 PIECE = 1 << 20  # characters of a JSON array read at a time
 SPACE = r"[ \t\n\r]*"  # JSON's own
 FIRST, NEXT = re.compile(SPACE + r"(\]?)" + SPACE), re.compile(SPACE + r"([,\]])" + SPACE)  # separators before a row
@@ -60,7 +63,7 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
     try:
         with file.open("rb") as stream:
             magic = stream.read(32)
-        if magic.startswith(b"PAR1"):
+        if magic.startswith(PARQUET):
             rows = _parquet_rows(file)
         elif file.suffix.lower() in TABLE_SUFFIXES:
             rows = _table_rows(file, magic)
@@ -75,6 +78,7 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
 
 def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
     """Yield (number from 1, row) of a parquet file, NaN as None."""
+    check_parquet(file)
     number, tally = 0, Tally(file)
     for batch in pl.scan_parquet(file, glob=False).collect_batches(chunk_size=1024):
         for size in batch.select(pl.sum_horizontal(pl.lit(1, pl.Int64), cs.string().str.len_bytes())).to_series():
@@ -133,6 +137,7 @@ def _check_encoding(file: Path, magic: bytes) -> None:
 
 def _zstd_lines(file: Path) -> Iterator[str]:
     """Yield the lines of a zstd file without byte order marks, by polars: Python has no zstd before 3.14."""
+    check_zstd(file)
     tally = Tally(file)
     for batch in pl.scan_lines(file, glob=False).collect_batches(chunk_size=1024):
         for line in batch["line"]:

@@ -56,6 +56,27 @@ def remove_secrets(value: Any) -> Any:
     return fold_home(map_texts(clean, _hide_named(value)))
 
 
+def find_secrets(value: Any) -> list[str]:
+    """Return the dotted key of each value in nested dicts and lists that holds a secret.
+
+    That is what `remove_secrets` would remove, and any value but an empty one, true or false under a key that names a
+    secret. A list's items have the key of the list.
+    """
+    return list(dict.fromkeys(_keys_of_secrets("", fold_home(value), remove_secrets(value))))
+
+
+def _keys_of_secrets(key: str, value: Any, clean: Any) -> Iterator[str]:
+    """Yield the dotted keys, below `key`, of values that differ from the clean ones or are named as secrets."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from _keys_of_secrets(f"{key}.{name}" if key else str(name), child, clean[name])
+    elif isinstance(value, list | tuple):
+        for child, other in zip(value, clean, strict=True):
+            yield from _keys_of_secrets(key, child, other)
+    elif value != clean or (SECRET_NAME.search(key.rpartition(".")[2]) and value not in (None, "", False, True)):
+        yield key
+
+
 def fold_home(value: Any) -> Any:
     """Return a copy of a text, or of nested dicts and lists, in which paths in the home folder begin with `~`."""
     home = os.environ.get("HOME", "/")

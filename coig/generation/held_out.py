@@ -18,7 +18,7 @@ def find_held_out_queries(arm: Arm, trusted: Sequence[str] = ()) -> list[Query]:
     """Return the prompts of an arm's held-out triplets as queries, sorted by id, each prompt once.
 
     Args:
-        trusted: functions of the stored config that may run besides coig's own (`check_trusted`).
+        trusted: functions of the stored config that may run, and data sets that may be downloaded (`rebuild_mixture`).
 
     Raises ConfigError if the arm has no held-out triplet, its data files changed or vanished since training, or it
     names a function that is not trusted.

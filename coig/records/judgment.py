@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import combinations
@@ -15,7 +14,7 @@ from pydantic import ValidationError, model_validator
 from coig.errors import DataError
 from coig.files.rows import Damaged, read_rows
 from coig.records.judgment_shapes import WINNERS, convert_row
-from coig.records.record import LanguageName, Record, Text, describe_error
+from coig.records.record import LanguageName, Record, Text, describe_error, is_number
 
 log = logging.getLogger(__name__)
 NO_JUDGMENT = (
@@ -128,7 +127,7 @@ def _check_ranks(arms: list[str], value: Any) -> list[float]:
     if len(arms) < 2:
         raise ValueError("arms: a ranking needs at least two")
     ranks = value if isinstance(value, list | tuple) else []
-    if len(ranks) != len(arms) or not all(_is_number(rank) and rank >= 1 for rank in ranks):
+    if len(ranks) != len(arms) or not all(is_number(rank) and rank >= 1 for rank in ranks):
         raise ValueError(f"value: must be a rank from 1 on for each of the {len(arms)} arms; equal ranks are ties")
     return [float(rank) for rank in ranks]
 
@@ -159,7 +158,7 @@ def _check_ratings(arms: list[str], value: Any) -> dict[str, float]:
     if not ratings:
         raise ValueError("value: holds no rating")
     for dimension, rating in ratings.items():
-        if not _is_number(rating):
+        if not is_number(rating):
             raise ValueError(f"value: {dimension} is {rating!r}, no number")
     return {dimension: float(rating) for dimension, rating in ratings.items()}
 
@@ -177,11 +176,6 @@ VALUES: dict[str, Callable[[list[str], Any], Any]] = {
     "rating": _check_ratings,
     "abstention": _check_reason,
 }
-
-
-def _is_number(value: Any) -> bool:
-    """Tell whether a value is a finite number, which true and false are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def read_judgments(file: Path, study: str | None) -> Iterator[tuple[str, Judgment]]:

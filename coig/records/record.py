@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from io import RawIOBase
@@ -108,6 +109,11 @@ def _remove_torn_line(path: Path) -> None:
     if not is_whole:
         content = path.read_bytes()
         write_atomic(path, content[: content.rfind(b"\n") + 1])
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a finite number that fits a float, which true and false, NaN and texts are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def describe_error(error: ValidationError) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from coig.errors import DataError, suggestion
 from coig.files.limits import parse_json, read_whole
-from coig.records.record import Record
+from coig.records.record import Record, is_number
 
 log = logging.getLogger(__name__)
 STDERR = "_stderr"
@@ -94,7 +94,7 @@ def _of_harness(file: Path, content: dict[str, Any], arm: str) -> Iterator[Score
     """
     results: dict[str, dict[str, Any]] = content["results"]
     groups: dict[str, list[str]] = content.get("group_subtasks") or {}
-    without_mean = {name for name in groups if not any(map(_is_number, results.get(name, {}).values()))}
+    without_mean = {name for name in groups if not any(map(is_number, results.get(name, {}).values()))}
     members = {name for group, inside in groups.items() if group not in without_mean for name in inside}
     for task, metrics in results.items():
         if task not in members | without_mean:
@@ -146,8 +146,8 @@ def _scores(
         values: by metric and filter, standard errors among them under the metric's name and STDERR.
         rises: whether more is better, by metric.
     """
-    metrics = [(name, of) for (name, of), value in values.items() if not name.endswith(STDERR) and _is_number(value)]
-    known = [(name, of) for name, of in metrics if _is_number(values.get((name + STDERR, of)))]
+    metrics = [(name, of) for (name, of), value in values.items() if not name.endswith(STDERR) and is_number(value)]
+    known = [(name, of) for name, of in metrics if is_number(values.get((name + STDERR, of)))]
     if not known:
         raise DataError(f"{file}: task {task} has no standard error, so no interval can be given; {ASK_AGAIN}")
     if left_out := [name for name, of in metrics if (name, of) not in known]:
@@ -160,11 +160,6 @@ def _scores(
             **{"arm": arm, "task": task, "metric": metric, "value": float(values[name, of]), "stderr": error},
             **{"n": of_items, "rises": rises.get(name) is not False},
         )
-
-
-def _is_number(value: Any) -> bool:
-    """Tell whether a value is a finite number, which `N/A` and NaN are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
 def _arm_of(file: Path, path: str, study: str, arms: Collection[str]) -> str:

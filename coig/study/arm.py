@@ -151,7 +151,7 @@ class Arm:
                 raise ValueError("holds no keys")
             for key in (key for key in loaded if key.endswith("_token_id")):
                 ids = loaded[key] if isinstance(loaded[key], list) else [loaded[key]]
-                if not all(one is None or type(one) is int for one in ids):
+                if not all(one is None or (type(one) is int and -1 <= one < 2**31) for one in ids):
                     raise ValueError(f"{key}: is no token's id")
         except (OSError, ValueError) as error:
             raise ConfigError(f"{file}: missing or damaged ({error}); overwrite=true trains this arm anew") from None

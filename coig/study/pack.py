@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from polars.exceptions import PanicException, PolarsError
 from sqlalchemy import select
 
 from coig.config import TrainConfig
@@ -20,6 +19,7 @@ from coig.config.stored import dump_config, render_config
 from coig.errors import ConfigError, DataError, first_line
 from coig.files.atomic import naming, read_objects
 from coig.files.limits import parse_json, read_whole
+from coig.files.parquet import read_table
 from coig.files.secrets import remove_secrets
 from coig.files.tables import write_csv
 from coig.records.judgment import read_judgments
@@ -80,9 +80,9 @@ def _check_names(study: Path) -> None:
 def _check_report(study: Path) -> None:
     """Raise ConfigError if the study's last evaluation shows names of people, as `real_names=true` makes it."""
     raters, labellers = (study / REPORT / f"{name}.parquet" for name in ("raters", "label_agreement"))
-    people = list(_read_table(raters)["rater"]) if raters.exists() else []
+    people = list(read_table(raters)["rater"]) if raters.exists() else []
     if labellers.exists():
-        people += list(_read_table(labellers).filter(pl.col("kind") == "person")["labeller"])
+        people += list(read_table(labellers).filter(pl.col("kind") == "person")["labeller"])
     if not all(PSEUDONYM.fullmatch(name) for name in people):
         raise ConfigError(
             f"{study / REPORT}: shows raters' names; python evaluate.py study={study.name} writes it with pseudonyms"
@@ -187,20 +187,12 @@ def _clean_json(file: Path) -> bytes:
 
 def _clean_table(file: Path, name: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of a table without secrets, first as CSV beside `name`, then as parquet."""
-    frame = _read_table(file)
+    frame = read_table(file)
     texts = [pl.Series(one.name, remove_secrets(one.to_list()), pl.String) for one in frame if one.dtype == pl.String]
     clean, buffer = frame.with_columns(texts), io.BytesIO()
     clean.write_parquet(buffer)
     yield name.with_suffix(".csv").as_posix(), write_csv(clean).encode()
     yield name.as_posix(), buffer.getvalue()
-
-
-def _read_table(file: Path) -> pl.DataFrame:
-    """Return a table that evaluate.py wrote as parquet. Raises DataError if it is damaged."""
-    try:
-        return pl.read_parquet(file)
-    except (OSError, PanicException, PolarsError) as error:
-        raise DataError(f"{file}: damaged ({first_line(error)}); run evaluate.py again, which writes it") from None
 
 
 def _write_lines(rows: Iterable[dict[str, Any]]) -> bytes:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from polars.exceptions import PanicException, PolarsError
 
 from coig.config.differences import bears_on_results, flatten
 from coig.config.fields import LANGUAGES, MULTIRUN
 from coig.config.stored import dump_config
-from coig.errors import ConfigError, DataError, first_line, suggestion
+from coig.errors import ConfigError, suggestion
+from coig.files.parquet import read_table
 from coig.study.arm import Arm
 from coig.study.find import find_arms
 
@@ -75,10 +75,7 @@ def read_measures(study: Path) -> pl.DataFrame:
     file = study / FILE
     if not file.exists():
         return pl.DataFrame(schema=MEASURES)
-    try:
-        return pl.read_parquet(file).select(list(MEASURES))
-    except (OSError, PanicException, PolarsError) as error:
-        raise DataError(f"{file}: damaged ({first_line(error)}); run evaluate.py again, which writes it") from None
+    return read_table(file, list(MEASURES))
 
 
 def _losses(arm: Arm) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
 
-from coig.errors import ConfigError, first_line
+from coig.errors import FULL, ConfigError, first_line
 
 PATIENCE = 30  # seconds that a transaction waits for another process's
 THREADS = 40  # as many as serve requests at once
@@ -26,7 +27,13 @@ PRAGMAS = (
     "PRAGMA secure_delete=ON",  # what is erased is overwritten
     "PRAGMA trusted_schema=OFF",  # a file may come from anyone, and its schema may not call functions
 )
-DAMAGED = re.compile(r"malformed|not a database|no such (table|column)|unsupported file format")  # SQLite's words
+DAMAGED = "damaged ({}); bring the file back from a copy"
+PROBLEMS = {  # SQLite's words → what is wrong, and what helps
+    r"malformed|not a database|no such (table|column)|unsupported file format|not decode": DAMAGED,
+    r"disk is full|disk I/O error": f"cannot be written ({{}}); {FULL}",
+    r"readonly|unable to open": "cannot be written ({}); make the file and its folder writable",
+    r"database is locked": "another program uses it ({}); end that, and run the same command again",
+}
 
 
 class Database:
@@ -65,18 +72,17 @@ class Database:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn an error of the block that says that the database itself is damaged into a ConfigError."""
+        """Turn one of PROBLEMS in the block, or an error of a value that is not UTF-8 or JSON, into ConfigError."""
         try:
             yield
         except DatabaseError as error:
-            if not DAMAGED.search(str(error.orig)):
+            said = first_line(error.orig or error)
+            remedy = next((remedy for words, remedy in PROBLEMS.items() if re.search(words, said)), None)
+            if remedy is None:
                 raise
-            problem = first_line(error.orig or error)
-        except UnicodeDecodeError as error:
-            problem = first_line(error)
-        else:
-            return
-        raise ConfigError(f"{self.name}: damaged ({problem}); bring the file back from a copy")
+            raise ConfigError(f"{self.name}: {remedy.format(said)}") from None
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ConfigError(f"{self.name}: {DAMAGED.format(first_line(error))}") from None
 
     def close(self) -> None:
         """Close all connections."""
@@ -106,6 +112,8 @@ def open_database(place: Path | str, tables: MetaData) -> Database:
             event.listen(engine, "connect", _prepare_sqlite)
         database = Database(engine)
         with database.writing() as connection:
+            if not postgresql:
+                _check_sqlite(connection, database.name)
             tables.create_all(connection)
     except (ArgumentError, NoSuchModuleError, ImportError):
         raise ConfigError(
@@ -123,6 +131,13 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in PRAGMAS:
         connection.execute(pragma)
+
+
+def _check_sqlite(connection: Connection, name: str) -> None:
+    """Raise ConfigError if a database's file is damaged, so that rows would be missing or empty where none may be."""
+    found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+    if found != "ok":
+        raise ConfigError(f"{name}: {DAMAGED.format(found.splitlines()[-1])}")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -71,13 +71,14 @@ def test_orders_are_the_same_after_a_restart(place: Path | str) -> None:
     store = make_store(place, make_questions(8))
     ann = store.add_rater("ann", BOTH)
     before = store.next_tasks(ann, 3)
-    store.save_draft(ann, 2, {"groups": [[1]]})
+    store.save_draft(ann, 2, {"groups": [[1]], "at": 5.0})
+    store.save_draft(ann, 2, {"groups": [], "at": 4.0})  # delivered late
     store.database.close()
     again = make_store(place, make_questions(8))
     assert again.add_rater("ann", BOTH) == ann
     after = again.next_tasks(ann, 3)
     assert [(t.number, t.answers) for t in after] == [(t.number, t.answers) for t in before]
-    assert [task.draft for task in after] == [None, {"groups": [[1]]}, None]
+    assert [task.draft for task in after] == [None, {"groups": [[1]], "at": 5.0}, None]
 
 
 def test_an_abstention_is_no_tie_and_goes_to_another_rater(place: Path | str) -> None:

@@ -94,6 +94,14 @@ def compose(page: Page, pinyin: str, characters: str) -> None:
     devtools.send("Input.insertText", {"text": characters})
 
 
+def count_listeners(page: Page, kind: str) -> int:
+    """Return how many listeners the page's document has for events of a kind."""
+    devtools = page.context.new_cdp_session(page)
+    document = devtools.send("Runtime.evaluate", {"expression": "document"})["result"]["objectId"]
+    found = devtools.send("DOMDebugger.getEventListeners", {"objectId": document})["listeners"]
+    return sum(one["type"] == kind for one in found)
+
+
 def write_first_version(browser: Browser, served: Served) -> Page:
     """Write a triplet with a reload in between, while the server is killed and started again."""
     page = open_link(browser, served.links["wen"] + "?lang=zh")
@@ -140,6 +148,10 @@ def review_first_version(browser: Browser, served: Served) -> None:
     send(scorer, "waits for reviewers")
     for name, state in (("ann", "waits for reviewers"), ("bob", "goes back to its writer")):
         reviewer = open_link(browser, served.links[name] + "?lang=en")
+        for _ in range(2):
+            begin(reviewer, "review")
+            assert count_listeners(reviewer, "selectionchange") == 1  # however often a review is opened
+            reviewer.click("#list")
         begin(reviewer, "review")
         select(reviewer, "prompt", 3, 9)
         reviewer.click(".comment[data-part=prompt]")

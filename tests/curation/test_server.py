@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from starlette.testclient import TestClient
 from coig.config import CurateConfig
 from coig.config.command_line import config_of
 from coig.curation.serving import make_curation_app, read_links, sign_links
-from coig.curation.store import Store
+from coig.curation.store import Actor, Store
 from coig.errors import ConfigError
 from tests.curation.clients import NINES, PROMPT, WRITTEN, Person, make_people
 from tests.curation.curations import (
@@ -72,6 +73,8 @@ def test_a_draft_is_kept_for_its_version_only(people: dict[str, Person]) -> None
     draft = {"text": opened["text"], "kind": "write", "version": 0, "draft": {"prompt": "写一"}, "at": 5.0}
     assert wen.post("/draft", draft).json() == {}
     assert wen.open("write")["draft"] == {"prompt": "写一", "at": 5.0}
+    assert wen.post("/draft", draft | {"draft": {"prompt": "写"}, "at": 4.0}).json() == {}  # delivered late
+    assert wen.open("write")["draft"] == {"prompt": "写一", "at": 5.0}
     assert wen.post("/draft", draft | {"version": 1}).status_code == 422
     assert wen.send(opened, **WRITTEN).status_code == 200
     assert people["cai"].post("/draft", draft).status_code == 404
@@ -83,6 +86,34 @@ def test_a_draft_is_kept_for_its_version_only(people: dict[str, Person]) -> None
     assert [one["number"] for one in again["versions"]] == [1]
     [said] = again["rounds"]
     assert (said["total"], [one["why"] for one in said["reviews"]]) == (54, ["太短", "太短"])
+
+
+def _is_event_loop() -> bool:
+    """Tell whether this thread runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def test_the_database_is_never_read_where_all_requests_would_wait(
+    people: dict[str, Person], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event loop is free while a thread looks up a person."""
+    found: list[bool] = []
+    look_up = store.find_person
+
+    def find_person(code: str) -> Actor | None:
+        found.append(_is_event_loop())
+        return look_up(code)
+
+    monkeypatch.setattr(store, "find_person", find_person)
+    wen = people["wen"]
+    opened = wen.open("write")
+    assert wen.post("/back", {"text": opened["text"], "kind": "write"}).status_code == 200
+    assert len(found) == 3
+    assert not any(found)
 
 
 def test_what_is_sent_twice_or_about_an_old_version_is_not_added(people: dict[str, Person]) -> None:

@@ -16,10 +16,12 @@ import pytest
 
 from coig.data.files import locate_files
 from coig.data.mixture import build_mixture
+from coig.data.trained import rebuild_mixture
 from coig.errors import DataError
 from tests.conftest import ROOT
 from tests.data.reading import data_config
 from tests.forked import PATIENCE
+from tests.studies import compose_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = [{"id": str(n), "query": f"问{n}", "thought": "想", "answer": "答\n"} for n in range(3)]
@@ -95,6 +97,14 @@ def test_without_the_hub_the_error_says_what_to_do() -> None:
     command = "hf download m-a-p/COIG-Writer all_human_data.json --repo-type dataset --revision main --local-dir DIR"
     assert command in message
     assert "data.creative.path='DIR/all_human_data.json'" in message
+
+
+def test_a_stored_config_downloads_nothing_unless_it_is_trusted() -> None:
+    config = compose_config("data=coig_writer", "data.ratio=0")
+    with pytest.raises(DataError, match=r"is not on this machine; trusted=\[m-a-p/COIG-Writer\] downloads it"):
+        rebuild_mixture(Path("config.yaml"), config, "")
+    with pytest.raises(DataError, match="cannot download"):  # it tries, and the tests are offline
+        rebuild_mixture(Path("config.yaml"), config, "", ["m-a-p/COIG-Writer"])
 
 
 def test_files_of_one_folder_are_named_by_a_pattern() -> None:

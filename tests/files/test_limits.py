@@ -15,9 +15,12 @@ import polars as pl
 import pytest
 
 from coig.errors import ConfigError, DataError
+from coig.files import parquet
 from coig.files.atomic import read_jsonl, read_objects
 from coig.files.limits import DEEPEST, largest_row, load_yaml, parse_json, read_whole
+from coig.files.parquet import check_parquet
 from coig.files.rows import Damaged, read_rows
+from coig.files.zstd import check_zstd
 from coig.records.authors import read_authors_prompts
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
@@ -66,16 +69,101 @@ def test_many_lines_that_unpack_to_too_much(suffix: str, is_array: bool, tmp_pat
 
 def test_zstd(tmp_path: Path) -> None:
     write_zstd(tmp_path / "many.zst", "\n".join([json.dumps(ROW)] * 3000))
-    assert "unpacks to more than" in refusal(tmp_path / "many.zst")
+    assert "may unpack to more than" in refusal(tmp_path / "many.zst")
     write_zstd(tmp_path / "one.zst", json.dumps({"a": Random(0).randbytes(LONG // 2).hex()}))
     assert "1: a row of more than 1 MB" in refusal(tmp_path / "one.zst")
+
+
+def test_a_line_of_zstd_that_unpacks_to_too_much(tmp_path: Path) -> None:
+    """As a bomb is made: one byte and the number of its repetitions, in each block."""
+    blocks = b"".join((131072 << 3 | 1 << 1 | (number == 39)).to_bytes(3, "little") + b"x" for number in range(40))
+    (tmp_path / "bomb.zst").write_bytes(b"\x28\xb5\x2f\xfd\x00\x38" + blocks)  # 5 MB in 166 bytes
+    assert "may unpack to more than 1 MB" in refusal(tmp_path / "bomb.zst")
+    write_zstd(tmp_path / "packed.zst", "x" * 5_000_000)
+    assert "may unpack to more than 1 MB" in refusal(tmp_path / "packed.zst")
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-3], lambda content: content + b"\x27\xb5\x2f\xfd more"])
+def test_a_zstd_file_that_hides_something_behind_its_end(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    file = tmp_path / "rows.zst"
+    write_zstd(file, json.dumps(ROW))
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(DataError, match=r"no zstd from byte|ends in the middle"):
+        list(read_rows(file))
+
+
+def test_zstd_of_several_frames(tmp_path: Path) -> None:
+    write_zstd(tmp_path / "one.zst", json.dumps(ROW) + "\n")
+    skipped = b"\x50\x2a\x4d\x18\x03\x00\x00\x00abc"
+    content = (tmp_path / "one.zst").read_bytes()
+    check = tmp_path / "all.zst"
+    check.write_bytes(skipped + content + skipped + content)
+    check_zstd(check)
 
 
 def test_parquet(tmp_path: Path) -> None:
     pl.DataFrame({"answer": ["x" * 1000] * 3000}).write_parquet(tmp_path / "many.parquet")
     assert "unpacks to more than" in refusal(tmp_path / "many.parquet")
-    pl.DataFrame({"answer": ["x" * LONG]}).write_parquet(tmp_path / "one.parquet")
+    pl.DataFrame({"answer": [Random(0).randbytes(LONG // 2 + 1).hex()]}).write_parquet(tmp_path / "one.parquet")
     assert "a row of more than 1 MB" in refusal(tmp_path / "one.parquet")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pl.DataFrame({"a": ["x" * 5_000_000]}),  # a page that unpacks to 5 MB
+        pl.DataFrame({"a": [1]}).select(pl.col("a").repeat_by(2_000_000).explode()),  # 2 million values in a few bytes
+    ],
+    ids=["page", "values"],
+)
+@pytest.mark.parametrize("compression", ["zstd", "gzip"])
+def test_pages_of_parquet_that_unpack_to_too_much(frame: pl.DataFrame, compression: Any, tmp_path: Path) -> None:
+    file = tmp_path / "bomb.parquet"
+    frame.write_parquet(file, compression=compression)
+    assert file.stat().st_size < 500_000
+    with pytest.raises(DataError, match="unpacks to more than"):
+        check_parquet(file)
+
+
+def test_parquet_within_the_limits(tmp_path: Path) -> None:
+    columns = {
+        "text": [f"第{n}行" * 20 for n in range(5000)],
+        "n": range(5000),
+        "none": [None] * 5000,
+        "list": [[1, 2]] * 5000,
+    }
+    file = tmp_path / "rows.parquet"
+    for options in (
+        {},
+        {"row_group_size": 100},
+        {"compression": "uncompressed", "statistics": False},
+        {"data_page_size": 500},
+    ):
+        pl.DataFrame(columns).write_parquet(file, **options)
+        check_parquet(file)
+        content = file.read_bytes()
+        for cut in (content[:-1], content[:-9] + content[-8:], content[: len(content) // 2] + b"PAR1", b"PAR1"):
+            file.write_bytes(cut)
+            with pytest.raises(DataError, match="damaged parquet"):
+                check_parquet(file)
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        b"\x15" + b"\x80" * 100_000,  # a number of 700,000 bits
+        b"\x49" + b"\x19" * 100_000,  # a list in a list in a list …
+        b"\x49\xfb" + b"\xff\xff\xff\xff\x7f",  # a list of 2³⁴ maps
+        b"\x11" * 6000 + b"\x00",  # more values than the footer may have
+    ],
+    ids=["number", "depth", "length", "values"],
+)
+def test_a_footer_of_parquet_that_is_an_attack(footer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "MOST_VALUES", 5000)
+    file = tmp_path / "attack.parquet"
+    file.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    with pytest.raises(DataError, match="damaged parquet"):
+        check_parquet(file)
 
 
 def test_what_is_within_the_limits_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

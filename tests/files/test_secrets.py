@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coig.files.secrets import fold_home, remove_secrets
+from coig.files.secrets import find_secrets, fold_home, remove_secrets
 
 KEY = "5ec2e7" * 6
 
@@ -76,6 +76,20 @@ def test_what_a_key_of_a_dict_names_is_removed() -> None:
     stored = {"api_key": 1234567890123456, "token": KEY, "eos_token": KEY, "hf_token": "", "tokens": 1234567890123456}
     clean = stored | {"api_key": "[removed]", "token": "[removed]"}
     assert remove_secrets({"logger": [stored]}) == {"logger": [clean]}
+
+
+def test_secrets_of_settings_are_found_by_their_keys(home: Path) -> None:
+    settings = {
+        "engine": {
+            "password": "short",
+            "args": ["plain", f"hf_{KEY}"],
+            "token": None,
+            "secret": "",
+            "eos_token": "<|im_end|>",
+        },
+        "path": str(home / "data"),
+    }
+    assert find_secrets(settings) == ["engine.password", "engine.args"]
 
 
 def test_the_home_folder_becomes_a_tilde(home: Path) -> None:

@@ -42,6 +42,13 @@ def test_a_ranking_of_the_best_compares_them_with_the_others_only() -> None:
         judged(1, arms=["a", "b", "c"], value=[1, 1, 2], placed=1)
 
 
+@pytest.mark.parametrize("number", [10**400, float("nan"), float("inf"), True])
+def test_ranks_and_ratings_are_numbers_that_fit_a_float(number: Any) -> None:
+    for fields in ({"value": [1, number]}, {"kind": "rating", "arms": ["cw"], "value": {"quality": number}}):
+        with pytest.raises(ValidationError, match="value"):
+            judged(1, **fields)
+
+
 def test_what_does_not_count(tmp_path: Path) -> None:
     file = tmp_path / "judgments.jsonl"
     abstention = {"kind": "abstention", "value": "both answers are empty"}

@@ -36,6 +36,7 @@ def test_metrics(line: str, message: str, tmp_path: Path) -> None:
         ("[]", "holds no keys"),
         ('{"eos_token_id": "end"}', "eos_token_id: is no token's id"),
         ('{"eos_token_id": [2, null, {}]}', "eos_token_id: is no token's id"),
+        ('{"eos_token_id": 1000000000000000000000000000000}', "eos_token_id: is no token's id"),
         ("{}", "eos_token_id: missing"),
         ('{"eos_token_id": []}', "eos_token_id: missing"),
     ],

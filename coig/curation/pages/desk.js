@@ -171,6 +171,7 @@ $("list").addEventListener("click", () => {
   showList();
   refresh();
 });
+document.addEventListener("selectionchange", () => current?.form.noteSelection?.());
 $("settings-button").addEventListener("click", () => $("settings-dialog").showModal());
 const language = document.querySelector("#settings a");
 language.addEventListener("click", () => { language.href = language.search + location.hash; });

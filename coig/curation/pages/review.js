@@ -21,8 +21,11 @@ export class ReviewForm {
     const [prompt, reasoning, article] = cards;
     this.left = [article];
     this.right = [...makeRounds(task.rounds, task.lang), ...this.makeNote(task), prompt, reasoning, ...this.makeQuestions()];
-    document.addEventListener("selectionchange", () => { for (const part of Object.values(this.parts)) part.noteSelection(); });
     this.draw();
+  }
+
+  noteSelection() {
+    for (const part of Object.values(this.parts)) part.noteSelection();
   }
 
   makeNote({ changes }) {

@@ -77,14 +77,14 @@ def point_rates(
 ) -> pl.DataFrame:
     """Compute the win rates of points, by people and by each judge; columns as in POINT_RATES.
 
-    The win rates of their arms over the same opponents are beside them. Intervals are for these raters and new prompts.
+    The arms' win rates over the same opponents are beside them. Intervals are for these raters and new prompts.
 
     Args:
         judged: all judgments that are evidence, of arms and of points.
         roster: the arms.
         genres: genre of each answered query, by id.
     """
-    shares = {point.arm.name: (point.arm.name, 1.0) for point in points}
+    shares = {name: (name, 1.0) for name in roster.names}
     shares |= {point.name: (point.arm.name, point.facts.share) for point in points}
     of_points = {point.name for point in points}
     names = [*roster.names, *(point.name for point in points)]
@@ -94,7 +94,7 @@ def point_rates(
         rates = rates.filter(pl.col("genre").is_null())
         opponents = {*rates.filter(pl.col("arm").is_in(of_points))["opponent"]} - of_points
         for row in rates.iter_rows(named=True):
-            if row["arm"] in of_points or (row["arm"] in shares and row["opponent"] in opponents):
+            if row["arm"] in of_points or row["opponent"] in opponents:
                 arm, share = shares[row["arm"]]
                 rows.append(row | {"arm": arm, "share": share, "raters": raters})
     order = {name: place for place, name in enumerate(names)}

@@ -18,9 +18,10 @@ from coig.study.arm import Arm
 from coig.study.upload import find_offline_runs
 from tests.conftest import ROOT, outside
 from tests.forked import Forked
+from tests.servers import serving
 from tests.small_model import SMALL_MODEL
 from tests.studies import make_arm
-from tests.study.wandb_receiver import KEY, Receiver, receiving
+from tests.study.wandb_receiver import KEY, Receiver
 
 COMMAND = (
     *("study=s", "data.ratio=0", "data.scale=0.001", "data.creative.size=20", "data.validation.general=1"),
@@ -32,7 +33,7 @@ STEPS = 10
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
+    with serving(Receiver()) as server:
         yield server
 
 

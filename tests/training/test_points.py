@@ -62,8 +62,8 @@ def test_a_point_is_what_a_run_of_so_many_steps_exports(own: tuple[str, ...], tm
     assert (unfinished / "model.safetensors").exists()
     train(tmp_path, "cut", "trainer.answer_at=[0.25,0.5,1]", *own)
     assert not unfinished.exists()
-    for point in (QUARTER, HALF):
-        assert files(cut / point / "model") == files(whole.folder / point / "model")
+    for place in (QUARTER, HALF):
+        assert files(cut / place / "model") == files(whole.folder / place / "model")
     assert files(cut / "model") == files(whole.model)
     for point in list_points(whole):
         point.check_weights()

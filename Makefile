@@ -10,8 +10,10 @@ demo: $(VENV)/installed
 	$(RUN) train.py -m experiment=ratio_ablation length=demo study=$(STUDY)
 	$(RUN) generate.py study=$(STUDY) per_genre=1 sampling.max_new_tokens=768 \
 		sampling.temperature=0.9 sampling.top_p=0.95 sampling.top_k=50
+	$(RUN) judge.py study=$(STUDY) judge=local probes=10
 	$(RUN) evaluate.py study=$(STUDY)
-	@echo "next, a judge without a model: $(RUN) judge.py study=$(STUDY) judge=local probes=10"
+	@printf '%s\n' 'Look at the report above in a browser. Then read answers side by side, or compare them blind:' \
+		'    $(RUN) -m coig.generation.show study=$(STUDY) query_id=zh-001' '    $(RUN) annotate.py study=$(STUDY)'
 
 test: $(VENV)/installed-dev
 	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal

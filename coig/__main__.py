@@ -37,13 +37,13 @@ from coig.config.loading import load_config
 from coig.config.process import guarded, is_swept, job
 from coig.config.wait_policy import follow_load
 from coig.errors import suggestion
-from coig.study.arm import discard_empty_arms
+from coig.study.arm import discard_untrained_arms
 from coig.study.sweep import note_sweep, part_of_sweep
 
 
 @job
 def train(cfg: DictConfig) -> float | None:
-    """Train the arm of a composed config; return the objective that a search minimizes, None without one."""
+    """Train the arm of a composed config; return its objective's last value, None if the config has no objective."""
     from coig.training.run import train
 
     config = load_config(cfg, TrainConfig)
@@ -103,7 +103,7 @@ def evaluate(cfg: DictConfig) -> None:
 
 
 def check_training(config: TrainConfig) -> None:
-    """Raise ConfigError if training an arm would fail because of its data or its folder."""
+    """Raise ConfigError if training an arm would fail because of its data or its folder; fills the data cache."""
     from coig.training.run import check
 
     check(config)
@@ -140,7 +140,11 @@ TOOLS = {
 
 
 def run_stage(name: str) -> None:
-    """Check the command line and run a stage with it, once for each job of a sweep."""
+    """Check the command line and run a stage with it, once for each job of a sweep.
+
+    Exits with one message if the command line is wrong or an error is one that users can mend. If training fails,
+    deletes the study's folders of arms that never began.
+    """
     stage = STAGES[name]
     with guarded():
         show_messages()
@@ -155,12 +159,15 @@ def run_stage(name: str) -> None:
             run_hydra(name, stage.run)
         except BaseException:  # includes Ctrl-C
             if arms:
-                discard_empty_arms(MULTIRUN / arms[0].study)
+                discard_untrained_arms(MULTIRUN / arms[0].study)
             raise
 
 
 def main() -> None:
-    """Run the stage or tool that the first argument names, with the other arguments; without any, print the help."""
+    """Run the stage or tool that the first argument names, with the other arguments; without any, print the help.
+
+    Exits with a message if there is no such command.
+    """
     name, *rest = sys.argv[1:] or ["--help"]
     if name in ("-h", "--help"):
         print(__doc__)

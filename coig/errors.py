@@ -43,12 +43,12 @@ class DataError(ConfigError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of a library's error message, without its full stop; the class name if it is empty."""
+    """Return the first line of a library's error message, without its full stop; the class name of an empty message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def system_problem(error: BaseException) -> str | None:
-    """Say in one line what the system refuses, a file or memory, and what helps; None if the error is another."""
+    """Return in one line what the system refuses, a file or memory, and what helps; None for any other error."""
     number = error.errno if isinstance(error, OSError) else None
     if number is None and (found := LIBRARY_OUT_OF_DISK.search(str(error))):
         number = int(found[1] or errno.ENOSPC)
@@ -61,6 +61,6 @@ def system_problem(error: BaseException) -> str | None:
 
 
 def suggestion(word: str, known: list[str]) -> str:
-    """Return `; did you mean 'x'?` if a known word is similar, otherwise a list of the known words."""
+    """Return `; did you mean 'x'?` with the most similar known word; if none is similar, `; known here:` and all."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else f"; known here: {', '.join(known)}"

@@ -6,7 +6,10 @@ import sys
 
 
 def start(stage: str | None = None) -> None:
-    """Run a stage; without one, run what the first argument of the command line names."""
+    """Run a stage; without one, run what the first argument of the command line names.
+
+    Ctrl-C while libraries load exits with 130.
+    """
     try:
         from coig.__main__ import main, run_stage
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from tests.forked import ROOT, outside
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PATIENCE = 60  # seconds; other tests may keep the cores busy
+PATIENCE = 120  # seconds; other tests may keep the cores busy
 WIDTHS = (320, 768, 1440)  # pixels: a small phone, a tablet, a desk
 RULES = ["wcag2a", "wcag2aa", "wcag21aa"]
 

@@ -13,6 +13,7 @@ import pytest
 
 from coig import __version__
 from tests.conftest import ROOT
+from tests.forked import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,9 @@ def coig(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(coig: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"HOME": str(folder), "COLUMNS": "120"}
-    return subprocess.run([coig, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [coig, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
 
 
 def test_an_arm_from_any_folder(coig: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ TINY = (
     *("study=s", "data.creative.size=24", "model.max_length=160", *SMALL_MODEL),
     *("trainer.global_batch_size=4", "trainer.max_epochs=1", "logger=none"),
 )
-ENDED_WITHIN = 20  # seconds after the command: its workers notice, finish the step that they are at, and end
+ENDED_WITHIN = 60  # seconds after the command: its workers notice, finish the step that they are at, and end
 
 
 def until(condition: Callable[[], object], run: Forked | subprocess.Popen[str]) -> None:

@@ -38,8 +38,9 @@ def choose_item(
 ) -> Item | None:
     """Return the next item of a rater; None if there is none left.
 
-    It is one of the items that the fewest raters have had. Among these, it is of the language and genre with the fewest
-    raters per item. Among equals it is a random one, which `seed` decides.
+    Only items in `langs`, not in `seen` and with fewer raters than `most` can be chosen. The item is one of those with
+    the fewest raters. Among these, it is of the language and genre with the fewest raters per item. Among equals it is
+    a random one, which `seed` decides.
 
     Args:
         counts: key of an item → raters who judged it or are at it.

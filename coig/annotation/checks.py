@@ -19,6 +19,8 @@ OVERALL = "overall preference"
 def plant(kind: CheckKind, answers: Mapping[str, str], *seed: object) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the texts that a check shows, {arm: text}, and what was planted: one arm's text is replaced.
 
+    A defect is planted in the text of a random arm whose text can be damaged; if none can, in that of a random arm.
+
     Args:
         answers: text of each arm's answer; at least two.
         seed: decides which arm's text is replaced, and by what.
@@ -40,9 +42,9 @@ def measure_care(
 ) -> float:
     """Return how well a rater did in a check: 1 is right, 0 is wrong.
 
-    repeat: the share of pairs that are in the same order as before, where a tie against an order counts ½; 1 if the
-    rater abstained before. identical: 1 if both copies are judged equal. A planted defect: 1 if no other answer is
-    judged worse than the damaged one.
+    repeat: the share of pairs of answers that are in the same order as before, where a tie against an order counts ½; 1
+    if the rater abstained before. identical: 1 if both copies are judged equal, else 0. A planted defect: 1 if no other
+    answer is judged worse than the damaged one, else 0.
 
     Args:
         planted: as `plant` returned it.

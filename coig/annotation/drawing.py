@@ -32,9 +32,10 @@ class Drawing:
         return KINDS[self.config.protocol.kind]
 
     def draw(self, connection: Connection, rater: Row[Any], lease: float) -> Row[Any] | None:
-        """Draw a rater's next task, a check if one is due, else a new item; store it as open, and return its row.
+        """Draw a rater's next task, store it as open, and return its row.
 
-        Returns None, and stores nothing, if no item is left for the rater. `lease` says until when the task is the
+        It is a check if one is due, even when no item is left, else a new item. Returns None, and stores nothing, if
+        there is neither, or the rater has had `queries_per_rater` items. `lease` says until when the task is the
         rater's, in seconds since 1970.
         """
         mine = select(TASKS).where(TASKS.c.rater == rater.id).order_by(TASKS.c.number)
@@ -94,7 +95,8 @@ class Drawing:
         """Return the columns of a check's task, without storing them; None if none is due, or no query fits.
 
         A check is due if the last `checks.every` of `rows`, the rater's tasks so far, are no checks. It shows the first
-        item that the rater has judged and no check has shown, with its answers in another order.
+        item that the rater has judged and no check has shown, with its answers in another order. What the rater said
+        before stands in `planted`, under `earlier`.
         """
         checks = self.config.checks
         since = next((age for age, row in enumerate(reversed(rows)) if row.check), len(rows))

@@ -7,6 +7,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -105,7 +106,10 @@ class LeaderPages:
         return RaterRow(person, summary, done, total, max(times, default=None), self._link(person.code))
 
     def show_code(self, request: Request) -> Response:
-        """Return the QR code of a rater's link as SVG. Raises HTTPException 404 for an unknown rater."""
+        """Return the QR code of a rater's link as SVG.
+
+        Raises HTTPException 404 for an unknown rater, BadLinkError if the token in the path is not the leader's.
+        """
         self._token(request)
         code = request.path_params["rater"]
         try:
@@ -119,8 +123,8 @@ class LeaderPages:
     async def add_rater(self, request: Request) -> Response:
         """Add a rater of the form's name, unless there is one, and redirect to the leader's page.
 
-        A new rater has no languages yet, and is asked for them later.
-        Raises HTTPException 422 if the name is empty, too long or not printable.
+        A new rater has no languages yet, and is asked for them later. Raises HTTPException 422 if the name is empty,
+        too long or not printable, and what `_receive` raises.
         """
         form = await self._receive(request)
         name = form.get("name", "").strip()
@@ -132,7 +136,7 @@ class LeaderPages:
     async def unblind(self, request: Request) -> Response:
         """Store that the study is unblinded, so that the page shows arms' names from now on; redirect to the page.
 
-        Raises HTTPException 422 unless the form says sure=yes.
+        Raises HTTPException 422 unless the form says sure=yes, and what `_receive` raises.
         """
         form = await self._receive(request)
         if form.get("sure") != "yes":
@@ -165,11 +169,14 @@ class LeaderPages:
 
 
 def name_arms(store: Store, judgments: Sequence[Judgment], *, unblinded: bool) -> dict[str, str]:
-    """Return {arm: what the page calls it}: its name if unblinded, otherwise a letter, drawn anew at each call."""
+    """Return {arm: what the page calls it}: its name if unblinded, otherwise a letter, drawn anew at each call.
+
+    Beyond 26 arms the letters begin again with a number: A1, B1.
+    """
     arms = sorted({arm for item in store.items for arm in item.arms} | {arm for one in judgments for arm in one.arms})
     if unblinded:
         return {arm: arm for arm in arms}
-    letters = [chr(ord("A") + number) for number in range(len(arms))]
+    letters = [f"{ascii_uppercase[number % 26]}{number // 26 or ''}" for number in range(len(arms))]
     random.SystemRandom().shuffle(letters)
     return dict(zip(arms, letters, strict=True))
 

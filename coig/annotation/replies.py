@@ -69,8 +69,9 @@ class Start(Reply):
 def value_of(sent: Sent, shown: Sequence[str], protocol: Protocol) -> tuple[str, dict[str, Any]]:
     """Return the kind of judgment that was sent, and its value, which names arms instead of places on the page.
 
-    The value is {arm: rank}, with None for an answer that was not placed; {arm: {dimension: rating}}; or
-    {reason, arms} of an abstention. Answers of one group have equal ranks: 1 plus the number of better answers.
+    The value of a ranking or a pair is {arm: rank}, with None for an answer that was not placed; of a rating
+    {arm: {dimension: rating}}; of an abstention {reason, arms}, with all arms if it is about none in particular.
+    Answers of one group have equal ranks: 1 plus the number of better answers.
 
     Args:
         shown: the arms as they stand on the page.
@@ -106,7 +107,8 @@ def _check_places(places: Sequence[int], size: int) -> None:
 def _check_ratings(ratings: Sequence[dict[str, int]], size: int, protocol: Protocol) -> Sequence[dict[str, int]]:
     """Return the ratings unchanged.
 
-    Raises ValueError if one of the `size` answers lacks the rating of a dimension, or a rating is not on the scale.
+    Raises ValueError unless each of the `size` answers is rated on the protocol's dimensions, no others, and within its
+    scale.
     """
     low, high = protocol.scale
     for one in ratings:

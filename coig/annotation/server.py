@@ -66,7 +66,7 @@ class RaterPages:
     async def start(self, request: Request) -> Response:
         """Store that the rater agrees to take part, and the languages; answer with the first tasks and the progress.
 
-        Answers 422 if no language is known or chosen.
+        Answers 422 if no language is known or chosen. Raises what `receive` and `respond` raise.
         """
         code, start = self._code(request), await receive(request, self.links, Start)
 
@@ -82,7 +82,8 @@ class RaterPages:
     async def save(self, request: Request) -> Response:
         """Store a verdict or an abstention; answer with the rater's progress and next tasks.
 
-        Tasks whose numbers the query parameter `have` lists are left out, as the page has them.
+        Tasks whose numbers the query parameter `have` lists are left out, as the page has them. Raises what `receive`
+        and `respond` raise: 404 for a task that the rater does not have, 422 for a reply that does not fit.
         """
         code, sent = self._code(request), await receive(request, self.links, Sent)
         have = set(request.query_params.get("have", "").split(","))
@@ -96,7 +97,10 @@ class RaterPages:
         return await respond(add)
 
     async def save_draft(self, request: Request) -> Response:
-        """Store what the rater has chosen so far on a task, with the time of the choice; answer with {}."""
+        """Store what the rater has chosen so far on a task, with the time of the choice; answer with {}.
+
+        Raises what `receive` and `respond` raise: 404 for a task that the rater does not have.
+        """
         code, draft = self._code(request), await receive(request, self.links, Draft)
         value = draft.draft.model_dump(mode="json") | {"at": draft.at}
         return await respond(lambda: self.store.save_draft(code, draft.number, value))
@@ -104,7 +108,8 @@ class RaterPages:
     def join(self, request: Request) -> Response:
         """Add a rater for a participant whom a recruiting service sends, unless known; redirect to the rater's page.
 
-        Raises HTTPException: 400 without the participant's name in the link, 410 if all places are taken.
+        Raises HTTPException: 400 without the participant's name in the link, 410 if all places are taken; BadLinkError
+        if the link in the path is not the one for recruits.
         """
         self.links.read("join", request.path_params["token"])
         participant = request.query_params.get(PARTICIPANT, "").strip()
@@ -117,7 +122,7 @@ class RaterPages:
         return RedirectResponse(f"../r/{self.links.sign('rater', code)}", 303)
 
     def _code(self, request: Request) -> str:
-        """Return the rater's code in a request's link. Raises BadLinkError."""
+        """Return the rater's code in a request's link. Raises BadLinkError if the link is not a rater's."""
         return self.links.read("rater", request.path_params["token"])
 
     def _rater(self, code: str) -> Row[Any]:
@@ -128,7 +133,7 @@ class RaterPages:
             raise BadLinkError from None
 
     def _langs(self) -> list[str]:
-        """Return the languages of the study's queries, Chinese first."""
+        """Return the languages of the queries that are judged, Chinese first."""
         return sorted({item.question.lang for item in self.store.items}, reverse=True)
 
     def _langs_of(self, rater: Row[Any]) -> list[str]:
@@ -138,7 +143,8 @@ class RaterPages:
     def _state(self, rater: Row[Any], lang: str) -> dict[str, Any]:
         """Return what the page's script needs: the protocol's settings, with the rater's first tasks and progress.
 
-        Before the rater has agreed, it is what to ask and show first instead of tasks. `lang` is the page's language.
+        Before the rater has agreed, what to ask and to show first stands in place of tasks and progress. `lang` is the
+        page's language.
         """
         config, reads = self.store.config, self._langs_of(rater)
         names = read_texts(FOLDER / "dimensions.json", lang)

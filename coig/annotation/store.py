@@ -37,7 +37,7 @@ class Task:
 
     @classmethod
     def of(cls, row: Row[Any], question: AnsweredQuery, draft: Any, event: Row[Any] | None) -> Task:
-        """Make a task from its row, the query's answers, its draft and its last event; both may be None.
+        """Return the task of a row, its query's answers, its draft and its last event; the last two may be None.
 
         In a check the texts with what was planted stand in place of the answers.
         """

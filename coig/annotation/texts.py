@@ -32,13 +32,13 @@ class Example(BaseModel):
 
     @model_validator(mode="after")
     def _check_ranks(self) -> Example:
-        """Raise ValueError if there are ranks but not one for each answer."""
+        """Return the example unchanged. Raises ValueError if there are ranks but not one for each answer."""
         if self.ranks is not None and len(self.ranks) != len(self.answers):
             raise ValueError("ranks: give one for each answer, 1 is best; or null if they cannot be judged")
         return self
 
     def as_pair(self) -> Example:
-        """Return a copy with two of the answers: the best and the worst, in the order in which they stand.
+        """Return a copy with two of the answers and their ranks: the best and the worst, in the order of the example.
 
         They are the first two if there are no ranks, or all ranks are equal.
         """

@@ -35,7 +35,7 @@ class Protocol(Node):
 
     @model_validator(mode="after")
     def _check_rating(self) -> Protocol:
-        """Raise ValueError if there is nothing to rate, or the scale is no scale of a few steps."""
+        """Raise ValueError if the kind is rating without dimensions, or `scale` does not ascend by 1 to 10."""
         if self.kind == "rating" and not self.dimensions:
             raise ValueError("dimensions: name what is rated, such as protocol.dimensions=['creative merit']")
         if not self.scale[0] < self.scale[1] <= self.scale[0] + 10:
@@ -60,7 +60,7 @@ class Completion(Node):
 
     @model_validator(mode="after")
     def _check_url(self) -> Completion:
-        """Raise ValueError unless the URL is one of https."""
+        """Raise ValueError unless the URL is null or begins with https://."""
         if self.url is not None and not self.url.startswith("https://"):
             raise ValueError("url: must begin with https://")
         return self

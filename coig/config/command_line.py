@@ -41,9 +41,8 @@ from coig.files.atomic import write_atomic
 from coig.files.secrets import remove_secrets
 
 PACKAGE = Path(__file__).parents[1]
-CONF = next(
-    folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir()
-)  # installed from a wheel, or a checkout
+# installed from a wheel, or a checkout
+CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
 UNQUOTED = r"""(?<=[:\s])[^\s:,{}\[\]'"][^:,{}\[\]'"]*(?=[,}])"""  # an unquoted value of a dict on the command line
 SAME_FOR_ALL_JOBS = {"study", "experiment", "length", "sweeper", "launcher"}  # keys that a sweep cannot vary
 
@@ -53,11 +52,11 @@ def check_command_line(
 ) -> list[Schema]:
     """Check the command line and return the configs of its jobs; [] if Hydra only prints something (`--help`, `--cfg`).
 
-    Exits with one message that lists every problem of its overrides and jobs. For a sweep of `train.py`, adds the
-    override `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
+    Exits with one message that lists every problem; also for `--config-path`, `--cfg` with -m, or an unwritable folder.
+    For a sweep of `train.py`, adds `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
 
     Args:
-        check_job: called with the config of every job if a sweep varies something; may raise ConfigError.
+        check_job: called with each job's config if a sweep varies something and all is right; may raise ConfigError.
     """
     arguments = get_args_parser().parse_args()
     if arguments.config_path:
@@ -94,10 +93,7 @@ def _check_writable(folder: Path) -> None:
 
 @contextmanager
 def _composition(own_configs: str | None = None) -> Iterator[None]:
-    """Let the block `compose` configs: first from the user's folder `own_configs` (--config-dir), then from ours.
-
-    Raises ConfigError if the user's folder does not exist.
-    """
+    """Let the block `compose` configs, first from the folder `own_configs`; raise ConfigError if that is missing."""
     with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
         if own_configs:
             folder = Path(own_configs).absolute()
@@ -122,7 +118,9 @@ def show_messages() -> None:
 
 
 def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
-    """Run `job` through Hydra with the config that the command line composes, once for each job of a sweep."""
+    """Run `job` through Hydra, once for each job of a sweep; then remove secrets from Hydra's records of sweeps."""
+    # Hydra would compose the config once more, only to read hydra.mode, which `check_command_line` found to be null.
+    Hydra.get_mode = lambda *_, **__: None  # type: ignore[method-assign]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=config_name)(job)()
     finally:
@@ -130,18 +128,16 @@ def run_hydra(config_name: str, job: Callable[[DictConfig], Any]) -> None:
 
 
 def _clean_records_of_sweeps() -> None:
-    """Remove secrets from the `multirun.yaml` files in which Hydra records a sweep's whole config, paths included."""
+    """Remove secrets and the home folder's path from Hydra's records of sweeps; skip those that cannot be changed."""
     for file in (*MULTIRUN.glob("multirun.yaml"), *MULTIRUN.glob("*/multirun.yaml")):
-        with suppress(
-            OSError, UnicodeDecodeError
-        ):  # another command's, which has just been deleted, or that may not be written
+        with suppress(OSError, UnicodeDecodeError):  # another command's: deleted meanwhile, or not ours to write
             text = file.read_text(encoding="utf-8")
             if (clean := remove_secrets(text)) != text:
                 write_atomic(file, clean)
 
 
 def run_tool(main: Callable[[Sequence[str]], None]) -> None:
-    """Run a tool with the arguments of the command line; an expected error exits with its message alone."""
+    """Call a tool's `main` with the command line's arguments; errors that users can mend exit with one message."""
     with guarded():
         main(sys.argv[1:])
 
@@ -180,7 +176,7 @@ class _Command(Generic[Schema]):
 
     @classmethod
     def parse(cls, config_name: str, schema: type[Schema], lines: list[str], *, sweeps: bool) -> _Command[Schema]:
-        """Return the command of these override lines, and with `sweeps` of those of an experiment's own sweep.
+        """Return the command that override lines make; with `sweeps`, an experiment's own sweep is added to them.
 
         Raises ConfigError for a line that cannot be read.
         """
@@ -267,13 +263,16 @@ def _parse_overrides(lines: list[str]) -> list[Override]:
         except HydraException as error:
             raise ConfigError(
                 f"{line}: cannot be read ({str(error).splitlines()[0]}); overrides are key=value, and a value with "
-                f'spaces, commas, signs or full-width characters needs its own quotes: "{_quote_value(line)}"'
+                f'spaces, commas, signs or full-width characters needs its own quotes: "{_suggest_line(line)}"'
             ) from None
     return overrides
 
 
-def _quote_value(line: str) -> str:
-    """Return an override line with its value quoted; in a list or a dict, each item is quoted."""
+def _suggest_line(line: str) -> str:
+    """Return the whole line to suggest for an unreadable one: `key='value'`, or `line=…` if it has no `=`.
+
+    In a list each item is quoted, even if it has quotes already; in a dict each value without quotes.
+    """
     key, equals, value = line.partition("=")
     if value.startswith("[") and value.endswith("]"):
         return f"{key}=[{','.join(repr(item) for item in value[1:-1].split(','))}]"
@@ -300,6 +299,8 @@ def _check_command(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
         problems, configs = _check_jobs(command.without(set(wrong)))
     if configs and HydraConfig.get().job.chdir:  # HydraConfig is that of the last composed job
         problems.append("hydra.job.chdir=true: studies lie in multirun/ of the folder you start in; leave it out")
+    if configs and (mode := HydraConfig.get().mode):
+        problems.append(f"hydra.mode={mode.name}: leave it out; -m makes a command a sweep")
     if command.swept and configs:
         problems += _find_search_problems(configs[0]) + _find_one_model_problems(command, configs[0])
     return [problem for found in wrong.values() for problem in found] + problems, configs
@@ -311,7 +312,7 @@ def is_search() -> bool:
 
 
 def _find_search_problems(config: Node) -> list[str]:
-    """Return the problems of a hyperparameter search: no objective, or fewer than one trial."""
+    """Return the problems of a search by train.py: no objective, or fewer than one trial; [] if it is no search."""
     if not (is_search() and isinstance(config, TrainConfig)):
         return []
     problems = []
@@ -333,7 +334,7 @@ def _find_one_model_problems(command: _Command[Schema], config: Node) -> list[st
 
 
 def _find_choice_problems(override: Override) -> list[str]:
-    """Return a problem for each value of a group's override that is not among the group's choices."""
+    """Return a problem for each value of a group's override that is not among the group's choices; [] for `~group`."""
     group, key = override.key_or_group, _name_of(override)
     choices = sorted(_list_choices(group))
     if override.is_delete():
@@ -348,7 +349,7 @@ def _find_choice_problems(override: Override) -> list[str]:
 
 
 def _find_key_problems(known: Any, key: str) -> list[str]:
-    """Return the problem if `key` is not in the composed config `known` (plain dicts and lists); else nothing."""
+    """Return the problem if a dotted `key` is not in the composed config `known`; else []. In lists, all is known."""
     parents: list[str] = []
     for name in key.split("."):
         if isinstance(known, list):
@@ -366,7 +367,8 @@ def _find_key_problems(known: Any, key: str) -> list[str]:
 def _check_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     """Return the distinct problems of all jobs, and the configs of the jobs without problems.
 
-    It is also a problem if two jobs of a sweep train an arm of the same name.
+    It is also a problem if two jobs train an arm of the same name. A sweep of a key in SAME_FOR_ALL_JOBS is the only
+    problem that is returned, without any configs.
     """
     if one := [o.key_or_group for o in command.swept if o.key_or_group in SAME_FOR_ALL_JOBS]:
         return [f"{one[0]}: cannot be swept, a sweep is one study; run the command once for each"], []

@@ -146,7 +146,7 @@ class CurateConfig(Served):
 
     @property
     def is_sample(self) -> bool:
-        """Tell whether all articles are the embedded ones."""
+        """Tell whether all articles are the embedded ones; false if `input` names no files."""
         return bool(self.input) and all(text.startswith(SAMPLE_PREFIX) for text in self.input)
 
     @model_validator(mode="after")

@@ -59,7 +59,7 @@ class Source(Constructor):
         return Constructor.model_validate({"_target_": self.target, **(self.model_extra or {})})
 
     @model_validator(mode="after")
-    def _columns_name_a_shape(self) -> Source:
+    def _check_columns(self) -> Source:
         """Raise ValueError if `columns` are given to another function than `sources.local`."""
         if self.columns and self.target != LOCAL:
             raise ValueError(f"columns belong to {LOCAL}; {self.target} knows the columns of its shape")
@@ -67,7 +67,7 @@ class Source(Constructor):
 
 
 def _given(sources: dict[str, Source]) -> dict[str, Source]:
-    """Return the sources that name files; those without a name get their key as name, so to be counted apart."""
+    """Return copies of the sources that name files; a source without a name gets its key as name."""
     named = {key: source.model_copy(update={"name": source.name or key}) for key, source in sources.items()}
     return {key: source for key, source in named.items() if source.is_given}
 
@@ -128,7 +128,10 @@ class Data(Node):
 
     @model_validator(mode="after")
     def _sources_serve_the_ratio(self) -> Data:
-        """Raise ValueError if the ratio asks for data that no source has, or a source is of another language."""
+        """Raise ValueError for missing data, or a general source under another language than its own.
+
+        Creative files are always needed; general ones, and at least one example of them, if the ratio asks for any.
+        """
         ratio = Ratio.parse(self.ratio)
         if not self.creative.is_given:
             raise ValueError("no creative examples: give data.creative.path=<file> or source@data.creative=coig_writer")
@@ -148,7 +151,10 @@ class Data(Node):
         return self
 
     def general_counts(self, creative: int) -> dict[Language, int]:
-        """Return how many general examples to draw from each language's pool, given the number of creative ones."""
+        """Return how many general examples to draw from each language's pool, given the number of creative ones.
+
+        The ratio's total, with `scale`, is split by `language_weights`; each count is rounded, 0.5 upwards.
+        """
         weights = {lang: self.language_weights.get(lang, 1.0) for lang in self.pools}
         total = Ratio.parse(self.ratio).general_examples(creative, len(weights), self.scale)
         return {lang: math.floor(total * w / sum(weights.values()) + 0.5) for lang, w in weights.items()}

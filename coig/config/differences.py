@@ -57,7 +57,10 @@ def bears_on_results(key: str) -> bool:
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Return {dotted key: value} for a nested config; a list is one value, an empty dict is left out."""
+    """Return {dotted key: value} for a nested dict; a list is one value, an empty dict is left out.
+
+    Keys begin with `prefix`, if given; a `node` that is no dict gives {prefix: node}.
+    """
     if not isinstance(node, dict):
         return {prefix: node}
     children = [flatten(child, f"{prefix}.{key}" if prefix else str(key)) for key, child in node.items()]

@@ -41,7 +41,10 @@ def is_pattern(text: str) -> bool:
 
 
 def matching_files(text: str) -> list[Path]:
-    """Return the files that match a glob pattern, sorted; for a path, the path itself, even if no such file exists."""
+    """Return the files, not folders, that match a glob pattern, as sorted absolute paths; [] if none does.
+
+    For a path, return the path itself, even if no such file exists.
+    """
     if not is_pattern(text):
         return [local_path(text)]
     path = local_path(text).absolute()
@@ -94,7 +97,10 @@ def _file_pattern(text: str, info: ValidationInfo) -> str:
 
 
 def _model_path(text: str, info: ValidationInfo) -> str:
-    """Return a hub id or path unchanged. Raises ValueError if it is empty, or a path that must exist and does not."""
+    """Return a hub id or path unchanged. Raises ValueError if it is empty, or a path that must exist and does not.
+
+    Only a text that begins with `/`, `./`, `../`, `~` or `sample:` counts as a path.
+    """
     if not text:
         raise ValueError("is empty; give a hub id or a folder")
     looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
@@ -118,7 +124,7 @@ def _plain_name(text: str) -> str:
 
 
 def is_packed(name: str) -> bool:
-    """Tell whether a study's name is the path of a packed study."""
+    """Tell whether a study's name is the path of a packed study, that is, ends with `.zip`."""
     return name.endswith(".zip")
 
 
@@ -148,7 +154,10 @@ def _stem(value: Any) -> Any:
 
 
 def _known_target(text: str, info: ValidationInfo) -> str:
-    """Return a dotted path unchanged. Raises ValueError if it has no dot, or its package must be here and is not."""
+    """Return a dotted path unchanged. Raises ValueError if it has no dot.
+
+    Raises it also if the config is used on this machine and the path's package is not installed.
+    """
     package = text.partition(".")[0]
     if "." not in text or (_is_here(info) and importlib.util.find_spec(package) is None):
         raise ValueError(f"package '{package}' is not installed, or this is no dotted path")

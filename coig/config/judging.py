@@ -31,5 +31,5 @@ class JudgeConfig(Node):
 
     @property
     def gpus(self) -> int:
-        """Return the number of this machine's GPUs that the judge uses if there are any; 0 if a server computes."""
+        """Return how many of this machine's GPUs the judge needs if there are any: 0 if it has a `base_url`, else 1."""
         return 0 if "base_url" in self.judge.arguments() else 1

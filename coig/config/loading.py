@@ -45,7 +45,8 @@ def load_config(cfg: DictConfig, schema: type[Node] = TrainConfig) -> Node:
 def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
     """Return every problem of a composed config, one line each; an empty list if it is valid.
 
-    The keys that `vary` and `question.compare` name must exist, too.
+    The keys that `vary` and `question.compare` name must exist, too, and a TrainConfig may hold no secret. If an
+    interpolation cannot be resolved, that is the only problem that is returned.
     """
     try:
         plain = _resolved(cfg)
@@ -85,9 +86,10 @@ def render_problems(problems: list[str]) -> str:
 
 
 def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
-    """Call a node's constructor with its own and further arguments, and return the result.
+    """Call a node's constructor with `args`, the node's arguments and `kwargs`, which win; return the result.
 
-    Raises ConfigError, naming the `_target_`, if the call fails.
+    Nested nodes are constructed, too. Raises ConfigError, naming the `_target_`, if it cannot be imported or the call
+    fails.
     """
     try:
         arguments = node.arguments()
@@ -100,7 +102,7 @@ def construct(node: Constructor, *args: Any, **kwargs: Any) -> Any:
 
 
 def _build(value: Any) -> Any:
-    """Return nested dicts and lists in which each dict with a `_target_` is what that constructs from the others.
+    """Return nested dicts and lists with each dict that has a `_target_` replaced by what its target constructs.
 
     Unlike `hydra.utils.instantiate`, it looks up nothing: a text that looks like an interpolation stays as it is.
     """

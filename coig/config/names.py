@@ -16,7 +16,8 @@ from coig.config.ratio import Ratio
 def name_of_value(value: Any) -> str:
     """Return the text for a config value in an arm's name.
 
-    A path gives its last part, a list its items joined with `+`, a node its name, else its path, else its `_target_`.
+    A path gives its last part, a list its items joined with `+`, a node its name, else its path, else its `_target_`,
+    None `null`.
     """
     if isinstance(value, Mapping):
         return name_of_value(value.get("name") or value.get("path") or value.get("_target_"))
@@ -30,15 +31,16 @@ PLAIN = "process"  # the supervision of the paper's arms
 
 
 def is_plain(config: TrainConfig) -> bool:
-    """Tell whether an arm has the paper's supervision and its study varies only ratio, supervision and seed."""
+    """Tell whether an arm has the paper's supervision, and `vary` names no keys but those of NAMED_ALWAYS."""
     return config.supervision.name == PLAIN and set(config.vary) <= set(NAMED_ALWAYS)
 
 
 def arm_name(ratio: Any, supervision: str, seed: int, vary: Any, *, _root_: DictConfig) -> str:
     """Return an arm's name, such as `cw+1k-s2-lr_0.001`; the resolver `${arm:…}`.
 
-    Joins the ratio's name, the supervision unless it is the paper's, the seed unless it is 0, and for each key of
-    `vary` its last part and its value in the config `_root_`; characters unsafe in a folder's name become `_`.
+    Joins with `-` the ratio's name, the supervision unless it is the paper's, the seed unless it is 0, and for each key
+    of `vary` its last part and its value: the choice of a group, else the value in the config `_root_`. In parts of
+    `vary`, characters unsafe in a folder's name become `_`. An invalid ratio is not refused, but put after `cw+`.
     """
     try:
         parts = [Ratio.parse(str(ratio)).arm]

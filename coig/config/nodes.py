@@ -22,13 +22,13 @@ class Absent:
 
 
 class Node(BaseModel):
-    """A config node that refuses unknown keys and cannot be changed after loading."""
+    """A config node that refuses unknown keys, reads a number as a text where a text is due, and cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 def node_in(annotation: Any) -> type[Node] | None:
-    """Return the Node class in a field's annotation (`Node`, `Node | None` or `dict[…, Node]`), None without one."""
+    """Return the Node class in a field's annotation (`Node`, `Node | None` or `dict[…, Node]`); None for another."""
     candidates = [annotation, *get_args(annotation)]
     return next((c for c in candidates if isinstance(c, type) and issubclass(c, Node)), None)
 
@@ -40,18 +40,21 @@ class Constructor(Node):
     target: Target = Field(alias="_target_")
 
     def arguments(self) -> dict[str, Any]:
-        """Return `_target_` and the arguments as a dict."""
+        """Return `_target_` and all other keys of the node as a dict."""
         return self.model_dump(by_alias=True)
 
     @model_validator(mode="after")
     def _check_secrets(self) -> Constructor:
-        """Raise ValueError if an argument holds a secret."""
+        """Raise ValueError if an argument holds a secret or a URL with a password."""
         _refuse_secrets(self.model_extra or {})
         return self
 
 
 def _refuse_secrets(value: Any, key: str = "") -> None:
-    """Raise ValueError if nested arguments hold a secret or a URL with a password; the message omits the value."""
+    """Raise ValueError for a URL with a password, or a value whose key names a secret, at any depth of arguments.
+
+    Under such a key null, "", true and false are allowed. The message names the key and omits the value.
+    """
     if isinstance(value, dict):
         for name, child in value.items():
             _refuse_secrets(child, f"{key}.{name}" if key else str(name))
@@ -72,7 +75,7 @@ class Logger(Constructor):
 
     @model_validator(mode="after")
     def _check_wandb_options(self) -> Logger:
-        """Raise ValueError for values of `log_model` or `tags` that W&B would refuse only when a run starts."""
+        """Raise ValueError if `log_model` is neither true nor false, or a tag has no or more than 64 characters."""
         given = self.model_extra or {}
         if not isinstance(log_model := given.get("log_model", False), bool):
             raise ValueError(f"log_model={log_model}: true, for the trained model as an artifact, or false")

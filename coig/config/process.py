@@ -49,7 +49,7 @@ class Output:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write text, or discard it; return its length."""
+        """Write text and return its length; if writing fails, discard this text and all further output."""
         try:
             self.stream.write(text)
         except OSError:
@@ -85,8 +85,9 @@ def shield_output() -> None:
 def guarded() -> Iterator[None]:
     """Run the body of a `with` block as a command: errors that users can mend become one message.
 
-    A ConfigError or a full disk exits with its message and code 1, Ctrl-C with code 130. Other errors propagate. Output
-    stays shielded afterwards.
+    A ConfigError, a deleted working folder, or an error that `system_problem` knows, such as a full disk or a lack of
+    memory, exits with a message and code 1, Ctrl-C with code 130. Other errors propagate. Output stays shielded, and
+    COIG_COMMAND set to this process's id, afterwards.
     """
     global command
     command = os.getpid()
@@ -117,9 +118,10 @@ def _check_folder() -> None:
 def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
     """Wrap a job for Hydra, which calls it in this process or in a launcher's worker.
 
-    In a worker, output is made safe, and a worker on this machine ends with its command. A ConfigError and a full disk
-    are raised as an error of Hydra's, which prints the message alone and exits with 1. A SLURM job that failed exits
-    with 1, and one that was preempted has itself queued again.
+    In a worker, output is made safe, and a worker on this machine ends with its command. A ConfigError, or an error
+    that `system_problem` knows, is raised as an error of Hydra's, which prints the message alone and exits with 1. A
+    submitit job that failed exits with 1; one that was preempted, but not by SIGTERM, has itself queued again. The
+    job's overrides stay in COIG_OVERRIDES.
     """
 
     @wraps(run)
@@ -174,7 +176,7 @@ class JobsEnd:
             os._exit(1)
 
     def queue_again(self) -> None:
-        """Call submitit's handler of SIGUSR2, which queues the job again and exits; do nothing if it has none."""
+        """Call submitit's handler of SIGUSR2, which queues the job again and exits; do nothing if none is set."""
         handler = signal.getsignal(signal.SIGUSR2)
         if callable(handler):
             handler(signal.SIGUSR2, None)
@@ -192,7 +194,7 @@ def read_overrides() -> tuple[str, ...] | None:
 
 
 def end_with(process: int) -> None:
-    """Start a thread that ends this process once the process with the id `process` has ended, even if it was killed.
+    """Start a thread that ends this process once the process with the id `process` has ended, at once if it had before.
 
     This process gets SIGTERM first, and exits with code 143 after GRACE seconds.
     """

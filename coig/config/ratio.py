@@ -31,7 +31,7 @@ class Ratio:
 
     @classmethod
     def parse(cls, text: str) -> Ratio:
-        """Parse `N`, `Nk`, `1:R` or `general`; raises ValueError with the remedy for other texts."""
+        """Parse `N`, `Nk`, `1:R` with R above 0, or `general`; raises ValueError with the remedy for other texts."""
         text = text.strip()
         if text == GENERAL:
             return cls(GENERAL, count=GENERAL_COUNT)

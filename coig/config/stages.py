@@ -70,25 +70,26 @@ class GenerateConfig(Node):
 
     @property
     def one_model(self) -> str | None:
-        """Return the name of the one server model that answers for every arm; None if each arm has its own model."""
+        """Return `engine.model`, the model that answers for every arm; None if it is not set or contains `{arm}`."""
         model = self.engine.arguments().get("model")
         return model if model and "{arm}" not in model else None
 
     @property
     def gpus(self) -> int:
-        """Return how many of this machine's GPUs the engine uses if there are any: 1, or 0 if a server computes."""
-        return 0 if "base_url" in self.engine.arguments() else 1
+        """Return how many of this machine's GPUs the engine needs at least if there are any: 0 with a `base_url`."""
+        arguments = self.engine.arguments()
+        return 0 if "base_url" in arguments else int(arguments.get("tensor_parallel_size", 1))
 
     @property
     def queries_file(self) -> Path | None:
-        """Return the path of the file of queries; None for each arm's own held-out prompts."""
+        """Return the path of the file of queries, a shipped or a given one; None if arms answer held-out prompts."""
         if self.queries == HELD_OUT:
             return None
         return local_path(SHIPPED_QUERIES.get(self.queries, self.queries))
 
     @property
     def queries_name(self) -> str:
-        """Return the name of the queries, as in generations/<name>.jsonl: the stem of their file."""
+        """Return the queries' name, as in generations/<name>.jsonl: sample, domain, held_out or the file's stem."""
         return Path(self.queries).stem
 
 

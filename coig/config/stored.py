@@ -81,7 +81,7 @@ def _parse(file: Path, modified: int, size: int) -> TrainConfig:
 
 
 def _refuse_interpolations(values: list[str]) -> None:
-    """Raise ValueError if one of a stored config's values would be replaced by something of this machine."""
+    """Raise ValueError if a value of a stored config holds an interpolation, `${` without a backslash before it."""
     if found := next((value for value in values if INTERPOLATION.search(value)), None):
         raise ValueError(f"{found[:60]!r} is an interpolation, and a stored config holds plain values only")
 

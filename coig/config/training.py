@@ -21,6 +21,7 @@ def _number_or_auto(least: int) -> BeforeValidator:
     """Return a validator that refuses all but `auto` and whole numbers of at least `least`."""
 
     def check(value: Any) -> Any:
+        """Return `auto`, or a whole number of at least `least`, unchanged; raise ValueError for anything else."""
         if value != "auto" and not (type(value) is int and value >= least):
             raise ValueError(f"give a whole number of at least {least}, or auto")
         return value
@@ -53,7 +54,7 @@ class Supervision(Node):
 
     @model_validator(mode="after")
     def _check_weights(self) -> Supervision:
-        """Raise ValueError if no segment of the target has a loss weight."""
+        """Raise ValueError if neither the answer nor a reasoning in the target has a weight; prompts do not count."""
         if self.weights.answer == 0 and not (self.with_reasoning and self.weights.reasoning):
             raise ValueError("no segment of the target has a weight: set weights.answer or weights.reasoning")
         return self
@@ -293,7 +294,7 @@ class TrainConfig(Node):
 
     @model_validator(mode="after")
     def _check_budget(self, info: ValidationInfo) -> TrainConfig:
-        """Raise ValueError if budget.like does not give a valid config."""
+        """Raise ValueError if budget.like does not give a valid config; the budget `epochs` does not use it."""
         if self.budget.name == "epochs":
             return self
         try:
@@ -316,7 +317,7 @@ class TrainConfig(Node):
 
     @model_validator(mode="after")
     def _check_split_export(self) -> TrainConfig:
-        """Raise ValueError for a float32 export of weights that are trained in bf16."""
+        """Raise ValueError for a float32 export of weights that are trained in bf16; LoRA's are not."""
         if self.optimizer.target in SPLIT and self.model.export_dtype == "float32" and not self.model.lora:
             raise ValueError(
                 "model.export_dtype=float32: optimizer=adamw_split and adamw_8bit train weights that are bf16 to the "
@@ -336,7 +337,7 @@ class TrainConfig(Node):
 
     @model_validator(mode="after")
     def _check_split_devices(self) -> TrainConfig:
-        """Raise ValueError for weights that are trained in bf16 with ddp."""
+        """Raise ValueError for an optimizer that trains weights in bf16 (SPLIT) with ddp."""
         if self.optimizer.target in SPLIT and self.trainer.strategy == "ddp":
             raise ValueError(
                 "optimizer=adamw_split and adamw_8bit replace or widen each bf16 gradient as it arrives, which ddp's "

@@ -40,7 +40,11 @@ def check_trusted(file: Path, nodes: Mapping[str, Constructor], trusted: Sequenc
 
 
 def _find_problems(node: Constructor) -> Iterator[str]:
-    """Yield what of a stored node is not trusted: its target, or arguments by which a trusted one could do harm."""
+    """Yield `argument: reason` for whatever of a stored node is not trusted.
+
+    That is a target other than W&B's logger and the functions of coig.data.sources, an argument of the logger outside
+    LOGGER_ARGUMENTS, and for any target an argument that is neither a plain value nor a list of plain values.
+    """
     arguments = node.model_extra or {}
     if node.target == LOGGER:
         yield from (

@@ -38,7 +38,7 @@ def follow_load() -> None:
 
 
 def have_to_share(others: Sequence[int], threads: int, cores: int) -> bool:
-    """Tell whether threads have to share cores with other programs.
+    """Tell whether threads have to share cores with other programs; a single thread never counts as sharing.
 
     Args:
         others: how many threads of other programs ran at each look; the smallest number is used.
@@ -49,7 +49,7 @@ def have_to_share(others: Sequence[int], threads: int, cores: int) -> bool:
 
 
 def _look_at_others() -> list[int]:
-    """Count the threads of other programs that run or wait for a core, LOOKS times with PAUSE seconds between."""
+    """Return how many threads besides this one run or wait for a core, counted LOOKS times, PAUSE seconds apart."""
     looks = []
     for _ in range(LOOKS):
         looks.append(int(RUNNING.read_text().split()[3].partition("/")[0]) - 1)  # without this one

@@ -61,7 +61,7 @@ def dedupe(store: Store, config: CurateConfig) -> None:
         for place, text in enumerate(new, before):
             value, state = _evidence(removed.get(place), place, names)
             pen.add_event(text.id, "dedupe", state, value, rule)
-    copies = Counter("of a guarded row" if _kept(removed[p], p) < len(guarded) else "of a text" for p in removed)
+    copies = Counter("of a guarded row" if _find_other(removed[p], p) < len(guarded) else "of a text" for p in removed)
     told = "".join(f", {count:,} copies {of}" for of, count in sorted(copies.items()))
     log.info("dedupe: %s unique%s", f"{len(new) - len(removed):,}", told)
 
@@ -112,16 +112,17 @@ def _find_candidates(texts: Sequence[str], folder: Path, executor: Constructor) 
 def is_copy(pair: Likeness, sets: Sequence[Shingles], rules: Dedupe) -> bool:
     """Tell whether a pair's texts are copies by their Jaccard similarity, or the smaller one is an excerpt.
 
-    A text too short by `rules.excerpt` is no excerpt.
+    A smaller text with fewer shingles than a text of `rules.excerpt` characters can have is no excerpt.
     """
     can_be_excerpt = len(sets[pair.first]) > rules.excerpt - HAN_SIZE
     return pair.jaccard >= rules.jaccard or (can_be_excerpt and pair.containment >= rules.containment)
 
 
 def read_guarded(files: Iterable[Path]) -> list[tuple[str, str]]:
-    """Return (place, text) for every prompt and answer of files of queries or triplets, in any shape that trains.
+    """Return (place, text) for the prompt and the answer of every row of files, read as `data=local` reads it.
 
-    Raises DataError for a row without any.
+    Of a row that `data=local` refuses, such as a query, every text under one of COLUMNS is returned instead. Blank
+    texts are left out. Raises DataError for a row that has no text.
     """
     found: list[tuple[str, str]] = []
     for file in files:
@@ -134,7 +135,7 @@ def read_guarded(files: Iterable[Path]) -> list[tuple[str, str]]:
 
 
 def _texts_of(row: Any) -> list[str]:
-    """Return the prompt and the answer of a row, or of a row that is no example all texts under COLUMNS; [] if none."""
+    """Return the texts of a row that `read_guarded` returns; [] if the row is no dict or has none."""
     if not isinstance(row, dict):
         return []
     try:
@@ -175,7 +176,7 @@ def remove_copies(order: Sequence[int], copies: Iterable[Likeness], known: int) 
     kept: set[int] = set()
     removed: dict[int, Likeness] = {}
     for place in order:
-        closest = [pair for pair in pairs_of[place] if _kept(pair, place) in kept]
+        closest = [pair for pair in pairs_of[place] if _find_other(pair, place) in kept]
         if closest and place >= known:
             removed[place] = max(closest, key=lambda pair: (pair.jaccard, pair.containment))
         else:
@@ -183,7 +184,7 @@ def remove_copies(order: Sequence[int], copies: Iterable[Likeness], known: int) 
     return removed
 
 
-def _kept(pair: Likeness, place: int) -> int:
+def _find_other(pair: Likeness, place: int) -> int:
     """Return the place of the pair's text that is not at `place`."""
     return pair.second if pair.first == place else pair.first
 
@@ -196,4 +197,4 @@ def _evidence(pair: Likeness | None, place: int, names: Sequence[str]) -> tuple[
     if pair is None:
         return {}, "unique"
     likeness = {"jaccard": round(pair.jaccard, 4), "containment": round(pair.containment, 4)}
-    return {"kept": names[_kept(pair, place)], **likeness}, "duplicate"
+    return {"kept": names[_find_other(pair, place)], **likeness}, "duplicate"

@@ -32,8 +32,8 @@ def read_act(row: Any) -> Act:
 def perform_act(pen: Pen, act: Act, rules: Accept, actor_kind: str = "person") -> bool:
     """Add an act to the database, and the new state of the text if the act changes it; add its person if new.
 
-    Returns False, and adds nothing, if there is an event of the act's key. Raises ValueError if there is no such text,
-    its state does not allow the act, or the person may not do it.
+    Returns True; or False, and adds nothing, if there is an event of the act's key. Raises ValueError if there is no
+    such text, its state does not allow the act, the person may not do it, or a part of the act is missing or wrong.
 
     Args:
         rules: how many scorers and reviewers there must be, and when they accept.
@@ -69,7 +69,10 @@ def is_drawn(text: Text) -> bool:
 
 
 def is_cleared(text: Text) -> bool:
-    """Tell whether somebody has said that a text's personal data may be published, and nobody has written it since."""
+    """Tell whether somebody has said that a text's personal data may be published.
+
+    It counts only until a writer adds another version of the triplet.
+    """
     kinds = [event.kind for event in text.events if event.kind in ("write", "clear")]
     return kinds[-1:] == ["clear"]
 
@@ -146,10 +149,12 @@ def _review(pen: Pen, text: Text, act: Review, actor: Actor, rules: Accept) -> N
 
 
 def parts_of(text: Text, number: int | None = None) -> dict[str, str]:
-    """Return {"prompt", "reasoning", "article"} of the triplet's version `number`; None: of its last version.
+    """Return {"prompt", "reasoning", "article"} of the triplet's version `number`, from 1; None: of its last version.
 
     Raises IndexError if there is no such version.
     """
+    if number is not None and number < 1:
+        raise IndexError(number)
     triplet = text.triplet if number is None else text.triplets[number - 1]
     return {"prompt": triplet.content["prompt"], "reasoning": triplet.reasoning, "article": triplet.content["article"]}
 

@@ -46,7 +46,7 @@ def keep_draft(
 ) -> None:
     """Store somebody's draft of a task in place of an earlier one.
 
-    The draft of a model that was stored before stays, unless `model` is a new one.
+    The model's draft that was stored before for the same version stays, unless `model` is a new one.
     """
     before = find_draft(connection, text, by, task)
     forget_draft(connection, text, by, task)

@@ -79,7 +79,7 @@ def training_command(folder: Path, held_out: Sequence[Text], config: CurateConfi
 def is_held_out(key: str, config: CurateConfig) -> bool:
     """Tell whether a triplet is held out: a random draw by its key and the seed alone, below the share `held_out`.
 
-    So the triplets of a smaller share are held out with a larger one too, and none changes sides as the curation grows.
+    A triplet that a smaller share holds out is held out by a larger share too; none changes sides as a curation grows.
     """
     return draw_share("held out", config.seed, key) < config.held_out
 
@@ -87,7 +87,7 @@ def is_held_out(key: str, config: CurateConfig) -> bool:
 def find_held_back(accepted: Sequence[Text], config: CurateConfig) -> dict[str, str]:
     """Return {key: reason} for the accepted triplets that must not be exported yet.
 
-    They may hold personal data that nobody has cleared, or their prompt is a copy of a guarded query.
+    They may hold personal data that nobody has cleared, or their prompt is a copy of a text in `dedupe.against`.
     """
     reasons: dict[str, str] = {}
     for text in accepted:
@@ -106,7 +106,10 @@ def find_held_back(accepted: Sequence[Text], config: CurateConfig) -> dict[str, 
 
 
 def triplet_row(text: Text) -> Row:
-    """Return a triplet in the shape that `data=local` reads."""
+    """Return the last version of a text's triplet, accepted or not, as a row that `data=local` reads.
+
+    The `answer` is its article; the `id` is the text's, the same for all versions. Raises IndexError without a triplet.
+    """
     parts = parts_of(text)
     return {
         "id": text.key,
@@ -119,7 +122,10 @@ def triplet_row(text: Text) -> Row:
 
 
 def _scores_row(text: Text) -> Row:
-    """Return the judge's scores, and people's scores and decisions on the last version, with pseudonyms for names."""
+    """Return the judge's scores, people's scores and decisions on the last version, and the number of verdicts.
+
+    People have pseudonyms. The judge's scores are None if it has given none.
+    """
     codes = {event.by.name: event.by.code for event in text.events}
     return {
         "id": text.key,

@@ -64,23 +64,35 @@ def decide(decisions: Sequence[Decision], needed: int) -> Decision | None:
 
 
 def scores_of(text: Text, number: int | None = None) -> dict[str, dict[str, int]]:
-    """Return {scorer's name: {score: 1–10}}, each one's last for the version `number`; None: for the last version."""
+    """Return {scorer's name: {name of a score: 1–10}} for the triplet's version `number`; None: for the last version.
+
+    If somebody has scored a version twice, the later scores count.
+    """
     return {name: value["scores"] for name, value in _last_of(text, "score", number).items()}
 
 
 def decisions_of(text: Text, number: int | None = None) -> dict[str, Decision]:
-    """Return {reviewer's name: decision}, each one's last about the version `number`; None: about the last version."""
+    """Return {reviewer's name: decision} about the triplet's version `number`; None: about the last version.
+
+    If somebody has decided twice about a version, the later decision counts.
+    """
     return {name: value["decision"] for name, value in _last_of(text, "review", number).items()}
 
 
 def _last_of(text: Text, kind: str, number: int | None) -> dict[str, dict[str, Any]]:
-    """Return {name: value} of everybody's last event of a kind about the version `number`; None: the last version."""
+    """Return {person's name: value of the person's last event of a kind about the version `number`}.
+
+    None is the last version. Raises IndexError if `number` is None and there is no triplet.
+    """
     number = number or text.triplet.number
     return {event.by.name: event.value for event in text.of_kind(kind) if event.version == number}
 
 
 def former_reviewers(text: Text) -> set[str]:
-    """Return the names of who reviewed the latest reviewed version before the last one; empty in the first round."""
+    """Return the names of all who reviewed the version before the last one, or the latest before it that was reviewed.
+
+    The set is empty in the first round.
+    """
     for version in reversed(text.triplets[:-1]):
         if reviewers := set(decisions_of(text, version.number)):
             return reviewers

@@ -115,7 +115,7 @@ def _work(stage: str) -> Callable[[Store, CurateConfig], None]:
     """Return the function of the stage `write` or `review`."""
 
     def run(store: Store, config: CurateConfig) -> None:
-        """Log how many texts wait for people in this stage; let scripts do the work on the embedded articles."""
+        """Log how many texts wait for people in this stage; if the curation is scripted, let scripts do the work."""
         if config.is_scripted:
             scripted.work(store, config, SCRIPTED[stage])
             return

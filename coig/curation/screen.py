@@ -68,8 +68,8 @@ def screen(store: Store, config: CurateConfig, judge: Judge, name: str) -> None:
 def _add_reply(pen: Pen, text: Text, reply: Screening | str, by: Actor, config: CurateConfig) -> str:
     """Add a judge's reply about a text as an event; return the text's new state, or `failed` if its state stays.
 
-    It stays if there is no reply, or if a quotation in the reply is not in the article. Otherwise the text is screened
-    if both scores reach `screen.least`, else rejected. Some of the rejected are drawn for people to look at again.
+    The state stays if there is no reply, or if a quotation in the reply is not in the article. Otherwise the text is
+    screened if both scores reach `screen.least`, else rejected, and some of the rejected are drawn for people.
     """
     failure = reply if isinstance(reply, str) else check_quotations(reply, text.article)
     if failure or isinstance(reply, str):

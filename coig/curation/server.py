@@ -89,7 +89,10 @@ class DeskPages:
         return await respond(keep)
 
     async def put_back(self, request: Request) -> Response:
-        """Delete the person's draft of a task, so that others can do it; answer with the person's tasks."""
+        """Delete the person's draft of a task, so that others can do it; answer with the person's tasks.
+
+        Answers 404 if the person cannot do it now.
+        """
         person, chosen = self._person(request), await receive(request, self.links, Chosen)
 
         def forget() -> dict[str, Any]:
@@ -101,7 +104,10 @@ class DeskPages:
         return await respond(forget)
 
     async def save_draft(self, request: Request) -> Response:
-        """Store what the person has done of a task so far, with the time at which it was done; answer with {}."""
+        """Store what the person has done of a task so far, with the time at which it was done; answer with {}.
+
+        Answers 404 if the person cannot do it now, and 422 if the triplet has a newer version than the page showed.
+        """
         person, kept = self._person(request), await receive(request, self.links, Kept)
 
         def keep() -> None:
@@ -137,7 +143,8 @@ class DeskPages:
     async def save(self, request: Request) -> Response:
         """Add what the person has done to the text's history; answer with the text's new state and the next tasks.
 
-        Answers 422 if something is missing, or the triplet has a newer version than the page showed.
+        An act that was added before is not added again. Answers 404 if the person cannot do it now, and 422 if
+        something is missing, or the triplet has a newer version than the page showed.
         """
         person, sent = self._person(request), await receive(request, self.links, Sent)
 

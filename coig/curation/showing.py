@@ -71,7 +71,10 @@ def _pieces(version: Version) -> Shown:
 
 
 def _rounds(text: Text, last: int, rules: Accept) -> list[Shown]:
-    """Return what was said of each version up to the number `last`, newest first, without names."""
+    """Return what was said of each version up to the number `last`, newest first, without names.
+
+    Versions of which nothing was said are left out.
+    """
     return [found for number in range(last, 0, -1) if (found := _round(text, number, rules))]
 
 

@@ -44,8 +44,8 @@ def print_status(store: Store, config: CurateConfig) -> None:
 def funnel_table(steps: Sequence[Step]) -> Table:
     """Return a table of the funnel with a row for each step.
 
-    Columns: texts that passed it, their share of those that passed the step before, texts that wait for it, and how
-    many were left out for which reason.
+    Columns: texts that passed the step, their percentage of those that passed the step before, without the % sign (a
+    dash if none did), texts that wait for the step, and how many it left out for which reason.
     """
     rows = [
         {"step": step, "before": before.passed if before else None}

@@ -105,7 +105,10 @@ class GenreCount:
 
 
 def count_genres(texts: Sequence[Text], quotas: Mapping[str, int]) -> list[GenreCount]:
-    """Return the counts of each genre's texts, genres with a quota first; texts without genre are under `none`."""
+    """Return the counts of each genre's texts: genres with a quota in their order, then the others by name.
+
+    A genre with a quota may have no texts. Texts without genre are under `none`.
+    """
     by_genre: dict[str, list[Text]] = defaultdict(list)
     for text in texts:
         by_genre[text.genre or "none"].append(text)

@@ -29,7 +29,7 @@ def find_tasks(
 ) -> list[Task]:
     """Return a person's tasks: begun ones first, then what came back to its writer, then the others as the texts came.
 
-    A text is left out if as many others as it needs have opened it.
+    A text that the person has not begun is left out if as many others as it needs have opened it.
 
     Args:
         drafts: those of everybody, on these texts or others.

@@ -114,7 +114,7 @@ class ChatTemplate:
         return text
 
     def _check_user_text(self, user: str, rendered: str) -> None:
-        """Raise ConfigError if the rendered text lacks the user's message."""
+        """Raise ConfigError if the rendered text lacks the user's message, white space around it aside."""
         if user.strip() not in rendered:
             raise ConfigError(
                 f"model.path: the chat template of {self.name} leaves out or changes what the user says (it may expect "
@@ -138,7 +138,7 @@ class ChatTemplate:
     def _token_at_start(self, tail: str) -> str:
         """Return the control token that `tail`, the text after an assistant's message, starts with.
 
-        Raises ConfigError if it starts with none.
+        White space before the token is ignored. Raises ConfigError if `tail` starts with none.
         """
         for token in self.control_tokens:
             if tail.lstrip().startswith(token):
@@ -147,9 +147,10 @@ class ChatTemplate:
 
 
 def _control_tokens(tokenizer: Any, written: str) -> list[str]:
-    """Return the added tokens that users' text must never be tokenized as (see `ChatTemplate`), longest first.
+    """Return the added tokens that users' text must never be tokenized as, longest first.
 
-    `written` is the template's source together with texts that it rendered.
+    They are the special tokens, the think tags, and those that occur in `written`, the template's source together with
+    texts that it rendered. Mere words and white space that occur there are left out.
     """
     added = {str(token): token.special for token in tokenizer.added_tokens_decoder.values()}
     special = {token for token, is_special in added.items() if is_special} | set(tokenizer.all_special_tokens)

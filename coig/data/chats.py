@@ -14,8 +14,8 @@ TOOLS = {"tool", "function", "function_call", "observation"}  # roles of calls a
 def one_turn(messages: Any, name: str) -> Row:
     """Return a one-turn conversation as {prompt, answer}, with `reasoning` and `system` if it has them.
 
-    Raises ValueError that starts with `name`, the column, if there are several turns, tool calls, or no list of
-    messages.
+    Raises ValueError that starts with `name`, the column, for tool calls, and unless `messages` is a list of a user's
+    and an assistant's message, with a system message before them or without.
     """
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise ValueError(f"{name}: not a list of messages")

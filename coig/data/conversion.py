@@ -68,7 +68,7 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
                     counts["quarantined"] += 1
                     _quarantine(quarantine, place, str(error), row)
                     continue
-                name = unique.name(path, record)
+                name = unique.give_id(path, record)
                 counts.update(split=split, without_reasoning=not record["has_reasoning"], renamed=name != record["id"])
                 yield record | {"place": place, "id": name}
 
@@ -104,10 +104,11 @@ class _UniqueIds:
         self._names = dict(zip(paths, names, strict=True))
         self._first: dict[tuple[str, str], tuple[Path, bytes]] = {}  # (language, id) → file and digest of its first row
 
-    def name(self, path: Path, record: Row) -> str:
-        """Return the unique id of a record from the file `path`, and remember the record for later calls.
+    def give_id(self, path: Path, record: Row) -> str:
+        """Return a record's own id, or `<file>:<id>`, and remember the record for later calls.
 
-        It is the record's own id, or `<file>:<id>` if an earlier file has this id and language with another text.
+        The id gets the name of `path`, the record's file, if the first record with the same id and language is from
+        another file and has other texts.
         """
         name = str(record["id"])
         if len(self._names) == 1:

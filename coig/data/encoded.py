@@ -48,8 +48,8 @@ PLACES = {**INDEX, "shard": pl.String}
 class EncodedSet(Sequence[Encoded]):
     """A sequence of the encoded examples of a mixture's training or validation part, without dropped ones.
 
-    groups: a dict for each (kind, lang, source) with the numbers of examples, documents split into pieces, tokens,
-        supervised tokens, and truncated and dropped examples.
+    groups: for each kind, language and source a dict with the keys kind, lang, source, examples, split (documents in
+        several pieces), tokens, supervised_tokens, truncated and dropped. A dropped example counts in `dropped` alone.
     supervised: (examples,) int64, the number of tokens with loss in each example.
 
     Args:
@@ -121,8 +121,8 @@ def _encode_missing(
 ) -> tuple[pl.DataFrame, dict[str, Ids]]:
     """Encode the examples of `lines` that are not cached, and add them to the cache.
 
-    Return `_places` of all examples, and the ids of each shard that holds one of them, by its name. Raises DataError
-    that names the place of an example that the chat template refuses.
+    Return a row for each different text, as `_places` does, and {shard's name: its ids} of their shards. Raises
+    DataError that names the place of an example that the chat template refuses.
     """
     with_reasoning = config.supervision.with_reasoning
     key = key_of([encoder.settings, with_reasoning], Encoder, ChatTemplate, reasoning_block, _write)
@@ -248,7 +248,8 @@ def _split_documents(lines: pl.DataFrame, limit: int, encoder: Encoder) -> pl.Da
 def _apply_length_limit(lines: pl.DataFrame, config: TrainConfig) -> pl.DataFrame:
     """Cut the segments to `model.max_length` tokens together; add the columns supervised, truncated and dropped.
 
-    With `data.overlong=drop` longer examples are marked as dropped, with `error` the first one raises DataError.
+    An example is dropped if it has no token with loss, or is longer and `data.overlong` is `drop`; another longer one
+    is truncated. With `error` the first longer one raises DataError. The first token never counts as supervised.
     """
     limit, weights = config.model.max_length, config.supervision.weights
     lines = lines.with_columns(long=pl.sum_horizontal(SEGMENTS) > limit)
@@ -284,7 +285,10 @@ def _check_pools(lines: pl.DataFrame, config: TrainConfig) -> None:
 
 
 def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return a dict for each kind, language and source with the numbers of examples and tokens (see `EncodedSet`)."""
+    """Return for each kind, language and source a dict of the counts that `EncodedSet` describes, sorted by the three.
+
+    Pieces of one document count as one example, but each as truncated or dropped.
+    """
     kept = ~pl.col("dropped")
     return (
         lines.group_by("kind", "lang", "source")

@@ -70,7 +70,7 @@ class Encoder:
 
     @classmethod
     def of(cls, model: Model, tokenizer: Any) -> Encoder:
-        """Make an encoder with the system prompt and template arguments of a model's config."""
+        """Return an encoder with the system prompt and template arguments of a model's config."""
         return cls(tokenizer, model.system_prompt, model.template_arguments)
 
     @property
@@ -150,7 +150,10 @@ class Encoder:
         return self.template.prompt(self._mark_cuts(prompt, mark), system, with_reasoning=with_reasoning).split(mark)
 
     def _target(self, example: Example, with_reasoning: bool) -> _Target:
-        """Return an example's completion: its think block if `with_reasoning`, and its answer."""
+        """Return an example's completion in pieces: its think block if `with_reasoning`, and its answer.
+
+        What the generation prompt already has of the think block is left out.
+        """
         mark = _unused_character(example.reasoning + example.answer)
         block = ""
         if with_reasoning:
@@ -172,7 +175,7 @@ class Encoder:
         return [np.concatenate([_NONE, *islice(ids, len(text))]) for text in texts]
 
     def _tokens_before_answer(self, target: _Target, ids: Ids) -> int:
-        """Return how many tokens of a target, whose ids are given, start before its answer."""
+        """Return how many tokens of a target, whose ids are given, start before its answer; 0 without a think block."""
         if target.border == 0:
             return 0
         text = "".join(target.pieces)

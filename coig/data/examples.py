@@ -45,8 +45,9 @@ class Example:
 def example_of(fields: Row, *, source: str, lang: str) -> Example:
     """Return the example that a row's fields make; its texts are cleaned, a think block in the answer is the reasoning.
 
-    Fields with neither `prompt` nor `reasoning` make a document. Missing reasoning becomes an empty text. A missing id
-    is computed from the texts. Raises ValueError with the reason if the row cannot be used.
+    Fields with neither `prompt` nor `reasoning` make a document, whose answer keeps its think block. Missing reasoning
+    becomes an empty text. A missing id is computed from the texts. Raises ValueError with the reason if the row cannot
+    be used.
 
     Args:
         source: the name of the source, stored in the example.
@@ -78,7 +79,7 @@ def _without_tags(reasoning: str, answer: str) -> tuple[str, str]:
     """Return reasoning and answer without think tags; a think block at the answer's start becomes the reasoning.
 
     DeepSeek-R1 leaves out the `<think>`, so all text before `</think>` counts as a block. Raises ValueError if there
-    are two blocks, a block without an end, or one that differs from the reasoning.
+    are two blocks, a block without an end or without an answer behind, or one that differs from the reasoning.
     """
     reasoning = reasoning.removeprefix(OPENING).removesuffix(REASONING_END).strip()
     if REASONING_END in reasoning:

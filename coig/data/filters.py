@@ -94,7 +94,8 @@ def _halves(pool: Pool, rows: tuple[int, ...]) -> pl.DataFrame:
 def _paired(texts: Sequence[tuple[int, Ids]]) -> Iterator[tuple[int, Half, int, float]]:
     """Pair texts, given as (row, word ids), by length; yield (row, half, number of words, TTR) for each of a pair.
 
-    The TTR is that of the first words, as many as the shorter text of the pair has. An odd longest text is left out.
+    The TTR is that of the first words, as many as the shorter text of the pair has. Of two equal TTRs, that of the
+    smaller row counts as the lower one. An odd longest text is left out.
     """
     by_length = sorted(texts, key=lambda text: (len(text[1]), text[0]))
     for pair in zip(by_length[::2], by_length[1::2], strict=False):

@@ -86,7 +86,8 @@ def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixtur
     Args:
         needs_reasoning: whether rows without reasoning are quarantined, if `data.no_reasoning` is null.
 
-    Raises DataError if a pool has too few rows for training and validation.
+    Raises DataError if a pool has too few rows for training and validation, if the ratio leaves no general example, or
+    if a prompt or a triplet would be both trained on and held out.
     """
     policy = data.no_reasoning or ("quarantine" if needs_reasoning else "empty")
     data = data.model_copy(update={"no_reasoning": policy})
@@ -224,7 +225,7 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, 
 
     Each removed row is counted once: by the first of `reasons`, missing reasoning (if quarantined) and the filters,
     then as a copy, then by `diversity`, then by a held-out row's prompt. Raises DataError if different rows share id
-    and language, or nothing tells which rows `aligned` should keep together.
+    and language, or if `aligned` is set although ids restart in another file or `diversity` is set, too.
     """
     if pool.about["renamed"] and source.filters.aligned:
         raise DataError(
@@ -313,6 +314,6 @@ def remarks(about: Mapping[str, Any]) -> list[str]:
 
 
 def left_out(about: Mapping[str, Any]) -> str:
-    """Return how many of a pool's rows are not used, by reason, as one text; empty if all are used."""
+    """Return how many of a pool's rows are not used, by reason, as text (`quarantined 3, score 12`); "" if none is."""
     counts = {"quarantined": about["quarantined"], "duplicates": about["duplicates"], **about["removed"]}
     return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)

@@ -100,7 +100,8 @@ def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Po
         lang: the language of rows, if neither they nor the source name one.
         key: the source's node in the config, for messages.
 
-    Raises DataError if files are missing or unreadable, or the share of unusable rows exceeds `data.max_quarantined`.
+    Raises DataError if files are missing or unreadable, if no row is usable, or if the share of rows that are unusable,
+    or lack reasoning and are to be quarantined for that, exceeds `data.max_quarantined`.
     """
     paths = locate_files(source, key)
     lang = source.lang or lang
@@ -121,7 +122,10 @@ def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Po
 
 
 def _check_quarantine(pool: Pool, data: Data) -> None:
-    """Raise DataError if no row is usable, or too many rows are damaged or lack reasoning that is required."""
+    """Raise DataError if no row is usable, or too many are unusable or lack reasoning that is required.
+
+    Too many is a larger share of all rows than `data.max_quarantined`.
+    """
     rows, quarantined, limit = pool.about["rows"], pool.quarantined, data.max_quarantined
     if quarantined > limit * rows:
         damaged = [json.loads(line) for line in pool.quarantine.read_text(encoding="utf-8").split("\n")[:SHOWN] if line]

@@ -21,8 +21,9 @@ FIELDS: tuple[str, ...] = get_args(ExampleField)
 def local(row: Row) -> Row:
     """Return the fields of a row of any shape below except plain text; its non-null columns tell the shape.
 
-    The optional columns lang, genre, score and system are used with every shape. Raises ValueError if no shape fits, or
-    if a column that belongs to the prompt would be lost.
+    The optional columns lang, genre, score and system are used with every shape. If the shape has no reasoning, it is
+    the first non-empty column of `REASONINGS`, otherwise "". Raises ValueError if no shape fits, or if a column that
+    belongs to the prompt would be lost.
     """
     row = {name: value for name, value in row.items() if value is not None and value != []}
     fields = _shape_of(row)(row)
@@ -32,7 +33,10 @@ def local(row: Row) -> Row:
 
 
 def ours(row: Row) -> Row:
-    """Return the fields of a row that has this project's names. Raises ValueError without `prompt` and `answer`."""
+    """Return the fields of a row whose columns have this project's names, those of `FIELDS`; drop other columns.
+
+    Raises ValueError if the row lacks `prompt` or `answer`, or has a value in a column of `UNREAD`.
+    """
     _refuse_unread(row)
     return _renamed(row, **{name: name for name in FIELDS if name in row or name in ("prompt", "answer")})
 
@@ -40,8 +44,9 @@ def ours(row: Row) -> Row:
 def pair(row: Row) -> Row:
     """Return prompt, answer and id of a row with a prompt and an answer column, such as `{question, answer}`.
 
-    Both may be lists of messages, which are read as one conversation. A row of GSM8K is read by `gsm8k`. Raises
-    ValueError if the row has several of `PROMPTS` or `ANSWERS`.
+    Both may be lists of messages, which are read by `one_turn` as one conversation, without the id. A row of GSM8K is
+    read by `gsm8k`. Raises ValueError if the row has several of `PROMPTS` or `ANSWERS`, or a value in a column of
+    `UNREAD`.
     """
     prompt, answer = _only_column_of(row, PROMPTS), _only_column_of(row, ANSWERS)
     _refuse_unread(row, *(["input"] if prompt == "instruction" else []))
@@ -56,7 +61,8 @@ def pair(row: Row) -> Row:
 def alpaca(row: Row) -> Row:
     """Return prompt, answer and, if there is one, system message of a row in Alpaca's `{instruction, input, output}`.
 
-    The prompt is the instruction and, if the input is not empty, a blank line and the input.
+    The prompt is the instruction and, if the input is not empty, a blank line and the input. Raises ValueError without
+    instruction or output, or for a value in another column of `UNREAD`.
     """
     _refuse_unread(row, "input")
     fields = _renamed(row, prompt="instruction", answer="output") | {"prompt": _instruction(row)}
@@ -69,16 +75,20 @@ def messages(row: Row) -> Row:
 
 
 def conversations(row: Row) -> Row:
-    """Return the fields of a one-turn conversation in ShareGPT's column `conversations`, and the row's id.
+    """Return the fields of a one-turn conversation in ShareGPT's column `conversations`, and the row's id if any.
 
-    An answer with OpenThoughts' tags is read by `openthoughts`.
+    A row whose answer has OpenThoughts' tags is read by `openthoughts`, without the id.
     """
     fields = _conversation(row, "conversations")
     return openthoughts(row) if re.search(r"<\|(begin|end)_of_(thought|solution)\|>", str(fields["answer"])) else fields
 
 
 def coig_writer(row: Row) -> Row:
-    """Return the fields of a COIG-Writer row in any of its three published shapes."""
+    """Return prompt, reasoning, answer and genre of a row in one of COIG-Writer's three published shapes.
+
+    The shape with `reverse_inspiration_prompt` gives `score` too, another shape `id`. What a row lacks of genre, score
+    and id is None.
+    """
     if "reverse_inspiration_prompt" in row:
         fields = _renamed(row, prompt="reverse_inspiration_prompt", reasoning="reasoning_process", answer="article")
         metadata = row.get("metadata")
@@ -89,9 +99,10 @@ def coig_writer(row: Row) -> Row:
 
 
 def r1_distill(row: Row) -> Row:
-    """Return the fields of Chinese-DeepSeek-R1-Distill, or of its SFT variant, which has a column `output`.
+    """Return prompt, reasoning, answer, genre and score of a row of Chinese-DeepSeek-R1-Distill.
 
-    The SFT variant's think block stays in the answer; `example_of` moves it to the reasoning.
+    A row of its SFT variant, which has a column `output`, is read by `alpaca`. Its think block stays in the answer;
+    `example_of` moves it to the reasoning.
     """
     if "output" in row:
         return alpaca(row)
@@ -100,9 +111,10 @@ def r1_distill(row: Row) -> Row:
 
 
 def openthoughts(row: Row) -> Row:
-    """Return the fields of a row of OpenThoughts-114k, also of its config `metadata`, without its system message.
+    """Return prompt, reasoning and answer of a row of OpenThoughts-114k; of its config `metadata` the genre too.
 
-    That message only asks for the tags, which are removed. Raises ValueError if the answer does not have them.
+    The tags in the answer are removed, and so is the system message, which only asks for them. Raises ValueError if an
+    answer lacks the tags or has text behind them.
     """
     if "deepseek_reasoning" in row:
         fields = _renamed(row, prompt="problem", reasoning="deepseek_reasoning", answer="deepseek_solution")
@@ -116,7 +128,7 @@ def openthoughts(row: Row) -> Row:
 
 
 def gsm8k(row: Row) -> Row:
-    """Return the fields of a GSM8K row: its answer before `#### ` is the reasoning, the result after it the answer.
+    """Return prompt, reasoning and answer of a GSM8K row; what stands before `#### ` in its answer is the reasoning.
 
     Calculator marks such as `<<48/2=24>>` are removed. Raises ValueError if there is no `#### `.
     """
@@ -204,9 +216,10 @@ def _only_column_of(row: Row, names: Sequence[str]) -> str:
 
 
 def _conversation(row: Row, column: str) -> Row:
-    """Return the fields of the one-turn conversation in a column, with the row's id.
+    """Return the fields of the one-turn conversation in a column, with the row's id if it has one.
 
-    Raises ValueError if the row also has a column `system` with another text than the system message.
+    Raises ValueError if the row has a value in a column of `UNREAD`, or a column `system` with another text than the
+    conversation's system message.
     """
     _refuse_unread(row)
     fields = one_turn(row[column], column) | ({"id": row["id"]} if "id" in row else {})

@@ -61,8 +61,8 @@ class Step(NamedTuple):
 class Stepper:
     """Settings that turn the examples of a step into one rank's micro-batches.
 
-    tokens_per_micro_batch: most tokens in a micro-batch, but for a longer document. attention_cost: see
-    `coig.data.packing.layout`. rank, ranks: this process and the number of processes.
+    tokens_per_micro_batch: most tokens in a micro-batch, but for a longer document. attention_cost: cost of a squared
+    token in tokens, as in `pack_documents`. rank, ranks: this process and the number of processes.
     """
 
     tokens_per_micro_batch: int

@@ -21,7 +21,7 @@ NO_CODE = {"trust_remote_code": False}  # unset, transformers asks on the termin
 
 
 def say_why(error: Exception) -> str:
-    """Return in a few words why transformers could not load a model or tokenizer."""
+    """Return in a few words why transformers could not load a model or tokenizer: mostly the error's first line."""
     if "trust_remote_code" in str(error):
         return "it brings code of its own, which coig never runs; take one that transformers knows by itself"
     return first_line(error)

@@ -36,7 +36,10 @@ def rebuild_mixture(file: Path, config: TrainConfig, fingerprint: str, trusted: 
 
 
 def check_downloaded(config: TrainConfig) -> None:
-    """Raise DataError if a source that the arm used is on the hub and was not downloaded to this machine."""
+    """Raise DataError if a source that the arm used is on the hub and not in this machine's cache of it.
+
+    A source with a path is not looked at, nor is general data that neither training nor validation used.
+    """
     data = config.data
     held_out = [data.validation.source] if data.validation.source else []
     pools = data.pools.values() if Ratio.parse(data.ratio).count != 0 or data.validation.general else ()

@@ -109,7 +109,7 @@ def column_axes(figure: Figure, arms: Sequence[str], label: str) -> Any:
 
 
 def label_columns(figure: Figure, axes: Any, names: Sequence[str]) -> None:
-    """Label the columns with names, slanted if they are long, and set the figure's width to suit their number.
+    """Label the columns with names, slanted as `label_angle` says, and set the figure's width to suit their number.
 
     The width is at least WIDTH.
     """
@@ -132,12 +132,12 @@ def row_axes(figure: Figure, names: Sequence[str], height: float) -> Any:
 
 
 def width_beside(names: Sequence[str]) -> float:
-    """Return the width in inches, at least WIDTH, of a figure with these names beside its rows."""
+    """Return the width in inches, at least WIDTH, of a figure with these names, at least one, beside its rows."""
     return max(WIDTH, 2.0 + 0.085 * max(map(len, names)))
 
 
 def label_angle(names: Sequence[str]) -> int:
-    """Return the angle in degrees at which names on the x axis do not overlap: 0 or 30."""
+    """Return the angle in degrees of names on the x axis: 30 if they have more than 30 characters in all, else 0."""
     return 30 if sum(map(len, names)) > 30 else 0
 
 

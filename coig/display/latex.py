@@ -26,7 +26,10 @@ def escape(text: str) -> str:
 
 
 def render_latex(table: Table, caption: str, label: str) -> str:
-    """Render a table as a floating LaTeX table with booktabs rules; numbers are right-aligned."""
+    r"""Render a table as a floating LaTeX table with booktabs rules, a caption, and the `\label` tab:`label`.
+
+    Columns that are not `left` are right-aligned. Caption and cells are escaped, `label` is not.
+    """
     columns = "".join("l" if left else "r" for left in table.left)
     headings, *rows = (" & ".join(map(escape, cells)) + r" \\" for cells in (table.headings, *table.rows))
     lines = [

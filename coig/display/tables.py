@@ -21,7 +21,7 @@ class Column:
 
 
 def text_column(heading: str, field: str) -> Column:
-    """Return a left-aligned column with a row's `field` as text; a dash where it is empty or None."""
+    """Return a left-aligned column with a row's `field` as text; a dash where the field is None, empty or 0."""
     return Column(heading, lambda row: str(row[field] or NONE), left=True)
 
 
@@ -56,7 +56,7 @@ def drop_empty_columns(table: Table) -> Table:
 
 
 def render_markdown(table: Table) -> str:
-    """Render a table in Markdown, without padding its cells."""
+    """Render a table in Markdown, without padding its cells and without a line break at the end."""
     rules = ["---" if left else "---:" for left in table.left]
     return "\n".join(map(_markdown_row, [table.headings, rules, *table.rows]))
 

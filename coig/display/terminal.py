@@ -38,6 +38,7 @@ def print_table(console: Console, table: Table, title: str | None = None) -> Non
     """Print a table, its left-aligned columns folded where they are too wide, the others never.
 
     A table wider than the console is printed in parts of some columns each; every part repeats title and first column.
+    Cells are printed without control characters (`strip_controls`).
     """
     for columns in _columns_that_fit(table, console.width):
         printed = make_table(title)
@@ -54,7 +55,7 @@ def print_table(console: Console, table: Table, title: str | None = None) -> Non
 def _columns_that_fit(table: Table, width: int) -> list[list[int]]:
     """Return lists of column indices that fit into `width` characters; each list has column 0 and at least one more.
 
-    A table of one column gives [[0]].
+    Two columns make a list even if they are too wide. A table of one column gives [[0]]; there must be a column.
     """
     longest = [max(map(cell_len, cells)) for cells in zip(table.headings, *table.rows, strict=True)]
     widths = [2 + (min(size, FOLDED) if left else size) for size, left in zip(longest, table.left, strict=True)]

@@ -32,18 +32,18 @@ class Learned:
 
     @cached_property
     def targets(self) -> list[str]:
-        """Return what was learned from each example: its reasoning and its answer."""
+        """Return for each row of `texts` its reasoning, which may be empty, a line break and its answer."""
         return [f"{reasoning}\n{answer}" for reasoning, answer in self.texts.select("reasoning", "answer").iter_rows()]
 
     def creative_of(self, arm: str) -> NDArray[np.int64]:
-        """Return the row numbers of an arm's creative examples."""
+        """Return the row numbers in `texts` of an arm's creative examples; the arm must be in `of`."""
         rows = self.of[arm]
         creative: NDArray[np.int64] = rows[(self.texts["kind"] == "creative").to_numpy()[rows]]
         return creative
 
 
 def read_learned(arms: Sequence[Arm], trusted: Sequence[str] = ()) -> Learned:
-    """Read the training examples of arms. Nothing is downloaded; what cannot be read is `unknown`.
+    """Read the training examples of arms. Nothing is downloaded; an arm whose examples cannot be read is in `unknown`.
 
     `trusted` are functions of the stored configs that may run besides coig's own (`check_trusted`).
     """

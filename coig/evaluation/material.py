@@ -76,8 +76,9 @@ class Material:
 def gather_material(config: EvaluateConfig) -> Material:
     """Read a study's trained arms, answers and judgments, measure the answers and tabulate the judgments.
 
-    Judgments are None if nobody has judged, answers if there are judgments alone. Raises ConfigError or DataError if
-    there is no such study, no trained arm, neither answers nor judgments, or a file cannot be used.
+    Judgments are None if nobody has judged, answers if there are judgments alone. Raters get pseudonyms unless
+    `real_names` is set. Raises ConfigError or DataError if there is no such study, no trained arm, neither answers nor
+    judgments, or a file cannot be used.
     """
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
@@ -114,9 +115,10 @@ def gather_material(config: EvaluateConfig) -> Material:
 
 
 def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
-    """Return the study's folder, its trained arms, and the names of its other arms.
+    """Return the study's folder, its trained arms, and the names of its untrained arms; of `config.arms` if set.
 
-    If judgments or answers are given, a study without arms is allowed.
+    A study without arms must be named and have judgments or answers: configured ones, a database or judges' files.
+    Raises ConfigError if it has none, if no arm is trained, or if one of `config.arms` is not trained or unknown.
     """
     packed = config.study and is_packed(config.study)
     folder = find_study(config.study) if packed else MULTIRUN / (config.study or "")
@@ -129,10 +131,10 @@ def _find_arms(config: EvaluateConfig) -> tuple[Path, list[Arm], list[str]]:
 
 
 def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str | None, Answer]] | None:
-    """Return (name of the file of queries, answer) pairs; the name is None for the authors' answers.
+    """Return (name of the file of queries, answer) of all first samples; the name is None for the authors' answers.
 
-    Return None if nothing was answered and files of judgments are configured or there are no arms. Raise ConfigError if
-    some arm has answers, but none has answered one of the configured files of queries.
+    Return None if nothing was answered and either files of judgments are configured or there are no arms. Else raise
+    ConfigError if no arm has answered one of the configured files of queries, or answers are not comparable.
     """
     if config.answers:
         return [(None, answer) for answer in read_authors_answers(files_of(config.answers))]
@@ -150,14 +152,21 @@ def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str
 def _tabulate_samples(
     arms: Sequence[Arm], config: EvaluateConfig, written: Sequence[tuple[str | None, Answer]] | None
 ) -> pl.DataFrame:
-    """Return all answers of each arm with the columns of SAMPLE; those of the authors' files are single samples."""
+    """Return a row, columns as in SAMPLE, for each sample that every arm wrote; failed ones are left out.
+
+    With `config.answers`, the files of other people, the rows are those answers, one sample each. `written` is what
+    `_read_answers` returned; if it is None or empty, there are no rows.
+    """
     found = [answer for _, answer in written or ()] if config.answers or not written else None
     answers = choose_samples(arms, config.queries) if found is None else found
     return pl.DataFrame([[getattr(one, name) for name in SAMPLE] for one in answers], schema=SAMPLE, orient="row")
 
 
 def _collect_from_people(study: Path, config: EvaluateConfig) -> Collected | None:
-    """Return what annotate.py has collected; None if files of judgments are configured, or if nobody has judged yet."""
+    """Return what annotate.py has collected.
+
+    Return None if files of judgments are configured, if there is no database, or, logging this, if nobody has judged.
+    """
     place = find_database(study, config.database)
     if config.judgments or place is None:
         return None
@@ -176,7 +185,7 @@ def _read_judgments(
     people: Collected | None,
     points: Collection[str],
 ) -> list[Judgment] | None:
-    """Read the judgments that count: those of the configured files, else those of people and judges; None without any.
+    """Read the judgments of the configured files, else those of `people` and the study's judges; None without either.
 
     Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have. `points` are
     names that may be judged too.
@@ -214,7 +223,7 @@ def _gather_points(
 
 
 def _names_of(arms: Sequence[Arm]) -> set[str]:
-    """Return the names of all arms of the study to which these arms belong; without any, an empty set."""
+    """Return the names of all arms, trained or not, of the study of the given arms; an empty set without arms."""
     return {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else set()
 
 
@@ -270,7 +279,7 @@ def _tabulate(
 def _tabulate_judges(
     config: EvaluateConfig, judged: Sequence[Judgment], roster: Roster, genres: Mapping[str, str | None]
 ) -> JudgeVerdicts | None:
-    """Tabulate the records of model judges, of `config.arms` if it is set; None without any."""
+    """Tabulate the records of model judges, of `config.arms` if it is set; None without records."""
     if not judged:
         return None
     judges = tabulate_judges(judged, roster.names, genres)

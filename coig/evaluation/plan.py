@@ -96,7 +96,8 @@ def main(arguments: Sequence[str]) -> None:
 def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Measure, Observed]]:
     """Yield (language, measure, its responses) for each language, with the first measure that gives a curve.
 
-    It must have a margin, enough doses, and differences from general data alone; preference comes first.
+    The measure must have a margin, FEWEST_DOSES doses or more, and differences from general data alone; preference is
+    tried first. A language without such a measure is left out.
     """
     inputs = series.cells, series.reference, material.answers, material.compared, 0.1
     measured = [(measure, part) for measure, part in observations(*inputs) if measure.margin is not None]
@@ -113,9 +114,10 @@ def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Me
 
 
 def _rising(observed: Observed, measure: Measure) -> Responses | None:
-    """Return the differences from general data alone with signs so that more is better, as the fitted curves give them.
+    """Return the differences from general data alone, signed so that more is better, smoothed by the fitted curves.
 
-    Their values are the average of the curves. Return None if no curve can be fitted.
+    At each dose the measured difference is replaced by the curves' average; errors stay. Return None if no curve can be
+    fitted. `observed` must have differences.
     """
     rising = observed.rising(measure)
     fitted = fit_with_weights(rising)
@@ -125,7 +127,11 @@ def _rising(observed: Observed, measure: Measure) -> Responses | None:
 def list_options(
     rising: Responses, observed: Observed, measure: Measure, series: Series, material: Material, lang: str
 ) -> Iterator[Option]:
-    """Yield the present design, then a further arm in each gap and beyond the last one, a seed, and more prompts."""
+    """Yield the present design, an arm at each of `candidate_doses`, one more seed of each arm, and more prompts.
+
+    Args:
+        rising: what `_rising` returns for `observed`.
+    """
     judged = measure.name in (PREFERENCE, BY_JUDGES)
     costs = _costs(material, lang, judged)
     arms = [arm for arm in material.arms if arm.name in series.cells]
@@ -160,7 +166,10 @@ def list_options(
 
 
 def candidate_doses(doses: Sequence[float] | np.ndarray) -> list[float]:
-    """Return a dose in the middle of each gap on log₂(1 + dose), and one beyond the last; two digits each."""
+    """Return the dose in the middle of each gap on log₂(1 + dose), and the one where 1 + dose is twice the last.
+
+    Doses have two significant digits; a dose of 0 is left out.
+    """
     places = np.log2(1 + np.unique(doses))
     middle = [*(places[1:] + places[:-1]) / 2, places[-1] + 1]
     found = [float(f"{2**place - 1:.2g}") for place in middle]
@@ -175,7 +184,7 @@ def _product(rate: float | None, count: float) -> float | None:
 def _costs(material: Material, lang: str, judged: bool) -> Costs:
     """Return the hours of training per example, by the manifests, and of judging one arm's answer by all its raters.
 
-    The second is None unless `judged` and some judgment in `lang` records its seconds.
+    The first is None if no manifest records its time, the second unless `judged` and some judgment in `lang` does.
     """
     manifests = [arm.manifest() for arm in material.arms]
     seconds = sum(manifest.times.seconds or 0 for manifest in manifests)
@@ -190,10 +199,10 @@ def _costs(material: Material, lang: str, judged: bool) -> Costs:
 
 
 def _overrides(arms: Sequence[Arm]) -> str:
-    """Return train.py's overrides, a space before each, that repeat the first arm's settings; "" without arms.
+    """Return train.py's overrides, a space before each, for the first arm's settings that differ from the defaults.
 
-    Ratio, seed, study and arm are left out. If a setting cannot be given as an override, such as that of another
-    optimizer, the text ends in " …".
+    Ratio, seed, study, arm and what bears on no result are left out. If a setting cannot be given as an override, such
+    as that of another optimizer, the text ends in " …". Without arms it is "".
     """
     if not arms:
         return ""

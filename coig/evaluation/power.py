@@ -31,7 +31,10 @@ SEEDS = (1, 2, 3, 4, 5, 8, 12)
 
 
 def parse_plan(arguments: Sequence[str]) -> Plan:
-    """Parse `key=value` arguments into a plan. Raise ConfigError for a missing, unknown or out-of-range key."""
+    """Parse `key=value` arguments into a plan; effect and raters must be given, other keys have defaults.
+
+    Raises ConfigError for a missing or unknown key, or a value that is no number or out of range.
+    """
     known = {field.name: int if field.name == "raters" else float for field in fields(Plan)}
     given: dict[str, float] = {}
     for argument in arguments:
@@ -95,7 +98,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _table_of_seeds(plan: Plan) -> Table:
-    """Return the table of the prompts needed so that the win rate holds for newly trained arms, by number of seeds."""
+    """Return the table of the prompts needed so that the win rate holds for newly trained arms, for each of SEEDS.
+
+    Where no number of prompts is enough, the row says that more seeds are needed.
+    """
     table = make_table(f"Prompts needed with {plan.raters} raters, so that it holds for new seeds of both arms")
     for heading in ("seeds an arm", "new prompts, new seeds"):
         table.add_column(heading, justify="right")

@@ -70,7 +70,7 @@ class Prices:
 def parse_judge(arguments: Sequence[str]) -> tuple[Card, Prices]:
     """Read the card and prices that `key=value` arguments name; raise ConfigError for a wrong file or number.
 
-    `judge` must be among the arguments, and only keys of WITH_JUDGE may be.
+    `judge` must be among the arguments, and only keys of WITH_JUDGE may be. `pairs` is rounded down, but at least 1.
     """
     given = dict(argument.split("=", 1) for argument in arguments)
     numbers: dict[str, float] = {}
@@ -100,7 +100,8 @@ def plan_table(plan: Plan, card: Card, lang: str, prices: Prices) -> Table:
     """Return the table of one language: a row for each number of further prompts, which the judge alone judges.
 
     A row has the prompts that people need, the judge's calls and tokens, and their cost if a price was given. If the
-    plan has another number of raters than the card, the correlation is adjusted by `plan.agreement`.
+    plan has another number of raters than the card, the correlation is adjusted by `plan.agreement`. The card must know
+    the judge's worth in the language.
     """
     own = card.languages[lang]
     assert own.worth is not None

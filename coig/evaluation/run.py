@@ -32,6 +32,7 @@ def evaluate(config: EvaluateConfig) -> None:
     """Measure a study's answers, analyse its judgments, and write the report into the study's `evaluation/`.
 
     Main tables are printed too, and logged to W&B if training was. Raters get pseudonyms unless `real_names` is set.
+    Raises ConfigError or DataError as `gather_material` does.
     """
     material = gather_material(config)
     tracked = find_tracked(material.arms, config.trusted)
@@ -91,7 +92,10 @@ def _tabulate_points(material: Material, tables: dict[str, pl.DataFrame]) -> dic
 
 
 def _examine_judges(config: EvaluateConfig, material: Material) -> JudgeFindings | None:
-    """Compare the model judges with people and with a yardstick's verdicts; None if there are neither."""
+    """Compare the model judges with people and with a yardstick; None if no model judged and there is no yardstick.
+
+    A yardstick's files are those of `config.yardstick`, else those in the study's `judgments/yardstick`.
+    """
     yardstick = files_of(config.yardstick) or sorted(material.study.glob("judgments/yardstick/*.jsonl"))
     if material.judges is None and not yardstick:
         return None
@@ -108,7 +112,10 @@ def _examine_judges(config: EvaluateConfig, material: Material) -> JudgeFindings
 
 
 def _describe_conduct(config: EvaluateConfig, material: Material) -> Conduct:
-    """Return what a registered plan is compared with: files of queries, margin as a share, arms left out, judgments."""
+    """Return what a registered plan is compared with: files of queries, margin, arms left out, people's judgments.
+
+    The margin is a share (0–1). Without `config.arms` no arm is left out.
+    """
     left_out = set() if config.arms is None else set(material.roster.names) - set(config.arms)
     judged = material.judged or ()
     return Conduct(config.queries, config.claims.margin / 100, tuple(sorted(left_out)), judged)

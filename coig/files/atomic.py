@@ -18,7 +18,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (number from 1, text without line break) of a file's lines, which are not parsed.
 
     Skips a last line without line break, which a killed process leaves. Splits at "\\n" only, since texts may contain
-    other separators such as U+2028. Raises DataError for a line that is not UTF-8.
+    other separators such as U+2028. Raises DataError for a line that is not UTF-8 or larger than a row may be.
     """
     with path.open("rb") as stream:
         for number, line in read_lines(stream, path):
@@ -82,6 +82,8 @@ def naming(path: Path) -> Iterator[None]:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces `path`, or its target if it is a link, when the block succeeds.
+
+    If the block fails, the temporary folder is deleted and `path` stays as it was.
 
     Deletes temporary folders that killed processes have left, so only one process at a time may write to `path`.
     """

@@ -25,7 +25,10 @@ DECODER = json.JSONDecoder()
 
 
 def largest_row() -> int:
-    """Return the most bytes (or characters) of a row, from COIG_LARGEST_ROW. Raises ConfigError if it is no number."""
+    """Return the most bytes (or characters) that a row may have, from COIG_LARGEST_ROW, which is in MB.
+
+    Raises ConfigError if that is no whole number above 0.
+    """
     text = os.environ.get(SETTING, str(LARGEST_ROW))
     if not text.isascii() or not text.isdigit() or not int(text):
         raise ConfigError(f"{SETTING}={text}: give whole MB that one row of a file may take, such as {LARGEST_ROW}")

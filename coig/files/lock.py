@@ -48,9 +48,9 @@ def locked(file: Path, patience: float = 0) -> Iterator[None]:
 
 
 def describe_holder(file: Path) -> str | None:
-    """Return which process holds a lock, on which host and since when; None if nobody does. Does not take the lock.
+    """Return, as words, which process holds a lock, on which host and since when; None if nobody does.
 
-    A process on another host counts as alive.
+    Does not take the lock. A process on another host counts as alive.
     """
     owner = _read_owner(file)
     return _describe(owner) if owner and not _is_dead(owner) else None

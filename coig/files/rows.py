@@ -54,8 +54,8 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
 
     A place is `file:line`, for parquet `file:row`. JSON is JSONL or an array, which may be under a key such as `data`
     of one object. It may be compressed with gzip, bzip2, xz or (only JSONL) zstd. NaN becomes None. An invalid line of
-    JSONL or CSV is yielded as Damaged. Raises DataError if the file is of another kind, is a damaged array, is larger
-    than `coig.files.limits` allows, or cannot be read to its end.
+    JSONL or CSV is yielded as Damaged. Raises DataError if the file is missing, is of another kind, is a damaged array,
+    is larger than `coig.files.limits` allows, or cannot be read to its end.
     """
     try:
         with file.open("rb") as stream:

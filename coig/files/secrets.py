@@ -40,8 +40,8 @@ KNOWN_KEYS = re.compile(
 def remove_secrets(value: Any) -> Any:
     """Return a copy of a text, or of nested dicts and lists, with each secret as `[removed]` and home as `~`.
 
-    What looks like a key is removed too where a dict's key such as `api_key` names it, also a number. Keys of dicts and
-    values of other types stay as they are.
+    What looks like a key is removed too where a dict's key such as `api_key` names it, also a number. Keys of dicts,
+    values of other types, and secrets of the environment with fewer than SHORTEST characters stay as they are.
     """
     found = {one for one in _find_secrets() if len(one) >= SHORTEST}
     known = sorted(found | set(map(html.escape, found)), key=len, reverse=True)
@@ -77,7 +77,7 @@ def map_texts(change: Callable[[str], str], value: Any) -> Any:
 
 
 def _hide_named(value: Any) -> Any:
-    """Return a copy of nested dicts, lists and tuples without what looks like a key and is named as a secret."""
+    """Return a copy of nested dicts, lists and tuples with `[removed]` where `_is_secret` finds a secret in a dict."""
     if isinstance(value, dict):
         return {name: REMOVED if _is_secret(name, child) else _hide_named(child) for name, child in value.items()}
     if isinstance(value, list | tuple):
@@ -98,7 +98,11 @@ def _hide_value(found: re.Match[str]) -> str:
 
 
 def _find_secrets() -> Iterator[str]:
-    """Yield the secrets of the environment and of netrc."""
+    """Yield the secrets of the environment and of netrc, which may come twice or be empty.
+
+    They are the values of variables whose names say so, unless a value is an absolute path, the passwords and tokens in
+    URLs of all variables, and netrc's passwords; a netrc that is missing or damaged has none.
+    """
     for name, value in os.environ.items():
         if SECRET_VARIABLE.search(name) and not Path(value).is_absolute():  # the path of a key file tells nothing
             yield value

@@ -23,7 +23,8 @@ ESCAPED = re.compile(rf"'('*{FORMULA})")
 def write_csv(frame: pl.DataFrame) -> str:
     """Return a frame as the text of a CSV file that Excel opens as UTF-8.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe in front; `read_csv` removes it.
+    A text that a spreadsheet would run as a formula, unless it is a number, gets an apostrophe in front, which
+    `read_csv` removes.
     """
     text = pl.col(pl.String)
     escaped = text.str.replace(TO_ESCAPE, "'$1")

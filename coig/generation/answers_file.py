@@ -24,8 +24,8 @@ LIBRARY = {"temperature": 1.0, "top_p": 1.0, "top_k": 50, "repetition_penalty": 
 def resolve_sampling(choice: SamplingChoice, arm: Arm) -> Sampling:
     """Return sampling settings without nulls: those come from the arm's generation config, else from transformers.
 
-    Unless the generation config sets `do_sample`, a null temperature becomes 0 (greedy). Raises ConfigError for a value
-    in the generation config that is none.
+    Unless the generation config sets `do_sample`, a null temperature becomes 0 (greedy). Raises ConfigError if the
+    generation config is missing or damaged, or holds a value that is out of range.
     """
     config = arm.generation_config()
     own = {key: config[key] for key in LIBRARY if config.get(key) is not None}
@@ -58,7 +58,8 @@ def unknown_settings(choice: SamplingChoice, arm: Arm) -> tuple[str, ...]:
 def find_answered(arm: Arm, queries: list[Query], name: str, settings: dict[str, Any]) -> set[tuple[str, int]]:
     """Return (query id, sample) of each successful answer in an arm's `generations/<name>.jsonl`.
 
-    Raises ConfigError if an answer has other `settings`, or a query that is not in `queries` with the same id and text.
+    Raises ConfigError if any answer, also a failed one, has other `settings`, or a query that is not in `queries` with
+    the same id and text.
     """
     file = arm.generations(name)
     texts = {query.id: query.query for query in queries}

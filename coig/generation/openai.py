@@ -54,10 +54,12 @@ class OpenAIEngine:
         self.base_url, self.address = base_url, Server("engine", base_url, most, timeout, retries)
 
     def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
-        """Check that the server serves an arm's model, and keep what its answers need, until the next arm is loaded.
+        """Check that the server serves an arm's model, and keep the arm's settings for the answers that follow.
 
-        Finds out the server's version and which settings of sampling it ignores (`not_obeyed`). Raises ConfigError if
-        it does not answer, is of another kind, or serves another model.
+        The server must serve `engine.model` with `{arm}` as the arm's name, or, if that is null, the path of the arm's
+        export. Sets `version`, and `not_obeyed`, the settings of sampling that the server ignores: they are known for
+        its kind, and only a server of kind `other` is tried out. Raises ConfigError if the server does not answer, is
+        of another kind, or serves another model or another arm's export.
         """
         self.tokenizer, self.sampling, self.seed = tokenizer, sampling, seed
         self.model = self.name.replace("{arm}", arm.name) if self.name else str(arm.model.absolute())
@@ -78,7 +80,10 @@ class OpenAIEngine:
             yield [(request, _to_completion(reply)) for request, reply in told]
 
     def _check_server(self, client: openai.OpenAI, arm: Arm) -> None:
-        """Raise ConfigError if no server answers, it is of another kind, or it serves another model or arm."""
+        """Raise ConfigError if no server answers, it is of another kind, or it serves another model or arm.
+
+        A server of transformers loads any model on request, so it need not list the model.
+        """
         served = self.address.models(client, f"start one, for example: vllm serve {self.model}")
         owners = {getattr(model, "owned_by", None) for model in served.values()}
         kinds = [name for name, kind in SERVERS.items() if kind.owner and kind.owner in owners]
@@ -191,7 +196,10 @@ def _check_options(server: str, names: Mapping[str, str]) -> None:
 
 
 def _other_arm(arm: Arm, root: str | None) -> str | None:
-    """Return the name of another arm of the study if `root`, the path of a server's model, is its export; else None."""
+    """Return the name of the other arm of the study whose export lies at `root`, the path of a server's model.
+
+    Returns None if `root` is None, or is any other path.
+    """
     study, name, folder = ("", "", "", *Path(root or "").parts)[-3:]
     return name if (study, folder) == (arm.study, arm.model.name) and name != arm.name else None
 

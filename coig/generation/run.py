@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 def generate(config: GenerateConfig) -> None:
     """Answer the queries with every trained arm of a study, and its points; keep existing answers unless `overwrite`.
 
-    Without a file of queries, each arm answers the prompts held out of its own training. Raises ConfigError before the
-    first arm for a wrong config, and after the last arm if an arm was busy or queries stayed without an answer.
+    Without a file of queries, each arm answers the prompts held out of its own training. Arms that are not trained are
+    left out with a warning; new answers are logged to W&B if the arm was. Raises ConfigError before the first arm for a
+    wrong config, and after the last arm if an arm was busy or queries stayed without an answer.
     """
     study = find_study(config.study)
     arms, untrained = _find_asked(study, config)
@@ -162,5 +163,5 @@ def _first_of_each_genre(queries: list[Query], count: int | None) -> list[Query]
 
 
 def _settings(config: GenerateConfig, arm: Arm) -> dict[str, Any]:
-    """Return the seed and sampling settings, which all answers in a file must share."""
+    """Return {"seed", "sampling"}, which all answers in a file must share; nulls are filled in from the arm's model."""
     return {"seed": config.seed, "sampling": resolve_sampling(config.sampling, arm).model_dump()}

@@ -10,7 +10,9 @@ COLUMNS = ("query_id", "lang", "genre", "sample", "query", "reasoning", "answer"
 
 
 def log_table(arm: Arm, logger: Constructor, queries: str) -> None:
-    """Log an arm's answers to one file of queries in a W&B run of their own.
+    """Log all of an arm's answers to one file of queries, failed ones too, in a W&B run of their own.
+
+    There must be at least one answer.
 
     Args:
         logger: the W&B logger that the arm trained with.

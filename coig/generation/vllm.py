@@ -67,7 +67,8 @@ class VLLMEngine:
     def answers(self, requests: list[Request]) -> Iterator[list[Answered]]:
         """Yield lists of (request, completion) in any order, as soon as they are finished.
 
-        A request that exceeds the model's positions gets a failed completion. Raises ConfigError if vLLM fails.
+        A request that exceeds the model's positions, or that vLLM refuses, gets a failed completion. Raises ConfigError
+        if vLLM fails.
         """
         assert self.workers is not None
         asked = []
@@ -86,7 +87,8 @@ class VLLMEngine:
     def _adapter(self, arm: Arm) -> Path | None:
         """Return the folder of the LoRA adapter that an arm answers with; None if it answers with its export.
 
-        That is without `adapters`, without a saved adapter, for a base with random weights, or for a rank above vLLM's.
+        It is None without the option `adapters`, without LoRA or a saved adapter, for a base with random weights, and
+        for a rank above vLLM's.
         """
         folder, model = arm.folder / "adapter", arm.config().model
         if not self.adapters or model.lora is None or not folder.exists():

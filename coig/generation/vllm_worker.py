@@ -34,6 +34,7 @@ def main() -> None:
     os.dup2(2, 1)  # vLLM logs to standard output, too
 
     def reply(**message: Any) -> None:
+        """Write the arguments as a line of JSON to the process's original standard output."""
         print(json.dumps(message), file=lines, flush=True)
 
     try:

@@ -25,17 +25,18 @@ def make_probes(questions: Sequence[AnsweredQuery], pairs: Sequence[Call], count
 
     A probe compares an arm's answer with a text that was made of it: the same text, an empty one, one with a defect, or
     the arm's answer to a query of the other language. It gives two calls, one for each order, or one for the same text.
-    A repeat is one of `pairs`, asked again. A kind has fewer questions if too few fit; that is logged for probes.
+    A repeat is one of `pairs`, asked again. A kind has fewer questions if too few fit, which a warning says for probes.
+    The repeats come last.
     """
     probes: list[Call] = []
     for kind, spoil in _kinds(questions, seed).items():
-        found = (calls for one in _draw(questions, seed, kind) if (calls := _probe(one, kind, spoil, seed)))
+        found = (calls for one in _order(questions, seed, kind) if (calls := _make_probe(one, kind, spoil, seed)))
         made = list(islice(found, count))
         if len(made) < count:
             log.warning("probe %s: %d of %d prompts have an answer that fits", kind, len(made), count)
         probes += chain.from_iterable(made)
     by_query = {call.query_id: call for call in shuffled(pairs, seed, "repeat")}
-    drawn = islice(_draw([one for one in questions if one.query_id in by_query], seed, "repeat"), count)
+    drawn = islice(_order([one for one in questions if one.query_id in by_query], seed, "repeat"), count)
     return probes + [make_call("pairs", one, by_query[one.query_id].order, "repeat") for one in drawn]
 
 
@@ -63,14 +64,14 @@ def _kinds(questions: Sequence[AnsweredQuery], seed: int) -> dict[Check, Spoil]:
     }
 
 
-def _draw(questions: Sequence[AnsweredQuery], seed: int, kind: Check) -> Iterator[AnsweredQuery]:
+def _order(questions: Sequence[AnsweredQuery], seed: int, kind: Check) -> Iterator[AnsweredQuery]:
     """Return an iterator over all questions in random order, taking one of each language in turn."""
     mixed = shuffled(questions, seed, "probes", kind)
     of_langs = [[one for one in mixed if one.lang == lang] for lang in sorted({one.lang for one in mixed})]
     return (one for together in zip_longest(*of_langs) for one in together if one is not None)
 
 
-def _probe(question: AnsweredQuery, kind: Check, spoil: Spoil, seed: int) -> list[Call] | None:
+def _make_probe(question: AnsweredQuery, kind: Check, spoil: Spoil, seed: int) -> list[Call] | None:
     """Return the calls of one probe on a question, for a random arm whose answer fits; None if no answer fits.
 
     An answer fits if it is not blank and `spoil` makes a text of it.
@@ -79,14 +80,15 @@ def _probe(question: AnsweredQuery, kind: Check, spoil: Spoil, seed: int) -> lis
     for arm in shuffled(written, seed, question.query_id, kind):
         text = spoil(question, arm)
         if text is not None:
-            return _compare(question, kind, arm, text)
+            return _make_comparison(question, kind, arm, text)
     return None
 
 
-def _compare(question: AnsweredQuery, kind: Check, arm: str, made: str) -> list[Call]:
-    """Return the calls that compare an arm's answer with a text that was made of it, `made`.
+def _make_comparison(question: AnsweredQuery, kind: Check, arm: str, made: str) -> list[Call]:
+    """Return the calls that compare an arm's answer with `made`, a text that was made of the answer.
 
-    There are two, one for each order, or for two identical texts one. The text's name in the order is the check's.
+    There is one call for each order, but a single one if `kind` is `identical`. In a call's `order`, `kind` is the name
+    of the made text.
     """
     texts = {arm: question.answers[arm], kind: made}
     orders = [(arm, kind)] if kind == "identical" else [(arm, kind), (kind, arm)]

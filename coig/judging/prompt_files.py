@@ -63,7 +63,7 @@ def read_prompts(folder: Path | None) -> dict[str, Prompt]:
 
 
 def _read(folder: Path, lang: str) -> Prompt:
-    """Read the prompts of one language. Raises ConfigError if the file is missing or does not fit."""
+    """Return the prompts of one language. Raises ConfigError if the file is missing, damaged or does not fit."""
     file = folder / f"{lang}.yaml"
     try:
         return Prompt.model_validate(load_yaml(read_whole(file)))

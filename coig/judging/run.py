@@ -80,7 +80,7 @@ def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
 def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> None:
     """Ask the calls that `said` lacks, and append each opinion to the judge's file as it comes.
 
-    Logs counts. Raises ConfigError if it is another judge than in the file, or calls failed; SystemExit 130 at Ctrl-C.
+    Logs counts. Raises ConfigError if the file is by another judge, or if calls failed; SystemExit 130 at Ctrl-C.
     """
     said.check_judge(judge.describe(calls[0].case.asked))
     left = said.left(calls)

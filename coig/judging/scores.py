@@ -19,7 +19,7 @@ def opinion_by_scores(case: Case, scores: Sequence[float], tie: float, scale: fl
 
     Args:
         scores: one for each text.
-        tie: a smaller difference of two scores is a tie.
+        tie: a smaller difference of two scores is a tie, and so is a difference of 0.
         scale: the probability that the first of a pair wins is the logistic function of scale · (difference), as in the
             Bradley–Terry model (1952, Biometrika 39:324).
     """

@@ -175,7 +175,10 @@ class Chat:
         return Reply(None, failure, self.settings.attempts, usage)
 
     def _check_model(self, told: Any) -> None:
-        """Raise ConfigError if another model answered than the one that was found when the chat was opened."""
+        """Raise ConfigError if another model answered than the one that was found when the chat was opened.
+
+        A reply that names no model is accepted.
+        """
         if told.model and told.model != self.abilities.served:
             raise ConfigError(
                 f"{self.server.node}.model={self.settings.model}: {self.abilities.served} answered first, {told.model} "

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def add_adapters(lm: Any, lora: Lora) -> Any:
     """Insert adapters into the model in place, freeze all other weights and return peft's wrapper of the model.
 
-    Raises ConfigError if `lora.targets` names no modules of the model, or its embeddings or output head.
+    Raises ConfigError if `lora.targets` lists a name that no module has, is a pattern that matches none, or includes
+    embeddings or output head.
     """
     from peft import LoraConfig, get_peft_model  # here, as its import takes a third of a second
 

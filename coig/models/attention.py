@@ -36,7 +36,8 @@ VARLEN_KNOWS_GQA = "enable_gqa" in inspect.signature(varlen_attn).parameters
 def attention_path(device: torch.device, dtype: torch.dtype) -> str:
     """Return the key of the fastest of PATHS for this device and dtype: flash, varlen or documents.
 
-    Both kernels need a GPU of Nvidia's Ampere generation or later, and 16 bits.
+    Both kernels need a GPU of Nvidia's Ampere generation or later, and 16 bits. On a machine without a GPU, a device of
+    type `cuda` counts as such a GPU.
     """
     if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
         return "documents"

@@ -62,8 +62,8 @@ RECORDED = ("genre", "answer_tokens", "finish_reason", "seed", "sampling")  # ne
 def read_answers(file: Path, arm: str) -> list[Answer]:
     """Return an arm's answers, failed ones included, one for each sample of each query; [] if the file does not exist.
 
-    A later answer replaces a failed one. Raises ConfigError with the line's number if a line is damaged, is of another
-    arm, or answers a query again that has an answer.
+    A later answer replaces a failed one. A last line without line break is skipped. Raises ConfigError with the line's
+    number if a line is damaged, lacks one of RECORDED, is of another arm, or answers a query again that has an answer.
     """
     answers: dict[tuple[str, int], Answer] = {}
     for number, line in read_jsonl(file) if file.exists() else ():
@@ -86,10 +86,10 @@ def read_answers(file: Path, arm: str) -> list[Answer]:
 
 
 def _find_fault(answer: Answer, earlier: dict[tuple[str, int], Answer]) -> str | None:
-    """Return what is wrong with an answer: a missing fact, or an `earlier` one that did not fail; None if it is right.
+    """Say what is wrong with an answer: one of RECORDED is None, or the query was answered before; None if nothing is.
 
     Args:
-        earlier: (query id, sample) → the answer in an earlier line of the file.
+        earlier: (query id, sample) → the answer in an earlier line of the file; a failed one is no answer.
     """
     if missing := [key for key in RECORDED if getattr(answer, key) is None]:
         return f"{missing[0]}: missing"

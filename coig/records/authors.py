@@ -28,8 +28,9 @@ PAGE_NAME = re.compile(r"ranked_results_(?:all|partial_\d+_items)", re.IGNORECAS
 def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
     """Return the answers of the authors' files; facts that they lack (tokens, finish reason …) are None.
 
-    Null answers are left out and counted in a warning; a file given twice is read once. Raises DataError that names the
-    file if it has another shape, has no answers, or repeats an answer.
+    Null answers are left out, lone surrogates become U+FFFD; a warning counts the answers with either. A file given
+    twice is read once. Raises DataError that names the file if it has another shape, is empty, or its name contains no
+    arm or language; also if every answer of all files is null, or an arm answers a query twice.
     """
     answers = []
     for file in {file.resolve(): file for file in files}.values():
@@ -51,9 +52,9 @@ def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
 
 
 def read_authors_prompts(file: Path) -> list[dict[str, Any]]:
-    """Return the prompts that a file of the authors answers, as rows of queries without a genre.
+    """Return the prompts in a file of the authors, with a null answer too, as rows of {id, lang, query}.
 
-    Raises DataError if the file has another shape or its name no language.
+    Raises DataError if the file has another shape or no prompts, or its name contains no language.
     """
     lang, found = _read_file(file)
     return [
@@ -63,9 +64,9 @@ def read_authors_prompts(file: Path) -> list[dict[str, Any]]:
 
 
 def is_authors_file(file: Path) -> bool:
-    """Tell whether a file has the shape of the authors' answers: a JSON object that holds objects with a prompt.
+    """Tell whether a file has the shape of the authors' answers: a JSON object that holds an object with a prompt.
 
-    A file that cannot be read gives False.
+    A file that is missing, cannot be read or is no JSON gives False.
     """
     try:
         found = _load(file)
@@ -125,9 +126,10 @@ def _answer(arm: str, lang: str, question: str, fields: dict[str, Any]) -> Answe
 
 
 def read_ranking(row: dict[str, Any], rater: Any) -> dict[str, Any]:
-    """Convert a row exported from the authors' page to a ranking with the keys of `Judgment`.
+    """Return a row exported from the authors' page as a ranking: {query_id, lang, rater, kind, arms, value}.
 
-    Raises ValueError if the row is no ranking, or ranks answers in two languages.
+    `rater` and the ranks, None where one is missing, are not checked. Raises ValueError if `ranked_responses` is no
+    list of objects, is empty or ranks answers in two languages, or if a file name in it contains no arm or language.
     """
     ranked = row["ranked_responses"]
     if not isinstance(ranked, list) or not all(isinstance(one, dict) for one in ranked):
@@ -153,12 +155,15 @@ def rater_of_file(file: Path) -> str:
 
 
 def query_id(lang: str, question: str) -> str:
-    """Return an id that is unique over both languages; the authors number each language's questions separately."""
+    """Return `<lang>-<question>`, an id for both languages; the authors number each language's questions separately."""
     return f"{lang}-{question}"
 
 
 def arm_of_file(name: str) -> str:
-    """Return the arm that a file name means: baseline → general, origin → cw, 10k → cw+10k. Raises ValueError."""
+    """Return the arm that a file name contains: baseline → general, origin → cw, 10k → cw+10k.
+
+    Raises ValueError if it contains none.
+    """
     stem = Path(name).stem.lower()
     if "baseline" in stem:
         return "general"

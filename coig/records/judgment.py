@@ -81,8 +81,9 @@ class Judgment(Record):
     def pairs(self) -> Iterator[tuple[str, str, float]]:
         """Yield (arm, other arm, score) for each pair that a ranking or a verdict compares.
 
-        The score is 1 if the first of them won, 0 if it lost, 0.5 for a tie. Ratings compare no pairs, and two answers
-        that a ranking left unplaced are not compared.
+        The score is 1 if the first of them won, 0 if it lost, 0.5 for a tie. Ratings and abstentions compare no pairs,
+        and two answers that a ranking left unplaced are not compared. A pair without a verdict (`failure`) is a
+        KeyError.
         """
         if self.kind == "pairwise" and isinstance(self.value, str):
             yield self.arms[0], self.arms[1], SCORES[self.value]
@@ -186,9 +187,9 @@ def _is_number(value: Any) -> bool:
 def read_judgments(file: Path, study: str | None) -> Iterator[tuple[str, Judgment]]:
     """Yield (`file:line`, judgment) for every row of a file, in any known shape, that holds a judgment.
 
-    Skips rows whose judgment is null. After the last row, logs how many rows were changed while reading, and how.
-    Raises DataError with place and remedy for a row that is damaged, is no judgment or is of another study; None as
-    `study` allows any.
+    Skips rows whose judgment is null. After the last row, logs how many rows were skipped or changed while reading, and
+    how. Raises DataError with place and remedy for a row that is damaged, is no judgment or names another study. A row
+    may name no study; None as `study` allows any.
     """
     changes: Counter[str] = Counter()
     rows = 0

@@ -147,7 +147,10 @@ def _naming(connection: Connection) -> Iterator[None]:
 
 
 def _read_judgments(connection: Connection, study: str, history: bool, share: float) -> list[Judgment]:
-    """Do the work of `read_database`; `share` is the share of queries that were drawn to be judged."""
+    """Return the judgments as `read_database` says; their `probability` is multiplied by `share`, 0–1.
+
+    `share` is the share of the queries that were drawn to be judged.
+    """
     rows = connection.execute(
         select(EVENTS, TASKS, RATERS.c.name)
         .join(TASKS, EVENTS.c.task == TASKS.c.id)
@@ -234,7 +237,7 @@ def find_database(study: Path, url: str | None) -> Path | str | None:
 
 
 def judged_languages(place: Path | str) -> list[str]:
-    """Return the languages in which people have judged or abstained, each once, without reading what they said."""
+    """Return the languages in which people have judged or abstained, each once, in no fixed order."""
     database = open_database(place, TABLES)
     with database.reading() as connection:
         rows = connection.execute(select(TASKS.c.lang).join(EVENTS, EVENTS.c.task == TASKS.c.id).distinct()).all()
@@ -245,7 +248,8 @@ def judged_languages(place: Path | str) -> list[str]:
 def collect_from(place: Path | str, study: str) -> Collected | None:
     """Return a study's judgments for its evaluation, and add an act to the database: that it was unblinded.
 
-    Returns None, and adds nothing, if nobody has judged; None too if the database has no settings of checks.
+    Returns None, and adds no act, if nobody has judged. Returns None too, but adds the act, if the database has no
+    settings of checks. Raises DataError if a row is damaged.
     """
     database = open_database(place, TABLES)
     with database.writing() as connection:

@@ -33,9 +33,9 @@ PARTLY_RATED = "a dimension is null, and counts as not rated"
 
 
 def convert_row(row: Row, file: Path, changes: Counter[str]) -> Row | None:
-    """Convert a row of any known shape to the keys of `Judgment`, which checks them afterwards; other keys stay.
+    """Return a row of any known shape with the keys of `Judgment`, which checks them afterwards; other keys stay.
 
-    Returns None if the judgment is null, except in a row with `failure` or `supersedes`.
+    NaN becomes None. Returns None if the judgment is null, except for a row with `failure` or `supersedes`.
 
     Args:
         file: the row's file; its name gives the rater of the authors' rankings.
@@ -114,9 +114,9 @@ def _clean_arms(arms: Any, found: set[str]) -> Any:
 
 
 def _clean_name(value: Any, found: set[str]) -> Any:
-    """Return a name without blanks around it, a number such as 7.0 as its digits; add the change to `found`.
+    """Return a name in NFC without blanks around it, a number such as 7.0 as its digits; any other value unchanged.
 
-    Returns a value that is no name unchanged.
+    Adds to `found` that blanks or a decimal point were removed.
     """
     if isinstance(value, float) and value.is_integer():
         found.add(WHOLE_NUMBERS)

@@ -24,7 +24,7 @@ class Preference(Record):
     """A prompt with the answer that people chose and the one that they rejected.
 
     In a row, an answer may be a text, an object with the text under a key of TEXTS, or a chat, whose last message is
-    the answer. A missing language is seen by the prompt's script.
+    the answer. A missing language is told from the prompt's script.
     """
 
     id: Text | None = None
@@ -65,12 +65,16 @@ def _text(value: Any) -> Any:
 
 
 def _language(prompt: str) -> str:
-    """Return `zh` if a prompt is at least half Chinese, with a Latin word as HAN_PER_WORD characters, else `en`."""
-    return "zh" if len(HAN.findall(prompt)) >= HAN_PER_WORD * max(1, len(LATIN_WORD.findall(prompt))) else "en"
+    """Return `zh` if a prompt is at least half Chinese, with a Latin word as HAN_PER_WORD characters, else `en`.
+
+    A prompt without Han characters is `en`, also without any letter.
+    """
+    characters = len(HAN.findall(prompt))
+    return "zh" if characters and characters >= HAN_PER_WORD * len(LATIN_WORD.findall(prompt)) else "en"
 
 
 def read_preferences(files: Sequence[Path]) -> list[Preference]:
-    """Return the pairs of files; a pair without an id gets one of its file's name and its row's number, from 1.
+    """Return the pairs of files; a pair without an id gets `<file>-<row>`, its file's stem and its number from 1.
 
     Raises DataError for a row that is no such pair, for the second pair of one id, and if there are no pairs.
     """

@@ -15,9 +15,7 @@ from coig.text.cleaning import clean_text
 
 
 def _clean(value: Any, info: ValidationInfo) -> str:
-    """Return a field's text cleaned. Raises ValueError, with what a query needs, if it is no text, blank
-    or damaged.
-    """
+    """Return a field's text cleaned. Raises ValueError, with what a query needs, if it is no text, blank or damaged."""
     try:
         return clean_text({str(info.field_name): value}, str(info.field_name))
     except ValueError as error:
@@ -25,7 +23,10 @@ def _clean(value: Any, info: ValidationInfo) -> str:
 
 
 def _clean_id(value: Any) -> str:
-    """Return an id as text, a whole number as its digits. Raises ValueError, with what a query needs."""
+    """Return an id as text, a whole number as its digits.
+
+    Raises ValueError, with what a query needs, if it is blank or another type.
+    """
     try:
         return text_of({"id": value}, "id")
     except ValueError as error:
@@ -48,7 +49,7 @@ class Query(Record):
     @model_validator(mode="before")
     @classmethod
     def _check_keys(cls, row: Any) -> Any:
-        """Raise ValueError for the first key that a row lacks, with what a query needs."""
+        """Return the row unchanged. Raises ValueError for the first key that it lacks, with what a query needs."""
         if isinstance(row, dict) and (missing := [key for key in cls.model_fields if key not in row]):
             raise ValueError(f"{missing[0]}: missing{NEEDS}")
         return row

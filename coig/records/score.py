@@ -33,13 +33,14 @@ def read_scores(files: Iterable[Path], study: str, arms: Collection[str]) -> lis
     """Return the scores in result files of lm-evaluation-harness (0.4 and later) and lighteval.
 
     A metric without a standard error is left out and logged if its task has others, such as IFEval's share of
-    instructions. The arm is the folder above `model/` or `adapter/` in the path that the harness was given.
+    instructions. A group of tasks that has a value of its own stands for its tasks. The arm is the folder above
+    `model/` or `adapter/` in the path that the harness was given.
 
     Args:
         study, arms: names of the study and its arms.
 
-    Raises DataError, and returns nothing, for a file of another version, a task without a standard error, an arm that
-    is unknown or of another study, or a second value of the same arm, task and metric.
+    Raises DataError for a file that is damaged or of another version, a task without any standard error, an arm that is
+    unknown or of another study, or two different values of the same arm, task and metric.
     """
     scores: dict[tuple[str, str, str], tuple[Score, Path]] = {}
     for file in files:
@@ -52,7 +53,7 @@ def read_scores(files: Iterable[Path], study: str, arms: Collection[str]) -> lis
 
 
 def _read_file(file: Path, study: str, arms: Collection[str]) -> list[Score]:
-    """Return the scores of one file."""
+    """Return the scores of one file, under `read_scores`' rules. Raises DataError if it is no file that can be used."""
     try:
         content = parse_json(read_whole(file))
     except (OSError, ValueError) as error:
@@ -78,7 +79,7 @@ def _read_file(file: Path, study: str, arms: Collection[str]) -> list[Score]:
 
 
 def _path_of_harness(content: dict[str, Any]) -> str:
-    """Return the path of the model that lm-evaluation-harness was given, that of the adapter if there is one."""
+    """Return the path of the model that lm-evaluation-harness was given, of the adapter if there is one; "" without."""
     arguments = content["config"].get("model_args") or {}
     if isinstance(arguments, str):
         arguments = dict(part.partition("=")[::2] for part in arguments.split(","))
@@ -105,7 +106,7 @@ def _of_harness(file: Path, content: dict[str, Any], arm: str) -> Iterator[Score
 
 
 def _count_members(content: dict[str, Any], group: str) -> int | None:
-    """Return the number of items of a group's tasks; None if it is not known."""
+    """Return the number of items of all tasks in a group and in its groups; None if no task's number is known."""
     inside, total = [group], 0
     for name in inside:
         inside += [one for one in (content.get("group_subtasks") or {}).get(name, ()) if one not in inside]
@@ -114,7 +115,7 @@ def _count_members(content: dict[str, Any], group: str) -> int | None:
 
 
 def _path_of_lighteval(content: dict[str, Any]) -> str:
-    """Return the path of the model that lighteval was given."""
+    """Return the path of the model that lighteval was given; "" if it is not recorded."""
     general = content["config_general"]
     return str(general.get("model_name") or (general.get("model_config") or {}).get("model_name") or "")
 
@@ -137,7 +138,9 @@ def _scores(
     n: int | None,
     rises: Mapping[str, Any],
 ) -> Iterator[Score]:
-    """Yield the scores of one task.
+    """Yield the scores of one task's metrics that have a standard error; log the others.
+
+    Raises DataError if no metric has one.
 
     Args:
         values: by metric and filter, standard errors among them under the metric's name and STDERR.
@@ -165,7 +168,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _arm_of(file: Path, path: str, study: str, arms: Collection[str]) -> str:
-    """Return the arm that a model's path names. Raises DataError if the study has no such arm."""
+    """Return the arm that a model's path names. Raises DataError if it is no arm, or the path is in another study."""
     parts = [part for part in PurePath(re.sub(r"[\"']", "", path)).parts if part not in ("model", "adapter")]
     name = parts[-1] if parts else ""
     if parts[-3:-2] == ["multirun"] and parts[-2] != study:

@@ -39,7 +39,7 @@ def krippendorff_alpha(coincidences: Floats) -> Floats:
         coincidences: (R, V, V), symmetric, over V values in ascending order.
 
     Returns:
-        (R,), NaN where all ratings are equal.
+        (R,), NaN where all ratings are equal or there are none.
     """
     totals = coincidences.sum(axis=2)
     size = totals.shape[1]
@@ -64,7 +64,7 @@ def kendall_w(ranks: Floats) -> float | None:
         ranks: (m, k), each rater's ranks or scores of k arms.
 
     Returns:
-        from 0 to 1; None if every rater ties all arms.
+        from 0 to 1; None if every rater ties all arms, or for a single arm.
     """
     raters, arms = ranks.shape
     own = _mid_ranks(ranks)
@@ -75,7 +75,7 @@ def kendall_w(ranks: Floats) -> float | None:
 
 
 def _mid_ranks(values: Floats) -> Floats:
-    """Rank the values of each row from 1, equal ones sharing their mean rank; (m, k) to (m, k)."""
+    """Rank the values of each row, (m, k) to (m, k): the smallest gets 1, and equal values share their mean rank."""
     lower = (values[:, None, :] < values[:, :, None]).sum(axis=2)
     equal = (values[:, None, :] == values[:, :, None]).sum(axis=2)
     ranks: Floats = lower + (equal + 1) / 2
@@ -89,7 +89,7 @@ def cohen_kappa(counts: Floats) -> Floats:
         counts: (…, V, V), items by the first labeller's label and the second's.
 
     Returns:
-        (…), NaN where both labellers use one and the same label throughout.
+        (…), NaN where both labellers use one and the same label throughout, or without items.
     """
     total = counts.sum(axis=(-1, -2))
     # agreements × total, and agreements expected by chance × total²

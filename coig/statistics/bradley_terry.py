@@ -94,6 +94,7 @@ def is_connected(arms: Sequence[str], pairs: Sequence[tuple[str, str]], counts: 
     """Tell whether every arm has beaten or tied every other one, directly or through a chain of arms.
 
     Args:
+        pairs: no two of the same two arms; a pair that is missing links nothing.
         counts: (P, 3), wins, ties and losses of the first arm of each of `pairs`.
     """
     held = np.eye(len(arms), dtype=bool)

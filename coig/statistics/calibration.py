@@ -18,16 +18,17 @@ def calibrate(
 ) -> Predictions:
     """Predict people's mean verdicts by least squares and scale the predictions by λ of PPI++, from 0 to 1.
 
-    For a prompt that people judged, coefficients and λ are computed without that prompt. A judge's verdict can only
-    raise a prediction: the judge with the most negative coefficient is left out until none is negative; without any
-    judge left, predictions are 0. Predictions are used in differences only, so they have no intercept.
+    For a prompt that people judged, coefficients and λ are computed without that prompt; a further prompt gets the mean
+    of λ · coefficients. A judge's verdict can only raise a prediction: the judge with the most negative coefficient is
+    left out until none is negative. If no judge is left, predictions are 0. Predictions are used in differences only,
+    so they have no intercept.
 
     Args:
         verdicts: (…, Q), the mean of people's verdicts on a prompt.
         judged, others: (…, Q, F) and (…, N, F), the features of both kinds of prompts: first the judges' verdicts, then
             covariates.
-        judges: how many of the features are judges; with none, covariates alone predict.
-        strata: None, one stratum; coefficients are common, and means are removed within strata.
+        judges: how many of the features are judges; with 0, covariates alone predict.
+        strata: None stands for a single stratum. Means are removed within strata; coefficients are common to all.
     """
     size, further = verdicts.shape[-1], others.shape[-2]
     codes = np.zeros(size, dtype=np.intp) if strata is None else strata.judged
@@ -44,7 +45,7 @@ def predict_without_each(verdicts: Floats, features: Floats, judges: int, codes:
     A ridge as strong as one prompt that shows no relation keeps the coefficients finite.
 
     Args:
-        verdicts: (…, Q). features: (…, Q, F). judges: see `calibrate`.
+        verdicts: (…, Q). features: (…, Q, F), first the verdicts of `judges` judges, then covariates.
         codes: (Q,), the prompts' strata.
     """
     own, target = _remove_means(features, codes), _remove_means(verdicts[..., None], codes)
@@ -61,7 +62,8 @@ def predict_without_each(verdicts: Floats, features: Floats, judges: int, codes:
 def _solve_for_rising(grams: Floats, moments: Floats, judges: int) -> Floats:
     """Solve the normal equations, (…, F, F) and (…, F), leaving out judges until no judge's coefficient is negative.
 
-    Coefficients of judges left out are 0. If none of the first `judges` features is left, all coefficients are 0.
+    The judges are the first `judges` features. Coefficients of judges left out are 0. If all judges are left out, all
+    coefficients are 0; if `judges` is 0, covariates keep theirs.
     """
     active = np.ones(moments.shape, dtype=bool)
     identity = np.eye(moments.shape[-1])
@@ -78,9 +80,9 @@ def _solve_for_rising(grams: Floats, moments: Floats, judges: int) -> Floats:
 
 
 def _tune(predicted: Floats, verdicts: Floats, codes: Indices) -> Floats:
-    """Return for each prompt the factor λ of the predictions, found without that prompt, (…, Q), 0–1.
+    """Return for each prompt the factor λ, (…, Q), 0–1, with which the predictions lower the variance most.
 
-    With this factor they lower the variance most.
+    It is found without that prompt, and 0 if the predictions do not vary.
     """
     own, target = (_remove_means(values[..., None], codes)[..., 0] for values in (predicted, verdicts))
     leverage = _leverage(codes)
@@ -99,9 +101,9 @@ def _remove_means(values: Floats, codes: Indices) -> Floats:
 
 
 def _leverage(codes: Indices) -> Floats:
-    """Return n / (n − 1) for each prompt, (Q,), where n is the number of prompts in its stratum.
+    """Return n / (n − 1) for each prompt, (Q,), where n is the number of prompts in its stratum; 1 if n is 1.
 
-    Without one prompt, a sum of products of centred values falls by this multiple of the prompt's own product.
+    A sum of products of centred values falls by this multiple of a prompt's product when that prompt is left out.
     """
     counts = np.bincount(codes)[codes]
     multiple: Floats = counts / np.maximum(counts - 1, 1)

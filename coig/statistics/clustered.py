@@ -65,7 +65,7 @@ def combine_clusters(
     """Return the two-way variance and its degrees of freedom from variances clustered by prompt, rater and both.
 
     The formulas are those of `new_raters`. The variances may be arrays of one shape; `prompts` and `raters` are numbers
-    of clusters. Degrees of freedom are 1 where all variances are 0.
+    of clusters, at least two each. Degrees of freedom are 1 where all variances are 0.
     """
     one_way = np.maximum(of_prompts, of_raters)
     variance = np.maximum(np.asarray(of_prompts) + of_raters - of_cells, one_way)

@@ -135,7 +135,7 @@ def _high_end(values: Floats, halves: Floats, places: Floats) -> Floats:
 
 
 def _zero_between(values: Floats, first: Indices, second: Indices, places: Floats) -> Floats:
-    """Return the dose at which the straight line between two places is zero, (…); the first place's if both are one.
+    """Return the dose at which the straight line between two places is zero, (…); the place's dose if both are equal.
 
     Args:
         values: (…, G), at the places. first, second: (…), indices of places. places: (G,), on log₂(1 + dose).

@@ -147,7 +147,7 @@ def _slopes(logits: Floats) -> Floats:
 
 
 def _fit_emax(responses: Responses) -> Curve:
-    """Fit Emax by a search over its d that narrows around the best candidate."""
+    """Return the best Emax curve of each data set; its d is looked for between the limits of HALF_DOSES."""
     doses = responses.doses
     low, high = np.log(HALF_DOSES[0] * doses[doses > 0].min()), np.log(HALF_DOSES[1] * doses.max())
     centre, reach = np.full(responses.values.shape[:-1], (low + high) / 2), (high - low) / 2
@@ -201,8 +201,9 @@ def predict(curve: Curve, doses: Floats, arms: Floats) -> Floats:
 def curve_crossing(curve: Curve, freedom: float) -> tuple[float, float, float] | None:
     """Return the dose at which a rising curve reaches zero, and its 95 % limits (Fieller), for one data set.
 
-    The dose may lie beyond the tested ones; 0 and ∞ as in `Crossing`. Limits of Emax are NaN. Return None for a curve
-    that is flat or a step, or does not rise. `freedom`: degrees of freedom of the curve's covariance.
+    The dose may lie beyond the tested ones; it is 0 if the curve begins at zero or above, ∞ if Emax never reaches zero.
+    Limits are 0 and ∞ if the slope may be zero, and NaN for Emax. Return None for a curve that is flat or a step, or
+    does not rise. `freedom`: degrees of freedom of the curve's covariance.
     """
     if curve.name not in SMOOTH or curve.coefficients[1] <= 0:
         return None

@@ -31,7 +31,7 @@ def wilson_interval(successes: float, trials: int, z: float = Z95) -> tuple[floa
 
 
 def exact_upper_limit(successes: float, trials: int) -> float:
-    """Return the upper end of the exact two-sided 95 % interval of a proportion.
+    """Return the upper end of the exact two-sided 95 % interval of a proportion; 1 if no trial failed.
 
     Clopper & Pearson 1934, Biometrika 26:404.
     """
@@ -88,7 +88,7 @@ def random_flip_p(differences: Floats, signs: Floats) -> Floats:
         differences: (Q, P), for Q queries and P pairs of arms; NaN where a pair has no difference.
         signs: (R, Q), random −1 or 1.
 
-    Returns the p values, shape (P,).
+    Returns the p values, shape (P,); 1 for a pair without any difference or with zeros alone.
     """
     known = np.nan_to_num(differences)
     observed = np.abs(known.sum(axis=0))

@@ -29,10 +29,11 @@ class Expected:
 
 
 def add_arm(responses: Responses, dose: float, level: float) -> Responses:
-    """Return the responses with a further arm at a dose, whose response is `level`; there must be two arms already.
+    """Return the responses with a further arm, of response `level`, inserted in the order of doses.
 
-    Its variance and its covariances with the others are the means of theirs, as if it were judged on the same prompts,
-    against the same opponent. The result has no separate covariance of raters or seeds.
+    There must be two arms already. The new arm's variance and covariances are the means of theirs, as if it were judged
+    on the same prompts, against the same opponent. The result has no separate covariance of raters or seeds, and its
+    values do not count as logits.
     """
     covariance, count = responses.covariance.total, len(responses.doses)
     variance = float(np.diag(covariance).mean())
@@ -52,7 +53,8 @@ def add_arm(responses: Responses, dose: float, level: float) -> Responses:
 def scale_error(responses: Responses, of_prompts: float, of_seeds: float = 1.0) -> Responses:
     """Return the responses with the covariance of prompts times `of_prompts`, and that of seeds times `of_seeds`.
 
-    A factor below 1 stands for more prompts or seeds. A covariance of seeds that is not known stays so.
+    A factor below 1 stands for more prompts or seeds. A covariance of seeds that is not known stays so; those of raters
+    and cells stay as they are.
     """
     before = responses.covariance
     seeds = None if before.of_seeds is None else of_seeds * before.of_seeds
@@ -61,6 +63,8 @@ def scale_error(responses: Responses, of_prompts: float, of_seeds: float = 1.0) 
 
 def expect_interval(design: Responses, largest: float, seed: int = 0) -> Expected:
     """Simulate studies of a design whose true responses are its values, and summarise the intervals of the crossing.
+
+    The intervals are those for the same raters.
 
     Args:
         design: one data set, rising.

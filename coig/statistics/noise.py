@@ -27,7 +27,7 @@ def variance_parts(values: Floats, arms: Indices, factors: Mapping[str, Indices]
     is one rater.
 
     Args:
-        values: (N,). arms: (N,), indices from 0.
+        values: (N,). arms: (N,), indices from 0; at least one arm needs two observations.
         factors: for each factor the levels of the observations, (N,), indices from 0. A level that two arms share,
             such as a prompt, has another effect in each of them.
     """
@@ -45,7 +45,7 @@ def variance_parts(values: Floats, arms: Indices, factors: Mapping[str, Indices]
 
 
 def _number(first: Indices, second: Indices) -> Indices:
-    """Number the pairs of two indices, (N,), from 0 without gaps."""
+    """Return for each pair (first[i], second[i]) a number, (N,), from 0 without gaps; equal pairs have the same."""
     numbers: Indices = np.unique(first * (int(second.max(initial=0)) + 1) + second, return_inverse=True)[1]
     return numbers
 
@@ -93,13 +93,16 @@ def add_seeds(
 ) -> Responses:
     """Return the responses with the covariance that their means owe to the seeds that were trained.
 
-    The variance between seeds is pooled over the arms; that of shares is taken as proportional to p (1 − p). Without
-    an arm of several seeds the variance is not known, and the responses are returned unchanged.
+    The variance between seeds is pooled over the arms. The responses are returned unchanged if no arm has several
+    seeds, since the variance is then not known, or if all of them are shares of 0 or 1.
 
     Args:
         responses: of the arms, as `estimate_responses` returns them.
-        values, arms, prompts: (N,), as there. runs: (N,), which trained model gave the observation.
-        opponents: (N,), which trained model it was compared with; None if with none. Its seeds differ, too.
+        values, arms, prompts: (N,), the same as `estimate_responses` was given.
+        runs: (N,), the number of the trained model that gave the observation.
+        opponents: (N,), the number of the trained model that it was compared with, whose seeds vary too; None if the
+            observations are no comparisons.
+        are_shares: the responses are shares p; their variance between seeds is taken as proportional to p (1 − p).
     """
     trained = np.unique(np.stack([arms, runs]), axis=1)
     freedom = trained.shape[1] - len(responses.doses)

@@ -21,7 +21,7 @@ def _digest(*seed: object) -> bytes:
 
 
 def shuffled(values: Iterable[One], *seed: object) -> list[One]:
-    """Return the values in a random order that only `seed` decides: by the sha256 of seed and place."""
+    """Return the values in an order that looks random and that only `seed` and the values' given order decide."""
 
     def key(place: int) -> bytes:
         """Return the digest by which the value at `place` is sorted."""

@@ -74,7 +74,8 @@ class Plan:
         a judge, unless fewer are enough without any judge.
 
         Args:
-            correlation: ρ, of the judge's predictions with the raters' mean verdict. further: N.
+            correlation: ρ, of the judge's predictions with the raters' mean verdict; a negative one counts as 0.
+            further: N.
         """
         alone, square = self.prompts(raters), max(0.0, correlation) ** 2
         # n = alone · (1 − ρ²·N / (N + n)), solved for n
@@ -97,8 +98,8 @@ class Plan:
 def prompts_to_find(effect: float, prompts: int, detectable: float | None) -> int:
     """Compute how many prompts detect a difference of `effect` from one half, given that `prompts` detect `detectable`.
 
-    The detectable difference is proportional to 1 / √prompts. If it is None (unknown), verdicts are assumed to have the
-    largest possible variance. Differences are shares.
+    The detectable difference is proportional to 1 / √prompts. If it is None (unknown), a verdict of one rater on each
+    prompt is assumed, with the largest possible variance, and power 0.8. Differences are shares; `effect` is above 0.
     """
     if detectable is None:
         return Plan(0.5 + effect, raters=1).prompts(1)

@@ -91,7 +91,8 @@ def estimate_bias(verdicts: Floats, scores: Floats, covariate: Floats, prompts: 
         prompts: (N,), the clusters.
 
     Returns:
-        None if people agree no more than by chance, so that their preference is not known, or without any covariate.
+        None if people hardly agree more than by chance, so that their preference is not known; if the covariate is 0
+        everywhere; or if preference and covariate cannot be told apart.
     """
     counts = np.isfinite(scores).sum(axis=1)
     mean = np.nanmean(scores, axis=1)

@@ -64,14 +64,16 @@ class Strata:
 def estimate_rate(scores: Floats, predictions: Predictions | None = None, strata: Strata | None = None) -> Rate:
     """Estimate a win rate, by people alone or rectified by predictions.
 
-    For these raters the interval is Student's t with prompts as clusters. For new raters the variance between raters is
-    added (`estimate_rater_variance`), with Satterthwaite's degrees of freedom (1946, Biometrics 2:110), at least one
-    less than there are raters.
+    All verdicts of a stratum count equally; a stratum counts by its share of all prompts, of both kinds. For these
+    raters the interval is Student's t with prompts as clusters. For new raters the variance between raters is added
+    (`estimate_rater_variance`), with Satterthwaite's degrees of freedom (1946, Biometrics 2:110), at least one less
+    than there are raters.
 
     Args:
-        scores: (…, Q, R), NaN where a rater has not judged a prompt; missing alike in all data sets.
-        predictions: None, people alone.
-        strata: None, one stratum. Without predictions they are not used.
+        scores: (…, Q, R), NaN where a rater has not judged a prompt; missing alike in all data sets. Every prompt needs
+            a score.
+        predictions: None stands for people alone.
+        strata: None stands for a single stratum. Without predictions they are not used.
     """
     known = np.isfinite(scores)
     counts = known.reshape(-1, *known.shape[-2:])[0].sum(axis=-1)
@@ -95,9 +97,8 @@ def estimate_rate(scores: Floats, predictions: Predictions | None = None, strata
 def _stratum_means(prompts: Floats, predictions: Predictions, strata: Strata, weights: Floats) -> tuple[Floats, Floats]:
     """Return the strata's estimated means, (…, H), and the variance of their weighted sum within strata, (…).
 
-    A stratum's rectifiers are people's means minus predictions. Among few prompts, by chance none may have a large
-    rectifier. Therefore their variance is computed as if there were one further prompt with the variance of people
-    alone.
+    A rectifier is people's mean verdict on a prompt minus its prediction. Among few prompts, all rectifiers may be
+    small by chance; so their variance is computed as if a further prompt had the variance of people alone.
 
     Args:
         prompts: (…, Q), people's mean verdicts.

@@ -132,7 +132,10 @@ class Responses:
         return replace(self.combined(matrix, self.doses[:count]), are_logits=self.are_logits)
 
     def above(self, reference: int) -> Responses:
-        """Return the responses of all other arms minus that of the arm at the index `reference`, K − 1 in all."""
+        """Return the responses of all other arms minus that of the arm at the index `reference`, K − 1 in all.
+
+        They no longer count as logits.
+        """
         matrix = np.delete(np.eye(len(self.doses)), reference, axis=0)
         matrix[:, reference] -= 1
         return self.combined(matrix, np.delete(self.doses, reference))
@@ -140,7 +143,7 @@ class Responses:
     def within(self, best: int, margin: float) -> Responses:
         """Return each response minus that of the arm at the index `best`, plus `margin`.
 
-        A value of 0 or more means that the arm is within the margin of the best one.
+        A value of 0 or more means that the arm is within the margin of the best one. They no longer count as logits.
         """
         matrix = np.eye(len(self.doses))
         matrix[:, best] -= 1

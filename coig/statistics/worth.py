@@ -13,10 +13,11 @@ def moments_of(verdicts: Floats, features: Floats, judges: int, codes: Indices) 
     """Return for each prompt the products of people's mean verdict and the prediction fitted without that prompt.
 
     Args:
-        verdicts: (Q,). features: (Q, F), of which the first are `judges`. codes: (Q,), strata.
+        verdicts: (Q,), people's mean verdicts. codes: (Q,), the prompts' strata.
+        features: (Q, F), first the verdicts of `judges` judges, then covariates.
 
     Returns:
-        (Q, 3): prediction², prediction · verdict and verdict², each from the stratum's mean.
+        (Q, 3): prediction², prediction · verdict and verdict², where both are deviations from the stratum's mean.
     """
     _, predicted = predict_without_each(verdicts, features, judges, codes)
     members = np.eye(codes.max() + 1)[codes]
@@ -29,7 +30,7 @@ def moments_of(verdicts: Floats, features: Floats, judges: int, codes: Indices) 
 def estimate_correlation(sums: Floats, seed: int = 0) -> tuple[float, float | None, float | None]:
     """Return the correlation of predictions and people's mean verdicts, with 95 % limits over resampled prompts.
 
-    It is 0 without variance; limits are None below FEWEST prompts.
+    The correlation is 0 if predictions or verdicts do not vary; limits are None below FEWEST prompts.
 
     Args:
         sums: (Q, 3), the sums of `moments_of` over each prompt's pairs of arms.
@@ -49,11 +50,10 @@ def _correlation(sums: Floats) -> Floats:
 
 
 def worth_in_labels(correlation: float, prompts: float, further: float) -> float:
-    """Return how many prompts one of people's prompts counts as if a judge has judged further ones.
+    """Return the factor by which a judge's verdicts on further prompts multiply the worth of people's prompts.
 
-    Angelopoulos et al. 2023, 2311.01453.
-
-    It is 1 / (1 − ρ²·N / (N + n)) for a correlation ρ with people's mean verdict; a negative ρ adds nothing.
+    It is 1 / (1 − ρ²·N / (N + n)) for a correlation ρ with people's mean verdict, at most 10⁹; it is 1, no gain, for a
+    negative ρ (Angelopoulos et al. 2023, 2311.01453).
 
     Args:
         correlation: ρ. prompts: n, judged by people. further: N, judged by the judge alone; may be infinite.

@@ -166,7 +166,8 @@ def _register(names: Sequence[str]) -> None:
 def _tabulate(arguments: Sequence[str]) -> None:
     """Write what was measured of the named studies to the file after -o, Parquet or CSV; print it without one.
 
-    Without names, of all studies. Raises ConfigError if -o is not followed by one such file, at the end.
+    Without names, of all studies. Raises ConfigError if -o is not followed by one such file, at the end, or if nothing
+    was measured.
     """
     names, file = list(arguments), None
     if "-o" in names:
@@ -262,7 +263,7 @@ def _hours(manifest: Manifest) -> str:
 
 
 def _answers(arm: Arm) -> str:
-    """Return the number of an arm's answers to all files of queries, as text; a dash for none."""
+    """Return the number of lines in an arm's files of answers, failed ones included, as text; a dash for none."""
     lines = sum(1 for file in arm.folder.glob("generations/*.jsonl") for _ in read_jsonl(file))
     return f"{lines:,}" if lines else "–"
 

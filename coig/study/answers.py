@@ -24,7 +24,10 @@ def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[st
 
 
 def choose_samples(arms: Sequence[Arm], queries: Sequence[str]) -> list[Answer]:
-    """Return all samples of each arm's answers to these files of queries, without those that failed."""
+    """Return all samples of each arm's answers to these files of queries, without those that failed.
+
+    They come file by file, then arm by arm; an arm that has not answered a file gives none.
+    """
     return [answer for name in queries for arm in arms for answer in arm.answers(name) if not answer.failed]
 
 

@@ -113,7 +113,10 @@ class Arm:
 
     @property
     def early_failure(self) -> EarlyFailure | None:
-        """Return why an arm failed in a sweep before it had a manifest; None for any other arm."""
+        """Return when and why an arm failed in a sweep before it had a manifest; None for any other arm.
+
+        If failure.json is damaged, the reason says so, and the time is that of the file.
+        """
         file = self.folder / EARLY
         if self.is_known or not file.exists():
             return None
@@ -143,7 +146,7 @@ class Arm:
         return read_config(self.config_file)
 
     def write_config(self, config: TrainConfig) -> None:
-        """Write the arm's training config."""
+        """Write the arm's training config to config.yaml, atomically; paths in the home folder begin with `~`."""
         write_config(self.config_file, config)
 
     def generation_config(self) -> dict[str, Any]:
@@ -175,9 +178,10 @@ class Arm:
         return ends if isinstance(ends, list) else [ends]
 
     def answers(self, queries: str) -> list[Answer]:
-        """Return the arm's answers to a file of queries, given by its stem; [] without a file (see `read_answers`).
+        """Return the arm's answers to a file of queries, given by its stem; [] if the arm has not answered the file.
 
-        Raises ConfigError if a model with other weights wrote one of them.
+        All samples are returned, failed ones too. Raises ConfigError if a line is damaged or of another arm, or if a
+        model with other weights wrote an answer.
         """
         answers = read_answers(self.generations(queries), self.name)
         weights = self.manifest().model_sha256 if answers else None
@@ -189,7 +193,10 @@ class Arm:
         return answers
 
     def weights_sha256(self) -> str:
-        """Return an identifier of the exported weights: the sha256 over the sha256 of their files."""
+        """Return an identifier of the exported weights: the sha256 over the sha256 of all `*.safetensors`, by name.
+
+        Without such files it is that of an empty text.
+        """
         hashes = [sha256_of(file) for file in sorted(self.model.glob("*.safetensors"))]
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
@@ -229,37 +236,45 @@ class Arm:
         return sorted((path for path in paths if path not in kept), key=lambda path: -len(path.parts))
 
     def remove(self) -> None:
-        """Delete the arm's folder, and folders on other disks that it links to."""
+        """Delete the arm's folder, and the folders to which its links named in MOVABLE lead."""
         for link in (self.folder / name for name in MOVABLE):
             if link.is_symlink():
                 remove_folder(link)
         remove_folder(self.folder)
 
-    def discard_if_empty(self) -> None:
-        """Delete the arm's folder if its training never began, unless another process is at work on it."""
-        if self._is_empty():
-            with suppress(LockHeldError), locked(self.folder / LOCK):
-                if self._is_empty():
-                    shutil.rmtree(self.folder)
+    def discard_if_untrained(self) -> None:
+        """Delete the arm's folder, if there is one, when it holds nothing but the lock and W&B's files.
 
-    def _is_empty(self) -> bool:
-        """Tell whether the folder holds nothing but what is made before the manifest: the lock and a logger's files."""
+        The folder stays if another process is at work on it, if it is a link, or if it cannot be deleted.
+        """
+        with suppress(OSError):
+            if self._is_untrained():
+                with suppress(LockHeldError), locked(self.folder / LOCK):
+                    if self._is_untrained():
+                        shutil.rmtree(self.folder)
+
+    def _is_untrained(self) -> bool:
+        """Tell whether the folder is no link, and holds nothing but what is made before the manifest: lock and W&B."""
         return _holds_only(self.folder, {LOCK, "wandb"})
 
 
-def discard_empty_arms(study: Path) -> None:
+def discard_untrained_arms(study: Path) -> None:
     """Delete the folders of arms whose training never began, then the study's and `multirun/` if nothing is left.
 
-    Hydra makes these folders before the data are checked. Links to folders elsewhere stay.
+    Hydra makes these folders before the data are checked. Hydra's multirun.yaml and sweep.json count as nothing. Links
+    to folders elsewhere stay, as does what cannot be deleted.
     """
+    for folder in study.glob("*/"):
+        Arm(folder).discard_if_untrained()
     with suppress(OSError):  # a folder that cannot be written to, or that another process deletes
-        for folder in study.glob("*/"):
-            Arm(folder).discard_if_empty()
         for folder in (study, study.parent):
             if _holds_only(folder, {"multirun.yaml", "sweep.json"}):
                 shutil.rmtree(folder)
 
 
 def _holds_only(folder: Path, names: set[str]) -> bool:
-    """Tell whether a folder is no link, and holds nothing but files and folders of these names."""
+    """Tell whether a folder is no link, and holds nothing but files and folders of these names.
+
+    Raises FileNotFoundError if there is no such folder.
+    """
     return not folder.is_symlink() and {path.name for path in folder.iterdir()} <= names

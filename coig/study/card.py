@@ -48,7 +48,7 @@ def find_licences(config: TrainConfig) -> dict[str, str | None]:
 
 
 def _describe_for_hub(config: TrainConfig, manifest: Manifest) -> dict[str, Any]:
-    """Return the card's metadata, which the hub reads."""
+    """Return the card's metadata, which the hub reads; the base model only if its path is a hub id."""
     langs = sorted({group.lang for group in manifest.data.train})
     base = config.model.path if "/" in config.model.path and not config.model.path.startswith(("/", ".", "~")) else None
     about = {"library_name": "transformers", "pipeline_tag": "text-generation", "language": langs, "tags": ["coig"]}
@@ -83,7 +83,10 @@ def _tabulate_data(manifest: Manifest, licences: Mapping[str, str | None]) -> Ta
 
 
 def _tell_about_data(manifest: Manifest) -> Iterator[str]:
-    """Yield lines about files, examples that were cut or left out, and prompts that are test queries too."""
+    """Yield Markdown lines about the examples: fingerprint, how many were cut or left out, and contamination.
+
+    Contamination is the number of creative prompts that are test queries too; its line says so if nobody counted.
+    """
     data = manifest.data
     yield f"- Fingerprint of all examples in order: `{data.fingerprint}`."
     if data.truncated or data.dropped:
@@ -118,7 +121,7 @@ def _read_measures(arm: Arm) -> pl.DataFrame:
 
 
 def _describe_measures(arm: Arm, manifest: Manifest) -> str:
-    """Return the held-out losses, and a table of what was measured with its 95 % intervals, if anything was."""
+    """Return the held-out losses, and a table of what was measured with 95 % intervals; "Nothing." without either."""
     losses = [f"{lang} {number(loss, 3)}" for lang, loss in arm.held_out_losses(LANGUAGES).items()]
     told = f"Loss on held-out creative answers, in nats per token: {', '.join(losses)}." if losses else ""
     if not (measures := _read_measures(arm)).is_empty():
@@ -135,7 +138,7 @@ def _describe_measures(arm: Arm, manifest: Manifest) -> str:
 
 
 def _list_unmeasured(arm: Arm) -> Iterator[str]:
-    """Yield what nobody has measured of an arm's model."""
+    """Yield what nobody has measured of an arm's model; last NEVER, which holds for every model."""
     study, measures = arm.folder.parent, _read_measures(arm)
     if not list(arm.folder.glob("generations/*.jsonl")):
         yield "its answers: it has answered no queries"

@@ -55,7 +55,10 @@ def _are_two(names: Sequence[str]) -> bool:
 
 
 def _compare_arms(arms: Mapping[str, Arm]) -> None:
-    """Print in what arms differ, a column for each, and what changed in the code between two revisions."""
+    """Print in what arms differ, a column for each, and what changed in the code between their two revisions.
+
+    Says so if the arms do not differ. The mapping's keys are the columns' headings.
+    """
     found = find_differences([describe(arm) for arm in arms.values()])
     if not found:
         print("these arms do not differ in anything that is recorded")
@@ -65,7 +68,10 @@ def _compare_arms(arms: Mapping[str, Arm]) -> None:
 
 
 def _compare_studies(left: str, right: str) -> None:
-    """Print in what a study or an arm differs from another, arm by arm of the same name, or from the paper."""
+    """Print in what a study or an arm differs from another, arm by arm of the same name, or from the paper.
+
+    Also prints which arms only one of two studies has. Raises ConfigError if no arm of the two has the same name.
+    """
     own, others = _facts_by_name(left), {} if right == PAPER else _facts_by_name(right)
     if right == PAPER:
         pairs = {name: (facts, describe_paper(facts)) for name, facts in own.items()}
@@ -95,18 +101,24 @@ def _arms(name: str) -> list[Arm]:
 
 
 def _facts_by_name(name: str) -> dict[str, Facts]:
-    """Return the facts of a study's arms, or of one arm, by arm."""
+    """Return {arm's name: its facts} of a study's arms, or of the one arm that is named as STUDY/ARM."""
     return {arm.name: describe(arm) for arm in _arms(name)}
 
 
 def _print(found: Sequence[Difference], columns: Sequence[str], arms: Sequence[str] | None = None) -> None:
-    """Print differences as a table with a column for each of `columns`, and one that says which `arms` have them."""
+    """Print a table with a row for each difference and a column of values for each of `columns`.
+
+    `arms` says, row by row, which arms have the difference, in a last column; None for no such column.
+    """
     cells = [(one.section, one.key, *one.values, *([arms[place]] if arms else [])) for place, one in enumerate(found)]
     headings = ("of", "what", *columns, *(["arms"] if arms else []))
     print_table(make_console(), Table(headings, (True,) * len(headings), tuple(cells)))
 
 
 def _print_code_changes(arms: Sequence[Arm]) -> None:
-    """Print which files of the code changed between the two revisions that trained arms."""
+    """Print which files of the code changed between the two revisions that trained arms.
+
+    Prints nothing if there are not exactly two revisions, or if git does not know them.
+    """
     if changes := summarize_code_changes(arms):
         print(f"The code changed between their revisions:\n{changes}")

@@ -41,7 +41,10 @@ class Difference:
 
 
 def describe(arm: Arm) -> Facts:
-    """Return all facts of an arm that can be compared. Raises ConfigError if config or manifest is damaged."""
+    """Return {(section, key): value} of all facts of an arm that can be compared; keys that only name it are left out.
+
+    Raises ConfigError if config or manifest is damaged.
+    """
     manifest = arm.manifest()
     settings = {key: value for key, value in flatten(dump_config(arm.config())).items() if not NAMES.fullmatch(key)}
     facts: Facts = {
@@ -101,9 +104,9 @@ def _canonical(value: Any) -> Any:
 
 
 def describe_paper(other: Facts) -> Facts:
-    """Return what the paper states of its arm with the ratio of an arm whose facts are `other`.
+    """Return what the paper states of its arm that has the same `data.ratio` as our arm with the facts `other`.
 
-    Its five ratios are the value of `data.ratio` if it has no arm of that ratio.
+    If the paper has no such arm, `data.ratio` lists its five ratios, and numbers of examples are left out.
     """
     ratio = str(other.get((SETTINGS, "data.ratio")))
     facts: Facts = {
@@ -139,16 +142,17 @@ def find_differences(columns: Sequence[Facts], keys: Collection[tuple[str, str]]
 
 
 def _show(value: Any) -> str:
-    """Return a fact's value as text: numbers of more than four digits with separators, nothing as a dash."""
+    """Return a fact's value as text: whole numbers above 9,999 with separators, None as a dash."""
     if value is None:
         return ABSENT
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value > 9999 else str(value)
 
 
 def group_differences(pairs: Mapping[str, tuple[Facts, Facts]], *, paper: bool) -> dict[Difference, list[str]]:
-    """Return each difference of the pairs with the names of the pairs that have it; for the same arms of two studies.
+    """Return {difference: names of the pairs that have it}, sorted by section and key.
 
     Args:
+        pairs: {arm's name: (facts of the arm in one study, facts of the arm that it is compared with)}.
         paper: whether the second of each pair is the paper, which states few facts; others are not compared.
     """
     found: dict[Difference, list[str]] = {}
@@ -161,7 +165,8 @@ def group_differences(pairs: Mapping[str, tuple[Facts, Facts]], *, paper: bool) 
 def summarize_code_changes(arms: Iterable[Arm], checkout: Path = CHECKOUT) -> str | None:
     """Return git's summary of what changed in the code between the revisions of two arms.
 
-    None if the arms have one revision, or if the checkout does not know both.
+    None if the arms with a known revision do not have exactly two, if the checkout does not know both, or if nothing of
+    CODE_FILES changed.
     """
     revisions = list(dict.fromkeys(git.revision for arm in arms if (git := arm.manifest().git)))
     if len(revisions) != 2:

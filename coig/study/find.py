@@ -31,7 +31,9 @@ def find_study(name: str | None) -> Path:
 
 
 def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
-    """Return a study's arms, or those of these `names`, ordered by growing amount of general data.
+    """Return a study's arms, or those of these `names`, by growing amount of general data, general data alone last.
+
+    Only folders with a manifest are arms; a study may have none.
 
     Raises ConfigError if a name is unknown.
     """
@@ -44,7 +46,7 @@ def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
 
 
 def is_arm(name: str) -> bool:
-    """Tell whether a name is that of an arm, STUDY/ARM, rather than of a study."""
+    """Tell whether a name is that of an arm, STUDY/ARM, rather than of a study or the path of a packed study."""
     return "/" in name and not is_packed(name)
 
 

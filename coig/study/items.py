@@ -76,6 +76,8 @@ def collect_answered_queries(answers: Iterable[Answer], arms: Sequence[str]) -> 
 def make_items(questions: Sequence[AnsweredQuery], protocol: Protocol, seed: int) -> list[Item]:
     """Return the items of a study: one for each query with all its answers, or one for each judged pair of its answers.
 
+    Pairs are made for the protocol `pairs` only; their queries are ordered by language and genre, then at random.
+
     If a query has more pairs than `protocol.pairs_per_query`, the pairs are dealt out in turn to the queries, language
     by language and genre by genre. So over the queries with the same arms each pair is judged equally often ± 1.
     """

@@ -106,7 +106,10 @@ def _contents(study: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _contents_of_arm(arm: Arm) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each file of an arm that is packed; its settings without the logger."""
+    """Yield the name and the content, without secrets, of each file of an arm that is packed.
+
+    The settings lack the logger. A file of answers with a name that `unpack` would refuse is skipped.
+    """
     for file in (path for part in PARTS_OF_ARM for path in sorted(arm.folder.glob(part))):
         name = f"{arm.name}/{file.relative_to(arm.folder).as_posix()}"
         if not OF_ARM.fullmatch(name):
@@ -134,7 +137,10 @@ def _read_judged(study: Path) -> Iterator[tuple[str, Sequence[Record]]]:
 
 
 def _contents_of_report(report: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of each file that evaluate.py wrote, in which answers may repeat secrets."""
+    """Yield the name and the content, without secrets, of each table, text, JSON file and PNG that evaluate.py wrote.
+
+    Other files and links are skipped; each table gives a parquet and a CSV file.
+    """
     for file in sorted(path for part in PARTS_OF_REPORT for path in (report / part).glob("[!.]*.*")):
         name = file.relative_to(report.parent)
         if file.is_symlink() or not file.is_file() or not FOR_READERS.fullmatch(name.as_posix()):
@@ -150,7 +156,10 @@ def _contents_of_report(report: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _rows(study: Path) -> Iterator[dict[str, Any]]:
-    """Yield {table, row} for every row of the study's database that is packed, raters under pseudonyms and no links."""
+    """Yield {table, row} for every row of PACKED_TABLES in the study's database.
+
+    Raters have pseudonyms as names, and codes that open no link.
+    """
     database = open_database(study / DATABASE, TABLES)
     with database.reading() as connection:
         for name in PACKED_TABLES:
@@ -169,7 +178,7 @@ def _clean(file: Path) -> bytes:
 
 
 def _clean_json(file: Path) -> bytes:
-    """Return a JSON file without secrets. Raises DataError if it is none."""
+    """Return the content of a JSON file without secrets. Raises DataError if the file is no JSON."""
     try:
         found = parse_json(read_whole(file))
     except ValueError as error:
@@ -178,7 +187,7 @@ def _clean_json(file: Path) -> bytes:
 
 
 def _clean_table(file: Path, name: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the content of a table without secrets, as parquet and as the CSV file beside it."""
+    """Yield the name and the content of a table without secrets, first as CSV beside `name`, then as parquet."""
     frame = _read_table(file)
     texts = [pl.Series(one.name, remove_secrets(one.to_list()), pl.String) for one in frame if one.dtype == pl.String]
     clean, buffer = frame.with_columns(texts), io.BytesIO()

@@ -98,7 +98,7 @@ def _read_about(file: Path, archive: zipfile.ZipFile) -> About:
 
 
 def _list_members(file: Path, archive: zipfile.ZipFile) -> list[str]:
-    """Return the names of an archive's files, without those that are only for readers.
+    """Return the sorted names of an archive's files, without `pack.json` and those that are only for readers.
 
     Raises DataError for a file that a packed study cannot have, such as one outside its folder, and for files that
     unpack to more than `coig.files.limits` allows.
@@ -171,7 +171,10 @@ def _write_database(file: Path, archive: zipfile.ZipFile, database: Path) -> Non
 
 
 def _known_table(row: Any) -> str:
-    """Return the name of a row's table. Raises ValueError if a packed study has no such table."""
+    """Return the name of the table that a line {table, row} is for.
+
+    Raises ValueError if a packed study has no such table, KeyError or TypeError if the line names none.
+    """
     if row["table"] not in PACKED_TABLES:
         raise ValueError(row["table"])
     return str(row["table"])

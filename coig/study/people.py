@@ -63,10 +63,10 @@ class Findable:
 def summarize_rater(rater: str, judgments: Iterable[Judgment], least: int, flag_below: float) -> RaterSummary:
     """Return a summary of one rater's judgments.
 
-    The ratings of all answers to one query count as one judgment.
+    The ratings of all answers to one query count as one judgment. Means and medians of nothing are None.
 
     Args:
-        judgments: of all raters.
+        judgments: those of all raters; others than this rater's are ignored.
         least, flag_below: the rater is flagged if at least `least` checks have a mean result below `flag_below`.
     """
     own = [one for one in judgments if one.rater == rater]

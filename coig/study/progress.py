@@ -58,7 +58,10 @@ def look_at(study: Path) -> list[Progress]:
 
 
 def has_ended(study: Path, arms: Sequence[Progress]) -> bool:
-    """Tell whether a study's arms, as `look_at` gives them, have ended, or begin no more after one has failed."""
+    """Tell whether a study's arms, as `look_at` gives them, have ended, or begin no more after one has failed.
+
+    Without arms it is true. A stopped arm has not ended, unless failures=stop and an arm of the sweep has failed.
+    """
     states = {arm.state for arm in arms}
     if states <= {"done", "failed"}:
         return True
@@ -67,7 +70,7 @@ def has_ended(study: Path, arms: Sequence[Progress]) -> bool:
 
 
 def _look_at_arm(arm: Arm, began: str) -> Progress:
-    """Return an arm's progress; if it failed before its sweep began (ISO 8601), the sweep has not come to it yet."""
+    """Return an arm's progress; an arm that failed before its sweep began (ISO 8601) is waiting for the sweep."""
     is_held = describe_holder(arm.folder / LOCK) is not None
     if not arm.is_known:
         early = arm.early_failure
@@ -89,7 +92,11 @@ def _look_at_arm(arm: Arm, began: str) -> Progress:
 
 
 def _state_of(manifest: Manifest, *, is_held: bool) -> State:
-    """Return an arm's state: a killed one still says "running", and one that is continued "failed" at first."""
+    """Return an arm's state; `is_held` says whether a process works on it.
+
+    Without a process, a manifest that says "running", as after a kill, or "interrupted" means stopped. With one, a
+    manifest that says "failed" means starting.
+    """
     if is_held and manifest.status != "done":
         return "running" if manifest.status == "running" else "starting"
     if manifest.status == "running" or manifest.error == INTERRUPTED:
@@ -98,7 +105,10 @@ def _state_of(manifest: Manifest, *, is_held: bool) -> State:
 
 
 def read_logged(file: Path) -> Logged:
-    """Return what metrics.jsonl says last; an unchanged file is read once."""
+    """Return what metrics.jsonl says last, zero steps without a file; an unchanged file is read once.
+
+    Raises DataError for a damaged line among those that are read.
+    """
     try:
         status = file.stat()
     except FileNotFoundError:

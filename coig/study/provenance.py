@@ -7,9 +7,10 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,17 @@ def _version(package: str) -> str | None:
 
 @cache  # for the arms of a sweep
 def installed_packages() -> dict[str, str]:
-    """Return the versions of all installed packages by name, sorted; what pip needs to install them again."""
-    found = {one.metadata["Name"]: one.version for one in distributions()}
-    return dict(sorted((name, version) for name, version in found.items() if name))
+    """Return the versions of all installed packages by name, sorted; what pip needs to install them again.
+
+    Only names are read; `importlib.metadata`, which parses all that a package says of itself, takes ten times as long.
+    """
+    found: dict[str, str] = {}
+    for file in (file for place in sys.path for file in Path(place).glob("*-*.dist-info/METADATA")):
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            name = next((line.removeprefix("Name:").strip() for line in lines if line.startswith("Name:")), "")
+        if name:
+            found.setdefault(name, file.parent.stem.rpartition("-")[2])  # of two, Python imports the first
+    return dict(sorted(found.items()))
 
 
 def _cpu() -> str:
@@ -71,7 +80,7 @@ def _git(checkout: Path) -> dict[str, Any] | None:
     """
 
     def git(*command: str) -> bytes:
-        """Return the output of a git command in the checkout."""
+        """Return the output of a git command in the checkout. Raises CalledProcessError if it fails."""
         return subprocess.run(["git", "-C", str(checkout), *command], capture_output=True, check=True).stdout
 
     try:

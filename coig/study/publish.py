@@ -17,6 +17,8 @@ CARD = "README.md"
 def publish(arguments: Sequence[str]) -> None:
     """Upload an arm's exported model with a model card to a private repository of the hub, which is made if needed.
 
+    The card replaces README.md in the model's folder. Prints the repository's address.
+
     Raises ConfigError for other arguments, an arm that is not done or whose weights are damaged, a repository that is
     public, or if the hub refuses.
     """

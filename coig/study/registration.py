@@ -59,7 +59,10 @@ class Hypothesis(Node):
 
     @model_validator(mode="after")
     def _check(self) -> Hypothesis:
-        """Raise ValueError for an unknown measure, or a prediction or arms that do not fit the estimand."""
+        """Raise ValueError for an unknown measure, or a prediction or arms that do not fit the estimand.
+
+        The prediction *not higher* fits preferences only.
+        """
         known = (*OF_JUDGMENTS, *OF_ANSWERS)
         if self.measure not in known and not self.measure.startswith(RATING):
             raise ValueError(f"measure: '{self.measure}' is none of {', '.join(known)}, {RATING}DIMENSION")
@@ -115,7 +118,10 @@ class Registered:
 
 
 def parse_plan(text: str, source: Path) -> Plan:
-    """Return the plan that a YAML text holds. Raises ConfigError that names `source` and every wrong key."""
+    """Return the plan that a YAML text holds.
+
+    Raises ConfigError that names `source` if the text is no YAML, or no plan; then it names every wrong key, too.
+    """
     try:
         loaded = load_yaml(text)
         return Plan.model_validate(loaded if isinstance(loaded, dict) else {})
@@ -129,8 +135,8 @@ def parse_plan(text: str, source: Path) -> Plan:
 def register(study: Path, file: Path) -> Registered:
     """Store the plan of a file in a study's folder, which need not exist yet, with its hash and the time; return it.
 
-    Raises ConfigError if the file is no plan, if a plan was registered before, or if an outcome that it names could
-    already be computed.
+    Raises ConfigError if the file cannot be read or is no plan, if a plan was registered before, or if the outcome of
+    one of the plan's hypotheses could already be computed.
     """
     try:
         text = read_whole(file)
@@ -180,7 +186,10 @@ def _known_outcomes(study: Path, plan: Plan) -> Iterator[str]:
 
 
 def _find_judged(study: Path) -> dict[str, str]:
-    """Return by language, for those in which a study has judgments, a text that says where some are."""
+    """Return {language: text that says where a study has judgments in it}; languages without any are left out.
+
+    Looks at people's database and the files `judgments/*.jsonl`.
+    """
     place = find_database(study, None)
     found = dict.fromkeys(judged_languages(place), f"{place} has judgments") if place else {}
     for file in sorted(study.glob("judgments/*.jsonl")):
@@ -189,7 +198,9 @@ def _find_judged(study: Path) -> dict[str, str]:
 
 
 def _find_answered(study: Path, queries: tuple[str, ...]) -> dict[str, str]:
-    """Return by language, for those in which arms have answered these queries, a text that names a file of answers.
+    """Return {language: text that names a file of answers in it}; languages without any are left out.
+
+    Failed answers count too.
 
     Args:
         queries: names as in generations/<queries>.jsonl.

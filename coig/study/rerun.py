@@ -34,7 +34,7 @@ SHOWN = 12  # packages with other versions that are named
 def rerun(arguments: Sequence[str]) -> None:
     """Print what training an arm again needs and what is different today; with `--run`, train it in another study.
 
-    Raises ConfigError for other arguments, or if the arm cannot be trained again, or was.
+    Raises ConfigError for other arguments and, with `--run`, if the arm cannot be trained again or was before.
     """
     names = [argument for argument in arguments if argument != RUN]
     if len(names) != 1 or not is_arm(names[0]):
@@ -51,7 +51,10 @@ def rerun(arguments: Sequence[str]) -> None:
 
 
 def _make_command(manifest: Manifest, again: Arm) -> list[str] | None:
-    """Return the arguments of train.py that train the arm again, as `again`; None if they were not recorded."""
+    """Return the arguments of train.py that train the arm again, as `again`; None if they were not recorded.
+
+    Recorded overrides of study, arm, resume, overwrite, launcher and sweeper are left out.
+    """
     if manifest.command is None:
         return None
     kept = [override for override in manifest.command if not override.startswith(REPLACED)]
@@ -107,7 +110,10 @@ def _find_other_packages(manifest: Manifest, today: Manifest) -> list[str]:
 
 
 def _find_changed_settings(arm: Arm, manifest: Manifest) -> Iterator[str]:
-    """Yield the settings that the arm's command would give other values today, or that it cannot be composed."""
+    """Yield the settings that the arm's command would give other values today, or that it cannot be composed.
+
+    Yields nothing if the command was not recorded, or if the arm is of a packed study.
+    """
     if manifest.command is None or _is_of_stranger(arm):
         return
     try:
@@ -119,7 +125,10 @@ def _find_changed_settings(arm: Arm, manifest: Manifest) -> Iterator[str]:
 
 
 def _find_changed_file(file: Path, sha256: str | None) -> Iterator[str]:
-    """Yield that a file of data is missing or has another content; nothing if it is as it was."""
+    """Yield that a file of data is missing or has another content than `sha256`; else nothing.
+
+    With `sha256` None, only a missing file is noticed.
+    """
     if not file.is_file():
         yield f"{file}: no such file"
     elif sha256 not in (None, found := sha256_of(file)):
@@ -132,7 +141,7 @@ def _is_of_stranger(arm: Arm) -> bool:
 
 
 def _run(arm: Arm, again: Arm, command: Sequence[str] | None) -> None:
-    """Train the arm again with its command, and say whether it became the same; both in this folder.
+    """Train the arm again as `again`, and print whether both have the same weights, or else in what they differ.
 
     Raises ConfigError if the command was not recorded, is a stranger's, was run before, or fails.
     """

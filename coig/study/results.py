@@ -43,7 +43,7 @@ def results(*studies: str | Path) -> pl.DataFrame:
     Args:
         studies: names in `multirun/`, or paths; both may be patterns, such as `multirun/*`. Without any: all studies.
 
-    Raises ConfigError if one of them names no study.
+    Raises ConfigError if one of them names no study, or if there is none at all.
     """
     folders = dict.fromkeys(folder for text in studies or ("*",) for folder in _find_folders(str(text)))
     arms = [arm for folder in folders for arm in find_arms(folder, None)]
@@ -66,7 +66,9 @@ def _find_folders(text: str) -> list[Path]:
 
 
 def read_measures(study: Path) -> pl.DataFrame:
-    """Return what evaluate.py last measured of a study, columns as in MEASURES; no rows without an evaluation.
+    """Return what evaluate.py last measured of a study, a row for each arm, language and measure, columns as MEASURES.
+
+    There are no rows without an evaluation.
 
     Raises DataError if its file is damaged.
     """

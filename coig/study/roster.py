@@ -31,7 +31,10 @@ class Contestant:
 
     @property
     def order(self) -> tuple[bool, bool, float, str]:
-        """Return the sort key: growing general data, counts before proportions, general data alone last, unknown 0."""
+        """Return the sort key: growing general data, counts before proportions, general data alone last; then names.
+
+        An unknown ratio counts as 0.
+        """
         ratio = self.ratio or Ratio.parse("0")
         size = ratio.per_creative or ratio.count or 0
         return self.is_general, ratio.per_creative is not None, 0.0 if self.is_general else float(size), self.name
@@ -55,11 +58,11 @@ class Roster:
 
     @property
     def reference(self) -> str | None:
-        """Return the arm that others are compared with: the first one trained on general data alone; else None."""
+        """Return the name of the arm that others are compared with, the first on general data alone; else None."""
         return next((one.name for one in self.contestants if one.is_general), None)
 
     def is_general(self, name: str) -> bool:
-        """Tell whether the arm of that name was trained on general data alone."""
+        """Tell whether the arm of that name was trained on general data alone; false for a name that is not in it."""
         return any(one.is_general for one in self.contestants if one.name == name)
 
     def find_plain(self, ratio: str) -> str | None:
@@ -77,7 +80,8 @@ class Roster:
 def contestant_of_stranger(name: str) -> Contestant:
     """Return the contestant of an arm that has no manifest, because it was not trained here.
 
-    Its ratio is known only if its name is that of one of the paper's five arms, of any seed.
+    If its name is that of one of the paper's five arms, of any seed, it has that arm's ratio and is plain; otherwise
+    its ratio is unknown, and it is not plain.
     """
     if (paper := without_seed(name)) in PAPER_ARMS:
         return Contestant(name, Ratio.parse(PAPER_ARMS[paper]))
@@ -85,7 +89,10 @@ def contestant_of_stranger(name: str) -> Contestant:
 
 
 def paper_dose(ratio: Ratio) -> float:
-    """Return how many general examples per creative one a ratio means with the paper's data, such as 12.0 for 10k."""
+    """Return how many general examples per creative one a ratio means with the paper's data, such as 12.0 for 10k.
+
+    For `general`, which has no creative ones, it is that of 10k.
+    """
     return ratio.general_examples(PAPER_CREATIVE, PAPER_LANGUAGES, 1) / PAPER_CREATIVE
 
 

@@ -46,6 +46,8 @@ def read_study_answers(
 ) -> StudyAnswers:
     """Read the answers of a study's trained arms, or those in files; log which arms are not trained and left out.
 
+    Of a study's arms, the first sample for each query is read, unless it failed.
+
     Args:
         study: its name; None is the study that was trained last.
         arms: names of the arms and points to read; None for every trained arm, without points.

@@ -37,7 +37,10 @@ def is_wandb(node: Constructor) -> bool:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn any exception of the block, which starts a logger, into a ConfigError with remedies."""
+    """Turn an exception of the block, which starts a logger, into a ConfigError with remedies.
+
+    A ConfigError of the block and Ctrl-C stay as they are.
+    """
     try:
         yield
     except (ConfigError, KeyboardInterrupt):
@@ -58,7 +61,8 @@ def wandb_options(run_id: str) -> dict[str, Any]:
 def prepare_wandb() -> dict[str, str]:
     """Set up W&B and return {"mode": "offline"} if nobody is logged in or the server is unreachable; otherwise {}.
 
-    Sets variables WANDB_… of the environment that are not set. Raises ConfigError if those set by the user are wrong.
+    It is {} too if the user has chosen a mode of W&B that sends nothing. Sets variables WANDB_… of the environment that
+    are not set. Raises ConfigError if those set by the user are wrong.
     """
     os.environ.setdefault("WANDB_SILENT", "true")  # its summary of each run would bury a sweep's own lines
     # it would record the repository of the folder one works in, with a token in its remote's address; the manifest has
@@ -132,7 +136,7 @@ def finished_run() -> Iterator[None]:
 
 
 def find_tracked(arms: Iterable[Arm], trusted: Sequence[str]) -> dict[str, Constructor]:
-    """Return the W&B loggers of arms that were tracked there, by the arm's name.
+    """Return {arm's name: W&B logger} of the arms whose stored config has one.
 
     Raises ConfigError for a stored logger that may not run (`check_trusted`).
     """
@@ -156,7 +160,7 @@ def logged_run(logger: Constructor, run_id: str, folder: Path, **about: Any) -> 
 
 @contextmanager
 def best_effort(what: Path) -> Iterator[None]:
-    """Log a warning instead of raising if logging `what` to W&B fails: the data are on disk, and work continues."""
+    """Log a warning that names `what` instead of raising if the block, which logs it to W&B, fails."""
     try:
         yield
     except Exception as error:

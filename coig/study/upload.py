@@ -51,7 +51,7 @@ def upload(arguments: Sequence[str]) -> None:
 
 
 def _upload_arm(arm: Arm, trusted: Sequence[str]) -> None:
-    """Upload the offline runs of an arm, those of its training as one."""
+    """Upload the offline runs of an arm, all parts of its training as one run, mark them as uploaded, and say so."""
     folders = find_offline_runs(arm)
     parts = [folder for folder in folders if folder.name.endswith(f"-{arm.manifest().wandb_run}")]
     if parts:

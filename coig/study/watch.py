@@ -27,7 +27,9 @@ COLOURS: dict[State, str] = {"done": "green", "failed": "red", "stopped": "red"}
 
 
 def watch(names: Sequence[str]) -> None:
-    """Show the progress of a study, without a name of the one trained last; in a terminal until no arm goes on.
+    """Show the progress of a study; without a name, of the one trained last.
+
+    In a terminal a table is live until the arms have ended; elsewhere one line is printed.
 
     Raises ConfigError for several names, or if there is no such study.
     """

@@ -24,7 +24,7 @@ def find_changes(before: str, after: str) -> list[Change]:
 
     The pieces that are the same or added make up `after`, those that are the same or removed `before`. Sentences are
     matched first (Ratcliff & Obershelp's algorithm, of difflib), then the words of passages in which they differ; in
-    Chinese, a word is a character.
+    Chinese, a word is a character. A passage of more than LONGEST words counts as removed and added as a whole.
     """
     pieces: list[Change] = []
     for kind, old, new in _match(*([one for one in SENTENCE.findall(text) if one] for text in (before, after))):
@@ -40,13 +40,16 @@ def find_changes(before: str, after: str) -> list[Change]:
 
 
 def _match(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield (difflib's name, text before, text after) for each stretch in which two sequences agree or differ."""
+    """Yield (kind, text before, text after) for each stretch in which two sequences agree or differ.
+
+    The kind is difflib's: equal, replace, delete or insert.
+    """
     for kind, start, end, new_start, new_end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         yield kind, "".join(before[start:end]), "".join(after[new_start:new_end])
 
 
 def _join(pieces: Sequence[Change]) -> list[Change]:
-    """Return the pieces with neighbours of one kind joined, and of changes in one place what was removed first."""
+    """Return the pieces with neighbours of one kind joined, and with what was removed before what was added there."""
     joined: list[Change] = []
     for piece in pieces:
         at = len(joined)

@@ -20,8 +20,8 @@ SIMPLIFIED = Path(__file__).with_name("simplified.txt")  # traditional character
 def clean_text(fields: Row, name: str) -> str:
     """Return the text of a row's field `name`, NFC-normalised, its lines ended by `\\n`, without outer white space.
 
-    Tokenizers normalise to NFC too, so decoded targets equal the text. An answer's first line keeps its indentation.
-    Raises ValueError with the reason if the field holds no usable text.
+    Tokenizers normalise to NFC too, so decoded targets equal the text. In a field named `answer` the first line keeps
+    its indentation (`trim_lines`). Raises ValueError with the reason if the field is missing, blank or no valid text.
     """
     value = fields.get(name)
     if value is None:
@@ -42,7 +42,7 @@ def clean_text(fields: Row, name: str) -> str:
 def trim_lines(text: str) -> str:
     """Return a text without blank lines before it and white space behind it; the first line keeps its indentation.
 
-    A single space at its beginning is removed too: completions in the style of early language models have one.
+    Only an indentation of a single space is removed: completions in the style of early language models have one.
     """
     return re.sub(r"\A(?:[^\S\n]*\n)*(?: (?!\s))?", "", text.rstrip())
 

@@ -87,7 +87,10 @@ class CopiedSpans:
         self._count, self._spans = len(texts), len(known)
 
     def match(self, answers: Sequence[int], texts: Ints) -> list[Match]:
-        """Return what each of these answers has in common with these texts; both are given by their numbers."""
+        """Return for each of `answers`, in this order, what it has in common with `texts`, and no other texts.
+
+        Answers and texts are given by their places in what the constructor was given; a Match names texts so, too.
+        """
         chosen, asked = np.zeros(self._count, np.bool_), np.zeros(self._spans, np.bool_)
         chosen[texts] = True
         for answer in answers:
@@ -104,7 +107,10 @@ class CopiedSpans:
         ]
 
     def _nearest(self, answers: Sequence[int], text: Ints, spans: Ints, is_known: NDArray[np.bool_]) -> Ints:
-        """Return for each answer the text that has most of its different spans, −1 if none has one, (A,)."""
+        """Return for each answer the text that has most of its different spans, (A,), the first of equal ones.
+
+        It is −1 if no text has one.
+        """
         width = self._spans
         of_texts = _presence(text, spans, (self._count, width))
         rows = [np.full(len(self._ids[answer]), place) for place, answer in enumerate(answers)]
@@ -160,13 +166,19 @@ def tokenize(texts: Sequence[str]) -> Tokens:
 
 
 def _folded(text: str) -> NDArray[np.uint32]:
-    """Return a code for each character of a text in NFC: equal for characters that count as one, SPACE for others."""
+    """Return a code for each character of a text in NFC: equal for letters and digits that count as one.
+
+    Apostrophes are APOSTROPHE, all other characters SPACE.
+    """
     return _fold_table()[code_points(unicodedata.normalize("NFC", text))]
 
 
 @cache
 def _fold_table() -> NDArray[np.uint32]:
-    """Return for each code point that of its simplified, lower-case form of usual width; SPACE if it is no letter."""
+    """Return for each code point of a letter or digit that of its simplified, lower-case form of usual width.
+
+    Apostrophes are APOSTROPHE, all other code points SPACE.
+    """
     table, simplified = np.zeros(0x110000, np.uint32), simplified_characters()
     for code in np.flatnonzero(is_letter()).tolist():
         folded = unicodedata.normalize("NFKC", chr(code)).casefold()
@@ -228,7 +240,7 @@ def _occurrences(texts: Sequence[str], known: Shingles) -> Iterator[tuple[Ints, 
 
 
 def _presence(rows: Ints, columns: Ints, shape: tuple[int, int]) -> csr_array:
-    """Return a sparse matrix, 1 at each of these places, which may be given several times."""
+    """Return a sparse matrix of `shape` with 1 at each place (rows[i], columns[i]); a place may be given twice."""
     places = np.unique(rows * shape[1] + columns)
     ones = np.ones(len(places), np.int32)
     return csr_array((ones, (places // shape[1], places % shape[1])), shape=shape)

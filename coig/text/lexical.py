@@ -35,16 +35,19 @@ def measure_texts(texts: Sequence[str]) -> list[Measures]:
 
 
 def measure_text(text: str) -> Measures:
-    """Return the number of words, the TTR of the first EQUAL_LENGTH words as `ttr_100`, and `measure_diversity`'s."""
+    """Return a text's measures by name: `words`, their number, `ttr_100`, and all of `measure_diversity`.
+
+    `ttr_100` is the TTR of the first EQUAL_LENGTH words, None for a shorter text.
+    """
     tokens = split_words(text)
     return {"words": len(tokens), "ttr_100": ttr_of_first(tokens, EQUAL_LENGTH), **measure_diversity(tokens)}
 
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Block Ctrl-C inside a `with` block, so that processes started in it never get it, even afterwards.
+    """Block Ctrl-C inside a `with` block, and for ever in the processes that are started inside.
 
-    They would print a traceback; their parent ends them instead.
+    Ctrl-C would make these processes print a traceback; their parent ends them instead.
     """
     resource_tracker.ensure_running()  # multiprocessing's own process, whose start would let Ctrl-C through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

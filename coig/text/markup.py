@@ -22,11 +22,11 @@ BETWEEN_HAN = re.compile(rf"(?<=[{HAN_LETTERS}，。！？、；：”』」])\s
 
 
 def strip_html(text: str) -> str:
-    """Return a text without HTML tags, scripts and entities; a text without HTML is returned unchanged.
+    """Return a text without HTML tags, scripts and entities; a text that matches neither TAG nor ENTITY is unchanged.
 
-    A text is HTML if it has one of the tags of TAG; then other tags in Latin letters go, too. `a < b` and `<作者>`
-    always stay. Blocks become paragraphs and `<br>` a line break; in a text with either, its own line breaks are mere
-    white space. Runs of blanks and of empty lines are shortened.
+    If a tag of TAG is in the text, other tags in Latin letters are removed, too. `a < b` and `<作者>` always stay.
+    Blocks become paragraphs and `<br>` a line break; in a text with either, the source's line breaks are mere white
+    space. Runs of blanks and of empty lines are shortened, also in a text that has entities alone.
     """
     if not TAG.search(text):
         return _tidy(html.unescape(text)) if ENTITY.search(text) else text

@@ -24,7 +24,12 @@ def count_shared(first: Sequence[Set], second: Sequence[Set]) -> csr_array:
 
 
 def jaccard(shared: Ints, first: Ints, second: Ints) -> NDArray[np.float64]:
-    """Return shared elements / elements of both sets together, from their numbers, which broadcast; 0 without any."""
+    """Return the Jaccard index of pairs of sets, shared elements / elements of either set; 0 if both sets are empty.
+
+    Args:
+        shared, first, second: how many elements both sets of a pair have, the first has and the second has; arrays
+            whose shapes can be broadcast.
+    """
     together = first + second - shared
     found: NDArray[np.float64] = np.divide(shared, together, out=np.zeros(np.shape(together)), where=together > 0)
     return found

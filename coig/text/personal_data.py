@@ -33,8 +33,9 @@ class Finding(NamedTuple):
 def find_personal_data(text: str) -> list[Finding]:
     """Return e-mail addresses, phone, identity and card numbers, and accounts in a text, in the order of their places.
 
-    Identity and card numbers count only with a right check digit. Of findings that overlap, the kind that is earlier in
-    PATTERNS is kept. Names of people are not found.
+    Identity and card numbers count only with a right check digit. An account is one of WeChat or QQ; its finding
+    includes the word before it, such as `QQ:`. Of findings that overlap, the kind that is earlier in PATTERNS is kept.
+    Names of people are not found.
     """
     found: list[Finding] = []
     for kind, pattern in PATTERNS.items():

@@ -33,9 +33,9 @@ def comparison_form(text: str) -> str:
 def shingles_of(text: str) -> Shingles:
     """Return the sorted, distinct 64-bit hashes of a text's shingles.
 
-    A shingle is 5 consecutive characters of the comparison form, 8 if it begins with a letter of an alphabet. A text
-    shorter than that is one shingle as a whole; a text without letters has none. Two of n distinct shingles share a
-    hash with a probability of about n² / 2⁶⁵: 10⁻⁵ for the 20 million of 10,000 texts.
+    A shingle is 5 consecutive characters of the comparison form, 8 if the first is a letter of an alphabet or a digit.
+    A text too short for any is one shingle as a whole; a text without letters and digits has none. Two of n distinct
+    shingles share a hash with a probability of about n² / 2⁶⁵: 10⁻⁵ for the 20 million of 10,000 texts.
     """
     codes = code_points(comparison_form(text))
     of_han = _hash_windows(codes, 0, HAN_SIZE)
@@ -53,7 +53,8 @@ def code_points(text: str) -> NDArray[np.uint32]:
 def _hash_windows(codes: NDArray[np.uint32], start: int, end: int, hashes: Shingles | None = None) -> Shingles:
     """Hash every window of `end` consecutive code points by FNV-1a; return the hashes, one for each window.
 
-    `hashes`, if given, are those of the windows' first `start` code points; only the others are added to them.
+    If the hashes of the windows' first `start` code points are given as `hashes`, the others are added to these. None
+    goes with a `start` of 0. A text shorter than a window has no hashes.
     """
     count = max(0, len(codes) - end + 1)
     found = np.full(count, START) if hashes is None else hashes[:count]

@@ -32,7 +32,10 @@ def split_steps(reasoning: str) -> list[str]:
 
 
 def _paragraph_steps(paragraph: str) -> list[str]:
-    """Split one paragraph into steps; joined without anything between them, they are the paragraph."""
+    """Split one paragraph into steps at ends of sentences and lines; joined, the steps are the paragraph.
+
+    A step ends once it has SHORTEST_STEP characters or MOST_SENTENCES sentences; a shorter rest joins the step before.
+    """
     found: list[str] = []
     start = sentences = 0
     for end in _sentence_ends(paragraph):

@@ -17,8 +17,9 @@ def reasoning_block(reasoning: str) -> str:
 def split_completion(text: str) -> tuple[str, str]:
     """Split a completion into (reasoning, answer), the inverse of `reasoning_block` + answer.
 
-    If the reasoning never ends, the answer is empty. Without a think block, the reasoning is empty. Blank lines around
-    both are removed; an answer's first line keeps its indentation.
+    If the reasoning never ends, the answer is empty. If the text does not begin with a think tag, the reasoning is
+    empty, and tags further on stay in the answer. White space around both is removed, but the answer's first line keeps
+    its indentation.
     """
     reasoning = text.lstrip()
     if not reasoning.startswith(OPENING):

@@ -39,7 +39,7 @@ def supervised_tokens(config: TrainConfig, train: EncodedSet, steps: int) -> int
 
 
 def _steps_nearest(tokens: int, config: TrainConfig, train: EncodedSet) -> int:
-    """Return the number of steps, at least 1, whose supervised tokens in all are nearest to `tokens`."""
+    """Return the number of steps, at least 1, whose supervised tokens are nearest to `tokens`; of two, the larger."""
     before = 0
     for steps, learned in enumerate(accumulate(_tokens_of_steps(config, train)), 1):
         if learned >= tokens:

@@ -83,7 +83,7 @@ class Checkpoints(Checkpoint):
         return agreed
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-        """Save after each epoch."""
+        """Save after each epoch; then leave training if a signal asked for that and steps are left."""
         self._save(trainer)
         if trainer.global_step < module.total_steps and self._look_around(trainer)[1]:
             self._stop(trainer)

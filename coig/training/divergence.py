@@ -29,8 +29,9 @@ def measure_divergence(
 ) -> tuple[Divergence, ...]:
     """Return the mean KL divergence, Σ p · log(p / q), of the exported arm p from its base q, for each language.
 
-    Both predict the supervised tokens of the general validation texts after the texts' own tokens. Both models are in
-    memory together; if there is too little, log a warning and return none.
+    Both predict the supervised tokens of the general validation texts after the texts' own tokens. A language with
+    fewer than two such texts is left out. Both models are in memory together; if there is too little, log a warning and
+    return ().
     """
     device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     own = config.model.model_copy(update={"path": str(arm.model), "revision": None, "weights": "pretrained"})
@@ -67,7 +68,10 @@ def _divergences(arm: Any, base: Any, batch: MicroBatch) -> Tensor:
 
 
 def _summarize(lang: str, texts: Sequence[tuple[float, int]]) -> Divergence:
-    """Return the mean over all tokens, with its standard error over texts, of (sum of divergences, tokens) of each."""
+    """Return a language's mean divergence per token, with its standard error over texts.
+
+    `texts` are (sum of the divergences at the text's tokens, number of these tokens) of at least two texts.
+    """
     sums, counts = np.array(texts).T
     mean = sums.sum() / counts.sum()
     spread = ((sums - mean * counts) ** 2).sum() * len(texts) / (len(texts) - 1)

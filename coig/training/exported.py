@@ -32,8 +32,8 @@ def measure_export(
     """Return the validation losses of exported, trained and base model, in nats per weighted token.
 
     Warns if the export lost more than `TOLERATED` of what training gained. All losses are None without a validation
-    set, those of exported and base model if memory runs out. The base model is only measured if the export is worse
-    than the trained model.
+    set or a logged validation loss, those of exported and base model if memory runs out. The base model is only
+    measured if the export is worse than the trained model; otherwise its loss is None.
 
     Args:
         dtype: the dtype of the exported weights.

@@ -51,6 +51,9 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     Args:
         like: the data of the arm whose budget this one copies; None if it copies none.
         anew: whether to start from scratch; if not, resume from the last checkpoint.
+
+    All ranks must call it. Raises ConfigError if the arm cannot be trained as configured, Preempted if a signal asked
+    the run to stop.
     """
     quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)

@@ -100,7 +100,10 @@ class Footprint:
 
 
 def usable_bytes(free: float, ranks: int) -> float:
-    """Return the bytes of a GPU's free memory that may be planned for."""
+    """Return the bytes of a GPU's free memory that may be planned for: PLANNED of it after WORKSPACES.
+
+    Several ranks take twice the workspaces.
+    """
     return PLANNED * (free - WORKSPACES * (1 if ranks == 1 else 2))
 
 

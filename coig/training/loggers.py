@@ -30,10 +30,11 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[list[Logger]]:
-    """Yield the arm's loggers on the first rank, an empty list on others (`record` None).
+    """Yield the arm's loggers on the first rank: that of metrics.jsonl, then the configured one, if there is one.
 
-    When the block ends, the W&B run is finished with an exit code that says whether the arm failed. Raises ConfigError
-    if a logger cannot start.
+    On other ranks (`record` None) the list is empty. Each logger has got the config and the manifest, without secrets,
+    before. When the block ends, the W&B run is finished, with exit code 1 if the block failed and 0 if not. Raises
+    ConfigError if a logger cannot start, DataError if the metrics.jsonl of a resumed arm is damaged.
     """
     if record is None:
         yield []
@@ -53,10 +54,10 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
 
 
 def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) -> Logger:
-    """Return the logger that `node` configures.
+    """Return the logger that `node` configures; for W&B, with the id `run_id`.
 
-    One for W&B has the run `run_id`. If there are `earlier` lines of metrics.jsonl, it starts at once and logs only
-    rows that are not there yet; copies on this machine are deleted, to be written anew, unless W&B has a part of them.
+    If there are `earlier` lines of metrics.jsonl, loggers of W&B and TensorBoard are `Continued`: their copies of these
+    lines on this machine are deleted, to be written anew, unless W&B's server has a part of them.
     """
     logger: Logger = construct(node, **(wandb_options(run_id) if is_wandb(node) else {}))
     if earlier and is_wandb(node):
@@ -68,9 +69,10 @@ def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) ->
 
 
 def _count_known(logger: Any, earlier: int, run_id: str) -> int:
-    """Start a W&B run, and return how many of its `earlier` rows it has already.
+    """Start a W&B run, and return how many of its `earlier` rows W&B's server has already.
 
-    Deletes the offline copies of the run if none was uploaded.
+    That is what the server says; for an offline run all of them if a part was uploaded, else 0. If no part was
+    uploaded, deletes the run's offline copies.
     """
     folders = list(Path(logger.save_dir).glob(f"wandb/*run-*-{run_id}"))
     offline = [f for f in folders if f.name.startswith("offline") and not any(f.glob("*.synced"))]
@@ -103,7 +105,7 @@ class Continued(Logger):
 
     @property
     def version(self) -> str | None:
-        """Return the id of the run."""
+        """Return the logger's version, for W&B the id of the run."""
         version: str | None = self.logger.version
         return version
 
@@ -141,7 +143,10 @@ class Continued(Logger):
 
 
 def log_model(config: TrainConfig, arm: Arm, manifest: Manifest) -> None:
-    """Log the exported model as an artifact of the arm's W&B run; do nothing unless `logger.log_model` is set."""
+    """Log the exported model as an artifact of the arm's W&B run; do nothing unless `logger.log_model` is set.
+
+    A failure is only a warning.
+    """
     if not (config.logger and is_wandb(config.logger) and config.logger.arguments().get("log_model")):
         return
     with best_effort(arm.model):

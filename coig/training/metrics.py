@@ -21,7 +21,9 @@ class MetricsFile(Logger):
     Lines of steps after the last checkpoint are dropped first, because the resumed run repeats these steps.
 
     Args:
-        anew: whether the run starts from scratch and ignores existing lines.
+        anew: whether the run starts from scratch and ignores existing lines, which `Record.begin` deletes.
+
+    Raises DataError if a line of a resumed run is damaged or has no step.
     """
 
     def __init__(self, path: Path, *, anew: bool = False) -> None:

@@ -67,7 +67,7 @@ class CausalLMModule(LightningModule):
         self.optimizer = construct(self.config.optimizer, self._trained)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """Return the optimizer and its schedule per step, with warm-up over a share of all steps."""
+        """Return the optimizer and its schedule per step; the warm-up takes a share of all steps, never all of them."""
         scheduler = self.config.scheduler
         # the first step of a warm-up has rate 0, so at least one step must follow it
         warmup = min(math.ceil(scheduler.warmup * self.total_steps), self.total_steps - 1)
@@ -75,7 +75,7 @@ class CausalLMModule(LightningModule):
         return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remove frozen weights from the checkpoint, where it is loaded without them."""
+        """Remove frozen weights from the checkpoint if there are adapters; not with fsdp, which loads all weights."""
         if not self.strict_loading:
             trained = {name for name, weight in self.named_parameters() if weight.requires_grad}
             checkpoint["state_dict"] = {name: w for name, w in checkpoint["state_dict"].items() if name in trained}
@@ -162,11 +162,14 @@ class CausalLMModule(LightningModule):
         self.validation_tokens = [sum(pair) for pair in zip(self.validation_tokens, step.group_tokens, strict=True)]
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation loss, in all and per group. Raises ConfigError if it is not finite."""
+        """Log the weighted validation loss, and the mean −log p per token of each group that has tokens.
+
+        Raises ConfigError if the loss is not finite.
+        """
         losses = self.validation.summed(self.trainer.strategy, self.validation_tokens)
         loss = losses.pop("loss") / self.validation_weight
         check_validation(loss, self.global_step)
-        self.log("validation", loss, prog_bar=True, logger=False)
+        self.log("val", loss, prog_bar=True, logger=False)
         self.log_dict({"validation/loss": loss} | {f"validation/loss/{group}": loss for group, loss in losses.items()})
 
 

@@ -230,6 +230,8 @@ def _adamw(
 def _slices(tensors: Mapping[str, Tensor], param: Tensor) -> Iterator[dict[str, Tensor]]:
     """Yield views of whole rows of the tensors, each (rows, columns), of up to SLICE elements of the parameter.
 
+    A row of more elements is a view by itself; an empty shard yields nothing.
+
     Args:
         tensors: tensors whose last dimension makes the columns; a vector has one column.
     """

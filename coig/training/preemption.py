@@ -29,7 +29,7 @@ class Preemption:
             signal.signal(number, self._note)
 
     def stop_if_asked(self) -> None:
-        """Leave the run if a signal came. Raises Preempted."""
+        """Raise Preempted, which leaves the run, if a signal came; do nothing if none did."""
         if self.received is not None:
             raise Preempted(self.received)
 

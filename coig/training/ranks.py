@@ -109,8 +109,8 @@ def _leave() -> None:
 def _exit(error: BaseException) -> NoReturn:
     """Print an error and end this process, without destructors and exit handlers, which could wait for other ranks.
 
-    The exit code is that of a SystemExit or a ConfigError, 130 after Ctrl-C, else 1. Ranks other than the first wait
-    `GRACE` seconds.
+    The exit code is that of a SystemExit or a ConfigError, 130 after Ctrl-C, else 1. A SystemExit with a text, which is
+    printed, has 1; one without a code has 0. Ranks other than the first wait `GRACE` seconds.
     """
     if not is_first():
         time.sleep(GRACE)
@@ -118,6 +118,10 @@ def _exit(error: BaseException) -> NoReturn:
     match error:
         case SystemExit(code=int(code)):
             pass
+        case SystemExit(code=None):
+            code = 0
+        case SystemExit():
+            print(error, file=sys.stderr)
         case KeyboardInterrupt():
             code = 130
         case ConfigError():

@@ -143,9 +143,9 @@ class Record:
 
 
 def _exit_code(stop: BaseException) -> int | str:
-    """Return the exit code that shells expect: 130 after Ctrl-C, a SystemExit's own code or message, 143 without one.
+    """Return the exit code that shells expect: 130 after Ctrl-C, else a SystemExit's own code or message.
 
-    Lightning exits without a code on SIGTERM.
+    If that is 0 or missing, as when Lightning exits on SIGTERM, return 143.
     """
     if isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt):  # Lightning's own exit
         return 130

@@ -34,9 +34,9 @@ def train(config: TrainConfig) -> float | None:
 
     With `config.plan`, only print how it would use the memory of the usual GPUs, and return None.
 
-    With several devices, or `retries`, start a process (rank) for each; each rank calls this function again. Afterwards
-    all memory is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before anything is
-    written.
+    With several devices, or `retries`, start a process (rank) for each device; each rank calls this function again.
+    Afterwards all memory is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before
+    anything is written.
     """
     if REQUEUED in os.environ:  # `overwrite` was obeyed by the job's first run, and would delete what that has trained
         config = config.model_copy(update={"overwrite": False})
@@ -76,7 +76,7 @@ def _show_plan(config: TrainConfig) -> None:
     try:
         show_plan(config)
     finally:
-        _arm(config).discard_if_empty()
+        _arm(config).discard_if_untrained()
 
 
 def _let_segments_grow() -> None:
@@ -107,8 +107,8 @@ def _is_done(config: TrainConfig, arm: Arm) -> bool:
 def _find_work(config: TrainConfig, arm: Arm) -> tuple[Mixture, Mixture | None, State] | None:
     """Return the arm's data, those of the arm whose budget it copies, and its state; None if it is done.
 
-    All ranks must call it. If the arm is done, log that, and store the config's question with it. Raises ConfigError if
-    the nodes have different data, or the data or the arm's folder do not fit the config.
+    All ranks must call it. If the arm is done, log that, and store the config's question, if it has one, in the arm's
+    config. Raises ConfigError if nodes have different data, or the data or the arm's folder do not fit the config.
     """
     mixture = ranks.first_before_others(
         lambda: build_mixture(config.data, config.seed, config.supervision.needs_reasoning)
@@ -225,7 +225,7 @@ def check(config: TrainConfig) -> None:
 
 
 def encode(config: TrainConfig, mixture: Mixture) -> EncodedSet:
-    """Return the encoded training examples. Raises DataError for what the chat template refuses."""
+    """Return the encoded training examples, also kept in the cache. Raises DataError for what the template refuses."""
     from coig.data.encoded import encode_mixture
     from coig.data.encoding import Encoder
     from coig.data.tokenizer import check_length, load_tokenizer

@@ -23,12 +23,15 @@ State = Literal["new", "unfinished", "done"]
 def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | None = None) -> State:
     """Return whether an arm is "new" (train from scratch), "unfinished" (resume) or "done" (skip).
 
+    An arm that is not done and has no checkpoint is "new", too.
+
     Args:
         fingerprint: identifies the data that `config` asks for.
         like: identifies the data of the arm whose budget this one copies; None if it copies none.
 
     Raises ConfigError if the folder holds another configuration or other data, except that `resume` permits more epochs
-    and `overwrite` anything. Raises it for a damaged checkpoint too.
+    and `overwrite` anything. Raises it too for a damaged checkpoint, a model without a manifest, and a done arm that
+    shall be trained longer but has no checkpoint.
     """
     if config.overwrite:
         return "new"
@@ -91,7 +94,8 @@ def check_encoding(arm: Arm, train: EncodedSet) -> None:
 def is_sound(checkpoint: Path) -> bool:
     """Tell whether a checkpoint is complete.
 
-    A file is a zip archive with checksums. A folder is complete with `.metadata`, which torch writes last.
+    A file is a zip archive with checksums. A folder is complete with `.metadata`, which torch writes last. Raises
+    OSError if there is no such checkpoint.
     """
     if checkpoint.is_dir():
         return (checkpoint / ".metadata").exists()

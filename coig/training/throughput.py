@@ -10,10 +10,14 @@ from typing import Any
 import torch
 from lightning import Callback
 from lightning.pytorch.callbacks import RichProgressBar
+from rich import get_console
 
 from coig.data.steps import Step
 from coig.models.flops import TrainingFlops, peak_flops
 
+FORMATS = {"loss": ".2f", "val": ".2f", "tokens/s": ",.0f"}  # of the metrics beside the bar, in their order
+OTHER_COLUMNS = 70  # columns of the terminal that all but the bar may take
+SHORTEST_BAR = 8  # columns
 SMOOTHING = 0.9  # weight of earlier steps in the moving average of seconds per step
 
 
@@ -35,7 +39,7 @@ class Throughput(Callback):
         self.started = perf_counter()
 
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, step: Step, index: int) -> None:
-        """Add speed, peak memory, padding and MFU of the step to the module's figures."""
+        """Add the step's speed, peak memory and padding to the module's figures; the MFU too if the peak is known."""
         seconds = perf_counter() - self.started
         mean = seconds if self.mean_seconds is None else self.mean_seconds
         self.mean_seconds = SMOOTHING * mean + (1 - SMOOTHING) * seconds
@@ -62,20 +66,27 @@ class Throughput(Callback):
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's progress bar, with the arm's remaining time and without the logger's version number."""
+    """Lightning's progress bar on one line of 80 columns, with the arm's remaining time."""
 
     def __init__(self, throughput: Throughput) -> None:
         super().__init__()
         self.throughput = throughput
+
+    def configure_columns(self, trainer: Any) -> list[Any]:
+        """Return Lightning's columns without times and steps per second; the bar takes the room that is left."""
+        description, bar, count, *_ = super().configure_columns(trainer)
+        bar.bar_width = min(max(get_console().width - OTHER_COLUMNS, SHORTEST_BAR), bar.bar_width)
+        return [description, bar, count]
 
     def _get_train_description(self, current_epoch: int) -> str:
         """Return the bar's text for an epoch, without the "/-2" of unlimited epochs."""
         return str(super()._get_train_description(current_epoch)).removesuffix("/-2")  # max_epochs is unlimited here
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
-        """Return the bar's metrics without the version number, with the remaining time."""
-        metrics = {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
-        return metrics | {"left": self.throughput.time_left(trainer)}
+        """Return what stands beside the bar: losses in nats a token, speed, and the remaining time."""
+        metrics = super().get_metrics(trainer, pl_module)
+        shown = {name: format(metrics[name], form) for name, form in FORMATS.items() if name in metrics}
+        return shown | {"left": self.throughput.time_left(trainer)}
 
 
 def peak_memory_gb(device: torch.device) -> float:

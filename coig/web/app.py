@@ -30,7 +30,8 @@ class UnknownError(ValueError):
 def make_app(routes: Sequence[BaseRoute], pages: Pages) -> ASGIApp:
     """Return an app that serves a stage's routes, the static files of its pages, and `/health`, which answers `ok`.
 
-    Every request passes `Safe`. A refused request, a bad link (403) and any error (500) are answered by an error page.
+    Every request passes `Safe`. A refused request, a bad link (403) and any error (500) are answered by an error page,
+    a POST by JSON {error: message}.
     """
 
     async def refuse(request: Request, error: Exception) -> Response:
@@ -91,7 +92,8 @@ async def respond(change: Callable[[], dict[str, Any] | None]) -> Response:
 def check_csrf(request: Request, links: Links, given: str | None) -> None:
     """Raise HTTPException 403 unless a page that was served for the link in the path sent the request.
 
-    `given` is the proof of this that the request holds, see `Links.csrf`.
+    `given` is the text by which the request proves it, which must be what `Links.csrf` returns for the link. A request
+    whose browser says that another site sent it is refused, too.
     """
     foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     if foreign or not links.is_csrf(request.path_params["token"], given):

@@ -43,7 +43,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection whose reads all see one state of the database."""
+        """Yield a connection whose reads all see one state of the database. Raises ConfigError if it is damaged."""
         # PostgreSQL's default shows each statement a newer state; a writer needs that, as it first waits for its turn
         level = {"isolation_level": "REPEATABLE READ"} if self.engine.name == "postgresql" else {}
         with self._explained(), self.engine.connect().execution_options(**level) as connection, connection.begin():
@@ -51,7 +51,10 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Wait until no one else writes, and yield a connection; commit when the block ends, roll back if it raises."""
+        """Wait until no one else writes, and yield a connection; commit when the block ends, roll back if it raises.
+
+        Raises ConfigError if the database is damaged.
+        """
         with (
             self._turn,
             self._explained(),
@@ -84,9 +87,10 @@ def open_database(place: Path | str, tables: MetaData) -> Database:
     """Open a database, make its file if it is missing, and create the tables that it lacks.
 
     Args:
-        place: the file of a SQLite database, or the URL of a PostgreSQL one, such as `postgresql+psycopg://host/name`.
+        place: the file of a SQLite database, in a folder that exists, or the URL of a PostgreSQL one, such as
+            `postgresql+psycopg://host/name`.
 
-    Raises ConfigError if it cannot be opened; the message has no password.
+    Raises ConfigError if the database cannot be opened or is damaged; the message has no password.
     """
     if isinstance(place, Path):
         place.touch(mode=0o600)  # it holds names; an empty file is an empty database

@@ -21,6 +21,7 @@ from coig.web.database import open_database
 from coig.web.links import Links
 from coig.web.serving import make_process
 from tests.annotation.studies import make_config, make_questions, make_store
+from tests.forked import PATIENCE
 
 RATERS = 8
 
@@ -42,7 +43,7 @@ class Rater(threading.Thread):
 
     def run(self) -> None:
         number = 1
-        with httpx.Client(timeout=30, headers={"X-CSRF": self.csrf}) as client:
+        with httpx.Client(timeout=PATIENCE, headers={"X-CSRF": self.csrf}) as client:
             while not self.stop.is_set():
                 key = f"rater-{self.number}-task-{number}-key"
                 body = {"number": number, "key": key, "answered": {"groups": [[4], [3], [2, 1], [0]]}}
@@ -73,7 +74,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_doubled(place: Path | str, tmp
         process = multiprocessing.get_context("fork").Process(target=serve, args=(place, tmp_path, listening))
         process.start()
         before = sum(len(rater.acknowledged) for rater in raters)
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while sum(len(rater.acknowledged) for rater in raters) < before + 4 and time.monotonic() < end:
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.2))

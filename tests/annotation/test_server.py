@@ -13,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from coig.annotation import server
+from coig.annotation.leader import name_arms
 from coig.annotation.store import Store
 from coig.records.judgment_database import read_database
 from coig.web import safety
@@ -252,6 +253,12 @@ def test_the_leader_is_blind_until_unblinding_is_logged(store: Store, tmp_path: 
     seen = client.post(unblind, data={"csrf": csrf, "sure": "yes"}).text
     assert any(f">{arm}<" in seen for arm in ARMS)
     assert "unblinded" in seen
+
+
+def test_arms_beyond_the_alphabet_have_letters_with_numbers(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "judgments.sqlite", make_questions(2, [f"cw-s{seed}" for seed in range(28)]))
+    letters = sorted(name_arms(store, [], unblinded=False).values())
+    assert (letters[:3], letters[-1], len(set(letters))) == (["A", "A1", "B"], "Z", 28)
 
 
 def test_the_leader_hands_out_links_as_text_and_as_pictures(store: Store, tmp_path: Path) -> None:

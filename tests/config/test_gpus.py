@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from coig.config import gpus
+from coig.config import GenerateConfig, gpus
+from coig.config.command_line import config_of
 from coig.config.fields import SAMPLE
 from coig.config.gpus import first_free, group_gpus
 from tests.conftest import ROOT, outside
@@ -54,6 +55,14 @@ def test_a_job_takes_the_first_free_gpus_and_waits_if_there_are_none(
 def test_an_arm_needs_gpus_if_it_is_trained_on_them() -> None:
     assert compose_config("trainer=cpu").gpus == 0
     assert compose_config("trainer=fsdp", "trainer.devices=4").gpus == 4
+
+
+@pytest.mark.parametrize(
+    ("overrides", "count"),
+    [([], 1), (["engine=vllm"], 1), (["engine=vllm", "engine.tensor_parallel_size=2"], 2), (["engine=openai"], 0)],
+)
+def test_an_engine_needs_the_gpus_that_share_its_model(overrides: list[str], count: int) -> None:
+    assert config_of("generate", GenerateConfig, overrides).gpus == count
 
 
 @pytest.mark.slow

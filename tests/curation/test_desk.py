@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coig.curation.desk import tasks_of
+from coig.curation.desk import parts_of, tasks_of
 from coig.curation.rules import decide, judge_scores
 from coig.curation.summary import estimate_minutes, first_round, hours_left, score_agreement, severities
 from tests.curation.curations import (
@@ -46,6 +46,10 @@ def test_a_triplet_is_written_scored_reviewed_and_accepted() -> None:
     assert text.state == "accepted"
     assert text.triplet.content["article"] == STORY
     assert text.triplet.reasoning.count("\n\n") == 4
+    assert parts_of(text, 1) == parts_of(text)
+    for missing in (0, 2):
+        with pytest.raises(IndexError):
+            parts_of(text, missing)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ SETS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(SETS, st.sampled_from([0.2, 0.5, 0.8]), st.sampled_from([0.5, 0.7, 1.0]), st.integers(1, 10))
 def test_it_finds_what_comparing_every_pair_finds(
     texts: list[Shingles], jaccard: float, containment: float, excerpt: int

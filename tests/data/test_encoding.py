@@ -64,7 +64,7 @@ def test_segments_of_the_sample_decode_to_exactly_the_target(encoder: Encoder, w
 TEXTS = st.text(min_size=1, max_size=12).filter(lambda text: "<|" not in text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(reasoning=TEXTS, answer=TEXTS)
 def test_the_answer_begins_where_the_tokenizers_offsets_have_it(encoder: Encoder, reasoning: str, answer: str) -> None:
     one = example("问", *(unicodedata.normalize("NFC", text).strip() or "答" for text in (reasoning, answer)))
@@ -156,7 +156,7 @@ HOSTILE = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(prompt=HOSTILE, reasoning=HOSTILE, answer=HOSTILE)
 def test_users_text_never_becomes_a_control_token(encoder: Encoder, prompt: str, reasoning: str, answer: str) -> None:
     one = example(*(unicodedata.normalize("NFC", text) for text in (prompt or "问", reasoning, answer)))

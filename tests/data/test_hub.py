@@ -17,6 +17,7 @@ from coig.data.mixture import build_mixture
 from coig.errors import DataError
 from tests.conftest import ROOT
 from tests.data.reading import data_config
+from tests.forked import PATIENCE
 from tests.servers import Handler, Server, serving
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -62,7 +63,7 @@ def hub() -> Iterator[str]:
 def inspect(home: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "coig.data.inspect", "data=coig_writer", "data.ratio=0", "format=json", *overrides]
     variables = os.environ | {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"} | environment
-    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_a_file_of_the_hub_is_downloaded_once(hub: str, tmp_path: Path) -> None:

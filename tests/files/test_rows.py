@@ -110,7 +110,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=st.lists(VALUES, max_size=5), indent=st.sampled_from([None, 0, 1]), ascii_only=st.booleans())
 def test_any_array_is_read_as_the_library_does(rows: list[Any], indent: int | None, ascii_only: bool) -> None:
     text = json.dumps(rows, indent=indent, ensure_ascii=ascii_only)

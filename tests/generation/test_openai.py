@@ -22,6 +22,7 @@ from coig.llm.server import TOO_MANY
 from coig.records.query import Query
 from coig.study.arm import Arm
 from tests.conftest import free_port
+from tests.forked import PATIENCE
 from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
 from tests.llm.stub_server import Reply, completion, server
 
@@ -318,7 +319,7 @@ def test_a_connection_that_breaks_is_one_failed_request(arm: Arm, queries: list[
 
 
 def test_all_queries_are_asked_at_once_of_a_server_that_queues_them(arm: Arm, queries: list[Query]) -> None:
-    together = threading.Barrier(len(queries), timeout=30)
+    together = threading.Barrier(len(queries), timeout=PATIENCE)
 
     def reply(_: dict[str, Any]) -> tuple[int, str]:
         together.wait()

@@ -26,7 +26,7 @@ def question(user: str = "Which?", lang: str = "en") -> ChatQuestion[Verdict]:
 
 def opened(url: str, attempts: int = 2) -> Chat:
     settings = ChatSettings("toy", {"temperature": 0.0, "max_tokens": None}, {"top_k": 1}, 7, attempts)
-    return Chat.open(Server("judge", url, concurrency=4, timeout=10, retries=0), settings, question())
+    return Chat.open(Server("judge", url, concurrency=4, timeout=60, retries=0), settings, question())
 
 
 def ask(talk: Chat, *users: str) -> dict[str, Reply[Verdict]]:

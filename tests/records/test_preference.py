@@ -34,6 +34,14 @@ def test_pairs_are_read_in_several_shapes(tmp_path: Path, row: dict[str, Any]) -
     assert pair == Preference(id="wpb-1", lang="zh", genre="诗歌", prompt="写一首诗", chosen="好", rejected="坏")
 
 
+@pytest.mark.parametrize(
+    ("prompt", "lang"), [("诗", "zh"), ("写 haiku", "en"), ("写一首 haiku", "zh"), ("Haiku", "en"), ("42", "en")]
+)
+def test_the_language_of_a_prompt(tmp_path: Path, prompt: str, lang: str) -> None:
+    [pair] = read_preferences([write(tmp_path / "a.jsonl", {"prompt": prompt, "chosen": "a", "rejected": "b"})])
+    assert pair.lang == lang
+
+
 def test_what_is_no_pair_is_named(tmp_path: Path) -> None:
     row = {"prompt": "Write a haiku about Tokyo 東京", "chosen": "good", "rejected": "bad"}
     pairs = read_preferences([write(tmp_path / "a.jsonl", row), write(tmp_path / "b.jsonl", row)])

@@ -6,7 +6,7 @@ import pytest
 
 from coig.errors import ConfigError
 from coig.files.atomic import atomic_folder, write_atomic
-from coig.study.arm import Arm
+from coig.study.arm import Arm, discard_untrained_arms
 from coig.study.find import find_arms, find_done_arms, find_study
 from tests.studies import make_arm
 
@@ -41,6 +41,19 @@ def test_an_arm_that_is_not_trained_is_left_out_or_refused(tmp_path: Path) -> No
     make_arm(tmp_path / "cw", status="running")
     with pytest.raises(ConfigError, match=r"arms: cw of study .* is not done"):
         find_done_arms(tmp_path, None)
+
+
+def test_only_what_was_never_trained_is_deleted(tmp_path: Path) -> None:
+    study = tmp_path / "multirun" / "s"
+    make_arm(study / "cw")
+    for name in ("cw+1k", "cw+5k", "general"):
+        (study / name).mkdir()
+    (study / "general" / "notes.txt").write_text("mine")
+    (study / "linked").symlink_to(tmp_path)
+    Arm(study / "cw+10k").discard_if_untrained()  # there is none
+    with Arm(study / "cw+1k").locked():
+        discard_untrained_arms(study)
+    assert {path.name for path in study.iterdir()} == {"cw", "cw+1k", "general", "linked"}
 
 
 def test_the_latest_study_is_taken_and_an_unknown_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

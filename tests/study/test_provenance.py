@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coig.study.provenance import collect_provenance
+from coig.study.provenance import collect_provenance, installed_packages
 
 
 def git(folder: Path, *command: str, **options: Any) -> str:
@@ -90,6 +91,10 @@ def test_an_installed_coig_is_not_taken_for_the_project_around_it(checkout: Path
     (packages / "coig").mkdir(parents=True)
     (packages / "coig" / "a.py").touch()
     assert recorded(packages) is None
+
+
+def test_the_packages_are_those_that_python_knows() -> None:
+    assert installed_packages() == {one.metadata["Name"]: one.version for one in distributions()}
 
 
 def test_the_machine() -> None:

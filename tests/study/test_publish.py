@@ -19,6 +19,7 @@ from coig.study.arm import Arm
 from coig.study.card import write_card
 from coig.study.results import FILE, MEASURES
 from tests.conftest import ROOT, outside
+from tests.forked import PATIENCE
 from tests.servers import Handler, Server, serving
 from tests.studies import make_arm, make_group
 
@@ -104,7 +105,7 @@ def publish(folder: Path, address: str) -> subprocess.CompletedProcess[str]:
     environment = (
         outside() | online | {"PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(folder / "hf")}
     )
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_the_hub_gets_the_model_and_its_card(arm: Arm, hub: str, tmp_path: Path) -> None:

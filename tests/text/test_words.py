@@ -56,7 +56,7 @@ def test_segments_as_jieba_does(text: str) -> None:
     assert segment(text) == jieba.lcut(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(st.sampled_from(MIXED) | st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF)))
 def test_segments_any_text_as_jieba_does(text: str) -> None:
     assert segment(text) == jieba.lcut(text)

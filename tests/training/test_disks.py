@@ -14,7 +14,7 @@ import pytest
 
 from coig.study.arm import Arm
 from tests.conftest import ROOT, Command, outside
-from tests.forked import Forked
+from tests.forked import PATIENCE, Forked
 from tests.small_model import SMALL_MODEL
 
 SMALL = (
@@ -28,7 +28,7 @@ LIMIT = 1_000_000  # bytes of a file
 def python(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_a_full_disk_leaves_no_piece_of_a_record(tmp_path: Path) -> None:
@@ -60,7 +60,9 @@ def test_output_that_cannot_be_written_is_dropped(tmp_path: Path) -> None:
         "sys.stderr.write('at the end')\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
-    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=100)
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert (run.returncode, run.stdout, run.stderr) == (0, "?\n", "at the end")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from coig.training.failures import DropOnFailure, is_out_of_memory
 from tests.conftest import ROOT, Command
+from tests.forked import PATIENCE
 
 SMALL = (
     *("data.ratio=0", "data.creative.size=20", "data.validation.general=1"),
@@ -63,7 +64,7 @@ def test_out_of_memory_names_the_largest_micro_batch(budget: int, tmp_path: Path
         "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", program, *overrides], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", program, *overrides], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
     )
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
     assert result.returncode == 1

@@ -17,10 +17,10 @@ MEAN = "_mean"  # ends the columns of measures of diversity
 
 
 def measures_by_arm(tables: Mapping[str, pl.DataFrame], roster: Roster) -> pl.DataFrame:
-    """Return a row for each arm, language and measure; columns as in MEASURES.
+    """Return a row for each arm, language and measure that has a value; columns as in MEASURES.
 
     Args:
-        tables: the evaluation's tables by name; those that are missing were not measured.
+        tables: the evaluation's tables by name; a missing table gives no rows.
     """
     rows = [*_of_answers(tables), *_of_texts(tables), *_of_verdicts(tables, roster), *_of_ratings(tables)]
     frame = pl.DataFrame([{key: row.get(key) for key in MEASURES} for row in rows], schema=MEASURES)
@@ -46,7 +46,7 @@ def _of_answers(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
 
 
 def _of_texts(tables: Mapping[str, pl.DataFrame]) -> Iterator[dict[str, Any]]:
-    """Yield a row for what each arm copied, and one for each similarity of its answers, for each language."""
+    """Yield for each arm and language a row for what was copied, then one for each similarity; no people's texts."""
     for row in _rows(tables, "memorisation"):
         ends = {"low": row["copied_low"], "high": row["copied_high"]}
         yield row | ends | {"measure": "copied", "value": row["copied"], "n": row["answers"]}

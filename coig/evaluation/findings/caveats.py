@@ -65,9 +65,10 @@ def notes_on_learned(unknown: Mapping[str, str]) -> list[str]:
 
 
 def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> list[str]:
-    """Return notes on judgments: of queries without answers, on another scale than the paper's, by one rater, all ties.
+    """Return notes on judgments of queries without answers, and on ratings on another scale than the paper's.
 
-    There is also a note on pairs of arms that were judged on fewer prompts than others.
+    For each language there are notes on verdicts by one rater only, on verdicts that are all ties, and on pairs of arms
+    that were judged on fewer prompts than others.
     """
     notes = []
     judged = set(judgments.verdicts["query_id"]) | set(judgments.ratings["query_id"])
@@ -106,7 +107,7 @@ def _incomplete_pairs(verdicts: pl.DataFrame) -> list[str]:
 
 
 def notes_on_failures(answered: Mapping[str, Mapping[str, Sequence[Answer]]]) -> list[str]:
-    """Return a note for each file of queries in which some queries failed in every arm.
+    """Return a note for each file of queries of which every arm failed, in its first sample, to answer the same query.
 
     Args:
         answered: {file of queries: {arm: answers}}.

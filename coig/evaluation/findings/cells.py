@@ -40,7 +40,10 @@ class Cell:
 
 
 def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
-    """Group arms whose configs differ only in their seed into cells, in the order of the arms."""
+    """Group arms whose configs differ only in their seed into cells, in the order of the arms.
+
+    A cell has its first arm's name without the seed, or the whole name if an earlier cell is called so.
+    """
     configs = {arm.name: arm.config() for arm in arms}
     groups: dict[str, list[Arm]] = {}
     for arm in arms:

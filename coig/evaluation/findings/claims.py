@@ -87,7 +87,11 @@ def _find_pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: st
 
 
 def _paper_claim(claim: Claim, roster: Roster, win_rates: pl.DataFrame | None, margin: float) -> dict[str, Any]:
-    """Check one claim on the study's arms that have the ratios it names; return a row of CLAIMS."""
+    """Check a claim on the plain arms that have the claim's two ratios; return a row of CLAIMS.
+
+    If no plain arm has a ratio, the arm with the ratio's default name stands for it. The claim is *not measured* if the
+    two arms were not compared.
+    """
     arm, opponent = (roster.find_plain(ratio) or Ratio.parse(ratio).arm for ratio in (claim.arm, claim.opponent))
     found = _preference(_find_pair(win_rates, claim.lang, arm, opponent), arm, opponent, margin, claim.beats)
     return {"lang": claim.lang, "claim": claim.text} | found
@@ -122,7 +126,8 @@ def _check_paradox(
 ) -> dict[str, Any]:
     """Check the claim that the arm with the highest TTR loses to the arm that wins most; return a row of CLAIMS.
 
-    It is not supported if both are the same arm.
+    It is not supported if both are the same arm, and not measured without judgments or TTR, or if the arm with the
+    highest TTR was not judged.
     """
     stated = {"lang": lang, "claim": "the arm of the highest TTR is not the best"}
     if win_rates is None or automatic is None or automatic.filter(pl.col("lang") == lang)["ttr_mean"].is_null().all():
@@ -141,7 +146,11 @@ def _check_paradox(
 
 
 def _check_contamination(roster: Roster, comparisons: pl.DataFrame | None) -> dict[str, Any]:
-    """Check the claim that creative data alone answers English queries in Chinese; return a row of CLAIMS."""
+    """Check the claim that creative data alone answers English queries in Chinese; return a row of CLAIMS.
+
+    It is supported if this happens significantly more often than with general data alone, not supported if an excess of
+    EXCESS or more is excluded, not measured without answers of both arms, else inconclusive.
+    """
     stated = {"lang": "en", "claim": "creative data alone answers English queries in Chinese"}
     if comparisons is None:
         return stated | {"status": "not measured", "why": "needs the answers"}

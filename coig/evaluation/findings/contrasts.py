@@ -45,7 +45,10 @@ class Contrast:
 
 
 def find_contrasts(question: Question, cells: Sequence[Cell]) -> list[Contrast]:
-    """Pair each cell with the cell that has the question's baseline and the same values of all other keys."""
+    """Pair each cell with the cell that has the question's baseline and the same values of all other keys.
+
+    The pairs are in the order of `cells`. A cell without such a partner, and the baseline's cell itself, has no pair.
+    """
     key = question.compare
     names = dict.fromkeys(name for cell in cells for name in cell.values if name != key)
     varied = [name for name in names if len({cell.values.get(name) for cell in cells}) > 1]
@@ -68,8 +71,9 @@ def contrast_table(
 ) -> pl.DataFrame:
     """Compute a row per language, file of queries, contrast and measure; columns as in CONTRASTS.
 
-    A cell's answers to a query are averaged over its seeds. p values are corrected (Holm) within a language and file of
-    queries: those of win rates together, and those of the other measures together.
+    Measures are the win rate, those of COUNTED, and the held-out loss, which has no file of queries and no p. A cell's
+    answers to a query are averaged over its seeds. p values are corrected (Holm) within a language and file of queries:
+    those of win rates together, and those of the other measures together.
 
     Args:
         answers: the frame of `measure_answers`; None without answers.
@@ -106,7 +110,10 @@ def _preferences(
     order: Sequence[str],
     margin: float,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row of CONTRASTS for the win rate of each judged contrast, by language and file of queries."""
+    """Yield a row of CONTRASTS for the win rate of each judged contrast, by language and file of queries.
+
+    `difference`, `low` and `high` are the rate and its limits less one half.
+    """
     queries = {} if answers is None else dict(answers.select("query_id", "queries").unique().iter_rows())
     with_files = verdicts.with_columns(
         genre=pl.lit(None, pl.String),
@@ -129,7 +136,9 @@ def _preferences(
 
 
 def _counts(contrasts: Sequence[Contrast], part: pl.DataFrame) -> list[dict[str, Any]]:
-    """Return a row per contrast and measure of COUNTED, over the queries that both cells answered.
+    """Return a row, without `lang` and `queries`, per contrast and measure of COUNTED that both cells have.
+
+    Means and difference are over the queries where both have the measure.
 
     Args:
         part: the averaged answers of one language and file of queries.

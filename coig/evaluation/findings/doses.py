@@ -144,7 +144,7 @@ def make_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[
     """Yield (name of a table of TABLES, its rows) for one measure of one series in one language.
 
     The rows lack the columns `lang`, `setting` and `measure`. If no curve can be fitted, there are no rows of DOSE_FITS
-    and the row of THRESHOLDS has no trend and no shape.
+    and the row of THRESHOLDS has no trend and no shape. Only a measure that `is_weighed` has a row of TRADE_OFFS.
     """
     yield "doses", list(_arm_rows(observed, measure, series))
     fitted = fit_with_weights(observed.levels)

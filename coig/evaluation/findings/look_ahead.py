@@ -31,8 +31,9 @@ LOOK_AHEAD: dict[str, Any] = {
 def look_ahead_table(arms: Sequence[Arm], judgments: Judgments | None) -> pl.DataFrame:
     """Compare the arms' order by held-out loss with that by preference, their mean score against the others.
 
-    There is a row, with the columns of LOOK_AHEAD, for each language and kind of raters (people, judges) with enough
-    arms and prompts. Only the largest group of arms with equal `held_out_conditions` is compared.
+    There is a row, with the columns of LOOK_AHEAD, for each language and kind of raters (people, judges) with at least
+    FEWEST_ARMS arms and FEWEST prompts. `tau` is positive if arms with a lower loss are preferred. Only the largest
+    group of arms with equal `held_out_conditions` is compared.
     """
     rows: list[dict[str, Any]] = []
     if judgments is not None and len(arms) >= FEWEST_ARMS:

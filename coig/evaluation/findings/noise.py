@@ -39,7 +39,7 @@ def noise_table(
     If cells differ in their learning rate only, they count as one arm that was trained with several.
 
     Args:
-        reference: the cell over which the win rates are; None leaves preference out.
+        reference: the cell that win rates are over, the opponent; None leaves preference out.
         answers: the frame of `measure_answers`; None without answers.
         margin: as in `observations`.
     """
@@ -56,7 +56,10 @@ def noise_table(
 
 
 def _recipe(cell: Cell) -> str:
-    """Return a text that is equal for cells that differ in their learning rate only."""
+    """Return a text that is equal for cells that differ in their learning rate only.
+
+    It is the cell's name if the cell has no values of other keys, as that of an arm that was not trained here.
+    """
     values = {key: value for key, value in cell.values.items() if key not in LEARNING_RATES}
     return str(sorted(values.items())) if values else cell.name
 

@@ -57,6 +57,8 @@ def order_table(
     """Return a row for each language and measure across settings, and one across seeds; columns as in ORDERS.
 
     An arm's preference is its win rate over general data alone of the same setting, which itself counts as one half.
+    Fewer than FEWEST_RATIOS ratios give no rows, nor does a measure with fewer than FEWEST prompts of some arm, or in
+    which all arms are equal.
 
     Args:
         answers: the frame of `measure_answers`; None without answers.
@@ -118,7 +120,7 @@ def _observe(
 def _resample(part: pl.DataFrame, grid: Grid) -> dict[str, Floats] | None:
     """Return each arm's mean by name, (1 + resamples,): as measured, then over resampled prompts.
 
-    None if an arm of the grid has too few prompts.
+    Return None if an arm of the grid has fewer than FEWEST prompts.
     """
     names = [name for setting in grid.settings for seed in grid.seeds for name in grid.names(setting, seed)]
     prompts = dict(part.group_by("run").agg(pl.col("query_id").n_unique()).iter_rows())

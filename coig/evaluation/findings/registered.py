@@ -60,7 +60,9 @@ def follow_plan(
     judgments: Judgments | None,
     thresholds: pl.DataFrame,
 ) -> RegisteredPlan:
-    """Decide each hypothesis of a plan; p values are corrected (Holm) for all of its differences.
+    """Decide each hypothesis of a plan and list the deviations from it; p are corrected (Holm) for its differences.
+
+    The table has a row for each hypothesis, Chinese queries first, also for those that were not measured.
 
     Args:
         cells: the cell of each arm; hypotheses name cells, that is, arms without their seed.
@@ -124,7 +126,11 @@ def _outcome(
 
 
 def _win_rate(one: Hypothesis, arms: tuple[str, str], cells: Mapping[str, str], judgments: Judgments | None) -> Outcome:
-    """Return the win rate of the first arm over the second, by people or by judges; NOT_MEASURED without verdicts."""
+    """Return the first arm's win rate over the second as text, its p, and its row of the win rates (`rate`).
+
+    Verdicts are people's or judges', as the measure says. Interval and p are for new raters too where known. The result
+    is NOT_MEASURED without verdicts on the two.
+    """
     if judgments is None:
         return dict(NOT_MEASURED)
     by_judge = pl.col("rater").is_in(list(judgments.judges))
@@ -141,9 +147,10 @@ def _win_rate(one: Hypothesis, arms: tuple[str, str], cells: Mapping[str, str], 
 
 
 def _difference(one: Hypothesis, arms: tuple[str, str], part: pl.DataFrame | None) -> Outcome:
-    """Return the first arm's mean minus the second's over the prompts that both have, averaged over seeds and raters.
+    """Return as text, with p and as a number, the first arm's mean minus the second's over the prompts that both have.
 
-    It is NOT_MEASURED if they have no prompt in common. `part` has the measure's observations.
+    Values of a prompt are averaged over seeds and raters. The result is NOT_MEASURED without a common prompt. `part`
+    has the measure's observations, None if it was not measured.
     """
     if part is None:
         return dict(NOT_MEASURED)
@@ -159,7 +166,11 @@ def _difference(one: Hypothesis, arms: tuple[str, str], part: pl.DataFrame | Non
 
 
 def _result(one: Hypothesis, outcome: Outcome, margin: float) -> Result:
-    """Return how what was found compares with what the hypothesis predicts."""
+    """Return how an outcome compares with what the hypothesis predicts.
+
+    A range is right if the interval lies in it, wrong if the interval lies outside. A win rate is decided by `decide`;
+    another difference is inconclusive unless `p_holm` is below LEVEL.
+    """
     if outcome["found"] is None:
         return "not measured"
     if one.estimand == "shape":
@@ -179,7 +190,10 @@ def _result(one: Hypothesis, outcome: Outcome, margin: float) -> Result:
 
 
 def _judge_shape(predicted: str, found: str) -> Result:
-    """Compare a predicted shape with the found one, one of KINDS."""
+    """Compare a predicted shape with the found one, one of KINDS; a found shape that differs is against the prediction.
+
+    It is inconclusive if no dose effect is shown, or if a slope or step is predicted and the two cannot be told apart.
+    """
     if predicted == found:
         return "as predicted"
     if found == "no dose effect shown" or (found == "cannot be told" and predicted in ("slope", "step")):
@@ -188,7 +202,10 @@ def _judge_shape(predicted: str, found: str) -> Result:
 
 
 def _judge_way(predicted: str, found: str | None) -> Result:
-    """Compare a predicted direction with the found one; None: nothing was shown."""
+    """Compare a predicted direction with the found one; inconclusive if nothing was shown (None).
+
+    *Lower* agrees with the prediction *not higher*; *not higher* is inconclusive for the prediction *lower*.
+    """
     if found is None or (predicted, found) == ("lower", "not higher"):
         return "inconclusive"
     agrees = predicted == found or (predicted, found) == ("not higher", "lower")

@@ -40,7 +40,7 @@ class Measure:
 
 
 def automatic_measures(margin: float) -> tuple[Measure, ...]:
-    """Return the measures of answers alone, which need no judgment; `margin` is for finished."""
+    """Return the measures of answers alone, which need no judgment; `margin`, a share, is that of `finished`."""
     return (
         Measure("contaminated", "answers in the other language", "write in it as seldom", True, False, EXCESS),
         Measure("finished", "answers that ended", "end as many answers", margin=margin),
@@ -97,12 +97,13 @@ def observations(
 ) -> Iterator[tuple[Measure, pl.DataFrame]]:
     """Yield each measure with its observations; columns as in OBSERVATION.
 
-    First comes people's preference, even if it has no observations; then the `automatic_measures`; then each rated
-    dimension; last the preference of model judges, which nothing rests on.
+    First comes people's preference; then those of `automatic_measures` that have observations; then each rated
+    dimension; last the preference of model judges, which nothing rests on. The two preferences come even without
+    observations, but not without `judgments` and `against`.
 
     Args:
         cells: the name of each arm's cell, by the arm's name; other arms are left out.
-        against: the cell over which the win rates are; None leaves preference out.
+        against: the cell that win rates are over, the opponent; None leaves preference out.
         margin: the smallest difference that matters, as a share: of win rates, of answers, of a rating scale's length.
     """
     if judgments is not None and against is not None:

@@ -37,6 +37,9 @@ class Decision:
 def decide(rate: Mapping[str, Any], margin: float) -> Decision:
     """Decide from a pair's row of the win rates whether its arm is better than its opponent.
 
+    The arm is better or worse if `p_holm` is below LEVEL. Else it is not better by the margin if the 95 % interval
+    excludes an advantage of the margin, and the finding is inconclusive if not.
+
     Args:
         rate: a row with `rate`, `prompts`, `p_holm`, `high`, `low_raters`, `high_raters` and `mde`; shares are 0–1.
         margin: the smallest advantage that matters, as a share: 0.1 for 10 points.

@@ -28,7 +28,10 @@ SCORES: dict[str, Any] = {
 
 
 def tabulate_scores(arms: Sequence[Arm], scores: Sequence[Score]) -> pl.DataFrame:
-    """Return scores, and the divergences that the arms' manifests hold, as a table with the columns of SCORES."""
+    """Return scores, and the divergences that the arms' manifests hold, as a table with the columns of SCORES.
+
+    A task's metric `is_share` if all of its scores lie between 0 and 1.
+    """
     shares = {(one.task, one.metric): True for one in scores}
     for one in scores:
         shares[one.task, one.metric] &= 0 <= one.value <= 1
@@ -53,7 +56,7 @@ def tabulate_scores(arms: Sequence[Arm], scores: Sequence[Score]) -> pl.DataFram
 
 
 def observe_scores(scores: pl.DataFrame, series: Series) -> Iterator[tuple[str, Measure, Observed]]:
-    """Yield (language, measure, its responses) of a series; a task's score comes with each language.
+    """Yield (language, measure, its responses) of a series; a task's score, which has no language, comes with each.
 
     Args:
         scores: columns as in SCORES.
@@ -67,9 +70,10 @@ def observe_scores(scores: pl.DataFrame, series: Series) -> Iterator[tuple[str, 
 
 
 def _observe(part: pl.DataFrame, measure: Measure, series: Series) -> Observed | None:
-    """Return one measure's responses; None if no arm with creative data has a value with an error.
+    """Return one measure's responses; None if no arm with creative data has a value that can be used.
 
-    The error of the mean over an arm's seeds is that of the items, which the seeds share, and that between the seeds.
+    A value is used if its error is not 0 and it is of at least FEWEST items, or of an unknown number. The error of the
+    mean over an arm's seeds is that of the items, which the seeds share, and that between the seeds.
     """
     means: dict[str, tuple[float, float, int]] = {}
     named = part.filter(pl.col("arm").is_in(list(series.cells))).with_columns(pl.col("arm").replace(dict(series.cells)))

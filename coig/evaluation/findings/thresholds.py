@@ -25,7 +25,10 @@ CLAIM = "1:12 is the threshold"
 
 
 def doses_in_words(tables: Mapping[str, pl.DataFrame]) -> list[Summary]:
-    """Describe the thresholds of each language that has any; the main measure is the first, preference if judged.
+    """Describe each language that has any threshold or comparison of amount and ratio, Chinese queries first.
+
+    The main text is the first measure's threshold, that of preference if judged. Further ones are shifts between files
+    of queries, the other measures' thresholds, and whether amount or ratio matters.
 
     Args:
         tables: those of `doses.dose_tables`.
@@ -51,7 +54,7 @@ def dose_text(dose: float | None, largest: float) -> str:
 
 
 def range_text(low: float | None, high: float | None, largest: float) -> str:
-    """Format two doses as "2.3–7.9", as "2.3 to > 12" if they end beyond the largest one, as "> 12" if both do."""
+    """Format two doses as "2.3–7.9", as "2.3 to > 12" if the second is ∞, as one dose if both have the same text."""
     ends = dose_text(low, largest), dose_text(high, largest)
     if ends[0] == ends[1]:
         return ends[0]
@@ -95,7 +98,11 @@ def _describe_equality(row: Threshold) -> str:
 
 
 def _describe_shape(row: Threshold) -> str:
-    """Return whether the response is a slope or a step, with the deviances that decide it."""
+    """Return the trend, and whether the response is a slope or a step, with the deviances that decide it.
+
+    If the two cannot be told apart, or neither fits, the dose that would tell best follows. If no curve can be fitted,
+    only this is said.
+    """
     if row["shape"] is None:
         return "No curve can be fitted: some arms' results are fully determined by those of others."
     trend = f"Trend: p {p_value(row['trend_p'])}."
@@ -130,7 +137,10 @@ def _describe_shift(row: Mapping[str, Any]) -> str:
 
 
 def _describe_amounts(amounts: pl.DataFrame) -> list[str]:
-    """Return a sentence for each measure on whether the amount of general data or the ratio explains it."""
+    """Return a sentence for each measure: whether each predictor alone is rejected, or that no effect is shown.
+
+    `amounts` has the rows of AMOUNT_OR_RATIO of one language.
+    """
     sentences = []
     for (measure,), part in amounts.group_by("measure", maintain_order=True):
         rows = {row["model"]: row for row in part.iter_rows(named=True)}
@@ -170,7 +180,10 @@ def threshold_claims(thresholds: pl.DataFrame, doses: pl.DataFrame, arm: str | N
 
 
 def _check(row: Threshold, dose: float, smaller: float) -> dict[str, Any]:
-    """Return the claim's status, effect and reason; `dose` is the claimed arm's, `smaller` the next tested, or 0."""
+    """Return the columns `status`, `effect` and `why` of CLAIMS, from the row of THRESHOLDS for preference.
+
+    `dose` is that of the arm at 1:12, `smaller` the next smaller tested one, 0 if there is none.
+    """
     suffix = "" if row["r50_low_raters"] is None else "_raters"
     low, high, under, over = (row[f"{name}{suffix}"] for name in ("r50_low", "r50_high", "bracket_low", "bracket_high"))
     largest = row["largest_dose"]

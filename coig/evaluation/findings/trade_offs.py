@@ -40,7 +40,11 @@ def is_weighed(measure: str) -> bool:
 
 
 def weigh_change(observed: Observed, measure: Measure) -> dict[str, Any]:
-    """Return a row of TRADE_OFFS without its first three columns."""
+    """Return a measure's change from the smallest tested dose to the largest, and whether it buys or costs something.
+
+    It is a row of TRADE_OFFS without lang, setting and measure. The finding is NOT_SHOWN if the change's 95 % interval,
+    for new raters too where there are several, contains 0.
+    """
     means = observed.means
     contrast = np.zeros((1, len(means.values)))
     contrast[0, [0, -1]] = -1, 1
@@ -57,7 +61,11 @@ def weigh_change(observed: Observed, measure: Measure) -> dict[str, Any]:
 
 
 def trade_offs_in_words(trade_offs: pl.DataFrame) -> list[Summary]:
-    """Return what the ratio buys and costs in each language, a main sentence and one for each finding."""
+    """Return for each language and setting what more general data buys and costs, and a sentence for each measure.
+
+    Args:
+        trade_offs: columns as in TRADE_OFFS.
+    """
     answers = []
     for lang in LANGUAGES:
         for (setting,), part in trade_offs.filter(lang=lang).group_by("setting", maintain_order=True):
@@ -91,11 +99,11 @@ def _describe(row: dict[str, Any]) -> str:
 
 
 def _in_points(share: float | None) -> str:
-    """Format a difference of shares in signed percentage points."""
+    """Format a difference of shares in signed percentage points with one decimal; a dash for None."""
     return signed(None if share is None else 100 * share, 1)
 
 
 def order_measures(measures: Sequence[str]) -> list[str]:
-    """Return those of the measures that are weighed, what people prefer first and scores last."""
+    """Return those of the measures that are weighed, in the order of JUDGED_TOGETHER, scores last."""
     place = {name: number for number, name in enumerate(JUDGED_TOGETHER)}
     return sorted(filter(is_weighed, measures), key=lambda name: place.get(name, len(place)))

@@ -93,7 +93,10 @@ def _count_comparisons(count: int) -> str:
 
 
 def _describe_contrast(rows: Sequence[ContrastRow]) -> str:
-    """Return a sentence with every measure of one contrast, from its rows."""
+    """Return a sentence on one contrast, from its rows: win rate, what differs significantly, and held-out loss.
+
+    If no counted measure differs significantly, the differences in the shares of SHARES stand instead.
+    """
     parts = [_describe_win_rate(row) for row in rows if row["measure"] == PREFERRED]
     counted = [row for row in rows if row["measure"] in NAMES]
     differing = [_describe_difference(row) for row in counted if row["p_holm"] < LEVEL]
@@ -128,7 +131,7 @@ def _describe_difference(row: ContrastRow) -> str:
 
 
 def _write_points(value: float | None) -> str:
-    """Return a difference of shares in signed percentage points with one decimal."""
+    """Return a difference of shares in signed percentage points with one decimal; a dash for None."""
     return signed(None if value is None else 100 * value, 1)
 
 
@@ -145,7 +148,8 @@ def _describe_loss(row: ContrastRow) -> str:
 def _name_best_values(question: Question, rows: Sequence[ContrastRow]) -> Iterator[str]:
     """Yield a sentence for each measure of RANKED: the best value in each setting, its lead, and how certain it is.
 
-    Yield nothing if there is only one contrast. A measure in which all values are alike is left out.
+    Yield nothing if there is only one value in one setting to compare with the baseline. A measure that was not taken,
+    or in which all values are alike in every setting, is left out.
     """
     settings = list(dict.fromkeys(row["setting"] for row in rows))
     if len({row["value"] for row in rows}) < 2 and len(settings) < 2:

@@ -60,9 +60,10 @@ def measure_answers(answers: Iterable[tuple[str | None, Answer]], roster: Roster
 
 
 def _with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
-    """Add the columns of language and contamination to a frame with `answer` and `lang`.
+    """Add zh_share, language, contaminated, contaminated_any, foreign_characters and foreign_position to the answers.
 
-    These are zh_share, language, contaminated, contaminated_any, foreign_characters and foreign_position (see SCHEMA).
+    `contaminated`: the answer's language is not `lang` but the other; `contaminated_any`: or it is `mixed`. An answer
+    without letters has the language `und`, is neither, and has null in the other three columns.
     """
     text, chinese = pl.col("answer"), pl.col("lang") == "zh"
     before_latin, before_han = (f"(?s)^([^{letters}]*)" for letters in (LATIN_LETTERS, HAN_LETTERS))

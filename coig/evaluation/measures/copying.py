@@ -74,7 +74,11 @@ COPIES = {
 
 
 def _copies_of(answers: pl.DataFrame, spans: CopiedSpans, learned: Learned, arm: str) -> pl.DataFrame | None:
-    """Return what each answer of an arm copied from the arm's own texts, columns as in COPIES; None if unknown."""
+    """Return what each answer of an arm copied from the arm's training texts; None if these are unknown.
+
+    Columns are as in COPIES. `share` and `longest` are of the copied spans; `nearest` is the row of the text with most
+    in common, −1 without one, and `shared` the share of the answer's shingles that this text has too.
+    """
     if arm not in learned.of:
         return None
     rows = _rows_of(answers, arm)
@@ -96,7 +100,7 @@ def _rows_of(answers: pl.DataFrame, arm: str) -> list[int]:
 
 
 def _share_within(answer: str, match: Match, learned: Learned) -> float:
-    """Return the share of an answer's shingles that its nearest text has too; 0 without one."""
+    """Return the share (0–1) of an answer's shingles that its nearest text has too; 0 without a nearest text."""
     if match.nearest < 0:
         return 0.0
     own, there = shingles_of(answer), shingles_of(learned.targets[match.nearest])
@@ -104,7 +108,11 @@ def _share_within(answer: str, match: Match, learned: Learned) -> float:
 
 
 def _summarize(answers: pl.DataFrame, spans: CopiedSpans, learned: Learned, reference: str | None) -> pl.DataFrame:
-    """Return the table MEMORISATION, a row for each arm and language whose texts are known."""
+    """Return the table MEMORISATION: a row for each arm whose texts are known and each language of its answers.
+
+    `creative` is null for an arm without creative texts. `floor`: what the reference's answers share with those of the
+    arm's creative texts that the reference did not learn; null if there are none, or no reference.
+    """
     by_creative = {arm: _shares(answers, spans, arm, learned.creative_of(arm)) for arm in learned.of}
     floors = {}
     if reference is not None and reference in learned.of:
@@ -129,7 +137,7 @@ def _summarize(answers: pl.DataFrame, spans: CopiedSpans, learned: Learned, refe
 
 
 def _shares(answers: pl.DataFrame, spans: CopiedSpans, arm: str, texts: Rows) -> dict[Any, NDArray[np.float64]]:
-    """Return by language the share of each of an arm's answers within spans of these texts."""
+    """Return by language, for each of an arm's answers, the share (0–1) in spans copied from these rows of texts."""
     rows = _rows_of(answers, arm)
     shares = pl.Series([one.share for one in spans.match(rows, texts)], dtype=pl.Float64)
     langs = answers["lang"].gather(rows)
@@ -137,9 +145,9 @@ def _shares(answers: pl.DataFrame, spans: CopiedSpans, arm: str, texts: Rows) ->
 
 
 def _mean(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:
-    """Return the mean of a value of each prompt with its 95 % bootstrap interval, as three columns.
+    """Return the mean of values, one of each prompt, as the column `name`, and its 95 % bootstrap limits.
 
-    There is no interval over fewer than FEWEST prompts.
+    Limits are the columns `…_low` and `…_high`, None for fewer than FEWEST values; the mean is None without values.
     """
     ends: tuple[float | None, float | None] = (None, None)
     if len(values) >= FEWEST:
@@ -150,7 +158,10 @@ def _mean(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:
 
 
 def _near_copies(answers: pl.DataFrame, found: pl.DataFrame, learned: Learned) -> pl.DataFrame:
-    """Return the table NEAR_COPIES, in the order of the answers."""
+    """Return the table NEAR_COPIES: a row for each answer that shares NEAR or more of its shingles with `nearest`.
+
+    `found` has the columns of COPIES, such as `nearest`, the text; rows are in the order of the answers.
+    """
     rows = []
     for one in found.filter(pl.col("shared") >= NEAR).sort("row").iter_rows(named=True):
         answer, text = answers.row(one["row"], named=True), learned.texts.row(one["nearest"], named=True)
@@ -165,7 +176,10 @@ def _near_copies(answers: pl.DataFrame, found: pl.DataFrame, learned: Learned) -
 
 
 def _near_prompts(answers: pl.DataFrame, learned: Learned) -> pl.DataFrame:
-    """Return the table NEAR_PROMPTS: the queries to which a training prompt is similar, and the most similar one."""
+    """Return the table NEAR_PROMPTS: a row for each query with a training prompt of at least NEAR similarity.
+
+    The row has the most similar prompt, the first of equal ones, and the names of the arms that were trained on it.
+    """
     queries = answers.unique(["lang", "query_id"], maintain_order=True).select("lang", "query_id", "query")
     prompts = learned.texts["prompt"].to_list()
     asked, trained = _shingles(queries["query"].to_list()), _shingles(prompts)
@@ -188,5 +202,5 @@ def _near_prompts(answers: pl.DataFrame, learned: Learned) -> pl.DataFrame:
 
 
 def _shingles(texts: Sequence[str]) -> list[Shingles]:
-    """Return the shingles of each text; none of an empty one, such as a document's prompt."""
+    """Return the shingles of each text; an empty array for a text without letters, such as a document's prompt."""
     return [shingles_of(text) for text in texts]

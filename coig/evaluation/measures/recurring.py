@@ -34,7 +34,10 @@ RECURRING: dict[str, Any] = {
 
 
 def find_recurring(answers: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """Return the table RECURRING, a row for each arm and language, and for people's texts.
+    """Return what share of texts have an opening, or a name, that another text has too; columns as in RECURRING.
+
+    There is a row for each language and arm, and for people's texts as the arm PEOPLE. `openings` and `names` list up
+    to SHOWN that recur, with their counts; null if none does. Names in a text's own query do not count.
 
     Args:
         answers: with the columns lang, arm, query and answer, one answer of an arm for each prompt.
@@ -51,14 +54,14 @@ def find_recurring(answers: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
             names = [_names(text, lower) - _names(query, lower) for query, text in texts]
             rows.append(
                 {"lang": lang, "arm": arm, "texts": len(texts)}
-                | _count("opening", [{one} - {""} for one in openings])
-                | _count("name", names)
+                | _summarize("opening", [{one} - {""} for one in openings])
+                | _summarize("name", names)
             )
     return pl.DataFrame(rows, schema=RECURRING)
 
 
 def _opening(text: str, lang: str) -> str:
-    """Return a text's first characters, in English words, without punctuation; empty for a shorter text."""
+    """Return a Chinese text's first 6 letters and digits, an English one's first 4 words in lower case; "" if fewer."""
     if lang == "zh":
         characters = re.sub(r"[\W_]+", "", text[:100])
         return characters[: OPENING[lang]] if len(characters) >= OPENING[lang] else ""
@@ -67,10 +70,10 @@ def _opening(text: str, lang: str) -> str:
 
 
 def _names(text: str, lower: Iterable[str]) -> set[str]:
-    """Return the names in a text: Chinese ones with a frequent surname (谢谢 is none), and words with a capital.
+    """Return the names in a text: Chinese ones with a frequent surname (谢谢 is none), and capitalised English words.
 
-    Args:
-        lower: words that occur without a capital too; like days and months they are no names.
+    A word that begins a sentence, a day, a month and a word that is in `lower`, which occurs without a capital too, are
+    no names.
     """
     chinese = set()
     if HAN.search(text):
@@ -79,14 +82,17 @@ def _names(text: str, lower: Iterable[str]) -> set[str]:
     return chinese | {word for word in INSIDE.findall(text) if word.lower() not in lower and word not in DATES}
 
 
-def _count(name: str, of_texts: list[set[str]]) -> dict[str, Any]:
-    """Return two columns: the share of texts with something that another text has too, and what most texts have."""
+def _summarize(name: str, of_texts: list[set[str]]) -> dict[str, Any]:
+    """Return two columns of RECURRING: `same_…`, the share of texts with an item that another text has, and `…s`.
+
+    `…s`, such as `names`, is `_list_most` of the items. `of_texts` has each text's items; there must be a text.
+    """
     counts = Counter(one for found in of_texts for one in found)
     shared = sum(any(counts[one] > 1 for one in found) for found in of_texts)
     return {f"same_{name}": shared / len(of_texts), f"{name}s": _list_most(counts)}
 
 
 def _list_most(counts: Mapping[str, int]) -> str | None:
-    """Return what recurs most with its counts, such as "Elara (12), Marcus (7)"; None if nothing recurs."""
+    """Return up to SHOWN items that recur most, with counts, as "Elara (12), Marcus (7)"; None if nothing recurs."""
     recurring = sorted((-count, one) for one, count in counts.items() if count > 1)
     return ", ".join(f"{one} ({-count})" for count, one in recurring[:SHOWN]) or None

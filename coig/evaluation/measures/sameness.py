@@ -37,8 +37,9 @@ def measure_sameness(samples: Frame, people: Frame) -> Frame:
 
     `similarity` is the mean over pairs of texts of the different words in both / in either (Jaccard). `distinct_2` is
     that of the different pairs of adjacent words / all of them, in the two texts together (Li et al. 2016, NAACL,
-    110–119). Samples of a prompt are compared if there are several; the first samples between the prompts of a genre,
-    and between all. Intervals are Student's t over prompts.
+    110–119). Samples of a prompt are compared with each other, and first samples between the prompts of a genre and
+    between all prompts: up to three rows of an arm in a language, none where no two texts of WORDS words can be
+    compared. Intervals are Student's t over prompts, null below FEWEST prompts.
 
     Args:
         samples: all answers, with the columns lang, arm, genre, query_id, sample and answer.
@@ -60,8 +61,9 @@ def measure_sameness(samples: Frame, people: Frame) -> Frame:
 def measure_likeness(answers: Frame) -> pl.Series:
     """Return for each answer a value whose mean over an arm's prompts is their similarity, as in `measure_sameness`.
 
-    The prompts are those of one genre, in a language whose genres have one prompt each all of them. Values are null for
-    answers that are too short, or have none to be compared with. Their spread gives the error of the mean.
+    An answer is compared with the arm's other answers in its genre; in a language in which no arm answered two prompts
+    of a genre, with all of the arm's other answers. Values are null for an answer of fewer than WORDS words and for one
+    without another to compare. The spread of the values gives the error of the mean.
 
     Args:
         answers: with the columns lang, arm, genre, query_id and answer, one answer of an arm for each prompt.
@@ -79,14 +81,15 @@ def measure_likeness(answers: Frame) -> pl.Series:
 
 
 def _with_words(texts: Frame) -> Frame:
-    """Add the columns `words` and `pairs`: numbers of the different words, and pairs of adjacent ones, in a beginning.
+    """Add the columns `words` and `pairs`: ids of the different words and pairs of adjacent words in each beginning.
 
-    The beginning are the first WORDS words of the answer; both columns are null for a shorter one.
+    A beginning is the first WORDS words of `answer`; both columns are null for a shorter answer. Ids are sorted, and
+    equal for equal words in all answers.
     """
     numbers: dict[str | tuple[str, str], int] = {}
 
     def number(items: Iterable[str | tuple[str, str]]) -> list[int]:
-        """Return the sorted numbers of different items."""
+        """Return the sorted ids of the different items; an item that is new gets the next id."""
         return sorted({numbers.setdefault(item, len(numbers)) for item in items})
 
     beginnings = [_split_beginning(text) for text in texts["answer"]]
@@ -98,13 +101,16 @@ def _with_words(texts: Frame) -> Frame:
 
 
 def _split_beginning(text: str) -> list[str]:
-    """Return the first WORDS words of a text; only as much of it is split as is likely to hold them."""
+    """Return the first WORDS words of a text, as `split_words` gives them; all its words if it has fewer."""
     found = split_words(text[:READ])
     return (found if len(found) > WORDS or len(text) <= READ else split_words(text))[:WORDS]
 
 
 def _groups(part: Frame) -> Iterator[tuple[str, Frame]]:
-    """Yield what is compared, and the texts with a column `group`: only texts of one group are compared."""
+    """Yield SAMPLES, GENRE and ALL, each with its texts and a column `group`: only texts of one group are compared.
+
+    SAMPLES has all texts, GENRE first samples with a genre, ALL first samples.
+    """
     yield SAMPLES, part.with_columns(group=pl.col("query_id"))
     first = part.filter(sample=0)
     yield GENRE, first.drop_nulls("genre").with_columns(group=pl.col("genre"))
@@ -113,14 +119,14 @@ def _groups(part: Frame) -> Iterator[tuple[str, Frame]]:
 
 @dataclass(frozen=True)
 class Compared:
-    """The mean likeness of each text to the others of its group, (N,) each; NaN without any."""
+    """The mean likeness of each text to the others of its group, (N,) each; NaN for a text that is not compared."""
 
     similarity: Floats
     distinct_2: Floats
 
 
 def _compare_within(part: Frame) -> Compared:
-    """Compare each text with the others in its `group`; texts of fewer than WORDS words are with none."""
+    """Compare each text with the others in its `group`; NaN for a text of fewer than WORDS words or without another."""
     long = part["words"].is_not_null().to_numpy()
     similarity, distinct = np.full(len(part), np.nan), np.full(len(part), np.nan)
     groups = part["group"].rank("dense").to_numpy() if len(part) else np.empty(0)
@@ -133,9 +139,10 @@ def _compare_within(part: Frame) -> Compared:
 
 
 def _mean_over_others(sets: Sequence[Set], measure: Callable[[Ints, Ints, Ints], Floats]) -> Floats:
-    """Return the mean of a measure of each set and every other one, (N,).
+    """Return for each of N sets the mean of a measure of this set and every other one, (N,).
 
     Args:
+        sets: at least two.
         measure: of the numbers of shared elements and the two sets' sizes, which broadcast to (rows, N).
     """
     sizes = np.array([len(one) for one in sets], np.int64)
@@ -149,15 +156,19 @@ def _mean_over_others(sets: Sequence[Set], measure: Callable[[Ints, Ints, Ints],
 
 
 def _distinct(shared: Ints, first: Ints, second: Ints) -> Floats:
-    """Return the different pairs of adjacent words in two texts / all of them, from the numbers of different ones."""
+    """Return the different pairs of adjacent words in two texts of WORDS words / all of their pairs.
+
+    `shared`, `first` and `second` are the numbers of different pairs in both texts, in the first and in the second.
+    """
     return (first + second - shared) / (2 * (WORDS - 1))
 
 
 def _pseudo_values(values: Floats) -> Floats:
-    """Return values with the same mean, whose variance over their number is that of the mean, for means over pairs.
+    """Return mean + 2 · (value − mean) of each value, so that their variance / their number is that of the mean.
 
-    A prompt's pairs are in its own mean and in its partners', so its deviation counts twice (Hoeffding 1948, Annals of
-    Mathematical Statistics 19:293). For a genre of two prompts that is more than need be: the variance is doubled.
+    Each value is a mean over a prompt's pairs. These pairs are in the partners' means too, so the prompt's deviation
+    counts twice (Hoeffding 1948, Annals of Mathematical Statistics 19:293). For a genre of two prompts that is more
+    than need be: the variance is doubled.
     """
     mean = values.mean() if len(values) else 0.0
     return mean + 2 * (values - mean)

@@ -46,7 +46,7 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
     `foreign_position` is the mean place (0–1) at which the other script begins in contaminated or mixed answers.
 
     Args:
-        answers: the frame of `measure_answers`.
+        answers: the frame of `measure_answers`, with at least one row.
     """
     table = (
         answers.group_by("lang", "arm", maintain_order=True)
@@ -95,8 +95,9 @@ def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
 def comparison_table(answers: pl.DataFrame, seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
     """Compute the paired difference of every two arms in every measure, by language; columns as in COMPARISONS.
 
-    `difference` is the first arm's mean minus the opponent's, over the queries where both have the measure. `low` and
-    `high` are 95 % limits over resampled queries. `p` is of a sign-flip test, `p_holm` corrected for the pairs of arms.
+    `difference` is the first arm's mean minus the opponent's, over the queries where both have the measure; a pair
+    without such queries has no row. `low` and `high` are 95 % limits over resampled queries, null below FEWEST queries.
+    `p` is of a sign-flip test, `p_holm` corrected for the pairs of arms.
     """
     parts = answers.partition_by("lang", maintain_order=True)
     rows = [row for part in parts for row in _differences(part, seed, resamples)]

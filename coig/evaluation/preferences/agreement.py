@@ -36,7 +36,8 @@ def agreement_table(judgments: Judgments, seed: int = 0, resamples: int = RESAMP
 
     `alpha` is Krippendorff's ordinal α, with a 95 % interval over resampled prompts. Rankings also get Kendall's W and
     the mean Spearman ρ over pairs of raters, both averaged over prompts. An item is an answer, or a pair of answers in
-    verdicts. Verdicts that follow from a ranking are not counted again. Missing figures are null; `note` says why.
+    verdicts. A rater's verdicts on a query that the rater ranked are left out. Missing figures are null; `note` says
+    why, or that two raters may be one person.
     """
     pairs = judgments.verdicts.join(judgments.ranks, on=["query_id", "rater"], how="anti")
     items = [
@@ -61,7 +62,7 @@ def _agreement_row(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -
     """Return the columns of AGREEMENT for the judgments of one language and kind; unknown figures are left out or None.
 
     Args:
-        judged: columns query_id, item, rater and value.
+        judged: columns query_id, item, rater and value; several values of a rater for an item are averaged.
     """
     judged = judged.group_by("query_id", "item", "rater", maintain_order=True).agg(pl.col("value").mean())
     shared = judged.filter(pl.len().over("query_id", "item") > 1)
@@ -98,7 +99,7 @@ def _most_alike(shared: pl.DataFrame) -> int:
 def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
     """Return the mean Kendall's W and the mean Spearman ρ over prompts whose raters all ranked the same arms.
 
-    Both are None if there is no such prompt. A prompt counts only with two raters or more.
+    A prompt with a single rater, or on which every rater ties all arms, does not count; both are None if none counts.
     """
     wide = ranks.pivot(on="item", index=["query_id", "rater"], values="value").sort("query_id", "rater")
     parts = [part.drop("query_id", "rater").to_numpy() for part in wide.partition_by("query_id")]
@@ -114,8 +115,10 @@ def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
 def rater_table(judgments: Judgments) -> pl.DataFrame:
     """Count each rater's judgments by language, with severity and share of ties; columns as in RATERS.
 
-    `severity` is how much lower the rater rates the same answers than the other raters, on average. It is null if
-    nobody else rated them: verdicts and rankings do not show it. `tie_share` (0–1) is null without verdicts.
+    `judgments` counts each answer that the rater rated, and each query whose answers the rater ranked or compared,
+    however many verdicts that gave. `severity` is how much lower the rater rates the same answers than the other
+    raters, on average. It is null if nobody else rated them: verdicts and rankings do not show it. `tie_share` (0–1) is
+    the share of ties among the rater's verdicts, null without verdicts.
     """
     ratings, verdicts = judgments.ratings, judgments.verdicts
     shared = ratings.filter(pl.len().over("query_id", "arm", "dimension") > 1)

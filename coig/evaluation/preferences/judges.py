@@ -65,7 +65,7 @@ class JudgeVerdicts:
         return replace(self, calls=calls, failed=failed, asked=self.asked.filter(among))
 
     def by_pair(self) -> pl.DataFrame:
-        """Return a row for each judge and pair of answers: its calls, in either order, put together.
+        """Return a row for each judge and pair of answers, in which the judge's calls on the pair are put together.
 
         Columns are judge, query_id, lang, genre, arm, opponent, `soft`, the calls' mean, and `score`: 1 if more calls
         said that `arm` won, 0 if more said that it lost, ½ if as many.
@@ -75,7 +75,7 @@ class JudgeVerdicts:
         )
 
     def predictors(self) -> pl.DataFrame:
-        """Return `by_pair` without `score`, and a row with `soft` one half for each pair that a judge failed to judge.
+        """Return `by_pair` without `score`, and a row with `soft` ½ for each pair on which all calls of a judge failed.
 
         Without these rows a win rate would be that of the prompts which the judge can judge.
         """
@@ -119,9 +119,10 @@ def tabulate_judges(
 
 
 def read_yardstick(files: Sequence[Path]) -> JudgeVerdicts | None:
-    """Read judges' verdicts on pairs whose better answer is known, arms CHOSEN and REJECTED; None without files.
+    """Read judges' verdicts on pairs whose better answer is known, arms CHOSEN and REJECTED; None without verdicts.
 
-    Raises DataError with file and line for a verdict on other arms.
+    Of several verdicts with one `id`, the last one counts. Raises DataError with file and line for a verdict on other
+    arms.
     """
     read = [pair for file in files for pair in read_judgments(file, None)]
     for place, one in read:
@@ -167,7 +168,8 @@ def _compare_ratings(
 def _planted(judgments: Sequence[Judgment]) -> pl.DataFrame:
     """Return a row of PROBE for each identical pair and each planted defect that a judge judged; failures are left out.
 
-    `right` is 1 for a tie of an identical pair; in other pairs the first answer is the intact one.
+    `right` is 1 for a tie of an identical pair, else 0. For a defect it is 1 if the intact answer, which is the first,
+    won, ½ for a tie, else 0.
     """
     rows = []
     for one in judgments:
@@ -180,9 +182,10 @@ def _planted(judgments: Sequence[Judgment]) -> pl.DataFrame:
 
 
 def _repeats(judgments: Sequence[Judgment], places: Mapping[str, int], calls: pl.DataFrame) -> pl.DataFrame:
-    """Return a row of PROBE for each pair that a judge judged again in the same order; right is 1 for the same verdict.
+    """Return a row of PROBE for each pair that a judge judged again in the same order.
 
-    Repeats without an earlier call in `calls` are left out.
+    `right` is 1 for the same verdict, 0 for the opposite one, ½ if one of the two is a tie. Repeats without an earlier
+    call in `calls` are left out.
     """
     again = [one for one in judgments if one.check == "repeat" and one.failure is None]
     rows = pl.DataFrame([row for one in again for row in _compare(one, places, {})], schema=CALL, orient="row")
@@ -193,7 +196,7 @@ def _repeats(judgments: Sequence[Judgment], places: Mapping[str, int], calls: pl
 
 
 def _count_attempts(one: Judgment) -> Iterator[tuple[Any, ...]]:
-    """Yield a row of ASKED for each arm of a call."""
+    """Yield a row of ASKED for each arm of a call; a call that does not record its attempts had one."""
     failed = one.failure is not None
     attempts = one.attempts or 1
     for arm in one.arms:
@@ -203,7 +206,8 @@ def _count_attempts(one: Judgment) -> Iterator[tuple[Any, ...]]:
 def _describe_judges(judgments: Sequence[Judgment]) -> list[tuple[Any, ...]]:
     """Return a row of JUDGES for each judge and language, sorted by name, Chinese first.
 
-    Raises DataError if the records of one judge say different things of it.
+    `calls` counts all records, checks and failures too; `asked` lists the kinds of those that are no checks. Raises
+    DataError if the records of one judge have different models, prompts or samplings.
     """
     by_judge: dict[str, list[Judgment]] = {}
     for one in judgments:

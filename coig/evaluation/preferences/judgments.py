@@ -64,7 +64,7 @@ class Judgments:
 
 
 def add_judges(people: Judgments | None, judges: Sequence[Judgment], arms: Sequence[str]) -> Judgments | None:
-    """Return people's judgments with the verdicts of model judges added; None without either.
+    """Return people's judgments with the verdicts of model judges added; None if neither people nor models judged.
 
     The field `judges` of the result names the model judges. Their own ranks and ratings are not added.
 
@@ -133,7 +133,10 @@ def _leave_out_repeats(read: Sequence[tuple[Path, list[tuple[str, Judgment]]]]) 
 
 
 def _content(one: Judgment) -> Any:
-    """Return a hashable key that is equal for two judgments with the same content."""
+    """Return a hashable key that is equal for two judgments by one rater that say the same, perhaps at another time.
+
+    It has id, query, language, rater, kind, arms, value, check and supersedes; a ranking's order of arms is ignored.
+    """
     said: Any = one.arms, one.value
     if isinstance(one.value, list):
         said = frozenset(zip(one.arms, one.value, strict=False))  # a failed ranking may have any length
@@ -148,9 +151,10 @@ def tabulate_judgments(
     genres: Mapping[str, str | None],
     scale: tuple[float, float] = PAPER_SCALE,
 ) -> Judgments:
-    """Tabulate judgments as verdicts, ranks and ratings.
+    """Tabulate judgments as verdicts, ranks and ratings; a ranking also gives a verdict on each of its pairs.
 
-    If a rater judged a pair in both orders, the two become one verdict: the side that won more; a tie if neither did.
+    Every judgment counts, so leave out checks and failures before. If a rater judged a pair in both orders, the two
+    become one verdict: the side that won more; a tie if neither did.
 
     Args:
         arms: names of all judged arms, in order; of two, the earlier is `arm` and the later `opponent`.

@@ -40,12 +40,12 @@ LENGTH_CONTROL: dict[str, Any] = {
 def compute_strengths(
     verdicts: pl.DataFrame, order: Sequence[str], seed: int = 0, resamples: int = RESAMPLES
 ) -> pl.DataFrame:
-    """Compute each arm's strength in logits, by language, with 95 % limits over resampled prompts; see STRENGTHS.
+    """Compute each judged arm's strength in logits, by language, with 95 % limits over resampled prompts.
 
-    Strengths sum to zero; rank 1 is the strongest. `not_separable_from` lists the arms for which the interval of the
-    difference contains zero. All figures are null below FEWEST prompts, or if strengths are not finite: some arm has
-    not beaten or tied some other one, directly or through a chain of arms (Ford 1957, American Mathematical Monthly
-    64:28).
+    Columns are as in STRENGTHS. Strengths sum to zero; rank 1 is the strongest. `not_separable_from` lists the arms for
+    which the interval of the difference contains zero. All figures are null below FEWEST prompts, or if strengths are
+    not finite: some arm has not beaten or tied some other one, directly or through a chain of arms (Ford 1957, American
+    Mathematical Monthly 64:28).
 
     Args:
         verdicts: a row per verdict, as `compute_win_rates` takes them.
@@ -76,11 +76,12 @@ def compute_strengths(
 
 
 def control_length(verdicts: pl.DataFrame, lengths: pl.DataFrame, order: Sequence[str]) -> pl.DataFrame:
-    """Compute win rates as observed and as the model predicts them for answers of equal length; see LENGTH_CONTROL.
+    """Compute win rates as observed and as the model predicts them for answers of equal length.
 
-    γ is the coefficient of ln(length / opponent's length). Its 95 % limits use a sandwich variance clustered by prompt
-    (Liang & Zeger 1986, Biometrika 73:13). Length may be part of quality, so both rates are reported. A language with
-    fewer than FEWEST prompts has no rows.
+    Columns are as in LENGTH_CONTROL. A pair has a row in both orders; γ, the same in all rows of a language, is the
+    coefficient of ln(length / opponent's length). Its 95 % limits use a sandwich variance clustered by prompt (Liang &
+    Zeger 1986, Biometrika 73:13). Length may be part of quality, so both rates are reported. A language with fewer than
+    FEWEST prompts has no rows.
 
     Args:
         verdicts: a row per verdict, as `compute_win_rates` takes them.

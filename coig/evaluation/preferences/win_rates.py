@@ -51,15 +51,16 @@ def compute_win_rates(
 ) -> pl.DataFrame:
     """Compute the win rate of every arm against every other; columns as in SCHEMA.
 
-    There are rows for each language over all genres (`genre` is null) and for each genre. `p` is of a sign-flip test of
-    a rate of one half, over prompts. `p_holm` corrects it for the pairs of one language, or for the pairs of all its
-    genres. `p_raters` generalises to new raters too. `mde` is the difference from one half that would be detected with
-    80 % power. `without_rater_…` are the lowest and highest rate without one rater. `clean_…` stay null until
-    `add_clean_rates`. Figures that cannot be computed are null.
+    There are rows for each language over all genres (`genre` is null) and for each genre, two for each pair of arms
+    that has verdicts, the second from the opponent's side. `p` is of a sign-flip test of a rate of one half, over
+    prompts. `p_holm` corrects it for the pairs of one language, or for the pairs of all its genres. `p_raters`
+    generalises to new raters too. `mde` is the difference from one half that would be detected with 80 % power.
+    `without_rater_…` are the lowest and highest rate without one rater. `clean_…` stay null until `add_clean_rates`.
+    Figures that cannot be computed are null: `low` and `high`, for example, below FEWEST prompts.
 
     Args:
-        verdicts: a row per verdict.
-        arms: names, in the order of the rows.
+        verdicts: a row per verdict, whose `arm` stands before its `opponent` in `arms`.
+        arms: names of all judged arms, in the order of the rows.
     """
     rows = []
     for (lang,), part in _with_numbers(verdicts, arms).group_by("lang", maintain_order=True):
@@ -81,7 +82,8 @@ def compute_win_rates(
 def add_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     """Add to `rates` the win rate and number of verdicts between two clean answers: `clean_rate`, `clean_verdicts`.
 
-    A clean answer is in the query's language only. Verdicts on answers that are not in `answers` do not count.
+    A clean answer is neither in the other language nor mixed. Verdicts on answers that are not in `answers` do not
+    count. Both columns are null for a pair without such verdicts.
 
     Args:
         rates: the frame of `compute_win_rates`.
@@ -104,7 +106,7 @@ def add_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.Dat
 def compute_without_copies(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     """Return win rates over all genres beside those without verdicts on near copies; columns as in WITHOUT_COPIES.
 
-    There are no rows if no near copy was judged.
+    There are no rows if no near copy was judged. The columns `…_without` are null for a pair that keeps no verdict.
 
     Args:
         rates: the frame of `compute_win_rates` of these verdicts.
@@ -154,7 +156,7 @@ def _verdicts_by_pair(verdicts: pl.DataFrame, arms: Sequence[str]) -> dict[tuple
 
 
 def _rows(verdicts: pl.DataFrame, arms: Sequence[str], seed: int, resamples: int) -> Iterator[dict[str, Any]]:
-    """Yield a row of SCHEMA per pair, in one order of its arms, without `lang`, `genre` and `p_holm`."""
+    """Yield a row of SCHEMA per judged pair, in the order of `arms` only, without `lang`, `genre` and `p_holm`."""
     pairs = _verdicts_by_pair(verdicts, arms)
     lows, highs = _prompt_intervals(verdicts, list(pairs), seed, resamples)
     for (pair, of_pair), low, high in zip(pairs.items(), lows, highs, strict=True):

@@ -17,7 +17,11 @@ from coig.records.label import Label
 
 
 def tabulate_reasoning(answers: pl.DataFrame, labels: Sequence[Label]) -> dict[str, pl.DataFrame]:
-    """Compute the tables of the answers' reasoning by name: behaviours and transitions; with labels, agreement too."""
+    """Compute the tables `behaviour` (by decile), `behaviour_shares`, `transitions`; with labels `label_agreement` too.
+
+    Args:
+        answers: the frame of `measure_answers`.
+    """
     steps = label_steps(answers)
     frames = {
         "behaviour": compute_shares_by_position(steps),

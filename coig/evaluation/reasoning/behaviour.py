@@ -78,10 +78,10 @@ def label_steps(answers: pl.DataFrame) -> pl.DataFrame:
 def compute_shares_by_position(steps: pl.DataFrame, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
     """Compute each behaviour's share of the steps in each decile of the chain; columns as in BEHAVIOUR.
 
-    A cell is a (lang, arm, decile) that has steps. `steps` and `prompts` count the cell's steps and prompts, `count`
-    the steps with this behaviour; `share` is `count` / `steps`. `low` and `high` are 95 % limits by percentile
-    bootstrap over the language's prompts, with the same resamples for all arms (Efron & Tibshirani 1993). They are null
-    below FEWEST prompts.
+    A cell is a (lang, arm, decile) that has steps; it has a row for every behaviour. `steps` and `prompts` count the
+    cell's steps and prompts, `count` the steps with this behaviour; `share` is `count` / `steps`. `low` and `high` are
+    95 % limits by percentile bootstrap over the language's prompts, with the same resamples for all arms (Efron &
+    Tibshirani 1993). They are null below FEWEST prompts of the cell.
 
     Args:
         steps: the frame of `label_steps`.
@@ -130,7 +130,7 @@ def _shares(
 def _shares_of_language(
     events: pl.DataFrame, cell: Sequence[str], outcome: str, total: str, resamples: int, seed: int
 ) -> pl.DataFrame:
-    """Compute `_shares` for the events of one language, with the columns `cell` that define a cell."""
+    """Return the rows of `_shares` for the events of one language; the columns `cell` together define a cell."""
     cells = _cells(events, cell)
     counts = _counts(events, cells, cell, outcome)
     drawn = bootstrap_weights(len(counts), resamples, seed) @ counts.reshape(len(counts), -1)

@@ -28,10 +28,11 @@ LABEL_AGREEMENT: dict[str, Any] = {
 
 
 def label_agreement(steps: pl.DataFrame, labels: Sequence[Label]) -> pl.DataFrame:
-    """Measure the agreement of each labeller with the rule and with each other one; columns as in LABEL_AGREEMENT.
+    """Measure the agreement of each labeller with the rule, and of any two labellers; columns as in LABEL_AGREEMENT.
 
-    `equal` is the share of equal labels, `kappa` Cohen's κ (null if both use a single behaviour), with 95 % intervals
-    over resampled prompts, which are null below FEWEST prompts. People come before models.
+    Two labellers have one row for each language, none if they share no step. `equal` is the share of equal labels,
+    `kappa` Cohen's κ (null if both use a single behaviour), with 95 % intervals over resampled prompts, which are null
+    below FEWEST prompts. `unmatched` is null between two labellers. People come before models.
 
     Args:
         steps: the frame of `label_steps`.
@@ -80,6 +81,6 @@ def _agreement(both: pl.DataFrame) -> dict[str, Any]:
 
 
 def _share_of_equal(counts: Floats) -> Floats:
-    """Return the share of items with equal labels, (…, V, V) to (…)."""
+    """Return the share of items that two labellers label alike, from counts (…, V, V) to (…); NaN without items."""
     share: Floats = np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-1, -2))
     return share

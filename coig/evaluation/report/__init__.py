@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def report(evaluation: Evaluation, arms: Sequence[Arm], logger: Constructor | None, folder: Path) -> None:
     """Write an evaluation into `folder`, log it to W&B by the logger of an arm, if any, and print its main tables.
 
-    A failure to log to W&B does not stop the rest. Files of an earlier evaluation in `folder` are deleted.
+    A failure to log to W&B does not stop the rest. Other files in `folder` are deleted, as `write_evaluation` says.
     """
     figures = write_evaluation(evaluation, folder)
     if logger:

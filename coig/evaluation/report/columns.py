@@ -17,28 +17,28 @@ def _wins_ties_losses(wins: int, ties: int, losses: int) -> str:
 
 
 def _difference_interval(difference: float | None, low: float | None, high: float | None) -> str:
-    """Format the interval of a difference with signs, and with as many decimals as suit the difference itself."""
+    """Format the interval of a difference with signs and as many decimals as the difference has; a dash if unknown."""
     decimals = 0 if difference is None else decimals_of(difference)
     return interval(low, high, lambda value: signed(value, decimals))
 
 
 def _hundredths(value: float | None) -> str:
-    """Format a number with its sign and two decimals."""
+    """Format a number with its sign and two decimals; a dash for None or NaN."""
     return signed(value, 2)
 
 
 def _hundredths_interval(low: float | None, high: float | None) -> str:
-    """Format an interval with signs and two decimals."""
+    """Format an interval with signs and two decimals; a dash if an end is unknown."""
     return interval(low, high, _hundredths)
 
 
 def _tenths(value: float | None) -> str:
-    """Format a number with one decimal."""
+    """Format a number with one decimal; a dash for None or NaN."""
     return number(value, 1)
 
 
 def _thousandths(value: float | None) -> str:
-    """Format a number with three decimals."""
+    """Format a number with three decimals; a dash for None or NaN."""
     return number(value, 3)
 
 

@@ -27,11 +27,10 @@ Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # a measure's rows of TH
 
 
 def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
-    """Draw what the ratio buys and costs in each language (`trade_offs_zh`), the main measure (`dose_zh`), and others.
+    """Draw up to three figures for each language with doses; return the figures by name, such as `dose_zh`.
 
-    Those that are in none of these figures have panels in `dose_measures_zh`.
-
-    The figures are returned by name; languages without doses have none.
+    `dose` has the first measure, the main one; `trade_offs` a panel for each measure that `is_weighed`, if there are
+    several; `dose_measures` a panel for each measure that is in neither. A figure without measures is left out.
     """
     tables = [evaluation.table(name) for name in ("thresholds", "doses", "dose_curves")]
     found = evaluation.table("trade_offs")
@@ -55,7 +54,7 @@ def _of_measure(thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFr
 
 
 def _find_out(trade_offs: pl.DataFrame | None, lang: str, measure: str) -> str:
-    """Return in a word whether a measure gets better or worse; empty if it was measured in several settings."""
+    """Return "better", "worse" or "no change shown"; "" unless the measure has exactly one setting in the language."""
     rows = [] if trade_offs is None else trade_offs.filter(lang=lang, measure=measure)["finding"].to_list()
     return SAID[rows[0]] if len(rows) == 1 else ""
 
@@ -127,7 +126,7 @@ def _draw_measure(
 
 
 def _draw_alone(axes: Any, row: dict[str, Any], doses: pl.DataFrame, factor: int) -> float:
-    """Draw the level of general data alone as a line, and return it.
+    """Draw the level of general data alone, one half if `doses` lacks it, as a line; return level × `factor`.
 
     Args:
         row: of THRESHOLDS. doses: rows of DOSES of its measure.

@@ -118,7 +118,10 @@ def _draw_strengths(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
 
 
 def _draw_length_control(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Draw each pair's win rate as judged, and the one estimated for answers of equal length."""
+    """Draw each pair's win rate as judged, and the rate estimated for answers of equal length if it is known.
+
+    A pair has one row, that of the arm with the higher rate as judged.
+    """
     pairs = each_pair_once(part, roster)
     names = [f"{arm} over {opponent}" for arm, opponent in pairs.select("arm", "opponent").iter_rows()]
     axes = row_axes(figure, names, 0.3)

@@ -17,10 +17,12 @@ from coig.files.tables import write_csv
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> dict[str, bytes]:
-    """Write all files of an evaluation into `folder`, and delete files there that an earlier evaluation left.
+    """Write all files of an evaluation into `folder`, and delete what an earlier evaluation left there.
 
     The files are tables (CSV and Parquet), judges' cards (JSON), LaTeX sources, figures (SVG and PNG), summary.md and
-    report.html. Long names of arms are shortened in all but the tables. Returns the SVG figures by name.
+    report.html. Long names of arms are shortened in all but the tables and the cards. In `folder` and its folders
+    latex, figures and judges, every other file is deleted, whoever wrote it, unless it is hidden or has no suffix.
+    Returns the SVG figures by name.
     """
     files: dict[str, str | bytes] = {}
     for name, frame in evaluation.nonempty_tables().items():

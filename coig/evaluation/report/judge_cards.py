@@ -34,13 +34,19 @@ def render_cards(evaluation: Evaluation) -> dict[str, str]:
 
 
 def file_name(judge: str) -> str:
-    """Return a judge's name if a file can have it, otherwise one like it that no other judge gets."""
+    """Return a judge's name if a file can have it and it has at most 60 characters; else a similar one with a hash.
+
+    No two judges get the same name.
+    """
     plain = re.sub(r"[^\w.+-]", "-", judge)[:60]
     return plain if plain == judge else f"{plain}-{hashlib.sha256(judge.encode()).hexdigest()[:6]}"
 
 
 def _of_language(evaluation: Evaluation, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a card says of one language; `row` is of JUDGES."""
+    """Return what a card says of one language: calls, tokens, worth (None if unknown), and the rows of each table.
+
+    The tables are those of OF_JUDGE, by its keys; [] for one without rows of the judge. `row` is of JUDGES.
+    """
     found: dict[str, Any] = {key: row[key] for key in ("calls", "prompt_tokens", "reply_tokens")}
     worth = _rows(evaluation, "judge_worth", lang=row["lang"], predictor=row["judge"])
     found["worth"] = worth[0] if worth else None

@@ -8,12 +8,12 @@ from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
 
 
 def _whole(value: float | None) -> str:
-    """Format a number without decimals."""
+    """Format a number without decimals; a dash for None or NaN."""
     return number(value, 0)
 
 
 def _hundredths(value: float | None) -> str:
-    """Format a number with two decimals."""
+    """Format a number with two decimals, without a + sign; a dash for None or NaN."""
     return number(value, 2)
 
 

@@ -121,7 +121,10 @@ def _plan(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _plan_lines(evaluation: Evaluation) -> list[str]:
-    """Return the registered plan as paragraphs of Markdown; an empty list without one."""
+    """Return the registered plan as paragraphs of Markdown, then the heading of all other results.
+
+    Without a plan return an empty list.
+    """
     if (found := _registered(evaluation)) is None:
         return []
     lines = [f"## {PLAN.title}", f"{found.heading} {PLAN.opening}"]
@@ -133,7 +136,10 @@ def _plan_lines(evaluation: Evaluation) -> list[str]:
 
 
 def _dose_lines(evaluation: Evaluation) -> list[str]:
-    """Return a link to each language's figure of doses, and what it shows, as Markdown; an empty list without doses."""
+    """Return as Markdown what the ratio buys and costs, then how results depend on it, with links to the figures.
+
+    The last paragraph is ASSUMED. Without findings on doses return an empty list.
+    """
     if evaluation.findings is None or not evaluation.findings.doses:
         return []
     lines = []
@@ -180,9 +186,9 @@ def _dose(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> dict[str, Any] |
 
 
 def question_lines(evaluation: Evaluation, *, short: bool = False) -> list[str]:
-    """Return the study's question and its answers as paragraphs of Markdown; an empty list without a question.
+    """Return the study's question, its pools' halves and the answers as paragraphs of Markdown; [] without a question.
 
-    `short` leaves out the sentences on single contrasts.
+    Without answers the last paragraph is NO_CONTRAST. `short` leaves out the sentences on single contrasts.
     """
     if (question := _question(evaluation)) is None:
         return []
@@ -250,7 +256,7 @@ def _inline(svg: bytes, caption: str) -> Markup:
 
 
 def _copies(evaluation: Evaluation) -> list[tuple[str, list[dict[str, Any]], int]]:
-    """Return (language, its first near copies as rows, number of all) for each language that has some."""
+    """Return (language in words, its COPIES_SHOWN nearest copies as rows, number of all) for each that has any."""
     frame = evaluation.table("near_copies")
     parts = [] if frame is None else split_by_language(frame)
     return [
@@ -275,12 +281,12 @@ def _claims(evaluation: Evaluation) -> list[tuple[str, str, list[dict[str, Any]]
 
 
 def _rule(evaluation: Evaluation) -> str:
-    """Return the rule for claims in words; empty if no claims were checked."""
+    """Return the rule for claims in words, with the evaluation's margin; "" without findings."""
     return rule_in_words(evaluation.findings.margin) if evaluation.findings else ""
 
 
 def _counts(statuses: pl.Series) -> str:
-    """Return how many claims have each status, such as "2 supported, 1 inconclusive"."""
+    """Return how many claims have each status that occurs, such as "2 supported, 1 inconclusive"."""
     return ", ".join(f"{count} {status}" for status in MARKS if (count := (statuses == status).sum()))
 
 

@@ -13,12 +13,15 @@ HUNDREDTHS = partial(signed, decimals=2)
 
 
 def _signed_interval(low: float | None, high: float | None) -> str:
-    """Format an interval with signs and two decimals."""
+    """Format an interval with signs and two decimals; a dash if an end is unknown."""
     return interval(low, high, HUNDREDTHS)
 
 
 def _dose_column(heading: str, field: str) -> Column:
-    """Return a column that shows the dose in `field`, as "> 12" if it is beyond the largest tested one, 12."""
+    """Return a column that shows the dose in `field`: "> 12" if it is ∞ and 12 the largest tested one, a dash for None.
+
+    The rows need the field `largest_dose`.
+    """
     return Column(heading, lambda row: dose_text(row[field], row["largest_dose"]))
 
 
@@ -33,17 +36,17 @@ def _dose_range(row: Row, low: str, high: str) -> str:
 
 
 def _of_measure(row: Row, low: str, high: str) -> str:
-    """Format the interval in a row's columns `low` and `high`, in per cent if the row's measure is a share."""
+    """Format the interval in a row's columns `low` and `high`: a share's in per cent, no sign; a dash if unknown."""
     return interval(row[low], row[high], percent if row["is_share"] else number)
 
 
 def _beyond(value: float | None) -> str:
-    """Format a number with one decimal, infinity as "∞"."""
+    """Format a number with one decimal, infinity as "∞", None and NaN as a dash."""
     return "∞" if value == float("inf") else number(value, 1)
 
 
 def _noise(row: Row) -> str:
-    """Format the error of an arm's mean that a source of noise causes, in points if the measure is a share."""
+    """Format the error of an arm's mean that a source of noise causes, as "1.5 points" if the measure is a share."""
     return f"{percent(row['error'])} points" if row["is_share"] else number(row["error"])
 
 

@@ -139,7 +139,10 @@ def each_pair_once(frame: pl.DataFrame, roster: Roster) -> pl.DataFrame:
 
 
 def strongest(win_rates: pl.DataFrame, roster: Roster) -> str | None:
-    """Return the arm with creative data that has the highest win rate over the reference; None if there is none."""
+    """Return from one language's win rates the arm with creative data that has the highest one over the reference.
+
+    Return None if no such arm was compared with the reference, or the roster has no reference.
+    """
     over = over_reference(all_genres(win_rates), roster)
     general = [arm for arm in roster.names if roster.is_general(arm)]
     ranked = over.filter(~pl.col("arm").is_in(general)).sort("rate", descending=True, maintain_order=True)
@@ -147,7 +150,7 @@ def strongest(win_rates: pl.DataFrame, roster: Roster) -> str | None:
 
 
 def strongest_by_genre(win_rates: pl.DataFrame, roster: Roster) -> pl.DataFrame:
-    """Select the win rates of the strongest arm (see `strongest`) over the reference.
+    """Select from one language's win rates those of the strongest arm (see `strongest`) over the reference.
 
     Returns a row per genre, the highest first, then the row of all genres; no rows if no genre was judged.
     """

@@ -45,7 +45,7 @@ def make_short_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _rename_in_table(frame: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
-    """Return a table with the names replaced in every text column but UNCHANGED_COLUMNS."""
+    """Return a table with the names replaced, also within longer texts, in all text columns but UNCHANGED_COLUMNS."""
     of_names = pl.selectors.string() - pl.selectors.by_name(*UNCHANGED_COLUMNS, require_all=False)
     return frame.with_columns(of_names.str.replace_many(list(names), list(names.values())))
 

@@ -59,7 +59,8 @@ def _fill_with(
 def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
     """Return the matrix of one language's win rates, in per cent, of the row's arm over the column's arm.
 
-    If the names are too long for headings, rows are headed by number and name, and columns by number.
+    A pair without verdicts has a dash. If the names are too long for headings, rows are headed by number and name, and
+    columns by number.
     """
     rates = {(row["arm"], row["opponent"]): row["rate"] for row in all_genres(win_rates).iter_rows(named=True)}
     names = [arm for arm in roster.names if any(arm in pair for pair in rates)]

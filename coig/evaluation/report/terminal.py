@@ -10,7 +10,7 @@ from coig.evaluation.report.tables import views_in
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the tables whose place is "terminal", by language, then short answers to the question, then the notes."""
+    """Print the tables whose place is "terminal", by language, then the question with short answers, then the notes."""
     console = make_console()
     for view in views_in("terminal"):
         for lang, cells in view.fill(evaluation):

@@ -11,12 +11,12 @@ THOUSANDTHS = partial(number, decimals=3)
 
 
 def _value(row: Row) -> str:
-    """Format a score's value, in per cent if it is a share."""
+    """Format a score's value; a share in per cent, without the % sign."""
     return percent(row["value"]) if row["is_share"] else number(row["value"])
 
 
 def _error(row: Row) -> str:
-    """Format a score's standard error, in percentage points if the score is a share."""
+    """Format a score's standard error, without a unit; in percentage points if the score is a share."""
     return percent(row["stderr"]) if row["is_share"] else number(row["stderr"])
 
 

@@ -20,9 +20,10 @@ SCALARS = ("finished", "tokens", "ttr_mean", "mattr_mean", "contaminated")
 def log_evaluation(
     evaluation: Evaluation, figures: Sequence[str], arms: Sequence[Arm], logger: Constructor, folder: Path
 ) -> None:
-    """Log scalars, tables and figures as one run in the study's group.
+    """Log scalars, tables and figures as one run in the study's group; a later evaluation continues the same run.
 
     Args:
+        arms: at least one; the run's id comes from theirs.
         logger: the W&B logger that one of the arms trained with.
         figures: the figures' names; figure `name` is `folder`/figures/`name`.png.
     """
@@ -39,7 +40,7 @@ def log_evaluation(
 
 
 def _tables(evaluation: Evaluation) -> Mapping[str, Any]:
-    """Return the frames to log, by name; empty ones are left out."""
+    """Return the evaluation's tables whose place is "wandb", by name; empty ones are left out."""
     frames = {view.frame: evaluation.table(view.frame) for view in views_in("wandb")}
     return {name: frame for name, frame in frames.items() if frame is not None}
 

@@ -28,6 +28,7 @@ from coig.evaluation.report.results import Evaluation, each_pair_once, strongest
 from coig.evaluation.report.short_names import make_short_names, shorten_names
 from coig.evaluation.report.tables import win_rate_matrix
 from tests.evaluation.synthetic_frames import ARMS, ROSTER, evaluation, win_rates
+from tests.forked import PATIENCE
 from tests.studies import roster_of
 
 FRAMES = {
@@ -272,7 +273,9 @@ def in_browser(folder: Path, page: str, script: str) -> str:
     file.write_text(page.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     command = [chromium, *flags, f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=2000", "--dump-dom"]
-    return subprocess.run([*command, file.as_uri()], capture_output=True, check=True, timeout=120, text=True).stdout
+    return subprocess.run(
+        [*command, file.as_uri()], capture_output=True, check=True, timeout=PATIENCE, text=True
+    ).stdout
 
 
 def test_the_reader_filters_and_shows_answers_as_text(tmp_path: Path) -> None:

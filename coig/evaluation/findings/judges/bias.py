@@ -67,7 +67,7 @@ def find_traits(answers: pl.DataFrame | None, models: Mapping[str, str]) -> Trai
 
 
 def family_of(model: str | None) -> str | None:
-    """Return the family in a model's name, such as qwen for Qwen/Qwen2.5-7B; None if it has none of FAMILIES."""
+    """Return the first of FAMILIES that is a word of a model's name, qwen for Qwen/Qwen2.5-7B; None if none is."""
     words = re.findall("[a-z]+", (model or "").lower())
     return next((family for family in FAMILIES if family in words), None)
 
@@ -106,7 +106,10 @@ def figures_of_bias(items: Items, traits: Traits, family: str | None) -> Iterato
 
 
 def _figure_of_family(items: Items, traits: Traits, family: str | None) -> Figure:
-    """Return the judge's bias for answers of its own model family; only a note if a family is not known."""
+    """Return the judge's bias for answers of its own model family, `family`; an arm of unknown family is of another.
+
+    There is only a note if the judge's family, or that of every arm, is not known.
+    """
     if family is None or not traits.families:
         return Figure(FAMILY, note="could not run: the family of the judge's or of the arms' model is not known")
     own = pl.col("arm", "opponent").replace_strict(traits.families, default="").eq(family).cast(pl.Float64)
@@ -115,9 +118,11 @@ def _figure_of_family(items: Items, traits: Traits, family: str | None) -> Figur
 
 
 def _figure_of_trait(items: Items, name: str, difference: Floats) -> Figure:
-    """Return a judge's bias by a trait, and people's own preference for it; without enough data, a note why not.
+    """Return a judge's bias by a trait, and people's own preference for the trait, with counts of what differs in it.
 
-    `difference`, (N,), is how much more of the trait the first answer of each pair has.
+    If answers differ in it on fewer than FEWEST prompts, there is only a note; if people agree too little, or the
+    interval is wider than WIDEST, a note instead of the bias. `difference`, (N,), is how much more of the trait the
+    first answer of each pair has.
     """
     if not len(items.people):
         return Figure(name, note="could not run: no pair has verdicts of the judge and of two people")

@@ -111,9 +111,10 @@ def _figures_of_agreement(items: Items) -> list[Figure]:
 
 
 def _figures_of_order(calls: pl.DataFrame, people: People, lang: str) -> list[Figure]:
-    """Return the preference for the first place, and how often the verdict changes with the order.
+    """Return the preference for the first place, and how much the verdict changes with the order, each beside people's.
 
-    Only pairs judged in both orders count, and in each of them both orders have the same weight.
+    Only pairs that the judge judged in both orders count, and both orders alike; a tie in one order and a win in the
+    other are a change of ½. Without such pairs there are people's figures and a note.
     """
     means = calls.drop_nulls("arm_first").group_by(*PAIR, "arm_first").agg(pl.col("score").mean())
     both = means.filter("arm_first").join(means.filter(~pl.col("arm_first")), on=PAIR, suffix="_second").sort(PAIR)
@@ -149,7 +150,7 @@ def _figures_of_probes(probes: pl.DataFrame, people: People, lang: str) -> list[
 
 
 def _people_in_checks(people: People, check: str, lang: str) -> Probed | None:
-    """Return people's share of errors in checks of one kind and language; None without such checks."""
+    """Return people's share of errors (1 − care) in checks of one kind and language; None without such checks."""
     own = [one for one in people.checks if one.check == check and one.lang == lang and one.care is not None]
     if not own:
         return None
@@ -158,10 +159,11 @@ def _people_in_checks(people: People, check: str, lang: str) -> Probed | None:
 
 
 def _figure_of_wording(pairs: pl.DataFrame, by_pair: pl.DataFrame, facts: Any, judges: pl.DataFrame) -> Figure:
-    """Return how often a judge's verdicts differ from those of the same model with another prompt.
+    """Return the mean difference (0–1) of a judge's scores from those of the same model with another prompt.
 
-    Args:
-        pairs: of this judge. by_pair: of all judges. facts: this judge's row of JUDGES. judges: all rows of JUDGES.
+    A tie against a win counts ½, and a pair of answers once for each other prompt. Without shared pairs there is only a
+    note. `pairs` are the judge's rows of `JudgeVerdicts.by_pair` in one language, `by_pair` those of all judges;
+    `facts` is the judge's row of JUDGES, `judges` are all its rows.
     """
     same_model = pl.col("model") == pl.lit(facts["model"], pl.String)
     other_prompt = pl.col("prompt").ne_missing(pl.lit(facts["prompt"], pl.String))

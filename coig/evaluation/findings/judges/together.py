@@ -71,11 +71,12 @@ class Sample:
 def people_and_judges(
     judges: JudgeVerdicts, verdicts: pl.DataFrame, traits: Traits, arms: Sequence[str]
 ) -> pl.DataFrame:
-    """Estimate win rates from people and all judges together; columns as in PEOPLE_AND_JUDGES.
+    """Estimate win rates from people and the `shared_judges` together; columns as in PEOPLE_AND_JUDGES.
 
-    People alone are beside it by the same formula, Student's t over prompts; the intervals of `compute_win_rates` are
-    bootstrapped, and differ a little for few prompts. No interval is wider than people's alone. A pair of arms that
-    people judged on fewer than FEWEST prompts has no row.
+    The rate of people alone stands beside it by the same formula, Student's t over prompts; the intervals of
+    `compute_win_rates` are bootstrapped, and differ a little for few prompts. No interval is wider than people's alone.
+    With fewer than FEWEST prompts that judges alone have judged, both rates are the same. A pair of arms that people
+    judged on fewer than FEWEST prompts has no row.
 
     Args:
         verdicts: people's, columns as in VERDICT.
@@ -141,9 +142,9 @@ def _matrix(verdicts: pl.DataFrame) -> tuple[tuple[str, ...], Floats]:
 
 
 def make_sample(by_pair: pl.DataFrame, verdicts: pl.DataFrame, traits: Traits, judges: Sequence[str]) -> Sample | None:
-    """Return the prompts of one pair of arms that all the judges have judged; None if people share fewer than FEWEST.
+    """Return the prompts of one pair of arms that all of `judges` judged; None if people judged fewer than FEWEST.
 
-    Without judges, the prompts are those that any judge has judged.
+    If `judges` is empty, the prompts are those that any judge has judged.
 
     Args:
         by_pair: as `JudgeVerdicts.predictors` returns it.
@@ -167,7 +168,10 @@ def make_sample(by_pair: pl.DataFrame, verdicts: pl.DataFrame, traits: Traits, j
 
 
 def _features(part: pl.DataFrame, traits: Traits, judges: Sequence[str]) -> Floats:
-    """Return the judges' soft verdicts and, if answers were read, the difference of length, (rows, F)."""
+    """Return the judges' soft verdicts less ½ and, if answers were read, the difference of length, (rows, F).
+
+    The difference is in doublings, as `difference_in` returns it.
+    """
     columns = [part[name].to_numpy() - 0.5 for name in judges]
     if traits.of_answers is not None:
         columns.append(difference_in(part, traits, "doublings"))
@@ -214,8 +218,8 @@ def judge_rates(judges: JudgeVerdicts, arms: Sequence[str]) -> pl.DataFrame:
 def worth_table(judges: JudgeVerdicts, verdicts: pl.DataFrame, traits: Traits, arms: Sequence[str]) -> pl.DataFrame:
     """Compute what judges are worth in people's labels, by language; columns as in JUDGE_WORTH.
 
-    There is a row for each judge, for all together, for all without each, and for the answers' length alone, unless no
-    pair of arms has enough prompts that both people and these judges have judged.
+    There is a row for each judge, for the `shared_judges` together and without each, and for the answers' length alone.
+    It is missing if no pair of arms has FEWEST prompts that both people and these judges have judged.
     """
     by_pair = judges.predictors()
     rows = []
@@ -234,7 +238,11 @@ def worth_table(judges: JudgeVerdicts, verdicts: pl.DataFrame, traits: Traits, a
 
 
 def _predictors(by_pair: pl.DataFrame, traits: Traits) -> list[tuple[str, list[str]]]:
-    """Return (name, its judges) of each predictor whose worth is shown; an empty list if no judge judged."""
+    """Return (name, judges) of each predictor: each judge; the `shared_judges`, and these without each; no judge.
+
+    Shared judges need to be two or more, and the predictor without a judge, the length alone, needs answers and some
+    judge. `by_pair` has the rows of one language; without rows the list is empty.
+    """
     every, names = by_pair["judge"].unique().sort().to_list(), shared_judges(by_pair)
     found = [(name, [name]) for name in every]
     if len(names) > 1:

@@ -86,7 +86,10 @@ def _compare(exceeds: dict[str, Any]) -> str:
 
 
 def _percent(row: dict[str, Any], of: str = "value") -> str:
-    """Return a row's figure in per cent with its interval; `of` is "value" (the judge's) or "people"."""
+    """Return a row's figure as "62.0 % [50.1, 72.6]", or as "62.0 %" if the interval is unknown.
+
+    `of` is "value", the judge's figure, or "people".
+    """
     ends = ("low", "high") if of == "value" else ("people_low", "people_high")
     known = row[ends[0]] is not None
     return f"{percent(row[of])} %" + (f" {interval(row[ends[0]], row[ends[1]])}" if known else "")

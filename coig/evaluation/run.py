@@ -37,7 +37,8 @@ def evaluate(config: EvaluateConfig) -> None:
     material = gather_material(config)
     tracked = find_tracked(material.arms, config.trusted)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
-    labels = [label for label in labels if label.arm not in list_all_points(material.study)]
+    points = list_all_points(material.study)
+    labels = [label for label in labels if label.arm not in points]
     if not config.real_names:
         labels = hide_labellers(labels, material.study)
     arms, roster, answers = material.arms, material.roster, material.answers

@@ -8,6 +8,7 @@ import pytest
 
 from coig.errors import ConfigError
 from coig.records.record import append_records
+from coig.study.__main__ import main
 from coig.study.arm import Arm, ArmBusyError
 from coig.study.find import find_arms, find_done_arms
 from coig.study.points import find_done, list_all_points, list_points, with_points
@@ -68,3 +69,8 @@ def test_answers_of_points_are_judged_if_they_are_named(study: Path) -> None:
     assert chosen.arms == ("general", "cw@0.25")
     [question] = chosen.questions()
     assert question.answers == {"general": "By general.", "cw@0.25": "By cw@0.25."}
+
+
+def test_show_lists_points(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["show", "s"])
+    assert "cw: exports after shares of its steps: 0.25 (step 3), 0.5 (step 6)\n" in capsys.readouterr().out

@@ -136,7 +136,7 @@ def test_shares_that_a_trained_arm_lacks_are_refused(tmp_path: Path) -> None:
     arm = trained(tmp_path / "cw", compose_config("trainer.answer_at=[0.25,0.5]"))
     for shares in ("[]", "[0.5]", "[0.25,0.5,1]"):
         assert decide_state(arm, compose_config(f"trainer.answer_at={shares}"), "f") == "done"
-    with pytest.raises(ConfigError, match=r"trainer\.answer_at: \[0\.25, 0\.5\] → \[0\.75\] \(the arm kept no other"):
+    with pytest.raises(ConfigError, match=r"trainer\.answer_at: \[0\.25, 0\.5\] → \[0\.75\] \(a trained arm gets no"):
         decide_state(arm, compose_config("trainer.answer_at=[0.75]"), "f")
     longer = compose_config("trainer.answer_at=[0.75]", "trainer.max_epochs=9", "resume=true")
     assert decide_state(arm, longer, "f") == "unfinished"

@@ -52,7 +52,8 @@ def point_table(
         return pl.DataFrame(schema=POINTS)
     roster = Roster(tuple(Contestant(point.name, None) for point in points))
     measured = pl.concat([automatic, automatic_table(measure_answers(answers, roster))])
-    rows = [row | about for row in measured.iter_rows(named=True) if (about := _describe(arms, points).get(row["arm"]))]
+    about = _describe(arms, points)
+    rows = [row | about[row["arm"]] for row in measured.iter_rows(named=True)]
     order = {arm.name: place for place, arm in enumerate(arms)}
     rows.sort(key=lambda row: (row["lang"] != "zh", order[row["arm"]], row["share"]))
     return pl.DataFrame([{key: row[key] for key in POINTS} for row in rows], schema=POINTS)
@@ -67,8 +68,8 @@ def _describe(arms: Sequence[Arm], points: Sequence[Point]) -> dict[str, dict[st
         found[arm.name] = {"arm": arm.name, "share": 1.0, "steps": steps, "learned": learned}
     for point in points:
         own = point.facts
-        about = {"arm": point.arm.name, "share": own.share, "steps": own.step, "learned": own.supervised_tokens}
-        found[point.name] = about
+        steps, learned = own.step, own.supervised_tokens
+        found[point.name] = {"arm": point.arm.name, "share": own.share, "steps": steps, "learned": learned}
     return found
 
 

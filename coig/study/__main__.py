@@ -140,8 +140,8 @@ def _show(names: Sequence[str]) -> None:
     console.print(table)
     for arm in arms:
         if points := arm.manifest().points:
-            told = ", ".join(f"{point.share:g} (step {point.step:,})" for point in points)
-            console.print(Text(f"{arm.name}: exports after shares of its steps: {told}", "dim"))
+            kept = ", ".join(f"{point.share:g} (step {point.step:,})" for point in points)
+            console.print(Text(f"{arm.name}: exports after shares of its steps: {kept}", "dim"))
         if error := arm.manifest().error:
             console.print(Text.assemble((f"{arm.name}: ", "red"), strip_controls(error)))
 

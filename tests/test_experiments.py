@@ -20,8 +20,9 @@ from tests.small_model import SMALL_MODEL
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
 
-# each varies like another one that is tested at once: ttr_causation, ratio_ablation, heldout_queries
-SIMILAR = ("ttr_causation_general", "scale_grid", "ratio_robustness", "domain_shift")
+# slow tests: each varies like another one that is tested at once (ttr_causation, ratio_ablation, heldout_queries), or
+# trains the larger embedded model
+SIMILAR = ("ttr_causation_general", "scale_grid", "ratio_robustness", "micro_replication", "domain_shift", "base_model")
 
 
 @pytest.fixture
@@ -127,6 +128,10 @@ SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
     "ratio_robustness": (
         "data.ratio=0,general seed=0",
         {(f"cw-learning_rate_{rate}", f"general-learning_rate_{rate}") for rate in ("0.001", "0.0015")},
+    ),
+    "micro_replication": (
+        "data.ratio=0,general seed=0",
+        {(f"cw-learning_rate_{rate}", f"general-learning_rate_{rate}") for rate in ("0.001", "0.0015", "0.002")},
     ),
 }
 

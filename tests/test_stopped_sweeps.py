@@ -151,7 +151,7 @@ def wait_for_steps(process: Forked, study: Path, count: int) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGUSR1, marks=pytest.mark.slow)])
 def test_a_signal_ends_the_step_and_leaves_its_checkpoint(number: signal.Signals, tmp_path: Path) -> None:
     """The sweep ends with a code of its own, and the same command goes on at that step."""
     sweep = (*TINY, "data.ratio=0", "seed=0,1", "trainer.max_epochs=300")

@@ -41,6 +41,7 @@ class LiveTensors(Callback):
             file.write(json.dumps([job_return.status.name, sum(storages.values())]) + "\n")
 
 
+@pytest.mark.slow
 def test_no_arm_stays_in_memory(command: Command, tmp_path: Path) -> None:
     """Failed arms free their tensors though Hydra keeps their exceptions; an arm has 1 MB, 4 with its optimizer."""
     optimizers = "optimizer._target_=torch.optim.AdamW,tests.training.failing.OutOfMemory"
@@ -160,7 +161,10 @@ def test_a_search_for_nothing_trains_nothing(command: Command, override: str, me
     assert not (tmp_path / "multirun").exists()
 
 
-@pytest.mark.parametrize(("rates", "failed"), [("choice(1e30,1e-3)", "1 of 2"), ("choice(1e30,2e30)", "2 of 2")])
+@pytest.mark.parametrize(
+    ("rates", "failed"),
+    [("choice(1e30,1e-3)", "1 of 2"), pytest.param("choice(1e30,2e30)", "2 of 2", marks=pytest.mark.slow)],
+)
 def test_a_search_says_that_trials_failed(command: Command, rates: str, failed: str) -> None:
     search = ("data.ratio=0", "hydra.sweeper.n_trials=2", f"model.learning_rate={rates}")
     run = command("train.py", "-m", "sweeper=tpe", *TINY, *search, "logger=none", "objective=validation/loss")

@@ -70,7 +70,7 @@ def practise(page: Page, protocol: str, inspector: Inspector) -> None:
 
 @pytest.mark.parametrize(
     ("protocol", "lang", "in_dark"),
-    [(*way, ["color-contrast"]) for way in WAYS]  # the other rules find the same in both themes
+    [(*WAYS[0], ["color-contrast"])]  # the other rules find the same in both themes
     + [pytest.param(*way, RULES, marks=pytest.mark.slow) for way in (*WAYS, *OTHERS)],
 )
 def test_a_whole_way_without_barriers(

@@ -1,7 +1,6 @@
 """What `python -m coig.data.inspect` prints is what training sees."""
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any
@@ -10,17 +9,11 @@ import pytest
 
 from coig.data.inspect import main
 from coig.errors import ConfigError
-from tests.conftest import ROOT
+from tests.forked import ROOT, Forked, outside
 
 
 def inspect(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "coig.data.inspect", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-    )
+    return Forked("coig/data/inspect.py", arguments, ROOT, outside() | {"COLUMNS": "100"}).wait()
 
 
 def test_one_json_object_per_example(tokenizer: Any) -> None:

@@ -70,7 +70,10 @@ def test_an_arm_that_fails_before_its_manifest_is_listed_with_its_reason(
     assert f"s/{first.arm}: " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("target", "more"), [("KilledOnce", ["overwrite=true"]), ("OutOfMemoryOnce", [])])
+@pytest.mark.parametrize(
+    ("target", "more"),
+    [("KilledOnce", ["overwrite=true"]), pytest.param("OutOfMemoryOnce", [], marks=pytest.mark.slow)],
+)
 def test_an_arm_is_tried_again_after_a_signal_or_a_lack_of_memory(target: str, more: list[str], tmp_path: Path) -> None:
     """The second attempt goes on from the checkpoint of the first, also if the first had to start anew."""
     own = (

@@ -2,8 +2,6 @@
 
 import json
 import re
-import resource
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from torch import Tensor, nn
 
 from coig.training.failures import DropOnFailure, is_out_of_memory
 from tests.conftest import ROOT, Command
-from tests.forked import PATIENCE
+from tests.forked import Forked, outside
 
 SMALL = (
     *("data.ratio=0", "data.creative.size=20", "data.validation.general=1"),
@@ -52,7 +50,7 @@ def test_out_of_memory_names_the_largest_micro_batch(budget: int, tmp_path: Path
     """With room for the libraries but not for the step. A micro-batch of one example cannot be made smaller."""
     overrides = (*SMALL, "trainer.global_batch_size=32", f"trainer.tokens_per_micro_batch={budget}")
     program = (
-        "import sys, resource, torch, coig.training.fit\n"
+        "import sys, resource\n"
         "from coig.models.causal_lm import CausalLM\n"
         "forward = CausalLM.forward\n"
         "def limited(self, *arguments):\n"
@@ -63,10 +61,8 @@ def test_out_of_memory_names_the_largest_micro_batch(budget: int, tmp_path: Path
         f"sys.argv[0] = {str(ROOT / 'train.py')!r}\n"
         "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program, *overrides], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
-    )
-    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
+    (tmp_path / "limited.py").write_text(program)
+    result = Forked(str(tmp_path / "limited.py"), overrides, tmp_path, outside()).wait()
     assert result.returncode == 1
     [tokens] = re.findall(r"out of memory: the largest micro-batch of this step has ([\d,]+) tokens", result.stderr)
     half = int(tokens.replace(",", "")) // 2

@@ -106,10 +106,18 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return compose_config(f"model.path={folder}", "trainer=gpu", "model.max_length=16384")
 
 
+VARIANTS = ("optimizer=adamw", "optimizer=adamw_split", "optimizer=adamw_8bit", "model/lora=rank16")
+AT_ONCE = dict(zip(VARIANTS, (0, 3, 6, 0), strict=True))
+
+
 @pytest.mark.parametrize(
-    "override", ["optimizer=adamw", "optimizer=adamw_split", "optimizer=adamw_8bit", "model/lora=rank16"]
+    ("override", "recomputed"),
+    [
+        pytest.param(override, recomputed, marks=() if AT_ONCE[override] == recomputed else pytest.mark.slow)
+        for override in VARIANTS
+        for recomputed in (0, 3, 6)
+    ],
 )
-@pytest.mark.parametrize("recomputed", [0, 3, 6])
 def test_a_step_takes_what_is_expected_of_it(override: str, recomputed: int, small: TrainConfig) -> None:
     config = compose_config(f"model.path={small.model.path}", "trainer=gpu", override)
     architecture = load_architecture(config.model)
@@ -160,7 +168,7 @@ def test_what_is_too_large_is_not_counted(small: TrainConfig) -> None:
     layouts = memory.list_layouts(small, architecture, 2048)
     assert [layout.tokens for layout in layouts] == [size for size in (4096, 8192, 16_384) for _ in range(7)]
     least = [min(layout.expected for layout in layouts if layout.tokens == size) for size in (4096, 8192, 16_384)]
-    for usable, counted in ((1e6, 0), (least[0] - 1, 7), (least[0], 14), (least[1], 21), (1e12, 21)):
+    for usable, counted in ((1e6, 0), (least[0], 14), (1e12, 21)):
         fewer = memory.list_layouts(small, architecture, 2048, usable)
         assert fewer == layouts[:counted]
         assert memory.fastest(fewer, usable) == memory.fastest(layouts, usable)

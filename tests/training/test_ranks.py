@@ -56,7 +56,7 @@ def succeeded(result: Any) -> Any:
     return result
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+@pytest.mark.parametrize("strategy", [pytest.param("ddp", marks=pytest.mark.slow), "fsdp"])
 def test_a_rank_that_fails_alone_ends_all(strategy: str, tmp_path: Path) -> None:
     """No rank is ended by another process here; torchrun would do so after the first exit."""
     failing = "optimizer._target_=tests.training.failing.OutOfMemoryOnSecondRank"
@@ -82,10 +82,8 @@ def test_a_rank_that_fails_alone_ends_all(strategy: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("raised", "code", "printed"),
     [
-        ("SystemExit(3)", 3, ""),
         ("SystemExit()", 0, ""),
         ("SystemExit('no data')", 1, "no data\n"),
-        ("ConfigError('seed: is no number')", 1, "seed: is no number\n"),
     ],
 )
 def test_a_rank_ends_with_the_code_and_the_text_of_its_error(raised: str, code: int, printed: str) -> None:

@@ -53,8 +53,8 @@ class Material:
     `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `judged` are
     people's judgments, `judgments` their tables, `compared` these with the verdicts of model judges, and `judges` what
     model judges said; each is None if there is none. `samples` are all answers of each arm, not only the first to each
-    query, `learned` what the arms were trained on, and `scores` what they reach on other tasks. All of them
-    leave out the points of arms, what these answered and how they were judged, which `over_training` holds.
+    query, `learned` what the arms were trained on, and `scores` what they reach on other tasks. All of them leave out
+    the points of arms, what these answered and how they were judged, which `over_training` holds.
     """
 
     study: Path

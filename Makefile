@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STUDY := demo
 
-.PHONY: demo test check pictures clean
+.PHONY: demo test check docs pictures clean
 
 demo: $(VENV)/installed
 	$(RUN) train.py -m experiment=ratio_ablation length=demo study=$(STUDY)
@@ -23,14 +23,19 @@ check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 
-# docs/pictures/, of the paper's win rates, the page of curate.py and the demo's report; needs Debian's chromium and fonts-noto-cjk
-pictures: demo
+# the site of docs/ in site/, with every link checked; read it by $(RUN) -m http.server --directory site
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
+# docs/pictures/, of the paper's win rates, the pages of curate.py and annotate.py, and the demo's report; needs Debian's chromium and fonts-noto-cjk
+pictures: demo $(VENV)/installed-dev
 	$(RUN) -m recipes.paper_ratio
 	$(RUN) -m recipes.curation_pictures
+	$(RUN) -m recipes.annotation_pictures
 	$(RUN) -m recipes.pictures
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,4 +46,8 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --editable '.[docs]'
 	touch $@ $(VENV)/installed

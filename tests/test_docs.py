@@ -29,7 +29,7 @@ from coig.study.__main__ import COMMANDS
 from tests.conftest import ROOT
 
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 LINKED = [
     *PAGES,
     *(ROOT / name for name in ("SECURITY.md", "CONTRIBUTING.md", "benchmarks/README.md", "coig/sample/tiny/README.md")),
@@ -55,16 +55,21 @@ def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
 def spans(page: Path) -> list[str]:
     """Return the code in a page's sentences and tables."""
     return re.findall(r"`([^`\n]+)`", FENCE.sub("", text_of(page)))
 
 
-def commands(page: Path) -> Iterator[list[str]]:
-    """Yield the commands of a page, each as a list of words; shell keywords are left out."""
+def commands(page: Path, *, sentences: bool = True) -> Iterator[list[str]]:
+    """Yield the commands of a page's blocks and sentences, each as a list of words; shell keywords are left out."""
     blocks = [block for language, block in FENCE.findall(text_of(page)) if language == "bash"]
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    lines += [span for span in spans(page) if re.match(r"(python|pip|make|coig|torchrun) \S", span)]
+    if sentences:
+        lines += [span for span in spans(page) if re.match(r"(python|pip|make|coig|torchrun) \S", span)]
     for line in lines:
         yield from split(line)
 
@@ -146,7 +151,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_compose(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in commands(page):
         try:
@@ -186,7 +191,8 @@ def test_overrides_compose(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not problems, "\n".join(problems)
 
 
-def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def commands_of_demo() -> list[list[str]]:
+    """Return the commands of coig that `make demo` runs, or names at its end, each as a script and its arguments."""
     printed = subprocess.run(
         ["make", "--dry-run", "--file", str(ROOT / "Makefile"), "--old-file", "pyproject.toml", "demo"],
         cwd=ROOT,
@@ -194,9 +200,13 @@ def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         text=True,
         check=True,
     ).stdout
-    lines = printed.replace("\\\n", " ").replace('"', "").splitlines()
-    stages = [command.split() for line in lines for command in re.findall(r"\w+\.py .*", line)]
-    assert [script for script, *_ in stages] == ["train.py", "generate.py", "evaluate.py", "judge.py"]
+    lines = printed.replace("\\\n", " ").translate(str.maketrans("", "", "'\"")).splitlines()
+    return [command.split() for line in lines for command in re.findall(r"\w+\.py .*", line)]
+
+
+def test_the_demo_composes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = commands_of_demo()
+    assert [script for script, *_ in stages] == ["train.py", "generate.py", "judge.py", "evaluate.py", "annotate.py"]
     for script, *arguments in stages:
         check_stage(script.removesuffix(".py"), arguments, monkeypatch)
 
@@ -209,7 +219,7 @@ def test_example_records_are_read(tmp_path: Path) -> None:
         if language == "json"
         for line in block.splitlines()
     ]
-    keys = ("rater", "labeller", "reasoning", "ranks")  # of which each kind of record has one
+    keys = ("rater", "labeller", "reasoning", "ranks", "query", "licence")  # of which each kind of record has one
     kinds = {key: [line for line in lines if f'"{key}": ' in line] for key in keys}
     assert sorted(lines) == sorted(line for of_kind in kinds.values() for line in of_kind)
     for kind, of_kind in kinds.items():
@@ -221,7 +231,7 @@ def test_example_records_are_read(tmp_path: Path) -> None:
     assert Example.model_validate_json(kinds["ranks"][0]).ranks == (2, 1, 3)
 
 
-@pytest.mark.parametrize("page", LINKED, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
         if not target.startswith("https://"):
@@ -237,7 +247,7 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_named_files_are_there(page: Path) -> None:
     for span in spans(page):
         if re.fullmatch(r"(coig|conf|docs|recipes|tests|benchmarks)/[\w./]+", span):

@@ -185,7 +185,16 @@ def test_real_input(command: Command, tmp_path: Path) -> None:
     file.write_text(json.dumps([*triplets, damaged], ensure_ascii=False), encoding="utf-8")
     paths = ("data=local", f"data.creative.path={file}", f"data.general.en.path={general}", "data.max_quarantined=0.1")
     succeeded(
-        command("train.py", "-m", "study=mine", *paths, "data.ratio='1:2',100", "trainer.max_epochs=1", "logger=csv")
+        command(
+            "train.py",
+            "-m",
+            "study=mine",
+            *paths,
+            "data.ratio='1:2',100",
+            "trainer.max_epochs=1",
+            "logger=csv",
+            *SMALL_MODEL,
+        )
     )
     for arm, count in {"cw+1to2": 40, "cw+100": 100}.items():
         folder = tmp_path / "multirun" / "mine" / arm

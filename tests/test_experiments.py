@@ -20,9 +20,7 @@ from tests.small_model import SMALL_MODEL
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
 
-# slow tests: each varies like another one that is tested at once (ttr_causation, ratio_ablation, heldout_queries), or
-# trains the larger embedded model
-SIMILAR = ("ttr_causation_general", "scale_grid", "ratio_robustness", "micro_replication", "domain_shift", "base_model")
+AT_ONCE = ("ratio_ablation", "heldout_queries", "process_vs_outcome")  # the others are slow tests
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def arms(folder: Path, study: str) -> dict[str, Arm]:
 
 
 @pytest.mark.parametrize(
-    "experiment", [pytest.param(name, marks=pytest.mark.slow) if name in SIMILAR else name for name in EXPERIMENTS]
+    "experiment", [name if name in AT_ONCE else pytest.param(name, marks=pytest.mark.slow) for name in EXPERIMENTS]
 )
 def test_it_answers_its_question(experiment: str, command: Command, tmp_path: Path, queries: Path) -> None:
     of_study = (f"study={experiment}", "sampling.max_new_tokens=24")

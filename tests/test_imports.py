@@ -20,8 +20,8 @@ def read_floors() -> dict[str, int]:
     """Return the floor of every room in docs/architecture.md, counted from below within its list."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     floors: dict[str, int] = {}
-    for number, rooms in re.findall(r"^(\d+)\. ([a-z_., ]+)$", page, re.MULTILINE):
-        floors |= dict.fromkeys(rooms.split(", "), int(number))
+    for number, rooms in re.findall(r"^(\d+)\. ([a-z_., `]+)$", page, re.MULTILINE):
+        floors |= dict.fromkeys(rooms.replace("`", "").split(", "), int(number))
     return floors
 
 

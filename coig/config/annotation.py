@@ -25,12 +25,13 @@ CheckKind = Literal["repeat", "identical", "shuffled", "halved", "repeated_text"
 class Protocol(Node):
     """Settings of the protocol: what raters are asked about the answers to a query."""
 
+    # all answers to a query are put in order, two are compared at a time, or each is rated
     kind: Literal["ranking", "pairs", "rating"]
     good: bool  # also ask whether the best answer is good
     best: Annotated[int, Field(gt=0)] | None = None  # ranking: how many of the best must be placed; null: all answers
     # pairs: how many of a query's pairs are judged, each equally often over all queries; null: all
     pairs_per_query: Annotated[int, Field(gt=0)] | None = None
-    dimensions: tuple[str, ...] = ()  # rating
+    dimensions: tuple[str, ...] = ()  # rating: what each answer is rated on
     scale: tuple[int, int] = (0, 3)  # rating: lowest and highest
 
     @model_validator(mode="after")
@@ -47,6 +48,7 @@ class Checks(Node):
     """Checks of the raters' care, and the rule by which a rater is flagged; fix it before anybody judges."""
 
     every: int = Field(ge=0)  # one check after so many queries; 0: none
+    # the same query again, two identical answers, or an answer with a planted defect
     kinds: Annotated[tuple[CheckKind, ...], Field(min_length=1)]
     least: int = Field(gt=0)  # a rater with fewer checks is not flagged
     flag_below: float = Field(ge=0, le=1)  # mean result of a rater's checks
@@ -96,7 +98,8 @@ class AnnotateConfig(Served):
 
     study: FolderName | None
     arms: ArmNames | None
-    queries: QueriesNames  # names as in generations/<queries>.jsonl
+    # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries
+    queries: QueriesNames
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
     database: str | None  # URL of a PostgreSQL database; null: judgments.sqlite in the study's folder
     protocol: Protocol

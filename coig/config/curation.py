@@ -29,7 +29,7 @@ class Ingest(Node):
     columns: Annotated[dict[ArticleField, str], NullIsEmpty]  # our field name → the files' column name
     collector: str | None  # of rows that name none
     licence: str | None  # of rows that name none
-    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]  # articles in others are left out
     min_characters: int = Field(ge=1)
     max_characters: int = Field(ge=1)
     published_after: date | None  # null: of any date, or none
@@ -69,11 +69,11 @@ class ServedModel(Node):
 
     base_url: str
     model: str | None  # null: none
-    temperature: float = Field(ge=0, allow_inf_nan=False)
-    max_tokens: int = Field(gt=0)
-    concurrency: int = Field(gt=0)
-    timeout: float = Field(gt=0)
-    retries: int = Field(ge=0)
+    temperature: float = Field(ge=0, allow_inf_nan=False)  # 0: always the likeliest token
+    max_tokens: int = Field(gt=0)  # of a reply
+    concurrency: int = Field(gt=0)  # most requests in flight at a time
+    timeout: float = Field(gt=0)  # seconds for one reply
+    retries: int = Field(ge=0)  # repeats of a failed request
     attempts: int = Field(gt=0)  # how often a text is asked about until a reply can be read
 
 
@@ -89,11 +89,11 @@ class Accept(Node):
     """Settings of acceptance: the least scores of a triplet, and how many people must score and review it."""
 
     least: int = Field(ge=1, le=10)  # of each of the six scores
-    least_sum: int = Field(ge=6, le=60)
-    scorers: int = Field(ge=1)
-    reviewers: int = Field(ge=1)
-    special_genres: tuple[str, ...]
-    special_reviewers: int = Field(ge=1)
+    least_sum: int = Field(ge=6, le=60)  # of all six scores together
+    scorers: int = Field(ge=1)  # others than the writer
+    reviewers: int = Field(ge=1)  # who decide about a triplet
+    special_genres: tuple[str, ...]  # genres that need specialised knowledge
+    special_reviewers: int = Field(ge=1)  # who decide about a triplet of a special genre
 
     def reviewers_of(self, genre: str | None) -> int:
         """Return how many reviewers a triplet of a genre needs."""
@@ -103,10 +103,10 @@ class Accept(Node):
 class Work(Node):
     """The minutes that people need for one text, assumed until they have done enough for an estimate."""
 
-    write: Minutes
-    score: Minutes
-    review: Minutes
-    recheck: Minutes
+    write: Minutes  # a triplet
+    score: Minutes  # a triplet
+    review: Minutes  # a triplet
+    recheck: Minutes  # a text that the judge rejected
 
 
 class CurateConfig(Served):

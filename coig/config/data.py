@@ -17,8 +17,8 @@ LOCAL = "coig.data.sources.local"
 class Hub(Node):
     """Files of a data set on the Hugging Face hub."""
 
-    repo: str
-    files: Annotated[Words, Field(min_length=1)]
+    repo: str  # owner/name
+    files: Annotated[Words, Field(min_length=1)]  # paths in the repository
     revision: str  # a commit or a branch; the manifest records the commit that was read
 
 
@@ -28,9 +28,10 @@ class Filters(Node):
     min_score: Annotated[float, Field(allow_inf_nan=False)] | None  # a judge's score, on the source's scale
     min_language_share: Annotated[float, Field(ge=0, le=1)] | None  # share of script in the row's language
     min_characters: Annotated[int, Field(ge=0)] | None  # of prompt, reasoning and answer together
-    max_characters: Annotated[int, Field(gt=0)] | None
+    max_characters: Annotated[int, Field(gt=0)] | None  # of all three, too
     topics: Words | None  # patterns of the genre, such as exam/*; a row must match one
     not_topics: Words | None  # a row may match none
+    # only rows in these languages
     languages: Annotated[Annotated[tuple[Language, ...], Field(min_length=1)] | None, Absent(None)]
     aligned: Annotated[bool, Absent(False)]  # keep only ids that have a row in both languages
     # rows are paired by similar length; keep the one with the higher (or lower) type-token ratio of each pair
@@ -46,7 +47,7 @@ class Source(Constructor):
     lang: Language | None  # language of rows that do not name one; null: the pool's language
     licence: Annotated[str | None, Absent(None)] = None  # for model cards; null: not recorded
     columns: dict[ExampleField, str] | None  # for `local` files: our field name → the file's column name
-    filters: Filters
+    filters: Filters  # which rows are used
 
     @property
     def is_given(self) -> bool:
@@ -77,7 +78,7 @@ class Creative(Source):
 
     # training examples of all these sources; sets of one seed are nested by size; null: all
     size: Annotated[int, Field(gt=0)] | None
-    also: Annotated[dict[FolderName, Source], AfterValidator(_given), Absent({})]
+    also: Annotated[dict[FolderName, Source], AfterValidator(_given), Absent({})]  # further sources
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -96,14 +97,15 @@ class Validation(Node):
 class Data(Node):
     """The training mixture of an arm."""
 
-    name: str
+    name: str  # in manifests and tables
+    # general examples per language (10k), per creative one in all (1:12), or general data alone (general)
     ratio: RatioText
     # factor on the N of `ratio`, so that small creative sets keep the paper's proportions
     scale: float = Field(gt=0, allow_inf_nan=False)
     language_weights: dict[Language, Annotated[float, Field(gt=0, allow_inf_nan=False)]]  # 1 unless given
-    creative: Creative
-    general: dict[Language, Source]
-    validation: Validation
+    creative: Creative  # the creative examples
+    general: dict[Language, Source]  # a source of general examples for each language
+    validation: Validation  # examples that no arm is trained on
     # files of test queries; general examples with one of their prompts are dropped
     queries: ExistingFiles
     max_quarantined: float = Field(ge=0, lt=1)  # share of a source's rows that may be damaged

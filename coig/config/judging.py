@@ -17,11 +17,13 @@ class JudgeConfig(Node):
 
     study: FolderName | None
     arms: ArmNames | None
-    queries: QueriesNames  # names as in generations/<queries>.jsonl
+    # names as in generations/<queries>.jsonl: sample, held_out, or the stem of a file of queries
+    queries: QueriesNames
     answers: FilePatterns  # files of answers in the paper authors' format, instead of our generations
     yardstick: FilePatterns  # files of pairs of which people prefer one, to be judged instead of the answers
-    judge: Constructor
+    judge: Constructor  # what judges
     name: FolderName | None  # of the judge among the raters; null: made of its model and what it is asked
+    # every pair in both orders, all answers at once, each on five dimensions, or labels of reasoning steps
     ask: Asked
     # pairs: how many of a query's pairs are judged, each equally often over all queries; null: all
     pairs_per_query: Annotated[int, Field(gt=0)] | None

@@ -10,7 +10,7 @@ from coig.config.nodes import Node
 class Served(Node):
     """A config whose command serves a page."""
 
-    host: str
+    host: str  # the address on which the page listens; 0.0.0.0: other machines reach it, too
     port: int = Field(ge=0, lt=2**16)  # 0: any free port
     base_url: str | None  # the address that people see, behind a reverse proxy
     link_days: int = Field(gt=0)  # how long a link is valid

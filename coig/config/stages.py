@@ -27,7 +27,7 @@ class Limits(Node):
 
     max_new_tokens: int = Field(gt=0)  # reasoning and answer together
     max_reasoning_tokens: Annotated[int, Field(gt=0)] | None  # null: no separate limit
-    max_answer_tokens: Annotated[int, Field(gt=0)] | None
+    max_answer_tokens: Annotated[int, Field(gt=0)] | None  # null: no separate limit
 
 
 Temperature = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # 0: greedy
@@ -48,10 +48,10 @@ class Sampling(Limits):
 class SamplingChoice(Limits):
     """Sampling parameters as configured; null takes the value of the model's own generation config."""
 
-    temperature: Temperature | None
-    top_p: TopP | None
-    top_k: TopK | None
-    repetition_penalty: RepetitionPenalty | None
+    temperature: Temperature | None  # 0: always the likeliest token
+    top_p: TopP | None  # draw from the likeliest tokens that together have this probability; 1: from all
+    top_k: TopK | None  # draw from so many of the likeliest tokens; 0: from all
+    repetition_penalty: RepetitionPenalty | None  # above 1: tokens that were used become less likely; 1: none
 
 
 class GenerateConfig(Node):
@@ -62,10 +62,10 @@ class GenerateConfig(Node):
     queries: QueriesFile
     samples: int = Field(gt=0)  # answers per query
     per_genre: Annotated[int, Field(gt=0)] | None  # only the first queries of each genre and language; null: all
-    seed: int = Field(ge=0, lt=2**32)
+    seed: int = Field(ge=0, lt=2**32)  # of the sampling
     overwrite: bool
     sampling: SamplingChoice
-    engine: Constructor
+    engine: Constructor  # what generates
     trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run
 
     @property

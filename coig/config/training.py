@@ -32,15 +32,15 @@ def _number_or_auto(least: int) -> BeforeValidator:
 class Weights(Node):
     """Loss weight of the tokens of each segment; 0 masks the segment."""
 
-    prompt: float = Field(ge=0)
-    reasoning: float = Field(ge=0)
-    answer: float = Field(ge=0)
+    prompt: float = Field(ge=0)  # 0: the prompt is context only
+    reasoning: float = Field(ge=0)  # the think tags included
+    answer: float = Field(ge=0)  # the end token included
 
 
 class Supervision(Node):
     """The segments of the training target, and their loss weights."""
 
-    name: FolderName
+    name: FolderName  # in arms' names
     with_reasoning: bool  # whether the target includes the reasoning
     weights: Weights
 
@@ -63,9 +63,9 @@ class Supervision(Node):
 class Lora(Node):
     """Low-rank adapters (LoRA); without them all weights are trained."""
 
-    rank: int = Field(gt=0)
+    rank: int = Field(gt=0)  # of the update of each weight matrix
     alpha: int = Field(gt=0)  # the update is scaled by alpha / rank
-    dropout: float = Field(ge=0, lt=1)
+    dropout: float = Field(ge=0, lt=1)  # share of the adapters' inputs that training sets to 0
     targets: Annotated[str | tuple[str, ...], Field(min_length=1)]  # names of linear modules, or all-linear
     # bits in which the decoder's frozen linear weights are kept during training; null: as many as the model has
     base_bits: Annotated[Literal[4] | None, Absent(None)] = None
@@ -74,15 +74,15 @@ class Lora(Node):
 class Model(Node):
     """The model that is trained: its weights, adapters, lengths and prompt template."""
 
-    name: str
+    name: str  # in manifests, tables and model cards
     path: ModelPath  # hub id or folder
-    revision: str | None = None
+    revision: str | None = None  # a commit or branch of the hub's repository; null: the newest
     weights: Literal["pretrained", "random"] = "pretrained"  # random: architecture and tokenizer of `path` only
     lora: Lora | None = None
     # dtype of the exported weights, which are trained in fp32; published: that of the published model
     export_dtype: Annotated[Literal["published", "float32"], Absent("published")] = "published"
     max_length: int = Field(gt=0)  # tokens of one example, prompt and completion
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0)  # the highest, at the end of the warmup
     system_prompt: str | None  # null: that of the chat template, if it has one
     template_arguments: dict[str, Any]  # further arguments of the chat template
 
@@ -102,11 +102,11 @@ class Scheduler(Node):
 class Trainer(Constructor):
     """Arguments of `lightning.Trainer`, and our own settings of an optimizer step."""
 
-    max_epochs: int = Field(gt=0)
+    max_epochs: int = Field(gt=0)  # how often an arm sees its own examples
     max_steps: int = Field(ge=-1)  # optimizer steps after which to stop early; -1: no limit
-    accelerator: Literal["cpu", "gpu"]
+    accelerator: Literal["cpu", "gpu"]  # what the arm is trained on
     devices: int = Field(gt=0)  # of one node
-    num_nodes: int = Field(default=1, gt=0)
+    num_nodes: int = Field(default=1, gt=0)  # machines; several need torchrun
     # ddp: each device holds the whole model; fsdp: each holds a part of it
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"
     # weights stay in fp32: in pure bf16 most updates at a learning rate like 2e-5 round to zero
@@ -114,7 +114,7 @@ class Trainer(Constructor):
     global_batch_size: int = Field(gt=0)  # examples of one optimizer step, on all devices together
     # in one forward pass on one device; changes memory use, not results. auto: what fits the GPU (coig.training.memory)
     tokens_per_micro_batch: Annotated[int | Literal["auto"], _number_or_auto(1)]
-    max_grad_norm: float = Field(gt=0)
+    max_grad_norm: float = Field(gt=0)  # a larger norm of a step's gradient is scaled down to it
     checkpoint_every: int = Field(gt=0)  # optimizer steps; every epoch ends with a checkpoint, too
     # minutes after which a checkpoint is written even if those steps are not done
     checkpoint_minutes: Annotated[float, Field(gt=0), Absent(30.0)] = 30.0
@@ -208,14 +208,14 @@ PASSED_FIELDS = ("max_epochs", "max_steps", "accelerator", "devices", "num_nodes
 class Budget(Node):
     """The length of training: an arm's own epochs, or the steps or supervised tokens of another arm."""
 
-    name: Literal["epochs", "steps", "supervised_tokens"]
+    name: Literal["epochs", "steps", "supervised_tokens"]  # what is copied from the other arm; epochs: nothing
     like: dict[str, Any]  # how the other arm differs: dotted keys of this config, and the other arm's values
 
 
 class Question(Node):
     """The question of a study, answered by comparing arms that differ in one key only."""
 
-    ask: str
+    ask: str  # the question as the report prints it
     compare: str  # the key or group in which the arms differ
     # the value that the others are compared with, as in config.yaml; for a group its name, for a list zh+en
     baseline: str
@@ -227,14 +227,14 @@ class TrainConfig(Node):
     study: FolderName
     arm: FolderName
     vary: tuple[str, ...]  # keys whose values the arm's name shows; a sweep sets them
-    seed: int = Field(ge=0, lt=2**32)
+    seed: int = Field(ge=0, lt=2**32)  # of the draw of examples, their order, and new weights
     resume: bool
     overwrite: bool
     plan: Annotated[bool, Absent(False)]  # print how steps would be laid out on the usual GPUs, and train nothing
     data: Data
     supervision: Supervision
     model: Model
-    optimizer: Constructor
+    optimizer: Constructor  # a file of conf/optimizer/ makes it
     scheduler: Scheduler
     trainer: Trainer
     budget: Annotated[Budget, Absent({"name": "epochs", "like": {}})]

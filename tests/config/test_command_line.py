@@ -57,6 +57,7 @@ from tests.conftest import ROOT, Command
         ),
         (["+data.general.zh.filters.foo=1"], ["data.general.zh.filters.foo: unknown key; known here: min_score"]),
         (["hydra.job.chdir=true"], ["hydra.job.chdir=true: studies lie in multirun/ of the folder you start in"]),
+        (["--config-dir", "nowhere"], ["--config-dir nowhere: no such folder"]),
         (["hydra.mode=MULTIRUN"], ["hydra.mode=MULTIRUN: leave it out; -m makes a command a sweep"]),
         (["-m", "data.ratio=0,1k", "--cfg", "job"], ["--cfg job: shows the config of one job; leave out -m"]),
         (

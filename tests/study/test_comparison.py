@@ -261,6 +261,7 @@ def test_an_arm_of_an_earlier_version_has_no_command(capsys: pytest.CaptureFixtu
         main(["rerun", "s/cw", "--run"])
 
 
+@pytest.mark.slow
 def test_an_arm_that_is_trained_again_has_the_same_weights(command: Command, folder: Path) -> None:
     """Its command is that of a job of a sweep, with the sweep's values."""
     small = ("data.creative.size=8", "data.validation.general=1", "model.max_length=160", "trainer.max_steps=2")

@@ -92,6 +92,7 @@ def test_a_rank_ends_with_the_code_and_the_text_of_its_error(raised: str, code: 
     assert (run.returncode, run.stderr) == (code, printed)
 
 
+@pytest.mark.slow
 def test_the_first_rank_alone_holds_the_whole_model(tmp_path: Path) -> None:
     """The second has its half and one layer of 119 M weights; libraries that are imported meanwhile count, too."""
     shutil.copytree(SAMPLE / "tiny", tmp_path / "deep", ignore=shutil.ignore_patterns("*.safetensors"))

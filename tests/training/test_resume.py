@@ -85,7 +85,7 @@ def results(folder: Path, name: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("case", ["plain", list(CASES)[1], pytest.param("split weights", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", ["plain", *(pytest.param(case, marks=pytest.mark.slow) for case in list(CASES)[1:])])
 def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> None:
     overrides = CASES[case]
     finish(start(tmp_path, "whole", *overrides))

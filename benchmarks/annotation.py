@@ -23,14 +23,14 @@ import httpx
 import numpy as np
 
 from benchmarks.measuring import parse_arguments
-from coig.annotation.run import make_server, read_links
+from coig.annotation.run import make_annotation_app, read_links
 from coig.annotation.store import Store
 from coig.config import AnnotateConfig
 from coig.config.command_line import config_of
 from coig.records.judgment_database import TABLES
 from coig.study.items import AnsweredQuery
 from coig.web.database import open_database
-from coig.web.serving import make_process
+from coig.web.serving import make_uvicorn_server
 
 SMALLEST = {"raters": 2, "queries": 3}
 CHARACTERS = 1_100  # of a Chinese answer, as in the paper
@@ -63,8 +63,8 @@ def make_store(folder: Path, queries: int) -> Store:
 
 def serve(folder: Path, queries: int, listening: socket.socket) -> None:
     """Serve the study of `make_store` on the socket `listening`, until the process is ended."""
-    app = make_server(make_store(folder, queries), "benchmark", read_links(folder, 1), "http://127.0.0.1")
-    make_process(app).run(sockets=[listening])
+    app = make_annotation_app(make_store(folder, queries), "benchmark", read_links(folder, 1), "http://127.0.0.1")
+    make_uvicorn_server(app).run(sockets=[listening])
 
 
 async def time_request(call: Callable[[], Awaitable[httpx.Response]]) -> tuple[float, httpx.Response]:

@@ -21,9 +21,9 @@ from coig.config.command_line import config_of
 from coig.curation.desk import perform_act, read_act
 from coig.curation.records import SCORES
 from coig.curation.run import curate
-from coig.curation.serving import make_server, read_links, sign_links
+from coig.curation.serving import make_curation_app, read_links, sign_links
 from coig.curation.store import Store
-from coig.web.serving import address_of, bind, make_process
+from coig.web.serving import address_of, bind, make_uvicorn_server
 
 PICTURES = Path("docs/pictures").absolute()
 SIZE = 1160, 760  # pixels
@@ -74,7 +74,7 @@ def _draw_all(store: Store, key: str) -> None:
     config = _configure("write")
     store.start_run(config, "write")
     links, bound = read_links(config.folder, config.link_days), bind("127.0.0.1", 0)
-    process = make_process(make_server(store, links, config))
+    process = make_uvicorn_server(make_curation_app(store, links, config))
     thread = threading.Thread(target=process.run, kwargs={"sockets": [bound]})
     thread.start()
     paths = sign_links(store, config, links)

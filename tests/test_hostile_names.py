@@ -14,7 +14,7 @@ from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex, Stora
 from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
 from coig.config.command_line import config_of
 from coig.errors import ConfigError
-from coig.evaluation.report.judge_cards import file_name
+from coig.evaluation.report.judge_cards import make_file_name
 from coig.study.__main__ import main as study
 from coig.study.manifest import Manifest
 from coig.study.raters import PSEUDONYM, make_pseudonym
@@ -74,14 +74,14 @@ def test_the_manifest_refuses_it_for_a_run_of_wandb(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_raters_and_judges_get_names_of_files(name: str, tmp_path: Path) -> None:
     assert PSEUDONYM.fullmatch(make_pseudonym(name, tmp_path))
-    made = file_name(name)
+    made = make_file_name(name)
     assert (tmp_path / "judges" / f"{made}.json").resolve().parent == tmp_path / "judges"
     assert len(f"{made}.json".encode()) < 255
 
 
 def test_judges_of_similar_names_get_different_files() -> None:
-    assert len({file_name(name) for name in ("a/b", "a b", "a-b", "a\\b")}) == 4
-    assert file_name("qwen2.5-7b+pairs") == "qwen2.5-7b+pairs"
+    assert len({make_file_name(name) for name in ("a/b", "a b", "a-b", "a\\b")}) == 4
+    assert make_file_name("qwen2.5-7b+pairs") == "qwen2.5-7b+pairs"
 
 
 @pytest.mark.parametrize("name", HOSTILE)

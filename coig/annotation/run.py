@@ -55,7 +55,7 @@ def read_links(study: Path, days: int) -> Links:
     return Links(read_key(study / KEY), days)
 
 
-def make_server(store: Store, study: str, links: Links, address: str) -> ASGIApp:
+def make_annotation_app(store: Store, study: str, links: Links, address: str) -> ASGIApp:
     """Return the app for a study's raters and its leader.
 
     Args:
@@ -78,7 +78,7 @@ def _serve(store: Store, study: Path) -> None:
     bound = bind(store.config.host, store.config.port)
     address = address_of(bound, store.config.base_url)
     links = read_links(study, store.config.link_days)
-    app = make_server(store, study.name, links, address)
+    app = make_annotation_app(store, study.name, links, address)
     _print_links(store, links, address)
     try:
         serve(app, bound)

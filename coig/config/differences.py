@@ -27,7 +27,7 @@ RUN_ONLY = (
         f"trainer.{key}"
         for key in ("tokens_per_micro_batch", "activation_checkpointing", "compile", "devices", "num_nodes")
     ),
-    *(f"trainer.{key}" for key in ("checkpoint_every", "checkpoint_minutes", "keep_checkpoint")),
+    *(f"trainer.{key}" for key in ("checkpoint_every", "checkpoint_minutes", "keep_checkpoint", "answer_at")),
     *(f"trainer.{key}" for key in ("enable_progress_bar", "log_every_n_steps")),
 )
 PLACE_OF_DATA = re.compile(r"(budget\.like\.)?data\.((.+\.)?path|queries)")

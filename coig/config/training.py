@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from coig.config.data import Data
-from coig.config.fields import FolderName, ModelPath
+from coig.config.fields import HERE, FolderName, ModelPath
 from coig.config.nodes import Absent, Constructor, Logger, Node
 
 OBJECTIVE = re.compile(r"(train|validation)/loss(/(creative|general)/(zh|en)/(prompt|reasoning|answer))?")
@@ -119,6 +119,8 @@ class Trainer(Constructor):
     # minutes after which a checkpoint is written even if those steps are not done
     checkpoint_minutes: Annotated[float, Field(gt=0), Absent(30.0)] = 30.0
     keep_checkpoint: Annotated[bool, Absent(True)] = True  # false: delete the last checkpoint when the arm is done
+    # shares of the optimizer steps after which an export is kept, which answers queries as a point of the arm
+    answer_at: Annotated[tuple[float, ...], Absent(())] = ()
     # number of decoder layers that recompute their activations; auto: as few as fit the GPU
     activation_checkpointing: Annotated[int | Literal["auto"], _number_or_auto(0)] = 0
     compile: bool = False  # compile each decoder layer
@@ -131,6 +133,17 @@ class Trainer(Constructor):
         if name == "mps":
             raise ValueError("training on a Mac's GPU has never been tested; trainer=cpu trains the demo there")
         return name
+
+    @field_validator("answer_at")
+    @classmethod
+    def _check_shares(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        """Raise ValueError unless the shares grow, from above 0 up to 1."""
+        if list(shares) != sorted(set(shares)) or not all(0 < share <= 1 for share in shares):
+            raise ValueError(
+                "give growing shares of the training, each once, above 0 and up to 1, such as [0.25,0.5]; 1 is the "
+                "arm itself"
+            )
+        return shares
 
     @property
     def ranks(self) -> int:
@@ -270,6 +283,14 @@ class TrainConfig(Node):
                 raise ValueError(f"budget.like: {key} is no key of this config")
             node[last] = value
         return plain | {"budget": {"name": "epochs", "like": {}}}  # its own budget copies no other
+
+    @field_validator("arm")
+    @classmethod
+    def _check_arm(cls, name: str, info: ValidationInfo) -> str:
+        """Raise ValueError for a new arm with an `@` in its name, as the points of arms have."""
+        if info.context == HERE and "@" in name:
+            raise ValueError("'@' is for the points of an arm (trainer.answer_at), such as cw@0.5; name it otherwise")
+        return name
 
     @model_validator(mode="after")
     def _check_budget(self, info: ValidationInfo) -> TrainConfig:

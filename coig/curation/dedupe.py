@@ -46,7 +46,7 @@ def dedupe(store: Store, config: CurateConfig) -> None:
         log.info("dedupe: nothing waits")
         return
     known = [text for text in texts if text.has_reached("unique") and text.state != "taken_down"]
-    guarded = read_guarded(files_of(rules.against))
+    guarded = read_guarded_texts(files_of(rules.against))
     names = [*(place for place, _ in guarded), *(text.key for text in (*known, *new))]
     compared = [*(text for _, text in guarded), *(text.article for text in (*known, *new))]
     before = len(guarded) + len(known)
@@ -118,7 +118,7 @@ def is_copy(pair: Likeness, sets: Sequence[Shingles], rules: Dedupe) -> bool:
     return pair.jaccard >= rules.jaccard or (can_be_excerpt and pair.containment >= rules.containment)
 
 
-def read_guarded(files: Iterable[Path]) -> list[tuple[str, str]]:
+def read_guarded_texts(files: Iterable[Path]) -> list[tuple[str, str]]:
     """Return (place, text) for the prompt and the answer of every row of files, read as `data=local` reads it.
 
     Of a row that `data=local` refuses, such as a query, every text under one of COLUMNS is returned instead. Blank
@@ -135,7 +135,7 @@ def read_guarded(files: Iterable[Path]) -> list[tuple[str, str]]:
 
 
 def _texts_of(row: Any) -> list[str]:
-    """Return the texts of a row that `read_guarded` returns; [] if the row is no dict or has none."""
+    """Return the texts of a row that `read_guarded_texts` returns; [] if the row is no dict or has none."""
     if not isinstance(row, dict):
         return []
     try:

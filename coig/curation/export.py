@@ -22,7 +22,7 @@ from coig.config import CurateConfig
 from coig.config.fields import files_of
 from coig.config.overrides import write_override
 from coig.curation.card import write_cards
-from coig.curation.dedupe import read_guarded
+from coig.curation.dedupe import read_guarded_texts
 from coig.curation.desk import is_cleared, parts_of
 from coig.curation.near_duplicates import find_alike
 from coig.curation.rules import decisions_of, scores_of
@@ -94,7 +94,7 @@ def find_held_back(accepted: Sequence[Text], config: CurateConfig) -> dict[str, 
         found = [(part, one.kind) for part, whole in parts_of(text).items() for one in find_personal_data(whole)]
         if found and not is_cleared(text):
             reasons[text.key] = "personal data: " + ", ".join(f"{kind} in the {part}" for part, kind in found)
-    guarded = read_guarded(files_of(config.dedupe.against))
+    guarded = read_guarded_texts(files_of(config.dedupe.against))
     prompts = [shingles_of(parts_of(text)["prompt"]) for text in accepted]
     sets = [*(shingles_of(text) for _, text in guarded), *prompts]
     no_excerpts = max(map(len, sets), default=0) + 1

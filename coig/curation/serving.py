@@ -27,7 +27,7 @@ def serve_people(store: Store, config: CurateConfig) -> None:
     for name, link in sign_links(store, config, links).items():
         print(f"{name}: {address}{link}")
     print("Ctrl-C stops the page, and the same command goes on", flush=True)
-    serve(make_server(store, links, config), bound)
+    serve(make_curation_app(store, links, config), bound)
 
 
 def read_links(folder: Path, days: int) -> Links:
@@ -42,7 +42,7 @@ def sign_links(store: Store, config: CurateConfig, links: Links) -> dict[str, st
     return {name: f"/desk/{links.sign(LINK, code)}" for name, code in codes.items()}
 
 
-def make_server(store: Store, links: Links, config: CurateConfig) -> ASGIApp:
+def make_curation_app(store: Store, links: Links, config: CurateConfig) -> ASGIApp:
     """Return the app for a curation's people."""
     pages = Pages(FOLDER)
     return make_app(DeskPages(store, links, pages, config, make_drafter(config)).routes(), pages)

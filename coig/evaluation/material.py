@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,14 +26,24 @@ from coig.records.authors import read_authors_answers
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import Collected, collect_from, find_database
 from coig.records.score import Score, read_scores
-from coig.study.answers import choose_answers, choose_samples
+from coig.study.answers import check_comparable, choose_answers, choose_samples
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
+from coig.study.points import Point, list_all_points, list_points
 from coig.study.raters import hide_raters
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
 SAMPLE = {**dict.fromkeys(("lang", "arm", "genre", "query_id", "answer"), pl.String), "sample": pl.Int64}
+
+
+@dataclass(frozen=True)
+class OverTraining:
+    """The points of arms, their answers (each with the name of its file of queries), and all judgments on both."""
+
+    points: list[Point]
+    answers: list[tuple[str, Answer]]
+    judged: list[Judgment]
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,8 @@ class Material:
     `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `judged` are
     people's judgments, `judgments` their tables, `compared` these with the verdicts of model judges, and `judges` what
     model judges said; each is None if there is none. `samples` are all answers of each arm, not only the first to each
-    query, `learned` what the arms were trained on, and `scores` what they reach on other tasks.
+    query, `learned` what the arms were trained on, and `scores` what they reach on other tasks. All of them leave out
+    the points of arms, what these answered and how they were judged, which `over_training` holds.
     """
 
     study: Path
@@ -59,6 +70,7 @@ class Material:
     compared: Judgments | None
     people: Collected | None  # what annotate.py has collected
     judges: JudgeVerdicts | None
+    over_training: OverTraining
 
 
 def gather_material(config: EvaluateConfig) -> Material:
@@ -71,10 +83,12 @@ def gather_material(config: EvaluateConfig) -> Material:
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     people = _collect_from_people(study, config)
-    judged = _read_judgments(config, study, arms, written, people)
+    points = list_all_points(study)
+    judged = _read_judgments(config, study, arms, written, people, points)
     if not config.real_names:  # before anything is computed, so that a packed study gives the same results
         judged = judged and hide_raters(judged, study)
         people = people and replace(people, judgments=hide_raters(people.judgments, study))
+    everything, judged = judged, judged and [one for one in judged if not points.keys() & one.arms]
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}
@@ -96,6 +110,7 @@ def gather_material(config: EvaluateConfig) -> Material:
         compared=compared if config.arms is None or compared is None else compared.of(config.arms),
         people=people,
         judges=_tabulate_judges(config, by_judges, roster, genres),
+        over_training=_gather_points(config, arms, written, everything),
     )
 
 
@@ -168,18 +183,43 @@ def _read_judgments(
     arms: Sequence[Arm],
     written: Sequence[tuple[str | None, Answer]] | None,
     people: Collected | None,
+    points: Collection[str],
 ) -> list[Judgment] | None:
     """Read the judgments of the configured files, else those of `people` and the study's judges; None without either.
 
-    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have.
+    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have. `points` are
+    names that may be judged too.
     """
     files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:
         return None
-    known = _names_of(arms) or None
+    known = {*_names_of(arms), *points} or None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
     return collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
+
+
+def _gather_points(
+    config: EvaluateConfig,
+    arms: Sequence[Arm],
+    written: Sequence[tuple[str | None, Answer]] | None,
+    judged: Sequence[Judgment] | None,
+) -> OverTraining:
+    """Read the answers of the arms' points to the configured files of queries, and choose the judgments that count.
+
+    Judgments on points of other arms are left out. Raises ConfigError if answers of points and arms are not comparable.
+    """
+    points = [point for arm in arms for point in list_points(arm)] if written and not config.answers else []
+    answers = []
+    for queries in config.queries:
+        if answered := [point for point in points if point.generations(queries).exists()]:
+            answers += choose_answers(answered, [queries])
+    if answers:
+        check_comparable([answer for _, answer in (*(written or ()), *answers)])
+    known = {one.name for one in (*arms, *points)}
+    return OverTraining(
+        points, answers, [one for one in judged or () if one.is_evidence and known.issuperset(one.arms)]
+    )
 
 
 def _names_of(arms: Sequence[Arm]) -> set[str]:

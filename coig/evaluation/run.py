@@ -9,6 +9,7 @@ from coig.config.fields import files_of
 from coig.evaluation.findings import interpret
 from coig.evaluation.findings.caveats import notes_on_learned
 from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
+from coig.evaluation.findings.over_training import point_rates, point_table
 from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.scored import tabulate_scores
 from coig.evaluation.material import Material, gather_material
@@ -21,6 +22,7 @@ from coig.evaluation.preferences.win_rates import compute_win_rates, compute_wit
 from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
 from coig.records.label import read_labels
+from coig.study.points import list_all_points
 from coig.study.raters import hide_labellers
 from coig.study.registration import read_registered
 from coig.study.tracking import find_tracked
@@ -35,6 +37,8 @@ def evaluate(config: EvaluateConfig) -> None:
     material = gather_material(config)
     tracked = find_tracked(material.arms, config.trusted)
     labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
+    points = list_all_points(material.study)
+    labels = [label for label in labels if label.arm not in points]
     if not config.real_names:
         labels = hide_labellers(labels, material.study)
     arms, roster, answers = material.arms, material.roster, material.answers
@@ -54,6 +58,7 @@ def evaluate(config: EvaluateConfig) -> None:
             tables["win_rates_unflagged"] = compute_win_rates(judgments.without_raters(flagged).verdicts, roster.names)
     conduct, plan = _describe_conduct(config, material), read_registered(material.study)
     tables["scores"] = tabulate_scores(arms, material.scores)
+    tables |= _tabulate_points(material, tables)
     findings = interpret(arms, roster, answers, judgments, tables, conduct, plan, material.compared)
     tables |= findings.tables
     judges = _examine_judges(config, material)
@@ -73,6 +78,18 @@ def evaluate(config: EvaluateConfig) -> None:
         judges=judges.answers if judges else (),
     )
     report(evaluation, arms, next(iter(tracked.values()), None), material.study / "evaluation")
+
+
+def _tabulate_points(material: Material, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Return the tables of what arms were after shares of their training, by name; {} if no point has answered."""
+    found, answers = material.over_training, material.answers
+    if answers is None or not found.answers:
+        return {}
+    genres = {answer.query_id: answer.genre for _, answer in found.answers}
+    return {
+        "points": point_table(material.arms, found.points, tables["automatic"], found.answers),
+        "point_rates": point_rates(found.points, found.judged, material.roster, genres),
+    }
 
 
 def _examine_judges(config: EvaluateConfig, material: Material) -> JudgeFindings | None:

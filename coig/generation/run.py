@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,25 +25,26 @@ from coig.records.answer import EngineFacts
 from coig.records.query import Query, read_queries
 from coig.records.record import append_records
 from coig.study.arm import Arm, ArmBusyError
-from coig.study.find import find_done_arms, find_study
+from coig.study.find import find_study
+from coig.study.points import Point, find_done, with_points
 from coig.study.tracking import best_effort, find_tracked
 
 log = logging.getLogger(__name__)
 
 
 def generate(config: GenerateConfig) -> None:
-    """Answer the queries with every trained arm of a study; keep existing answers unless `overwrite` is set.
+    """Answer the queries with every trained arm of a study, and its points; keep existing answers unless `overwrite`.
 
     Without a file of queries, each arm answers the prompts held out of its own training. Arms that are not trained are
     left out with a warning; new answers are logged to W&B if the arm was. Raises ConfigError before the first arm for a
     wrong config, and after the last arm if an arm was busy or queries stayed without an answer.
     """
     study = find_study(config.study)
-    arms, untrained = find_done_arms(study, config.arms)
+    arms, untrained = _find_asked(study, config)
     file = config.queries_file
     shared = read_queries(file) if file else None
     queries = {arm.name: shared or find_held_out_queries(arm, config.trusted) for arm in arms}
-    tracked = find_tracked(arms, config.trusted)
+    tracked = find_tracked((arm for arm in arms if not isinstance(arm, Point)), config.trusted)
     for name in untrained:
         log.warning("%s: training is not done, left out", study / name)
     _check_one_model_each(config, arms)
@@ -67,6 +69,19 @@ def generate(config: GenerateConfig) -> None:
                 log_table(arm, tracked[arm.name], config.queries_name)
     if failed:
         raise ConfigError("\n".join([*failed, "the same command asks what is left"]))
+
+
+def _find_asked(study: Path, config: GenerateConfig) -> tuple[list[Arm], list[str]]:
+    """Return the arms and points that are asked, and the names of arms whose training is not done.
+
+    All points of an arm are asked with it, except by a server's one model, which can only be what `arms` names.
+    """
+    arms, untrained = find_done(study, config.arms)
+    if not config.one_model:
+        return with_points(arms), untrained
+    if len(with_points(arms)) > len(arms):
+        log.warning("engine.model=%s: points are not asked; engine.model='{arm}' asks each", config.one_model)
+    return arms, untrained
 
 
 def _check_one_model_each(config: GenerateConfig, arms: list[Arm]) -> None:

@@ -48,7 +48,7 @@ def load_model(model: Model, seed: int) -> Any:
     return lm.train()
 
 
-def load_architecture(model: Model) -> Any:
+def load_model_config(model: Model) -> Any:
     """Return a model's transformers config. Raises ConfigError if it cannot be loaded."""
     with _named(model):
         return _config_of(model)[0]

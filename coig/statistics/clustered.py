@@ -34,7 +34,7 @@ class Verdicts:
         return np.bincount(self.prompts, self.scores - 0.5).astype(np.float64)
 
 
-def new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | None]:
+def interval_for_new_raters(verdicts: Verdicts) -> tuple[float | None, float | None, float | None]:
     """Return a win rate's lower and upper 95 % limit and two-sided p against ½, for new raters and new prompts.
 
     The variance is two-way cluster-robust, prompts × raters (Cameron, Gelbach & Miller 2011, J. Bus. Econ. Stat.
@@ -64,8 +64,8 @@ def combine_clusters(
 ) -> tuple[Floats, Floats]:
     """Return the two-way variance and its degrees of freedom from variances clustered by prompt, rater and both.
 
-    The formulas are those of `new_raters`. The variances may be arrays of one shape; `prompts` and `raters` are numbers
-    of clusters, at least two each. Degrees of freedom are 1 where all variances are 0.
+    The formulas are those of `interval_for_new_raters`. The variances may be arrays of one shape; `prompts` and
+    `raters` are numbers of clusters, at least two each. Degrees of freedom are 1 where all variances are 0.
     """
     one_way = np.maximum(of_prompts, of_raters)
     variance = np.maximum(np.asarray(of_prompts) + of_raters - of_cells, one_way)

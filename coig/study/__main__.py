@@ -119,7 +119,7 @@ def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
 
 
 def _show(names: Sequence[str]) -> None:
-    """Print the arms of a study with their data, losses, times and revisions, then the errors of failed arms."""
+    """Print the arms of a study with their data, losses, times and revisions, then their points and why some failed."""
     study, arms = _chosen(names)
     table = _table("arm", "status", numbers=("creative", "general", "supervised", "truncated"), others=("model",))
     for heading in ("loss", "validation", "seed", "hours"):
@@ -139,6 +139,9 @@ def _show(names: Sequence[str]) -> None:
     console.print(Text(str(study.absolute()), "dim"))
     console.print(table)
     for arm in arms:
+        if points := arm.manifest().points:
+            kept = ", ".join(f"{point.share:g} (step {point.step:,})" for point in points)
+            console.print(Text(f"{arm.name}: exports after shares of its steps: {kept}", "dim"))
         if error := arm.manifest().error:
             console.print(Text.assemble((f"{arm.name}: ", "red"), strip_controls(error)))
 

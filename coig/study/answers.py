@@ -19,7 +19,7 @@ def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[st
     answers are not comparable: they have different settings, or different queries with one id.
     """
     chosen = [(name, answer) for name in queries for answer in _answers_to(name, arms)]
-    _check_comparable([answer for _, answer in chosen])
+    check_comparable([answer for _, answer in chosen])
     return chosen
 
 
@@ -48,7 +48,7 @@ def _first_samples(arm: Arm, queries: str) -> list[Answer]:
     return [answer for answer in answers if not answer.failed and answer.sample == 0]
 
 
-def _check_comparable(answers: Sequence[Answer]) -> None:
+def check_comparable(answers: Sequence[Answer]) -> None:
     """Raise ConfigError if answers differ in seed or sampling, or in the text of the query with the same id."""
     first = answers[0]
     texts: dict[str, str] = {}

@@ -24,7 +24,8 @@ from coig.study.manifest import Manifest, read_manifest, write_manifest
 
 LOCK = ".lock"
 EARLY = "failure.json"  # an `EarlyFailure`
-MOVABLE = ("adapter", "checkpoints", "generations", "model", "wandb")  # folders that may be links to another disk
+# folders that may be links to another disk
+MOVABLE = ("adapter", "checkpoints", "generations", "model", "points", "wandb")
 
 
 class ArmBusyError(ConfigError):
@@ -62,11 +63,20 @@ class Arm:
     @property
     def checkpoint(self) -> Path | None:
         """Return the path of the last complete checkpoint, a file, or a folder (sharded); None if there is none."""
-        return max(self.folder.glob("checkpoints/step-*.ckpt"), default=None)
+        return max(self.folder.glob(f"checkpoints/step-{'[0-9]' * 8}.ckpt"), default=None)
 
     def checkpoint_of(self, step: int) -> Path:
         """Return the path of the checkpoint after `step` optimizer steps, which need not exist."""
         return self.folder / "checkpoints" / f"step-{step:08}.ckpt"
+
+    @property
+    def checkpoint_step(self) -> int:
+        """Return the number of optimizer steps before the last complete checkpoint; 0 without one."""
+        return int(self.checkpoint.stem.removeprefix("step-")) if self.checkpoint else 0
+
+    def point_of(self, step: int) -> Path:
+        """Return the folder of the point after `step` optimizer steps, which need not exist."""
+        return self.folder / "points" / f"step-{step:08}"
 
     @property
     def metrics(self) -> Path:

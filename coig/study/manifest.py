@@ -138,6 +138,15 @@ class ExportFacts(Facts):
     base_loss: float | None = None  # before training; measured where the export lost something
 
 
+class PointFacts(Facts):
+    """An export that was kept after a share of an arm's steps."""
+
+    share: float = Field(gt=0, lt=1)
+    step: int = Field(gt=0, lt=10**8)  # number of optimizer steps before it
+    supervised_tokens: int  # over these steps
+    model_sha256: str | None = None  # of its weights; None until the arm is done
+
+
 class Divergence(Facts):
     """How far an arm's predictions are from its base model's on general texts that it was not trained on."""
 
@@ -185,6 +194,7 @@ class Manifest(Facts):
     command: tuple[str, ...] | None = None  # overrides of train.py that made the arm
     machine: dict[str, Any] = {}
     model_sha256: str | None = None  # of the exported weights; answers name the weights that wrote them
+    points: tuple[PointFacts, ...] = ()  # the earliest first
     wandb_run: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")  # id of the run in Weights & Biases
     times: Times
 

@@ -33,7 +33,8 @@ from coig.study.raters import PSEUDONYM, hide_labellers, hide_raters, make_pseud
 from coig.web.database import open_database
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the time of every file in an archive, so that the same study gives the same bytes
-PARTS_OF_ARM = ("config.yaml", "manifest.json", "metrics.jsonl", "generations/*.jsonl")  # the folder may be a link
+# `generations` and `points` may be links
+PARTS_OF_ARM = ("config.yaml", "manifest.json", "metrics.jsonl", "generations/*.jsonl", "points/*/generations/*.jsonl")
 REPORT = "evaluation"
 PARTS_OF_REPORT = ("", "figures", "judges", "latex")  # its folders; `wandb` is not for others
 TEXTS = (".html", ".md", ".svg", ".tex")

@@ -36,7 +36,8 @@ FORMAT = 1
 LARGEST_ABOUT = 1_000_000  # bytes of `pack.json`, which takes a hundred
 NAME = r"[^./\\:\0][^/\\:\0]{0,99}"
 COPIED = re.compile(rf"plan\.yaml|(judgments|judgments/yardstick|labels)/{NAME}\.jsonl")
-OF_ARM = re.compile(rf"({NAME})/(config\.yaml|manifest\.json|metrics\.jsonl|generations/{NAME}\.jsonl)")
+ANSWERS = rf"(points/step-[0-9]{{8}}/)?generations/{NAME}\.jsonl"
+OF_ARM = re.compile(rf"({NAME})/(config\.yaml|manifest\.json|metrics\.jsonl|{ANSWERS})")
 FOR_READERS = re.compile(rf"evaluation/({NAME}/)?{NAME}")  # stays in the archive: evaluate.py makes it again
 PACKED_TABLES = ("settings", "raters", "tasks", "events")  # in the order in which they refer to each other
 

@@ -12,8 +12,9 @@ from coig.errors import ConfigError
 from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
 from coig.study.answers import choose_answers
-from coig.study.find import find_done_arms, find_study
+from coig.study.find import find_study
 from coig.study.items import AnsweredQuery, collect_answered_queries
+from coig.study.points import find_done
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def read_study_answers(
 
     Args:
         study: its name; None is the study that was trained last.
-        arms: names of the arms to read; None for every trained arm.
+        arms: names of the arms and points to read; None for every trained arm, without points.
         queries: names of the answered files of queries.
         files: files or patterns of the authors' answers, which are read instead; the study's folder is then made.
 
@@ -58,7 +59,7 @@ def read_study_answers(
     if files:
         return _read_authors(study, arms, files)
     folder = find_study(study)
-    found, untrained = find_done_arms(folder, tuple(arms) if arms else None)
+    found, untrained = find_done(folder, tuple(arms) if arms else None)
     for name in untrained:
         log.warning("%s: training is not done, left out", folder / name)
     answers = [answer for _, answer in choose_answers(found, queries)]

@@ -18,25 +18,24 @@ from coig.data.mixture import Mixture
 from coig.data.tokenizer import check_length, load_tokenizer
 from coig.errors import ConfigError
 from coig.models.attention import PATHS, attention_path
-from coig.models.causal_lm import CausalLM
-from coig.models.export import export
 from coig.models.flops import TrainingFlops
 from coig.models.loading import empty_model, load_model
-from coig.models.quantized import quantize_frozen, unquantized
+from coig.models.quantized import quantize_frozen
 from coig.study.arm import Arm
 from coig.training import ranks
 from coig.training.budget import apply_budget
 from coig.training.checkpoints import Checkpoints, DirectIO, check_checkpoint
 from coig.training.divergence import measure_divergence
 from coig.training.exported import measure_export
+from coig.training.exporter import Exporter
 from coig.training.failures import DropOnFailure
 from coig.training.loggers import log_model, tracking
 from coig.training.memory import plan_memory
 from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
+from coig.training.points import KeepPoints, check_passed, plan_points
 from coig.training.quiet import quiet_libraries
 from coig.training.record import Prepared, headline, recorded
-from coig.training.sharding import whole_weights
 from coig.training.state import check_encoding
 from coig.training.strategies import strategy_of
 from coig.training.threads import set_threads
@@ -72,12 +71,16 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
     _check_same_weights(lm, config)
     steps = budget.trainer.total_steps(len(train))
-    prepared = Prepared(lm, mixture, like, train, validation, steps, plan)
+    points = plan_points(config, train, steps)
+    if not anew:
+        ranks.first_decides(lambda: check_passed(arm, points))
+    prepared = Prepared(lm, mixture, like, train, validation, steps, points, plan)
     module = CausalLMModule(make_trainable(lm, config, plan.recomputed_layers), config, steps, plan)
     flops = TrainingFlops(lm)
     tokens = plan.tokens_per_micro_batch
     data = MixtureDataModule(train, validation, config.trainer, tokens, flops.attention_cost, config.seed)
-    trainer = _trainer(budget, arm, flops, validates=len(validation) > 0)
+    exporter = Exporter(config, module.model, lm, tokenizer, encoder)
+    trainer = _trainer(budget, arm, flops, KeepPoints(arm, points, exporter), validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
     _log_attention(config)
     with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
@@ -89,27 +92,13 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
         with ranks.lost_peers_named():
             trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
-        weights = _trained_weights(module.model, config)
+        is_changed = exporter.write(arm.model)
         if record:
-            dtype = torch.float32 if config.model.export_dtype == "float32" else lm.published_dtype
-            ends = {encoder.end_id, encoder.document_end_id}
-            export(lm, weights, config.model.lora, tokenizer, ends, arm.model, dtype)
-            is_changed = bool(config.model.lora) or any(weight.dtype != dtype for weight in weights.values())
-            record.exported = measure_export(config, arm, dtype, validation, plan, is_changed=is_changed)
+            record.exported = measure_export(config, arm, exporter.dtype, validation, plan, is_changed=is_changed)
             if config.divergence:
                 record.divergence = measure_divergence(config, arm, validation, plan)
             log_model(config, arm, record.manifest)
     trainer.checkpoint_callback.preemption.stop_if_asked()  # it came in the last step: begin no further arm
-
-
-def _trained_weights(model: CausalLM, config: TrainConfig) -> dict[str, torch.Tensor]:
-    """Return the whole weights by name, on the CPU, on the first rank, {} on the others; all ranks must call it.
-
-    A quantized model gets the base's weights as they were published.
-    """
-    if config.model.lora and config.model.is_quantized:
-        return unquantized(model.lm, load_model(config.model, config.seed), config.model.lora)
-    return whole_weights(model)
 
 
 def _check_same_weights(lm: Any, config: TrainConfig) -> None:
@@ -125,14 +114,14 @@ def _check_same_weights(lm: Any, config: TrainConfig) -> None:
         )
 
 
-def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, *, validates: bool) -> Any:
+def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, keep_points: KeepPoints, *, validates: bool) -> Any:
     """Return Lightning's trainer with the callbacks, strategy and plugins of this arm, without loggers yet.
 
     `validates`: whether there are validation examples.
     """
     throughput = Throughput(flops)
     checkpoints = Checkpoints(arm, config.trainer.checkpoint_every, config.trainer.checkpoint_minutes)
-    callbacks: list[Callback] = [throughput, StepFigures(), checkpoints, DropOnFailure()]
+    callbacks: list[Callback] = [throughput, StepFigures(), keep_points, checkpoints, DropOnFailure()]
     if config.trainer.arguments().get("enable_progress_bar", True):
         callbacks.append(ProgressBar(throughput))
     sharded = config.trainer.strategy == "fsdp"

@@ -23,7 +23,7 @@ from coig.display.numbers import NONE, number
 from coig.display.tables import Column, fill_table, text_column
 from coig.display.terminal import make_console, print_table
 from coig.errors import ConfigError, first_line
-from coig.models.loading import load_architecture
+from coig.models.loading import load_model_config
 from coig.study.manifest import MemoryPlan
 from coig.training.footprint import CONTEXT, Counter, Setup, usable_bytes
 from coig.training.trainable import make_trainable
@@ -83,7 +83,7 @@ def plan_memory(config: TrainConfig, longest: int, earlier: MemoryPlan | None) -
     if tokens != "auto" and recomputed != "auto":
         return MemoryPlan(tokens_per_micro_batch=tokens, recomputed_layers=recomputed)
     free, _ = torch.cuda.mem_get_info()
-    architecture = load_architecture(config.model)
+    architecture = load_model_config(config.model)
     layouts = list_layouts(config, architecture, longest)
     chosen = _choose(config, layouts, free, earlier)
     if chosen is None:
@@ -215,7 +215,7 @@ def _alternatives(config: TrainConfig) -> Iterator[tuple[str, TrainConfig]]:
 
 def show_plan(config: TrainConfig) -> None:
     """Print for each of CARDS how an arm's steps would be laid out; examples may have `model.max_length` tokens."""
-    layouts = list_layouts(config, load_architecture(config.model), config.model.max_length)
+    layouts = list_layouts(config, load_model_config(config.model), config.model.max_length)
     rows = [
         {"card": card, "size": size, "layout": layout_on_card(layouts, size, config.trainer.ranks)}
         for card, size in CARDS.items()

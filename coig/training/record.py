@@ -17,10 +17,11 @@ from coig.config.process import Preempted, read_overrides
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
 from coig.errors import system_problem
-from coig.files.atomic import remove, write_atomic
+from coig.files.atomic import remove, remove_folder, write_atomic
 from coig.files.timestamps import now
 from coig.study.arm import Arm
-from coig.study.manifest import INTERRUPTED, Divergence, ExportFacts, Manifest, MemoryPlan, Status, Times
+from coig.study.manifest import INTERRUPTED, Divergence, ExportFacts, Manifest, MemoryPlan, PointFacts, Status, Times
+from coig.study.points import Point
 from coig.study.provenance import collect_provenance
 from coig.training import ranks
 from coig.training.budget import supervised_tokens
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Prepared:
-    """An arm's model and data, the number of optimizer steps, and the plan of the memory."""
+    """An arm's model and data, the number of optimizer steps, the points to keep, and the plan of the memory."""
 
     lm: Any
     mixture: Mixture
@@ -39,6 +40,7 @@ class Prepared:
     train: EncodedSet
     validation: EncodedSet
     steps: int
+    points: tuple[PointFacts, ...]
     plan: MemoryPlan
 
 
@@ -95,12 +97,16 @@ class Record:
     def begin(self) -> None:
         """Write the manifest with status "running", delete outdated files, then write the settings and quarantine.
 
-        Outdated are all answers and, if the run starts from scratch, all files of an earlier run.
+        Outdated are all answers, points that this run does not keep and, if the run starts from scratch, all files of
+        an earlier run.
         """
         self.started = time.monotonic()
         self.arm.write_manifest(self.manifest)
         # old answers would be taken for the new model's
-        remove([*self.old, *self.arm.generations("").parent.glob("*")])
+        remove([*self.old, *self.arm.folder.glob("generations/*"), *self.arm.folder.glob("points/*/generations/*")])
+        kept = {self.arm.point_of(point.step) for point in self.prepared.points}
+        for folder in {*self.arm.folder.glob("points/*")} - kept:
+            remove_folder(folder)
         # after the manifest says "running": a kill must never leave a "done" arm with other settings
         self.arm.write_config(self.config)
         if rows := b"".join(pool.quarantine.read_bytes() for pool in self.prepared.mixture.pools.values()):
@@ -117,7 +123,7 @@ class Record:
         times = Times(started=self.manifest.times.started, ended=now(), seconds=seconds)
         ended = self.manifest.model_copy(update={"status": status, "error": error, "times": times})
         if status == "done":
-            model = {"model_sha256": self.arm.weights_sha256(), "export": self.exported}
+            model = {"model_sha256": self.arm.weights_sha256(), "export": self.exported, "points": self._hash_points()}
             self.arm.write_manifest(ended.model_copy(update={**model, "divergence": self.divergence}))
             if not self.config.trainer.keep_checkpoint and (checkpoint := self.arm.checkpoint):
                 remove_checkpoint(checkpoint)
@@ -129,6 +135,11 @@ class Record:
         if self.arm.is_known:  # do not make a deleted folder again
             with suppress(OSError):  # a full disk may have ended the run
                 self.arm.write_manifest(ended)
+
+    def _hash_points(self) -> tuple[PointFacts, ...]:
+        """Return the facts of the points with the hashes of their weights."""
+        found = [(facts, Point(self.arm.point_of(facts.step), self.arm, facts)) for facts in self.prepared.points]
+        return tuple(facts.model_copy(update={"model_sha256": point.weights_sha256()}) for facts, point in found)
 
 
 def _exit_code(stop: BaseException) -> int | str:
@@ -177,6 +188,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
             "like": prepared.like and prepared.like.fingerprint,
         },
         "memory": prepared.plan,
+        "points": prepared.points,
         **collect_provenance(_devices(config.trainer)),
         "command": read_overrides(),
         "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),

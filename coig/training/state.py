@@ -50,6 +50,9 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
     if not same_like:
         changed.append("the data of the arm that budget.like names (fingerprint)")
     longer = config.trainer.max_epochs > trained.trainer.max_epochs
+    kept, wanted = trained.trainer.answer_at, config.trainer.answer_at
+    if not longer and set(wanted) - {*kept, 1.0}:  # `check_passed` looks at the points of a longer run
+        changed.append(f"trainer.answer_at: {list(kept)} → {list(wanted)} (a trained arm gets no further points)")
     only_epochs = all(line.startswith("trainer.max_epochs:") for line in changed)
     if changed and not (config.resume and only_epochs and longer):
         raise ConfigError(

@@ -55,11 +55,11 @@ def _find_own_address() -> str:
 def serve(app: ASGIApp, bound: socket.socket) -> None:
     """Serve an app at a bound address until Ctrl-C, and log that it has stopped."""
     with suppress(KeyboardInterrupt):
-        make_process(app).run(sockets=[bound])
+        make_uvicorn_server(app).run(sockets=[bound])
     log.info("stopped; the same command goes on")
 
 
-def make_process(app: ASGIApp) -> uvicorn.Server:
+def make_uvicorn_server(app: ASGIApp) -> uvicorn.Server:
     """Return a server for the app, not yet running. It logs no requests, for their addresses are keys."""
     settings = uvicorn.Config(
         app,

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from coig.annotation.run import make_server, read_links
+from coig.annotation.run import make_annotation_app, read_links
 from coig.annotation.store import Store
 from coig.web.links import Links
 
@@ -54,4 +54,4 @@ class Rater:
 def make_client(store: Store, folder: Path) -> tuple[TestClient, Links]:
     """Return a client of the app for a study in a folder."""
     links = read_links(folder, store.config.link_days)
-    return TestClient(make_server(store, "demo", links, ADDRESS), base_url=ADDRESS), links
+    return TestClient(make_annotation_app(store, "demo", links, ADDRESS), base_url=ADDRESS), links

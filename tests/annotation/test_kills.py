@@ -14,12 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from coig.annotation.run import make_server, read_links
+from coig.annotation.run import make_annotation_app, read_links
 from coig.annotation.store import Store
 from coig.records.judgment_database import TABLES, read_database
 from coig.web.database import open_database
 from coig.web.links import Links
-from coig.web.serving import make_process
+from coig.web.serving import make_uvicorn_server
 from tests.annotation.studies import make_config, make_questions, make_store
 from tests.forked import PATIENCE
 
@@ -29,8 +29,8 @@ RATERS = 8
 def serve(place: Path | str, folder: Path, listening: socket.socket) -> None:
     """Serve the study, in a process of its own, until it is killed."""
     store = Store(open_database(place, TABLES), make_questions(400), make_config())
-    app = make_server(store, "demo", read_links(folder, 1), "http://127.0.0.1")
-    make_process(app).run(sockets=[listening])
+    app = make_annotation_app(store, "demo", read_links(folder, 1), "http://127.0.0.1")
+    make_uvicorn_server(app).run(sockets=[listening])
 
 
 class Rater(threading.Thread):

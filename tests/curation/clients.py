@@ -9,7 +9,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from coig.curation.records import CATEGORIES, SCORES
-from coig.curation.serving import make_server, read_links, sign_links
+from coig.curation.serving import make_curation_app, read_links, sign_links
 from coig.curation.store import Store
 from tests.curation.curations import configure
 
@@ -59,5 +59,5 @@ def make_people(store: Store, *overrides: str) -> dict[str, Person]:
     config = configure("stage=write", PEOPLE, *overrides)
     store.start_run(config, "write")
     links = read_links(config.folder, config.link_days)
-    client = TestClient(make_server(store, links, config), base_url="http://testserver")
+    client = TestClient(make_curation_app(store, links, config), base_url="http://testserver")
     return {name: Person(client, path) for name, path in sign_links(store, config, links).items()}

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from coig.config import CurateConfig
 from coig.config.command_line import config_of
-from coig.curation.serving import make_server, read_links, sign_links
+from coig.curation.serving import make_curation_app, read_links, sign_links
 from coig.curation.store import Actor, Store
 from coig.errors import ConfigError
 from tests.curation.clients import NINES, PROMPT, WRITTEN, Person, make_people
@@ -216,7 +216,7 @@ def test_links_of_others_and_of_who_has_left_are_refused(store: Store, people: d
     assert people["wen"].post("/open", body, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
     config = configure("stage=write", "people=[cai]")
     links = read_links(config.folder, config.link_days)
-    others = TestClient(make_server(store, links, config), base_url="http://testserver")
+    others = TestClient(make_curation_app(store, links, config), base_url="http://testserver")
     assert others.get(good).status_code == 403
     assert others.get(sign_links(store, config, links)["cai"]).status_code == 200
 

@@ -7,9 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from coig.errors import DataError
 from tests.conftest import ROOT
 from tests.data.reading import data_config
 from tests.forked import PATIENCE
+from tests.servers import Handler, Server, serving
 from tests.studies import compose_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -29,18 +28,18 @@ CONTENT = json.dumps(ROWS, ensure_ascii=False).encode()
 FILE = "/datasets/m-a-p/COIG-Writer/resolve/main/all_human_data.json"
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(Handler):
     """What the hub answers to a request for the one file it has."""
 
     requests: list[str]
 
     def do_HEAD(self) -> None:
-        self.answer(b"")
+        self.send_file(b"")
 
     def do_GET(self) -> None:
-        self.answer(CONTENT)
+        self.send_file(CONTENT)
 
-    def answer(self, body: bytes) -> None:
+    def send_file(self, body: bytes) -> None:
         type(self).requests.append(f"{self.command} {self.path}")
         found = self.path == FILE
         self.send_response(200 if found else 404)
@@ -54,21 +53,13 @@ class Hub(BaseHTTPRequestHandler):
         if found:
             self.wfile.write(body)
 
-    def log_message(self, *arguments: object) -> None:
-        """Nothing to say."""
-
 
 @pytest.fixture
 def hub() -> Iterator[str]:
     """The address of a hub that runs as long as the test."""
     Hub.requests = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Server(Hub)) as server:
+        yield server.address
 
 
 def inspect(home: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -5,64 +5,36 @@ from __future__ import annotations
 import json
 import math
 import socket
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.servers import Handler, Server, serving
+
 Reply = Callable[[dict[str, Any]], tuple[int, str] | None]  # request → (status, body); None: break the connection
-
-
-class Quiet(ThreadingHTTPServer):
-    """A server that does not mind clients that leave without waiting for an answer."""
-
-    daemon_threads = True
-    request_queue_size = 256  # Python's 5 lets the kernel reset connections where many arrive at once
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
 
 @contextmanager
 def server(models: list[str], reply: Reply, **facts: str) -> Iterator[str]:
     """Serve on loopback: list `models`, with `facts` of each, and answer completions with (status, body)."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Completions(Handler):
         def do_GET(self) -> None:
-            self.send(200, json.dumps({"object": "list", "data": [{"id": model} | facts for model in models]}))
+            self.answer({"object": "list", "data": [{"id": model} | facts for model in models]})
 
         def do_POST(self) -> None:
-            content = self.rfile.read(int(self.headers["Content-Length"]))
+            content = self.read()
             if not content:  # the client was killed
                 return
             told = reply(json.loads(content))
             if told is None:
                 self.connection.shutdown(socket.SHUT_RDWR)
             else:
-                self.send(*told)
+                status, body = told
+                self.send(body, status)
 
-        def send(self, status: int, body: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body.encode())))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing on the terminal."""
-
-    http = Quiet(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{http.server_port}/v1"
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()
+    with serving(Server(Completions)) as http:
+        yield f"{http.address}/v1"
 
 
 def completion(text: str, finish_reason: str = "stop", **more: Any) -> tuple[int, str]:

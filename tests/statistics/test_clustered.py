@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coig.statistics.clustered import Verdicts, new_raters
+from coig.statistics.clustered import Verdicts, interval_for_new_raters
 
 
 def verdicts(scores: list[list[float]]) -> Verdicts:
@@ -24,12 +24,12 @@ def verdicts(scores: list[list[float]]) -> Verdicts:
     ],
 )
 def test_raters_who_cancel_out_say_nothing_of_new_raters(scores: list[list[float]]) -> None:
-    assert new_raters(verdicts(scores)) == (None, None, None)
+    assert interval_for_new_raters(verdicts(scores)) == (None, None, None)
 
 
 def test_the_interval_is_wider_than_that_of_the_same_raters() -> None:
     scores = [[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.5]]
-    low, high, p = new_raters(verdicts(scores))
+    low, high, p = interval_for_new_raters(verdicts(scores))
     assert low == 0.0
     assert high == 1.0
     assert p == pytest.approx(0.5, abs=0.2)

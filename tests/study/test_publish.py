@@ -6,9 +6,7 @@ import base64
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
@@ -22,10 +20,11 @@ from coig.study.card import write_card
 from coig.study.results import FILE, MEASURES
 from tests.conftest import ROOT, outside
 from tests.forked import PATIENCE
+from tests.servers import Handler, Server, serving
 from tests.studies import make_arm, make_group
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(Handler):
     """The part of the hub's API that an upload needs: it makes a repository, and keeps the files of a commit."""
 
     files: dict[str, bytes]
@@ -40,7 +39,7 @@ class Hub(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Make a repository, say how files are to be sent, or keep them."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.read()
         if self.path == "/api/repos/create" and self.visibility:
             self.answer({"error": "it exists", "url": f"http://{self.headers['Host']}/me/writer"}, 409)
         elif self.path == "/api/repos/create":
@@ -67,30 +66,13 @@ class Hub(BaseHTTPRequestHandler):
         else:
             self.answer({"error": self.path}, 404)
 
-    def answer(self, content: object, status: int = 200) -> None:
-        """Send an object."""
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: object) -> None:
-        """Print nothing."""
-
 
 @pytest.fixture
 def hub() -> Iterator[str]:
     """The address of a hub that runs as long as the test."""
     Hub.files, Hub.visibility = {}, None
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Server(Hub)) as server:
+        yield server.address
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +15,12 @@ import pytest
 
 from coig.study.arm import Arm
 from coig.study.upload import find_offline_runs
-from tests.conftest import ROOT, outside
+from tests.conftest import outside
 from tests.forked import Forked
+from tests.servers import serving
 from tests.small_model import SMALL_MODEL
 from tests.studies import make_arm
-from tests.study.wandb_receiver import KEY, Receiver, receiving
+from tests.study.wandb_receiver import KEY, Receiver
 
 COMMAND = (
     *("study=s", "data.ratio=0", "data.scale=0.001", "data.creative.size=20", "data.validation.general=1"),
@@ -32,7 +32,7 @@ STEPS = 10
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with receiving() as server:
+    with serving(Receiver()) as server:
         yield server
 
 
@@ -52,10 +52,9 @@ def stop_after(process: Forked, arm: Path, steps: int) -> None:
 
 def run_study(folder: Path, receiver: Receiver, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command of coig.study where W&B's server is the receiver, with further environment variables."""
-    there = {"WANDB_BASE_URL": receiver.address, "WANDB_API_KEY": KEY, "PYTHONPATH": str(ROOT), "COLUMNS": "140"}
-    command = [sys.executable, "-m", "coig.study", *arguments]
+    there = {"WANDB_BASE_URL": receiver.address, "WANDB_API_KEY": KEY, "COLUMNS": "140"}
     environment = outside() | there | {"HOME": str(folder), "NETRC": str(folder / "netrc")} | variables
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return Forked("coig/study/__main__.py", arguments, folder, environment).wait()
 
 
 def study(folder: Path, receiver: Receiver, *arguments: str) -> str:
@@ -156,9 +155,8 @@ def test_nobody_is_logged_in(tmp_path: Path) -> None:
     folder = tmp_path / "multirun" / "s" / "cw"
     make_arm(folder, "logger=wandb")
     (folder / "wandb" / "offline-run-20260101_000000-abcd").mkdir(parents=True)
-    environment = outside() | {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "coig.study", "upload", "s"]
-    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    environment = outside() | {"HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc")}
+    run = Forked("coig/study/__main__.py", ["upload", "s"], tmp_path, environment).wait()
     assert run.returncode == 1
     assert "upload: W&B is not logged in or cannot be reached; wandb login" in run.stderr
     assert "Traceback" not in run.stderr

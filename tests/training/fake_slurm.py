@@ -1,5 +1,6 @@
-"""The commands of SLURM that submitit calls, for jobs of one task on this machine; linked to their names on the PATH.
+"""The commands of SLURM that submitit calls, for a job of one arm on this machine; linked to their names on the PATH.
 
+submitit queues several arms as an array of jobs, whose names end in _0 and so on; one arm is a job without.
 What it knows of a job lies in the folder FAKE_SLURM: its process, its exit code, its state, how often it was queued.
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 FOLDER = Path(os.environ["FAKE_SLURM"])
 JOB = "7"
 ENVIRONMENT = {
-    **{"SLURM_JOB_ID": JOB, "SLURM_ARRAY_JOB_ID": JOB, "SLURM_ARRAY_TASK_ID": "0", "SLURM_NTASKS": "1"},
+    **{"SLURM_JOB_ID": JOB, "SLURM_NTASKS": "1"},
     **{"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_JOB_NUM_NODES": "1"},
     **{"SLURM_JOB_NODELIST": "localhost", "SLURM_JOB_NAME": "arm"},
 }
@@ -58,7 +59,7 @@ def scontrol(*arguments: str) -> None:
 def sacct(*_: str) -> None:
     """Print the job's state."""
     state = (FOLDER / "state").read_text() if (FOLDER / "state").exists() else "RUNNING"
-    print(f"JobID|State|NodeList\n{JOB}_0|{state}|localhost")
+    print(f"JobID|State|NodeList\n{JOB}|{state}|localhost")
 
 
 if __name__ == "__main__":

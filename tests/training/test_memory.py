@@ -18,7 +18,7 @@ from coig.config import Constructor, TrainConfig
 from coig.config.command_line import CONF
 from coig.config.loading import construct
 from coig.errors import ConfigError
-from coig.models.loading import load_architecture
+from coig.models.loading import load_model_config
 from coig.models.quantized import quantize_frozen
 from coig.study.manifest import MemoryPlan
 from coig.training import footprint, memory
@@ -120,14 +120,14 @@ AT_ONCE = dict(zip(VARIANTS, (0, 3, 6, 0), strict=True))
 )
 def test_a_step_takes_what_is_expected_of_it(override: str, recomputed: int, small: TrainConfig) -> None:
     config = compose_config(f"model.path={small.model.path}", "trainer=gpu", override)
-    architecture = load_architecture(config.model)
+    architecture = load_model_config(config.model)
     expected = Counter(memory.setup_of(config), architecture).footprint(4096).peak(recomputed)
     assert expected == pytest.approx(peak_of_a_step(config, architecture, 4096, recomputed), rel=0.05)
 
 
 def test_a_base_in_4_bits_takes_what_is_expected_of_it(small: TrainConfig) -> None:
     config = compose_config(f"model.path={small.model.path}", "trainer=gpu", "model/lora=rank16_4bit")
-    architecture = load_architecture(config.model)
+    architecture = load_model_config(config.model)
     expected = Counter(memory.setup_of(config), architecture).states
     lm = AutoModelForCausalLM.from_config(architecture, dtype=torch.float32)
     lm.published_dtype = torch.bfloat16
@@ -149,7 +149,7 @@ def plan_with(free: float, config: TrainConfig, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_layers_are_recomputed_as_memory_gets_scarce(small: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    layouts = memory.list_layouts(small, load_architecture(small.model), 16_384)
+    layouts = memory.list_layouts(small, load_model_config(small.model), 16_384)
     assert [layout.recomputed for layout in layouts] == list(range(7))
     expected = [layout.expected for layout in layouts]
     assert expected == sorted(expected, reverse=True)
@@ -164,7 +164,7 @@ def test_layers_are_recomputed_as_memory_gets_scarce(small: TrainConfig, monkeyp
 
 def test_what_is_too_large_is_not_counted(small: TrainConfig) -> None:
     """Longer micro-batches take more, so that the first which does not fit is the last to be counted."""
-    architecture = load_architecture(small.model)
+    architecture = load_model_config(small.model)
     layouts = memory.list_layouts(small, architecture, 2048)
     assert [layout.tokens for layout in layouts] == [size for size in (4096, 8192, 16_384) for _ in range(7)]
     least = [min(layout.expected for layout in layouts if layout.tokens == size) for size in (4096, 8192, 16_384)]

@@ -99,8 +99,8 @@ def tabulate_judges(
     genres = {**genres, **{one.query_id: one.genre for one in judgments if one.genre}}
     places = {arm: number for number, arm in enumerate(arms)}
     counted = [one for one in judgments if one.is_evidence]
-    rows = [row for one in counted for row in _compare(one, places, genres)]
-    rows += _compare_ratings([one for one in counted if isinstance(one.value, dict)], places, genres)
+    rows = [row for one in counted for row in _tabulate_call(one, places, genres)]
+    rows += _tabulate_ratings([one for one in counted if isinstance(one.value, dict)], places, genres)
     calls = pl.DataFrame(rows, schema=CALL, orient="row")
     asked = [row for one in judgments if one.check is None for row in _count_attempts(one)]
     failed = [
@@ -132,7 +132,9 @@ def read_yardstick(files: Sequence[Path]) -> JudgeVerdicts | None:
     return tabulate_judges(list(once.values()), (CHOSEN, REJECTED), {}) if once else None
 
 
-def _compare(one: Judgment, places: Mapping[str, int], genres: Mapping[str, str | None]) -> Iterator[tuple[Any, ...]]:
+def _tabulate_call(
+    one: Judgment, places: Mapping[str, int], genres: Mapping[str, str | None]
+) -> Iterator[tuple[Any, ...]]:
     """Yield a row of CALL for each pair of arms that a call compares; none for ratings."""
     shown = one.order or one.arms
     for arm, other, score in one.pairs():
@@ -144,7 +146,7 @@ def _compare(one: Judgment, places: Mapping[str, int], genres: Mapping[str, str 
         yield *facts, score, soft, first, " ".join(shown)
 
 
-def _compare_ratings(
+def _tabulate_ratings(
     ratings: Sequence[Judgment], places: Mapping[str, int], genres: Mapping[str, str | None]
 ) -> Iterator[tuple[Any, ...]]:
     """Yield a row of CALL for each judge, query and pair of arms whose answers the judge rated, each by itself.
@@ -188,7 +190,7 @@ def _repeats(judgments: Sequence[Judgment], places: Mapping[str, int], calls: pl
     call in `calls` are left out.
     """
     again = [one for one in judgments if one.check == "repeat" and one.failure is None]
-    rows = pl.DataFrame([row for one in again for row in _compare(one, places, {})], schema=CALL, orient="row")
+    rows = pl.DataFrame([row for one in again for row in _tabulate_call(one, places, {})], schema=CALL, orient="row")
     keys = ["judge", "query_id", "lang", "arm", "opponent", "order"]
     both = rows.join(calls, on=keys, suffix="_before")
     right = 1 - (pl.col("score") - pl.col("score_before")).abs()

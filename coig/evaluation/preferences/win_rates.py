@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.statistics.clustered import Verdicts, new_raters
+from coig.statistics.clustered import Verdicts, interval_for_new_raters
 from coig.statistics.intervals import (
     FEWEST,
     RESAMPLES,
@@ -161,7 +161,7 @@ def _rows(verdicts: pl.DataFrame, arms: Sequence[str], seed: int, resamples: int
     lows, highs = _prompt_intervals(verdicts, list(pairs), seed, resamples)
     for (pair, of_pair), low, high in zip(pairs.items(), lows, highs, strict=True):
         deviations = of_pair.by_prompt()
-        low_raters, high_raters, p_raters = new_raters(of_pair)
+        low_raters, high_raters, p_raters = interval_for_new_raters(of_pair)
         without = _rates_without_a_rater(of_pair)
         prompts = len(deviations)
         if low == high:  # the resamples do not vary: every verdict is a win, or a loss, or a tie

@@ -22,14 +22,14 @@ def _difference_interval(difference: float | None, low: float | None, high: floa
     return interval(low, high, lambda value: signed(value, decimals))
 
 
-def _hundredths(value: float | None) -> str:
+def _signed_hundredths(value: float | None) -> str:
     """Format a number with its sign and two decimals; a dash for None or NaN."""
     return signed(value, 2)
 
 
-def _hundredths_interval(low: float | None, high: float | None) -> str:
+def _signed_hundredths_interval(low: float | None, high: float | None) -> str:
     """Format an interval with signs and two decimals; a dash if an end is unknown."""
-    return interval(low, high, _hundredths)
+    return interval(low, high, _signed_hundredths)
 
 
 def _tenths(value: float | None) -> str:
@@ -115,8 +115,8 @@ GENRE_WIN_RATES = (
 )
 STRENGTHS = (
     text_column("arm", "arm"),
-    value_column("strength", _hundredths, "strength"),
-    value_column("95 %", _hundredths_interval, "low", "high"),
+    value_column("strength", _signed_hundredths, "strength"),
+    value_column("95 %", _signed_hundredths_interval, "low", "high"),
     value_column("rank", number, "rank"),
     value_column("ranks, 95 %", _ranks, "rank_low", "rank_high"),
     text_column("not separable from", "not_separable_from"),
@@ -127,8 +127,8 @@ LENGTH_CONTROL = (
     value_column("N", number, "verdicts"),
     value_column("win % of these", percent, "rate"),
     value_column("at equal length %", percent, "equal_length_rate"),
-    value_column("γ", _hundredths, "gamma"),
-    value_column("γ, 95 %", _hundredths_interval, "gamma_low", "gamma_high"),
+    value_column("γ", _signed_hundredths, "gamma"),
+    value_column("γ, 95 %", _signed_hundredths_interval, "gamma_low", "gamma_high"),
 )
 AGREEMENT = (
     text_column("judgment", "kind"),
@@ -143,15 +143,15 @@ AGREEMENT = (
 RATINGS = (
     text_column("dimension", "dimension"),
     text_column("arm", "arm"),
-    value_column("mean", _hundredths, "mean"),
-    value_column("95 %", lambda low, high: interval(low, high, _hundredths), "low", "high"),
+    value_column("mean", _signed_hundredths, "mean"),
+    value_column("95 %", lambda low, high: interval(low, high, _signed_hundredths), "low", "high"),
     value_column("ratings", number, "ratings"),
     value_column("prompts", number, "prompts"),
 )
 RATERS = (
     text_column("rater", "rater"),
     value_column("judgments", number, "judgments"),
-    value_column("severity", _hundredths, "severity"),
+    value_column("severity", _signed_hundredths, "severity"),
     value_column("ties %", percent, "tie_share"),
 )
 MEASURES = {

@@ -43,7 +43,7 @@ def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
         for name, shown in (("trade_offs", weighed), ("dose", measures[:1]), ("dose_measures", others)):
             if len(shown) > (name == "trade_offs"):  # a single measure is in the main figure
                 parts = [_of_measure(part[0], part[1], part[2], measure) for measure in shown]
-                findings = [_find_out(found, lang, measure) for measure in shown] if name == "trade_offs" else None
+                findings = [_say_finding(found, lang, measure) for measure in shown] if name == "trade_offs" else None
                 figures[f"{name}_{lang}"] = draw_panels(f"{name}_{lang}", LANGUAGE_NAMES[lang], parts, findings)
     return figures
 
@@ -53,7 +53,7 @@ def _of_measure(thresholds: pl.DataFrame, doses: pl.DataFrame, curves: pl.DataFr
     return thresholds.filter(measure=measure), doses.filter(measure=measure), curves.filter(measure=measure)
 
 
-def _find_out(trade_offs: pl.DataFrame | None, lang: str, measure: str) -> str:
+def _say_finding(trade_offs: pl.DataFrame | None, lang: str, measure: str) -> str:
     """Return "better", "worse" or "no change shown"; "" unless the measure has exactly one setting in the language."""
     rows = [] if trade_offs is None else trade_offs.filter(lang=lang, measure=measure)["finding"].to_list()
     return SAID[rows[0]] if len(rows) == 1 else ""

@@ -29,11 +29,11 @@ def render_cards(evaluation: Evaluation) -> dict[str, str]:
         facts = rows.row(0, named=True)
         card: dict[str, Any] = {key: facts[key] for key in ("judge", "model", "prompt", "sampling")}
         card["languages"] = {row["lang"]: _of_language(evaluation, row) for row in rows.iter_rows(named=True)}
-        cards[f"judges/{file_name(str(name))}.json"] = json.dumps(card, ensure_ascii=False, indent=1) + "\n"
+        cards[f"judges/{make_file_name(str(name))}.json"] = json.dumps(card, ensure_ascii=False, indent=1) + "\n"
     return cards
 
 
-def file_name(judge: str) -> str:
+def make_file_name(judge: str) -> str:
     """Return a judge's name if a file can have it and it has at most 60 characters; else a similar one with a hash.
 
     No two judges get the same name.

@@ -8,7 +8,7 @@ from coig.display.numbers import NONE, interval, number, p_value, percent, signe
 from coig.display.tables import Column, Row, text_column, value_column
 from coig.evaluation.findings.thresholds import dose_text, range_text
 
-TENTHS, TEN_THOUSANDTHS = partial(number, decimals=1), partial(number, decimals=4)
+TENTHS, THOUSANDTHS, TEN_THOUSANDTHS = (partial(number, decimals=places) for places in (1, 3, 4))
 HUNDREDTHS = partial(signed, decimals=2)
 
 
@@ -137,4 +137,28 @@ AMOUNT_OR_RATIO = (
     value_column("deviance", TENTHS, "deviance"),
     value_column("p against all", p_value, "p"),
     text_column("finding", "finding"),
+)
+POINTS = (
+    text_column("arm", "arm"),
+    value_column("share", "{:g}".format, "share"),
+    value_column("steps", number, "steps"),
+    value_column("learned", number, "learned"),
+    value_column("n", number, "queries"),
+    value_column("ended %", percent, "finished"),
+    value_column("tokens", TENTHS, "tokens"),
+    value_column("chars", TENTHS, "characters"),
+    value_column("TTR", THOUSANDTHS, "ttr_mean"),
+    value_column("MATTR", THOUSANDTHS, "mattr_mean"),
+    value_column("foreign %", percent, "contaminated"),
+    value_column("95 %", interval, "contaminated_low", "contaminated_high"),
+)
+POINT_RATES = (
+    text_column("arm", "arm"),
+    value_column("share", "{:g}".format, "share"),
+    text_column("over", "opponent"),
+    text_column("raters", "raters"),
+    value_column("N", number, "verdicts"),
+    value_column("prompts", number, "prompts"),
+    value_column("win %", percent, "rate"),
+    value_column("95 %", interval, "low", "high"),
 )

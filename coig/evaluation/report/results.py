@@ -17,6 +17,7 @@ from coig.evaluation.findings.judges import TABLES as OF_JUDGES
 from coig.evaluation.findings.look_ahead import LOOK_AHEAD
 from coig.evaluation.findings.noise import NOISE
 from coig.evaluation.findings.orders import ORDERS
+from coig.evaluation.findings.over_training import POINT_RATES, POINTS
 from coig.evaluation.findings.registered import REGISTERED
 from coig.evaluation.findings.scored import SCORES
 from coig.evaluation.findings.summary import Summary
@@ -69,6 +70,8 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "look_ahead": LOOK_AHEAD,
     "noise": NOISE,
     "measures": MEASURES,
+    "points": POINTS,
+    "point_rates": POINT_RATES,
 }
 
 

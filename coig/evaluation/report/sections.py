@@ -204,6 +204,16 @@ SECTIONS = (
         ),
     ),
     Section(
+        "points",
+        "The same arm over its training",
+        "What each arm was after shares of its steps. More general data also means more steps; compare arms at equal "
+        "steps, or at equal tokens learned, to tell the two apart.",
+        views=(tables.POINTS, tables.POINT_RATES),
+        key="share: of the arm's optimizer steps. learned: supervised tokens until then. Before the last step the "
+        "learning rate has not come down, so a point is not what a shorter run would end with. Points are no arms: "
+        "nothing else in this report counts them. Intervals: these raters, new prompts.",
+    ),
+    Section(
         "orders",
         "Does the order survive?",
         "Whether the ratios are in the same order under another setting, such as another learning rate, and under "

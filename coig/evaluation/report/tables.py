@@ -190,6 +190,19 @@ LOOK_AHEAD = View(
     ("terminal", "summary", "wandb"),
 )
 NOISE = View("noise", _fill_with(ratio_columns.NOISE), places=("wandb",))
+POINTS = View(
+    "points",
+    _fill_with(ratio_columns.POINTS),
+    ": arms after shares of their training",
+    "the arms after shares of their training.",
+    ("summary", "wandb"),
+)
+POINT_RATES = View(
+    "point_rates",
+    _fill_with(ratio_columns.POINT_RATES),
+    ": win rates after shares of the training",
+    places=("summary",),
+)
 JUDGES = View("judges", _fill_used(judge_columns.JUDGES), ": the judges")
 JUDGE_CARD = View("judge_card", _fill_used(judge_columns.JUDGE_CARD), ": the judge card", places=("wandb",))
 JUDGE_GENRES = View("judge_genres", _fill_used(judge_columns.JUDGE_GENRES), ": agreement by genre")
@@ -209,7 +222,7 @@ YARDSTICK = View("yardstick", _fill_with(judge_columns.YARDSTICK), ": outside ya
 VIEWS = (
     REGISTERED,
     *(JUDGES, JUDGE_WORTH, PEOPLE_AND_JUDGES, JUDGE_CARD, JUDGE_GENRES, YARDSTICK, JUDGE_RATES, JUDGE_FAILURES),
-    *(THRESHOLDS, SHIFTS, DOSES, DOSE_FITS, AMOUNT_OR_RATIO, ORDERS, LOOK_AHEAD, NOISE),
+    *(THRESHOLDS, SHIFTS, DOSES, DOSE_FITS, AMOUNT_OR_RATIO, POINTS, POINT_RATES, ORDERS, LOOK_AHEAD, NOISE),
     *(CONTRASTS, CLAIMS, MATRIX, WIN_RATES, UNFLAGGED, STRENGTHS, LENGTH_CONTROL, RATINGS, AGREEMENT),
     *(RATERS, AUTOMATIC, WITHOUT_COPIES, MEMORISATION, NEAR_PROMPTS, SAMENESS, RECURRING),
     *(DIVERSITY, COMPARISONS, CONTAMINATION, BEHAVIOUR, TRANSITIONS, LABEL_AGREEMENT, GENRE_WIN_RATES, GENRES),

@@ -1,0 +1,76 @@
+"""The points of an arm: found by name, read with what the arm says of them, and never taken for arms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coig.errors import ConfigError
+from coig.records.record import append_records
+from coig.study.__main__ import main
+from coig.study.arm import Arm, ArmBusyError
+from coig.study.find import find_arms, find_done_arms
+from coig.study.points import find_done, list_all_points, list_points, with_points
+from coig.study.study_answers import read_study_answers
+from tests.studies import make_answer, make_arm
+
+POINTS = [
+    {"share": share, "step": round(12 * share), "supervised_tokens": 60, "model_sha256": f"{share}"}
+    for share in (0.25, 0.5)
+]
+TRAINING = {"steps": 12, "epochs": 2, "supervised_tokens": 120}
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study of two arms, of which one has points; all have answered one query."""
+    monkeypatch.chdir(tmp_path)
+    study = Path("multirun") / "s"
+    for ratio, name, points in (("0", "cw", POINTS), ("general", "general", [])):
+        arm = make_arm(study / name, ratio=ratio, training=TRAINING, points=points, model_sha256="1")
+        for one in (arm, *list_points(arm)):
+            answer = make_answer(one.name, "zh-1", answer=f"By {one.name}.", model=one.manifest().model_sha256)
+            append_records(one.generations("sample"), [answer])
+    return study
+
+
+def names(arms: list[Arm]) -> list[str]:
+    return [arm.name for arm in arms]
+
+
+def test_points_are_found_only_by_name(study: Path) -> None:
+    assert names(find_arms(study, None)) == names(find_done(study, None)[0]) == ["cw", "general"]
+    assert list(list_all_points(study)) == ["cw@0.25", "cw@0.5"]
+    assert names(find_done(study, ("cw@0.5", "general"))[0]) == ["general", "cw@0.5"]
+    assert names(find_done(study, ("cw@0.5",))[0]) == ["cw@0.5"]
+    assert names(with_points(find_done(study, ("cw", "cw@0.5"))[0])) == ["cw", "cw@0.25", "cw@0.5"]
+    assert names(with_points(find_done(study, ("cw@0.5",))[0])) == ["cw@0.5"]
+    with pytest.raises(ConfigError, match=r"arms: cw@0\.75 is no arm of study s"):
+        find_done(study, ("cw@0.75", "cw@0.5"))
+    with pytest.raises(ConfigError, match=r"arms: cw@0\.5 is no arm of study s"):  # for what compares arms
+        find_done_arms(study, ("cw@0.5",))
+
+
+def test_a_point_is_read_from_its_own_folder(study: Path) -> None:
+    arm = Arm(study / "cw")
+    half = list_points(arm)[1]
+    assert half.folder == study / "cw" / "points" / "step-00000006"
+    assert (half.study, half.config()) == ("s", arm.config())
+    assert (half.manifest().arm, half.manifest().model_sha256) == ("cw@0.5", "0.5")
+    assert [answer.answer for answer in half.answers("sample")] == ["By cw@0.5."]
+    with arm.locked(), pytest.raises(ArmBusyError), half.locked():
+        pass
+
+
+def test_answers_of_points_are_judged_if_they_are_named(study: Path) -> None:
+    assert read_study_answers("s", None, ["sample"]).arms == ("cw", "general")
+    chosen = read_study_answers("s", ["general", "cw@0.25"], ["sample"])
+    assert chosen.arms == ("general", "cw@0.25")
+    [question] = chosen.questions()
+    assert question.answers == {"general": "By general.", "cw@0.25": "By cw@0.25."}
+
+
+def test_show_lists_points(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["show", "s"])
+    assert "cw: exports after shares of its steps: 0.25 (step 3), 0.5 (step 6)\n" in capsys.readouterr().out

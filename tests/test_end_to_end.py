@@ -91,6 +91,7 @@ def test_a_study_from_sweep_to_report(command: Command, tmp_path: Path, queries:
     assert refused.returncode == 1
     assert "seed: 0 → 1" in refused.stderr
     assert "Traceback" not in refused.stderr
+    assert "HYDRA_FULL_ERROR" not in refused.stderr  # our message alone
     late = command("train.py", "-m", "study=s", "data.ratio=1k,0", *SHORT, "model.learning_rate=0.1")
     assert (late.returncode, (study / "cw+1k").exists()) == (1, False)  # refused before its first arm
     assert command("generate.py", *answer, "overwrite=true", "engine.tokens_per_batch=0").returncode == 1

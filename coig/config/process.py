@@ -119,9 +119,10 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
     """Wrap a job for Hydra, which calls it in this process or in a launcher's worker.
 
     In a worker, output is made safe, and a worker on this machine ends with its command. A ConfigError, or an error
-    that `system_problem` knows, is raised as an error of Hydra's, which prints the message alone and exits with 1. A
-    submitit job that failed exits with 1; one that was preempted, but not by SIGTERM, has itself queued again. The
-    job's overrides stay in COIG_OVERRIDES.
+    that `system_problem` knows, ends a single job with its message alone; in a sweep it is raised as an error of
+    Hydra's, which names the job too, goes on with the others, and exits with 1. A submitit job that failed exits
+    with 1; one that was preempted, but not by SIGTERM, has itself queued again. The job's overrides stay in
+    COIG_OVERRIDES.
     """
 
     @wraps(run)
@@ -147,6 +148,8 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
             if ends:
                 ends.failed = True
             if problem := str(error) if isinstance(error, ConfigError) else system_problem(error):
+                if not is_swept() and "HYDRA_FULL_ERROR" not in os.environ:
+                    sys.exit(problem)
                 raise CompactHydraException(problem) from error
             raise
 

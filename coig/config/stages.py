@@ -76,7 +76,7 @@ class GenerateConfig(Node):
 
     @property
     def gpus(self) -> int:
-        """Return how many of this machine's GPUs the engine needs at least if there are any: 0 with a `base_url`."""
+        """Return how many GPUs one model takes: `tensor_parallel_size`, else 1; 0 for an engine with a `base_url`."""
         arguments = self.engine.arguments()
         return 0 if "base_url" in arguments else int(arguments.get("tensor_parallel_size", 1))
 

@@ -99,7 +99,9 @@ def _table_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
 def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
     """Yield (line, row or Damaged) of JSONL or a JSON array; `magic`, the file's start, tells its compression.
 
-    Skips blank lines. Raises DataError if the file is no UTF-8, is another kind of file, or is a damaged array.
+    The array may be under a key of one object, such as `data`. Skips blank lines. Bytes that are no UTF-8 become lone
+    surrogates, which `clean_text` refuses later. Raises DataError if the file is UTF-16 or UTF-32, is another kind of
+    file, is a damaged array or one packed by zstd, or has a row that is too large.
     """
     if magic.startswith(ZSTD):
         for number, line in enumerate(_zstd_lines(file), 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -22,9 +23,10 @@ def shorten_names(evaluation: Evaluation) -> Evaluation:
     names = {name: short for name, short in make_short_names(evaluation.arms).items() if name != short}
     if not names:
         return evaluation
+    longest_first = dict(sorted(names.items(), key=lambda pair: -len(pair[0])))  # one name may begin with another
     contestants = [replace(one, name=names.get(one.name, one.name)) for one in evaluation.roster.contestants]
-    tables = {name: _rename_in_table(frame, names) for name, frame in evaluation.tables.items()}
-    notes = [_rename_in_text(note, names) for note in evaluation.notes] + [
+    tables = {name: _rename_in_table(frame, longest_first) for name, frame in evaluation.tables.items()}
+    notes = [_rename_in_text(note, longest_first) for note in evaluation.notes] + [
         f"{short}: {name}" for name, short in names.items()
     ]
     return replace(evaluation, roster=Roster(tuple(contestants)), tables=tables, notes=tuple(notes))
@@ -45,13 +47,14 @@ def make_short_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _rename_in_table(frame: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
-    """Return a table with the names replaced, also within longer texts, in all text columns but UNCHANGED_COLUMNS."""
+    """Return a table with the names replaced, also within longer texts, in all text columns but UNCHANGED_COLUMNS.
+
+    Where several names begin at one place, the first of `names` is replaced.
+    """
     of_names = pl.selectors.string() - pl.selectors.by_name(*UNCHANGED_COLUMNS, require_all=False)
-    return frame.with_columns(of_names.str.replace_many(list(names), list(names.values())))
+    return frame.with_columns(of_names.str.replace_many(list(names), list(names.values()), leftmost=True))
 
 
 def _rename_in_text(text: str, names: dict[str, str]) -> str:
-    """Return a text with each name replaced by its short name."""
-    for name, short in names.items():
-        text = text.replace(name, short)
-    return text
+    """Return a text with each name replaced by its short name; where several begin at one place, the first one is."""
+    return re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], text)

@@ -363,6 +363,16 @@ def test_long_names_are_shortened_alike_and_told_in_full_once() -> None:
     )
 
 
+def test_a_long_name_that_another_begins_with_is_not_taken_for_it() -> None:
+    first, second = (f"cw+10k-outcome-learning_rate_0.001{end}" for end in ("", "5"))
+    short = make_short_names((first, second))
+    frame = pl.DataFrame({"arm": [first, second], "note": [f"{second} beats {first}", ""]})
+    shown = shorten_names(Evaluation("s", roster_of((first, second)), {"t": frame}, notes=(f"{first}, {second}",)))
+    assert shown.tables["t"]["arm"].to_list() == [short[first], short[second]] == list(shown.roster.names)
+    assert shown.tables["t"]["note"][0] == f"{short[second]} beats {short[first]}"
+    assert shown.notes[0] == f"{short[first]}, {short[second]}"
+
+
 def test_a_terminal_without_chinese_shows_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     terminal = io.TextIOWrapper(written, encoding="ascii")

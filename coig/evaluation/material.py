@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import Collected, collect_from, find_database
+from coig.records.label import Label, read_labels
 from coig.records.score import Score, read_scores
 from coig.study.answers import check_comparable, choose_answers, choose_samples
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, make_roster
 from coig.study.points import Point, list_all_points, list_points
-from coig.study.raters import hide_raters
+from coig.study.raters import hide_labellers, hide_raters
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)
@@ -53,8 +54,9 @@ class Material:
     `untrained` are the names of the arms that are left out. `answers` is the frame of `measure_answers`. `judged` are
     people's judgments, `judgments` their tables, `compared` these with the verdicts of model judges, and `judges` what
     model judges said; each is None if there is none. `samples` are all answers of each arm, not only the first to each
-    query, `learned` what the arms were trained on, and `scores` what they reach on other tasks. All of them leave out
-    the points of arms, what these answered and how they were judged, which `over_training` holds.
+    query, `learned` what the arms were trained on, `scores` what they reach on other tasks, and `labels` those of steps
+    of their reasoning. All of them leave out the points of arms, what these answered and how they were judged, which
+    `over_training` holds.
     """
 
     study: Path
@@ -65,6 +67,7 @@ class Material:
     samples: pl.DataFrame
     learned: Learned
     scores: list[Score]
+    labels: list[Label]
     judged: list[Judgment] | None
     judgments: Judgments | None
     compared: Judgments | None
@@ -76,19 +79,22 @@ class Material:
 def gather_material(config: EvaluateConfig) -> Material:
     """Read a study's trained arms, answers and judgments, measure the answers and tabulate the judgments.
 
-    Judgments are None if nobody has judged, answers if there are judgments alone. Raters get pseudonyms unless
-    `real_names` is set. Raises ConfigError or DataError if there is no such study, no trained arm, neither answers nor
-    judgments, or a file cannot be used.
+    Judgments are None if nobody has judged, answers if there are judgments alone. Raters and labellers get pseudonyms
+    unless `real_names` is set. Raises ConfigError or DataError if there is no such study, no trained arm, neither
+    answers nor judgments, or a file cannot be used.
     """
     study, arms, untrained = _find_arms(config)
     written = _read_answers(arms, config)
     people = _collect_from_people(study, config)
     points = list_all_points(study)
     judged = _read_judgments(config, study, arms, written, people, points)
+    labels = read_labels(*files_of(config.labels), *sorted(study.glob("labels/*.jsonl")))
     if not config.real_names:  # before anything is computed, so that a packed study gives the same results
         judged = judged and hide_raters(judged, study)
         people = people and replace(people, judgments=hide_raters(people.judgments, study))
-    everything, judged = judged, judged and [one for one in judged if not points.keys() & one.arms]
+        labels = hide_labellers(labels, study)
+    everything = judged
+    judged, people, labels = _leave_out_points(points.keys(), judged, people, labels)
     roster = _make_roster(arms, written, judged)
     answers = measure_answers(written, roster) if written is not None else None
     genres = {answer.query_id: answer.genre for _, answer in written or ()}
@@ -105,6 +111,7 @@ def gather_material(config: EvaluateConfig) -> Material:
         samples=_tabulate_samples(arms, config, written),
         learned=read_learned(arms if answers is not None and not config.answers else (), config.trusted),
         scores=read_scores(files_of(config.scores), study.name, _names_of(arms)),
+        labels=labels,
         judged=by_people or None,
         judgments=judgments,
         compared=compared if config.arms is None or compared is None else compared.of(config.arms),
@@ -197,6 +204,28 @@ def _read_judgments(
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
     return collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
+
+
+def _leave_out_points(
+    points: Set[str], judged: list[Judgment] | None, people: Collected | None, labels: list[Label]
+) -> tuple[list[Judgment] | None, Collected | None, list[Label]]:
+    """Return judgments, what annotate.py has collected, and labels, without what shows one of `points`; log how many.
+
+    What annotate.py has collected is None if no judgment in it counts then.
+    """
+    rest = judged and [one for one in judged if points.isdisjoint(one.arms)]
+    of_arms = [label for label in labels if label.arm not in points]
+    if people:
+        people = replace(people, judgments=[one for one in people.judgments if points.isdisjoint(one.arms)])
+        people = people if any(one.is_evidence for one in people.judgments) else None
+    left_out = len(judged or ()) - len(rest or ()), len(labels) - len(of_arms)
+    if any(left_out):
+        log.info(
+            "points of arms (trainer.answer_at): judgments that show them count in the report's section on them alone "
+            "(%d), labels of their answers nowhere (%d)",
+            *left_out,
+        )
+    return rest, people, of_arms
 
 
 def _gather_points(

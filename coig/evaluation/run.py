@@ -21,9 +21,6 @@ from coig.evaluation.preferences.methods import describe_methods, find_flagged
 from coig.evaluation.preferences.win_rates import compute_win_rates, compute_without_copies
 from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
-from coig.records.label import read_labels
-from coig.study.points import list_all_points
-from coig.study.raters import hide_labellers
 from coig.study.registration import read_registered
 from coig.study.tracking import find_tracked
 
@@ -36,18 +33,13 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     material = gather_material(config)
     tracked = find_tracked(material.arms, config.trusted)
-    labels = read_labels(*files_of(config.labels), *sorted(material.study.glob("labels/*.jsonl")))
-    points = list_all_points(material.study)
-    labels = [label for label in labels if label.arm not in points]
-    if not config.real_names:
-        labels = hide_labellers(labels, material.study)
     arms, roster, answers = material.arms, material.roster, material.answers
     judgments, people = material.judgments, material.people
     tables: dict[str, pl.DataFrame] = {}
     if answers is not None:
         tables |= compare_texts(answers, material.samples, material.learned, roster.reference)
         answers = tables["answers"]
-        tables |= tabulate_measures(answers) | tabulate_reasoning(answers, labels)
+        tables |= tabulate_measures(answers) | tabulate_reasoning(answers, material.labels)
     if judgments is not None:
         tables |= tabulate_preferences(judgments, answers, roster.names)
         if answers is not None:

@@ -8,11 +8,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from coig.annotation.exports import import_judgments
+from coig.config import EvaluateConfig
+from coig.config.command_line import config_of
+from coig.evaluation.material import gather_material
 from coig.records.judgment import Judgment
+from coig.records.judgment_database import DATABASE
+from coig.records.label import Label
 from coig.records.record import append_records
 from coig.study.__main__ import main
 from coig.study.arm import Arm
+from coig.study.items import AnsweredQuery
 from coig.study.points import list_points
+from tests.annotation.studies import make_store
 from tests.conftest import outside
 from tests.evaluation.judge_records import call
 from tests.forked import Forked
@@ -20,6 +28,8 @@ from tests.studies import make_answer, make_arm
 
 QUERIES = [f"zh-{number}" for number in range(6)]
 ARMS = {"cw": "0", "cw+1k": "1k", "general": "general"}
+LABEL = {"query_id": "zh-0", "step": 0, "label": "normal writing", "labeller": "ann"}
+LABELLED = ("cw", "cw@0.5")
 BETWEEN_ARMS = (("cw", "general"), ("cw+1k", "general"))
 
 
@@ -112,3 +122,30 @@ def test_points_of_other_settings_are_refused(study: Path) -> None:
     run = Forked("evaluate.py", ["study=s"], Path.cwd(), outside()).wait()
     assert run.returncode == 1
     assert "cw@0.5 with {'temperature': 1.0}: not comparable" in run.stderr
+
+
+@pytest.mark.parametrize("of_arms", [True, False])
+def test_how_people_judged_is_told_of_arms_alone(study: Path, of_arms: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Two raters judged points, of whom one judged arms too, or nobody did."""
+    answer_and_judge_points(study)
+    pairs = {"ann": [*(BETWEEN_ARMS[:1] if of_arms else ()), ("cw@0.5", "general")], "bob": [("cw@0.5", "general")]}
+    facts = {"query_id": "zh-0", "lang": "zh", "kind": "pairwise", "value": "b"}
+    judged = [
+        Judgment.model_validate(facts | {"arms": pair, "rater": rater, "id": f"{rater}-{pair}"})
+        for rater, own in pairs.items()
+        for pair in own
+    ]
+    append_records(Path("people.jsonl"), judged)
+    append_records(study / "labels" / "mine.jsonl", [Label.model_validate(LABEL | {"arm": arm}) for arm in LABELLED])
+    question = AnsweredQuery("zh-0", "zh", None, "Task", dict.fromkeys(("cw", "general", "cw@0.5"), "Text"))
+    store = make_store(study / DATABASE, [question], "protocol=pairs", "study=s")
+    import_judgments(store, [Path("people.jsonl")], "s")
+    store.database.close()
+    with caplog.at_level("INFO"):
+        material = gather_material(config_of("evaluate", EvaluateConfig, ["study=s", "real_names=true"]))
+    shown = [one.arms for one in material.people.judgments] if material.people else []
+    assert shown == ([("cw", "general")] if of_arms else [])
+    assert {label.arm for label in material.labels} == {"cw"}
+    assert sum(one.source == "human" for one in material.over_training.judged) == len(judged)
+    [told] = [message for message in caplog.messages if "trainer.answer_at" in message]
+    assert told.endswith(f"section on them alone ({len(QUERIES) * 2 + 2}), labels of their answers nowhere (1)")

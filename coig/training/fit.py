@@ -29,11 +29,12 @@ from coig.training.divergence import measure_divergence
 from coig.training.exported import measure_export
 from coig.training.exporter import Exporter
 from coig.training.failures import DropOnFailure
+from coig.training.keep_points import KeepPoints
 from coig.training.loggers import log_model, tracking
 from coig.training.memory import plan_memory
 from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
-from coig.training.points import KeepPoints, check_passed, plan_points
+from coig.training.points import check_points, plan_points
 from coig.training.quiet import quiet_libraries
 from coig.training.record import Prepared, headline, recorded
 from coig.training.state import check_encoding
@@ -73,7 +74,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     steps = budget.trainer.total_steps(len(train))
     points = plan_points(config, train, steps)
     if not anew:
-        ranks.first_decides(lambda: check_passed(arm, points))
+        ranks.first_decides(lambda: check_points(arm, config, points, steps))
     prepared = Prepared(lm, mixture, like, train, validation, steps, points, plan)
     module = CausalLMModule(make_trainable(lm, config, plan.recomputed_layers), config, steps, plan)
     flops = TrainingFlops(lm)

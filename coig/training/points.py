@@ -1,12 +1,8 @@
-"""Keep exports of an arm after shares of its steps (`trainer.answer_at`), its points, which answer queries, too."""
+"""Plan after which steps an arm keeps its points (`trainer.answer_at`), and check what it has kept already."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from typing import Any
-
-from lightning.pytorch.callbacks import Callback
 
 from coig.config import TrainConfig
 from coig.data.encoded import EncodedSet
@@ -14,11 +10,6 @@ from coig.errors import ConfigError
 from coig.study.arm import Arm
 from coig.study.manifest import PointFacts
 from coig.training.budget import supervised_tokens
-from coig.training.exporter import Exporter
-from coig.training.failures import check_weights
-from coig.training.ranks import first_decides
-
-log = logging.getLogger(__name__)
 
 
 def plan_points(config: TrainConfig, train: EncodedSet, steps: int) -> tuple[PointFacts, ...]:
@@ -42,41 +33,32 @@ def plan_points(config: TrainConfig, train: EncodedSet, steps: int) -> tuple[Poi
     )
 
 
-def check_passed(arm: Arm, points: Sequence[PointFacts]) -> None:
-    """Raise ConfigError if an arm's last checkpoint is past the step of a point that was not kept."""
+def check_points(arm: Arm, config: TrainConfig, points: Sequence[PointFacts], steps: int) -> None:
+    """Raise ConfigError if an arm that is continued up to `steps` is past a point, or would lose one that it has kept.
+
+    A longer run with shares of its own (`trainer.answer_at`) may lose points, since their shares of its steps differ.
+    """
     passed = arm.checkpoint_step
     for point in points:
-        if point.step < passed and not (arm.point_of(point.step) / "model").exists():
+        if point.step < passed and not _is_kept(arm, point):
             raise ConfigError(
                 f"{arm.folder}: no export was kept after step {point.step} (trainer.answer_at={point.share:g}), and "
                 f"the arm is at step {passed}; leave this share out, or train the arm anew with overwrite=true"
             )
+    longer, wanted = config.trainer.max_epochs > arm.config().trainer.max_epochs, config.trainer.answer_at
+    planned = {point.step for point in points}
+    lost = [point for point in arm.manifest().points if point.step not in planned and _is_kept(arm, point)]
+    if lost and not (longer and wanted):
+        shares = sorted({*wanted, *(point.step / steps if longer else point.share for point in lost)})
+        raise ConfigError(
+            f"{arm.folder}: this run would delete the exports after {', '.join(f'{one.share:g}' for one in lost)} of "
+            "the steps (trainer.answer_at), and they cannot be made again; keep them with "
+            f"trainer.answer_at=[{','.join(f'{share:.6g}' for share in shares)}], "
+            + ("delete them with trainer.answer_at=[1], " if longer else "")
+            + "or train the arm anew with overwrite=true"
+        )
 
 
-class KeepPoints(Callback):
-    """A callback that exports the model after the steps of the points.
-
-    Lightning calls it before `Checkpoints`: a run that is resumed from the checkpoint of a point's step, or from a
-    later one, finds the export complete, and a run that takes the step again writes it again.
-    """
-
-    def __init__(self, arm: Arm, points: Sequence[PointFacts], exporter: Exporter) -> None:
-        self.arm, self.exporter = arm, exporter
-        self.shares = {point.step: point.share for point in points}
-
-    def on_train_start(self, trainer: Any, module: Any) -> None:
-        """Keep the step that a run continues from, if an earlier run was not asked to keep it."""
-        folder = self.arm.point_of(trainer.global_step)
-        if trainer.global_step in self.shares and not first_decides(lambda: (folder / "model").exists()):
-            self._keep(trainer.global_step, module)
-
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, index: int) -> None:
-        """Export the model if a point is after this step."""
-        if trainer.global_step in self.shares:
-            self._keep(trainer.global_step, module)
-
-    def _keep(self, step: int, module: Any) -> None:
-        """Write the export of this step; all ranks must call it. Raises ConfigError if a weight is not finite."""
-        check_weights(module, step)
-        self.exporter.write(self.arm.point_of(step) / "model")
-        log.info("%s: export after step %d kept (trainer.answer_at=%g)", self.arm.name, step, self.shares[step])
+def _is_kept(arm: Arm, point: PointFacts) -> bool:
+    """Tell whether the arm's folder holds the export of a point."""
+    return (arm.point_of(point.step) / "model").exists()

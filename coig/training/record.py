@@ -105,7 +105,9 @@ class Record:
         # old answers would be taken for the new model's
         remove([*self.old, *self.arm.folder.glob("generations/*"), *self.arm.folder.glob("points/*/generations/*")])
         kept = {self.arm.point_of(point.step) for point in self.prepared.points}
-        for folder in {*self.arm.folder.glob("points/*")} - kept:
+        for folder in sorted({*self.arm.folder.glob("points/step-*/")} - kept):
+            if (folder / "model").exists():
+                log.warning("%s: deleted, since its step is none of this run's trainer.answer_at", folder)
             remove_folder(folder)
         # after the manifest says "running": a kill must never leave a "done" arm with other settings
         self.arm.write_config(self.config)

@@ -208,7 +208,7 @@ def _prepare_logger(config: TrainConfig) -> None:
 
 
 def check(config: TrainConfig) -> None:
-    """Raise the ConfigError that `train` would meet in the data, their encoding, `objective` or the arm's folder.
+    """Raise the ConfigError that `train` would meet in data, their encoding, `objective`, points or the arm's folder.
 
     Of the logger, only W&B's settings are checked. Writes nothing but the data cache. Does nothing with `config.plan`.
     """
@@ -218,10 +218,24 @@ def check(config: TrainConfig) -> None:
     mixture, like = build_mixture(config.data, config.seed, config.supervision.needs_reasoning), _like(config)
     _check_objective(config, mixture)
     state = decide_state(_arm(config), config, mixture.fingerprint, _fingerprint(like))
-    if state != "done":
-        train = encode(config, mixture)
-        if state == "unfinished":
-            check_encoding(_arm(config), train)
+    if state == "done":
+        return
+    train = encode(config, mixture)
+    if state == "unfinished":
+        check_encoding(_arm(config), train)
+    _check_points(config, train, like, state)
+
+
+def _check_points(config: TrainConfig, train: EncodedSet, like: Mixture | None, state: State) -> None:
+    """Raise ConfigError if two points are after one step, or an unfinished arm is past a point or would lose one."""
+    from coig.training.budget import apply_budget
+    from coig.training.points import check_points, plan_points
+
+    others = encode(config.like, like) if like else None
+    steps = apply_budget(config, train, others).trainer.total_steps(len(train))
+    points = plan_points(config, train, steps)
+    if state == "unfinished":
+        check_points(_arm(config), config, points, steps)
 
 
 def encode(config: TrainConfig, mixture: Mixture) -> EncodedSet:

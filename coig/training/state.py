@@ -51,7 +51,8 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
         changed.append("the data of the arm that budget.like names (fingerprint)")
     longer = config.trainer.max_epochs > trained.trainer.max_epochs
     kept, wanted = trained.trainer.answer_at, config.trainer.answer_at
-    if not longer and set(wanted) - {*kept, 1.0}:  # `check_passed` looks at the points of a longer run
+    is_done = manifest.status == "done"
+    if is_done and not longer and set(wanted) - {*kept, 1.0}:  # `check_points` looks at those of an arm that goes on
         changed.append(f"trainer.answer_at: {list(kept)} → {list(wanted)} (a trained arm gets no further points)")
     only_epochs = all(line.startswith("trainer.max_epochs:") for line in changed)
     if changed and not (config.resume and only_epochs and longer):
@@ -60,7 +61,7 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
             "give this run a place of its own (study=… or arm=…), or start anew with overwrite=true; "
             "resume=true continues with more epochs only"
         )
-    if manifest.status == "done" and arm.model.exists() and not changed:
+    if is_done and arm.model.exists() and not changed:
         return "done"
     if not checkpoint and arm.model.exists():
         raise ConfigError(

@@ -10,7 +10,10 @@ from coig.config import TrainConfig
 from coig.config.command_line import config_of
 from coig.errors import ConfigError
 from coig.study.arm import Arm
+from coig.study.manifest import PointFacts
 from coig.study.points import list_points
+from coig.training.points import check_points
+from coig.training.run import check
 from coig.training.state import decide_state
 from tests.conftest import outside
 from tests.forked import Forked, started_ranks
@@ -97,8 +100,12 @@ def test_a_longer_run_keeps_what_it_can_and_refuses_the_rest(tmp_path: Path) -> 
     assert files(arm.folder / HALF / "model") == kept
     assert not list(arm.folder.glob("points/*/generations/*"))  # of another share
     assert files(arm.point_of(12) / "model") == before
-    train(tmp_path, "cw", *longer[:1], "trainer.max_epochs=5", "trainer.answer_at=[0.4,0.6]")
-    assert sorted(path.name for path in arm.folder.glob("points/*")) == ["step-00000012", "step-00000018"]
+    (arm.folder / "points" / "notes.txt").touch()
+    again = start(tmp_path, "cw", *longer[:1], "trainer.max_epochs=5", "trainer.answer_at=[0.4,0.6]").wait()
+    assert again.returncode == 0, again.stderr
+    assert "step-00000006: deleted, since its step is none of this run's trainer.answer_at" in again.stdout
+    left = ["notes.txt", "step-00000012", "step-00000018"]
+    assert sorted(path.name for path in arm.folder.glob("points/*")) == left
 
 
 @pytest.mark.slow
@@ -132,6 +139,63 @@ def test_shares_of_one_step_are_refused_before_anything_is_written(tmp_path: Pat
     assert "trainer.answer_at: 1 and 0.99 are both after step 3 of 3" in last.stderr
 
 
+@pytest.mark.parametrize(
+    "length",
+    [("data.ratio=0",), ("data.ratio=10k", "budget=steps", "budget.like={data.ratio: 0}")],
+)
+def test_a_sweep_is_refused_for_shares_of_one_step(length: tuple[str, ...]) -> None:
+    """The check before a sweep finds them; with a budget, of the steps that the budget gives."""
+    config = compose_config("study=never", "trainer.answer_at=[0.05,0.1]", *length)
+    with pytest.raises(ConfigError, match=r"trainer\.answer_at: 0\.05 and 0\.1 are both after step 1 of 6"):
+        check(config)
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ("[]", "exports after 0.25, 0.5 of the steps"),
+        ("[0.25,0.75]", "exports after 0.5 of the steps"),
+        ("[0.75]", "keep them with trainer.answer_at=[0.25,0.5,0.75], or train the arm anew with overwrite=true"),
+        ("[0.25,0.5,0.75]", None),
+    ],
+)
+def test_an_arm_that_goes_on_keeps_its_exports(shares: str, told: str | None, tmp_path: Path) -> None:
+    refuse(tmp_path, told, f"trainer.answer_at={shares}")
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ("[]", "trainer.answer_at=[0.125,0.25], delete them with trainer.answer_at=[1], or train the arm anew"),
+        ("[1]", None),
+        ("[0.25,0.75]", None),
+    ],
+)
+def test_a_longer_run_deletes_exports_only_if_it_has_shares(shares: str, told: str | None, tmp_path: Path) -> None:
+    refuse(tmp_path, told, f"trainer.answer_at={shares}", "resume=true", "trainer.max_epochs=6", steps=24)
+
+
+def refuse(folder: Path, told: str | None, *overrides: str, steps: int = 12) -> None:
+    """Go on with an arm that has kept two points of 12 steps; the message must hold `told`, None: there is none."""
+    arm = trained(folder / "cw", compose_config("trainer.answer_at=[0.25,0.5]"), "failed")
+    arm.write_manifest(arm.manifest().model_copy(update={"points": points_of((0.25, 0.5), 12)}))
+    for step in (3, 6):
+        (arm.point_of(step) / "model").mkdir(parents=True)
+    config = compose_config(*overrides)
+    assert decide_state(arm, config, "f") == "unfinished"
+    points = points_of(config.trainer.answer_at, steps)
+    if told is None:
+        check_points(arm, config, points, steps)
+        return
+    with pytest.raises(ConfigError) as caught:
+        check_points(arm, config, points, steps)
+    assert told in str(caught.value)
+
+
+def points_of(shares: tuple[float, ...], steps: int) -> tuple[PointFacts, ...]:
+    return tuple(PointFacts(share=one, step=round(one * steps), supervised_tokens=1) for one in shares if one < 1)
+
+
 def test_shares_that_a_trained_arm_lacks_are_refused(tmp_path: Path) -> None:
     arm = trained(tmp_path / "cw", compose_config("trainer.answer_at=[0.25,0.5]"))
     for shares in ("[]", "[0.5]", "[0.25,0.5,1]"):
@@ -140,6 +204,8 @@ def test_shares_that_a_trained_arm_lacks_are_refused(tmp_path: Path) -> None:
         decide_state(arm, compose_config("trainer.answer_at=[0.75]"), "f")
     longer = compose_config("trainer.answer_at=[0.75]", "trainer.max_epochs=9", "resume=true")
     assert decide_state(arm, longer, "f") == "unfinished"
+    stopped = trained(tmp_path / "general", compose_config("trainer.answer_at=[0.25]"), "failed")
+    assert decide_state(stopped, compose_config("trainer.answer_at=[0.25,0.75]"), "f") == "unfinished"
 
 
 def test_new_arms_are_not_named_like_points(tmp_path: Path) -> None:

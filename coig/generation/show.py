@@ -2,6 +2,7 @@
 
 python -m coig.generation.show query_id=zh-001
 python -m coig.generation.show query_id=zh-001 study=demo arms=[cw,general] queries=mine.jsonl
+python -m coig.generation.show query_id=zh-001 'arms=[cw,cw@0.5]'
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from coig.config.command_line import config_of, run_tool, show_messages
 from coig.display.terminal import make_console
 from coig.errors import ConfigError, suggestion
 from coig.records.answer import Answer
-from coig.study.find import find_arms, find_study
+from coig.study.find import find_study
+from coig.study.points import find_named
 
 NARROWEST = 36  # columns of the terminal for one arm
 
@@ -26,13 +28,13 @@ NARROWEST = 36  # columns of the terminal for one arm
 def main(arguments: Sequence[str]) -> None:
     """Print every arm's answers to a query: dimmed reasoning, answer, token counts and finish reason.
 
-    Raises ConfigError if `query_id` is missing or not answered.
+    With `arms`, print those of the arms and points that it names. Raises ConfigError if `query_id` is missing or not answered.
     """
     show_messages()
     ids = [argument.removeprefix("query_id=") for argument in arguments if argument.startswith("query_id=")]
     config = config_of("generate", GenerateConfig, [a for a in arguments if not a.startswith("query_id=")])
     study = find_study(config.study)
-    arms = find_arms(study, config.arms)
+    arms = find_named(study, config.arms)
     answers = [answer for arm in arms for answer in arm.answers(config.queries_name)]
     if not answers:
         raise ConfigError(f"no arm of {study} has generations/{config.queries_name}.jsonl: run generate.py first")

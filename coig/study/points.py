@@ -58,17 +58,31 @@ def list_all_points(study: Path) -> dict[str, Point]:
     return {point.name: point for arm in find_arms(study, None) for point in list_points(arm)}
 
 
-def find_done(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm], list[str]]:
-    """Do what `find_done_arms` does, for names of arms and of points; return named points after the arms.
+def find_named(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
+    """Do what `find_arms` does, for names of arms and of points; return named points after the arms.
 
     Without `names`, no points are returned.
     """
+    points, rest = _split_names(study, names)
+    return [*find_arms(study, rest), *points]
+
+
+def find_done(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm], list[str]]:
+    """Do what `find_done_arms` does, for names of arms and of points; return named points after the arms.
+
+    A point is done if its arm is. Without `names`, no points are returned.
+    """
+    points, rest = _split_names(study, names)
+    find_done_arms(study, tuple(point.arm.name for point in points))
+    arms, untrained = find_done_arms(study, rest)
+    return [*arms, *points], untrained
+
+
+def _split_names(study: Path, names: tuple[str, ...] | None) -> tuple[list[Point], tuple[str, ...] | None]:
+    """Return the points among `names`, each once, and the other names; ([], None) for None."""
     points = list_all_points(study) if names else {}
     named = [points[name] for name in dict.fromkeys(names or ()) if name in points]
-    if named and len(named) == len(set(names or ())):
-        return [*named], []
-    arms, untrained = find_done_arms(study, names and tuple(name for name in names if name not in points))
-    return [*arms, *named], untrained
+    return named, names and tuple(name for name in names if name not in points)
 
 
 def with_points(arms: Iterable[Arm]) -> list[Arm]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from coig.errors import ConfigError
+from coig.generation import show
 from coig.records.record import append_records
 from coig.study.__main__ import main
 from coig.study.arm import Arm, ArmBusyError
@@ -50,6 +51,22 @@ def test_points_are_found_only_by_name(study: Path) -> None:
         find_done(study, ("cw@0.75", "cw@0.5"))
     with pytest.raises(ConfigError, match=r"arms: cw@0\.5 is no arm of study s"):  # for what compares arms
         find_done_arms(study, ("cw@0.5",))
+
+
+def test_points_of_an_arm_that_is_not_done_are_refused(study: Path) -> None:
+    arm = Arm(study / "cw")
+    arm.write_manifest(arm.manifest().model_copy(update={"status": "failed"}))
+    for names in (("cw@0.5",), ("general", "cw@0.25", "cw@0.5")):
+        with pytest.raises(ConfigError, match="arms: cw of study s is not done; train it first, or leave it out"):
+            find_done(study, names)
+
+
+def test_the_side_by_side_view_shows_named_points(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show.main(["query_id=zh-1", "study=s", "arms=['cw@0.5',general]"])
+    shown = capsys.readouterr().out
+    assert "By cw@0.5." in shown
+    assert "By general." in shown
+    assert "By cw." not in shown
 
 
 def test_a_point_is_read_from_its_own_folder(study: Path) -> None:

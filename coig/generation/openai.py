@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from coig.llm.server import Server, describe_failure
 from coig.study.arm import Arm
 
 TRIAL = "1 2 3 1 2 3 1 2"  # prompt of trials; its likely continuation repeats itself
+EXPORT = re.compile(r"(^|/)(?P<study>[^/]+)/(?P<export>[^/]+(/points/step-\d+)?)/model$")  # of an arm or of a point
 
 
 class OpenAIEngine:
@@ -97,7 +99,7 @@ class OpenAIEngine:
                 f"engine.base_url={self.base_url}: serves {', '.join(served) or 'no model'}, not {self.model}; serve "
                 "this arm's export, and if the server has a name of its own for it, give engine.model=<name>"
             )
-        if other := _other_arm(arm, getattr(served.get(self.model), "root", None)):
+        if other := _other_export(arm, getattr(served.get(self.model), "root", None)):
             raise ConfigError(
                 f"engine.base_url={self.base_url}: what it serves as {self.model} is the export of {other}, not of "
                 f"{arm.name}; serve {arm.model.absolute()}"
@@ -195,13 +197,14 @@ def _check_options(server: str, names: Mapping[str, str]) -> None:
         raise ConfigError(f"engine.names: the names of engine.server={server} are known; leave engine.names out")
 
 
-def _other_arm(arm: Arm, root: str | None) -> str | None:
-    """Return the name of the other arm of the study whose export lies at `root`, the path of a server's model.
+def _other_export(arm: Arm, root: str | None) -> str | None:
+    """Return which other export of the study lies at `root`, the path of a server's model: `cw`, `cw/points/step-…`.
 
-    Returns None if `root` is None, or is any other path.
+    Returns None if `root` is None, the arm's own export, or any other path.
     """
-    study, name, folder = ("", "", "", *Path(root or "").parts)[-3:]
-    return name if (study, folder) == (arm.study, arm.model.name) and name != arm.name else None
+    found = EXPORT.search(Path(root or "").as_posix())
+    own = arm.model.parent.relative_to(arm.config_file.parent.parent).as_posix()  # a point's is in its arm's folder
+    return found["export"] if found and found["study"] == arm.study and found["export"] != own else None
 
 
 class ServerReply(NamedTuple):

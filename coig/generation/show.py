@@ -28,7 +28,9 @@ NARROWEST = 36  # columns of the terminal for one arm
 def main(arguments: Sequence[str]) -> None:
     """Print every arm's answers to a query: dimmed reasoning, answer, token counts and finish reason.
 
-    With `arms`, print those of the arms and points that it names. Raises ConfigError if `query_id` is missing or not answered.
+    With `arms`, print those of the arms and points that it names.
+
+    Raises ConfigError if `query_id` is missing or not answered.
     """
     show_messages()
     ids = [argument.removeprefix("query_id=") for argument in arguments if argument.startswith("query_id=")]

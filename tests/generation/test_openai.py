@@ -155,6 +155,11 @@ def test_the_export_of_another_arm_is_refused(arm: Arm) -> None:
         pytest.raises(ConfigError, match=r"serves as name is the export of general, not of cw"),
     ):
         engine(arm, url, model="name")
+    with (
+        server(["name"], stalling, owned_by="vllm", root=f"{root}/cw/points/step-00000003/model") as url,
+        pytest.raises(ConfigError, match=r"is the export of cw/points/step-00000003, not of cw;"),
+    ):
+        engine(arm, url, model="name")
     with server(["name-cw"], stalling, owned_by="vllm", root=f"{root}/cw/model") as url:
         assert engine(arm, url, model="name-{arm}").model == "name-cw"
 

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from coig.config import GenerateConfig
 from coig.config.command_line import config_of
 from coig.errors import ConfigError
 from coig.generation import generate
+from coig.generation.openai import OpenAIEngine
 from coig.study.arm import Arm
 from coig.study.points import Point, list_points
+from tests.generation.asking import GREEDY
+from tests.llm.stub_server import completion, server
 
 
 @pytest.fixture
@@ -68,3 +72,16 @@ def test_one_model_of_a_server_is_not_asked_for_points(here: Arm, caplog: pytest
     with pytest.raises(ConfigError):  # nobody answers there
         generate(config(*server, "engine.model=mine"))
     assert "engine.model=mine: points are not asked; engine.model='{arm}' asks each" in caplog.text
+
+
+def test_a_server_of_another_export_of_the_arm_is_refused(here: Arm) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(here.model)
+
+    def load(export: str) -> None:
+        with server(["name"], lambda _: completion("late"), owned_by="vllm", root=f"/else/s/{export}/model") as url:
+            OpenAIEngine(url, "vllm", "name", 4, 60, 0).load(point_of(here), tokenizer, GREEDY, 0)
+
+    load("cw/points/step-00000003")
+    for other in ("cw", "cw/points/step-00000009"):
+        with pytest.raises(ConfigError, match=f"is the export of {other}, not of cw@0.5"):
+            load(other)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from coig.config import TrainConfig
 from coig.config.command_line import config_of
+from coig.data.mixture import build_mixture
 from coig.errors import ConfigError
 from coig.study.arm import Arm
 from coig.study.manifest import PointFacts
 from coig.study.points import list_points
-from coig.training.points import check_points
-from coig.training.run import check
+from coig.training.points import check_points, plan_points
+from coig.training.run import check, encode
 from coig.training.state import decide_state
 from tests.conftest import outside
-from tests.forked import Forked, started_ranks
+from tests.forked import ROOT, Forked, started_ranks
 from tests.small_model import SMALL_MODEL
 from tests.studies import compose_config
 from tests.training.test_state import trained
@@ -118,6 +120,24 @@ def test_sharded_arms_keep_points_too(tmp_path: Path) -> None:
                 assert run.returncode == 0, run.stdout + run.stderr
     study = tmp_path / "multirun" / "s"
     assert files(study / "cw" / QUARTER / "model") == files(study / "short" / "model")
+
+
+def test_the_pages_shares_meet_the_ends_of_smaller_arms() -> None:
+    """The commands in README.md and docs/training.md; the steps are those of the sample."""
+    pages = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/training.md"))
+    given = dict(re.findall(r"data\.ratio=(\S+) 'trainer\.answer_at=(\S+)'", pages))
+    assert {ratio: steps_of(f"data.ratio={ratio}")[0] for ratio in ("0", "1k", "10k")} == {"0": 6, "1k": 12, "10k": 63}
+    assert steps_of("data.ratio=10k", f"trainer.answer_at={given['0,10k']}") == [63, 6]
+    assert steps_of("data.ratio=1k", f"trainer.answer_at={given['1k']}") == [12, 6]
+    assert steps_of("data.ratio=10k", f"trainer.answer_at={given['10k']}")[:3] == [63, 6, 12]
+
+
+def steps_of(*overrides: str) -> list[int]:
+    """Return the number of steps of an arm, then those of its points."""
+    config = compose_config(*overrides)
+    train = encode(config, build_mixture(config.data, config.seed, config.supervision.needs_reasoning))
+    steps = config.trainer.total_steps(len(train))
+    return [steps, *(point.step for point in plan_points(config, train, steps))]
 
 
 @pytest.mark.parametrize("shares", ["[0]", "[1.5]", "[-0.5]", "[0.5,0.5]", "[0.5,0.25]", "[.nan]"])

@@ -24,7 +24,7 @@ from lightning import Trainer
 from benchmarks.measuring import goal_states, machine, parse_arguments, print_goals, say
 from coig.config import TrainConfig, trust
 from coig.config.command_line import config_of
-from coig.files import atomic, limits, parquet, secrets, zstd
+from coig.files import atomic, limits, parquet, secrets
 from coig.training import checkpoints, fit, state
 from coig.training.run import train
 
@@ -33,7 +33,6 @@ CHECKS: dict[Any, tuple[str, ...]] = {  # what holds checks → their names in i
     limits: ("read_lines", "read_whole", "check_row", "check_depth", "check_yaml"),
     limits.Tally: ("__init__", "add"),
     parquet: ("check_parquet",),
-    zstd: ("check_zstd",),
     trust: ("check_trusted",),
     atomic: ("sha256_of",),
     state: ("is_sound",),

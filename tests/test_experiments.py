@@ -20,7 +20,7 @@ from tests.small_model import SMALL_MODEL
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml") if not file.stem.endswith("_tiny"))
 
-AT_ONCE = ("ratio_ablation", "heldout_queries", "process_vs_outcome")  # the others are slow tests
+AT_ONCE = ("ratio_ablation", "process_vs_outcome")  # the others are slow tests
 
 
 @pytest.fixture

@@ -108,7 +108,8 @@ class RaterPages:
     def join(self, request: Request) -> Response:
         """Add a rater for a participant whom a recruiting service sends, unless known; redirect to the rater's page.
 
-        Raises HTTPException: 400 without the participant's name in the link, 410 if all places are taken; BadLinkError
+        Raises HTTPException: 400 if the link's PROLIFIC_PID, the participant's name, is missing, unprintable or longer
+        than 80 characters, 410 for a new participant if all places are taken; BadLinkError
         if the link in the path is not the one for recruits.
         """
         self.links.read("join", request.path_params["token"])
@@ -187,5 +188,5 @@ class RaterPages:
 
 @lru_cache(maxsize=4096)
 def _markdown(text: str) -> str:
-    """Return an answer's Markdown as HTML without links."""
+    """Return an answer's Markdown as HTML in which links, images and HTML tags stand as they were written."""
     return str(render_markdown(text, plain=True))

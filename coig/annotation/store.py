@@ -21,6 +21,7 @@ from coig.records.judgment_database import DRAFTS, EVENTS, RATERS, SETTINGS, TAS
 from coig.study.items import AnsweredQuery, make_items
 from coig.web.app import UnknownError
 from coig.web.database import Database
+from coig.web.drafts import is_late
 
 
 @dataclass(frozen=True)
@@ -205,14 +206,14 @@ class Store:
             return self._task(connection, row)
 
     def save_draft(self, code: str, number: int, draft: Mapping[str, Any]) -> None:
-        """Store what a rater has chosen but not sent, in place of the task's earlier draft; an older one is left out.
+        """Store what a rater has chosen but not sent, in place of the task's earlier draft; a late one is left out.
 
         Raises UnknownError if the rater has no such task.
         """
         with self.database.writing() as connection:
             task = _find_task(connection, code, number)
             kept = connection.execute(select(DRAFTS.c.value).where(DRAFTS.c.task == task.id)).scalar() or {}
-            if kept.get("at", 0) > draft["at"]:
+            if is_late(draft["at"], kept.get("at", 0)):
                 return
             connection.execute(delete(DRAFTS).where(DRAFTS.c.task == task.id))
             connection.execute(insert(DRAFTS).values(task=task.id, value=dict(draft), saved_at=now()))

@@ -148,7 +148,7 @@ def job(run: Callable[[DictConfig], Result]) -> Callable[[DictConfig], Result]:
             if ends:
                 ends.failed = True
             if problem := str(error) if isinstance(error, ConfigError) else system_problem(error):
-                if not is_swept() and "HYDRA_FULL_ERROR" not in os.environ:
+                if not is_swept() and os.environ.get("HYDRA_FULL_ERROR") != "1":
                     sys.exit(problem)
                 raise CompactHydraException(problem) from error
             raise

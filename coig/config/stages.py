@@ -78,7 +78,10 @@ class GenerateConfig(Node):
     def gpus(self) -> int:
         """Return how many GPUs one model takes: `tensor_parallel_size`, else 1; 0 for an engine with a `base_url`."""
         arguments = self.engine.arguments()
-        return 0 if "base_url" in arguments else int(arguments.get("tensor_parallel_size", 1))
+        if "base_url" in arguments:
+            return 0
+        size = arguments.get("tensor_parallel_size")
+        return size if isinstance(size, int) and size > 0 else 1  # the engine itself refuses another
 
     @property
     def queries_file(self) -> Path | None:

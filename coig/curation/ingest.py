@@ -76,9 +76,10 @@ def _add_row(pen: Pen, place: str, row: Any, rules: Ingest) -> str:
 
 
 def read_article(row: Any, rules: Ingest) -> Article:
-    """Return a row as an article, its text in NFC, columns renamed and defaults filled in as `rules` say.
+    """Return a row as an article: columns renamed and defaults filled in as `rules` say, its text in NFC and stripped.
 
-    Raises ValueError with the reason if the row cannot be read.
+    None and "" count as missing, other columns are ignored, a blank text becomes "". Raises ValueError with the reason
+    if the row is damaged, lacks a text, or has an invalid value.
     """
     if isinstance(row, Damaged):
         raise ValueError(row.reason)

@@ -44,7 +44,10 @@ class Texts(PipelineStep):
         self.folder = folder
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """Yield the texts of the file of the task `rank`, in their order."""
+        """Yield the texts of the file of the task `rank`, in their order; a document's id is its line, from 0.
+
+        `data` and `world_size` belong to datatrove's interface and are ignored.
+        """
         with (self.folder / f"{rank:05d}.jsonl").open(encoding="utf-8") as lines:
             for number, line in enumerate(lines):
                 yield Document(text=json.loads(line), id=str(number))

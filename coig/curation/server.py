@@ -23,6 +23,7 @@ from coig.curation.showing import list_task, show_task
 from coig.curation.store import Actor, Pen, Store, Text
 from coig.curation.tasks import OPEN, Task, find_tasks
 from coig.web.app import UnknownError, receive, respond
+from coig.web.drafts import is_late
 from coig.web.links import BadLinkError, Links
 from coig.web.pages import Pages
 
@@ -108,7 +109,7 @@ class DeskPages:
     async def save_draft(self, request: Request) -> Response:
         """Store what the person has done of a task so far, with the time at which it was done; answer with {}.
 
-        A draft that is older than the stored one, which the network has delivered late, is left out. Answers 404 if the
+        A draft that the network has delivered late, after a newer one, is left out. Answers 404 if the
         person cannot do it now, and 422 if the triplet has a newer version than the page showed.
         """
         person, kept = await self._receive(request, Kept)
@@ -117,7 +118,7 @@ class DeskPages:
             """Store the draft unless there is a newer one."""
             with self.store.writing() as pen:
                 task = self._find(pen, person, kept, kept.version)
-                if task.draft is None or task.draft.value.get("at", 0) <= kept.at:
+                if task.draft is None or not is_late(kept.at, task.draft.value.get("at", 0)):
                     keep_draft(pen.connection, task.text, person, kept.kind, kept.draft | {"at": kept.at})
 
         return await respond(keep)

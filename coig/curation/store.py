@@ -62,7 +62,10 @@ class Version:
 
     @property
     def reasoning(self) -> str:
-        """Return the writer's decisions as one text, a paragraph for each category; KeyError unless it is a triplet."""
+        """Return the writer's decisions as one text, a paragraph for each category, without headings.
+
+        Raises KeyError for an article, and for a version that was taken down.
+        """
         return "\n\n".join(self.content[category] for category in CATEGORIES)
 
 

@@ -105,10 +105,10 @@ class _UniqueIds:
         self._first: dict[tuple[str, str], tuple[Path, bytes]] = {}  # (language, id) → file and digest of its first row
 
     def give_id(self, path: Path, record: Row) -> str:
-        """Return a record's own id, or `<file>:<id>`, and remember the record for later calls.
+        """Return a record's own id, or `<file>:<id>` if another file had this id first, with other texts.
 
-        The id gets the name of `path`, the record's file, if the first record with the same id and language is from
-        another file and has other texts.
+        Only records of one language are compared, and ids repeated within a file stay. `<file>` is `path` below the
+        files' common folder, without suffix. With several files, remembers the first record of each id and language.
         """
         name = str(record["id"])
         if len(self._names) == 1:

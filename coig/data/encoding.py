@@ -104,9 +104,11 @@ class Encoder:
         return [int(token) for token in ids]
 
     def encode(self, examples: Sequence[Example], *, with_reasoning: bool) -> list[Tokens]:
-        """Return the tokens of each example: prompt, target and end token; of a document, start token, text, end token.
+        """Return the tokens of each example, none of them cut.
 
-        With `with_reasoning` a target is the reasoning in a think block, then the answer; without, the answer alone.
+        These are prompt, target and end token; of a document, the start token if there is one, text and end token. With
+        `with_reasoning` a target is the reasoning in a think block, or the rest of the block that the prompt opened,
+        then the answer; without, the answer alone. Control tokens that a text spells are encoded as text.
 
         Raises ExampleError if the chat template refuses or omits a text of an example. Raises ConfigError if the
         template ends its prompt with an empty think block, after which no reasoning can follow.

@@ -56,9 +56,9 @@ def read_lines(stream: IO[AnyStr], file: Path, tally: Tally | None = None) -> It
 class Tally:
     """A count of what a packed file unpacks to, which refuses too much."""
 
-    def __init__(self, file: Path, says: str = "unpacks to") -> None:
-        """Begin to count at 0. `says` is the message's verb, for a count of what may be rather than is."""
-        self.file, self.says, self.total = file, says, 0
+    def __init__(self, file: Path) -> None:
+        """Begin to count at 0."""
+        self.file, self.total = file, 0
         self.allowed = max(largest_row(), RATIO * file.stat().st_size)
 
     def add(self, size: int) -> None:
@@ -66,7 +66,7 @@ class Tally:
         self.total += size
         if self.total > self.allowed:
             raise DataError(
-                f"{self.file}: {self.says} more than {self.allowed // 1_000_000} MB, {RATIO} times its size, as files "
+                f"{self.file}: unpacks to more than {self.allowed // 1_000_000} MB, {RATIO} times its size, as files "
                 f"made to fill a disk do; if it is what it should be, unpack it yourself or raise {SETTING} (MB)"
             )
 

@@ -11,6 +11,7 @@ import json
 import logging
 import lzma
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,11 +27,17 @@ from coig.files.parquet import MAGIC as PARQUET
 from coig.files.parquet import check_parquet
 from coig.files.tables import SUFFIXES as TABLE_SUFFIXES
 from coig.files.tables import read_csv
-from coig.files.zstd import MAGIC as ZSTD
-from coig.files.zstd import check_zstd
+
+if sys.version_info >= (3, 14):
+    from compression import zstd as zstd
+else:
+    from backports import zstd as zstd
 
 log = logging.getLogger(__name__)
-OPENERS: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+OPENERS: dict[bytes, Callable[..., Any]] = {  # by the first bytes of a file
+    **{b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open, b"\x28\xb5\x2f\xfd": zstd.open},
+    **{bytes([low]) + b"\x2a\x4d\x18": zstd.open for low in range(0x50, 0x60)},  # a frame to skip comes first
+}
 PIECE = 1 << 20  # characters of a JSON array read at a time
 SPACE = r"[ \t\n\r]*"  # JSON's own
 FIRST, NEXT = re.compile(SPACE + r"(\]?)" + SPACE), re.compile(SPACE + r"([,\]])" + SPACE)  # separators before a row
@@ -56,7 +63,7 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
     """Yield (place, row) for every row of a file: parquet by its first bytes, CSV by its suffix, otherwise JSON.
 
     A place is `file:line`, for parquet `file:row`. JSON is JSONL or an array, which may be under a key such as `data`
-    of one object. It may be compressed with gzip, bzip2, xz or (only JSONL) zstd. NaN becomes None. An invalid line of
+    of one object. It may be compressed with gzip, bzip2, xz or zstd. NaN becomes None. An invalid line of
     JSONL or CSV is yielded as Damaged. Raises DataError if the file is missing, is of another kind, is a damaged array,
     is larger than `coig.files.limits` allows, or cannot be read to its end.
     """
@@ -71,7 +78,7 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
             rows = _json_rows(file, magic)
         for number, row in rows:
             yield f"{file}:{number}", row
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, PanicException, PolarsError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError, PanicException, PolarsError) as error:
         reason = f"{file}: cannot be read to its end ({first_line(error)})"
         raise DataError(f"{reason}; bring the whole file again from where it came") from None
 
@@ -101,16 +108,8 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
 
     The array may be under a key of one object, such as `data`. Skips blank lines. Bytes that are no UTF-8 become lone
     surrogates, which `clean_text` refuses later. Raises DataError if the file is UTF-16 or UTF-32, is another kind of
-    file, is a damaged array or one packed by zstd, or has a row that is too large.
+    file, is a damaged array, or has a row that is too large.
     """
-    if magic.startswith(ZSTD):
-        for number, line in enumerate(_zstd_lines(file), 1):
-            check_row(len(line), f"{file}:{number}")
-            if number == 1 and line.lstrip().startswith("["):
-                raise DataError(f"{file}: is a JSON array packed by zstd; unpack it with `zstd -d`")
-            if line.strip():
-                yield number, _parse_line(line)
-        return
     opened = next((opener for start, opener in OPENERS.items() if magic.startswith(start)), open)
     if opened is open:
         _check_encoding(file, magic)
@@ -135,16 +134,6 @@ def _check_encoding(file: Path, magic: bytes) -> None:
     encoding = json.detect_encoding(magic).upper()
     if not encoding.startswith("UTF-8"):
         raise DataError(f"{file}: is {encoding[:6]}; write it as UTF-8")
-
-
-def _zstd_lines(file: Path) -> Iterator[str]:
-    """Yield the lines of a zstd file without byte order marks, by polars: Python has no zstd before 3.14."""
-    check_zstd(file)
-    tally = Tally(file)
-    for batch in pl.scan_lines(file, glob=False).collect_batches(chunk_size=1024):
-        for line in batch["line"]:
-            tally.add(len(line))
-            yield line.removeprefix("\ufeff")
 
 
 def _array_rows(

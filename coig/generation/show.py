@@ -68,7 +68,10 @@ def _show(console: Console, answers: list[Answer]) -> None:
 
 
 def _content(answer: Answer) -> Text:
-    """Return an answer's dimmed reasoning and its text; in red its error, or "(no answer)" for an empty text."""
+    """Return what a table shows of an answer: its reasoning, dimmed, and its text, or "(no answer)" in red if empty.
+
+    Of a failed answer only the error is shown, in red.
+    """
     if answer.failed:
         return Text(str(answer.error), "red")
     reasoning = Text(answer.reasoning + "\n\n", "dim") if answer.reasoning else Text()

@@ -45,10 +45,10 @@ class VLLMEngine:
         self.workers: Workers | None = None
 
     def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
-        """Load the weights that an arm answers with, its own or its adapter's base, unless they are loaded already.
+        """Load the weights that an arm answers with, its own or its adapter's base, unless loaded like that.
 
         Other weights are unloaded first. The settings hold for the answers that follow. Raises ConfigError if the
-        interpreter has no vLLM that fits, or the model cannot be loaded.
+        interpreter has no vLLM that fits, or the weights cannot be loaded or are not those that were trained.
         """
         self.interpreter = self.interpreter or find_interpreter(self.python)
         arm.check_weights()

@@ -50,9 +50,10 @@ def judge(config: JudgeConfig) -> None:
 
 
 def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
-    """Return the study's folder and all calls that the config asks for, answered or not, the checks last.
+    """Return the study's folder and all calls that the config asks for, answered or not; of pairs, checks come last.
 
-    Raises ConfigError if there are no answers to judge, or options do not go together.
+    With a yardstick the calls are its pairs, and the study's answers are not read. Raises ConfigError if there are no
+    answers to judge, or options do not go together.
     """
     if config.ask != "pairs" and (config.probes or config.yardstick):
         raise ConfigError(f"ask={config.ask}: probes and a yardstick are pairs; leave them out, or ask=pairs")

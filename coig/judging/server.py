@@ -77,11 +77,11 @@ class ServerJudge:
         return JudgeFacts(model=settings.model, prompt=hash_prompts(self.prompts, asked), sampling=sampling)
 
     def open(self, trial: Case, earlier: JudgeFacts | None) -> JudgeFacts:
-        """Ask about `trial` to find out in which form the model can reply, and keep a chat in that form.
+        """Ask about `trial` in one form after another until a reply can be read, and keep a chat in that form.
 
-        Returns what `describe` returns, with the form (`reply`) and the server's name for the model that replied
-        (`served`) in `sampling`. The form of `earlier` is kept. Raises ConfigError if the server does not answer, or
-        refuses the question.
+        If none can be read, the last form that the server did not refuse is kept; if `earlier` names a form, only that
+        is tried. Returns what `describe` returns, with the form (`reply`) and the server's name for the model that
+        replied (`served`) in `sampling`. Raises ConfigError if the server does not answer, or refuses the question.
         """
         known = (earlier.sampling or {}).get("reply") if earlier else None
         forms = tuple(form for form in FORMS if known in (None, form))

@@ -131,9 +131,10 @@ class Chat:
         return chat
 
     def ask(self, questions: Iterable[tuple[Key, ChatQuestion[Model]]]) -> Iterator[list[tuple[Key, Reply[Model]]]]:
-        """Ask all questions, many at a time; yield lists of (key, reply) as they finish; a key is the caller's own.
+        """Ask all questions, many at a time; yield lists of (key, reply) as they finish, in any order.
 
-        A question that the server refuses, or to which no reply can be read, gets a reply with a `failure`. Raises
+        A key is the caller's own. A question is asked up to `attempts` times until its reply can be read; if that
+        fails, or the request does, its reply has a `failure`. Raises
         ConfigError if the server is gone, fails many times in a row, or answers with another model than before.
         """
         for told in self.server.ask_all(questions, lambda client, pair: self._ask_one(client, pair[1])):

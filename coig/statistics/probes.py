@@ -57,9 +57,9 @@ def estimate_share(values: Floats, prompts: Indices, neutral: float | None = Non
 
 
 def _variance_of_sum(influences: Floats, codes: Indices) -> float:
-    """Return the variance of the sum of influences, (N,), that are correlated within clusters.
+    """Return the variance of the sum of influences, (N,), from their sums within clusters, times G / (G − 1).
 
-    `codes`, (N,), are the clusters as indices from 0; there must be two or more.
+    G is the number of clusters, two or more; `codes`, (N,), number them from 0 without gaps. The influences sum to 0.
     """
     sums = np.bincount(codes, influences)
     return float((sums**2).sum() * len(sums) / (len(sums) - 1))

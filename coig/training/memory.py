@@ -179,7 +179,10 @@ def setup_of(config: TrainConfig) -> Setup:
 
 
 def _refusal(config: TrainConfig, architecture: Any, longest: int, layouts: Sequence[Layout], free: float) -> str:
-    """Return the message that no layout fits, with the settings that would."""
+    """Return the message that no layout fits: the least memory needed, what is free, and the settings that would fit.
+
+    Without such settings it advises a smaller model or a larger card. Raises ConfigError if one cannot be counted.
+    """
     least = min(layouts, key=lambda one: one.expected)
     fitting = []
     for override, other in _alternatives(config):

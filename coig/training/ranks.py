@@ -110,7 +110,8 @@ def _exit(error: BaseException) -> NoReturn:
     """Print an error and end this process, without destructors and exit handlers, which could wait for other ranks.
 
     The exit code is that of a SystemExit or a ConfigError, 130 after Ctrl-C, else 1. A SystemExit with a text, which is
-    printed, has 1; one without a code has 0. Ranks other than the first wait `GRACE` seconds.
+    printed, has 1; one without a code has 143, as Lightning exits on
+    SIGTERM. Ranks other than the first wait `GRACE` seconds.
     """
     if not is_first():
         time.sleep(GRACE)
@@ -119,7 +120,7 @@ def _exit(error: BaseException) -> NoReturn:
         case SystemExit(code=int(code)):
             pass
         case SystemExit(code=None):
-            code = 0
+            code = 143
         case SystemExit():
             print(error, file=sys.stderr)
         case KeyboardInterrupt():

@@ -30,7 +30,8 @@ PRAGMAS = (
 DAMAGED = "damaged ({}); bring the file back from a copy"
 PROBLEMS = {  # SQLite's words → what is wrong, and what helps
     r"malformed|not a database|no such (table|column)|unsupported file format|not decode": DAMAGED,
-    r"disk is full|disk I/O error": f"cannot be written ({{}}); {FULL}",
+    r"disk is full": f"cannot be written ({{}}); {FULL}",
+    r"disk I/O error": f"cannot be read or written ({{}}); {FULL}, or the disk fails",
     r"readonly|unable to open": "cannot be written ({}); make the file and its folder writable",
     r"database is locked": "another program uses it ({}); end that, and run the same command again",
 }

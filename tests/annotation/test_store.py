@@ -72,6 +72,8 @@ def test_orders_are_the_same_after_a_restart(place: Path | str) -> None:
     ann = store.add_rater("ann", BOTH)
     before = store.next_tasks(ann, 3)
     store.save_draft(ann, 2, {"groups": [[1]], "at": 5.0})
+    store.save_draft(ann, 2, {"groups": [[2]], "at": 9e7})  # by a phone whose clock is a day ahead
+    store.save_draft(ann, 2, {"groups": [[1]], "at": 5.0})
     store.save_draft(ann, 2, {"groups": [], "at": 4.0})  # delivered late
     store.database.close()
     again = make_store(place, make_questions(8))

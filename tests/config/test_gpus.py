@@ -59,7 +59,13 @@ def test_an_arm_needs_gpus_if_it_is_trained_on_them() -> None:
 
 @pytest.mark.parametrize(
     ("overrides", "count"),
-    [([], 1), (["engine=vllm"], 1), (["engine=vllm", "engine.tensor_parallel_size=2"], 2), (["engine=openai"], 0)],
+    [
+        ([], 1),
+        (["engine=vllm"], 1),
+        (["engine=vllm", "engine.tensor_parallel_size=2"], 2),
+        (["engine=vllm", "engine.tensor_parallel_size=auto"], 1),
+        (["engine=openai"], 0),
+    ],
 )
 def test_an_engine_needs_the_gpus_that_share_its_model(overrides: list[str], count: int) -> None:
     assert config_of("generate", GenerateConfig, overrides).gpus == count

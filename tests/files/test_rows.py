@@ -12,16 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coig.errors import DataError
-from coig.files.rows import PIECE, Damaged, _array_rows, read_rows
+from coig.files.rows import PIECE, Damaged, _array_rows, read_rows, zstd
 
 ROWS = [{"n": number, "text": f"第{number}行 \u2028 {{[,]}}\\"} for number in range(3)]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
-
-
-def zstd(content: bytes) -> bytes:
-    """Pack some bytes as one raw block in a frame of zstd (RFC 8878)."""
-    assert len(content) < 256
-    return b"\x28\xb5\x2f\xfd" + bytes([0x20, len(content)]) + (len(content) << 3 | 1).to_bytes(3, "little") + content
 
 
 def lines_of(file: Path) -> list[str]:
@@ -37,7 +31,8 @@ def lines_of(file: Path) -> list[str]:
         ("rows.jsonl.gz", gzip.compress(LINES.encode(), mtime=0), "123"),
         ("rows.jsonl.bz2", bz2.compress(LINES.encode()), "123"),
         ("rows.jsonl.xz", lzma.compress(LINES.encode()), "123"),
-        ("rows.jsonl.zst", zstd(LINES.encode()), "123"),
+        ("rows.jsonl.zst", zstd.compress(LINES.encode()), "123"),
+        ("array.json.zst", zstd.compress(json.dumps(ROWS, indent=1).encode()), "26a"),
         ("array.json.xz", lzma.compress(json.dumps(ROWS, indent=1).encode()), "26a"),
         ("object.json", json.dumps({"version": 1, "data": ROWS}).encode(), "111"),
         ("pretty object.json", json.dumps({"data": ROWS, "more": {"n": 1}}, indent=1).encode(), "37b"),
@@ -148,7 +143,6 @@ def test_a_damaged_download(tmp_path: Path, name: str) -> None:
         ),
         (b"\n<!DOCTYPE html>", "is a page of HTML"),
         (b"PK\x03\x04", "is a ZIP archive or a spreadsheet"),
-        (zstd(b'[{"a": 1}]'), "is a JSON array packed by zstd"),
         (b'{"data": [{"a": 1}]', "text behind the end of the JSON array"),
     ],
 )

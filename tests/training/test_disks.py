@@ -114,15 +114,15 @@ def test_a_study_that_is_deleted_stays_so(tmp_path: Path) -> None:
 
 def test_a_logger_that_cannot_start_costs_nothing(command: Command, tmp_path: Path) -> None:
     """What an earlier run left is deleted only when everything else stands; and its lines are all there."""
-    assert command("train.py", *TINY, "trainer.max_steps=4", "trainer.checkpoint_every=4").returncode == 0
+    assert command("train.py", *TINY).returncode == 0
     arm = Arm(tmp_path / "multirun" / "s" / "cw")
     lines = [json.loads(line) for line in arm.metrics.read_text().splitlines()]
-    assert [line["step"] for line in lines if "train/loss" in line] == [0, 1, 2, 3]
+    assert [line["step"] for line in lines if "train/loss" in line] == [0, 1, 2, 3, 4, 5]
     arm.generations("few").parent.mkdir()
     arm.generations("few").touch()
     before = {path: path.stat().st_mtime_ns for path in arm.folder.rglob("*") if path.name != ".lock"}
     csv = ("logger=csv", "logger.save_dir=/dev/null/nowhere")
-    for change in (("overwrite=true",), ("resume=true", "trainer.max_epochs=3", "trainer.max_steps=-1")):
+    for change in (("overwrite=true",), ("resume=true", "trainer.max_epochs=3")):
         failed = command("train.py", *TINY, *csv, *change)
         assert failed.returncode == 1
         assert "/dev/null/nowhere" in failed.stderr

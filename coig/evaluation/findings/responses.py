@@ -182,7 +182,9 @@ def estimate(
 
 
 def estimate_means(part: pl.DataFrame, names: Sequence[str], doses: Sequence[float], measure: Measure) -> Responses:
-    """Return the mean of each named arm's observations, with a covariance that includes prompts, raters and seeds.
+    """Return the mean of each named arm's observations, with the covariance of the means over prompts, raters, seeds.
+
+    Seeds are left out if no arm has several; rows of other arms are ignored.
 
     Args:
         part: columns as in OBSERVATION; every named arm needs a row. doses: of the named arms.

@@ -27,7 +27,10 @@ PARTIAL = "ranked the best answers to a query, with ties allowed and the others 
 
 
 def find_flagged(people: Collected) -> list[str]:
-    """Return the names of the raters whose checks were too often wrong, by the rule fixed before they judged."""
+    """Return the names of the raters whose checks, if there are `people.least`, have a mean below `people.flag_below`.
+
+    Both limits were fixed before people judged. The order is that of the raters' first judgments.
+    """
     return [one.rater for one in _summarize(people) if one.flagged]
 
 

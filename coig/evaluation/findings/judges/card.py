@@ -133,9 +133,10 @@ def _figures_of_order(calls: pl.DataFrame, people: People, lang: str) -> list[Fi
 
 
 def _figures_of_probes(probes: pl.DataFrame, people: People, lang: str) -> list[Figure]:
-    """Return a figure for repeats, for identical pairs and for each planted defect: the share of wrong verdicts.
+    """Return a figure for repeats, identical pairs and each planted defect: a judge's share of errors, and people's.
 
-    A figure that was not probed has a note instead.
+    A tie is half an error, but the right verdict on an identical pair. Where the judge was not probed, a note takes the
+    place of its share.
     """
     figures = []
     for check, name in {"repeat": AGAIN, "identical": IDENTICAL, **PLANTED}.items():

@@ -1,6 +1,6 @@
-"""Print the table of docs/replication.md from the evaluation of its packed study: python -m recipes.replication FOLDER
+"""Print the table of docs/replication/README.md: python -m recipes.replication packed/micro_replication/evaluation
 
-FOLDER is the evaluation's, such as packed/micro_replication/evaluation. The paper's figures are those of its tables.
+The argument is the folder of the packed study's evaluation. The paper's figures are those of its tables.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from coig.display.numbers import interval, signed
+from coig.display.numbers import NONE, interval, signed
 
 RATES = ("0.0015", "0.001", "0.002")
 MAIN = RATES[0]  # trained under three seeds, the others under one
@@ -47,8 +48,13 @@ class Finding:
 
         return form(difference) if low is None else f"{form(difference)} {interval(low, high, form)}"
 
-    def compare(self, low: float, high: float) -> str:
-        """Return whether an interval of the same difference agrees with the paper: yes, no or not shown."""
+    def compare(self, low: float | None, high: float | None) -> str:
+        """Return whether an interval of the same difference agrees with the paper: yes, no or not shown.
+
+        It is not measured without an interval, since too few answers are long enough.
+        """
+        if low is None or high is None:
+            return "not measured"
         expected = self.arm - self.general
         if self.is_share and abs(expected) < ALIKE:
             return "yes" if low > -ALIKE and high < ALIKE else "no" if low > ALIKE or high < -ALIKE else "not shown"
@@ -72,22 +78,21 @@ FINDINGS = (
 
 def main(folder: Path) -> None:
     """Print a Markdown table: each finding's difference from general data alone, in the paper and at each rate."""
-    contrasts = pl.read_parquet(folder / "contrasts.parquet").filter(pl.col("setting").str.contains("learning_rate"))
-    print("| minus general data alone | paper | " + " | ".join(f"rate {rate}" for rate in RATES) + " | agree? |")
+    contrasts = pl.read_parquet(folder / "contrasts.parquet")
+    print(f"| minus general data alone | paper | {' | '.join(f'rate {rate}' for rate in RATES)} | agrees at {MAIN}? |")
     print("| --- | ---: |" + " ---: |" * len(RATES) + " --- |")
     for finding in FINDINGS:
-        cells, verdict = [], "not measured"
-        for rate in RATES:
-            rows = contrasts.filter(
-                pl.col("setting").str.ends_with(f"learning_rate {rate}"),
-                lang=finding.lang,
-                measure=finding.measure,
-                value=finding.value,
-            ).to_dicts()
-            cells.append(finding.show(rows[0]["difference"], rows[0]["low"], rows[0]["high"]) if rows else "–")
-            if rows and rate == MAIN:
-                verdict = finding.compare(rows[0]["low"], rows[0]["high"])
-        print(" | ".join(["|", finding.says, finding.show(finding.arm - finding.general), *cells, verdict, "|"])[2:])
+        found = contrasts.filter(lang=finding.lang, measure=finding.measure, value=finding.value)
+        by_rate = {row["setting"].rpartition(" ")[2]: row for row in found.to_dicts()}
+        shown = [_show(finding, by_rate.get(rate)) for rate in RATES]
+        main_row = by_rate.get(MAIN, {})
+        verdict = finding.compare(main_row.get("low"), main_row.get("high"))
+        print(f"| {' | '.join([finding.says, finding.show(finding.arm - finding.general), *shown, verdict])} |")
+
+
+def _show(finding: Finding, row: dict[str, Any] | None) -> str:
+    """Return a difference with its interval as text; a dash if it was not measured, or has no interval."""
+    return NONE if row is None or row["low"] is None else finding.show(row["difference"], row["low"], row["high"])
 
 
 if __name__ == "__main__":

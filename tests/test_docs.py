@@ -93,6 +93,8 @@ def check(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     match words:
         case ["python", "-m", module, *arguments] if module in TOOLS.values() or module == "coig.study":
             check_tool(module.split(".")[-1], arguments)
+        case ["python", "-m", module, *_] if module.startswith("recipes."):
+            assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
         case ["python", script, *arguments] if script.endswith(".py"):
             assert (ROOT / script).is_file()
             check_stage(script.removesuffix(".py"), arguments, monkeypatch)

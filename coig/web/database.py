@@ -112,9 +112,10 @@ def open_database(place: Path | str, tables: MetaData) -> Database:
         if not postgresql:
             event.listen(engine, "connect", _prepare_sqlite)
         database = Database(engine)
-        with database.writing() as connection:
-            if not postgresql:
+        if not postgresql:
+            with database.reading() as connection:  # in a large file this takes a while, and others go on writing
                 _check_sqlite(connection, database.name)
+        with database.writing() as connection:
             tables.create_all(connection)
     except (ArgumentError, NoSuchModuleError, ImportError):
         raise ConfigError(

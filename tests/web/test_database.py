@@ -66,7 +66,7 @@ def write_many(database: Database, first: str = "", largest: int | None = None) 
 def test_what_keeps_a_database_from_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coig.web.database.PRAGMAS", ("PRAGMA journal_mode=WAL", "PRAGMA busy_timeout=10"))
     database = open_database(tmp_path / "numbers.sqlite", TABLES)
-    with pytest.raises(ConfigError, match=r"cannot be written \(disk I/O error\); make room there"):
+    with pytest.raises(ConfigError, match=r"cannot be read or written \(disk I/O error\); make room .*the disk fails"):
         write_many(database, largest=1000)
     with pytest.raises(ConfigError, match=r"cannot be written \(database or disk is full\); make room there"):
         write_many(database, "PRAGMA max_page_count=2")

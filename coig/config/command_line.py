@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -35,6 +34,7 @@ from coig.config import GenerateConfig, Node, TrainConfig
 from coig.config.fields import MULTIRUN
 from coig.config.loading import Schema, config_problems, load_config, render_problems
 from coig.config.names import NAMED_ALWAYS
+from coig.config.overrides import suggest_line
 from coig.config.process import guarded
 from coig.errors import ConfigError, suggestion
 from coig.files.atomic import write_atomic
@@ -43,7 +43,6 @@ from coig.files.secrets import remove_secrets
 PACKAGE = Path(__file__).parents[1]
 # installed from a wheel, or a checkout
 CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
-UNQUOTED = r"""(?<=[:\s])[^\s:,{}\[\]'"][^:,{}\[\]'"]*(?=[,}])"""  # an unquoted value of a dict on the command line
 SAME_FOR_ALL_JOBS = {"study", "experiment", "length", "sweeper", "launcher"}  # keys that a sweep cannot vary
 
 
@@ -263,22 +262,9 @@ def _parse_overrides(lines: list[str]) -> list[Override]:
         except HydraException as error:
             raise ConfigError(
                 f"{line}: cannot be read ({str(error).splitlines()[0]}); overrides are key=value, and a value with "
-                f'spaces, commas, signs or full-width characters needs its own quotes: "{_suggest_line(line)}"'
+                f'spaces, commas, signs or full-width characters needs its own quotes: "{suggest_line(line)}"'
             ) from None
     return overrides
-
-
-def _suggest_line(line: str) -> str:
-    """Return the whole line to suggest for an unreadable one: `key='value'`, or `line=…` if it has no `=`.
-
-    In a list each item is quoted, even if it has quotes already; in a dict each value without quotes.
-    """
-    key, equals, value = line.partition("=")
-    if value.startswith("[") and value.endswith("]"):
-        return f"{key}=[{','.join(repr(item) for item in value[1:-1].split(','))}]"
-    if value.startswith("{") and value.endswith("}"):
-        return f"{key}=" + re.sub(UNQUOTED, lambda found: f"'{found[0].rstrip()}'", value)
-    return f"{key}='{value}'" if equals else f"{line}=…"
 
 
 def _check_command(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:

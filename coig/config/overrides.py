@@ -7,6 +7,7 @@ import shlex
 from contextlib import suppress
 
 PLAIN = re.compile(r"[\w./:%+-]+")  # what Hydra's grammar reads as one value without quotes
+UNQUOTED = r"""(?<=[:\s])[^\s:,{}\[\]'"][^:,{}\[\]'"]*(?=[,}])"""  # an unquoted value of a dict on the command line
 
 
 def write_override(key: str, value: str | int | float | bool | None) -> str:
@@ -24,6 +25,19 @@ def format_override(key: str, value: str | int | float | bool | None) -> str:
     if not PLAIN.fullmatch(text) or (isinstance(value, str) and _is_no_text(text)):
         text = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{key}={text}"
+
+
+def suggest_line(line: str) -> str:
+    """Return the whole line to suggest for an unreadable one: `key='value'`, or `line=…` if it has no `=`.
+
+    In a list each item is quoted, even if it has quotes already; in a dict each value without quotes.
+    """
+    key, equals, value = line.partition("=")
+    if value.startswith("[") and value.endswith("]"):
+        return f"{key}=[{','.join(repr(item) for item in value[1:-1].split(','))}]"
+    if value.startswith("{") and value.endswith("}"):
+        return f"{key}=" + re.sub(UNQUOTED, lambda found: f"'{found[0].rstrip()}'", value)
+    return f"{key}='{value}'" if equals else f"{line}=…"
 
 
 def _is_no_text(text: str) -> bool:

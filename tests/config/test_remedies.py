@@ -9,7 +9,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from coig.config.command_line import CONF, _suggest_line
+from coig.config.command_line import CONF
+from coig.config.overrides import suggest_line
 from tests.conftest import ROOT
 
 SUGGESTED = re.compile(
@@ -68,6 +69,6 @@ def test_a_suggestion_composes(suggestion: str) -> None:
     ],
 )
 def test_the_quoting_that_is_suggested_says_what_was_meant(line: str, value: object) -> None:
-    [override] = OverridesParser.create().parse_overrides([_suggest_line(line)])
+    [override] = OverridesParser.create().parse_overrides([suggest_line(line)])
     found = override.value()
     assert ({str(key): text for key, text in found.items()} if isinstance(found, dict) else found) == value

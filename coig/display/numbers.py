@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 LANGUAGE_NAMES = {"zh": "Chinese queries", "en": "English queries"}
 NONE = "–"
@@ -30,6 +31,11 @@ def signed(value: float | None, decimals: int | None = None) -> str:
     return f"+{text}" if text[0] not in "−–" and text.strip("0.") else text
 
 
+# formats with as many decimals
+whole, tenths, hundredths, thousandths, ten_thousandths = (partial(number, decimals=places) for places in range(5))
+signed_hundredths = partial(signed, decimals=2)
+
+
 def p_value(p: float | None) -> str:
     """Format a p value with three decimals or as "< 0.001"; a dash for None or NaN."""
     if p is None or math.isnan(p):
@@ -41,6 +47,11 @@ def interval(low: float | None, high: float | None, form: Callable[[float | None
     """Format an interval as `[low, high]`, each end by `form`; only a dash if either end is None or NaN."""
     ends = form(low), form(high)
     return NONE if NONE in ends else f"[{ends[0]}, {ends[1]}]"
+
+
+def signed_interval(low: float | None, high: float | None) -> str:
+    """Format an interval as `interval` does, its ends with signs and two decimals."""
+    return interval(low, high, signed_hundredths)
 
 
 def yes_or_no(value: bool | None) -> str:

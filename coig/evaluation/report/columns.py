@@ -5,7 +5,20 @@ Those about ratios, noise and the registered plan are in `ratio_columns.py`.
 
 from __future__ import annotations
 
-from coig.display.numbers import NONE, decimals_of, interval, number, p_value, percent, signed, yes_or_no
+from coig.display.numbers import (
+    NONE,
+    decimals_of,
+    interval,
+    number,
+    p_value,
+    percent,
+    signed,
+    signed_hundredths,
+    signed_interval,
+    tenths,
+    thousandths,
+    yes_or_no,
+)
 from coig.display.tables import Column, text_column, value_column
 
 THESE_RATERS, NEW_RATERS = "these raters, new prompts", "new raters too"
@@ -20,26 +33,6 @@ def _difference_interval(difference: float | None, low: float | None, high: floa
     """Format the interval of a difference with signs and as many decimals as the difference has; a dash if unknown."""
     decimals = 0 if difference is None else decimals_of(difference)
     return interval(low, high, lambda value: signed(value, decimals))
-
-
-def _signed_hundredths(value: float | None) -> str:
-    """Format a number with its sign and two decimals; a dash for None or NaN."""
-    return signed(value, 2)
-
-
-def _signed_hundredths_interval(low: float | None, high: float | None) -> str:
-    """Format an interval with signs and two decimals; a dash if an end is unknown."""
-    return interval(low, high, _signed_hundredths)
-
-
-def _tenths(value: float | None) -> str:
-    """Format a number with one decimal; a dash for None or NaN."""
-    return number(value, 1)
-
-
-def _thousandths(value: float | None) -> str:
-    """Format a number with three decimals; a dash for None or NaN."""
-    return number(value, 3)
 
 
 def _ranks(low: int | None, high: int | None) -> str:
@@ -60,32 +53,32 @@ ARMS = (
     value_column("steps", number, "steps"),
     value_column("tokens learned", number, "learned"),
     value_column("seed", str, "seed"),
-    value_column("minutes", _tenths, "minutes"),
+    value_column("minutes", tenths, "minutes"),
 )
 AUTOMATIC = (
     text_column("arm", "arm"),
     value_column("n", number, "queries"),
     value_column("ended %", percent, "finished"),
-    value_column("tokens", _tenths, "tokens"),
-    value_column("chars", _tenths, "characters"),
-    value_column("TTR", _thousandths, "ttr_mean"),
-    value_column("median", _thousandths, "ttr_median"),
-    value_column("MATTR", _thousandths, "mattr_mean"),
+    value_column("tokens", tenths, "tokens"),
+    value_column("chars", tenths, "characters"),
+    value_column("TTR", thousandths, "ttr_mean"),
+    value_column("median", thousandths, "ttr_median"),
+    value_column("MATTR", thousandths, "mattr_mean"),
     value_column("foreign %", percent, "contaminated"),
     value_column("empty", number, "empty"),
 )
 DIVERSITY = (
     text_column("arm", "arm"),
-    value_column("TTR", _thousandths, "ttr_mean"),
-    value_column("TTR of 100 words", _thousandths, "ttr_100_mean"),
-    value_column("MATTR-50", _thousandths, "mattr_mean"),
+    value_column("TTR", thousandths, "ttr_mean"),
+    value_column("TTR of 100 words", thousandths, "ttr_100_mean"),
+    value_column("MATTR-50", thousandths, "mattr_mean"),
     value_column("of answers", number, "mattr_answers"),
-    value_column("MTLD", _tenths, "mtld_mean"),
+    value_column("MTLD", tenths, "mtld_mean"),
     value_column("of answers", number, "mtld_answers"),
-    value_column("HD-D-42", _thousandths, "hdd_mean"),
-    value_column("distinct-2", _thousandths, "distinct_2_mean"),
-    value_column("distinct-3", _thousandths, "distinct_3_mean"),
-    value_column("self-repetition", _thousandths, "self_repetition_mean"),
+    value_column("HD-D-42", thousandths, "hdd_mean"),
+    value_column("distinct-2", thousandths, "distinct_2_mean"),
+    value_column("distinct-3", thousandths, "distinct_3_mean"),
+    value_column("self-repetition", thousandths, "self_repetition_mean"),
 )
 RATE = (
     value_column("W/T/L", _wins_ties_losses, "wins", "ties", "losses"),
@@ -115,8 +108,8 @@ GENRE_WIN_RATES = (
 )
 STRENGTHS = (
     text_column("arm", "arm"),
-    value_column("strength", _signed_hundredths, "strength"),
-    value_column("95 %", _signed_hundredths_interval, "low", "high"),
+    value_column("strength", signed_hundredths, "strength"),
+    value_column("95 %", signed_interval, "low", "high"),
     value_column("rank", number, "rank"),
     value_column("ranks, 95 %", _ranks, "rank_low", "rank_high"),
     text_column("not separable from", "not_separable_from"),
@@ -127,31 +120,31 @@ LENGTH_CONTROL = (
     value_column("N", number, "verdicts"),
     value_column("win % of these", percent, "rate"),
     value_column("at equal length %", percent, "equal_length_rate"),
-    value_column("γ", _signed_hundredths, "gamma"),
-    value_column("γ, 95 %", _signed_hundredths_interval, "gamma_low", "gamma_high"),
+    value_column("γ", signed_hundredths, "gamma"),
+    value_column("γ, 95 %", signed_interval, "gamma_low", "gamma_high"),
 )
 AGREEMENT = (
     text_column("judgment", "kind"),
     value_column("raters", number, "raters"),
     value_column("items", number, "items"),
-    value_column("α", _thousandths, "alpha"),
-    value_column("α, 95 %", lambda low, high: interval(low, high, _thousandths), "alpha_low", "alpha_high"),
-    value_column("Kendall's W", _thousandths, "kendall_w"),
-    value_column("mean Spearman", _thousandths, "mean_spearman"),
+    value_column("α", thousandths, "alpha"),
+    value_column("α, 95 %", lambda low, high: interval(low, high, thousandths), "alpha_low", "alpha_high"),
+    value_column("Kendall's W", thousandths, "kendall_w"),
+    value_column("mean Spearman", thousandths, "mean_spearman"),
     text_column("note", "note"),
 )
 RATINGS = (
     text_column("dimension", "dimension"),
     text_column("arm", "arm"),
-    value_column("mean", _signed_hundredths, "mean"),
-    value_column("95 %", lambda low, high: interval(low, high, _signed_hundredths), "low", "high"),
+    value_column("mean", signed_hundredths, "mean"),
+    value_column("95 %", lambda low, high: interval(low, high, signed_hundredths), "low", "high"),
     value_column("ratings", number, "ratings"),
     value_column("prompts", number, "prompts"),
 )
 RATERS = (
     text_column("rater", "rater"),
     value_column("judgments", number, "judgments"),
-    value_column("severity", _signed_hundredths, "severity"),
+    value_column("severity", signed_hundredths, "severity"),
     value_column("ties %", percent, "tie_share"),
 )
 MEASURES = {
@@ -186,7 +179,7 @@ GENRES = (
     value_column("n", number, "queries"),
     value_column("tokens", number, "tokens"),
     value_column("chars", number, "characters"),
-    value_column("TTR", _thousandths, "ttr"),
+    value_column("TTR", thousandths, "ttr"),
     value_column("foreign %", percent, "contaminated"),
     value_column("ended %", percent, "finished"),
 )
@@ -225,8 +218,8 @@ CONTRASTS = (
     text_column("against", "opponent"),
     Column("measure", lambda row: str(MEASURES.get(row["measure"], row["measure"])), left=True),
     value_column("n", number, "n"),
-    value_column("arm's value", _thousandths, "of_arm"),
-    value_column("opponent's value", _thousandths, "of_opponent"),
+    value_column("arm's value", thousandths, "of_arm"),
+    value_column("opponent's value", thousandths, "of_opponent"),
     value_column("difference", signed, "difference"),
     value_column("95 %", _difference_interval, "difference", "low", "high"),
     value_column("p (Holm)", p_value, "p_holm"),

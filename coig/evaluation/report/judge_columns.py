@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from coig.display.numbers import NONE, interval, number, p_value, percent, yes_or_no
+from coig.display.numbers import NONE, hundredths, interval, number, p_value, percent, whole, yes_or_no
 from coig.display.tables import Column, text_column, value_column
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
-
-
-def _whole(value: float | None) -> str:
-    """Format a number without decimals; a dash for None or NaN."""
-    return number(value, 0)
-
-
-def _hundredths(value: float | None) -> str:
-    """Format a number with two decimals, without a + sign; a dash for None or NaN."""
-    return number(value, 2)
-
 
 JUDGES = (
     text_column("judge", "judge"),
@@ -52,15 +41,15 @@ JUDGE_GENRES = (
 )
 JUDGE_WORTH = (
     text_column("predictor", "predictor"),
-    value_column("correlation", _hundredths, "correlation"),
-    value_column("95 %", lambda low, high: interval(low, high, _hundredths), "low", "high"),
-    value_column("people's prompts", _whole, "prompts"),
-    value_column("further prompts", _whole, "further"),
-    value_column("worth of a label", _hundredths, "worth"),
-    value_column("worth, 95 %", lambda low, high: interval(low, high, _hundredths), "worth_low", "worth_high"),
-    value_column("replaces prompts", _whole, "replaces"),
-    value_column("replaces, 95 %", lambda low, high: interval(low, high, _whole), "replaces_low", "replaces_high"),
-    value_column("at most", _whole, "at_most"),
+    value_column("correlation", hundredths, "correlation"),
+    value_column("95 %", lambda low, high: interval(low, high, hundredths), "low", "high"),
+    value_column("people's prompts", whole, "prompts"),
+    value_column("further prompts", whole, "further"),
+    value_column("worth of a label", hundredths, "worth"),
+    value_column("worth, 95 %", lambda low, high: interval(low, high, hundredths), "worth_low", "worth_high"),
+    value_column("replaces prompts", whole, "replaces"),
+    value_column("replaces, 95 %", lambda low, high: interval(low, high, whole), "replaces_low", "replaces_high"),
+    value_column("at most", whole, "at_most"),
 )
 PEOPLE_AND_JUDGES = (
     text_column("arm", "arm"),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from coig.display.numbers import NONE, interval, number, p_value, percent, signed
+from coig.display.numbers import (
+    NONE,
+    interval,
+    number,
+    p_value,
+    percent,
+    signed_hundredths,
+    signed_interval,
+    ten_thousandths,
+    tenths,
+    thousandths,
+)
 from coig.display.tables import Column, Row, text_column, value_column
 from coig.evaluation.findings.thresholds import dose_text, range_text
-
-TENTHS, THOUSANDTHS, TEN_THOUSANDTHS = (partial(number, decimals=places) for places in (1, 3, 4))
-HUNDREDTHS = partial(signed, decimals=2)
-
-
-def _signed_interval(low: float | None, high: float | None) -> str:
-    """Format an interval with signs and two decimals; a dash if an end is unknown."""
-    return interval(low, high, HUNDREDTHS)
 
 
 def _dose_column(heading: str, field: str) -> Column:
@@ -42,7 +43,7 @@ def _of_measure(row: Row, low: str, high: str) -> str:
 
 def _beyond(value: float | None) -> str:
     """Format a number with one decimal, infinity as "∞", None and NaN as a dash."""
-    return "∞" if value == float("inf") else number(value, 1)
+    return "∞" if value == float("inf") else tenths(value)
 
 
 def _noise(row: Row) -> str:
@@ -90,7 +91,7 @@ DOSE_FITS = (
     text_column("setting", "setting"),
     text_column("curve", "curve"),
     value_column("parameters", number, "parameters"),
-    value_column("deviance", TENTHS, "deviance"),
+    value_column("deviance", tenths, "deviance"),
     value_column("weight %", percent, "weight"),
     value_column("R₅₀", _beyond, "r50"),
     value_column("95 %", lambda low, high: interval(low, high, _beyond), "r50_low", "r50_high"),
@@ -107,8 +108,8 @@ ORDERS = (
     text_column("across", "across"),
     value_column("ratios", number, "ratios"),
     value_column("comparisons", number, "comparisons"),
-    value_column("τ", HUNDREDTHS, "tau"),
-    value_column("τ, 95 % over prompts", _signed_interval, "low", "high"),
+    value_column("τ", signed_hundredths, "tau"),
+    value_column("τ, 95 % over prompts", signed_interval, "low", "high"),
     text_column("order of the ratios", "finding"),
 )
 LOOK_AHEAD = (
@@ -116,16 +117,16 @@ LOOK_AHEAD = (
     value_column("arms", number, "arms"),
     value_column("prompts", number, "prompts"),
     Column("pairs in the same order", lambda row: f"{row['alike']} of {row['pairs']}"),
-    value_column("τ", HUNDREDTHS, "tau"),
-    value_column("τ, 95 % over prompts", _signed_interval, "low", "high"),
+    value_column("τ", signed_hundredths, "tau"),
+    value_column("τ, 95 % over prompts", signed_interval, "low", "high"),
     value_column("p over arms", p_value, "p"),
     text_column("held-out loss", "finding"),
 )
 NOISE = (
     text_column("measure", "measure"),
     text_column("source", "source"),
-    value_column("in an arm", TENTHS, "levels"),
-    value_column("variance", TEN_THOUSANDTHS, "variance"),
+    value_column("in an arm", tenths, "levels"),
+    value_column("variance", ten_thousandths, "variance"),
     value_column("share %", percent, "share"),
     Column("error of an arm's mean", _noise),
 )
@@ -134,7 +135,7 @@ AMOUNT_OR_RATIO = (
     text_column("model", "model"),
     value_column("arms", number, "arms"),
     value_column("parameters", number, "parameters"),
-    value_column("deviance", TENTHS, "deviance"),
+    value_column("deviance", tenths, "deviance"),
     value_column("p against all", p_value, "p"),
     text_column("finding", "finding"),
 )
@@ -145,10 +146,10 @@ POINTS = (
     value_column("learned", number, "learned"),
     value_column("n", number, "queries"),
     value_column("ended %", percent, "finished"),
-    value_column("tokens", TENTHS, "tokens"),
-    value_column("chars", TENTHS, "characters"),
-    value_column("TTR", THOUSANDTHS, "ttr_mean"),
-    value_column("MATTR", THOUSANDTHS, "mattr_mean"),
+    value_column("tokens", tenths, "tokens"),
+    value_column("chars", tenths, "characters"),
+    value_column("TTR", thousandths, "ttr_mean"),
+    value_column("MATTR", thousandths, "mattr_mean"),
     value_column("foreign %", percent, "contaminated"),
     value_column("95 %", interval, "contaminated_low", "contaminated_high"),
 )

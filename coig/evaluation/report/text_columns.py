@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from coig.display.numbers import interval, number, percent
+from coig.display.numbers import interval, number, percent, thousandths
 from coig.display.tables import Column, Row, text_column, value_column
-
-THOUSANDTHS = partial(number, decimals=3)
 
 
 def _value(row: Row) -> str:
@@ -48,17 +46,17 @@ NEAR_PROMPTS = (
     text_column("training prompt", "prompt"),
     text_column("training id", "training_id"),
     text_column("arms", "arms"),
-    value_column("similarity", THOUSANDTHS, "similarity"),
+    value_column("similarity", thousandths, "similarity"),
 )
 SAMENESS = (
     text_column("texts of", "arm"),
     text_column("between", "between"),
     value_column("prompts", number, "prompts"),
     value_column("texts", number, "texts"),
-    value_column("similarity", THOUSANDTHS, "similarity"),
-    value_column("95 %", partial(interval, form=THOUSANDTHS), "similarity_low", "similarity_high"),
-    value_column("distinct-2 of two", THOUSANDTHS, "distinct_2"),
-    value_column("95 % ", partial(interval, form=THOUSANDTHS), "distinct_2_low", "distinct_2_high"),
+    value_column("similarity", thousandths, "similarity"),
+    value_column("95 %", partial(interval, form=thousandths), "similarity_low", "similarity_high"),
+    value_column("distinct-2 of two", thousandths, "distinct_2"),
+    value_column("95 % ", partial(interval, form=thousandths), "distinct_2_low", "distinct_2_high"),
 )
 RECURRING = (
     text_column("texts of", "arm"),

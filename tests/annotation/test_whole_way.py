@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.annotation.browsing import Served, begin, judgments, open_page, write_answers
-from tests.browsers import CHROMIUM, RULES, WIDTHS, Inspector
+from tests.browsers import CHROMIUM, PATIENCE, RULES, WIDTHS, Inspector, wait_until_acknowledged
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 SETTINGS = (
@@ -81,6 +81,7 @@ def test_a_whole_way_without_barriers(
     name = asked if lang == "zh" else known
     before = len(judgments(served.folder))
     page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.context.set_default_timeout(1000 * PATIENCE)
     inspector = Inspector(page, in_dark)
     page.goto(f"{served.links[name]}x?lang={lang}")
     inspector.inspect("error")
@@ -105,7 +106,7 @@ def test_a_whole_way_without_barriers(
     page.keyboard.press("Enter")
     expect(page.locator("#code")).to_have_text("C0DE")
     inspector.inspect("thanks")
-    page.wait_for_function("() => !document.getElementById('saved').dataset.waiting")
+    wait_until_acknowledged(page)
     page.goto(f"{served.links['leader']}?lang={lang}")
     page.locator("button[popovertarget]").first.click()
     inspector.inspect("leader")

@@ -18,6 +18,7 @@ from coig.errors import ConfigError, system_problem
 from coig.files.limits import parse_json, read_whole
 from coig.generation.completion import Answered, Completion, Request, Transcriber, too_long
 from coig.generation.sampling import SeededSampling, seed_of
+from coig.models.heap import keep_freed_memory
 from coig.study.arm import Arm
 
 STRETCH = 32  # tokens per call of generate(); fewer drop finished rows sooner, but cost more calls
@@ -45,6 +46,8 @@ class HuggingFaceEngine:
         warnings.filterwarnings("ignore", message=".*`past_key_values` is deprecated.*")
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.chosen_budget = tokens_per_batch
+        if self.device == "cpu":
+            keep_freed_memory()
 
     def load(self, arm: Arm, tokenizer: Any, sampling: Sampling, seed: int) -> None:
         """Load an arm's exported model in place of the one before.

@@ -19,6 +19,7 @@ from coig.data.tokenizer import check_length, load_tokenizer
 from coig.errors import ConfigError
 from coig.models.attention import PATHS, attention_path
 from coig.models.flops import TrainingFlops
+from coig.models.heap import keep_freed_memory
 from coig.models.loading import empty_model, load_model
 from coig.models.quantized import quantize_frozen
 from coig.study.arm import Arm
@@ -59,6 +60,8 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     quiet_libraries()
     seed_everything(config.seed, workers=True, verbose=False)
     set_threads(config.trainer, None if anew else arm)
+    if config.trainer.accelerator == "cpu":
+        keep_freed_memory()
     check_length(config.model)
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)

@@ -61,17 +61,18 @@ def command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Command
 
     With `fresh=True` it starts a new Python, which launchers need; otherwise it forks a warm one.
     """
+    return command_in(tmp_path, tmp_path_factory.mktemp("home"))
 
-    home = tmp_path_factory.mktemp("home")  # no logins and no libraries' caches
+
+def command_in(folder: Path, home: Path) -> Command:
+    """Return a function that runs an entry script in a folder, and with another folder, which may be empty, as home."""
 
     def run(script: str, *overrides: str, fresh: bool = False) -> subprocess.CompletedProcess[str]:
         environment = outside() | {"HOME": str(home), "NETRC": str(home / "netrc"), "COLUMNS": "120"}
         if not fresh:
-            return Forked(script, overrides, tmp_path, environment).wait()
+            return Forked(script, overrides, folder, environment).wait()
         arguments = [sys.executable, str(ROOT / script), *overrides]
-        return subprocess.run(
-            arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE
-        )
+        return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
     return run
 

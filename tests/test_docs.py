@@ -61,16 +61,32 @@ def name_of(page: Path) -> str:
 
 def spans(page: Path) -> list[str]:
     """Return the code in a page's sentences and tables."""
-    return re.findall(r"`([^`\n]+)`", FENCE.sub("", text_of(page)))
+    return spans_of(text_of(page))
+
+
+def spans_of(text: str) -> list[str]:
+    """Return the code in a text's sentences and tables."""
+    return re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
 
 
 def commands(page: Path, *, sentences: bool = True) -> Iterator[list[str]]:
     """Yield the commands of a page's blocks and sentences, each as a list of words; shell keywords are left out."""
-    blocks = [block for language, block in FENCE.findall(text_of(page)) if language == "bash"]
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    if sentences:
-        lines += [span for span in spans(page) if re.match(r"(python|pip|make|coig|torchrun) \S", span)]
-    for line in lines:
+    yield from commands_of(text_of(page), sentences=sentences)
+
+
+def commands_of(text: str, *, sentences: bool = True) -> Iterator[list[str]]:
+    """Yield the commands of a page's text, or of a part of it."""
+    for language, block in FENCE.findall(text):
+        if language == "bash":
+            yield from commands_in(block)
+    for span in spans_of(text) if sentences else ():
+        if re.match(r"(python|pip|make|coig|torchrun) \S", span):
+            yield from split(span)
+
+
+def commands_in(block: str) -> Iterator[list[str]]:
+    """Yield the commands of a block, with continued lines joined."""
+    for line in block.replace("\\\n", " ").splitlines():
         yield from split(line)
 
 

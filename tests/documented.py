@@ -81,6 +81,7 @@ SAVED = re.compile(
 SHOWN = {  # a pattern of a script with its arguments → what it prints; the first that fits counts
     r"(train\.py|\S+ train) .*--cfg job.*": r"study: ablation",
     r"train\.py .*plan=true.*": r"141 GB",
+    r"train\.py .*launcher=submitit_local.*": r"Submitit 'local' sweep",  # what the jobs print is in files
     r"(train\.py|\S+ train) .*": r"in multirun/\S+/model|is done",
     r"generate\.py .*": r"answers in multirun/|nothing left",
     r"judge\.py .*dry_run=true.*": r"tokens",
@@ -90,7 +91,7 @@ SHOWN = {  # a pattern of a script with its arguments → what it prints; the fi
     r"curate\.py.*": r"\w+: ",
     r"annotate\.py .*export=.*": r"judgments\.jsonl",
     r"annotate\.py .*erase=.*": r"erased|deleted",
-    r"\S+/inspect\.py .*": r"creative",
+    r"\S+/inspect\.py .*": r"<\|im_start\|>user",
     r"\S+/show\.py .*": r"8 tokens",
     r"\S+/(power|plan)\.py .*": r"prompts",
     r"\S+ (list|watch|show .*)": r"done",
@@ -103,17 +104,14 @@ SHOWN = {  # a pattern of a script with its arguments → what it prints; the fi
     r"\S+/replication\.py .*": r"points: cw \| \+10\.8",
 }
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
-STUDIES = {  # studies that pages name without training them, and their arms' ratios
-    "qwen": "0,1k,5k,10k,general",
-    "ablation": "0,1k,5k,10k,general",
-    "qwen_again": "0,10k",
-    "other": "10k",
-    "paper": "0,1k,5k,10k,general",
-    "small": "0,general",
-    "cluster": "0,general",
-    "one": "0",
-    "two": "0",
-    "demo": "",  # by `make demo`
+FIVE = ("data.ratio=0,1k,5k,10k,general",)
+TWO = ("data.ratio=0,10k",)
+POINTS = "points"
+STUDIES = {  # studies that pages name without training them → with what they are trained
+    **{"qwen": FIVE, "ablation": FIVE, "paper": FIVE},
+    **{"qwen_again": TWO, "other": TWO, "small": TWO, "cluster": TWO, "one": TWO, "two": TWO},
+    POINTS: (*TWO, "trainer.answer_at=[0.1,0.5]"),
+    "demo": (),  # by `make demo`
 }
 
 
@@ -133,13 +131,16 @@ class Session:
     def studies(self) -> list[str]:
         """Return the studies of STUDIES to prepare: those that it names before it trains any of that name.
 
-        Commands that name none take the study that was trained last: one is prepared for them.
+        Commands that name none take the study that was trained last: one is prepared for them, with points if they
+        name one.
         """
         text = "\n".join(" ".join(words) for words in self.commands)
         named = {study: re.search(rf"(study=|multirun/|[ ,]){study}\b(?![.=,\]])", text) for study in STUDIES}
         trained = re.findall(r"train\.py.*study=(\w+)|make (demo)", text)
         needed = [study for study, found in named.items() if found and not any(study in names for names in trained)]
-        return needed or ([] if re.match(r".*train|make demo", text) else ["qwen"])
+        if needed or re.match(r".*train|make demo", text):
+            return needed
+        return [POINTS if "@" in text else "qwen"]
 
 
 def is_run(words: Sequence[str]) -> bool:

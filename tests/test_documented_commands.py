@@ -72,7 +72,7 @@ def prepare(tmp_path_factory: pytest.TempPathFactory) -> Prepare:
                 ["study=demo", "judgments=[ann.jsonl,bob.jsonl,multirun/demo/judgments/local.jsonl]"],
             )
         else:
-            training = ["-m", f"study={study}", f"data.ratio={STUDIES[study]}"]
+            training = ["-m", f"study={study}", *STUDIES[study]]
             run(command, folder, "train.py", shortened("train.py", training))
             for queries in ("sample", "held_out"):
                 answering = [f"study={study}", f"queries={queries}"]

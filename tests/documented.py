@@ -18,12 +18,8 @@ from tests.test_docs import FENCE, PAGES, commands, commands_in, commands_of, co
 
 DOCS = ROOT / "docs"
 SAMPLE = ROOT / "coig" / "sample"
-STEP_BY_STEP = (
-    "tutorials/",
-    "curation.md",
-    "raters.md",
-    "replication/",
-)  # of docs/: pages whose blocks follow each other
+# pages of docs/ whose blocks follow each other
+STEP_BY_STEP = ("tutorials/", "curation.md", "raters.md", "replication/")
 
 NOT_RUN = {  # a pattern of commands → why the slow tests do not run them
     r"source \.venv/bin/activate": "the tests' own environment is active",
@@ -40,6 +36,7 @@ NOT_RUN = {  # a pattern of commands → why the slow tests do not run them
     r".* judge=server (?!.*dry_run).*": "needs a server; tests/judging/test_server.py has one",
     r".* judge=reward .*": "needs a reward model; tests/judging/test_local_judges.py has one",
     r".* stage=screen .*": "needs a server; tests/curation/test_screen.py has one",
+    r".* export=jsonl": "needs people's verdicts; tests/annotation/test_exports.py has them",
     r".* import=work.jsonl": "needs the ids of a curation's texts; tests/curation/test_export.py has them",
     r".* data.creative.path=all_human_data.json .*": "needs general data of the hub",
     r"(for|lm_eval|done|lighteval)( .*)?": "another program; tests/evaluation/test_harness.py runs it where it is",
@@ -75,29 +72,27 @@ SHORTER_IF = {  # a pattern of commands → further overrides
     r".*sweeper=tpe.*": "hydra.sweeper.n_trials=2",
     r".*experiment=micro_replication.*": "seed=0",
 }
-SAVED = re.compile(
-    r"`(\w+\.jsonl)`[^`\n]*:\n\n```json\n(.*?)```", re.DOTALL
-)  # a file that a page lets its reader write
+# a file that a page lets its reader write
+SAVED = re.compile(r"`(\w+\.jsonl)`[^`\n]*:\n\n```json\n(.*?)```", re.DOTALL)
 SHOWN = {  # a pattern of a script with its arguments → what it prints; the first that fits counts
     r"(train\.py|\S+ train) .*--cfg job.*": r"study: ablation",
     r"train\.py .*plan=true.*": r"141 GB",
     r"train\.py .*launcher=submitit_local.*": r"Submitit 'local' sweep",  # what the jobs print is in files
     r"(train\.py|\S+ train) .*": r"in multirun/\S+/model|is done",
-    r"generate\.py .*": r"answers in multirun/|nothing left",
+    r"generate\.py .*": r"answers (in multirun/|are there already)",
     r"judge\.py .*dry_run=true.*": r"tokens",
-    r"judge\.py.*": r"multirun/\S+\.jsonl: \d+ calls are answered",
+    r"judge\.py.*": r"multirun/\S+\.jsonl: (all )?\d+ calls are answered",
     r"evaluate\.py.*": r"Report: \S+report\.html",
     r"curate\.py .*stage=(all|status).*": r"within the rules",
     r"curate\.py.*": r"\w+: ",
-    r"annotate\.py .*export=.*": r"judgments\.jsonl",
     r"annotate\.py .*erase=.*": r"erased|deleted",
     r"\S+/inspect\.py .*": r"<\|im_start\|>user",
     r"\S+/show\.py .*": r"8 tokens",
     r"\S+/(power|plan)\.py .*": r"prompts",
     r"\S+ (list|watch|show .*)": r"done",
-    r"\S+ compare .*": r"seed|ratio|steps|model",
-    r"\S+ rerun .*--run": r"same|equal|identical",
-    r"\S+ rerun .*": r"revision",
+    r"\S+ compare .*": r"data\.|model\.|does not differ",
+    r"\S+ rerun .*--run": r"has the very weights of",
+    r"\S+ rerun .*": r"git checkout",
     r"\S+ pack .*": r"\w+\.zip",
     r"\S+ register .*": r"[0-9a-f]{64}",
     r"\S+ table .*": r"results\.parquet",
@@ -105,7 +100,7 @@ SHOWN = {  # a pattern of a script with its arguments → what it prints; the fi
 }
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
 FIVE = ("data.ratio=0,1k,5k,10k,general",)
-TWO = ("data.ratio=0,10k",)
+TWO = ("data.ratio=0,10k", "model.learning_rate=1e-4")
 POINTS = "points"
 STUDIES = {  # studies that pages name without training them → with what they are trained
     **{"qwen": FIVE, "ablation": FIVE, "paper": FIVE},

@@ -40,8 +40,12 @@ def free_port() -> int:
 
 
 def outside() -> dict[str, str]:
-    """Return the environment without W&B's variables, so that a new process does not join our W&B service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    """Return the environment without W&B's variables, so that a new process does not join our W&B service.
+
+    The process waits for a service of its own, by default no longer than 30 seconds, here as long as tests wait.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    return own | {"WANDB_X_SERVICE_WAIT": str(PATIENCE)}
 
 
 class Forked:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.browsers import Process
 from tests.conftest import ROOT, Command
+from tests.forked import PATIENCE
 from tests.test_docs import commands, commands_of_demo, text_of
 
 TUTORIALS = ROOT / "docs" / "tutorials"
@@ -74,6 +75,6 @@ def module_file(module: str) -> str:
 def open_page(process: Process) -> None:
     """Assert that the first of a served page's links opens, then end the process."""
     try:
-        assert httpx.get(next(iter(process.links.values())), follow_redirects=True).status_code == 200
+        assert httpx.get(next(iter(process.links.values())), follow_redirects=True, timeout=PATIENCE).status_code == 200
     finally:
         process.kill()

@@ -19,10 +19,10 @@ HUGE_PAGE = 2**21  # bytes
 
 @cache
 def keep_freed_memory() -> bool:
-    """Make the C library keep freed blocks of up to 1 GiB, and ask for huge pages; return whether it does.
+    """Make the C library keep freed blocks below 1 GiB for later ones, in huge pages; return whether it does.
 
     It reserves addresses, not memory: the process takes as much as it uses at its peak. It does nothing outside Linux
-    with glibc, or if the user has set malloc by the environment (`GLIBC_TUNABLES`, `MALLOC_…_`).
+    with glibc, or if the user has set malloc by the environment (`GLIBC_TUNABLES`, `MALLOC_…`).
     """
     is_set = any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_") for name in os.environ)
     if is_set or platform.libc_ver()[0] != "glibc" or platform.system() != "Linux":

@@ -8,7 +8,7 @@ STUDY := demo
 
 demo: $(VENV)/installed
 	$(RUN) train.py -m experiment=ratio_ablation length=demo study=$(STUDY)
-	$(RUN) generate.py study=$(STUDY) per_genre=1 sampling.max_new_tokens=768 \
+	$(RUN) generate.py study=$(STUDY) per_genre=1 sampling.max_new_tokens=512 \
 		sampling.temperature=0.9 sampling.top_p=0.95 sampling.top_k=50
 	$(RUN) judge.py study=$(STUDY) judge=local probes=10
 	$(RUN) evaluate.py study=$(STUDY)

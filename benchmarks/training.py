@@ -3,6 +3,7 @@
 python -m benchmarks.training --peer trl                   # needs pip install -e '.[benchmarks]'
 python -m benchmarks.training --peer trl --all-settings    # with all of TRL's settings in SETTINGS
 python -m benchmarks.training --busy                       # the demo's training beside a busy process
+python -m benchmarks.training --heap                       # the demo's training with freed memory kept or not
 python -m benchmarks.training --smallest                   # a test that it runs
 
 Each training runs in a fresh process; contestants take turns. All start from the same weights, and each optimizer step
@@ -25,8 +26,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.busy import measure_busy, print_busy
 from benchmarks.contestants import MAX_STEPS, QWEN2, STEP, TRL, Job, Run, Step, ours, prepare, trl
+from benchmarks.demo import measure_busy, measure_heap, print_demo
 from benchmarks.measuring import (
     CORPUS,
     TOKENIZER,
@@ -228,11 +229,11 @@ def print_tables(report: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the benchmark that the command line asks for, the comparison or `--busy`, and print its report."""
+    """Run the benchmark that the command line asks for, the comparison, `--busy` or `--heap`, and print its report."""
     arguments = _arguments()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    if arguments.busy:
-        print_busy(report := measure_busy(arguments))
+    if arguments.busy or arguments.heap:
+        print_demo(report := measure_busy(arguments) if arguments.busy else measure_heap(arguments))
         print(json.dumps(report))
         return
     _check(arguments)
@@ -263,16 +264,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--all-settings", action="store_true", help="measure all of TRL's settings, not only the default and the best"
     )
-    parser.add_argument("--busy", action="store_true", help="measure coig only, beside a busy process")
-    parser.add_argument("--steps", type=int, help="timed optimizer steps, after one that warms up: 4, with --busy 23")
-    parser.add_argument("--rounds", type=int, help="2, with --busy 5")
+    alone = parser.add_mutually_exclusive_group()
+    alone.add_argument("--busy", action="store_true", help="measure coig only, beside a busy process")
+    alone.add_argument("--heap", action="store_true", help="measure coig only, with freed memory kept or not")
+    parser.add_argument("--steps", type=int, help="timed steps, after one that warms up: 4, with --busy or --heap 23")
+    parser.add_argument("--rounds", type=int, help="2, with --busy or --heap 5")
     parser.add_argument(
         "--scale", type=float, default=1 / 16, help="length of texts and model.max_length, relative to the paper's"
     )
     parser.add_argument("--tokenizer", type=Path, default=TOKENIZER)
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="folder with zh.jsonl and en.jsonl")
     arguments = parse_arguments(parser, SMALLEST | ({"peer": "none"} if missing_trl() else {}))
-    steps, rounds = (23, 5) if arguments.busy else (4, 2)
+    steps, rounds = (23, 5) if arguments.busy or arguments.heap else (4, 2)
     arguments.steps = steps if arguments.steps is None else arguments.steps
     arguments.rounds = rounds if arguments.rounds is None else arguments.rounds
     if not 1 <= arguments.steps < MAX_STEPS or arguments.rounds < 1:

@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.forked import ROOT, outside
+from tests.forked import PATIENCE, ROOT, outside
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PATIENCE = 120  # seconds; other tests may keep the cores busy
 WIDTHS = (320, 768, 1440)  # pixels: a small phone, a tablet, a desk
 RULES = ["wcag2a", "wcag2aa", "wcag21aa"]
 
@@ -28,7 +27,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21aa"]
 def browser() -> Iterator[Browser]:
     """Start a browser for a module's tests; its event loop must have ended before tests that run one themselves."""
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        expect.set_options(timeout=1000 * PATIENCE)
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, timeout=1000 * PATIENCE)
         yield found
         found.close()
 
@@ -66,7 +66,6 @@ def open_link(browser: Browser, link: str, **options: object) -> Page:
     """Open a link in a new browser profile; an error of a script on the page fails the test."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)  # type: ignore[arg-type]
     context.set_default_timeout(1000 * PATIENCE)
-    expect.set_options(timeout=1000 * PATIENCE)
     page = context.new_page()
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     page.goto(link)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import httpx
 import hypothesis
 import pytest
 
-from tests.forked import PATIENCE, Forked
+from tests.forked import PATIENCE, Forked, free_port
 from tests.forked import ROOT as ROOT
 from tests.forked import outside as outside
 
@@ -24,12 +23,15 @@ SHARED = ROOT.parent / "shared"
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
+os.environ["WANDB_X_SERVICE_WAIT"] = str(PATIENCE)
 if "PYTEST_XDIST_WORKER" in os.environ:  # parallel workers already use all cores
     os.environ["OMP_NUM_THREADS"] = "1"
 
-# Nothing is timed: on a busy machine an example may take long, be it to make or to check.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("untimed")
+# Nothing is timed: on a busy machine an example may take long, be it to make or to check. All runs try the same ones.
+hypothesis.settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("repeatable")
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -85,13 +87,6 @@ def tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(ROOT / "coig" / "sample" / "tiny")
 
 
-def free_port() -> int:
-    """Return a port that nothing uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run `transformers serve` in a process of its own; return its base URL."""
@@ -103,8 +98,10 @@ def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
     with log.open("wb") as stream:
         server = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
     try:
-        for _ in range(600):
+        end = time.monotonic() + PATIENCE
+        while True:
             assert server.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
             try:
                 httpx.get(f"http://127.0.0.1:{port}/health").raise_for_status()
                 break
@@ -113,7 +110,7 @@ def transformers_serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(PATIENCE)
 
 
 @pytest.fixture(scope="session")

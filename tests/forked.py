@@ -15,30 +15,45 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
+from random import SystemRandom
 from socket import socket
 
 ROOT = Path(__file__).parent.parent
 PRELOADED = ["coig.training.fit", "coig.generation.run", "coig.generation.hf", "coig.evaluation.run", "peft", "wandb"]
-PATIENCE = 300  # seconds
+PATIENCE = 500  # seconds, in which anything ends on a busy machine; ranks that lose each other take 600
 PATHS = {"open": 0, "os.mkdir": 0, "os.rename": 1}  # audit events, and which of their arguments is the new path
 
 set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
 
 
+def free_port() -> int:
+    """Return a port that nothing uses, and that the system gives to nobody who asks for any port."""
+    for port in SystemRandom().sample(range(20_000, 32_768), 100):
+        with socket() as probe, suppress(OSError):  # somebody uses it
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port is free")
+
+
 def outside() -> dict[str, str]:
-    """Return the environment without W&B's variables, so that a new process does not join our W&B service."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    """Return the environment without W&B's variables, so that a new process does not join our W&B service.
+
+    The process waits for a service of its own, by default no longer than 30 seconds, here as long as tests wait.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    return own | {"WANDB_X_SERVICE_WAIT": str(PATIENCE)}
 
 
 class Forked:
     """A running script, with the methods of `subprocess.Popen` that tests use.
 
     The script is a path from the repository's root, or of a file that the test wrote. With `stop_at` it stops itself
-    (SIGSTOP), once, before it opens a file of that name, renames one to it, or makes such a folder. With `hold_at` only
+    (SIGSTOP), once, before it opens a file of that name, renames one to it, or makes such a folder; with `lines` only
+    if the file has so many lines by then, which finds a moment of a run however slow the test is. With `hold_at` only
     the thread that does so stops. Either may be the end of a path.
     """
 
@@ -50,10 +65,11 @@ class Forked:
         environment: Mapping[str, str],
         stop_at: str | None = None,
         hold_at: str | None = None,
+        lines: int = 0,
     ) -> None:
         self.arguments = [script, *arguments]
         self._outputs = Path(tempfile.mkdtemp())
-        started = self.arguments, folder, dict(environment), self._outputs, stop_at, hold_at
+        started = self.arguments, folder, dict(environment), self._outputs, stop_at, hold_at, lines
         self._process = get_context("forkserver").Process(target=_run, args=started)
         self._process.start()
 
@@ -68,13 +84,24 @@ class Forked:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to the process."""
-        os.kill(self._process.pid or 0, number)
+        os.kill(self.pid, number)
 
     @property
     def stopped(self) -> bool:
         """Whether the process has been stopped by a signal."""
-        state, *_ = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        try:
+            state, *_ = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
+            return False
         return state == "T"
+
+    def wait_until_stopped(self) -> None:
+        """Wait until the process has been stopped by a signal. Raise AssertionError if it ends before."""
+        end = time.monotonic() + PATIENCE
+        while not self.stopped:
+            assert self.poll() is None, self.wait()
+            assert time.monotonic() < end, f"{self.arguments} did not stop within {PATIENCE} s"
+            time.sleep(0.005)
 
     @property
     def printed(self) -> str:
@@ -95,9 +122,7 @@ class Forked:
 @contextmanager
 def started_ranks(folder: Path, *overrides: str, hold_at: str | None = None) -> Iterator[list[Forked]]:
     """Start train.py twice, in the environment that torchrun gives two ranks on one node; in the end kill them."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     size = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "test"}
     each = ({"RANK": number, "LOCAL_RANK": number} for number in "01")
     ranks = [Forked("train.py", overrides, folder, outside() | address | size | rank, hold_at=hold_at) for rank in each]
@@ -105,7 +130,7 @@ def started_ranks(folder: Path, *overrides: str, hold_at: str | None = None) -> 
         yield ranks
     finally:
         for rank in ranks:
-            if rank.poll() is None:
+            with suppress(ProcessLookupError):  # it has ended
                 rank.kill()
 
 
@@ -116,6 +141,7 @@ def _run(
     outputs: Path,
     stop_at: str | None,
     hold_at: str | None,
+    lines: int,
 ) -> None:
     """Do in the forked process what `python script …` would do; write stdout and stderr to files in `outputs`."""
 
@@ -127,10 +153,15 @@ def _run(
             return
         path = Path(str(arguments[PATHS[event]]))
         if stop_at and path.match(stop_at) and not has_stopped:
-            has_stopped = True
-            os.kill(os.getpid(), signal.SIGSTOP)
+            has_stopped = True  # also while the lines are counted, which opens the file
+            has_stopped = count_lines(path) >= lines
+            if has_stopped:
+                os.kill(os.getpid(), signal.SIGSTOP)
         if hold_at and path.match(hold_at):
             time.sleep(PATIENCE)
+
+    def count_lines(path: Path) -> int:
+        return path.read_bytes().count(b"\n") if lines and path.exists() else 0
 
     gc.freeze()  # a collection would touch, and so copy, every page of the libraries that the processes share
     os.environ.clear()

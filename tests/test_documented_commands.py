@@ -13,7 +13,7 @@ import pytest
 
 from coig.study.arm import Arm
 from tests.browsers import Process
-from tests.conftest import ROOT, Command, command_in, free_port
+from tests.conftest import ROOT, Command, command_in
 from tests.documented import (
     DOCS,
     NOT_RUN,
@@ -26,6 +26,7 @@ from tests.documented import (
     unsaid,
     write_files,
 )
+from tests.forked import PATIENCE, free_port
 from tests.test_docs import PAGES, commands, commands_of_demo, text_of
 
 Prepare = Callable[[str], Path]
@@ -111,6 +112,6 @@ def run(command: Command, folder: Path, script: str, arguments: list[str]) -> No
 def open_page(process: Process) -> None:
     """Assert that the first of a served page's links opens, then end the process."""
     try:
-        assert httpx.get(next(iter(process.links.values())), follow_redirects=True).status_code == 200
+        assert httpx.get(next(iter(process.links.values())), follow_redirects=True, timeout=PATIENCE).status_code == 200
     finally:
         process.kill()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -124,14 +124,13 @@ def test_answers_survive_a_kill_but_not_another_training(command: Command, tmp_p
 
 def test_two_processes_on_one_arm(command: Command, tmp_path: Path) -> None:
     arguments = ("study=s", "data.ratio=0", "logger=none", *SHORT)
-    first = Forked("train.py", arguments, tmp_path, outside())
+    first = Forked("train.py", arguments, tmp_path, outside(), stop_at="metrics.jsonl")
     arm = tmp_path / "multirun" / "s" / "cw"
-    while not (arm / ".lock").exists():
-        assert first.poll() is None
-        time.sleep(0.01)
+    first.wait_until_stopped()
     second = command("train.py", *arguments)
     assert second.returncode == 1
     assert "another process is at work on this arm" in second.stderr
+    first.kill(signal.SIGCONT)
     assert first.wait().returncode == 0
     assert read_json(arm / "manifest.json")["status"] == "done"
 

@@ -125,7 +125,7 @@ SWEEPS: dict[str, tuple[str, set[tuple[str, str]]]] = {
     "domain_shift": ("data.ratio=0,10k,general", {("cw", "general"), ("cw+10k", "general")}),
     "ratio_robustness": (
         "data.ratio=0,general seed=0",
-        {(f"cw-learning_rate_{rate}", f"general-learning_rate_{rate}") for rate in ("0.001", "0.0015")},
+        {(f"cw-learning_rate_{rate}", f"general-learning_rate_{rate}") for rate in ("0.0015", "0.002")},
     ),
     "micro_replication": (
         "data.ratio=0,general seed=0",

@@ -137,7 +137,7 @@ def test_two_evaluations_at_once(study: Path) -> None:
     """The first one is stopped at a file that it has written but not renamed; it goes on once the second has ended."""
     folder = study.parents[1]
     first = Forked("evaluate.py", [], folder, outside(), stop_at="report.html")
-    until(lambda: first.stopped, first)
+    first.wait_until_stopped()
     [partial] = (study / "evaluation").glob("**/.*")
     second = Forked("evaluate.py", [], folder, outside()).wait()
     assert second.returncode == 0, second.stderr
@@ -184,9 +184,9 @@ def test_a_study_that_cannot_be_written_to(arguments: str, read_only: Path) -> N
 def test_rm_beside_an_arm_that_is_starting(study: Path) -> None:
     """It holds its lock and has no manifest yet."""
     arm = Arm(study / "cw+1k")
-    starting = Forked("train.py", [*TINY, "data.ratio=1k"], study.parents[1], outside())
-    until((arm.folder / LOCK).exists, starting)
-    starting.kill(signal.SIGSTOP)
+    starting = Forked("train.py", [*TINY, "data.ratio=1k"], study.parents[1], outside(), stop_at="cw+1k/manifest.json")
+    starting.wait_until_stopped()
+    assert (arm.folder / LOCK).exists()
     assert not arm.is_known
     before = files_of(study)
     run = coig(study.parents[1], "study", "rm", "s", stdin="y\n")
@@ -217,7 +217,7 @@ def test_ctrl_c_while_libraries_are_imported(tmp_path: Path) -> None:
 def test_ctrl_c_before_an_arm_is_trained(moment: str, tmp_path: Path) -> None:
     """As Hydra makes the arm's folder, as the arm takes its lock, and as the model's config is read."""
     run = Forked("train.py", [*TINY, "data.ratio=0"], tmp_path, outside(), stop_at=moment)
-    until(lambda: run.stopped, run)
+    run.wait_until_stopped()
     study = tmp_path / "multirun" / "s"
     run.kill(signal.SIGINT)
     run.kill(signal.SIGCONT)
@@ -244,9 +244,10 @@ def test_ctrl_c_while_queries_are_answered(study: Path) -> None:
 
 
 def test_ctrl_c_while_a_report_is_written(study: Path) -> None:
-    run = Forked("evaluate.py", [], study.parents[1], outside())
-    until((study / "evaluation").exists, run)
+    run = Forked("evaluate.py", [], study.parents[1], outside(), stop_at="report.html")
+    run.wait_until_stopped()
     run.kill(signal.SIGINT)
+    run.kill(signal.SIGCONT)
     ended = run.wait()
     assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
     assert list(study.glob("evaluation/**/.*")) == []

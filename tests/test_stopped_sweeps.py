@@ -180,10 +180,7 @@ def test_a_signal_in_an_arm_s_last_step_begins_no_further_arm(tmp_path: Path) ->
     """It comes as the last checkpoint gets its name; the arm is then finished."""
     sweep = (*TINY, "data.ratio=0", "seed=0,1", "trainer.max_epochs=3")
     process = Forked("train.py", sweep, tmp_path, outside(), stop_at="step-00000009.ckpt")
-    end = time.monotonic() + PATIENCE
-    while not process.stopped:
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    process.wait_until_stopped()
     process.kill(signal.SIGTERM)
     process.kill(signal.SIGCONT)
     ended = process.wait()

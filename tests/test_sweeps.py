@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +73,11 @@ def logged_steps(arm: Path) -> int:
 
 
 def kill_in_third_arm(folder: Path) -> None:
-    """Kill the sweep (SIGKILL) after its third arm has taken a step after its first checkpoint."""
+    """Kill the sweep (SIGKILL) as its third arm has taken a step after its first checkpoint."""
     folder.mkdir()
-    sweep = Forked("train.py", SWEEP, folder, outside())
-    arm = folder / "multirun" / "s" / ARMS[2]
-    while not (list(arm.glob("checkpoints/step-*.ckpt")) and logged_steps(arm)):
-        assert sweep.poll() is None
-        time.sleep(0.005)
+    sweep = Forked("train.py", SWEEP, folder, outside(), stop_at=f"{ARMS[2]}/metrics.jsonl", lines=1)
+    sweep.wait_until_stopped()
+    assert list((folder / "multirun" / "s" / ARMS[2]).glob("checkpoints/step-*.ckpt"))
     sweep.kill()
     sweep.wait()
 

@@ -19,10 +19,11 @@ HUGE_PAGE = 2**21  # bytes
 
 @cache
 def keep_freed_memory() -> bool:
-    """Make the C library keep freed blocks of up to 1 GiB for later ones, and ask for huge pages; return whether it does.
+    """Make the C library keep freed blocks below 1 GiB for later ones; return whether it does.
 
-    It reserves addresses, not memory: the process takes as much as it uses at its peak. It does nothing outside Linux
-    with glibc, or if the user has set malloc by the environment (`GLIBC_TUNABLES`, `MALLOC_…_`).
+    They lie in huge pages if the kernel has them. The call reserves addresses, not memory: the process takes as much as
+    it uses at its peak. It does nothing outside Linux with glibc, or if the user has set malloc by the environment
+    (`GLIBC_TUNABLES`, `MALLOC_…`).
     """
     is_set = any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_") for name in os.environ)
     if is_set or platform.libc_ver()[0] != "glibc" or platform.system() != "Linux":
@@ -37,4 +38,6 @@ def keep_freed_memory() -> bool:
     libc.free(libc.malloc(KEPT - mmap.PAGESIZE))  # below the threshold: the heap grows and stays as large
     end = libc.sbrk(0)
     first = -(-start // HUGE_PAGE) * HUGE_PAGE
-    return bool(end > first and libc.madvise(first, end - first, mmap.MADV_HUGEPAGE) == 0)
+    if end > first:
+        libc.madvise(first, end - first, mmap.MADV_HUGEPAGE)  # a kernel without huge pages refuses; that is no harm
+    return True

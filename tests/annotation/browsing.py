@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import DATABASE, TABLES, read_database
 from coig.web.database import open_database
-from tests.browsers import PATIENCE, Process, open_link, wait_until_acknowledged
+from tests.browsers import Process, open_link, wait_until_acknowledged
+from tests.forked import PATIENCE
 
 FILES = {"general": "baseline", "cw": "origin", "cw+1k": "1k", "cw+5k": "5k", "cw+10k": "10k"}
 SETTINGS = "raters={ann: zh, bob: [zh, en], eve: zh}", "protocol.good=true"

@@ -163,7 +163,7 @@ def test_by_keyboard_alone_with_an_input_method(browser: Browser, shared: Served
     devtools.send("Input.dispatchKeyEvent", composing | {"key": "Enter", "code": "Enter"})
     assert page.locator("dialog[open]").count() == 1
     devtools.send("Input.insertText", {"text": "看不懂"})
-    assert page.input_value("#note") == "看不懂"
+    expect(page.locator("#note")).to_have_value("看不懂")
     before = number_of(page)
     page.locator("#abstain button.primary").focus()
     page.keyboard.press("Enter")

@@ -99,7 +99,7 @@ def test_an_abstention_is_no_tie_and_goes_to_another_rater(place: Path | str) ->
 
 
 def test_a_lease_expires(place: Path | str) -> None:
-    store = make_store(place, make_questions(1), "raters_per_query=1", "lease_minutes=0.00001")
+    store = make_store(place, make_questions(1), "raters_per_query=1", "lease_minutes=1e-9")
     ann, bob = store.add_rater("ann", BOTH), store.add_rater("bob", BOTH)
     assert store.next_tasks(ann, 1)
     assert store.next_tasks(bob, 1)

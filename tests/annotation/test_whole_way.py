@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.annotation.browsing import Served, begin, judgments, open_page, write_answers
-from tests.browsers import CHROMIUM, PATIENCE, RULES, WIDTHS, Inspector, wait_until_acknowledged
+from tests.browsers import CHROMIUM, RULES, WIDTHS, Inspector, wait_until_acknowledged
+from tests.forked import PATIENCE
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 SETTINGS = (
@@ -64,6 +65,7 @@ def practise(page: Page, protocol: str, inspector: Inspector) -> None:
     page.click("#cannot")
     page.check('#abstain input[value="refused"]')
     page.click("#abstain button.primary")
+    expect(page.locator("#feedback-heading")).to_be_visible()
     assert page.locator("#ours").count() == 0  # that was the right answer
     page.click("#feedback button")
 

@@ -111,7 +111,7 @@ def write_first_version(browser: Browser, served: Served) -> Page:
     expect(page.locator("#send")).to_be_disabled()
     page.locator("#field-prompt").focus()
     compose(page, "xie yi pian", "写一篇")
-    assert page.input_value("#field-prompt") == "写一篇"
+    expect(page.locator("#field-prompt")).to_have_value("写一篇")
     expect(page.locator("#count-prompt")).to_have_text("3 字，偏短（论文：30–2,642）")
     page.fill("#field-prompt", "写一篇关于修伞人的短文，让读者看见他的手，不超过一百字，不要议论，不要抒情。")
     expect(page.locator("#count-prompt")).to_have_attribute("data-fit", "fit")
@@ -151,7 +151,10 @@ def review_first_version(browser: Browser, served: Served) -> None:
         for _ in range(2):
             begin(reviewer, "review")
             assert count_listeners(reviewer, "selectionchange") == 1  # however often a review is opened
-            reviewer.click("#list")
+            with reviewer.expect_response(  # by which the list is drawn anew
+                lambda response: response.url.endswith("/tasks")
+            ):
+                reviewer.click("#list")
         begin(reviewer, "review")
         select(reviewer, "prompt", 3, 9)
         reviewer.click(".comment[data-part=prompt]")

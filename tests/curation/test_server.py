@@ -61,7 +61,7 @@ def test_a_text_that_somebody_has_opened_is_not_offered_to_others(people: dict[s
     assert (refused.status_code, refused.json()) == (404, {"error": "somebody else has done this, or is doing it"})
     assert wen.post("/back", {"text": task["text"], "kind": "write"}).status_code == 200
     assert cai.kinds() == ["write"]
-    later = make_people(store, "lease_hours=0.000001")
+    later = make_people(store, "lease_hours=1e-9")
     wen.open("write")
     assert later["cai"].kinds() == ["write"]  # who does not save for so long keeps no text
     assert wen.send(opened, **WRITTEN).status_code == 200

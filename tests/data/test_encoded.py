@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -267,10 +266,10 @@ def test_a_damaged_shard_is_made_again(own_cache: Path, file: str, damage: str) 
     assert (shards(own_cache), (shard / file).read_bytes()) == ([shard], whole)
 
 
-def inspect(cache: Path) -> Forked:
+def inspect(cache: Path, stop_at: str | None = None) -> Forked:
     """Start coig.data.inspect with its cache in a folder."""
     arguments = ["data.ratio=10k", "format=json"]
-    return Forked("coig/data/inspect.py", arguments, ROOT, os.environ | {"COIG_CACHE": str(cache)})
+    return Forked("coig/data/inspect.py", arguments, ROOT, os.environ | {"COIG_CACHE": str(cache)}, stop_at)
 
 
 def printed(process: Forked) -> str:
@@ -292,13 +291,11 @@ def test_two_processes_at_once(own_cache: Path, undisturbed: str) -> None:
     assert len(shards(own_cache)) == 1
 
 
-@pytest.mark.parametrize("work", ["sources", "encoded"])
-def test_a_killed_builder_leaves_nothing_wrong(own_cache: Path, undisturbed: str, work: str) -> None:
-    """kill -9 in the middle of the work: whatever it left, the next process gets it right."""
-    process = inspect(own_cache)
-    while not list(own_cache.glob(f"{work}/*.lock")):
-        assert process.poll() is None
-        time.sleep(0.001)
+@pytest.mark.parametrize("moment", ["sources/.*", "encoded/*/.*/index.parquet"])
+def test_a_killed_builder_leaves_nothing_wrong(own_cache: Path, undisturbed: str, moment: str) -> None:
+    """kill -9 as a source is converted, and as half a shard is written: the next process gets it right."""
+    process = inspect(own_cache, stop_at=moment)
+    process.wait_until_stopped()
     process.kill()
     assert process.wait().returncode == -signal.SIGKILL
     assert not shards(own_cache)

@@ -64,7 +64,8 @@ def hub() -> Iterator[str]:
 
 def inspect(home: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "coig.data.inspect", "data=coig_writer", "data.ratio=0", "format=json", *overrides]
-    variables = os.environ | {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"} | environment
+    patient = dict.fromkeys(("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"), str(PATIENCE))
+    variables = os.environ | {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"} | patient | environment
     return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=PATIENCE)
 
 

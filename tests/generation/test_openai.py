@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,13 @@ from coig.generation.openai import OpenAIEngine
 from coig.llm.server import TOO_MANY
 from coig.records.query import Query
 from coig.study.arm import Arm
-from tests.conftest import free_port
-from tests.forked import PATIENCE
+from tests.forked import PATIENCE, free_port
 from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
 from tests.llm.stub_server import Reply, completion, server
 
 
 def engine(arm: Arm, url: str, sampling: Sampling = GREEDY, **options: Any) -> OpenAIEngine:
-    given = {"server": "vllm", "model": None, "concurrency": 4, "timeout": 60, "retries": 0} | options
+    given = {"server": "vllm", "model": None, "concurrency": 4, "timeout": PATIENCE, "retries": 0} | options
     made = OpenAIEngine(url, **given)
     made.load(arm, AutoTokenizer.from_pretrained(arm.model), sampling, 0)
     return made
@@ -233,7 +233,7 @@ def test_a_prompt_as_text_begins_once(arm: Arm, queries: list[Query], tmp_path: 
         return completion("Yes.")
 
     with server([], reply) as url:
-        asks = OpenAIEngine(url, "transformers", model=None, concurrency=None, timeout=60, retries=0)
+        asks = OpenAIEngine(url, "transformers", model=None, concurrency=None, timeout=PATIENCE, retries=0)
         asks.load(arm, tokenizer, GREEDY, 0)
         [answer] = completions(asks, [begun]).values()
     assert answer.error is None
@@ -270,7 +270,7 @@ def test_a_failed_request_is_tried_again(arm: Arm, queries: list[Query], failure
 
 
 def stalling(_: dict[str, Any]) -> tuple[int, str]:
-    time.sleep(3)
+    time.sleep(PATIENCE)
     return completion("late")
 
 
@@ -289,7 +289,10 @@ def stalling(_: dict[str, Any]) -> tuple[int, str]:
 )
 def test_a_server_that_keeps_failing_ends_the_run(arm: Arm, queries: list[Query], reply: Reply, message: str) -> None:
     with server([str(arm.model)], reply) as url:
-        answers = engine(arm, url, timeout=0.5 if reply is stalling else 60).answers(requests(arm, queries))
+        asks = engine(arm, url)
+        if reply is stalling:  # from here on, so that the questions about the server itself are not in a hurry
+            asks.address = replace(asks.address, timeout=0.5)
+        answers = asks.answers(requests(arm, queries))
         recorded: list[Answered] = []
         with pytest.raises(ConfigError, match="requests in a row have failed") as caught:
             recorded.extend(one for batch in answers for one in batch)

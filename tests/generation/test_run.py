@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +54,9 @@ def test_a_killed_run_goes_on_where_it_was(here: Arm, queries: list[Query]) -> N
     whole = by_query(here)
     assert len(whole) == len(queries)
     here.generations("few").unlink()
-    run = Forked("generate.py", ["queries=few.jsonl", SHORT, "engine.tokens_per_batch=100"], Path.cwd(), outside())
-    while not (here.generations("few").exists() and here.generations("few").read_bytes().count(b"\n") >= 2):
-        assert run.poll() is None
-        time.sleep(0.01)
+    arguments = ["queries=few.jsonl", SHORT, "engine.tokens_per_batch=100"]
+    run = Forked("generate.py", arguments, Path.cwd(), outside(), stop_at="generations/few.jsonl", lines=2)
+    run.wait_until_stopped()
     run.kill()
     run.wait()
     with here.generations("few").open("a", encoding="utf-8") as stream:

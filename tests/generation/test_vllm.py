@@ -20,6 +20,7 @@ from coig.config import GenerateConfig, Lora
 from coig.config.command_line import config_of
 from coig.data.tokenizer import load_tokenizer
 from coig.errors import ConfigError
+from coig.files.processes import start_of
 from coig.generation import generate
 from coig.generation.completion import Completion, Request
 from coig.generation.hf import HuggingFaceEngine
@@ -32,6 +33,7 @@ from coig.models.loading import load_model
 from coig.records.query import Query
 from coig.study.arm import Arm
 from tests.conftest import ROOT
+from tests.forked import PATIENCE
 from tests.generation import toy
 from tests.generation.asking import GREEDY, NUCLEUS, completions, requests
 
@@ -68,8 +70,7 @@ def engine(python: Path | str | None, **options: Any) -> VLLMEngine:
 
 
 def is_running(process: str) -> bool:
-    stat = Path(f"/proc/{process}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    return start_of(int(process)) is not None
 
 
 def answered(made: Any, arm: Arm, asked: list[Request], sampling: Any = GREEDY) -> dict[tuple[str, int], Completion]:
@@ -189,7 +190,12 @@ def test_a_process_ends_with_its_command(python: Path) -> None:
     worker = subprocess.Popen(
         [python, "-I", str(WORKER), "generate"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
-    worker.communicate(b'{"model": "/s/cw/model", "dtype": "float32", "gpu_memory_utilization": 0.9}\n', timeout=60)
+    assert worker.stdin
+    assert worker.stdout
+    worker.stdin.write(b'{"model": "/s/cw/model", "dtype": "float32", "gpu_memory_utilization": 0.9}\n')
+    worker.stdin.flush()
+    assert worker.stdout.readline()  # it is ready; when its input ends, it has seconds to end
+    worker.communicate(timeout=PATIENCE)
     assert worker.returncode == 0
 
 
@@ -252,11 +258,10 @@ def test_a_killed_command_takes_its_processes_along_and_goes_on(
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
     assert children
-    for _ in range(3000):  # until they notice it
-        if not any(map(is_running, children)):
-            break
+    end = time.monotonic() + PATIENCE
+    while any(map(is_running, children)):  # until they notice it
+        assert time.monotonic() < end
         time.sleep(0.01)
-    assert not any(map(is_running, children))
     before = file.read_bytes()
     assert 2 <= before.count(b"\n") < len(queries)
     monkeypatch.setenv("TOY_SECONDS", "0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,7 +22,7 @@ from coig.llm.server import TOO_MANY
 from coig.records.judgment import read_judgments
 from coig.records.label import read_labels
 from tests.conftest import outside
-from tests.forked import Forked
+from tests.forked import PATIENCE, Forked
 from tests.judging import toy_judge
 from tests.judging.studies import ARMS, configure, read_lines, write_answers
 from tests.llm.stub_server import chat, server
@@ -155,12 +156,13 @@ def test_a_server_in_trouble_ends_the_run_and_the_next_one_goes_on(
         if asked > 3 and trouble == "fails":
             return 500, "{}"
         if asked > 3 and trouble == "stalls":
-            time.sleep(1)
+            time.sleep(PATIENCE)
         return toy_judge.judge(body)
 
     with server(["toy"], reply) as url:
         with pytest.raises(ConfigError, match=r"requests in a row have failed.*run the same command again") as caught:
-            ask(url, answers, {"timeout": 0.5})
+            # in three seconds the server has answered what it answers; the others are asked at once, and wait together
+            ask(url, answers, {"timeout": 3, "concurrency": 12} if trouble == "stalls" else None)
         assert message in str(caught.value)
         lines = read_lines(PAIRS)
         assert TOO_MANY <= sum(line.failure is not None for line in lines) < 24
@@ -171,10 +173,12 @@ def test_a_server_in_trouble_ends_the_run_and_the_next_one_goes_on(
 
 def test_a_killed_run_goes_on_where_it_was(answers: list[str]) -> None:
     asked: Counter[str] = Counter()
+    killed = threading.Event()
 
     def reply(body: dict[str, Any]) -> tuple[int, str]:
-        time.sleep(0.05)
         asked[json.dumps(body["messages"])] += 1
+        if asked.total() > 12:
+            killed.wait(PATIENCE)
         return toy_judge.judge(body)
 
     with server(["toy"], reply) as url:
@@ -184,6 +188,7 @@ def test_a_killed_run_goes_on_where_it_was(answers: list[str]) -> None:
             time.sleep(0.01)
         run.kill()
         run.wait()
+        killed.set()
         with PAIRS.open("a", encoding="utf-8") as stream:
             stream.write('{"id": "toy/zh-0/cw>gen')  # what a kill leaves of a line
         before = read_lines(PAIRS)

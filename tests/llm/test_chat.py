@@ -12,6 +12,7 @@ from coig.errors import ConfigError
 from coig.llm.chat import Chat, ChatQuestion, ChatSettings, Reply
 from coig.llm.server import Server
 from coig.llm.tokens import Usage
+from tests.forked import PATIENCE
 from tests.llm.stub_server import Reply as StubReply
 from tests.llm.stub_server import chat, server
 
@@ -26,7 +27,7 @@ def question(user: str = "Which?", lang: str = "en") -> ChatQuestion[Verdict]:
 
 def opened(url: str, attempts: int = 2) -> Chat:
     settings = ChatSettings("toy", {"temperature": 0.0, "max_tokens": None}, {"top_k": 1}, 7, attempts)
-    return Chat.open(Server("judge", url, concurrency=4, timeout=60, retries=0), settings, question())
+    return Chat.open(Server("judge", url, concurrency=4, timeout=PATIENCE, retries=0), settings, question())
 
 
 def ask(talk: Chat, *users: str) -> dict[str, Reply[Verdict]]:

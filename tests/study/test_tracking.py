@@ -6,7 +6,6 @@ import json
 import logging
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +33,15 @@ SECRET = "5ec2e7" * 7
 SCHEMAS: dict[str, type[Node]] = {"train": TrainConfig, "generate": GenerateConfig, "evaluate": EvaluateConfig}
 
 
-def start(folder: Path, *overrides: str) -> Forked:
-    """train.py offline, where all the secrets that it could meet are set."""
+def start(folder: Path, *overrides: str, lines: int = 0) -> Forked:
+    """train.py offline, where all the secrets that it could meet are set.
+
+    With `lines` it stops itself in the step after so many lines of metrics.
+    """
     secrets = {"HF_TOKEN": f"hf_{SECRET}", "OPENAI_API_KEY": f"sk-{SECRET}", "WANDB_API_KEY": SECRET[:40]}
     places = {"HOME": str(folder / "home"), "NETRC": str(folder / "home" / "netrc"), "WANDB_MODE": "offline"}
-    return Forked("train.py", overrides, folder, outside() | secrets | places)
+    stop_at = "metrics.jsonl" if lines else None
+    return Forked("train.py", overrides, folder, outside() | secrets | places, stop_at, lines=lines)
 
 
 def ended(process: Forked) -> tuple[int, str]:
@@ -234,11 +237,10 @@ def test_a_stopped_run_goes_on_in_wandb_without_doubled_or_lost_steps(uploaded: 
     )
     command = ("study=s", "data.ratio=0", "data.creative.size=20", *steps)
     arm = tmp_path / "multirun" / "s" / "cw"
-    run = start(tmp_path, *command)
-    while not (arm / "metrics.jsonl").exists() or (arm / "metrics.jsonl").read_text().count('train/loss"') < 5:
-        assert run.poll() is None, ended(run)
-        time.sleep(0.005)
+    run = start(tmp_path, *command, lines=6)  # 5 steps, a validation
+    run.wait_until_stopped()
     run.kill(signal.SIGTERM if uploaded else signal.SIGKILL)
+    run.kill(signal.SIGCONT)
     assert ended(run)[0] == (PREEMPTED if uploaded else -9)
     [stopped] = runs_of(arm)
     assert stopped.exit_code == (1 if uploaded else None)

@@ -6,7 +6,6 @@ import json
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,17 +35,17 @@ def receiver() -> Iterator[Receiver]:
         yield server
 
 
-def train(folder: Path) -> Forked:
-    """Start train.py offline."""
-    return Forked("train.py", COMMAND, folder, outside() | {"WANDB_MODE": "offline"})
+def train(folder: Path, lines: int = 0) -> Forked:
+    """Start train.py offline; with `lines` it stops itself in the step after so many lines of metrics."""
+    stop_at, environment = "metrics.jsonl" if lines else None, outside() | {"WANDB_MODE": "offline"}
+    return Forked("train.py", COMMAND, folder, environment, stop_at, lines=lines)
 
 
-def stop_after(process: Forked, arm: Path, steps: int) -> None:
-    """Stop training by SIGTERM after so many steps."""
-    while not (arm / "metrics.jsonl").exists() or (arm / "metrics.jsonl").read_text().count('train/loss"') < steps:
-        assert process.poll() is None, process.wait().stderr
-        time.sleep(0.005)
+def end_by_signal(process: Forked) -> None:
+    """End training that stops itself by SIGTERM."""
+    process.wait_until_stopped()
     process.kill(signal.SIGTERM)
+    process.kill(signal.SIGCONT)
     process.wait()
 
 
@@ -81,7 +80,7 @@ def check_history(receiver: Receiver, arm: Path) -> None:
 def test_two_parts_of_a_run_become_one_history(receiver: Receiver, tmp_path: Path) -> None:
     """Both have the steps since the last checkpoint, and an earlier version kept both."""
     arm = tmp_path / "multirun" / "s" / "cw"
-    stop_after(train(tmp_path), arm, 5)
+    end_by_signal(train(tmp_path, lines=6))  # 5 steps, a validation
     [first] = arm.glob("wandb/offline-run-*")
     shutil.copytree(first, tmp_path / first.name)
     ended = train(tmp_path).wait()
@@ -98,7 +97,7 @@ def test_two_parts_of_a_run_become_one_history(receiver: Receiver, tmp_path: Pat
 @pytest.mark.slow
 def test_a_run_that_was_uploaded_when_it_stopped_goes_on(receiver: Receiver, tmp_path: Path) -> None:
     arm = tmp_path / "multirun" / "s" / "cw"
-    stop_after(train(tmp_path), arm, 4)
+    end_by_signal(train(tmp_path, lines=4))
     study(tmp_path, receiver, "upload", "s")
     [run] = receiver.exit_codes
     assert receiver.exit_codes[run] == 1

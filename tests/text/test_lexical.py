@@ -13,7 +13,10 @@ import pytest
 
 from coig.text import lexical
 from coig.text.lexical import measure_text, measure_texts
+from tests.forked import PATIENCE
 
+CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+needs_cores = pytest.mark.skipif(CORES == 1, reason="one core needs no other processes")
 TEXTS = ["", "雨", "The rain, the rain.", "他在雨里走了很久，没有带伞。" * 30, "a b c d e f g " * 40]
 MANY = """
 import signal
@@ -26,7 +29,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(os.cpu_count() == 1, reason="one core needs no other processes")
+@needs_cores
 def test_other_processes_measure_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     alone = measure_texts(TEXTS)
     assert alone == [measure_text(text) for text in TEXTS]
@@ -35,6 +38,7 @@ def test_other_processes_measure_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     assert measure_texts(TEXTS) == alone
 
 
+@needs_cores
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at the processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_its_processes_end_with_it(number: signal.Signals, tmp_path: Path) -> None:
@@ -54,14 +58,12 @@ def test_its_processes_end_with_it(number: signal.Signals, tmp_path: Path) -> No
             os.killpg(process.pid, number)
         else:
             process.kill()
-        process.wait(30)
+        process.wait(PATIENCE)
         said = process.stderr.read().decode()
-    for _ in range(600):
-        if not [one for one in others if _group_of(one) == process.pid]:
-            break
+    end = time.monotonic() + PATIENCE
+    while running := [one for one in others if _group_of(one) == process.pid]:
+        assert time.monotonic() < end, f"still running: {running}"
         time.sleep(0.05)
-    else:
-        pytest.fail(f"still running: {others}")
     assert said.count("Traceback") == (number == signal.SIGINT)  # of the script itself, not of its processes
 
 

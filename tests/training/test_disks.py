@@ -104,7 +104,10 @@ def test_ctrl_c_ends_with_the_exit_code_of_shells(tmp_path: Path) -> None:
 
 def test_a_study_that_is_deleted_stays_so(tmp_path: Path) -> None:
     run, arm = started(tmp_path, "trainer.max_epochs=20")
+    run.kill(signal.SIGSTOP)  # what is written while a folder is deleted would keep it
+    run.wait_until_stopped()
     arm.remove()
+    run.kill(signal.SIGCONT)
     ended = run.wait()
     assert ended.returncode == 1
     assert "it was deleted or moved while it was needed" in ended.stderr

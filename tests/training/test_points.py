@@ -58,8 +58,7 @@ def test_a_point_is_what_a_run_of_so_many_steps_exports(own: tuple[str, ...], tm
     assert files(whole.folder / QUARTER / "model") == files(train(tmp_path, "short", "trainer.max_steps=3", *own).model)
     assert (whole.folder / QUARTER / "adapter").exists() == bool(own)
     killed = start(tmp_path, "cut", "trainer.answer_at=[0.25,0.5,1]", *own, stop_at=f"{HALF}/model")
-    while not killed.stopped:
-        assert killed.poll() is None, killed.wait().stderr
+    killed.wait_until_stopped()
     killed.kill()
     killed.wait()
     cut = tmp_path / "multirun" / "s" / "cut"

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,6 @@ SETTINGS = (
     "scheduler.warmup=0",
     "trainer.checkpoint_every=1",
 )
-ENDED_WITHIN = 60  # seconds after one rank has failed; 3 to 15 on an idle machine, ten minutes if one waits for another
 RANKS = {
     "one": (),
     "ddp": ("trainer.devices=2", "trainer.strategy=ddp"),
@@ -58,19 +56,17 @@ def succeeded(result: Any) -> Any:
 
 @pytest.mark.parametrize("strategy", [pytest.param("ddp", marks=pytest.mark.slow), "fsdp"])
 def test_a_rank_that_fails_alone_ends_all(strategy: str, tmp_path: Path) -> None:
-    """No rank is ended by another process here; torchrun would do so after the first exit."""
+    """No rank is ended by another process here; torchrun would do so after the first exit.
+
+    On an idle machine they end within 15 seconds. If one waited for the other it would be ten minutes, which is more
+    than `wait` allows.
+    """
     failing = "optimizer._target_=tests.training.failing.OutOfMemoryOnSecondRank"
     settings = (*TWO_STEPS, *RANKS[strategy], failing, "study=alone", "arm=a")
     arm = Arm(tmp_path / "multirun" / "alone" / "a")
     with started_ranks(tmp_path, *settings) as ranks:
-        until = time.monotonic() + PATIENCE
-        while not (arm.metrics.exists() and "train/loss" in arm.metrics.read_text()):  # the first has taken its step
-            assert all(rank.poll() is None for rank in ranks), [rank.wait() for rank in ranks]
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        failed = time.monotonic()
         first, second = (rank.wait() for rank in ranks)
-        assert time.monotonic() - failed < ENDED_WITHIN
+    assert "train/loss" in arm.metrics.read_text()  # the first has taken its step
     assert (first.returncode, second.returncode) == (1, 71)  # a lack of memory has a code of its own
     assert "out of memory: the largest micro-batch of this step has " in second.stderr
     assert "another process of this arm ended; its own message says why" in first.stderr

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from coig.files.lock import locked
 from coig.study.arm import LOCK
 from tests.conftest import outside
-from tests.forked import Forked, started_ranks
+from tests.forked import PATIENCE, Forked, started_ranks
 from tests.small_model import SMALL_MODEL
 
 SETTINGS = (
@@ -43,8 +43,10 @@ SHARDED = {
 }
 
 
-def start(folder: Path, arm: str, *overrides: str) -> Forked:
-    return Forked("train.py", [*SETTINGS, f"arm={arm}", *overrides], folder, outside())
+def start(folder: Path, arm: str, *overrides: str, lines: int = 0) -> Forked:
+    """Start train.py; with `lines` it stops itself in the step after so many lines of metrics."""
+    stop_at = "metrics.jsonl" if lines else None
+    return Forked("train.py", [*SETTINGS, f"arm={arm}", *overrides], folder, outside(), stop_at, lines=lines)
 
 
 def finish(process: Forked) -> str:
@@ -53,14 +55,12 @@ def finish(process: Forked) -> str:
     return run.stdout + run.stderr
 
 
-def kill_after(process: Forked, metrics: Path, count: int) -> None:
-    """kill -9 the run once so many steps are logged, which is somewhere in the next one, and see its ranks end."""
-    while len(steps(metrics)) < count:
-        assert process.poll() is None, finish(process)
-        time.sleep(0.005)
+def kill(process: Forked, arm: Path) -> None:
+    """kill -9 a run that stops itself, and see that nobody holds its arm."""
+    process.wait_until_stopped()
     process.kill()
     process.wait()
-    with locked(metrics.with_name(LOCK), patience=30):  # its ranks have ended too
+    with locked(arm / LOCK, PATIENCE):
         pass
 
 
@@ -89,9 +89,10 @@ def results(folder: Path, name: str) -> dict[str, Any]:
 def test_a_killed_run_ends_with_the_same_weights(case: str, tmp_path: Path) -> None:
     overrides = CASES[case]
     finish(start(tmp_path, "whole", *overrides))
-    metrics = tmp_path / "multirun" / "killed" / "cut" / "metrics.jsonl"
-    for count in (5, 7) if case == "plain" else (5,):  # 7: from the end of an epoch
-        kill_after(start(tmp_path, "cut", *overrides), metrics, count)
+    arm = tmp_path / "multirun" / "killed" / "cut"
+    for taken, lines in ((5, 5), (7, 8)) if case == "plain" else ((5, 5),):  # 8: with the validation of an epoch
+        kill(start(tmp_path, "cut", *overrides, lines=lines), arm)
+        assert len(steps(arm / "metrics.jsonl")) == taken
     finish(start(tmp_path, "cut", *overrides))
     cut = results(tmp_path, "cut")
     assert cut == results(tmp_path, "whole")
@@ -130,9 +131,9 @@ def test_sharded_arms_train_on_while_a_checkpoint_is_written(case: str, tmp_path
 
 def test_a_checkpoint_that_a_kill_cut_off_is_not_used(tmp_path: Path) -> None:
     """It has another name and is removed with the next one. Here minutes trigger it, and the last one is not kept."""
-    run = start(tmp_path, "cut", "trainer.checkpoint_every=1000", "trainer.checkpoint_minutes=1e-6")
+    run = start(tmp_path, "cut", "trainer.checkpoint_every=1000", "trainer.checkpoint_minutes=1e-6", lines=5)
     arm = tmp_path / "multirun" / "killed" / "cut"
-    kill_after(run, arm / "metrics.jsonl", 5)
+    kill(run, arm)
     checkpoint = max((arm / "checkpoints").glob("step-*.ckpt"))  # a kill may leave the one before, too
     unfinished = checkpoint.with_name(f".step-{STEPS:08}.ckpt.partial")
     unfinished.write_bytes(checkpoint.read_bytes()[:1000])

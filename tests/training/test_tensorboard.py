@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -20,10 +19,8 @@ COMMAND = (
 
 def test_a_resumed_run_has_each_step_once(tmp_path: Path) -> None:
     arm = tmp_path / "multirun" / "s" / "cw"
-    run = Forked("train.py", COMMAND, tmp_path, outside())
-    while not (arm / "metrics.jsonl").exists() or (arm / "metrics.jsonl").read_text().count('train/loss"') < 5:
-        assert run.poll() is None, run.wait().stderr
-        time.sleep(0.005)
+    run = Forked("train.py", COMMAND, tmp_path, outside(), stop_at="metrics.jsonl", lines=6)  # 5 steps, a validation
+    run.wait_until_stopped()
     run.kill()
     run.wait()
     ended = Forked("train.py", COMMAND, tmp_path, outside()).wait()

@@ -223,7 +223,7 @@ def write_files(folder: Path) -> None:
     few = [*queries[:20], *queries[-20:]]
     creative = [json.loads(line) for line in (SAMPLE / "creative.jsonl").read_text(encoding="utf-8").splitlines()]
     sums = [{"question": f"{n} + {n}?", "answer": f"Twice {n}.\n#### {2 * n}"} for n in range(1000)]
-    for name, rows in {
+    files: dict[str, list[dict[str, Any]]] = {
         "ann.jsonl": judgments(few, "ann"),
         "bob.jsonl": judgments(few, "bob"),
         "verdicts.jsonl": judgments(few, "ann"),
@@ -233,7 +233,8 @@ def write_files(folder: Path) -> None:
         "gsm8k_train.jsonl": sums,
         "general.jsonl": [{"question": f"{n}加{n}是几？", "answer": f"二乘{n}。\n#### {2 * n}"} for n in range(1000)],
         "documents/a.jsonl": [{"text": f"The {n}th document tells of the number {n}."} for n in range(10_000)],
-    }.items():
+    }
+    for name, rows in files.items():
         write_rows(folder / name, rows)
     (folder / "triplets.json").write_text(json.dumps(creative), encoding="utf-8")
     shutil.copy(SAMPLE / "articles.jsonl", folder / "articles.jsonl")

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> None:
     if not found:
         raise ConfigError(
             "plan: no curve to narrow; it needs at least three arms that differ in data.ratio only, the arm "
-            "data.ratio=general, and answers or judgments of six prompts or more"
+            "data.ratio=general, and answers or judgments of six prompts or more in which no two arms are exactly alike"
         )
     console.print(
         "Expected in simulated studies whose true curve is the average of the fitted ones. R: general examples"

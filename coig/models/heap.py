@@ -21,9 +21,9 @@ HUGE_PAGE = 2**21  # bytes
 def keep_freed_memory() -> bool:
     """Make the C library keep freed blocks below 1 GiB for later ones; return whether it does.
 
-    They lie in huge pages if the kernel has them. The call reserves addresses, not memory: the process takes as much as
-    it uses at its peak. It does nothing outside Linux with glibc, or if the user has set malloc by the environment
-    (`GLIBC_TUNABLES`, `MALLOC_…`).
+    They lie in huge pages if the kernel has them. The call reserves addresses, not memory: the process keeps about as
+    much as it used at its peak. It does nothing outside Linux with glibc, or if the user has set malloc by the
+    environment (`GLIBC_TUNABLES`, `MALLOC_…`).
     """
     is_set = any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_") for name in os.environ)
     if is_set or platform.libc_ver()[0] != "glibc" or platform.system() != "Linux":

@@ -117,13 +117,15 @@ def chosen_policy() -> dict[str, str]:
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for processes that start while the block runs."""
+    """Set environment variables for processes that start while the block runs; then set back what there was."""
+    before = {name: os.environ[name] for name in variables if name in os.environ}
     os.environ.update(variables)
     try:
         yield
     finally:
         for name in variables:
             del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from functools import cache
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
 KEPT = 2**30  # bytes of the heap in huge pages; larger blocks are still returned to the kernel
+NEVER = 2**31 - 1  # bytes of free memory at which the heap shrinks: the largest that mallopt takes
 HUGE_PAGE = 2**21  # bytes
 
 
@@ -32,7 +33,7 @@ def keep_freed_memory() -> bool:
     libc.malloc.restype = libc.sbrk.restype = ctypes.c_void_p
     libc.malloc.argtypes, libc.free.argtypes = [ctypes.c_size_t], [ctypes.c_void_p]
     libc.sbrk.argtypes, libc.madvise.argtypes = [ctypes.c_ssize_t], [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    if not (libc.mallopt(MMAP_THRESHOLD, KEPT) and libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)):
+    if not (libc.mallopt(MMAP_THRESHOLD, KEPT) and libc.mallopt(TRIM_THRESHOLD, NEVER)):
         return False
     start = libc.sbrk(0)
     libc.free(libc.malloc(KEPT - mmap.PAGESIZE))  # below the threshold: the heap grows and stays as large

@@ -56,7 +56,6 @@ PARTS = (
     (("coig/training/checkpoints.py", ""), "checkpoint"),
     (("coig/models/export.py", "export"), "export"),
     (("coig/training/run.py", "_free_memory"), "memory freed"),
-    (("importlib._bootstrap>", ""), IMPORTS),
 )
 
 
@@ -95,11 +94,13 @@ class Clock(Callback):
 
 
 def _part(frame: FrameType | None) -> str:
-    """Return the part of the sweep to which a stack belongs, by its outermost call in PARTS."""
+    """Return the part of the sweep to which a stack belongs: IMPORTS during any import, else by its outermost call."""
     stack = []
     while frame:
         stack.append((frame.f_code.co_filename, frame.f_code.co_name))
         frame = frame.f_back
+    if any("importlib._bootstrap" in file for file, _ in stack):
+        return IMPORTS
     if not any(name == "run_job" for _, name in stack):
         return "Hydra, between arms"
     found = (

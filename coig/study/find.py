@@ -9,7 +9,6 @@ from coig.config.fields import MULTIRUN, is_packed
 from coig.config.names import is_plain
 from coig.errors import ConfigError, suggestion
 from coig.study.arm import Arm
-from coig.study.packed import unpack
 from coig.study.roster import Contestant, Roster
 
 
@@ -19,6 +18,8 @@ def find_study(name: str | None) -> Path:
     For the path of a packed study, unpack it and return its folder. Raises ConfigError if there is no such study.
     """
     if name and is_packed(name):
+        from coig.study.packed import unpack  # here, as it needs SQLAlchemy, whose import takes a third of a second
+
         return unpack(Path(name))
     trained = {manifest.parent.parent for manifest in MULTIRUN.glob("*/*/manifest.json")}
     if not trained:

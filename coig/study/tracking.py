@@ -68,6 +68,8 @@ def prepare_wandb() -> dict[str, str]:
     # it would record the repository of the folder one works in, with a token in its remote's address; the manifest has
     # coig's own revision
     os.environ.setdefault("WANDB_DISABLE_GIT", "true")
+    # the manifest, which is logged too, has all packages; W&B would read them again for each arm
+    os.environ.setdefault("WANDB_X_SAVE_REQUIREMENTS", "false")
     if not _has_home():  # its service would log to the terminal
         os.environ.setdefault("WANDB_CACHE_DIR", tempfile.mkdtemp(prefix="wandb-"))
     import wandb

@@ -44,7 +44,7 @@ def check_validation(loss: float, steps: int) -> None:
 
 def check_weights(module: nn.Module, steps: int) -> None:
     """Raise ConfigError if a weight is not finite; call before a checkpoint replaces the earlier one."""
-    broken = [name for name, weight in module.named_parameters() if not _own_part(weight).isfinite().all()]
+    broken = [name for name, weight in module.named_parameters() if not _is_finite(_own_part(weight))]
     if broken:
         raise ConfigError(f"after step {steps}: {broken[0].removeprefix('model.lm.')} is not finite. {LOWER}")
 
@@ -52,6 +52,14 @@ def check_weights(module: nn.Module, steps: int) -> None:
 def _own_part(weight: Tensor) -> Tensor:
     """Return a sharded weight's part on this rank, or the whole weight if it is not sharded."""
     return weight.to_local() if isinstance(weight, DTensor) else weight
+
+
+def _is_finite(weight: Tensor) -> bool:
+    """Tell whether all values of a tensor are finite; it may have none.
+
+    Looks at its extremes, which a NaN becomes too: `isfinite` would make copies of the tensor.
+    """
+    return weight.numel() == 0 or bool(torch.stack(torch.aminmax(weight)).isfinite().all())
 
 
 class DropOnFailure(Callback):

@@ -1,6 +1,7 @@
 """A run that cannot go on says why, and loses nothing."""
 
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from coig.training.failures import DropOnFailure, is_out_of_memory
+from coig.errors import ConfigError
+from coig.training.failures import DropOnFailure, check_weights, is_out_of_memory
 from tests.conftest import ROOT, Command
 from tests.forked import Forked, outside
 
@@ -42,6 +44,17 @@ def test_what_is_not_finite_takes_the_place_of_nothing(
     assert json.loads((arm / "manifest.json").read_text())["status"] == "failed"
     assert not (arm / "model").exists()
     assert [file.name for file in arm.glob("checkpoints/*")] == kept
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_one_weight_that_is_not_finite_is_found(value: float, dtype: torch.dtype) -> None:
+    module = nn.ParameterDict({"sound": torch.zeros(2, 3), "empty": torch.zeros(0, 3), "broken": torch.ones(2, 3)})
+    check_weights(module.to(dtype), 5)
+    with torch.no_grad():
+        module["broken"][1, 2] = value
+    with pytest.raises(ConfigError, match="after step 5: broken is not finite"):
+        check_weights(module, 5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")

@@ -64,7 +64,8 @@ def test_its_processes_end_with_it(number: signal.Signals, tmp_path: Path) -> No
     while running := [one for one in others if _group_of(one) == process.pid]:
         assert time.monotonic() < end, f"still running: {running}"
         time.sleep(0.05)
-    assert said.count("Traceback") == (number == signal.SIGINT)  # of the script itself, not of its processes
+    if number == signal.SIGINT:  # after a kill, a process that was still starting may complain
+        assert said.count("Traceback") == 1  # of the script itself, not of its processes
 
 
 def _group(group: int) -> list[int]:

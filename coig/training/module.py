@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -12,7 +11,6 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
-from transformers import get_scheduler
 
 from coig.config import TrainConfig
 from coig.config.loading import construct
@@ -20,6 +18,7 @@ from coig.data.steps import GROUPS, MicroBatch, Step
 from coig.models.causal_lm import CausalLM
 from coig.study.manifest import MemoryPlan
 from coig.training.failures import check_finite, check_validation, memory_for
+from coig.training.schedule import make_schedule
 from coig.training.sharding import replicate, shard
 
 
@@ -67,11 +66,8 @@ class CausalLMModule(LightningModule):
         self.optimizer = construct(self.config.optimizer, self._trained)
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """Return the optimizer and its schedule per step; the warm-up takes a share of all steps, never all of them."""
-        scheduler = self.config.scheduler
-        # the first step of a warm-up has rate 0, so at least one step must follow it
-        warmup = min(math.ceil(scheduler.warmup * self.total_steps), self.total_steps - 1)
-        schedule = get_scheduler(scheduler.name, self.optimizer, warmup, self.total_steps)
+        """Return the optimizer and its schedule, which changes the rate after each step."""
+        schedule = make_schedule(self.optimizer, self.config.scheduler, self.total_steps)
         return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

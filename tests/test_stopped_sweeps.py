@@ -26,7 +26,7 @@ from tests.test_processes import processes_of
 
 TINY = (
     *("-m", "study=s", "data.scale=0.001", "data.creative.size=12", "data.validation.general=1", "logger=none"),
-    *("trainer.global_batch_size=4", "model.max_length=160", *SMALL_MODEL),
+    *("trainer.global_batch_size=4", "trainer.threads=1", "model.max_length=160", *SMALL_MODEL),
 )
 SIX = (*TINY, "data.ratio=0,1k", "seed=0,1,2", "trainer.max_epochs=15")
 STOPS = (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL)

@@ -90,6 +90,7 @@ SHOWN = {  # a pattern of a script with its arguments → what it prints; the fi
     r"\S+/show\.py .*": r"8 tokens",
     r"\S+/(power|plan)\.py .*": r"prompts",
     r"\S+ (list|watch|show .*)": r"done",
+    r"\S+ compare .*@.*": r"share of the steps",
     r"\S+ compare .*": r"data\.|model\.|does not differ",
     r"\S+ rerun .*--run": r"has the very weights of",
     r"\S+ rerun .*": r"git checkout",
@@ -104,7 +105,8 @@ TWO = ("data.ratio=0,10k", "model.learning_rate=1e-4")
 POINTS = "points"
 STUDIES = {  # studies that pages name without training them → with what they are trained
     **{"qwen": FIVE, "ablation": FIVE, "paper": FIVE},
-    **{"qwen_again": TWO, "other": TWO, "small": TWO, "cluster": TWO, "one": TWO, "two": TWO},
+    **{"qwen_again": TWO, "small": TWO, "cluster": TWO, "one": TWO, "two": TWO},
+    "other": (*TWO, "trainer.answer_at=[0.5]"),
     POINTS: (*TWO, "trainer.answer_at=[0.1,0.5]"),
     "demo": (),  # by `make demo`
 }

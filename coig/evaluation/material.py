@@ -29,8 +29,8 @@ from coig.records.label import Label, read_labels
 from coig.records.score import Score, read_scores
 from coig.study.answers import check_comparable, choose_answers, choose_samples
 from coig.study.arm import Arm
-from coig.study.find import find_arms, find_done_arms, find_study, make_roster
-from coig.study.points import Point, list_all_points, list_points
+from coig.study.find import find_arms, find_done_arms, find_study, list_all_points, make_roster
+from coig.study.points import Point, list_points
 from coig.study.raters import hide_labellers, hide_raters
 from coig.study.roster import Roster, contestant_of_stranger
 
@@ -253,7 +253,7 @@ def _gather_points(
 
 def _names_of(arms: Sequence[Arm]) -> set[str]:
     """Return the names of all arms, trained or not, of the study of the given arms; an empty set without arms."""
-    return {arm.name for arm in find_arms(arms[0].folder.parent, None)} if arms else set()
+    return {arm.name for arm in find_arms(arms[0].study_folder, None)} if arms else set()
 
 
 def _judges_files(study: Path) -> list[Path]:
@@ -270,7 +270,7 @@ def _make_roster(
 
     An arm without a folder is described by its name alone.
     """
-    trained = make_roster(find_arms(arms[0].folder.parent, None)) if arms else Roster(())
+    trained = make_roster(find_arms(arms[0].study_folder, None)) if arms else Roster(())
     names = {answer.arm for _, answer in written or ()} | {
         name for one in judged or () if one.check is None for name in one.arms
     }

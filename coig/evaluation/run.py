@@ -9,11 +9,13 @@ from coig.config.fields import files_of
 from coig.evaluation.findings import interpret
 from coig.evaluation.findings.caveats import notes_on_learned
 from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
-from coig.evaluation.findings.over_training import point_rates, point_table
+from coig.evaluation.findings.over_training import point_measures, point_rates, point_table
 from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.scored import tabulate_scores
 from coig.evaluation.material import Material, gather_material
 from coig.evaluation.measures import compare_texts, tabulate_measures
+from coig.evaluation.measures.answers import measure_answers
+from coig.evaluation.measures.tables import automatic_table
 from coig.evaluation.preferences import tabulate_preferences
 from coig.evaluation.preferences.judges import read_yardstick, tabulate_judges
 from coig.evaluation.preferences.judgments import VERDICT
@@ -22,6 +24,7 @@ from coig.evaluation.preferences.win_rates import compute_win_rates, compute_wit
 from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
 from coig.study.registration import read_registered
+from coig.study.roster import Contestant, Roster
 from coig.study.tracking import find_tracked
 
 
@@ -78,9 +81,13 @@ def _tabulate_points(material: Material, tables: dict[str, pl.DataFrame]) -> dic
     if answers is None or not found.answers:
         return {}
     genres = {answer.query_id: answer.genre for _, answer in found.answers}
+    roster = Roster(tuple(Contestant(point.name, None) for point in found.points))
+    measured = automatic_table(measure_answers(found.answers, roster))
+    rates = point_rates(found.points, found.judged, material.roster, genres)
     return {
-        "points": point_table(material.arms, found.points, tables["automatic"], found.answers),
-        "point_rates": point_rates(found.points, found.judged, material.roster, genres),
+        "points": point_table(material.arms, found.points, tables["automatic"], measured),
+        "point_rates": rates,
+        "point_measures": point_measures(found.points, measured, rates),
     }
 
 

@@ -25,8 +25,8 @@ from coig.records.answer import EngineFacts
 from coig.records.query import Query, read_queries
 from coig.records.record import append_records
 from coig.study.arm import Arm, ArmBusyError
-from coig.study.find import find_study
-from coig.study.points import Point, find_done, with_points
+from coig.study.find import find_done, find_study
+from coig.study.points import Point, with_points
 from coig.study.tracking import best_effort, find_tracked
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,7 @@ from coig.config.command_line import config_of, run_tool, show_messages
 from coig.display.terminal import make_console
 from coig.errors import ConfigError, suggestion
 from coig.records.answer import Answer
-from coig.study.find import find_study
-from coig.study.points import find_named
+from coig.study.find import find_named, find_study
 
 NARROWEST = 36  # columns of the terminal for one arm
 

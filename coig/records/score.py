@@ -163,11 +163,16 @@ def _scores(
 
 
 def _arm_of(file: Path, path: str, study: str, arms: Collection[str]) -> str:
-    """Return the arm that a model's path names. Raises DataError if it is no arm, or the path is in another study."""
+    """Return the arm that a model's path names.
+
+    Raises DataError if it is no arm, is a point of one, or the path is in another study.
+    """
     parts = [part for part in PurePath(re.sub(r"[\"']", "", path)).parts if part not in ("model", "adapter")]
     name = parts[-1] if parts else ""
     if parts[-3:-2] == ["multirun"] and parts[-2] != study:
         raise DataError(f"{file}: is of {path}, an arm of the study {parts[-2]}, not {study}; leave it out")
+    if name not in arms and parts[-2:-1] == ["points"]:
+        raise DataError(f"{file}: is of {path}, a point of an arm, and scores are shown of arms alone; leave it out")
     if name not in arms:
         raise DataError(
             f"{file}: is of the model {path}, which is no arm of this study" + suggestion(name, sorted(arms))

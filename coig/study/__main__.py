@@ -5,10 +5,11 @@ python -m coig.study watch [STUDY]            # how far its arms are, live; one 
 python -m coig.study show STUDY               # one study's arms: data, model, losses, times, revision
 python -m coig.study compare STUDY [ARM …]    # in what its arms differ: data, settings, code, versions
 python -m coig.study compare A B              # two studies, two arms (STUDY/ARM), or one of them and `paper`
+python -m coig.study compare STUDY/ARM@SHARE STUDY/ARM   # what an arm was after a share of its steps, and the arm
 python -m coig.study rerun STUDY/ARM [--run]  # what training it again needs, what differs today; --run does it
 python -m coig.study pack STUDY               # STUDY.zip for others: no weights, names or secrets; show STUDY.zip
 python -m coig.study upload STUDY             # its offline runs to W&B, each as one run
-python -m coig.study publish STUDY/ARM OWNER/NAME   # its model to the Hugging Face hub, with a card
+python -m coig.study publish STUDY/ARM[@SHARE] OWNER/NAME   # its model to the Hugging Face hub, with a card
 python -m coig.study rm STUDY [ARM …]         # delete, after a question
 python -m coig.study register STUDY plan.yaml # fix hypotheses and sample size before outcomes exist
 python -m coig.study table 'multirun/*' -o results.parquet   # every arm, language and measure; or results.csv
@@ -40,6 +41,7 @@ from coig.study.compare import compare
 from coig.study.find import find_arms, find_study
 from coig.study.manifest import Manifest
 from coig.study.pack import pack
+from coig.study.points import list_points
 from coig.study.publish import publish
 from coig.study.registration import FILE, register
 from coig.study.rerun import rerun
@@ -139,8 +141,7 @@ def _show(names: Sequence[str]) -> None:
     console.print(Text(str(study.absolute()), "dim"))
     console.print(table)
     for arm in arms:
-        if points := arm.manifest().points:
-            kept = ", ".join(f"{point.share:g} (step {point.step:,})" for point in points)
+        if kept := ", ".join(point.moment for point in list_points(arm)):
             console.print(Text(f"{arm.name}: exports after shares of its steps: {kept}", "dim"))
         if error := arm.manifest().error:
             console.print(Text.assemble((f"{arm.name}: ", "red"), strip_controls(error)))

@@ -35,7 +35,7 @@ def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
     """Return `_first_samples` of all arms for one file of queries. Raises ConfigError if there are none."""
     answers = [answer for arm in arms for answer in _first_samples(arm, queries)]
     if not answers:
-        where = arms[0].folder.parent if arms else "the study"
+        where = arms[0].study_folder if arms else "the study"
         raise ConfigError(f"no arm of {where} has answers in generations/{queries}.jsonl: run generate.py first")
     return answers
 

@@ -51,9 +51,14 @@ class Arm:
         return self.folder.name
 
     @property
+    def study_folder(self) -> Path:
+        """Return the study's folder, the arm's parent."""
+        return self.folder.parent
+
+    @property
     def study(self) -> str:
-        """Return the study's name, which is that of the parent folder."""
-        return self.folder.parent.name
+        """Return the study's name, which is that of its folder."""
+        return self.study_folder.name
 
     @property
     def model(self) -> Path:

@@ -1,4 +1,4 @@
-"""Write an arm's model card from what its folder records, and say what was never measured."""
+"""Write the model card of an arm or point from what its folder records, and say what was never measured."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from coig.display.numbers import interval, number
 from coig.display.tables import Table, render_markdown
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
-from coig.study.results import read_measures
+from coig.study.points import Point
+from coig.study.results import FILE, OF_POINTS, read_measures
 
 UNKNOWN = "not recorded"
+OF_PEOPLE = "^(win rate|strength|rating)"  # how measures of people's judgments begin
 # what an evaluation of this project cannot tell, whatever it measured
 NEVER = (
     "whether what the model states is true",
@@ -26,12 +28,13 @@ NEVER = (
 
 
 def write_card(arm: Arm) -> str:
-    """Return the README.md of an arm's model on a hub. Raises ConfigError if config or manifest is damaged."""
+    """Return the README.md of an arm's or point's model on a hub. Raises ConfigError if a file is damaged."""
     manifest, config = arm.manifest(), arm.config()
     parts = [
         f"---\n{yaml.safe_dump(_describe_for_hub(config, manifest), allow_unicode=True, sort_keys=False)}---",
         f"# {arm.study}/{arm.name}",
         _summarize(config, manifest),
+        _tell_moment(arm) if isinstance(arm, Point) else "",
         f"## Training data\n\n{render_markdown(_tabulate_data(manifest, find_licences(config)))}",
         "\n".join(_tell_about_data(manifest)),
         f"## Training\n\n{_describe_training(config, manifest)}",
@@ -62,6 +65,15 @@ def _summarize(config: TrainConfig, manifest: Manifest) -> str:
         f"{manifest.model.name} (`{config.model.path}`, revision {manifest.model.commit or UNKNOWN}), fine-tuned for "
         f"creative writing on {data.examples('creative'):,} creative and {data.examples('general'):,} general examples "
         f"(`data.ratio={data.ratio}`), supervision *{config.supervision.name}*, seed {manifest.seed}."
+    )
+
+
+def _tell_moment(point: Point) -> str:
+    """Return sentences that say which moment of its arm's training a point is, and what is of the whole training."""
+    return (
+        f"**This model is not the end of its training.** It is what `{point.study}/{point.arm.name}` was after the "
+        f"share {point.moment} of its steps, when it had learned {point.facts.supervised_tokens:,} supervised tokens. "
+        "Data, steps and schedule below are those of the whole training; what was measured is of this model alone."
     )
 
 
@@ -113,11 +125,12 @@ def _describe_training(config: TrainConfig, manifest: Manifest) -> str:
 
 
 def _read_measures(arm: Arm) -> pl.DataFrame:
-    """Return what the study's last evaluation measured of the arm, columns as in MEASURES.
+    """Return what the study's last evaluation measured of the arm or point, columns as in MEASURES.
 
     Raises DataError if its file is damaged.
     """
-    return read_measures(arm.folder.parent).filter(pl.col("arm") == arm.name)
+    measures = read_measures(arm.study_folder, OF_POINTS if isinstance(arm, Point) else FILE)
+    return measures.filter(pl.col("arm") == arm.name)
 
 
 def _describe_measures(arm: Arm, manifest: Manifest) -> str:
@@ -138,14 +151,14 @@ def _describe_measures(arm: Arm, manifest: Manifest) -> str:
 
 
 def _list_unmeasured(arm: Arm) -> Iterator[str]:
-    """Yield what nobody has measured of an arm's model; last NEVER, which holds for every model."""
-    study, measures = arm.folder.parent, _read_measures(arm)
+    """Yield what nobody has measured of a model, of an arm or point; last NEVER, which holds for every model."""
+    measures = _read_measures(arm)
     if not list(arm.folder.glob("generations/*.jsonl")):
         yield "its answers: it has answered no queries"
     elif measures.is_empty():
         yield "its answers: they were not evaluated"
-    if not (study / "judgments.sqlite").exists():
-        yield "whether people like what it writes: none has judged its answers here"
+    if not measures["measure"].str.contains(OF_PEOPLE).any():
+        yield "whether people like what it writes: no judgments of its answers were evaluated"
     if "copied" not in measures["measure"]:
         yield "whether what it writes repeats a text that it was trained on"
     yield from NEVER

@@ -1,4 +1,7 @@
-"""Print in what arms differ: python -m coig.study compare STUDY [ARM …], or of two of STUDY, STUDY/ARM and `paper`."""
+"""Print in what arms differ: python -m coig.study compare STUDY [ARM …], or of two of STUDY, STUDY/ARM and `paper`.
+
+Points, ARM@SHARE, are compared as arms are, but only if they are named.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from coig.study.comparison import (
     group_differences,
     summarize_code_changes,
 )
-from coig.study.find import find_arm, find_arms, find_study, is_arm
+from coig.study.find import find_arm_or_point, find_arms, find_named, find_study, is_arm
+from coig.study.points import with_points
 
 PAPER = "paper"
 NOT_STATED = "compared are the settings and counts that the paper states; it does not state the others"
@@ -35,10 +39,10 @@ def compare(names: Sequence[str]) -> None:
         if PAPER in names or not is_arm(left):
             _compare_studies(left, right)
         else:
-            _compare_arms({name: find_arm(name) for name in names})
+            _compare_arms({name: find_arm_or_point(name) for name in names})
         return
     study = find_study(names[0])
-    _compare_arms({arm.name: arm for arm in find_arms(study, tuple(names[1:]) or None)})
+    _compare_arms({arm.name: arm for arm in find_named(study, tuple(names[1:]) or None)})
 
 
 def _are_two(names: Sequence[str]) -> bool:
@@ -51,7 +55,7 @@ def _are_two(names: Sequence[str]) -> bool:
         return True
     if is_arm(first) or is_arm(second):
         raise ConfigError(f"compare {first} {second}: give two studies, or two arms as STUDY/ARM")
-    return second not in [arm.name for arm in find_arms(find_study(first), None)]
+    return second not in [arm.name for arm in with_points(find_arms(find_study(first), None))]
 
 
 def _compare_arms(arms: Mapping[str, Arm]) -> None:
@@ -97,7 +101,7 @@ def _compare_studies(left: str, right: str) -> None:
 
 def _arms(name: str) -> list[Arm]:
     """Return the arms of a study, or the one arm that is named as STUDY/ARM."""
-    return [find_arm(name)] if is_arm(name) else find_arms(find_study(name), None)
+    return [find_arm_or_point(name)] if is_arm(name) else find_arms(find_study(name), None)
 
 
 def _facts_by_name(name: str) -> dict[str, Facts]:

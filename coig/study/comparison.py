@@ -1,4 +1,4 @@
-"""Find in what arms, studies and the paper differ: settings, data, code and versions, what bears on results first."""
+"""Find in what arms, their points, studies and the paper differ: settings, data, code, what bears on results first."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from coig.config.ratio import Ratio
 from coig.config.stored import dump_config
 from coig.study.arm import Arm
 from coig.study.manifest import Git, Manifest
+from coig.study.points import Point
 from coig.study.provenance import CHECKOUT
 from coig.study.roster import PAPER_ARMS, PAPER_CREATIVE, PAPER_LANGUAGES, paper_dose
 
 # what is compared, by falling weight for results; every fact belongs to one of them
-DATA, SETTINGS, CODE, VERSIONS, COMPUTER = "data", "setting", "code", "version", "machine"
+TRAINING, SETTINGS, DATA, CODE, VERSIONS, COMPUTER = "training", "setting", "data", "code", "version", "machine"
 NO_EFFECT = "setting without effect on results"
-SECTIONS = (SETTINGS, DATA, CODE, VERSIONS, COMPUTER, NO_EFFECT)
+SECTIONS = (TRAINING, SETTINGS, DATA, CODE, VERSIONS, COMPUTER, NO_EFFECT)
+MOMENT = (TRAINING, "share of the steps")
 NAMES = re.compile(r"(study|arm|vary|logger)(\..+)?")  # keys that only name an arm, here or to a logger
 CODE_FILES = ("coig", "conf", "pyproject.toml")  # those of a checkout that bear on results
+STEPS, LEARNED = "steps", "supervised tokens over all steps"
 ABSENT = "–"
 SHORT = 12  # characters of a hash that are shown
 
@@ -41,7 +44,7 @@ class Difference:
 
 
 def describe(arm: Arm) -> Facts:
-    """Return {(section, key): value} of all facts of an arm that can be compared; keys that only name it are left out.
+    """Return {(section, key): value} of all facts of an arm or point that can be compared; its names are left out.
 
     Raises ConfigError if config or manifest is damaged.
     """
@@ -50,7 +53,10 @@ def describe(arm: Arm) -> Facts:
     facts: Facts = {
         (SETTINGS if bears_on_results(key) else NO_EFFECT, key): _canonical(value) for key, value in settings.items()
     }
+    facts[MOMENT] = "1"
     facts |= {(DATA, key): value for key, value in _describe_data(manifest).items()}
+    if isinstance(arm, Point):
+        facts |= {MOMENT: arm.moment, (DATA, STEPS): arm.facts.step, (DATA, LEARNED): arm.facts.supervised_tokens}
     facts |= {(CODE, key): value for key, value in describe_code(manifest.git).items()}
     facts |= {(VERSIONS, name): version for name, version in (manifest.packages | manifest.versions).items()}
     facts |= {(COMPUTER, key): _canonical(value) for key, value in flatten(manifest.machine).items()}
@@ -74,7 +80,7 @@ def _describe_data(manifest: Manifest) -> dict[str, Any]:
         facts[f"examples, {group.kind} {group.lang} of {group.source}"] = group.examples
     facts |= {f"left out: {reason}": count for reason, count in data.left_out.items() if count}
     if training:
-        facts |= {"steps": training.steps, "supervised tokens over all steps": training.supervised_tokens}
+        facts |= {STEPS: training.steps, LEARNED: training.supervised_tokens}
     return facts
 
 
@@ -110,6 +116,7 @@ def describe_paper(other: Facts) -> Facts:
     """
     ratio = str(other.get((SETTINGS, "data.ratio")))
     facts: Facts = {
+        MOMENT: "1",
         (SETTINGS, "data.ratio"): " or ".join(PAPER_ARMS.values()),
         (SETTINGS, "data.validation.creative"): 0,  # it trains on every triplet
         (SETTINGS, "model.name"): "qwen2.5-7b-instruct",

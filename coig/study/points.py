@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coig.study.arm import Arm
-from coig.study.find import find_arms, find_done_arms
 from coig.study.manifest import Manifest, PointFacts
 
 
@@ -28,9 +27,15 @@ class Point(Arm):
         return f"{self.arm.name}@{self.facts.share}"
 
     @property
-    def study(self) -> str:
-        """Return the study's name."""
-        return self.arm.study
+    def moment(self) -> str:
+        """Return in words when in the arm's training it was, such as `0.5 (step 6 of 12)`."""
+        training = self.arm.manifest().training
+        return f"{self.facts.share} (step {self.facts.step:,}{f' of {training.steps:,}' if training else ''})"
+
+    @property
+    def study_folder(self) -> Path:
+        """Return the study's folder."""
+        return self.arm.study_folder
 
     @property
     def config_file(self) -> Path:
@@ -51,38 +56,6 @@ class Point(Arm):
 def list_points(arm: Arm) -> list[Point]:
     """Return the points of an arm, the earliest first; [] if it kept none."""
     return [Point(arm.point_of(facts.step), arm, facts) for facts in arm.manifest().points]
-
-
-def list_all_points(study: Path) -> dict[str, Point]:
-    """Return the points of all arms of a study by name."""
-    return {point.name: point for arm in find_arms(study, None) for point in list_points(arm)}
-
-
-def find_named(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
-    """Do what `find_arms` does, for names of arms and of points; return named points after the arms.
-
-    Without `names`, no points are returned.
-    """
-    points, rest = _split_names(study, names)
-    return [*find_arms(study, rest), *points]
-
-
-def find_done(study: Path, names: tuple[str, ...] | None) -> tuple[list[Arm], list[str]]:
-    """Do what `find_done_arms` does, for names of arms and of points; return named points after the arms.
-
-    A point is done if its arm is. Without `names`, no points are returned.
-    """
-    points, rest = _split_names(study, names)
-    find_done_arms(study, tuple(point.arm.name for point in points))
-    arms, untrained = find_done_arms(study, rest)
-    return [*arms, *points], untrained
-
-
-def _split_names(study: Path, names: tuple[str, ...] | None) -> tuple[list[Point], tuple[str, ...] | None]:
-    """Return the points among `names`, each once, and the other names; ([], None) for None."""
-    points = list_all_points(study) if names else {}
-    named = [points[name] for name in dict.fromkeys(names or ()) if name in points]
-    return named, names and tuple(name for name in names if name not in points)
 
 
 def with_points(arms: Iterable[Arm]) -> list[Arm]:

@@ -1,4 +1,4 @@
-"""Publish an arm's model on the Hugging Face hub: python -m coig.study publish STUDY/ARM OWNER/NAME"""
+"""Publish the model of an arm or point on the Hugging Face hub: python -m coig.study publish STUDY/ARM OWNER/NAME"""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from coig.errors import ConfigError, first_line
 from coig.files.atomic import write_atomic
 from coig.study.arm import Arm
 from coig.study.card import write_card
-from coig.study.find import find_arm, is_arm
+from coig.study.find import find_arm_or_point, is_arm
 
 CARD = "README.md"
 
 
 def publish(arguments: Sequence[str]) -> None:
-    """Upload an arm's exported model with a model card to a private repository of the hub, which is made if needed.
+    """Upload the exported model of an arm or point, with a model card, to a private repository of the hub.
 
-    The card replaces README.md in the model's folder. Prints the repository's address.
+    The repository is made if needed; the card replaces README.md in the model's folder. Prints the repository's
+    address.
 
-    Raises ConfigError for other arguments, an arm that is not done or whose weights are damaged, a repository that is
+    Raises ConfigError for other arguments, an arm that is not done, weights that are damaged, a repository that is
     public, or if the hub refuses.
     """
     if len(arguments) != 2 or not is_arm(arguments[0]) or arguments[1].count("/") != 1:
         raise ConfigError("publish: give an arm and a repository, publish STUDY/ARM OWNER/NAME")
-    arm, repository = find_arm(arguments[0]), arguments[1]
+    arm, repository = find_arm_or_point(arguments[0]), arguments[1]
     if arm.manifest().status != "done" or not arm.model.is_dir():
-        raise ConfigError(f"{arm.folder}: has no trained model; train it first")
+        raise ConfigError(f"{arm.folder}: has no model, or its training is not done; train it first")
     arm.check_weights()
     write_atomic(arm.model / CARD, write_card(arm))
     address = _upload(arm, repository)

@@ -23,6 +23,7 @@ from coig.study.comparison import describe_code
 from coig.study.find import find_arm, is_arm
 from coig.study.manifest import Manifest
 from coig.study.packed import PACKED
+from coig.study.points import with_points
 from coig.study.provenance import PACKAGES, collect_provenance
 
 RUN = "--run"
@@ -143,6 +144,8 @@ def _is_of_stranger(arm: Arm) -> bool:
 def _run(arm: Arm, again: Arm, command: Sequence[str] | None) -> None:
     """Train the arm again as `again`, and print whether both have the same weights, or else in what they differ.
 
+    The weights of their points are compared too.
+
     Raises ConfigError if the command was not recorded, is a stranger's, was run before, or fails.
     """
     if command is None:
@@ -157,9 +160,10 @@ def _run(arm: Arm, again: Arm, command: Sequence[str] | None) -> None:
     print(f"\nTraining {again.folder}", flush=True)
     if subprocess.run([sys.executable, "-m", "coig", "train", *command]).returncode:
         raise ConfigError(f"{again.folder}: was not trained; the message is above")
-    before, after = arm.manifest(), again.manifest()
-    if before.model_sha256 == after.model_sha256:
-        print(f"{again.folder}: has the very weights of {arm.folder}")
+    before, after = ({one.name: one.manifest().model_sha256 for one in with_points([which])} for which in (arm, again))
+    others = [name for name in before if before[name] != after.get(name)]
+    if not others:
+        print(f"{again.folder}: has the very weights of {arm.folder}{', points included' if len(before) > 1 else ''}")
         return
-    print(f"{again.folder}: has other weights than {arm.folder}; what may explain it:")
+    print(f"{again.folder}: has other weights than {arm.folder} ({', '.join(others)}); what may explain it:")
     compare([f"{arm.study}/{arm.name}", f"{again.study}/{again.name}"])

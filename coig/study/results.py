@@ -22,6 +22,7 @@ MEASURES: dict[str, Any] = {  # what evaluate.py writes of each arm; shares are 
     "n": pl.Int64,  # answers, verdicts or ratings
 }
 FILE = Path("evaluation") / "measures.parquet"
+OF_POINTS = FILE.with_name("point_measures.parquet")
 LOSS = "held-out loss"  # nats per token of held-out answers, after the last step
 FACTS: dict[str, Any] = {
     **dict.fromkeys(("model", "status"), pl.String),
@@ -65,14 +66,14 @@ def _find_folders(text: str) -> list[Path]:
     return studies
 
 
-def read_measures(study: Path) -> pl.DataFrame:
+def read_measures(study: Path, name: Path = FILE) -> pl.DataFrame:
     """Return what evaluate.py last measured of a study, a row for each arm, language and measure, columns as MEASURES.
 
-    There are no rows without an evaluation.
+    There are no rows without an evaluation. With `name` OF_POINTS, the rows are those of points instead.
 
-    Raises DataError if its file is damaged.
+    Raises DataError if the file is damaged.
     """
-    file = study / FILE
+    file = study / name
     if not file.exists():
         return pl.DataFrame(schema=MEASURES)
     return read_table(file, list(MEASURES))

@@ -12,9 +12,8 @@ from coig.errors import ConfigError
 from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
 from coig.study.answers import choose_answers
-from coig.study.find import find_study
+from coig.study.find import find_done, find_study
 from coig.study.items import AnsweredQuery, collect_answered_queries
-from coig.study.points import find_done
 from coig.study.roster import Roster, contestant_of_stranger
 
 log = logging.getLogger(__name__)

@@ -54,7 +54,7 @@ def part_of_sweep(config: TrainConfig) -> Iterator[None]:
     NotBegunError if the arm is not begun.
     """
     arm = Arm(MULTIRUN / config.study / config.arm)
-    if config.failures == "stop" and (failed := find_failed(arm.folder.parent)):
+    if config.failures == "stop" and (failed := find_failed(arm.study_folder)):
         raise NotBegunError(f"{arm.name}: not begun, as {failed} has failed (failures=stop)")
     try:
         yield

@@ -11,6 +11,7 @@ import pytest
 from coig.annotation.exports import import_judgments
 from coig.config import EvaluateConfig
 from coig.config.command_line import config_of
+from coig.errors import ConfigError
 from coig.evaluation.material import gather_material
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import DATABASE
@@ -18,6 +19,7 @@ from coig.records.label import Label
 from coig.records.record import append_records
 from coig.study.__main__ import main
 from coig.study.arm import Arm
+from coig.study.card import write_card
 from coig.study.items import AnsweredQuery
 from coig.study.points import list_points
 from tests.annotation.studies import make_store
@@ -89,7 +91,7 @@ def test_points_change_nothing_but_their_own_section(study: Path, tmp_path: Path
     without = evaluate(Path.cwd(), "s")
     answer_and_judge_points(study)
     written = evaluate(Path.cwd(), "s")
-    own = {f"{table}.{kind}" for table in ("points", "point_rates") for kind in ("csv", "parquet")}
+    own = {f"{table}.{kind}" for table in ("points", "point_rates", "point_measures") for kind in ("csv", "parquet")}
     assert written.keys() - without.keys() == own
     changed = {name for name in without if written[name] != without[name]}
     assert changed == {"report.html", "summary.md"}
@@ -113,6 +115,32 @@ def test_points_change_nothing_but_their_own_section(study: Path, tmp_path: Path
     (tmp_path / "theirs").mkdir()
     shutil.move("s.zip", tmp_path / "theirs" / "s.zip")
     assert evaluate(tmp_path / "theirs", "s.zip") == written
+
+
+def test_the_card_of_a_point_has_what_was_measured_of_it_alone(study: Path) -> None:
+    answer_and_judge_points(study)
+    facts = {"lang": "zh", "kind": "pairwise", "arms": ("cw@0.5", "general"), "value": "a", "rater": "ann"}
+    append_records(
+        Path("people.jsonl"),
+        [Judgment.model_validate(facts | {"query_id": query, "id": query}) for query in QUERIES],
+    )
+    evaluate(Path.cwd(), "s", "judgments=people.jsonl")
+    arm = Arm(study / "cw")
+    of_arm, of_point = write_card(arm), write_card(list_points(arm)[0])
+    assert "| zh | characters | 8.00 | – | 6 |" in of_arm
+    assert "| zh | characters | 80.0 | – | 6 |" in of_point
+    assert "| zh | characters | 8.00 |" not in of_point
+    assert "| zh | win rate over general | 1.00 |" in of_point
+    assert "win rate" not in of_arm
+    unjudged = "whether people like what it writes: no judgments of its answers were evaluated"
+    assert (unjudged in of_arm, unjudged in of_point) == (True, False)
+
+
+def test_arms_of_an_evaluation_are_no_points(study: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"cw@0\.5 is a point of study s, and here points go with their arm; name cw$"
+    ):
+        gather_material(config_of("evaluate", EvaluateConfig, ["study=s", "arms=[cw@0.5,general]"]))
 
 
 def test_points_of_other_settings_are_refused(study: Path) -> None:

@@ -86,6 +86,10 @@ def test_a_group_without_a_mean_of_its_own_is_left_out_and_its_members_are_read(
         (changed(LIGHTEVAL, config_general={"model_name": "Qwen/Qwen2.5-7B"}), "Qwen/Qwen2.5-7B, which is no arm"),
         (changed(LIGHTEVAL, results={"gsm8k|0": {"acc": True}}), "task gsm8k|0 has no standard error"),
         (changed(LIGHTEVAL, config_general={"model_name": "multirun/t/cw/model"}), "an arm of the study t, not s"),
+        (
+            changed(LIGHTEVAL, config_general={"model_name": "multirun/s/cw/points/step-00000006/model"}),
+            "a point of an arm, and scores are shown of arms alone; leave it out",
+        ),
         (changed(HARNESS, group_subtasks={"mmlu": 1}), "is damaged"),
         (changed(HARNESS, **{"n-samples": {"gsm8k": 3}}), "is damaged"),
     ],

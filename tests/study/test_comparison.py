@@ -264,14 +264,21 @@ def test_an_arm_of_an_earlier_version_has_no_command(capsys: pytest.CaptureFixtu
 @pytest.mark.slow
 def test_an_arm_that_is_trained_again_has_the_same_weights(command: Command, folder: Path) -> None:
     """Its command is that of a job of a sweep, with the sweep's values."""
-    small = ("data.creative.size=8", "data.validation.general=1", "model.max_length=160", "trainer.max_steps=2")
-    swept = command("train.py", "-m", "study=s", "seed=3", "data.ratio=0", *small, *SMALL_MODEL, "logger=none")
+    small = ("data.creative.size=8", "data.validation.general=1", "model.max_length=160", "trainer.global_batch_size=4")
+    length = ("trainer.max_steps=2", "trainer.answer_at=[0.5]", "logger=none")
+    swept = command("train.py", "-m", "study=s", "seed=3", "data.ratio=0", *small, *length, *SMALL_MODEL)
     assert swept.returncode == 0, swept.stderr
     manifest = json.loads((STUDY / "s" / "cw-s3" / "manifest.json").read_text(encoding="utf-8"))
     assert {"seed=3", "data.ratio=0", "study=s"} <= set(manifest["command"])
     assert manifest["packages"]["torch"] == manifest["versions"]["torch"]
     again = [sys.executable, "-m", "coig", "study", "rerun", "s/cw-s3", "--run"]
-    run = subprocess.run(again, cwd=folder, capture_output=True, text=True, env=outside() | {"PYTHONPATH": str(ROOT)})
+    environment = outside() | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(again, cwd=folder, capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr
     assert "Nothing that is recorded differs today." in run.stdout
-    assert "multirun/s-rerun/cw-s3: has the very weights of multirun/s/cw-s3" in run.stdout
+    assert "multirun/s-rerun/cw-s3: has the very weights of multirun/s/cw-s3, points included" in run.stdout
+    manifest["points"][0]["model_sha256"] = "0"
+    (STUDY / "s" / "cw-s3" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    Arm(STUDY / "s-rerun" / "cw-s3").remove()
+    run = subprocess.run(again, cwd=folder, capture_output=True, text=True, env=environment)
+    assert "has other weights than multirun/s/cw-s3 (cw-s3@0.5); what may explain it" in run.stdout

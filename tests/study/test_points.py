@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from coig.config import GenerateConfig
+from coig.config.command_line import config_of
 from coig.errors import ConfigError
 from coig.generation import show
 from coig.records.record import append_records
 from coig.study.__main__ import main
 from coig.study.arm import Arm, ArmBusyError
-from coig.study.find import find_arms, find_done_arms
-from coig.study.points import find_done, list_all_points, list_points, with_points
+from coig.study.find import find_arms, find_done, find_done_arms, list_all_points
+from coig.study.points import list_points, with_points
 from coig.study.study_answers import read_study_answers
 from tests.studies import make_answer, make_arm
 
@@ -49,7 +52,7 @@ def test_points_are_found_only_by_name(study: Path) -> None:
     assert names(with_points(find_done(study, ("cw@0.5",))[0])) == ["cw@0.5"]
     with pytest.raises(ConfigError, match=r"arms: cw@0\.75 is no arm of study s"):
         find_done(study, ("cw@0.75", "cw@0.5"))
-    with pytest.raises(ConfigError, match=r"arms: cw@0\.5 is no arm of study s"):  # for what compares arms
+    with pytest.raises(ConfigError, match=r"arms: cw@0\.5 is a point of study s"):  # for what compares arms
         find_done_arms(study, ("cw@0.5",))
 
 
@@ -88,6 +91,64 @@ def test_answers_of_points_are_judged_if_they_are_named(study: Path) -> None:
     assert question.answers == {"general": "By general.", "cw@0.25": "By cw@0.25."}
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["rerun", "s/cw@0.5"],
+        ["rerun", "s/cw@0.5", "--run"],
+        ["rm", "s", "cw@0.5"],
+        ["show", "s", "cw@0.5"],
+    ],
+)
+def test_where_points_go_with_their_arm_the_message_names_it(study: Path, command: list[str]) -> None:
+    with pytest.raises(
+        ConfigError, match=r"cw@0\.5 is a point of study s, and here points go with their arm; name cw$"
+    ):
+        main(command)
+    assert list(list_all_points(study)) == ["cw@0.25", "cw@0.5"]
+
+
+@pytest.mark.parametrize("command", [["publish", "s/cw@0.55", "me/writer"], ["compare", "s/cw@0.55", "s/cw"]])
+def test_where_points_can_be_named_the_nearest_one_is_suggested(study: Path, command: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"cw@0\.55 is no arm of study s; did you mean 'cw@0\.5'\?"):
+        main(command)
+
+
+@pytest.mark.parametrize("written", ["cw@0.5", "[cw@0.5]", "['cw@0.5']", "[cw@0.5,cw@0.5]"])
+def test_a_point_needs_no_quotes_of_its_own_in_an_override(written: str) -> None:
+    assert set(config_of("generate", GenerateConfig, [f"arms={written}"]).arms or ()) == {"cw@0.5"}
+
+
+def test_a_point_differs_from_its_arm_in_its_share_of_the_steps(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_arm(Path("multirun/t/cw"), training=TRAINING | {"steps": 24}, points=[POINTS[0] | {"step": 6}])
+
+    def rows(*names: str) -> list[list[str]]:
+        main(["compare", *names])
+        table = capsys.readouterr().out.splitlines()[3:]
+        return [re.split(r"  +", line.strip()) for line in table if line.strip()]
+
+    until = ["training", "share of the steps", "0.5 (step 6 of 12)"]
+    tokens = ["data", "supervised tokens over all steps", "60", "120"]
+    assert rows("s/cw@0.5", "s/cw") == [[*until, "1"], ["data", "steps", "6", "12"], tokens]
+    assert rows("s", "cw@0.5", "cw") == [
+        [*until[:2], "1", until[2]],
+        ["data", "steps", "12", "6"],
+        [*tokens[:2], "120", "60"],
+    ]
+    assert rows("s/cw@0.5", "t/cw@0.25") == [[*until, "0.25 (step 6 of 24)"]]
+    assert rows("s/cw@0.5", "paper")[0] == [*until, "1"]
+    assert "share of the steps" not in str(rows("s/cw", "paper"))
+    main(["compare", "s", "cw@0.5"])
+    assert "do not differ" in capsys.readouterr().out
+
+
+def test_points_that_answered_nothing_are_named_by_their_study(study: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no arm of multirun/s has answers in generations/domain\.jsonl"):
+        read_study_answers("s", ["cw@0.5", "cw@0.25"], ["domain"])
+
+
 def test_show_lists_points(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["show", "s"])
-    assert "cw: exports after shares of its steps: 0.25 (step 3), 0.5 (step 6)\n" in capsys.readouterr().out
+    assert "cw: exports after shares of its steps: 0.25 (step 3 of 12), 0.5 (step 6 of 12)\n" in capsys.readouterr().out

@@ -17,10 +17,12 @@ from coig.errors import ConfigError
 from coig.study.__main__ import main
 from coig.study.arm import Arm
 from coig.study.card import write_card
-from coig.study.results import FILE, MEASURES
+from coig.study.points import list_points
+from coig.study.results import FILE, MEASURES, OF_POINTS
 from tests.conftest import ROOT, outside
-from tests.forked import PATIENCE
+from tests.forked import PATIENCE, Forked
 from tests.servers import Handler, Server, serving
+from tests.small_model import SMALL_MODEL
 from tests.studies import make_arm, make_group
 
 
@@ -94,14 +96,14 @@ def arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arm:
     return made
 
 
-def publish(folder: Path, address: str) -> subprocess.CompletedProcess[str]:
+def publish(folder: Path, address: str, what: str = "s/cw+10k") -> subprocess.CompletedProcess[str]:
     online = {
         "HF_ENDPOINT": address,
         "HF_HUB_OFFLINE": "0",
         "HF_TOKEN": "hf_" + "a" * 30,
         "HF_HOME": str(folder / "hf"),
     }
-    command = [sys.executable, "-m", "coig.study", "publish", "s/cw+10k", "me/writer"]
+    command = [sys.executable, "-m", "coig.study", "publish", what, "me/writer"]
     environment = (
         outside() | online | {"PYTHONPATH": str(ROOT), "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(folder / "hf")}
     )
@@ -116,6 +118,36 @@ def test_the_hub_gets_the_model_and_its_card(arm: Arm, hub: str, tmp_path: Path)
     assert Hub.files.keys() == {"README.md", "config.json", "model.safetensors"}
     assert Hub.files["model.safetensors"] == b"weights"
     assert Hub.files["README.md"].decode() == write_card(arm)
+
+
+def test_a_point_is_published_as_what_it_is(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    short = ("data.creative.size=8", "data.validation.general=1", "model.max_length=160", "trainer.max_steps=4")
+    settings = ("study=s", "data.ratio=0", "trainer.global_batch_size=2", "trainer.answer_at=[0.5]", "logger=none")
+    trained = Forked("train.py", [*settings, *short, *SMALL_MODEL], tmp_path, outside()).wait()
+    assert trained.returncode == 0, trained.stderr
+    arm = Arm(Path("multirun/s/cw"))
+    [point] = list_points(arm)
+    evaluation = arm.study_folder / FILE.parent
+    evaluation.mkdir()
+    row = {"lang": "zh", "measure": "tokens", "n": 51}
+    for file, name, value in ((FILE, "cw", 7.0), (OF_POINTS, "cw@0.5", 9.0)):
+        pl.DataFrame([row | {"arm": name, "value": value}], schema=MEASURES).write_parquet(arm.study_folder / file)
+    run = publish(tmp_path, hub, "s/cw@0.5")
+    assert run.returncode == 0, run.stderr
+    assert Hub.files["model.safetensors"] == (point.model / "model.safetensors").read_bytes()
+    assert Hub.files["model.safetensors"] != (arm.model / "model.safetensors").read_bytes()
+    card = Hub.files["README.md"].decode()
+    assert "# s/cw@0.5\n" in card
+    learned = f"when it had learned {point.facts.supervised_tokens:,} supervised tokens"
+    assert f"what `s/cw` was after the share 0.5 (step 2 of 4) of its steps, {learned}" in card
+    assert f"sha256 of the weights: `{point.weights_sha256()}`" in card
+    assert "| zh | tokens | 9.00 | – | 51 |" in card
+    assert "7.00" not in card
+    assert "not the end of its training" not in write_card(arm)
+    (point.model / "model.safetensors").write_bytes((arm.model / "model.safetensors").read_bytes())
+    with pytest.raises(ConfigError, match=r"step-00000002/model: missing or damaged: its weights are not those"):
+        main(["publish", "s/cw@0.5", "me/writer"])
 
 
 def test_a_public_repository_gets_nothing(arm: Arm, hub: str, tmp_path: Path) -> None:
@@ -185,5 +217,5 @@ def test_what_cannot_be_published(arm: Arm, arguments: list[str], message: str) 
 
 def test_an_arm_that_is_not_done_is_not_published(arm: Arm) -> None:
     arm.write_manifest(arm.manifest().model_copy(update={"status": "running"}))
-    with pytest.raises(ConfigError, match="has no trained model"):
+    with pytest.raises(ConfigError, match="has no model, or its training is not done; train it first"):
         main(["publish", "s/cw+10k", "me/writer"])

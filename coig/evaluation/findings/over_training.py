@@ -10,15 +10,15 @@ from typing import Any
 
 import polars as pl
 
-from coig.evaluation.measures.answers import measure_answers
-from coig.evaluation.measures.tables import AUTOMATIC, automatic_table
+from coig.evaluation.findings.by_arm import measures_by_arm
+from coig.evaluation.measures.tables import AUTOMATIC
 from coig.evaluation.preferences.judgments import tabulate_judgments
 from coig.evaluation.preferences.win_rates import compute_win_rates
-from coig.records.answer import Answer
 from coig.records.judgment import Judgment
 from coig.study.arm import Arm
 from coig.study.points import Point
-from coig.study.roster import Contestant, Roster
+from coig.study.results import MEASURES as OF_ARM
+from coig.study.roster import Roster
 
 MEASURES = ("queries", "finished", "tokens", "characters", "ttr_mean", "mattr_mean")
 CONTAMINATED = ("contaminated", "contaminated_low", "contaminated_high")
@@ -38,22 +38,18 @@ PEOPLE = "people"
 
 
 def point_table(
-    arms: Sequence[Arm], points: Sequence[Point], automatic: pl.DataFrame, answers: Sequence[tuple[str, Answer]]
+    arms: Sequence[Arm], points: Sequence[Point], automatic: pl.DataFrame, measured: pl.DataFrame
 ) -> pl.DataFrame:
-    """Measure the answers of points, and put those of all arms beside them; columns as in POINTS.
+    """Put what was measured of points and of all arms side by side; columns as in POINTS.
 
-    Rows are sorted by language, Chinese first, arm and share; there are none if no point has answered.
+    Rows are sorted by language, Chinese first, arm and share.
 
     Args:
-        automatic: the arms' means, as `automatic_table` gives them.
-        answers: the points' answers, each with the name of its file of queries.
+        automatic: the means of the arms' answers, columns as in AUTOMATIC.
+        measured: those of the points' answers.
     """
-    if not answers:
-        return pl.DataFrame(schema=POINTS)
-    roster = Roster(tuple(Contestant(point.name, None) for point in points))
-    measured = pl.concat([automatic, automatic_table(measure_answers(answers, roster))])
     about = _describe(arms, points)
-    rows = [row | about[row["arm"]] for row in measured.iter_rows(named=True)]
+    rows = [row | about[row["arm"]] for row in pl.concat([automatic, measured]).iter_rows(named=True)]
     order = {arm.name: place for place, arm in enumerate(arms)}
     rows.sort(key=lambda row: (row["lang"] != "zh", order[row["arm"]], row["share"]))
     return pl.DataFrame([{key: row[key] for key in POINTS} for row in rows], schema=POINTS)
@@ -103,6 +99,23 @@ def point_rates(
         key=lambda row: (row["lang"] != "zh", order[row["arm"]], row["raters"], order[row["opponent"]], row["share"])
     )
     return pl.DataFrame([{key: row[key] for key in POINT_RATES} for row in rows], schema=POINT_RATES)
+
+
+def point_measures(points: Sequence[Point], measured: pl.DataFrame, rates: pl.DataFrame) -> pl.DataFrame:
+    """Return a row for each point, language and measure, with the point's name as arm; columns as in `coig.results`.
+
+    Args:
+        measured: the means of the points' answers, columns as in AUTOMATIC.
+        rates: columns as in POINT_RATES, of which people's are taken.
+    """
+    names = {(point.arm.name, point.facts.share): point.name for point in points}
+    found = [
+        row | {"arm": name, "measure": f"win rate over {row['opponent']}", "value": row["rate"], "n": row["verdicts"]}
+        for row in rates.filter(raters=PEOPLE).iter_rows(named=True)
+        if (name := names.get((row["arm"], row["share"])))
+    ]
+    of_answers = measures_by_arm({"automatic": measured}, Roster(()))
+    return pl.concat([of_answers, pl.DataFrame([{key: row[key] for key in OF_ARM} for row in found], schema=OF_ARM)])
 
 
 def _by_raters(judged: Sequence[Judgment]) -> Iterator[tuple[str, list[Judgment]]]:

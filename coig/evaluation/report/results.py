@@ -72,6 +72,7 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
     "measures": MEASURES,
     "points": POINTS,
     "point_rates": POINT_RATES,
+    "point_measures": MEASURES,
 }
 
 

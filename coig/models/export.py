@@ -9,12 +9,36 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 from coig.config import Lora
+from coig.errors import ConfigError
 from coig.files.atomic import atomic_folder
 from coig.models.adapters import add_adapters
 from coig.models.legacy import add_legacy_names
+
+ONLY_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff")
+
+
+def make_generation_config(lm: Any, tokenizer: Any, end_ids: Collection[int]) -> GenerationConfig:
+    """Return a base model's generation config with the end tokens of an export: `end_ids`, and the tokenizer's.
+
+    Settings that only sampling uses are removed if the config generates greedily, as transformers writes no such
+    config. Raises ConfigError if it refuses to write the config for another reason.
+    """
+    config: GenerationConfig = deepcopy(lm.generation_config)
+    config.eos_token_id = sorted({*end_ids, tokenizer.eos_token_id} - {None})
+    config.pad_token_id = tokenizer.pad_token_id
+    if not config.do_sample:
+        config.update(**dict.fromkeys(ONLY_SAMPLING))
+    try:
+        config.validate(strict=True)
+    except ValueError as error:
+        raise ConfigError(
+            f"model.path={lm.name_or_path}: transformers would not write its generation_config.json again "
+            f"({' '.join(str(error).splitlines()[:2])}); correct that file in a copy of the model"
+        ) from None
+    return config
 
 
 def export(
@@ -22,7 +46,7 @@ def export(
     weights: dict[str, Tensor],
     lora: Lora | None,
     tokenizer: Any,
-    end_ids: Collection[int],
+    generation_config: GenerationConfig,
     folder: Path,
     dtype: torch.dtype | None = None,
 ) -> None:
@@ -32,7 +56,7 @@ def export(
         lm: the trained model, of which only the configs are read, since its weights may be sharded.
         weights: name → the whole tensor on the CPU, for all weights; not changed.
         lora: the adapters that `weights` contain; None without.
-        end_ids: end tokens for the generation config, besides the tokenizer's.
+        generation_config: what `make_generation_config` has made of the model's own.
         dtype: the dtype to save weights in; None: the dtype that the model was loaded from.
     """
     with torch.device("meta"):
@@ -46,9 +70,7 @@ def export(
         with atomic_folder(folder.with_name("adapter")) as partial:
             adapted.save_pretrained(partial)
         plain = adapted.merge_and_unload()
-    plain.generation_config = deepcopy(lm.generation_config)  # keeps the base model's sampling settings
-    plain.generation_config.eos_token_id = sorted({*end_ids, tokenizer.eos_token_id} - {None})
-    plain.generation_config.pad_token_id = tokenizer.pad_token_id
+    plain.generation_config = generation_config
     with atomic_folder(folder) as partial:
         plain.to(dtype or lm.published_dtype).save_pretrained(partial)
         tokenizer.save_pretrained(partial)

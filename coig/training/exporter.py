@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import GenerationConfig
 
 from coig.config import TrainConfig
-from coig.data.encoding import Encoder
 from coig.models.causal_lm import CausalLM
 from coig.models.export import export
 from coig.models.loading import load_model
@@ -29,7 +29,7 @@ class Exporter:
     model: CausalLM
     lm: Any
     tokenizer: Any
-    encoder: Encoder
+    generation_config: GenerationConfig
 
     @property
     def dtype(self) -> torch.dtype:
@@ -46,8 +46,7 @@ class Exporter:
         weights, lora = self._gather(), self.config.model.lora
         if not is_first():
             return False
-        ends = {self.encoder.end_id, self.encoder.document_end_id}
-        export(self.lm, weights, lora, self.tokenizer, ends, folder, self.dtype)
+        export(self.lm, weights, lora, self.tokenizer, self.generation_config, folder, self.dtype)
         return bool(lora) or any(weight.dtype != self.dtype for weight in weights.values())
 
     def _gather(self) -> dict[str, torch.Tensor]:

@@ -18,6 +18,7 @@ from coig.data.mixture import Mixture
 from coig.data.tokenizer import check_length, load_tokenizer
 from coig.errors import ConfigError
 from coig.models.attention import PATHS, attention_path
+from coig.models.export import make_generation_config
 from coig.models.flops import TrainingFlops
 from coig.models.heap import keep_freed_memory
 from coig.models.loading import empty_model, load_model
@@ -83,7 +84,8 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     flops = TrainingFlops(lm)
     tokens = plan.tokens_per_micro_batch
     data = MixtureDataModule(train, validation, config.trainer, tokens, flops.attention_cost, config.seed)
-    exporter = Exporter(config, module.model, lm, tokenizer, encoder)
+    generation = make_generation_config(lm, tokenizer, {encoder.end_id, encoder.document_end_id})
+    exporter = Exporter(config, module.model, lm, tokenizer, generation)
     trainer = _trainer(budget, arm, flops, KeepPoints(arm, points, exporter), validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
     _log_attention(config)

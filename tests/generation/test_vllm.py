@@ -28,7 +28,7 @@ from coig.generation.sampling import seed_of
 from coig.generation.vllm import VLLMEngine
 from coig.generation.vllm_workers import WORKER
 from coig.models.adapters import add_adapters
-from coig.models.export import export
+from coig.models.export import export, make_generation_config
 from coig.models.loading import load_model
 from coig.records.query import Query
 from coig.study.arm import Arm
@@ -220,7 +220,7 @@ def trained_with_adapters(arm: Arm, folder: Path) -> Arm:
     add_adapters(lm, LORA)
     for weight in lm.parameters():
         weight.data += 0.02 * weight.requires_grad
-    export(lm, lm.state_dict(), LORA, tokenizer, {tokenizer.eos_token_id}, made.model)
+    export(lm, lm.state_dict(), LORA, tokenizer, make_generation_config(lm, tokenizer, ()), made.model)
     return made
 
 

@@ -1,5 +1,6 @@
 """What is exported is what was trained, and plain transformers loads it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from coig.data.encoding import Encoder
 from coig.data.tokenizer import load_tokenizer
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
-from coig.models.export import export
+from coig.models.export import export, make_generation_config
 from coig.models.loading import load_model
 from tests.models.test_causal_lm import TINY
 
@@ -23,7 +24,8 @@ IDS = torch.arange(3, 40)[None]
 
 def exported(lm: Any, lora: Lora | None, folder: Path) -> Path:
     tokenizer = load_tokenizer(TINY)
-    export(lm, lm.state_dict(), lora, tokenizer, {Encoder(tokenizer, None).end_id}, folder / "model")
+    settings = make_generation_config(lm, tokenizer, {Encoder(tokenizer, None).end_id})
+    export(lm, lm.state_dict(), lora, tokenizer, settings, folder / "model")
     return folder / "model"
 
 
@@ -51,6 +53,25 @@ def test_the_export_has_the_dtype_the_model_came_in(tmp_path: Path) -> None:
     loaded = AutoModelForCausalLM.from_pretrained(exported(lm, None, tmp_path), dtype="auto")
     assert loaded.dtype == torch.bfloat16
     assert torch.equal(loaded.lm_head.weight, lm.lm_head.weight.bfloat16())
+
+
+def test_a_greedy_base_with_sampling_settings_is_exported_greedy(tmp_path: Path) -> None:
+    """transformers reads such a base, as some were published, and refuses to write it."""
+    lm = load_model(TINY, 0)
+    lm.generation_config.update(do_sample=False, temperature=0.9, top_p=0.6, pad_token_id=-1)
+    written = json.loads((exported(lm, None, tmp_path) / "generation_config.json").read_text(encoding="utf-8"))
+    assert not {"do_sample", "temperature", "top_p"} & {key for key, value in written.items() if value}
+    assert lm.generation_config.temperature == 0.9
+    lm.generation_config.update(do_sample=True)
+    written = json.loads((exported(lm, None, tmp_path) / "generation_config.json").read_text(encoding="utf-8"))
+    assert (written["do_sample"], written["temperature"], written["top_p"]) == (True, 0.9, 0.6)
+
+
+def test_a_generation_config_that_cannot_be_written_is_refused() -> None:
+    lm, tokenizer = load_model(TINY, 0), load_tokenizer(TINY)
+    lm.generation_config.update(num_beams=1, length_penalty=0.5)
+    with pytest.raises(ConfigError, match=r"would not write its generation_config.json again .*length_penalty.*; correct that file"):
+        make_generation_config(lm, tokenizer, ())
 
 
 def test_adapters_are_exported_merged_and_by_themselves(tmp_path: Path) -> None:

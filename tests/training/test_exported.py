@@ -18,7 +18,7 @@ from coig.data.tokens import Encoded
 from coig.errors import ConfigError
 from coig.models.adapters import add_adapters
 from coig.models.causal_lm import CausalLM
-from coig.models.export import export
+from coig.models.export import export, make_generation_config
 from coig.models.loading import load_model
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, MemoryPlan
@@ -71,7 +71,7 @@ def measured(
     arm.folder.mkdir()
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": loss_of(lm)}) + "\n")
     tokenizer = load_tokenizer(config.model)
-    export(lm, lm.state_dict(), config.model.lora, tokenizer, {tokenizer.eos_token_id}, arm.model, dtype)
+    export(lm, lm.state_dict(), config.model.lora, tokenizer, make_generation_config(lm, tokenizer, ()), arm.model, dtype)
     return measure_export(config, arm, dtype, validation, PLAN, is_changed=True)
 
 

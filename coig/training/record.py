@@ -128,7 +128,10 @@ class Record:
             model = {"model_sha256": self.arm.weights_sha256(), "export": self.exported, "points": self._hash_points()}
             self.arm.write_manifest(ended.model_copy(update={**model, "divergence": self.divergence}))
             if not self.config.trainer.keep_checkpoint and (checkpoint := self.arm.checkpoint):
-                remove_checkpoint(checkpoint)
+                try:
+                    remove_checkpoint(checkpoint)
+                except OSError as error:  # as on a network disk; the arm is done
+                    log.warning("%s: is not needed any more, but cannot be deleted (%s)", checkpoint, error.strerror)
             log.info("%s: done in %.0f s, model in %s", self.arm.name, seconds, self.arm.model)
             return
         if error == INTERRUPTED:

@@ -70,7 +70,9 @@ def test_a_greedy_base_with_sampling_settings_is_exported_greedy(tmp_path: Path)
 def test_a_generation_config_that_cannot_be_written_is_refused() -> None:
     lm, tokenizer = load_model(TINY, 0), load_tokenizer(TINY)
     lm.generation_config.update(num_beams=1, length_penalty=0.5)
-    with pytest.raises(ConfigError, match=r"would not write its generation_config.json again .*length_penalty.*; correct that file"):
+    with pytest.raises(
+        ConfigError, match=r"would not write its generation_config\.json again .*length_penalty.*; correct"
+    ):
         make_generation_config(lm, tokenizer, ())
 
 

@@ -71,7 +71,8 @@ def measured(
     arm.folder.mkdir()
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": loss_of(lm)}) + "\n")
     tokenizer = load_tokenizer(config.model)
-    export(lm, lm.state_dict(), config.model.lora, tokenizer, make_generation_config(lm, tokenizer, ()), arm.model, dtype)
+    settings = make_generation_config(lm, tokenizer, ())
+    export(lm, lm.state_dict(), config.model.lora, tokenizer, settings, arm.model, dtype)
     return measure_export(config, arm, dtype, validation, PLAN, is_changed=True)
 
 

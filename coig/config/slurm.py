@@ -1,6 +1,8 @@
-"""What a job asks SLURM for: the resolvers of conf/launcher/slurm.yaml, which follow the arm's devices."""
+"""What a job asks SLURM for, by the resolvers of conf/launcher/slurm.yaml, and what SLURM tells it."""
 
 from __future__ import annotations
+
+import os
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,3 +23,13 @@ def _devices(root: DictConfig) -> int:
     """Return the config's `trainer.devices`; 1 if it has no trainer."""
     devices: int = OmegaConf.select(root, "trainer.devices", default=1)
     return devices
+
+
+def job_id() -> str | None:
+    """Return the id of the SLURM job that this process belongs to; None outside SLURM."""
+    return os.environ.get("SLURM_JOB_ID")
+
+
+def is_queued_again() -> bool:
+    """Tell whether SLURM has queued this process's job again, after a first run."""
+    return "SLURM_RESTART_COUNT" in os.environ

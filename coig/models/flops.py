@@ -32,6 +32,7 @@ PEAKS = {
     "L4": 121e12,
     "RTX 3090": 71e12,
 }
+OTHER_CARD = r" (D|Ti|SUPER|Laptop|Mobile|Max-Q)\b"  # after a name: a card with another peak
 
 
 class TrainingFlops:
@@ -76,4 +77,4 @@ def peak_flops(device: torch.device) -> float | None:
 
 def peak_flops_of(name: str) -> float | None:
     """Return the peak bf16 FLOP/s, without sparsity, of a GPU by CUDA's name for it; None if it is not in PEAKS."""
-    return next((peak for known, peak in PEAKS.items() if re.search(rf"\b{known}\b", name)), None)
+    return next((peak for known, peak in PEAKS.items() if re.search(rf"\b{known}\b(?!{OTHER_CARD})", name)), None)

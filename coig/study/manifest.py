@@ -193,6 +193,7 @@ class Manifest(Facts):
     packages: dict[str, str] = {}  # versions of all installed packages
     command: tuple[str, ...] | None = None  # overrides of train.py that made the arm
     machine: dict[str, Any] = {}
+    slurm_job: str | None = None  # id of the SLURM job that trained it last
     model_sha256: str | None = None  # of the exported weights; answers name the weights that wrote them
     points: tuple[PointFacts, ...] = ()  # the earliest first
     wandb_run: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")  # id of the run in Weights & Biases

@@ -20,6 +20,7 @@ from coig.models.loading import load_model
 from coig.models.loss import CHUNK_ROWS
 from coig.study.arm import Arm
 from coig.study.manifest import Divergence, MemoryPlan
+from coig.training.failures import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,9 @@ def measure_divergence(
                 [batch] = stepper.step([example]).micro_batches
                 nats = _divergences(models[0], models[1], move_data_to_device(batch, device))
                 sums[example.lang].append((float(nats.sum()), len(nats)))
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         log.warning("%s: no memory for the divergence from the base model, which needs both models at once", arm.folder)
         return ()
     return tuple(_summarize(lang, found) for lang, found in sums.items() if len(found) > 1)

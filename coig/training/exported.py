@@ -15,6 +15,7 @@ from coig.models.causal_lm import CausalLM
 from coig.models.loading import load_model
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, MemoryPlan
+from coig.training.failures import is_out_of_memory
 
 log = logging.getLogger(__name__)
 TOLERATED = 0.01  # share of training's gain that the export may lose without a warning
@@ -51,7 +52,9 @@ def measure_export(
         try:
             exported = _loss(own, config, validation, plan)
             base = _loss(config.model, config, validation, plan) if exported > trained else None
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             log.warning("%s: no memory to measure the exported model's loss", arm.folder)
             return facts.model_copy(update={"trained_loss": trained})
     if base is not None and exported - trained > TOLERATED * (base - trained):

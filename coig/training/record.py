@@ -14,6 +14,7 @@ import torch
 
 from coig.config import TrainConfig, Trainer
 from coig.config.process import Preempted, read_overrides
+from coig.config.slurm import job_id
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
 from coig.errors import system_problem
@@ -196,6 +197,7 @@ def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None)
         "points": prepared.points,
         **collect_provenance(_devices(config.trainer)),
         "command": read_overrides(),
+        "slurm_job": job_id(),
         "wandb_run": earlier.wandb_run if earlier else secrets.token_hex(4),
         "times": earlier.times if earlier else Times(started=now(), seconds=0.0),
     }

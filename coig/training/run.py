@@ -8,11 +8,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from coig.config import TrainConfig
 from coig.config.fields import MULTIRUN
+from coig.config.slurm import is_queued_again, job_id
 from coig.data.mixture import Mixture, build_mixture
 from coig.errors import ConfigError
 from coig.study.arm import Arm
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REQUEUED = "SLURM_RESTART_COUNT"  # which SLURM sets for a job that it has queued again
-
 
 def train(config: TrainConfig) -> float | None:
     """Train the arm that `config` describes, unless it is done; return the value of its `objective`, None without one.
@@ -38,7 +37,7 @@ def train(config: TrainConfig) -> float | None:
     Afterwards all memory is freed for the next arm of a sweep. Raises ConfigError for wrong settings or data before
     anything is written.
     """
-    if REQUEUED in os.environ:  # `overwrite` was obeyed by the job's first run, and would delete what that has trained
+    if _was_queued_again(_arm(config)):  # `overwrite` was obeyed, and would delete what this job has trained
         config = config.model_copy(update={"overwrite": False})
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # its import warns of kernels for inference on CPUs
     try:
@@ -60,6 +59,14 @@ def train(config: TrainConfig) -> float | None:
         raise
     finally:
         _free_memory()
+
+
+def _was_queued_again(arm: Arm) -> bool:
+    """Tell whether SLURM has queued this job again after it had begun to train the arm."""
+    if is_queued_again():
+        with suppress(ConfigError):  # the arm has no sound manifest
+            return arm.manifest().slurm_job == job_id()
+    return False
 
 
 def _show_plan(config: TrainConfig) -> None:

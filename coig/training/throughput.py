@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import resource
 import sys
+from contextlib import suppress
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -30,9 +32,8 @@ class Throughput(Callback):
         self.mean_seconds: float | None = None
 
     def on_fit_start(self, trainer: Any, module: Any) -> None:
-        """Reset the GPU's peak memory, which earlier arms set."""
-        if module.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(module.device)  # forget the peak of earlier arms
+        """Reset the peak memory, which earlier arms of a sweep set."""
+        reset_peak_memory(module.device)
 
     def on_train_batch_start(self, trainer: Any, module: Any, step: Step, index: int) -> None:
         """Note the time at which a step starts."""
@@ -87,6 +88,15 @@ class ProgressBar(RichProgressBar):
         metrics = super().get_metrics(trainer, pl_module)
         shown = {name: format(metrics[name], form) for name, form in FORMATS.items() if name in metrics}
         return shown | {"left": self.throughput.time_left(trainer)}
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory_gb` forget what was before: the GPU's tensors, or this process's memory on Linux."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform == "linux":
+        with suppress(OSError):  # a container may forbid it
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # see proc(5): resets the peak
 
 
 def peak_memory_gb(device: torch.device) -> float:

@@ -19,6 +19,10 @@ from coig.models.flops import peak_flops_of
         ("NVIDIA RTX A6000", 154.8e12),
         ("NVIDIA GeForce RTX 5090", 209.5e12),
         ("NVIDIA B300 SXM6 AC", 2250e12),
+        ("NVIDIA GeForce RTX 4090", 165.2e12),
+        ("NVIDIA GeForce RTX 4090 D", None),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", None),
+        ("NVIDIA GeForce RTX 3090 Ti", None),
         ("Tesla T4", None),
     ],
 )

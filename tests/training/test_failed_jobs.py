@@ -166,6 +166,23 @@ def test_a_job_whose_time_ends_is_queued_again_and_goes_on(slurm: dict[str, str]
     assert steps == list(range(40 * 3))
 
 
+def test_a_job_that_was_queued_again_overwrites_only_what_others_trained(tmp_path: Path) -> None:
+    arm = Arm(tmp_path / "multirun" / "s" / "cw")
+
+    def train(**variables: str) -> str:
+        """Train the arm anew with these environment variables, and return the id of the run that made it."""
+        run = Forked("train.py", [*TINY, "trainer.max_steps=1", "overwrite=true"], tmp_path, outside() | variables)
+        ended = run.wait()
+        assert ended.returncode == 0, ended.stderr
+        return arm.manifest().wandb_run
+
+    by_hand = train()
+    again = {"SLURM_JOB_ID": "7", "SLURM_RESTART_COUNT": "1"}
+    by_job = train(**again)  # its first run ended before it had begun the arm
+    assert by_job != by_hand
+    assert train(**again) == by_job
+
+
 @pytest.mark.slow
 def test_a_job_that_is_cancelled_writes_a_checkpoint_and_ends(slurm: dict[str, str], tmp_path: Path) -> None:
     run = queue(tmp_path, slurm, "trainer.max_epochs=1000")

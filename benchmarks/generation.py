@@ -61,14 +61,15 @@ def prepare(job: Job) -> None:
     """Export the embedded model into the arm's folder."""
     from coig.config import Model
     from coig.data.tokenizer import load_tokenizer
-    from coig.models.export import export
+    from coig.models.export import export, make_generation_config
     from coig.models.loading import load_model
 
     model = Model(
         name="tiny", path="sample:tiny", max_length=2048, learning_rate=1, system_prompt=None, template_arguments={}
     )
     lm, tokenizer = load_model(model, seed=0), load_tokenizer(model)
-    export(lm, lm.state_dict(), None, tokenizer, {tokenizer.eos_token_id}, Arm(job.folder).model)
+    settings = make_generation_config(lm, tokenizer, ())
+    export(lm, lm.state_dict(), None, tokenizer, settings, Arm(job.folder).model)
 
 
 def requests(job: Job, tokenizer: Any) -> list[Request]:

@@ -118,7 +118,7 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Export the base itself as an arm, which nobody had to train."""
     from coig.config import Model
     from coig.data.tokenizer import load_tokenizer
-    from coig.models.export import export
+    from coig.models.export import export, make_generation_config
     from coig.models.loading import load_model
     from tests.generation.asking import SYSTEM
     from tests.studies import make_arm
@@ -130,5 +130,6 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Any:
     made = make_arm(folder)
     made.write_config(made.config().model_copy(update={"model": model}))
     lm, tokenizer = load_model(model, seed=0), load_tokenizer(model)
-    export(lm, lm.state_dict(), None, tokenizer, {tokenizer.eos_token_id}, folder / "model")
+    settings = make_generation_config(lm, tokenizer, ())
+    export(lm, lm.state_dict(), None, tokenizer, settings, folder / "model")
     return made

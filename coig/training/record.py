@@ -131,8 +131,8 @@ class Record:
             if not self.config.trainer.keep_checkpoint and (checkpoint := self.arm.checkpoint):
                 try:
                     remove_checkpoint(checkpoint)
-                except OSError as error:  # as on a network disk; the arm is done
-                    log.warning("%s: is not needed any more, but cannot be deleted (%s)", checkpoint, error.strerror)
+                except OSError as problem:  # as on a network disk; the arm is done
+                    log.warning("%s: is not needed any more, but cannot be deleted (%s)", checkpoint, problem.strerror)
             log.info("%s: done in %.0f s, model in %s", self.arm.name, seconds, self.arm.model)
             return
         if error == INTERRUPTED:

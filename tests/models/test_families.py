@@ -15,7 +15,7 @@ from coig.data.steps import Stepper
 from coig.data.tokenizer import load_tokenizer
 from coig.generation.hf import HuggingFaceEngine
 from coig.models.causal_lm import CausalLM, freeze_unused
-from coig.models.export import export
+from coig.models.export import export, make_generation_config
 from coig.models.flops import TrainingFlops
 from coig.models.loading import load_model
 from coig.records.query import Query
@@ -132,7 +132,8 @@ def test_of_a_multimodal_model_the_decoder_is_trained(multimodal: TrainConfig) -
 def test_a_multimodal_model_is_exported_and_answers(multimodal: TrainConfig, tmp_path: Path) -> None:
     arm = make_arm(tmp_path / "multirun" / "s" / "cw", f"model.path={multimodal.model.path}")
     lm, tokenizer = load_model(multimodal.model, 0), load_tokenizer(multimodal.model)
-    export(lm, lm.state_dict(), None, tokenizer, {tokenizer.eos_token_id}, arm.model)
+    settings = make_generation_config(lm, tokenizer, ())
+    export(lm, lm.state_dict(), None, tokenizer, settings, arm.model)
     asked = requests(arm, [Query(id="q", lang="en", genre="none", query="Hi")])
     sampling = GREEDY.model_copy(update={"max_new_tokens": 8})
     engine = HuggingFaceEngine(None)

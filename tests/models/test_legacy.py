@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from coig.data.tokenizer import load_tokenizer
-from coig.models.export import export
+from coig.models.export import export, make_generation_config
 from tests.models.test_causal_lm import TINY
 
 SIZES: dict[str, Any] = {
@@ -108,7 +108,8 @@ def exported(name: str, folder: Path) -> tuple[Path, torch.Tensor]:
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, eos_token="<|im_end|>", additional_special_tokens=["<|im_start|>"]
     )
-    export(lm, lm.state_dict(), None, tokenizer, {int(tokenizer.eos_token_id or 0)}, folder / name)
+    settings = make_generation_config(lm, tokenizer, {int(tokenizer.eos_token_id or 0)})
+    export(lm, lm.state_dict(), None, tokenizer, settings, folder / name)
     with torch.no_grad():
         return folder / name, lm(IDS).logits
 

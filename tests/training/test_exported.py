@@ -120,7 +120,8 @@ def test_float32_exports_all_that_was_learned(config: TrainConfig, tmp_path: Pat
     arm.folder.mkdir()
     arm.metrics.write_text(json.dumps({"step": 0, "validation/loss": trained}) + "\n")
     tokenizer = load_tokenizer(config.model)
-    export(lm, lm.state_dict(), lora, tokenizer, {tokenizer.eos_token_id}, arm.model, torch.float32)
+    settings = make_generation_config(lm, tokenizer, ())
+    export(lm, lm.state_dict(), lora, tokenizer, settings, arm.model, torch.float32)
     facts = measure_export(config, arm, torch.float32, VALIDATION, PLAN, is_changed=True)
     assert facts.validation_loss == pytest.approx(trained, rel=1e-6)
     assert facts.dtype == "float32"

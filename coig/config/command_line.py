@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic
 
@@ -32,7 +33,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from coig.config import GenerateConfig, Node, TrainConfig
 from coig.config.fields import MULTIRUN
-from coig.config.loading import Schema, config_problems, load_config, render_problems
+from coig.config.loading import Schema, check_config, render_problems
 from coig.config.names import NAMED_ALWAYS
 from coig.config.overrides import suggest_line
 from coig.config.process import guarded
@@ -102,12 +103,26 @@ def _composition(own_configs: str | None = None) -> Iterator[None]:
             path.prepend(provider="command-line", path=f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
             GlobalHydra.instance().clear()
             Hydra.create_main_hydra2(task_name="app", config_search_path=path)
-        yield
+        try:
+            yield
+        finally:
+            _compose.cache_clear()  # another block may have other files
+
+
+@cache
+def _compose(config_name: str, *overrides: str) -> DictConfig:
+    """Compose a config with Hydra's node `hydra`, which takes a fifth of a second, once in a block of `_composition`.
+
+    Nothing may change it.
+    """
+    return compose(config_name, overrides=list(overrides), return_hydra_config=True)
 
 
 def _list_choices(group: str) -> list[str]:
     """Return the names of the choices in a config group; an empty list if there is no such group."""
-    return GlobalHydra.instance().config_loader().get_group_options(group)
+    loader: Any = GlobalHydra.instance().config_loader()
+    found: list[str] = loader.repository.get_group_options(group)  # the loader's own method copies the repository first
+    return found
 
 
 def show_messages() -> None:
@@ -206,16 +221,12 @@ class _Command(Generic[Schema]):
         """
         fixed = [o.input_line or "" for o in self.overrides if o not in self.swept]
         choices = [[f"{o.get_key_element()}={value}" for value in _list_values(o)] for o in self.swept]
-        composed: dict[tuple[str, ...], DictConfig] = {}
+        must_compose = [_must_compose(o) for o in self.swept]
         for values in itertools.product(*choices):
-            jobs = list(zip(values, self.swept, strict=True))
-            chosen = tuple(value for value, o in jobs if _must_compose(o))
-            if chosen not in composed:
-                overrides = [*fixed, *chosen, *self.vary_override]
-                composed[chosen] = compose(self.config_name, overrides=overrides, return_hydra_config=True)
-            cfg = _without_hydra(composed[chosen])
-            changes = _parse_overrides([value for value, o in jobs if not _must_compose(o)])
-            ConfigLoaderImpl._apply_overrides_to_config(changes, cfg)
+            jobs = list(zip(values, must_compose, strict=True))
+            cfg = _without_hydra(_compose(self.config_name, *fixed, *(value for value, must in jobs if must)))
+            changes = [*self.vary_override, *(value for value, must in jobs if not must)]
+            ConfigLoaderImpl._apply_overrides_to_config(_parse_overrides(changes), cfg)
             yield " ".join(values), cfg
 
 
@@ -239,7 +250,7 @@ def _add_own_sweep(config_name: str, overrides: list[Override]) -> list[Override
     """
     fixed = [o.input_line or "" for o in overrides if not o.is_sweep_override()]
     try:
-        cfg = compose(config_name, overrides=fixed, return_hydra_config=True)
+        cfg = _compose(config_name, *fixed)
     except HydraException:  # reported later with all other problems
         return overrides
     given = {_name_of(o) for o in overrides}
@@ -362,10 +373,11 @@ def _check_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
     arms: dict[str, str] = {}
     configs = []
     for job, cfg in command.jobs():
-        found = config_problems(cfg, command.schema)
-        problems |= dict.fromkeys(found)
-        if not found:
-            configs.append(load_config(cfg, command.schema))
+        found = check_config(cfg, command.schema)
+        if isinstance(found, list):
+            problems |= dict.fromkeys(found)
+        else:
+            configs.append(found)
         if command.schema is TrainConfig and arms.setdefault(cfg.arm, job) != job:
             problems[f"{job} and {arms[cfg.arm]} are both the arm '{cfg.arm}': each needs a name of its own"] = None
     return list(problems), configs

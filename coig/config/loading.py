@@ -35,34 +35,40 @@ def load_config(cfg: DictConfig, schema: type[Node] = TrainConfig) -> Node:
 
     Raises one ConfigError that lists every problem with key, value and remedy.
     """
-    problems = config_problems(cfg, schema)
-    if problems:
-        raise ConfigError(render_problems(problems))
-    return schema.model_validate(_resolved(cfg), context=HERE)
+    found = check_config(cfg, schema)
+    if isinstance(found, list):
+        raise ConfigError(render_problems(found))
+    return found
 
 
-def config_problems(cfg: DictConfig, schema: type[Node]) -> list[str]:
-    """Return every problem of a composed config, one line each; an empty list if it is valid.
+def check_config(cfg: DictConfig, schema: type[Schema]) -> Schema | list[str]:
+    """Return a composed config as `schema`; if it has problems, return these instead, one line each.
 
     The keys that `vary` and `question.compare` name must exist, too, and a TrainConfig may hold no secret. If an
     interpolation cannot be resolved, that is the only problem that is returned.
     """
     try:
         plain = _resolved(cfg)
-        named = [("vary", key) for key in plain.get("vary", ())]
-        question = plain.get("question")
-        if isinstance(question, dict) and isinstance(question.get("compare"), str):
-            named.append(("question.compare", question["compare"]))
-        unknown = [(at, key) for at, key in named if not _holds(plain, key.rpartition("@")[2].replace("/", "."))]
-        problems = [f"{at}: {key} is no key of this config" for at, key in unknown]
-        schema.model_validate(plain, context=HERE)
-        if schema is TrainConfig:  # the others are not stored
-            problems += [f"{key} {HOLDS_SECRET}" for key in find_secrets(plain)]
     except OmegaConfBaseException as error:
         return [str(error).splitlines()[0]]
+    problems = _find_unknown_names(plain)
+    try:
+        config = schema.model_validate(plain, context=HERE)
     except ValidationError as error:
-        problems += [describe_problem(problem, schema) for problem in error.errors()]
-    return problems
+        return [*problems, *(describe_problem(problem, schema) for problem in error.errors())]
+    if schema is TrainConfig:  # the others are not stored
+        problems += [f"{key} {HOLDS_SECRET}" for key in find_secrets(plain)]
+    return problems or config
+
+
+def _find_unknown_names(plain: Any) -> list[str]:
+    """Return a problem for each key that `vary` or `question.compare` names and the config does not have."""
+    named = [("vary", key) for key in plain.get("vary", ())]
+    question = plain.get("question")
+    if isinstance(question, dict) and isinstance(question.get("compare"), str):
+        named.append(("question.compare", question["compare"]))
+    unknown = [(at, key) for at, key in named if not _holds(plain, key.rpartition("@")[2].replace("/", "."))]
+    return [f"{at}: {key} is no key of this config" for at, key in unknown]
 
 
 def render_problems(problems: list[str]) -> str:

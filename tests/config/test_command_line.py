@@ -81,6 +81,16 @@ def test_a_bad_command_line(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_files_of_own_configs_are_read_by_each_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py", "--config-dir", "mine", "experiment=own"])
+    own = tmp_path / "mine" / "experiment" / "own.yaml"
+    own.parent.mkdir(parents=True)
+    for study in ("one", "two"):
+        own.write_text(f"# @package _global_\nstudy: {study}\n")
+        assert [config.study for config in check_command_line("train", TrainConfig)] == [study]
+
+
 @pytest.mark.parametrize(
     ("overrides", "messages"),
     [

@@ -99,6 +99,20 @@ def test_seeds_are_one_cell(arms: list[Arm]) -> None:
     ]
 
 
+def test_arms_of_several_sweeps_can_vary_different_settings(tmp_path: Path) -> None:
+    """A contrast names only the settings that both of its cells have."""
+    made = [
+        arm(tmp_path, f"{supervision}{suffix}", "0", supervision, 0, 3.0, *vary)
+        for suffix, vary in (("", ()), ("-lr", ("vary=[optimizer.lr]", "optimizer.lr=0.01")))
+        for supervision in ("process", "outcome")
+    ]
+    found = find_contrasts(QUESTION, group_by_seed(made))
+    assert [(one.arm.name, one.opponent.name, one.setting) for one in found] == [
+        ("process", "outcome", ""),
+        ("process-lr", "outcome-lr", "optimizer.lr 0.01"),
+    ]
+
+
 def test_nobody_has_judged(arms: list[Arm]) -> None:
     table, answer = told_of(arms, None)
     ended = {row["arm"]: row for row in table.filter(measure="finished").to_dicts()}

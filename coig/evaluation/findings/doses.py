@@ -133,11 +133,9 @@ def _observe(
 
 def make_table(name: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """Return rows as the table `name` of TABLES, Chinese first; missing keys and NaN become null."""
-    schema, order = TABLES[name], {lang: place for place, lang in enumerate(LANGUAGES)}
-    frame = pl.DataFrame([{key: row.get(key) for key in schema} for row in rows], schema=schema)
-    return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort(
-        pl.col("lang").replace_strict(order, return_dtype=pl.Int64), maintain_order=True
-    )
+    schema, ordered = TABLES[name], sorted(rows, key=lambda row: LANGUAGES.index(row["lang"]))
+    frame = pl.DataFrame([{key: row.get(key) for key in schema} for row in ordered], schema=schema)
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def make_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -73,8 +73,8 @@ def order_table(
                 about = {"lang": lang, "measure": measure, "ratios": len(grid.ratios)}
                 compared = _compare(rates, grid) if rates else ()
                 rows += [about | row for row in compared if not np.isnan(row["tau"])]  # NaN: all arms are equal
-    order = pl.col("lang").replace_strict({lang: place for place, lang in enumerate(LANGUAGES)}, return_dtype=pl.Int64)
-    return pl.DataFrame(rows, schema=ORDERS).sort(order, maintain_order=True)
+    rows.sort(key=lambda row: LANGUAGES.index(row["lang"]))
+    return pl.DataFrame(rows, schema=ORDERS)
 
 
 def _make_grid(cells: Sequence[Cell], arms: Sequence[Arm]) -> Grid:

@@ -17,7 +17,7 @@ from coig.evaluation.measures import compare_texts, tabulate_measures
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.measures.tables import automatic_table
 from coig.evaluation.preferences import tabulate_preferences
-from coig.evaluation.preferences.judges import read_yardstick, tabulate_judges
+from coig.evaluation.preferences.judges import read_yardstick_verdicts, tabulate_judges
 from coig.evaluation.preferences.judgments import VERDICT
 from coig.evaluation.preferences.methods import describe_methods, find_flagged
 from coig.evaluation.preferences.win_rates import compute_win_rates, compute_without_copies
@@ -103,7 +103,7 @@ def _examine_judges(config: EvaluateConfig, material: Material) -> JudgeFindings
     checks = [one for one in material.people.judgments if one.check] if material.people else []
     return examine_judges(
         material.judges or tabulate_judges((), material.roster.names, {}),
-        read_yardstick(yardstick),
+        read_yardstick_verdicts(yardstick),
         People(verdicts, material.judged or (), checks),
         material.answers,
         {arm.name: arm.manifest().model.name for arm in material.arms},

@@ -6,9 +6,10 @@ import polars as pl
 
 from coig.config import EvaluateConfig
 from coig.config.fields import files_of
-from coig.evaluation.findings import interpret
 from coig.evaluation.findings.caveats import notes_on_learned
-from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
+from coig.evaluation.findings.interpret import interpret
+from coig.evaluation.findings.judges.card import People
+from coig.evaluation.findings.judges.examine import JudgeFindings, examine_judges
 from coig.evaluation.findings.over_training import point_measures, point_rates, point_table
 from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.scored import tabulate_scores

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from coig.config import Question
-from coig.evaluation.findings import interpret
 from coig.evaluation.findings.cells import group_by_seed
 from coig.evaluation.findings.contrasts import PREFERRED, contrast_table, find_contrasts
+from coig.evaluation.findings.interpret import interpret
 from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures import tabulate_measures

@@ -126,11 +126,19 @@ def _preferences(
         for (one, rate), p in zip(judged, holm([rate["p"] for _, rate in judged]), strict=True):
             decision = decide(rate | {"p_holm": p}, margin)
             yield _about(one) | {
-                **{"lang": lang, "queries": name, "measure": PREFERRED, "n": rate["verdicts"]},
-                **{"of_arm": rate["rate"], "of_opponent": 1 - rate["rate"], "difference": rate["rate"] - 0.5},
+                "lang": lang,
+                "queries": name,
+                "measure": PREFERRED,
+                "n": rate["verdicts"],
+                "of_arm": rate["rate"],
+                "of_opponent": 1 - rate["rate"],
+                "difference": rate["rate"] - 0.5,
                 **{end: None if rate[end] is None else rate[end] - 0.5 for end in ("low", "high")},
-                **{"p": rate["p"], "p_holm": p, "finding": decision.finding},
-                **{"excluded": decision.excluded, "prompts_needed": decision.prompts_needed},
+                "p": rate["p"],
+                "p_holm": p,
+                "finding": decision.finding,
+                "excluded": decision.excluded,
+                "prompts_needed": decision.prompts_needed,
             }
 
 

@@ -114,8 +114,16 @@ def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict
         shared = [(pair, found) for pair, found in compared if found.n]
         for ((arm, opponent), found), p in zip(shared, holm([found.p for _, found in shared]), strict=True):
             yield {
-                **{"lang": part["lang"][0], "metric": metric, "arm": arm, "opponent": opponent, "queries": found.n},
-                **{"difference": found.difference, "low": found.low, "high": found.high, "p": found.p, "p_holm": p},
+                "lang": part["lang"][0],
+                "metric": metric,
+                "arm": arm,
+                "opponent": opponent,
+                "queries": found.n,
+                "difference": found.difference,
+                "low": found.low,
+                "high": found.high,
+                "p": found.p,
+                "p_holm": p,
             }
 
 

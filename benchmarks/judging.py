@@ -103,7 +103,8 @@ def examined(folder: Path) -> float:
     start = time.perf_counter()
     import polars as pl
 
-    from coig.evaluation.findings.judges import People, examine_judges
+    from coig.evaluation.findings.judges.card import People
+    from coig.evaluation.findings.judges.examine import examine_judges
     from coig.evaluation.preferences.judges import tabulate_judges
     from coig.evaluation.preferences.judgments import collect_judgments, tabulate_judgments
 

@@ -20,6 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from coig.annotation.store import Store
+from coig.config.fields import LANGUAGES
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import ACTS, RATERS, log_act, read_database
 from coig.study.people import (
@@ -203,7 +204,8 @@ def count_strata(store: Store, counted: Sequence[Judgment]) -> dict[tuple[str, s
     for one in counted:
         pair = tuple(sorted(one.arms)) if one.kind == "pairwise" else ()
         raters[one.lang, one.genre, one.query_id, pair].add(one.rater)
-    strata = {key: Stratum(items[key]) for key in sorted(items, key=lambda key: (key[0] != "zh", key[1] or ""))}
+    ordered = sorted(items, key=lambda key: (LANGUAGES.index(key[0]), key[1] or ""))
+    strata = {key: Stratum(items[key]) for key in ordered}
     for (lang, genre, *_), names in raters.items():
         if stratum := strata.get((lang, genre)):
             stratum.covered += 1

@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from coig.config import CurateConfig
+from coig.config.fields import LANGUAGES
 from coig.curation.desk import parts_of
 from coig.curation.rules import PAPER_RANGES
 from coig.curation.store import Text
@@ -84,7 +85,7 @@ def write_cards(
     )
     environment.filters |= {"number": number, "percent": percent, "interval": lambda ends: interval(*ends)}
     environment.globals["names"] = NAMES
-    for lang in ("zh", "en"):
+    for lang in LANGUAGES:
         template = files("coig.curation").joinpath(f"templates/card.{lang}.md.j2").read_text(encoding="utf-8")
         (folder / f"card.{lang}.md").write_text(environment.from_string(template).render(facts), encoding="utf-8")
 

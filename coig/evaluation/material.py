@@ -239,12 +239,12 @@ def _gather_points(
     Judgments on points of other arms are left out. Raises ConfigError if answers of points and arms are not comparable.
     """
     points = [point for arm in arms for point in list_points(arm)] if written and not config.answers else []
-    answers = []
+    answers: list[tuple[str, Answer]] = []
     for queries in config.queries:
         if answered := [point for point in points if point.generations(queries).exists()]:
             answers += choose_answers(answered, [queries])
     if answers:
-        check_comparable([answer for _, answer in (*(written or ()), *answers)])
+        check_comparable([*(written or ()), *answers])
     known = {one.name for one in (*arms, *points)}
     return OverTraining(
         points, answers, [one for one in judged or () if one.is_evidence and known.issuperset(one.arms)]

@@ -6,9 +6,10 @@ import polars as pl
 
 from coig.config import EvaluateConfig
 from coig.config.fields import files_of
-from coig.evaluation.findings import interpret
 from coig.evaluation.findings.caveats import notes_on_learned
-from coig.evaluation.findings.judges import JudgeFindings, People, examine_judges
+from coig.evaluation.findings.interpret import interpret
+from coig.evaluation.findings.judges.card import People
+from coig.evaluation.findings.judges.examine import JudgeFindings, examine_judges
 from coig.evaluation.findings.over_training import point_measures, point_rates, point_table
 from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.scored import tabulate_scores
@@ -17,7 +18,7 @@ from coig.evaluation.measures import compare_texts, tabulate_measures
 from coig.evaluation.measures.answers import measure_answers
 from coig.evaluation.measures.tables import automatic_table
 from coig.evaluation.preferences import tabulate_preferences
-from coig.evaluation.preferences.judges import read_yardstick, tabulate_judges
+from coig.evaluation.preferences.judges import read_yardstick_verdicts, tabulate_judges
 from coig.evaluation.preferences.judgments import VERDICT
 from coig.evaluation.preferences.methods import describe_methods, find_flagged
 from coig.evaluation.preferences.win_rates import compute_win_rates, compute_without_copies
@@ -103,7 +104,7 @@ def _examine_judges(config: EvaluateConfig, material: Material) -> JudgeFindings
     checks = [one for one in material.people.judgments if one.check] if material.people else []
     return examine_judges(
         material.judges or tabulate_judges((), material.roster.names, {}),
-        read_yardstick(yardstick),
+        read_yardstick_verdicts(yardstick),
         People(verdicts, material.judged or (), checks),
         material.answers,
         {arm.name: arm.manifest().model.name for arm in material.arms},

@@ -16,7 +16,7 @@ from coig.judging.cases import Judge
 from coig.judging.judge_file import JudgeFile, append_opinions, find_judge_file, read_judge_file
 from coig.judging.probes import make_probes
 from coig.judging.tally import Tally, with_progress
-from coig.judging.yardstick import read_yardstick
+from coig.judging.yardstick import read_yardstick_pairs
 from coig.llm.tokens import NONE
 from coig.study.find import find_study
 from coig.study.study_answers import read_study_answers
@@ -62,7 +62,7 @@ def _make_calls(config: JudgeConfig) -> tuple[Path, list[Call]]:
     if config.yardstick:
         folder = MULTIRUN / (config.study or "")
         study = folder if config.study and folder.is_dir() else find_study(config.study)
-        return study, make_pair_calls(read_yardstick(files_of(config.yardstick)))
+        return study, make_pair_calls(read_yardstick_pairs(files_of(config.yardstick)))
     written = read_study_answers(config.study, config.arms, config.queries, config.answers)
     if config.ask == "steps":
         calls = make_step_calls(answer for answer in written.answers if answer.arm in written.arms)

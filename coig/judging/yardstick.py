@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from coig.records.preference import read_preferences
+from coig.records.preference import CHOSEN, REJECTED, read_preferences
 from coig.study.items import AnsweredQuery
 
 
-def read_yardstick(files: Sequence[Path]) -> list[AnsweredQuery]:
-    """Return the pairs of files as questions with two answers, whose arms are called `chosen` and `rejected`.
+def read_yardstick_pairs(files: Sequence[Path]) -> list[AnsweredQuery]:
+    """Return the pairs of files as questions with two answers, whose arms are CHOSEN and REJECTED.
 
     Raises DataError for a row that is no such pair, for two pairs of one id, and for files without pairs.
     """
     return [
-        AnsweredQuery(str(one.id), one.lang, one.genre, one.prompt, {"chosen": one.chosen, "rejected": one.rejected})
+        AnsweredQuery(str(one.id), one.lang, one.genre, one.prompt, {CHOSEN: one.chosen, REJECTED: one.rejected})
         for one in read_preferences(files)
     ]

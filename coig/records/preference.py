@@ -12,6 +12,7 @@ from coig.errors import DataError
 from coig.records.record import LanguageName, Record, Text, read_records
 from coig.text.language import HAN, HAN_PER_WORD, LATIN_WORD
 
+CHOSEN, REJECTED = "chosen", "rejected"  # the arms of a pair, in judges' verdicts on it
 NAMES = {  # field → what data sets call it
     "lang": ("lang", "language"),
     "genre": ("genre", "category", "tag"),
@@ -44,12 +45,12 @@ class Preference(Record):
         row = dict(row)
         for name, others in NAMES.items():
             row[name] = next((row[other] for other in others if row.get(other)), None)
-        if row["prompt"] is None or not {"chosen", "rejected"} <= row.keys():
+        if row["prompt"] is None or not {CHOSEN, REJECTED} <= row.keys():
             raise ValueError("is no preference; give prompt, chosen and rejected")
         if isinstance(row["prompt"], list):
             row["prompt"] = _text(row["prompt"])
         row["lang"] = row["lang"] or _language(str(row["prompt"]))
-        return row | {name: _text(row[name]) for name in ("chosen", "rejected")}
+        return row | {name: _text(row[name]) for name in (CHOSEN, REJECTED)}
 
 
 def _text(value: Any) -> Any:

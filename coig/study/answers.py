@@ -16,10 +16,10 @@ def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[st
     """Return (name of the file of queries, answer) for each arm's first sample to each query in these files.
 
     Failed answers are left out, with a warning. Raises ConfigError if no arm answered a file, a line is damaged, or
-    answers are not comparable: they have different settings, or different queries with one id.
+    answers are not comparable: see `check_comparable`.
     """
     chosen = [(name, answer) for name in queries for answer in _answers_to(name, arms)]
-    check_comparable([answer for _, answer in chosen])
+    check_comparable(chosen)
     return chosen
 
 
@@ -48,11 +48,16 @@ def _first_samples(arm: Arm, queries: str) -> list[Answer]:
     return [answer for answer in answers if not answer.failed and answer.sample == 0]
 
 
-def check_comparable(answers: Sequence[Answer]) -> None:
-    """Raise ConfigError if answers differ in seed or sampling, or in the text of the query with the same id."""
-    first = answers[0]
+def check_comparable(answers: Sequence[tuple[str | None, Answer]]) -> None:
+    """Raise ConfigError if answers differ in seed or sampling, or if an id is in two files of queries or has two texts.
+
+    Args:
+        answers: each with the name of its file of queries, None for an answer that coig did not generate.
+    """
+    _, first = answers[0]
     texts: dict[str, str] = {}
-    for answer in answers:
+    files: dict[str, str | None] = {}
+    for file, answer in answers:
         for key in ("seed", "sampling"):
             if (found := getattr(answer, key)) != (expected := getattr(first, key)):
                 raise ConfigError(
@@ -60,6 +65,12 @@ def check_comparable(answers: Sequence[Answer]) -> None:
                     "not comparable; answer with the same settings (generate.py … overwrite=true), "
                     "or leave one out with arms=[…]"
                 )
+        if (other := files.setdefault(answer.query_id, file)) != file:
+            raise ConfigError(
+                f"query {answer.query_id} is in two files of queries, {other} and {file}, and would count twice: name "
+                f"one of the files (queries={other} or queries={file}), or give the query another id in one "
+                "of them and answer that file again"
+            )
         if texts.setdefault(answer.query_id, answer.query) != answer.query:
             raise ConfigError(
                 f"query {answer.query_id} has another text for {answer.arm}: not comparable; answer one file of "

@@ -109,10 +109,16 @@ def _facts(arm: Arm) -> dict[str, Any]:
     creative, general = (manifest.data.examples(kind) for kind in ("creative", "general"))
     seconds, training = manifest.times.seconds, manifest.training
     return {
-        **{"study": arm.study, "arm": arm.name, "model": manifest.model.name, "status": manifest.status},
-        **{"seed": manifest.seed, "creative": creative, "general": general},
+        "study": arm.study,
+        "arm": arm.name,
+        "model": manifest.model.name,
+        "status": manifest.status,
+        "seed": manifest.seed,
+        "creative": creative,
+        "general": general,
         "dose": general / creative if creative else None,
-        **{"steps": training and training.steps, "tokens": training and training.supervised_tokens},
+        "steps": training and training.steps,
+        "tokens": training and training.supervised_tokens,
         "hours": None if seconds is None else seconds / 3600,
         "revision": manifest.git and manifest.git.revision,
     }

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from coig.config.fields import LANGUAGES
-from coig.evaluation.findings.cells import Cell
+from coig.evaluation.findings.cells import Cell, group_by_setting
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, estimate_means, observations
-from coig.evaluation.findings.series import Amounts, amounts_of
+from coig.evaluation.findings.series import RATIO, SIZE, Amounts, amounts_of
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.dose_curves import LEVEL, fit_columns, nested_p
 from coig.statistics.intervals import FEWEST, Floats
@@ -25,7 +25,7 @@ from coig.statistics.responses import Responses
 from coig.study.arm import Arm
 
 AMOUNT_OR_RATIO: dict[str, Any] = {
-    **dict.fromkeys(("lang", "measure", "model"), pl.String),
+    **dict.fromkeys(("lang", "setting", "measure", "model"), pl.String),
     **dict.fromkeys(("arms", "parameters"), pl.Int64),
     **dict.fromkeys(("deviance", "p"), pl.Float64),  # p: that the model needs none of the other predictors
     "finding": pl.String,
@@ -39,13 +39,32 @@ def amount_rows(
     judgments: Judgments | None,
     margin: float,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row of AMOUNT_OR_RATIO for each language, measure and model; nothing unless the study varies both sizes.
+    """Yield a row of AMOUNT_OR_RATIO for each setting, measure, language and model, where both sizes are varied.
 
-    A model is *rejected* if the model of all predictors fits significantly better.
+    A setting has the cells that differ in these sizes alone. A model is *rejected* if the model of all predictors fits
+    significantly better.
     """
     if not arms:
         return
-    known = {name: amount for name, amount in amounts_of(cells, arms).items() if amount.creative}
+    amounts = amounts_of(cells, arms)
+    for setting, members in group_by_setting(cells, RATIO, SIZE).items():
+        known = {cell.name: amounts[cell.name] for cell in members if amounts[cell.name].creative}
+        for row in _rows_of_setting(members, known, answers, judgments, margin):
+            yield row | {"setting": setting}
+
+
+def _rows_of_setting(
+    cells: Sequence[Cell],
+    known: dict[str, Amounts],
+    answers: pl.DataFrame | None,
+    judgments: Judgments | None,
+    margin: float,
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of `amount_rows` for the cells of one setting, without `setting`.
+
+    Args:
+        known: what each cell with creative data was trained on.
+    """
     bases = {amount.creative: name for name, amount in known.items() if not amount.general}
     dosed = {name: bases[one.creative] for name, one in known.items() if one.general and one.creative in bases}
     if len({known[name].creative for name in dosed}) < 2 or len({round(known[name].dose, 6) for name in dosed}) < 2:

@@ -34,9 +34,9 @@ class Cell:
     arms: tuple[str, ...]
     contestant: Contestant
 
-    def without(self, key: str) -> dict[str, str]:
-        """Return `values` without `key`."""
-        return {other: value for other, value in self.values.items() if other != key}
+    def without(self, *keys: str) -> dict[str, str]:
+        """Return `values` without `keys`."""
+        return {other: value for other, value in self.values.items() if other not in keys}
 
 
 def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
@@ -59,6 +59,20 @@ def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
         contestant = Contestant(name, members[0].manifest().ratio, is_plain(config))
         cells[name] = Cell(name, values, tuple(arm.name for arm in members), contestant)
     return list(cells.values())
+
+
+def group_by_setting(cells: Sequence[Cell], *free: str) -> dict[str, list[Cell]]:
+    """Group cells that have the same values of all keys but those of `free`, by their setting.
+
+    A setting names the values of the other keys that the cells vary, such as "supervision outcome"; "" without any.
+    """
+    keys = dict.fromkeys(key for cell in cells for key in cell.without(*free))
+    varied = [key for key in keys if len({cell.values.get(key) for cell in cells}) > 1]
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        setting = ", ".join(f"{key} {cell.values[key]}" for key in varied if key in cell.values)
+        groups.setdefault(setting, []).append(cell)
+    return groups
 
 
 def group_strangers_by_seed(roster: Roster) -> list[Cell]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from coig.config.fields import LANGUAGES
 from coig.config.ratio import Ratio
 from coig.evaluation.findings.rule import LEVEL, Finding, decide
 from coig.statistics.intervals import wilson_interval
@@ -70,11 +71,11 @@ def claim_table(
         of_threshold: rows of the claim of a threshold, checked by `thresholds.threshold_claims`.
     """
     rows = [_paper_claim(claim, roster, win_rates, margin) for claim in PREFERENCES]
-    rows += [_check_paradox(lang, win_rates, automatic, margin) for lang in ("zh", "en")]
+    rows += [_check_paradox(lang, win_rates, automatic, margin) for lang in LANGUAGES]
     rows += [_check_contamination(roster, comparisons), *of_threshold]
     seen = {lang for table in (win_rates, automatic) if table is not None for lang in table["lang"]}
     kept = [{key: row.get(key) for key in CLAIMS} for row in rows if row["lang"] in seen]
-    return pl.DataFrame(sorted(kept, key=lambda row: row["lang"] != "zh"), schema=CLAIMS)
+    return pl.DataFrame(sorted(kept, key=lambda row: LANGUAGES.index(row["lang"])), schema=CLAIMS)
 
 
 def _find_pair(win_rates: pl.DataFrame | None, lang: str, arm: str, opponent: str) -> dict[str, Any] | None:
@@ -201,7 +202,7 @@ def signature_table(
     least_gap = (scale[1] - scale[0]) / 6
     tables = (win_rates, automatic, ratings)
     arms = {pair for table in tables if table is not None for pair in table.select("lang", "arm").iter_rows()}
-    for lang, arm in sorted(arms, key=lambda pair: (pair[0] != "zh", roster.names.index(pair[1]))):
+    for lang, arm in sorted(arms, key=lambda pair: (LANGUAGES.index(pair[0]), roster.names.index(pair[1]))):
         automatic_rows = None if automatic is None else automatic.filter(pl.col("lang") == lang)
         arm_row = (
             None if automatic_rows is None else next(iter(automatic_rows.filter(pl.col("arm") == arm).to_dicts()), None)

@@ -12,7 +12,7 @@ import polars as pl
 
 from coig.config import Question
 from coig.config.fields import LANGUAGES
-from coig.evaluation.findings.cells import Cell, average_over_seeds, verdicts_between
+from coig.evaluation.findings.cells import Cell, average_over_seeds, group_by_setting, verdicts_between
 from coig.evaluation.findings.rule import LEVEL, decide
 from coig.evaluation.measures.tables import compare_arms
 from coig.evaluation.preferences.win_rates import compute_win_rates
@@ -50,14 +50,13 @@ def find_contrasts(question: Question, cells: Sequence[Cell]) -> list[Contrast]:
     The pairs are in the order of `cells`. A cell without such a partner, and the baseline's cell itself, has no pair.
     """
     key = question.compare
-    names = dict.fromkeys(name for cell in cells for name in cell.values if name != key)
-    varied = [name for name in names if len({cell.values.get(name) for cell in cells}) > 1]
+    settings = {cell.name: setting for setting, members in group_by_setting(cells, key).items() for cell in members}
     baselines = [cell for cell in cells if cell.values.get(key) == question.baseline]
     return [
-        Contrast(cell, other, cell.values[key], ", ".join(f"{name} {cell.values[name]}" for name in varied))
+        Contrast(cell, other, cell.values[key], settings[cell.name])
         for cell in cells
         for other in baselines
-        if cell is not other and key in cell.values and cell.without(key) == other.without(key)
+        if cell is not other and key in cell.values and settings[cell.name] == settings[other.name]
     ]
 
 
@@ -127,11 +126,19 @@ def _preferences(
         for (one, rate), p in zip(judged, holm([rate["p"] for _, rate in judged]), strict=True):
             decision = decide(rate | {"p_holm": p}, margin)
             yield _about(one) | {
-                **{"lang": lang, "queries": name, "measure": PREFERRED, "n": rate["verdicts"]},
-                **{"of_arm": rate["rate"], "of_opponent": 1 - rate["rate"], "difference": rate["rate"] - 0.5},
+                "lang": lang,
+                "queries": name,
+                "measure": PREFERRED,
+                "n": rate["verdicts"],
+                "of_arm": rate["rate"],
+                "of_opponent": 1 - rate["rate"],
+                "difference": rate["rate"] - 0.5,
                 **{end: None if rate[end] is None else rate[end] - 0.5 for end in ("low", "high")},
-                **{"p": rate["p"], "p_holm": p, "finding": decision.finding},
-                **{"excluded": decision.excluded, "prompts_needed": decision.prompts_needed},
+                "p": rate["p"],
+                "p_holm": p,
+                "finding": decision.finding,
+                "excluded": decision.excluded,
+                "prompts_needed": decision.prompts_needed,
             }
 
 

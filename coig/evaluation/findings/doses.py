@@ -72,7 +72,10 @@ THRESHOLDS: dict[str, Any] = {
     "telling_dose": pl.Float64,  # where the best step and the best slope differ most
 }
 TABLES = {
-    **{"doses": DOSES, "dose_curves": DOSE_CURVES, "dose_fits": DOSE_FITS, "thresholds": THRESHOLDS},
+    "doses": DOSES,
+    "dose_curves": DOSE_CURVES,
+    "dose_fits": DOSE_FITS,
+    "thresholds": THRESHOLDS,
     "shifts": SHIFTS,
     "amount_or_ratio": AMOUNT_OR_RATIO,
     "trade_offs": TRADE_OFFS,
@@ -133,11 +136,9 @@ def _observe(
 
 def make_table(name: str, rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """Return rows as the table `name` of TABLES, Chinese first; missing keys and NaN become null."""
-    schema, order = TABLES[name], {lang: place for place, lang in enumerate(LANGUAGES)}
-    frame = pl.DataFrame([{key: row.get(key) for key in schema} for row in rows], schema=schema)
-    return frame.with_columns(pl.col(pl.Float64).fill_nan(None)).sort(
-        pl.col("lang").replace_strict(order, return_dtype=pl.Int64), maintain_order=True
-    )
+    schema, ordered = TABLES[name], sorted(rows, key=lambda row: LANGUAGES.index(row["lang"]))
+    frame = pl.DataFrame([{key: row.get(key) for key in schema} for row in ordered], schema=schema)
+    return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
 def make_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -150,7 +151,8 @@ def make_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[
     fitted = fit_with_weights(observed.levels)
     yield "dose_curves", _curve_rows(observed.levels, fitted, measure)
     found = {
-        **{"label": measure.label, "equal": measure.equal},
+        "label": measure.label,
+        "equal": measure.equal,
         "reference": series.reference,
         "arms": len(observed.arms),
         "largest_dose": float(observed.levels.doses[-1]),
@@ -216,16 +218,14 @@ def _arm_rows(observed: Observed, measure: Measure, series: Series) -> Iterator[
     for index, arm in enumerate(observed.arms):
         level = levels.values[index]
         yield shared | {
-            **{"arm": arm, "dose": float(levels.doses[index]), "prompts": observed.prompts[index]},
+            "arm": arm,
+            "dose": float(levels.doses[index]),
+            "prompts": observed.prompts[index],
             "value": float(observed.means.values[index]),
-            **{
-                "low": _to_measured_scale(level - halves[index], measure),
-                "high": _to_measured_scale(level + halves[index], measure),
-            },
-            **{
-                "low_raters": _to_measured_scale(level - wide[index], measure),
-                "high_raters": _to_measured_scale(level + wide[index], measure),
-            },
+            "low": _to_measured_scale(level - halves[index], measure),
+            "high": _to_measured_scale(level + halves[index], measure),
+            "low_raters": _to_measured_scale(level - wide[index], measure),
+            "high_raters": _to_measured_scale(level + wide[index], measure),
         }
     if observed.reference is not None:
         yield shared | {"arm": series.reference, "value": observed.reference}
@@ -271,8 +271,10 @@ def _equality(observed: Observed, measure: Measure) -> dict[str, Any]:
 def _ends(crossing: Crossing, suffix: str) -> dict[str, Any]:
     """Return a crossing's interval and bracket as columns of THRESHOLDS, whose names end in `suffix`."""
     return {
-        **{f"r50_low{suffix}": crossing.low, f"r50_high{suffix}": crossing.high},
-        **{f"bracket_low{suffix}": crossing.bracket_low, f"bracket_high{suffix}": crossing.bracket_high},
+        f"r50_low{suffix}": crossing.low,
+        f"r50_high{suffix}": crossing.high,
+        f"bracket_low{suffix}": crossing.bracket_low,
+        f"bracket_high{suffix}": crossing.bracket_high,
     }
 
 
@@ -307,7 +309,10 @@ def _fit_rows(observed: Observed, fitted: Fitted, measure: Measure) -> Iterator[
     if fitted.monotone is not None:
         _, deviance, levels = fitted.monotone
         yield {
-            **{"curve": MONOTONE, "parameters": levels, "deviance": deviance, "weight": fitted.weights[MONOTONE]},
+            "curve": MONOTONE,
+            "parameters": levels,
+            "deviance": deviance,
+            "weight": fitted.weights[MONOTONE],
         }
     yield {"curve": AVERAGE, "weight": 1.0, "r50": _average_crossing(observed.levels, fitted) if at_half else None}
 
@@ -332,9 +337,12 @@ def _shape(levels: Responses, fitted: Fitted) -> dict[str, Any]:
     slope = min((curves[name] for name in SMOOTH), key=lambda curve: float(curve.deviance))
     kind = KINDS[int(tell_slope_from_step(curves, len(levels.doses)))]
     found = {
-        **{"trend_p": trend_p(levels), "deviance_flat": float(curves["flat"].deviance)},
-        **{"deviance_step": float(curves["one step"].deviance), "deviance_slope": float(best_smooth(curves))},
-        **{"best_slope": slope.name, "shape": kind},
+        "trend_p": trend_p(levels),
+        "deviance_flat": float(curves["flat"].deviance),
+        "deviance_step": float(curves["one step"].deviance),
+        "deviance_slope": float(best_smooth(curves)),
+        "best_slope": slope.name,
+        "shape": kind,
     }
     if kind in ("cannot be told", "neither"):
         weights, places = place_weights(levels.doses)

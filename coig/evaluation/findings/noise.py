@@ -51,8 +51,8 @@ def noise_table(
         for lang in LANGUAGES
         for row in _parts(part.filter(lang=lang), recipes)
     ]
-    order = pl.col("lang").replace_strict({lang: place for place, lang in enumerate(LANGUAGES)}, return_dtype=pl.Int64)
-    return pl.DataFrame(rows, schema=NOISE).sort(order, maintain_order=True)
+    rows.sort(key=lambda row: LANGUAGES.index(row["lang"]))
+    return pl.DataFrame(rows, schema=NOISE)
 
 
 def _recipe(cell: Cell) -> str:

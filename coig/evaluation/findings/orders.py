@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from coig.config.fields import LANGUAGES
-from coig.evaluation.findings.cells import Cell
+from coig.evaluation.findings.cells import Cell, group_by_setting
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, observations
 from coig.evaluation.findings.series import RATIO
 from coig.evaluation.preferences.judgments import Judgments
@@ -73,17 +73,17 @@ def order_table(
                 about = {"lang": lang, "measure": measure, "ratios": len(grid.ratios)}
                 compared = _compare(rates, grid) if rates else ()
                 rows += [about | row for row in compared if not np.isnan(row["tau"])]  # NaN: all arms are equal
-    order = pl.col("lang").replace_strict({lang: place for place, lang in enumerate(LANGUAGES)}, return_dtype=pl.Int64)
-    return pl.DataFrame(rows, schema=ORDERS).sort(order, maintain_order=True)
+    rows.sort(key=lambda row: LANGUAGES.index(row["lang"]))
+    return pl.DataFrame(rows, schema=ORDERS)
 
 
 def _make_grid(cells: Sequence[Cell], arms: Sequence[Arm]) -> Grid:
     """Arrange a study's arms by setting, seed and ratio; the grid is empty without `arms`, those trained here."""
     seeds = {arm.name: arm.manifest().seed for arm in arms}
-    settings: dict[str, dict[tuple[str, int], str]] = {}
-    for cell in cells if arms else ():
-        key = str(sorted(cell.without(RATIO).items()))
-        settings.setdefault(key, {}).update({(cell.values[RATIO], seeds[arm]): arm for arm in cell.arms})
+    settings = {
+        setting: {(cell.values[RATIO], seeds[arm]): arm for cell in members for arm in cell.arms}
+        for setting, members in (group_by_setting(cells, RATIO) if arms else {}).items()
+    }
     shared = set.intersection(*(set(own) for own in settings.values())) if settings else set()
     every = tuple(sorted({seed for _, seed in shared}))
     ratios = dict.fromkeys(cell.values.get(RATIO, "") for cell in cells)

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.by_arm import measures_by_arm
 from coig.evaluation.measures.tables import AUTOMATIC
 from coig.evaluation.preferences.judgments import tabulate_judgments
@@ -51,7 +52,7 @@ def point_table(
     about = _describe(arms, points)
     rows = [row | about[row["arm"]] for row in pl.concat([automatic, measured]).iter_rows(named=True)]
     order = {arm.name: place for place, arm in enumerate(arms)}
-    rows.sort(key=lambda row: (row["lang"] != "zh", order[row["arm"]], row["share"]))
+    rows.sort(key=lambda row: (LANGUAGES.index(row["lang"]), order[row["arm"]], row["share"]))
     return pl.DataFrame([{key: row[key] for key in POINTS} for row in rows], schema=POINTS)
 
 
@@ -96,7 +97,13 @@ def point_rates(
                 rows.append(row | {"arm": arm, "share": share, "raters": raters})
     order = {name: place for place, name in enumerate(names)}
     rows.sort(
-        key=lambda row: (row["lang"] != "zh", order[row["arm"]], row["raters"], order[row["opponent"]], row["share"])
+        key=lambda row: (
+            LANGUAGES.index(row["lang"]),
+            order[row["arm"]],
+            row["raters"],
+            order[row["opponent"]],
+            row["share"],
+        )
     )
     return pl.DataFrame([{key: row[key] for key in POINT_RATES} for row in rows], schema=POINT_RATES)
 

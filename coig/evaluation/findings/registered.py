@@ -90,8 +90,12 @@ def _about(one: Hypothesis) -> dict[str, Any]:
     predicts = one.predicts if isinstance(one.predicts, str) else "–".join(f"{end:g}" for end in one.predicts)
     estimand = f"{one.arms[0]} against {one.arms[1]}" if one.arms else one.estimand
     return {
-        **{"lang": one.lang, "hypothesis": one.name, "says": one.says, "measure": one.measure},
-        **{"estimand": estimand, "predicts": predicts},
+        "lang": one.lang,
+        "hypothesis": one.name,
+        "says": one.says,
+        "measure": one.measure,
+        "estimand": estimand,
+        "predicts": predicts,
     }
 
 

@@ -37,17 +37,28 @@ def tabulate_scores(arms: Sequence[Arm], scores: Sequence[Score]) -> pl.DataFram
         shares[one.task, one.metric] &= 0 <= one.value <= 1
     rows = [
         {
-            **{"arm": one.arm, "measure": f"{SCORE}{one.task} {one.metric}", "label": f"{one.task} ({one.metric})"},
-            **{"is_share": shares[one.task, one.metric], "rises": one.rises},
-            **{"value": one.value, "stderr": one.stderr, "n": one.n},
+            "arm": one.arm,
+            "measure": f"{SCORE}{one.task} {one.metric}",
+            "label": f"{one.task} ({one.metric})",
+            "is_share": shares[one.task, one.metric],
+            "rises": one.rises,
+            "value": one.value,
+            "stderr": one.stderr,
+            "n": one.n,
         }
         for one in scores
     ]
     rows += [
         {
-            **{"lang": one.lang, "arm": arm.name, "measure": DIVERGENCE, "is_share": False, "rises": False},
-            **{"label": "KL from the base model on general texts (nats per token)"},
-            **{"value": one.nats, "stderr": one.stderr, "n": one.texts},
+            "lang": one.lang,
+            "arm": arm.name,
+            "measure": DIVERGENCE,
+            "is_share": False,
+            "rises": False,
+            "label": "KL from the base model on general texts (nats per token)",
+            "value": one.nats,
+            "stderr": one.stderr,
+            "n": one.texts,
         }
         for arm in arms
         for one in arm.manifest().divergence

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from coig.evaluation.findings.cells import Cell
+from coig.evaluation.findings.cells import Cell, group_by_setting
 from coig.study.arm import Arm
 from coig.study.roster import paper_dose
 
-RATIO = "data.ratio"
+RATIO, SIZE = "data.ratio", "data.creative.size"
 FEWEST_DOSES = 3  # fewer points are no curve
 
 
@@ -65,14 +65,8 @@ def find_series(cells: Sequence[Cell], arms: Sequence[Arm]) -> list[Series]:
         ]
         return [one for one in found if len(one.doses) >= FEWEST_DOSES]
     amounts = amounts_of(cells, arms)
-    names = dict.fromkeys(name for cell in cells for name in cell.values if name != RATIO)
-    varied = [name for name in names if len({cell.values.get(name) for cell in cells}) > 1]
-    groups: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(tuple(sorted(cell.without(RATIO).items())), []).append(cell)
     series = []
-    for members in groups.values():
-        setting = ", ".join(f"{name} {members[0].values[name]}" for name in varied if name in members[0].values)
+    for setting, members in group_by_setting(cells, RATIO).items():
         creative = sorted((cell for cell in members if amounts[cell.name].creative), key=lambda c: amounts[c.name].dose)
         alone = next((cell.name for cell in members if not amounts[cell.name].creative), None)
         doses = {cell.name: amounts[cell.name].dose for cell in creative}

@@ -137,19 +137,20 @@ def _describe_shift(row: Mapping[str, Any]) -> str:
 
 
 def _describe_amounts(amounts: pl.DataFrame) -> list[str]:
-    """Return a sentence for each measure: whether each predictor alone is rejected, or that no effect is shown.
+    """Return a sentence per setting and measure: which predictors alone are rejected, or that no effect is shown.
 
     `amounts` has the rows of AMOUNT_OR_RATIO of one language.
     """
     sentences = []
-    for (measure,), part in amounts.group_by("measure", maintain_order=True):
+    for (setting, measure), part in amounts.group_by("setting", "measure", maintain_order=True):
+        about = f"Amount or ratio, {measure}" + (f" ({setting})" if setting else "")
         rows = {row["model"]: row for row in part.iter_rows(named=True)}
         if rows["no effect"]["finding"] == "not rejected":
-            sentences.append(f"Amount or ratio, {measure}: no effect of general data is shown.")
+            sentences.append(f"{about}: no effect of general data is shown.")
             continue
         single = [name for name, row in rows.items() if row["parameters"] == 1]
         listed = ", ".join(f"{name} alone {rows[name]['finding']} (p {p_value(rows[name]['p'])})" for name in single)
-        sentences.append(f"Amount or ratio, {measure}: {listed}.")
+        sentences.append(f"{about}: {listed}.")
     return sentences
 
 

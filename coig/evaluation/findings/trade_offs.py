@@ -53,10 +53,16 @@ def weigh_change(observed: Observed, measure: Measure) -> dict[str, Any]:
     gain = change if measure.rises else -change
     finding = NOT_SHOWN if abs(change) <= half else BUYS if gain > 0 else COSTS
     return {
-        **{"label": measure.label, "is_share": measure.is_share},
-        **{"first_dose": float(means.doses[0]), "last_dose": float(means.doses[-1])},
-        **{"first": float(means.values[0]), "last": float(means.values[-1])},
-        **{"change": change, "low": change - half, "high": change + half, "finding": finding},
+        "label": measure.label,
+        "is_share": measure.is_share,
+        "first_dose": float(means.doses[0]),
+        "last_dose": float(means.doses[-1]),
+        "first": float(means.values[0]),
+        "last": float(means.values[-1]),
+        "change": change,
+        "low": change - half,
+        "high": change + half,
+        "finding": finding,
     }
 
 

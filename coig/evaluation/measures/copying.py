@@ -124,7 +124,9 @@ def _summarize(answers: pl.DataFrame, spans: CopiedSpans, learned: Learned, refe
         has_creative = len(learned.creative_of(str(arm))) > 0
         rows.append(
             {
-                **{"lang": lang, "arm": arm, "answers": len(part)},
+                "lang": lang,
+                "arm": arm,
+                "answers": len(part),
                 **_mean("copied", part["copied"].to_numpy()),
                 "with_span": (part["longest_copied"] > 0).mean(),
                 "longest": part["longest_copied"].max(),
@@ -168,8 +170,12 @@ def _near_copies(answers: pl.DataFrame, found: pl.DataFrame, learned: Learned) -
         rows.append(
             {
                 **{name: answer[name] for name in ("lang", "arm", "query_id", "genre", "query", "answer")},
-                **{"training_id": text["id"], "source": text["source"], "kind": text["kind"]},
-                **{"shared": one["shared"], "span": one["span"], "text": learned.targets[one["nearest"]].strip()},
+                "training_id": text["id"],
+                "source": text["source"],
+                "kind": text["kind"],
+                "shared": one["shared"],
+                "span": one["span"],
+                "text": learned.targets[one["nearest"]].strip(),
             }
         )
     return pl.DataFrame([{key: row[key] for key in NEAR_COPIES} for row in rows], schema=NEAR_COPIES)

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from coig.config.fields import LANGUAGES
 from coig.evaluation.measures.answers import DIVERSITY
 from coig.statistics.intervals import RESAMPLES, holm, wilson_interval
 from coig.statistics.paired import PairedDifference, paired_differences
@@ -85,7 +86,7 @@ def genre_table(answers: pl.DataFrame) -> pl.DataFrame:
     means = ("tokens", "characters", "ttr", "contaminated", "finished")
     grouped = (
         answers.drop_nulls("genre")
-        .sort("lang", "genre", descending=[True, False], maintain_order=True)
+        .sort(pl.col("lang").cast(pl.Enum(LANGUAGES)), "genre", maintain_order=True)
         .group_by("lang", "genre", "arm", maintain_order=True)
     )
     table = grouped.agg(queries=pl.len(), **{name: pl.col(name).mean() for name in means})
@@ -113,8 +114,16 @@ def _differences(part: pl.DataFrame, seed: int, resamples: int) -> Iterator[dict
         shared = [(pair, found) for pair, found in compared if found.n]
         for ((arm, opponent), found), p in zip(shared, holm([found.p for _, found in shared]), strict=True):
             yield {
-                **{"lang": part["lang"][0], "metric": metric, "arm": arm, "opponent": opponent, "queries": found.n},
-                **{"difference": found.difference, "low": found.low, "high": found.high, "p": found.p, "p_holm": p},
+                "lang": part["lang"][0],
+                "metric": metric,
+                "arm": arm,
+                "opponent": opponent,
+                "queries": found.n,
+                "difference": found.difference,
+                "low": found.low,
+                "high": found.high,
+                "p": found.p,
+                "p_holm": p,
             }
 
 

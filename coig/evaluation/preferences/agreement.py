@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from coig.config.fields import LANGUAGES
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.agreement import count_coincidences, kendall_w, krippendorff_alpha
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
@@ -134,7 +135,7 @@ def rater_table(judgments: Judgments) -> pl.DataFrame:
     single = pl.concat([rated, compared.with_columns(arm=pl.lit(None, pl.String))])
     counted = single.group_by("lang", "rater").agg(judgments=pl.len().cast(pl.Int64))
     joined = counted.join(severity, on=["lang", "rater"], how="left").join(ties, on=["lang", "rater"], how="left")
-    return joined.select(list(RATERS)).sort("lang", "rater", descending=[True, False])
+    return joined.select(list(RATERS)).sort(pl.col("lang").cast(pl.Enum(LANGUAGES)), "rater")
 
 
 def rating_table(ratings: pl.DataFrame, arms: Sequence[str], seed: int = 0, resamples: int = RESAMPLES) -> pl.DataFrame:
@@ -155,5 +156,5 @@ def rating_table(ratings: pl.DataFrame, arms: Sequence[str], seed: int = 0, resa
         rows.append(
             {"lang": lang, "dimension": dimension, "arm": arm, "ratings": len(part), "prompts": len(by_prompt)} | found
         )
-    rows.sort(key=lambda row: (row["lang"] != "zh", row["dimension"], arms.index(str(row["arm"]))))
+    rows.sort(key=lambda row: (LANGUAGES.index(str(row["lang"])), row["dimension"], arms.index(str(row["arm"]))))
     return pl.DataFrame(rows, schema=RATINGS)

@@ -16,8 +16,8 @@ import polars as pl
 from coig.config.fields import LANGUAGES
 from coig.errors import DataError
 from coig.records.judgment import JudgeFacts, Judgment, read_judgments
+from coig.records.preference import CHOSEN, REJECTED
 
-CHOSEN, REJECTED = "chosen", "rejected"  # the arms of a yardstick's pairs
 CALL: dict[str, Any] = {
     **dict.fromkeys(("judge", "query_id", "lang", "genre", "arm", "opponent"), pl.String),
     "score": pl.Float64,  # of `arm`: 1 won, 0 lost, 0.5 a tie
@@ -118,7 +118,7 @@ def tabulate_judges(
     )
 
 
-def read_yardstick(files: Sequence[Path]) -> JudgeVerdicts | None:
+def read_yardstick_verdicts(files: Sequence[Path]) -> JudgeVerdicts | None:
     """Read judges' verdicts on pairs whose better answer is known, arms CHOSEN and REJECTED; None without verdicts.
 
     Of several verdicts with one `id`, the last one counts. Raises DataError with file and line for a verdict on other

@@ -27,7 +27,10 @@ STEPS = {
 }
 FIGURES: dict[str, Any] = {"count": pl.Int64, **dict.fromkeys(("share", "low", "high"), pl.Float64)}
 BEHAVIOUR: dict[str, Any] = {
-    **{"lang": pl.String, "arm": pl.String, "decile": pl.Int64, "behaviour": pl.String},
+    "lang": pl.String,
+    "arm": pl.String,
+    "decile": pl.Int64,
+    "behaviour": pl.String,
     **FIGURES,
     **dict.fromkeys(("steps", "prompts"), pl.Int64),
 }

@@ -16,7 +16,9 @@ from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percent
 RULE = "cue rules"
 STEP = ["arm", "query_id", "step"]
 LABELS = {
-    **{"arm": pl.String, "query_id": pl.String, "step": pl.Int64},
+    "arm": pl.String,
+    "query_id": pl.String,
+    "step": pl.Int64,
     **dict.fromkeys(("label", "labeller", "kind"), pl.String),
 }
 LABEL_AGREEMENT: dict[str, Any] = {

@@ -148,9 +148,18 @@ RATERS = (
     value_column("ties %", percent, "tie_share"),
 )
 MEASURES = {
-    **{"characters": "chars", "ttr": "TTR", "ttr_100": "TTR of 100 words", "mattr": "MATTR", "mtld": "MTLD"},
-    **{"hdd": "HD-D", "distinct_2": "distinct-2", "distinct_3": "distinct-3", "self_repetition": "self-repetition"},
-    **{"contaminated": "foreign (share)", "contaminated_any": "any (share)", "finished": "ended (share)"},
+    "characters": "chars",
+    "ttr": "TTR",
+    "ttr_100": "TTR of 100 words",
+    "mattr": "MATTR",
+    "mtld": "MTLD",
+    "hdd": "HD-D",
+    "distinct_2": "distinct-2",
+    "distinct_3": "distinct-3",
+    "self_repetition": "self-repetition",
+    "contaminated": "foreign (share)",
+    "contaminated_any": "any (share)",
+    "finished": "ended (share)",
 }
 COMPARISONS = (
     Column("measure", lambda row: str(MEASURES.get(row["metric"], row["metric"])), left=True),

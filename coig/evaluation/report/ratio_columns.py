@@ -131,6 +131,7 @@ NOISE = (
     Column("error of an arm's mean", _noise),
 )
 AMOUNT_OR_RATIO = (
+    text_column("setting", "setting"),
     text_column("measure", "measure"),
     text_column("model", "model"),
     value_column("arms", number, "arms"),

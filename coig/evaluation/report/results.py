@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from coig.display.numbers import LANGUAGE_NAMES
-from coig.evaluation.findings import Findings
 from coig.evaluation.findings.claims import CLAIMS, SIGNATURES
 from coig.evaluation.findings.contrasts import CONTRASTS
 from coig.evaluation.findings.doses import TABLES as OF_DOSES
-from coig.evaluation.findings.judges import TABLES as OF_JUDGES
+from coig.evaluation.findings.interpret import Findings
+from coig.evaluation.findings.judges.examine import TABLES as OF_JUDGES
 from coig.evaluation.findings.look_ahead import LOOK_AHEAD
 from coig.evaluation.findings.noise import NOISE
 from coig.evaluation.findings.orders import ORDERS

@@ -257,7 +257,10 @@ def _arm_facts(manifest: Manifest) -> dict[str, Any]:
     sources = data.creative_sources
     told = [f"{name} {count:,} ({percent(count / creative)} %)" for name, count in sources.items() if creative]
     return {
-        **{"arm": manifest.arm, "creative": creative, "general": general, "seed": manifest.seed},
+        "arm": manifest.arm,
+        "creative": creative,
+        "general": general,
+        "seed": manifest.seed,
         "sources": ", ".join(told) if len(sources) > 1 else None,
         "share": f"1:{general / creative:.1f}" if creative and general else NONE,
         "supervised": data.supervised_tokens,

@@ -114,20 +114,27 @@ def test_the_arm_without_general_data_must_lose_to_be_below_the_threshold(r50_lo
     assert threshold_claims(pl.DataFrame([row]), doses, "cw+10k")[0]["status"] == status
 
 
-def study(folder: Path, sizes: tuple[int, ...] = (50,), general: bool = True) -> list[Arm]:
+def study(
+    folder: Path, sizes: tuple[int, ...] = (50,), general: bool = True, supervision: str = "process"
+) -> list[Arm]:
     """Return arms of 0, 1, 6 and 12 general examples per creative one at each size, and perhaps general data alone."""
     arms = []
     for size in sizes:
         for dose in (0, 1, 6, 12):
             train = [make_group(examples=size), make_group("general", examples=dose * size)]
             ratio = f"1:{dose}" if dose else "0"
-            overrides = (f"data.creative.size={size}", "vary=[data.creative.size]") if len(sizes) > 1 else ()
-            arm = make_arm(folder / f"r{dose}-{size}", *overrides, ratio=ratio, data={"train": train})
+            sized = (f"data.creative.size={size}", "vary=[data.creative.size]") if len(sizes) > 1 else ()
+            overrides = (f"supervision={supervision}", *sized)
+            arm = make_arm(folder / name_of(dose, size, supervision), *overrides, ratio=ratio, data={"train": train})
             arms.append(arm)
     if general:
         train = [make_group("general", examples=600)]
         arms.append(make_arm(folder / "general", ratio="general", data={"train": train}))
     return arms
+
+
+def name_of(dose: int, size: int, supervision: str) -> str:
+    return f"r{dose}-{size}" + ("" if supervision == "process" else f"-{supervision}")
 
 
 def answers_of(shares: dict[str, float], queries: int = 100) -> pl.DataFrame:
@@ -193,25 +200,45 @@ def test_each_size_is_a_series_of_its_own(arms_of_sizes: list[Arm]) -> None:
     ]
 
 
-def sized(by: str) -> Judgments:
-    """Return verdicts over the arm without general data whose logits grow with the amount or with the ratio."""
+def sized(**by: str) -> Judgments:
+    """Return verdicts over the arm without general data whose logits grow with the amount or with the ratio.
+
+    `by` says which of the two for each supervision.
+    """
     rows = []
-    for size in (25, 100, 400):
-        for dose in (1, 6, 12):
-            x = np.log2(1 + dose) if by == "ratio" else np.log2(1 + dose * size / 175)
-            wins = round(200 / (1 + np.exp(-0.4 * x)))
-            order = np.random.default_rng(size * dose).permutation(200)
-            rows += [
-                (f"q{query}", "zh", None, f"r{dose}-{size}", f"r0-{size}", "ann", float(order[query] < wins))
-                for query in range(200)
-            ]
+    for supervision, predictor in by.items():
+        for size in (25, 100, 400):
+            for dose in (1, 6, 12):
+                x = np.log2(1 + dose) if predictor == "ratio" else np.log2(1 + dose * size / 175)
+                wins = round(200 / (1 + np.exp(-0.4 * x)))
+                order = np.random.default_rng(size * dose).permutation(200)
+                pair = name_of(dose, size, supervision), name_of(0, size, supervision)
+                rows += [(f"q{n}", "zh", None, *pair, "ann", float(order[n] < wins)) for n in range(200)]
     return Judgments(pl.DataFrame(rows, schema=VERDICT, orient="row"), pl.DataFrame(), pl.DataFrame(schema=RATING))
 
 
 @pytest.mark.parametrize(("true", "other"), [("amount", "ratio"), ("ratio", "amount")])
 def test_amount_or_ratio(arms_of_sizes: list[Arm], true: str, other: str) -> None:
     cells = group_by_seed(arms_of_sizes)
-    rows = {row["model"]: row for row in amount_rows(cells, arms_of_sizes, None, sized(true), 0.1)}
+    rows = {row["model"]: row for row in amount_rows(cells, arms_of_sizes, None, sized(process=true), 0.1)}
     assert rows[true]["finding"] == "not rejected"
     assert rows[other]["finding"] == rows["no effect"]["finding"] == "rejected"
     assert rows["amount + ratio"]["p"] is None
+
+
+def test_amount_or_ratio_is_told_for_each_setting(tmp_path: Path) -> None:
+    """With other supervision, each arm is compared with the arm of that supervision and no general data."""
+    sizes = (25, 100, 400)
+    arms = [arm for one in ("process", "outcome") for arm in study(tmp_path, sizes, general=False, supervision=one)]
+    judgments = sized(process="amount", outcome="ratio")
+    table = dose_tables(group_by_seed(arms), arms, None, judgments, 0.1)["amount_or_ratio"]
+    found = {(row["setting"], row["model"]): row for row in table.iter_rows(named=True)}
+    assert len(found) == len(table) == 8
+    assert {row["arms"] for row in found.values()} == {9}
+    assert found["supervision process", "amount"]["finding"] == "not rejected"
+    assert found["supervision process", "ratio"]["finding"] == "rejected"
+    assert found["supervision outcome", "amount"]["finding"] == "rejected"
+    assert found["supervision outcome", "ratio"]["finding"] == "not rejected"
+    [summary] = doses_in_words({**dose_tables([], [], None, None, 0.1), "amount_or_ratio": table})
+    assert summary.main.startswith("Amount or ratio, preference (supervision process): amount alone not rejected")
+    assert summary.others[0].startswith("Amount or ratio, preference (supervision outcome): amount alone rejected")

@@ -47,6 +47,14 @@ def figures(seed: int, **dials: float) -> dict[str, dict[str, Any]]:
         ("Qwen/Qwen2.5-7B", "qwen"),
         ("deepseek-ai/DeepSeek-R1-Distill-Llama-8B", "llama"),  # what it was made from
         ("01-ai/Yi-34B", "yi"),
+        ("zai-org/chatglm3-6b", "glm"),  # families have models of several names
+        ("zai-org/GLM-4.5", "glm"),
+        ("mistralai/Mixtral-8x7B-Instruct-v0.1", "mistral"),
+        ("mistralai/Ministral-8B-Instruct-2410", "mistral"),
+        ("qwq:32b", "qwen"),
+        ("codellama/CodeLlama-7b-hf", "llama"),
+        ("chatgpt-4o-latest", "gpt"),
+        ("deepseek-ai/DeepSeek-V3", "deepseek"),
         ("studying-llms/tiny", None),
         (None, None),
     ],

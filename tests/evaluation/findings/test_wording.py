@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from coig.config import Question
-from coig.evaluation.findings import interpret
 from coig.evaluation.findings.cells import group_by_seed
 from coig.evaluation.findings.contrasts import PREFERRED, contrast_table, find_contrasts
+from coig.evaluation.findings.interpret import interpret
 from coig.evaluation.findings.registered import Conduct
 from coig.evaluation.findings.wording import QuestionAnswer, answers_in_words
 from coig.evaluation.measures import tabulate_measures
@@ -96,6 +96,20 @@ def test_seeds_are_one_cell(arms: list[Arm]) -> None:
     assert [(one.arm.name, one.opponent.name, one.setting) for one in found] == [
         ("cw", "cw-outcome", "data.ratio 0"),
         ("cw+10k", "cw+10k-outcome", "data.ratio 10k"),
+    ]
+
+
+def test_arms_of_several_sweeps_can_vary_different_settings(tmp_path: Path) -> None:
+    """A contrast names only the settings that both of its cells have."""
+    made = [
+        arm(tmp_path, f"{supervision}{suffix}", "0", supervision, 0, 3.0, *vary)
+        for suffix, vary in (("", ()), ("-lr", ("vary=[optimizer.lr]", "optimizer.lr=0.01")))
+        for supervision in ("process", "outcome")
+    ]
+    found = find_contrasts(QUESTION, group_by_seed(made))
+    assert [(one.arm.name, one.opponent.name, one.setting) for one in found] == [
+        ("process", "outcome", ""),
+        ("process-lr", "outcome-lr", "optimizer.lr 0.01"),
     ]
 
 

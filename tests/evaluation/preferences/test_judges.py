@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from coig.errors import DataError
-from coig.evaluation.preferences.judges import read_yardstick, tabulate_judges
+from coig.evaluation.preferences.judges import read_yardstick_verdicts, tabulate_judges
 from coig.evaluation.preferences.judgments import collect_judgments
 from coig.records.judgment import Judgment
 from coig.records.record import append_records
@@ -110,12 +110,12 @@ def test_checks_name_no_arm_of_the_study(tmp_path: Path) -> None:
 
 
 def test_a_yardstick_has_a_chosen_and_a_rejected_answer(tmp_path: Path) -> None:
-    assert read_yardstick([]) is None
+    assert read_yardstick_verdicts([]) is None
     file = tmp_path / "qwen.jsonl"
     append_records(file, [call("w1", "en", ("chosen", "rejected"), "a"), call("w1", "en", ("rejected", "chosen"), "b")])
-    found = read_yardstick([file])
+    found = read_yardstick_verdicts([file])
     assert found is not None
     assert found.by_pair()["score"].to_list() == [1.0]
     append_records(file, [call("w2", "en", ("chosen", "cw"), "a")])
     with pytest.raises(DataError, match=r"qwen\.jsonl:3: a yardstick's arms are chosen and rejected, not chosen, cw"):
-        read_yardstick([file])
+        read_yardstick_verdicts([file])

@@ -239,6 +239,19 @@ def test_arms_asked_differently_are_not_compared(study: Path, change: dict[str, 
         evaluate(CONFIG)
 
 
+def test_a_query_in_two_files_of_queries_is_refused(study: Path) -> None:
+    """It would count twice."""
+    for arm in find_arms(study, None):
+        first, *_ = arm.generations("queries").read_text(encoding="utf-8").splitlines(keepends=True)
+        arm.generations("more").write_text(first, encoding="utf-8")
+    message = (
+        "query en-1 is in two files of queries, queries and more, and would count twice: name one of the files "
+        r"\(queries=queries or queries=more\), or give the query another id in one of them and answer that file again"
+    )
+    with pytest.raises(ConfigError, match=message):
+        evaluate(CONFIG.model_copy(update={"queries": ("queries", "more")}))
+
+
 def test_line_separators_in_an_answer_do_not_split_its_record(study: Path) -> None:
     file = Arm(study / "cw").generations("queries")
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

@@ -27,10 +27,17 @@ NAMES = {  # columns of `Traits.of_answers`
 REPETITIVE = 0.2  # share of an answer's 4-grams that occurred in it before
 MOST_DOUBLINGS = 2.0  # of length between two answers; more count as so many
 WIDEST = 1.0  # of an interval of a bias; a wider one says nothing
-FAMILIES = (  # a distilled model is of the family that it was made from, so deepseek comes last
-    *("qwen", "llama", "gemma", "gemini", "mixtral", "mistral", "glm", "chatglm", "internlm", "baichuan", "doubao"),
-    *("claude", "gpt", "grok", "kimi", "minicpm", "minimax", "olmo", "phi", "hunyuan", "ernie", "yi", "deepseek"),
-)
+FAMILIES = {  # by a word of a model's name
+    **dict.fromkeys(("qwen", "qwq", "qvq"), "qwen"),
+    **dict.fromkeys(("llama", "codellama"), "llama"),
+    **dict.fromkeys(("gemma", "codegemma"), "gemma"),
+    **dict.fromkeys(("mistral", "mixtral", "ministral", "magistral", "codestral", "devstral", "pixtral"), "mistral"),
+    **dict.fromkeys(("glm", "chatglm"), "glm"),
+    **dict.fromkeys(("gpt", "chatgpt"), "gpt"),
+    **{word: word for word in ("gemini", "internlm", "baichuan", "doubao", "claude", "grok", "kimi", "minicpm")},
+    **{word: word for word in ("minimax", "olmo", "phi", "hunyuan", "ernie", "smollm", "yi")},
+    "deepseek": "deepseek",  # the last, because a distilled model is of the family that it was made from
+}
 
 
 @dataclass(frozen=True)
@@ -67,9 +74,9 @@ def find_traits(answers: pl.DataFrame | None, models: Mapping[str, str]) -> Trai
 
 
 def family_of(model: str | None) -> str | None:
-    """Return the first of FAMILIES that is a word of a model's name, qwen for Qwen/Qwen2.5-7B; None if none is."""
+    """Return a model's family by the first word of FAMILIES in its name, qwen for Qwen/Qwen2.5-7B; None without one."""
     words = re.findall("[a-z]+", (model or "").lower())
-    return next((family for family in FAMILIES if family in words), None)
+    return next((family for word, family in FAMILIES.items() if word in words), None)
 
 
 def difference_in(pairs: pl.DataFrame, traits: Traits, trait: str) -> Floats:

@@ -64,7 +64,7 @@ class Version:
     number: int
     content: dict[str, Any]
     by: Actor
-    why: str
+    why: str  # the writer's own words about it if there are any and they are not taken down
     at: str
 
     @property
@@ -348,7 +348,8 @@ def _read_texts(connection: Connection, which: ColumnElement[bool] | None = None
     numbers: dict[int, int] = {}
     chosen = _with_content(select(VERSIONS), VERSIONS.c.text, VERSIONS.c.sha256, brief).order_by(VERSIONS.c.id)
     for row in connection.execute(_only(chosen, VERSIONS.c.text, which)):
-        version = Version(row.id, row.number, row.content or {}, actors[row.by], row.why, row.at)
+        content = row.content or {}
+        version = Version(row.id, row.number, content, actors[row.by], content.get("why", row.why), row.at)
         versions[row.text, row.kind].append(version)
         numbers[row.id] = row.number
     events: dict[int, list[Event]] = defaultdict(list)

@@ -31,7 +31,7 @@ from coig.training.run import train
 CHECKS: dict[Any, tuple[str, ...]] = {  # what holds checks → their names in it
     secrets: ("find_secrets", "remove_secrets", "fold_home"),
     limits: ("read_lines", "read_whole", "check_row", "check_depth", "check_yaml"),
-    limits.Tally: ("__init__", "add"),
+    limits.UnpackedSize: ("__init__", "add"),
     parquet: ("check_parquet",),
     trust: ("check_trusted",),
     atomic: ("sha256_of",),

@@ -69,7 +69,7 @@ VERSIONS = Table(
     Column("number", Integer, nullable=False),  # the first is 1
     Column("sha256", String, nullable=False),
     Column("by", ForeignKey("actors.id"), nullable=False),
-    Column("why", String, nullable=False),
+    Column("why", String, nullable=False),  # quotes nothing; a writer's own words stand in the content
     Column("at", String, nullable=False),
     UniqueConstraint("text", "kind", "number"),
 )

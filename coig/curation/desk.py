@@ -93,7 +93,9 @@ def _write(pen: Pen, text: Text, act: Writing, actor: Actor, rules: Accept) -> N
         before, after = draft.prompt + draft.reasoning, act.prompt + act.reasoning
         distance = edit_distance(before, after)
         value |= {"draft": draft.model, "edits": distance, "edited": distance / max(1, len(before), len(after))}
-    version = pen.add_version(text.id, "triplet", content, actor, act.why or "written")
+    if act.why:
+        content["why"] = act.why  # may quote the text, so it is taken down with it
+    version = pen.add_version(text.id, "triplet", content, actor, "written")
     pen.add_event(text.id, "write", "written", value, actor, version=version, key=act.key)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coig.config import CurateConfig
-from coig.curation.screen import Judge, Screening
+from coig.curation.screen import Screener, Screening
 from coig.curation.store import Text
 from coig.errors import ConfigError
 from coig.llm.chat import Chat, ChatQuestion, ChatSettings
@@ -18,7 +18,7 @@ PROMPTS = Path(__file__).with_name("screening.json")
 NODE = "screen.judge"
 
 
-def make_judge(config: CurateConfig) -> tuple[str, Judge]:
+def make_judge(config: CurateConfig) -> tuple[str, Screener]:
     """Return a judge's name (model, hash of the prompts, temperature) and the judge, which asks the configured server.
 
     Sends no request yet. Raises ConfigError if no model is named.

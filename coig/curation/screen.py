@@ -44,11 +44,11 @@ class Screening(BaseModel):
     creativity_quotation: str
 
 
-Asked = Iterable[tuple[Text, Screening | str]]  # a text with the judge's reply, or why there is none
-Judge = Callable[[list[Text]], Asked]
+Replies = Iterable[tuple[Text, Screening | str]]  # a text with the judge's reply, or why there is none
+Screener = Callable[[list[Text]], Replies]
 
 
-def screen(store: Store, config: CurateConfig, judge: Judge, name: str) -> None:
+def screen(store: Store, config: CurateConfig, judge: Screener, name: str) -> None:
     """Ask a judge about every text in state `unique`; store each reply at once as an event.
 
     A text becomes `screened` or `rejected`; after a failed reply it stays `unique`.

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, delete, func, insert, null, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, delete, func, insert, null, select
 
 import coig
 from coig.config import CurateConfig
@@ -37,6 +37,13 @@ from coig.text.cleaning import digest_of
 from coig.web.database import Database, open_database
 
 Values = Mapping[str, Any]
+CONTENTS_OF_TEXTS = (  # every column with the sha256 of a content, beside the column of the text that it belongs to
+    (TEXTS.c.id, TEXTS.c.about),
+    (VERSIONS.c.text, VERSIONS.c.sha256),
+    (EVENTS.c.text, EVENTS.c.said),
+)
+_ENDS = EVENTS.alias()  # so that a query of EVENTS can hold this one
+TAKEN_DOWN = select(_ENDS.c.text).where(_ENDS.c.state == "taken_down")  # row numbers of texts
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Version:
     number: int
     content: dict[str, Any]
     by: Actor
-    why: str
+    why: str  # the writer's own words about it if there are any and they are not taken down
     at: str
 
     @property
@@ -293,16 +300,16 @@ class Pen:
     def erase(self, text: Text) -> None:
         """Delete a text's drafts, and the contents of its row, versions and events unless other texts have them too.
 
-        The rows themselves stay, as its history.
+        Texts that were taken down before do not count as other texts. The rows themselves stay, as the text's history.
         """
         self.connection.execute(delete(DRAFTS).where(DRAFTS.c.text == text.id))
-        doomed, shared = set[str](), set[str]()
-        for table, column in ((VERSIONS, VERSIONS.c.sha256), (EVENTS, EVENTS.c.said)):
-            of_text = table.c.text == text.id
-            doomed.update(self.connection.execute(select(column).where(of_text, column.is_not(None))).scalars())
-            shared.update(self.connection.execute(select(column).where(~of_text, column.is_not(None))).scalars())
-        doomed.add(self.connection.execute(select(TEXTS.c.about).where(TEXTS.c.id == text.id)).scalar_one())
-        for sha256 in doomed - shared:
+        own, others = set[str](), set[str]()
+        for owner, content in CONTENTS_OF_TEXTS:
+            hashes = select(content).where(content.is_not(None))
+            own.update(self.connection.execute(hashes.where(owner == text.id)).scalars())
+            living = hashes.where(owner != text.id, owner.not_in(TAKEN_DOWN))
+            others.update(self.connection.execute(living).scalars())
+        for sha256 in own - others:
             self.connection.execute(delete(CONTENTS).where(CONTENTS.c.sha256 == sha256))
 
     def _add_content(self, content: Values) -> str:
@@ -339,17 +346,18 @@ def _read_texts(connection: Connection, which: ColumnElement[bool] | None = None
     actors = _read_actors(connection)
     versions: dict[tuple[int, str], list[Version]] = defaultdict(list)
     numbers: dict[int, int] = {}
-    chosen = _with_content(select(VERSIONS), VERSIONS.c.sha256, brief).order_by(VERSIONS.c.id)
+    chosen = _with_content(select(VERSIONS), VERSIONS.c.text, VERSIONS.c.sha256, brief).order_by(VERSIONS.c.id)
     for row in connection.execute(_only(chosen, VERSIONS.c.text, which)):
-        version = Version(row.id, row.number, row.content or {}, actors[row.by], row.why, row.at)
+        content = row.content or {}
+        version = Version(row.id, row.number, content, actors[row.by], content.get("why", row.why), row.at)
         versions[row.text, row.kind].append(version)
         numbers[row.id] = row.number
     events: dict[int, list[Event]] = defaultdict(list)
-    happened = _with_content(select(EVENTS), EVENTS.c.said, brief).order_by(EVENTS.c.id)
+    happened = _with_content(select(EVENTS), EVENTS.c.text, EVENTS.c.said, brief).order_by(EVENTS.c.id)
     for row in connection.execute(_only(happened, EVENTS.c.text, which)):
         value, number = row.value | (row.content or {}), numbers.get(row.version)
         events[row.text].append(Event(row.id, row.kind, row.state, value, actors[row.by], number, row.at))
-    about = _with_content(select(TEXTS.c.id), TEXTS.c.about, brief)
+    about = _with_content(select(TEXTS.c.id), TEXTS.c.id, TEXTS.c.about, brief)
     abouts = {row.id: row.content or {} for row in connection.execute(_only(about, TEXTS.c.id, which))}
     return [
         Text(
@@ -371,8 +379,12 @@ def _only(rows: Select[Any], text: Column[int], which: ColumnElement[bool] | Non
     return rows if which is None else rows.where(text.in_(select(TEXTS.c.id).where(which)))
 
 
-def _with_content(rows: Select[Any], sha256: Column[str], brief: bool) -> Select[Any]:
-    """Return a query with a column `content`: null where there is none or it was taken down; if `brief`, everywhere."""
+def _with_content(rows: Select[Any], text: Column[int], sha256: Column[str], brief: bool) -> Select[Any]:
+    """Return a query with a column `content`, null where there is none or the text was taken down; if `brief`, always.
+
+    `text` is its column of text ids. A text that was taken down may share a content with another one that was not.
+    """
     if brief:
         return rows.add_columns(null().label("content"))
-    return rows.add_columns(CONTENTS.c.content).outerjoin(CONTENTS, sha256 == CONTENTS.c.sha256)
+    is_its_content = and_(sha256 == CONTENTS.c.sha256, text.not_in(TAKEN_DOWN))
+    return rows.add_columns(CONTENTS.c.content).outerjoin_from(text.table, CONTENTS, is_its_content)

@@ -30,6 +30,7 @@ from coig.data.chat_template import ChatTemplate
 from coig.data.encoding import Encoder, ExampleError
 from coig.data.examples import Example
 from coig.data.mixture import Mixture
+from coig.data.spelled_tokens import SpelledTokens
 from coig.data.tokens import Encoded, Ids, Segment, Tokens
 from coig.errors import DataError
 from coig.files.atomic import atomic_folder
@@ -125,7 +126,7 @@ def _encode_missing(
     DataError that names the place of an example that the chat template refuses.
     """
     with_reasoning = config.supervision.with_reasoning
-    key = key_of([encoder.settings, with_reasoning], Encoder, ChatTemplate, reasoning_block, _write)
+    key = key_of([encoder.settings, with_reasoning], Encoder, SpelledTokens, ChatTemplate, reasoning_block, _write)
     folder = local_path(config.data.cache).absolute() / "encoded" / key
     digests = lines.select("digest").unique()
     places = _places(folder, digests)

@@ -1,13 +1,12 @@
 """Turn examples into token ids, and count the tokens of each segment.
 
 The prompt with its generation header and the completion are tokenized separately, as at inference. The tokens' offsets
-give the border between reasoning and answer inside the completion. Text that users wrote never becomes a control token:
-where it spells one (`<|im_end|>`), the spelling is cut in two before tokenizing. The decoded text stays the same.
+give the border between reasoning and answer inside the completion. Text that users wrote never becomes a control token
+(`spelled_tokens.py`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from tokenizers.decoders import ByteLevel
 from coig.config import Model
 from coig.data.chat_template import ChatTemplate
 from coig.data.examples import Example
+from coig.data.spelled_tokens import SpelledTokens, unused_character
 from coig.data.tokens import Ids, Tokens
 from coig.errors import ConfigError
 from coig.text.think_tags import reasoning_block
@@ -57,8 +57,7 @@ class Encoder:
         self._backend = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
-        self._control = self.template.control_tokens
-        self._spelling = re.compile(f"(?=({'|'.join(map(re.escape, self._control))}))")  # finds overlapping ones too
+        self._spelled = SpelledTokens(self.template.control_tokens)
         begins = [token for token in tokenizer("").input_ids if token == tokenizer.bos_token_id]
         self.document_start = np.array(begins, dtype=np.int32)
         self._token_bytes = _bytes_of_tokens(tokenizer)
@@ -147,28 +146,23 @@ class Encoder:
         Raises ConfigError if the chat template refuses or omits a text.
         """
         system = system or self.system_prompt
-        mark = _unused_character(prompt + (system or ""))
-        system = self._mark_cuts(system, mark) if system else None
-        return self.template.prompt(self._mark_cuts(prompt, mark), system, with_reasoning=with_reasoning).split(mark)
+        mark = unused_character(prompt + (system or ""))
+        system = self._spelled.mark_cuts(system, mark) if system else None
+        return self.template.prompt(self._spelled.mark_cuts(prompt, mark), system, with_reasoning=with_reasoning).split(
+            mark
+        )
 
     def _target(self, example: Example, with_reasoning: bool) -> _Target:
         """Return an example's completion in pieces: its think block if `with_reasoning`, and its answer.
 
         What the generation prompt already has of the think block is left out.
         """
-        mark = _unused_character(example.reasoning + example.answer)
+        mark = unused_character(example.reasoning + example.answer)
         block = ""
         if with_reasoning:
-            block = self.template.continue_block(reasoning_block(self._mark_cuts(example.reasoning, mark)))
+            block = self.template.continue_block(reasoning_block(self._spelled.mark_cuts(example.reasoning, mark)))
         border = len(block) - block.count(mark)
-        return _Target((block + self._mark_cuts(example.answer, mark)).split(mark), border)
-
-    def _mark_cuts(self, text: str, mark: str) -> str:
-        """Insert `mark` after the first character of every control token that `text` spells."""
-        if not any(token in text for token in self._control):
-            return text
-        cuts = [match.start() + 1 for match in self._spelling.finditer(text)]
-        return mark.join(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
+        return _Target((block + self._spelled.mark_cuts(example.answer, mark)).split(mark), border)
 
     def _tokenize(self, texts: Sequence[list[str]]) -> list[Ids]:
         """Tokenize the pieces of each text separately, on all cores; return each text's ids, joined."""
@@ -235,8 +229,3 @@ def _bytes_of_tokens(tokenizer: Any) -> NDArray[np.int64] | None:
     for token, number in vocabulary.items():
         sizes[number] = len(token.encode()) if token in added else len(token)
     return sizes
-
-
-def _unused_character(text: str) -> str:
-    """Return a private-use character that `text` does not contain, to mark cuts with."""
-    return next(character for code in range(0xE000, 0xF8FF) if (character := chr(code)) not in text)

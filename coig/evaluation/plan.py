@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 
 from coig.config import EvaluateConfig, TrainConfig
 from coig.config.command_line import config_of, run_tool, show_messages
@@ -54,10 +55,15 @@ class Option:
 
 @dataclass(frozen=True)
 class Costs:
-    """Hours of training per example, and of judging one arm's answer by every rater of a prompt; None if not known."""
+    """Hours of work; None if not known.
+
+    per_example: of training. per_answer: of comparing one arm's answer with another one, by all raters of these two.
+    per_prompt: of judging the answers of the series' arms to a prompt, as many of them as raters have compared.
+    """
 
     per_example: float | None
     per_answer: float | None
+    per_prompt: float | None
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -133,9 +139,10 @@ def list_options(
         rising: what `_rising` returns for `observed`.
     """
     judged = measure.name in (PREFERENCE, BY_JUDGES)
-    costs = _costs(material, lang, judged)
+    costs = _costs(material, series, lang, judged)
     arms = [arm for arm in material.arms if arm.name in series.cells]
-    prompts, count = max(observed.prompts), len(observed.arms)
+    of_pair = max(observed.prompts)  # of one arm and general data alone, if judged
+    prompts = _count_judged(material, lang, by_judges=measure.name == BY_JUDGES) if judged else of_pair
     study, settings = material.study.name, _overrides(arms)
     creative = [arm.manifest().data.examples("creative") for arm in arms]
     yield Option("as it is", rising, 0.0, 0.0, "")
@@ -144,7 +151,7 @@ def list_options(
     for dose in candidate_doses(rising.doses):
         level = float(fitted.average(np.array([dose]), rising.doses)[0])
         gpu = _product(costs.per_example, (1 + dose) * max(creative, default=0)) if arms else None
-        rater = _product(costs.per_answer, 2 * prompts) if judged else 0.0
+        rater = _product(costs.per_answer, 2 * of_pair) if judged else 0.0
         command = f"python train.py study={study} data.ratio=1:{dose:g}{settings}"
         yield Option(f"arm at R = {dose_text(dose, dose)}", add_arm(rising, dose, level), gpu, rater, command)
     seeds = max(1, round(len(series.cells) / max(1, len(series.names))))
@@ -153,14 +160,14 @@ def list_options(
         "one more seed (at best)",
         scale_error(rising, seeds / (seeds + 1), seeds / (seeds + 1)),
         sum(arm.manifest().times.seconds or 0 for arm in arms) / 3600 / seeds if arms else None,
-        _product(costs.per_answer, prompts * (count + 1)) if judged else 0.0,
+        _product(costs.per_prompt, prompts / seeds) if judged else 0.0,
         f"python train.py -m study={study} seed={seeds} data.ratio={ratios}{settings}",
     )
     yield Option(
         f"{MORE_PROMPTS} more prompts",
         scale_error(rising, prompts / (prompts + MORE_PROMPTS)),
         0.0,
-        _product(costs.per_answer, MORE_PROMPTS * (count + 1)) if judged else 0.0,
+        _product(costs.per_prompt, MORE_PROMPTS) if judged else 0.0,
         f"python generate.py study={study} queries=FILE",
     )
 
@@ -181,21 +188,33 @@ def _product(rate: float | None, count: float) -> float | None:
     return None if rate is None else rate * count
 
 
-def _costs(material: Material, lang: str, judged: bool) -> Costs:
-    """Return the hours of training per example, by the manifests, and of judging one arm's answer by all its raters.
+def _count_judged(material: Material, lang: str, *, by_judges: bool) -> int:
+    """Return the number of prompts with verdicts of people, or of model judges, on any pair of arms."""
+    assert material.compared is not None
+    verdicts = material.compared.verdicts.filter(lang=lang)
+    of_them = pl.col("rater").is_in(list(material.compared.judges)) == by_judges
+    return verdicts.filter(of_them)["query_id"].n_unique()
 
-    The first is None if no manifest records its time, the second unless `judged` and some judgment in `lang` does.
+
+def _costs(material: Material, series: Series, lang: str, judged: bool) -> Costs:
+    """Return what training cost by the manifests, and what people's rankings and verdicts on pairs cost.
+
+    The first is None if no manifest records its time, the others unless `judged` and some judgment in `lang` does.
     """
     manifests = [arm.manifest() for arm in material.arms]
     seconds = sum(manifest.times.seconds or 0 for manifest in manifests)
     examples = sum(group.examples for manifest in manifests for group in manifest.data.train)
-    timed = [one for one in material.judged or () if one.seconds is not None and one.lang == lang] if judged else []
-    pairs = {(one.query_id, one.rater) for one in timed}
-    per_answer = None
-    if timed:
-        of_one = sum(one.seconds or 0 for one in timed) / sum(len(one.arms) for one in timed)
-        per_answer = of_one * len(pairs) / len({query for query, _ in pairs}) / 3600
-    return Costs(seconds / 3600 / examples if seconds and examples else None, per_answer)
+    per_example = seconds / 3600 / examples if seconds and examples else None
+    comparing = [one for one in material.judged or () if one.lang == lang and one.kind in ("ranking", "pairwise")]
+    timed = [one for one in comparing if one.seconds is not None] if judged else []
+    if not timed:
+        return Costs(per_example, None, None)
+    hours = sum(one.seconds or 0 for one in timed) / 3600
+    compared = {(one.query_id, frozenset(one.arms)) for one in timed}
+    per_answer = hours / sum(len(arms) for _, arms in compared)
+    names = {name for one in timed for name in one.arms}
+    share = len(names & series.cells.keys()) / len(names)
+    return Costs(per_example, per_answer, share * hours / len({query for query, _ in compared}))
 
 
 def _overrides(arms: Sequence[Arm]) -> str:

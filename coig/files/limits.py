@@ -35,11 +35,11 @@ def largest_row() -> int:
     return int(text) * 1_000_000
 
 
-def read_lines(stream: IO[AnyStr], file: Path, tally: Tally | None = None) -> Iterator[tuple[int, AnyStr]]:
+def read_lines(stream: IO[AnyStr], file: Path, unpacked: UnpackedSize | None = None) -> Iterator[tuple[int, AnyStr]]:
     """Yield (number from 1, line with its line break) of a stream; the last line may have no line break.
 
     Args:
-        tally: counts what the file unpacks to.
+        unpacked: counts what the file unpacks to.
 
     Raises DataError for a line that is longer than a row may be.
     """
@@ -48,13 +48,13 @@ def read_lines(stream: IO[AnyStr], file: Path, tally: Tally | None = None) -> It
         number += 1
         if len(line) > limit:
             raise DataError(_too_large(f"{file}:{number}: a line"))
-        if tally:
-            tally.add(len(line))
+        if unpacked:
+            unpacked.add(len(line))
         yield number, line
 
 
-class Tally:
-    """A count of what a packed file unpacks to, which refuses too much."""
+class UnpackedSize:
+    """What a packed file has unpacked to so far. Too much is refused."""
 
     def __init__(self, file: Path) -> None:
         """Begin to count at 0."""

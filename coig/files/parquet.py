@@ -14,7 +14,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from coig.errors import DataError, first_line
-from coig.files.limits import Tally, largest_row
+from coig.files.limits import UnpackedSize, largest_row
 
 MAGIC = b"PAR1"
 VALUE = 16  # bytes of memory that one value takes at least: a text is a length and a place
@@ -56,9 +56,9 @@ def _add_up(file: Path) -> None:
     """Do the work of `check_parquet`, but raise ValueError if the metadata is damaged."""
     try:
         with file.open("rb") as stream:
-            pages = Tally(file)
+            pages = UnpackedSize(file)
             for group in _read_footer(stream)[ROW_GROUPS]:
-                values = Tally(file)
+                values = UnpackedSize(file)
                 for column in (chunk[META_DATA] for chunk in group[COLUMNS]):
                     count = 0
                     for size, number in _pages_of(stream, column):

@@ -22,7 +22,7 @@ import polars.selectors as cs
 from polars.exceptions import PanicException, PolarsError
 
 from coig.errors import DataError, first_line
-from coig.files.limits import Tally, check_depth, check_row, largest_row, parse_json, read_lines
+from coig.files.limits import UnpackedSize, check_depth, check_row, largest_row, parse_json, read_lines
 from coig.files.parquet import MAGIC as PARQUET
 from coig.files.parquet import check_parquet
 from coig.files.tables import SUFFIXES as TABLE_SUFFIXES
@@ -86,11 +86,11 @@ def read_rows(file: Path) -> Iterator[tuple[str, Any]]:
 def _parquet_rows(file: Path) -> Iterator[tuple[int, Any]]:
     """Yield (number from 1, row) of a parquet file, NaN as None."""
     check_parquet(file)
-    number, tally = 0, Tally(file)
+    number, unpacked = 0, UnpackedSize(file)
     for batch in pl.scan_parquet(file, glob=False).collect_batches(chunk_size=1024):
         for size in batch.select(pl.sum_horizontal(pl.lit(1, pl.Int64), cs.string().str.len_bytes())).to_series():
             check_row(size, f"{file}: in rows {number + 1}–{number + len(batch)}")
-            tally.add(size)
+            unpacked.add(size)
         for row in batch.with_columns(cs.float().fill_nan(None)).iter_rows(named=True):
             number += 1
             yield number, row
@@ -113,7 +113,7 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
     opened = next((opener for start, opener in OPENERS.items() if magic.startswith(start)), open)
     if opened is open:
         _check_encoding(file, magic)
-    tally = None if opened is open else Tally(file)
+    unpacked = None if opened is open else UnpackedSize(file)
     with opened(file, "rt", encoding="utf-8-sig", errors="surrogateescape") as stream:
         start = stream.read(PIECE)
         if kind := next((kind for begin, kind in NO_DATA.items() if start.lstrip().startswith(begin)), None):
@@ -121,10 +121,10 @@ def _json_rows(file: Path, magic: bytes) -> Iterator[tuple[int, Any]]:
         if wrapper := _match_wrapper(start):
             log.info("%s: one object; its rows are read from the key '%s'", file, wrapper[1])
         if wrapper or start.lstrip().startswith("["):
-            yield from _array_rows(file, start, stream, wrapper.end() if wrapper else start.index("["), tally)
+            yield from _array_rows(file, start, stream, wrapper.end() if wrapper else start.index("["), unpacked)
             return
         stream.seek(0)
-        for number, line in read_lines(stream, file, tally):
+        for number, line in read_lines(stream, file, unpacked):
             if line.strip():
                 yield number, _parse_line(line.rstrip("\r\n"))
 
@@ -137,7 +137,7 @@ def _check_encoding(file: Path, magic: bytes) -> None:
 
 
 def _array_rows(
-    file: Path, text: str, stream: TextIO, at: int = 0, tally: Tally | None = None
+    file: Path, text: str, stream: TextIO, at: int = 0, unpacked: UnpackedSize | None = None
 ) -> Iterator[tuple[int, Any]]:
     """Yield (line, row) for each item of the JSON array that begins at or after position `at` of `text`.
 
@@ -153,8 +153,8 @@ def _array_rows(
         except (ValueError, RecursionError) as error:
             unread = len(text) - at
             more = stream.read(max(PIECE, unread)) if unread < largest else ""
-            if tally:
-                tally.add(len(more))
+            if unpacked:
+                unpacked.add(len(more))
             if not more:
                 line += text.count("\n", at, getattr(error, "pos", at))
                 reason = f"{getattr(error, 'msg', error)}" + (", or a row too large" if unread >= largest else "")

@@ -10,6 +10,8 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from coig.config.judging import Asked
+from coig.data.chat_template import ChatTemplate
+from coig.data.spelled_tokens import SpelledTokens, unused_character
 from coig.errors import ConfigError, first_line
 from coig.judging.cases import Case, Key, Opinion
 from coig.judging.scores import SCORED, opinion_by_scores
@@ -54,8 +56,8 @@ class RewardJudge:
     def open(self, trial: Case, earlier: JudgeFacts | None) -> JudgeFacts:
         """Load the model and its tokenizer, and return what `describe` returns.
 
-        Raises ConfigError if they cannot be loaded, there is no chat template, or the model is no classifier with one
-        output.
+        Raises ConfigError if they cannot be loaded, there is no chat template, it fails, or the model is no classifier
+        with one output.
         """
         facts = self.describe(trial.asked)
         dtype = getattr(torch, str((facts.sampling or {})["precision"]))
@@ -78,6 +80,11 @@ class RewardJudge:
             )
         if not self.tokenizer.chat_template:
             raise ConfigError(f"judge.model={self.path}: its tokenizer has no chat template")
+        try:
+            self.template = ChatTemplate(self.tokenizer, {})
+        except ConfigError as error:
+            raise ConfigError(f"judge.model={self.path}: {str(error).removeprefix('model.path: ')}") from None
+        self._spelled = SpelledTokens(self.template.control_tokens)
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         loaded.config.pad_token_id = self.tokenizer.pad_token_id
@@ -115,7 +122,7 @@ class RewardJudge:
         positions = getattr(self.model.config, "max_position_embeddings", None) or 1 << 30
         ids: dict[Pair, list[int]] = {}
         for pair in pairs:
-            found = self._ids(pair)
+            found = self.encode(pair)
             if len(found) <= positions:
                 ids[pair] = found
             else:
@@ -126,11 +133,16 @@ class RewardJudge:
                 logits = self.model(**padded.to(self.device)).logits
             self._scores |= dict(zip(batch, logits[:, 0].float().tolist(), strict=True))
 
-    def _ids(self, pair: Pair) -> list[int]:
-        """Return the token ids of a chat, in the chat template, in which the answer replies to the task."""
-        messages = [{"role": "user", "content": pair[0]}, {"role": "assistant", "content": pair[1]}]
-        ids: list[int] = self.tokenizer.apply_chat_template(messages, return_dict=False)
-        return ids
+    def encode(self, pair: Pair) -> list[int]:
+        """Return the token ids of a chat, in the chat template, in which the answer replies to the task.
+
+        Control tokens that the two texts spell are encoded as text. `open` must have been called.
+        """
+        mark = unused_character("".join(pair))
+        task, answer = (self._spelled.mark_cuts(text, mark) for text in pair)
+        chat = self.template.render([{"role": "user", "content": task}, {"role": "assistant", "content": answer}])
+        pieces: list[list[int]] = self.tokenizer(chat.split(mark), add_special_tokens=False).input_ids
+        return [token for piece in pieces for token in piece]
 
     def _batches(self, ids: dict[Pair, list[int]]) -> Iterator[list[Pair]]:
         """Yield batches of answers, the longest first, each with at most `tokens_per_batch` tokens, padding included.

@@ -87,7 +87,7 @@ class Plan:
         """Compute the squared correlation of the mean verdict of so many raters with that of very many raters, 0–1."""
         return self.agreement / (self.agreement + (1 - self.agreement) / raters)
 
-    def detectable(self, prompts: int, raters: float) -> float:
+    def detectable(self, prompts: float, raters: float) -> float:
         """Compute the smallest difference from one half, as a share, that the prompts detect with the plan's power.
 
         It holds for the same raters.

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from coig.config.fields import FolderName
 from coig.errors import ConfigError, DataError, first_line
 from coig.files.atomic import atomic_folder, naming, sha256_of
-from coig.files.limits import Tally, parse_json, read_lines
+from coig.files.limits import UnpackedSize, parse_json, read_lines
 from coig.records.judgment_database import DATABASE, TABLES
 from coig.records.record import Record, describe_error
 from coig.study.arm import Arm
@@ -103,14 +103,14 @@ def _list_members(file: Path, archive: zipfile.ZipFile) -> list[str]:
     Raises DataError for a file that a packed study cannot have, such as one outside its folder, and for files that
     unpack to more than `coig.files.limits` allows.
     """
-    names, tally = set(), Tally(file)
+    names, unpacked = set(), UnpackedSize(file)
     for member in archive.infolist():
         name = member.filename
         if name == ABOUT or FOR_READERS.fullmatch(name):
             continue
         if name in names or not (name == PEOPLE or COPIED.fullmatch(name) or OF_ARM.fullmatch(name)):
             raise DataError(f"{file}: holds {name!r}, which no packed study has")
-        tally.add(member.file_size)  # zipfile unpacks no more than this
+        unpacked.add(member.file_size)  # zipfile unpacks no more than this
         names.add(name)
     return sorted(names)
 

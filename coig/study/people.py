@@ -19,6 +19,7 @@ from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percent
 from coig.statistics.power import Plan
 
 FASTEST = {"zh": 30.0, "en": 90.0}  # characters that nobody reads in a second
+MORE_QUERIES = 50
 ASSUMED_AGREEMENT = 0.2  # correlation of two raters' verdicts, until it can be estimated
 
 
@@ -47,16 +48,17 @@ class RaterSummary:
 
 @dataclass(frozen=True)
 class Findable:
-    """The smallest differences of a win rate from one half that verdicts can find with 80 % power.
+    """The smallest differences of two arms' win rate from one half that verdicts can find with 80 % power.
 
-    `now` is the difference that the verdicts so far can find; the fields after it say what more verdicts could find.
+    All of it is about the judged pair of arms for which the verdicts can find least. `now` is the difference that its
+    verdicts so far can find; the fields after it say what more verdicts could find.
     """
 
-    queries: int
-    raters: float  # mean number of raters of a query
+    queries: int  # on which the two arms were compared
+    raters: float  # mean number of raters of the pair on such a query
     agreement: float | None  # correlation of two raters' verdicts; None: assumed
     now: float
-    with_more_queries: float  # with 50 more
+    with_more_queries: float  # with 50 more, of which as large a share compares the two arms
     with_one_more_rater: float  # of each query
 
 
@@ -151,30 +153,40 @@ def count_abstentions(judgments: Sequence[Judgment]) -> dict[str, Counter[str]]:
 
 
 def compute_findable(judgments: Sequence[Judgment]) -> Findable | None:
-    """Compute which differences the verdicts can find, and with 50 more queries or one more rater of each query.
+    """Compute which difference every judged pair of arms lets find, also with 50 more queries or one more rater.
 
-    Two raters' agreement is estimated from pairs that both judged; below FEWEST such pairs ASSUMED_AGREEMENT is used.
-    Returns None without verdicts.
+    That is the largest difference of all pairs: a query on which a pair was not compared says nothing about it. Two
+    raters' agreement is estimated from all comparisons that both made; below FEWEST such comparisons ASSUMED_AGREEMENT
+    is used. Returns None without verdicts, as of ratings.
     """
-    by_pair: dict[tuple[str, str, str], list[float]] = defaultdict(list)
-    raters: dict[str, set[str]] = defaultdict(set)
+    scores: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))  # pair → query
     for one in judgments:
         for arm, other, score in one.pairs():
             low, high = sorted((arm, other))
-            by_pair[one.query_id, low, high].append(score - 0.5 if arm == low else 0.5 - score)
-            raters[one.query_id].add(one.rater)
-    if not raters:
+            scores[low, high][one.query_id].append(score - 0.5 if arm == low else 0.5 - score)
+    if not scores:
         return None
-    products = [a * b for values in by_pair.values() for a, b in combinations(values, 2)]
-    squares = [value * value for values in by_pair.values() if len(values) > 1 for value in values]
-    known = max(0.0, min(1.0, fmean(products) / fmean(squares))) if len(products) >= FEWEST and any(squares) else None
-    plan = Plan(effect=0.6, raters=1, agreement=ASSUMED_AGREEMENT if known is None else known)
-    mean = fmean(len(people) for people in raters.values())
+    agreement = _correlate_raters([values for of_pair in scores.values() for values in of_pair.values()])
+    plan = Plan(effect=0.6, raters=1, agreement=ASSUMED_AGREEMENT if agreement is None else agreement)
+    all_queries = len({query for of_pair in scores.values() for query in of_pair})
+    sizes = [(len(of_pair), fmean(map(len, of_pair.values()))) for of_pair in scores.values()]
+    queries, raters = max(sizes, key=lambda size: plan.detectable(*size))
     return Findable(
-        queries=len(raters),
-        raters=mean,
-        agreement=known,
-        now=plan.detectable(len(raters), mean),
-        with_more_queries=plan.detectable(len(raters) + 50, mean),
-        with_one_more_rater=plan.detectable(len(raters), mean + 1),
+        queries=queries,
+        raters=raters,
+        agreement=agreement,
+        now=plan.detectable(queries, raters),
+        with_more_queries=plan.detectable(queries * (1 + MORE_QUERIES / all_queries), raters),
+        with_one_more_rater=plan.detectable(queries, raters + 1),
     )
+
+
+def _correlate_raters(comparisons: Sequence[Sequence[float]]) -> float | None:
+    """Return the correlation of two raters' verdicts, 0–1; None if fewer than FEWEST pairs of verdicts tell it.
+
+    Each comparison of two answers has a verdict of each of its raters: ½ if the first won, −½ if it lost, 0 for a tie.
+    """
+    several = [verdicts for verdicts in comparisons if len(verdicts) > 1]
+    products = [a * b for verdicts in several for a, b in combinations(verdicts, 2)]
+    squares = [verdict * verdict for verdicts in several for verdict in verdicts]
+    return max(0.0, min(1.0, fmean(products) / fmean(squares))) if len(products) >= FEWEST and any(squares) else None

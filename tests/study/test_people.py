@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 from typing import Any
 
 import krippendorff
+import numpy as np
 import pytest
 
 from coig.records.judgment import Judgment
@@ -92,7 +94,47 @@ def test_more_verdicts_find_smaller_differences() -> None:
     assert found.with_more_queries < found.now
     assert found.with_one_more_rater < found.now
     assert found.now == pytest.approx(Plan(0.6, 2, agreement=found.agreement).detectable(100, 2))
+    assert found.with_more_queries == pytest.approx(Plan(0.6, 2, agreement=found.agreement).detectable(150, 2))
+    assert found.with_one_more_rater == pytest.approx(Plan(0.6, 3, agreement=found.agreement).detectable(100, 3))
     alone = compute_findable(make_random(30, 1, 1.0))
     assert alone
     assert alone.agreement is None
     assert compute_findable([]) is None
+
+
+def make_pairs(queries: int, per_query: int) -> list[Judgment]:
+    """Return random verdicts on pairs of five arms, each by another rater, `per_query` of the ten pairs in turn."""
+    chance, pairs = random.Random(0), list(combinations("abcde", 2))
+    found = []
+    for place in range(queries * per_query):
+        pair = pairs[place % len(pairs)]
+        about = {"query_id": f"q{place // per_query}", "lang": "zh", "kind": "pairwise", "rater": f"rater {place % 10}"}
+        found.append(Judgment.model_validate(about | {"arms": pair, "value": chance.choice("ab")}))
+    return found
+
+
+@pytest.mark.parametrize(("per_query", "queries"), [(10, 100), (1, 10)])
+def test_what_can_be_found_of_a_pair_rests_on_its_own_verdicts_alone(per_query: int, queries: int) -> None:
+    found = compute_findable(make_pairs(100, per_query))
+    assert found
+    assert (found.queries, found.raters) == (queries, 1)
+    assert found.now == pytest.approx(Plan(0.6, 1).detectable(queries, 1))
+    assert found.with_more_queries == pytest.approx(Plan(0.6, 1).detectable(1.5 * queries, 1))
+
+
+def test_the_pair_that_finds_least_is_shown() -> None:
+    verdicts = [one for one in make_pairs(100, 10) if one.arms != ("a", "b") or int(one.query_id[1:]) < 40]
+    found = compute_findable(verdicts)
+    assert found
+    assert found.queries == 40
+    assert found.with_more_queries == pytest.approx(Plan(0.6, 1).detectable(60, 1))
+
+
+@pytest.mark.parametrize("per_query", [10, 4])
+def test_the_difference_that_is_shown_is_found_in_four_of_five_studies(per_query: int) -> None:
+    known = compute_findable(make_pairs(100, per_query))
+    assert known
+    chance = np.random.default_rng(0)
+    wins = chance.binomial(known.queries, 0.5 + known.now, 20_000)
+    significant = abs(wins / known.queries - 0.5) > 1.96 * 0.5 / np.sqrt(known.queries)
+    assert significant.mean() == pytest.approx(0.8, abs=0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from coig.config.command_line import config_of
 from coig.config.stages import EvaluateConfig
 from coig.evaluation import evaluate
 from coig.evaluation.plan import candidate_doses, main
-from tests.evaluation.paper import authors_export
+from tests.evaluation.paper import PAIRS, QUERIES, WINS, authors_export
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,26 @@ def test_the_plan_of_the_papers_study(
     assert "Chinese queries: preference" in printed
     assert "python train.py study=paper data.ratio=1:2.9" in printed
     assert "50 more prompts" in printed
+
+
+def test_the_plan_counts_all_prompts_where_each_had_few_of_the_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("multirun").mkdir()
+    chance = random.Random(0)
+    rows = []
+    for place in range(400):  # two of the ten pairs to each of 200 prompts, each pair by one rater, in 72 seconds
+        pair = PAIRS[place % 10]
+        winner = "a" if chance.random() < WINS["zh"][pair] / QUERIES["zh"] else "b"
+        facts = {"query_id": f"q{place // 2}", "lang": "zh", "rater": f"r{place % 4}", "seconds": 72}
+        rows.append(json.dumps({**facts, "kind": "pairwise", "arms": pair, "value": winner}))
+    Path("pairs.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    main(["study=pairs", "judgments=pairs.jsonl"])
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "50 more prompts" in line]
+    narrower, _, hours = line.partition(" > 12 ")[2].split()[:3]
+    assert hours == "2.0"  # 100 verdicts
+    assert float(narrower) < 20  # errors become smaller by 11 %, as 200 prompts become 250
 
 
 def test_candidates_lie_between_the_arms_and_beyond_the_last() -> None:

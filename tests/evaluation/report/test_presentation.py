@@ -186,6 +186,14 @@ def test_judgments_alone_and_answers_alone_are_enough() -> None:
     assert "section" not in Page(render_page(Evaluation("s", roster_of(()), {}), {})).tags
 
 
+def test_how_people_judged_is_a_section_that_the_contents_name() -> None:
+    page = render_page(evaluation(methods="Two people ranked all answers."), {})
+    contents, main = page.split("<main>")
+    assert '<a href="#methods">' in contents
+    assert "Two people ranked all answers." in main
+    assert [one for one in Page(page).sections if one in ("methods", "arms")] == ["methods", "arms"]
+
+
 def test_a_claim_says_its_status_in_words_and_labels_both_intervals() -> None:
     page = render_page(evaluation(), {})
     cards = re.findall(r'<article class="claim ([a-z-]+)">(.*?)</article>', page, re.DOTALL)

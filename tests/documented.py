@@ -41,6 +41,7 @@ NOT_RUN = {  # a pattern of commands → why the slow tests do not run them
     r".* data.creative.path=all_human_data.json .*": "needs general data of the hub",
     r"(for|lm_eval|done|lighteval)( .*)?": "another program; tests/evaluation/test_harness.py runs it where it is",
     r"wandb login|.* upload .*": "needs an account; tests/study/test_upload.py has a server in place of W&B",
+    r".* rm .*": "asks before it deletes; tests/study/test_commands.py answers",
     r".* publish .*": "needs an account; tests/study/test_publish.py has a server in place of the hub",
 }
 SAID = {  # a pattern of commands → a word for what they need, which stands in the section or the page's head
@@ -89,7 +90,7 @@ SHOWN = {  # a pattern of a script with its arguments → what it prints; the fi
     r"\S+/inspect\.py .*": r"<\|im_start\|>user",
     r"\S+/show\.py .*": r"8 tokens",
     r"\S+/(power|plan)\.py .*": r"prompts",
-    r"\S+ (list|watch|show .*)": r"done",
+    r"\S+ (list|watch.*|show .*)": r"done",
     r"\S+ compare .*@.*": r"share of the steps",
     r"\S+ compare .*": r"data\.|model\.|does not differ",
     r"\S+ rerun .*--run": r"has the very weights of",

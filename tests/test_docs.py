@@ -47,6 +47,7 @@ OWN_KEYS = {  # first parts of keys that belong to other commands than train.py
     "evaluate": {"judgments", "yardstick", "answers", "scores", "labels", "rating", "claims", "real_names"},
     "power": {"effect", "raters", "agreement", "taste", "power", "spread"},
 }
+STUDY_COMMANDS = re.compile(r"^\| command \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", re.MULTILINE)  # a table of short commands
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 OVERRIDES = re.compile(r"(-m )?'?[+~]?[a-z][\w.@/]*=[^ =…<]\S*.*")
 
@@ -75,13 +76,22 @@ def commands(page: Path, *, sentences: bool = True) -> Iterator[list[str]]:
 
 
 def commands_of(text: str, *, sentences: bool = True) -> Iterator[list[str]]:
-    """Yield the commands of a page's text, or of a part of it."""
+    """Yield the commands of a page's text, or of a part of it, those of a table of `coig.study` in full."""
     for language, block in FENCE.findall(text):
         if language == "bash":
             yield from commands_in(block)
     for span in spans_of(text) if sentences else ():
         if re.match(r"(python|pip|make|coig|torchrun) \S", span):
             yield from split(span)
+    for row in short_commands(text) if sentences else ():
+        yield ["python", "-m", "coig.study", *row]
+
+
+def short_commands(text: str) -> Iterator[list[str]]:
+    """Yield the commands of `coig.study` that a text's table has without `python -m coig.study`."""
+    for rows in STUDY_COMMANDS.findall(text):
+        for row in rows.splitlines():
+            yield shlex.split(spans_of(row)[0])
 
 
 def commands_in(block: str) -> Iterator[list[str]]:
@@ -176,6 +186,11 @@ def test_commands_compose(page: Path, folder: Path, monkeypatch: pytest.MonkeyPa
             check(words, monkeypatch)
         except (ConfigError, SystemExit) as error:
             pytest.fail(f"{page.name}: {shlex.join(words)}: {error}")
+
+
+def test_every_command_on_studies_stands_in_their_page_once() -> None:
+    named = [words[0] for words in short_commands(text_of(ROOT / "docs" / "studies.md"))]
+    assert sorted(named) == sorted(COMMANDS)
 
 
 def batches(overrides: list[str]) -> list[list[str]]:

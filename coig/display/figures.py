@@ -16,12 +16,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from rich.cells import cell_len
 
 from coig.text.language import HAN
 
 log = logging.getLogger(__name__)
 CREATIVE, GENERAL, INK, SOFT, GRID = "#2f6f8f", "#9a8c7c", "#333333", "#8a8580", "#e4e0da"
 WIDTH = 4.0  # inches; a phone shows such a figure at about four fifths of its size
+HEIGHT = 2.9  # inches
+COLUMN = 0.42  # inches; width of a named column
+CHARACTER = 0.085  # inches; width of a character of a name at the axes, half that of a Chinese one
 CJK_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei"),
     *("PingFang SC", "Hiragino Sans GB", "Microsoft YaHei", "SimHei", "Noto Sans CJK JP"),
@@ -109,11 +113,13 @@ def column_axes(figure: Figure, arms: Sequence[str], label: str) -> Any:
 
 
 def label_columns(figure: Figure, axes: Any, names: Sequence[str]) -> None:
-    """Label the columns with names, slanted as `label_angle` says, and set the figure's width to suit their number.
+    """Label the columns with names, slanted as `label_angle` says, and set the figure's size to suit them.
 
-    The width is at least WIDTH.
+    The size is at least WIDTH and HEIGHT, and larger where slanted names need it. There must be a name.
     """
-    figure.set_size_inches(max(WIDTH, 0.42 * len(names) + 0.8), figure.get_figheight())
+    lengths = [CHARACTER * cell_len(name) if label_angle(names) else 0 for name in names]
+    left = max(0.87 * length - COLUMN * place for place, length in enumerate(lengths))  # of the first column
+    figure.set_size_inches(max(WIDTH, COLUMN * len(names) + max(0.8, left)), HEIGHT + 0.5 * max(lengths))
     slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if label_angle(names) else {}
     axes.set_xticks(range(len(names)), names, **slanted)
 
@@ -133,12 +139,12 @@ def row_axes(figure: Figure, names: Sequence[str], height: float) -> Any:
 
 def width_beside(names: Sequence[str]) -> float:
     """Return the width in inches, at least WIDTH, of a figure with these names, at least one, beside its rows."""
-    return max(WIDTH, 2.0 + 0.085 * max(map(len, names)))
+    return max(WIDTH, 2.0 + CHARACTER * max(map(cell_len, names)))
 
 
 def label_angle(names: Sequence[str]) -> int:
-    """Return the angle in degrees of names on the x axis: 30 if they have more than 30 characters in all, else 0."""
-    return 30 if sum(map(len, names)) > 30 else 0
+    """Return the angle in degrees of names on the x axis: 30 if they are wider than 30 columns in all, else 0."""
+    return 30 if sum(map(cell_len, names)) > 30 else 0
 
 
 def is_dark(colour: tuple[float, ...]) -> bool:

@@ -72,6 +72,7 @@ def evaluate(config: EvaluateConfig) -> None:
         manifests=[arm.manifest() for arm in arms],
         methods=describe_methods(people) if people else "",
         judges=judges.answers if judges else (),
+        varied=tuple(dict.fromkeys(key for arm in arms for key in arm.config().vary)),
     )
     report(evaluation, arms, next(iter(tracked.values()), None), material.study / "evaluation")
 

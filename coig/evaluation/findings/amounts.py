@@ -17,7 +17,7 @@ import polars as pl
 from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell, group_by_setting
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, estimate_means, observations
-from coig.evaluation.findings.series import RATIO, SIZE, Amounts, amounts_of
+from coig.evaluation.findings.series import RATIO, SCALE, SIZE, Amounts, amounts_of
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.dose_curves import LEVEL, fit_columns, nested_p
 from coig.statistics.intervals import FEWEST, Floats
@@ -41,13 +41,13 @@ def amount_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield a row of AMOUNT_OR_RATIO for each setting, measure, language and model, where both sizes are varied.
 
-    A setting has the cells that differ in these sizes alone. A model is *rejected* if the model of all predictors fits
-    significantly better.
+    A setting has the cells that differ alone in what sets these sizes. A model is *rejected* if the model of all
+    predictors fits significantly better.
     """
     if not arms:
         return
     amounts = amounts_of(cells, arms)
-    for setting, members in group_by_setting(cells, RATIO, SIZE).items():
+    for setting, members in group_by_setting(cells, RATIO, SIZE, SCALE).items():
         known = {cell.name: amounts[cell.name] for cell in members if amounts[cell.name].creative}
         for row in _rows_of_setting(members, known, answers, judgments, margin):
             yield row | {"setting": setting}

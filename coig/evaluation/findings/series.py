@@ -12,7 +12,7 @@ from coig.evaluation.findings.cells import Cell, group_by_setting
 from coig.study.arm import Arm
 from coig.study.roster import paper_dose
 
-RATIO, SIZE = "data.ratio", "data.creative.size"
+RATIO, SIZE, SCALE = "data.ratio", "data.creative.size", "data.scale"  # what sets how many examples an arm has
 FEWEST_DOSES = 3  # fewer points are no curve
 
 

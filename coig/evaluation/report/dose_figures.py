@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from coig.config.fields import LANGUAGES
@@ -18,12 +20,15 @@ from coig.evaluation.findings.trade_offs import SAID, order_measures
 from coig.evaluation.report.results import Evaluation
 
 LABEL, PANEL_LABEL = 36, 24  # characters of a line: of the y axis's label, of a panel's title
-COLOURS = (CREATIVE, "#d55e00", "#009e73", "#cc79a7", "#0072b2", "#8a8580")  # of a measure's settings
+COLOURS = (CREATIVE, "#d55e00", "#009e73", "#cc79a7", "#0072b2", "#8a8580")  # of the settings
+MARKERS = "os^v"  # of the settings: the first for as many as there are colours, then the next
 BRACKET = 0.06  # of the plot's height, below the line of general data alone
+ENTRY = 0.17  # inches; height of a legend's line
 NEAREST = 0.07  # of the plot's width; labels of doses do not come nearer
 
 
 Part = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]  # a measure's rows of THRESHOLDS, DOSES and DOSE_CURVES
+Looks = Mapping[str, tuple[str, str]]  # the colour and the marker of each setting
 
 
 def draw_dose_figures(evaluation: Evaluation) -> dict[str, Figure]:
@@ -59,8 +64,10 @@ def _say_finding(trade_offs: pl.DataFrame | None, lang: str, measure: str) -> st
     return SAID[rows[0]] if len(rows) == 1 else ""
 
 
-def draw_panels(label: str, title: str, parts: list[Part], findings: list[str] | None = None) -> Figure:
+def draw_panels(label: str, title: str, parts: Sequence[Part], findings: list[str] | None = None) -> Figure:
     """Draw a panel for each measure in a new figure: a single one fills it, several stand in two columns.
+
+    If there are several settings, a legend below the panels names them.
 
     Args:
         label: of the figure, not shown. parts: one for each measure.
@@ -68,16 +75,42 @@ def draw_panels(label: str, title: str, parts: list[Part], findings: list[str] |
     """
     single = len(parts) == 1
     rows = (len(parts) + 1) // 2
-    figure = Figure(figsize=(WIDTH, 3.3 if single else 0.6 + 1.9 * rows), layout="constrained", label=label)
-    panels = figure.subplots(rows, 1 if single else 2, squeeze=False).flatten()
+    looks = _make_looks(parts)
+    height = 3.3 if single else 0.6 + 1.9 * rows
+    figure = Figure(figsize=(WIDTH, height), layout="constrained", label=label)
+    plot = _draw_legend(figure, looks) if len(looks) > 1 else figure
+    panels = plot.subplots(rows, 1 if single else 2, squeeze=False).flatten()
     for number, (axes, part) in enumerate(zip(panels, parts, strict=False)):
-        _draw_measure(axes, *part, with_text=single, finding=findings[number] if findings else None)
+        _draw_measure(axes, *part, looks, with_text=single, finding=findings[number] if findings else None)
     for axes in panels[len(parts) :]:
         axes.set_axis_off()
     figure.suptitle(title, x=0.02, ha="left", fontsize=11)
-    figure.supxlabel("R, general examples per creative one", fontsize=9.5)
+    plot.supxlabel("R, general examples per creative one", fontsize=9.5)
     lay_out(figure)
     return figure
+
+
+def _make_looks(parts: Sequence[Part]) -> Looks:
+    """Return the colour and the marker of each setting; in every panel a setting has the same."""
+    settings = dict.fromkeys(setting for thresholds, _, _ in parts for setting in thresholds["setting"])
+    return {
+        setting: (COLOURS[place % len(COLOURS)], MARKERS[place // len(COLOURS) % len(MARKERS)])
+        for place, setting in enumerate(settings)
+    }
+
+
+def _draw_legend(figure: Figure, looks: Looks) -> SubFigure:
+    """Make a figure higher for a legend of the settings below it; return the part above the legend."""
+    height, below = figure.get_figheight(), ENTRY * (len(looks) + 1)
+    figure.set_figheight(height + below)
+    parts = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, below))
+    plot: SubFigure = parts[0, 0]
+    handles = [
+        Line2D([], [], color=colour, marker=marker, linewidth=1.3, label=setting)
+        for setting, (colour, marker) in looks.items()
+    ]
+    parts[1, 0].legend(handles=handles, loc="center", fontsize=8)
+    return plot
 
 
 def _draw_measure(
@@ -85,6 +118,7 @@ def _draw_measure(
     thresholds: pl.DataFrame,
     doses: pl.DataFrame,
     curves: pl.DataFrame,
+    looks: Looks,
     with_text: bool,
     finding: str | None,
 ) -> None:
@@ -93,18 +127,18 @@ def _draw_measure(
     With a `finding`, it is in the title, and of R₅₀ only the level of general data alone is drawn.
     """
     factor = 100 if doses["is_share"][0] else 1
-    settings = thresholds["setting"].to_list()
-    for setting, colour in zip(settings, COLOURS, strict=False):
+    for setting in thresholds["setting"]:
+        colour, marker = looks[setting]
         curve, arms = curves.filter(setting=setting), doses.filter(setting=setting).drop_nulls("dose")
         places = _places(curve["dose"])
         low, high, value, average = (factor * _floats(curve[name]) for name in ("low", "high", "value", "average"))
         axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.plot(places, value, color=colour, linewidth=1.3, label=setting or None)
+        axes.plot(places, value, color=colour, linewidth=1.3)
         axes.plot(places, average, color=colour, linewidth=1, linestyle=(0, (4, 3)))
         at = _places(arms["dose"])
         for ends, width, alpha in ((("low_raters", "high_raters"), 1, 1.0), (("low", "high"), 3, 0.6)):
             axes.vlines(at, *(factor * _floats(arms[end]) for end in ends), color=colour, linewidth=width, alpha=alpha)
-        axes.plot(at, factor * arms["value"].to_numpy(), "o", color=colour, markeredgecolor="white", markersize=7)
+        axes.plot(at, factor * arms["value"].to_numpy(), marker, color=colour, markeredgecolor="white", markersize=7)
     known = doses.drop_nulls("dose")["dose"].unique().sort().to_list()
     _label_doses(axes, known)
     unit = " (%)" if factor == 100 else ""
@@ -115,14 +149,12 @@ def _draw_measure(
         axes.set_title(textwrap.fill(doses["label"][0] + unit + said, PANEL_LABEL), fontsize=8.5, loc="left")
         axes.tick_params(labelsize=8)
     axes.grid(axis="y")
-    for place, row in enumerate(thresholds.iter_rows(named=True)):
-        colour = COLOURS[place % len(COLOURS)] if len(settings) > 1 else INK
+    for row in thresholds.iter_rows(named=True):
+        colour = looks[row["setting"]][0] if len(looks) > 1 else INK
         if row["r50"] is not None:
             level = _draw_alone(axes, row, doses, factor)
             if finding is None:
-                _draw_crossing(axes, row, level, colour, with_text)
-    if len(settings) > 1:
-        axes.legend(fontsize=7)
+                _draw_crossing(axes, row, level, colour, with_text and len(looks) == 1)
 
 
 def _draw_alone(axes: Any, row: dict[str, Any], doses: pl.DataFrame, factor: int) -> float:

@@ -5,6 +5,7 @@ There is one figure per language, so that a screen shows two side by side and a 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 
 import matplotlib as mpl
@@ -18,6 +19,7 @@ from coig.display.figures import (
     CREATIVE,
     GENERAL,
     GRID,
+    HEIGHT,
     INK,
     SOFT,
     WIDTH,
@@ -42,6 +44,7 @@ from coig.evaluation.report.results import (
 from coig.study.roster import Roster
 
 RATES = mpl.colormaps["PuOr"]  # colour-blind readers can tell its two ends apart
+PANEL = 20  # characters of a line of a panel's title
 SPREAD = Normalize(0.15, 0.85)  # one scale for every study
 # colours of Okabe and Ito (2008), which colour-blind readers tell apart; dashes for print without colour
 BEHAVIOURS = {
@@ -62,7 +65,7 @@ def draw_figures(evaluation: Evaluation) -> dict[str, Figure]:
         for name, (source, draw) in FIGURES.items():
             frame = evaluation.table(source)
             for lang, part in [] if frame is None else split_by_language(frame):
-                figure = Figure(figsize=(WIDTH, 2.9), layout="constrained", label=f"{name}_{lang}")
+                figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained", label=f"{name}_{lang}")
                 draw(figure, part, evaluation.roster)
                 if figure.axes:
                     figure.suptitle(LANGUAGE_NAMES[lang], x=0.02, ha="left", fontsize=11)
@@ -187,7 +190,7 @@ def _draw_behaviour(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
             low, high = _to_per_cent(rows["low"]), _to_per_cent(rows["high"])
             axes.fill_between(where, low, high, color=colour, alpha=0.18, linewidth=0)
             axes.plot(where, _to_per_cent(rows["share"]), color=colour, linestyle=dash, linewidth=1.6, label=behaviour)
-        axes.set_title(arm, fontsize=9.5, loc="left")
+        axes.set_title(textwrap.fill(arm, PANEL), fontsize=9.5, loc="left")
         axes.set(xlim=(0, 100), ylim=(0, 100), xticks=(0, 50, 100), yticks=(0, 25, 50, 75, 100))
         axes.grid()
         axes.tick_params(labelsize=8, labelbottom=True)

@@ -19,7 +19,7 @@ from coig.evaluation.findings.thresholds import ASSUMED
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
 from coig.evaluation.report.results import Evaluation, split_by_language
 from coig.evaluation.report.sections import DOSE, JUDGES, PLAN, QUESTION, SECTIONS
-from coig.evaluation.report.tables import arm_table, score_table, views_in
+from coig.evaluation.report.tables import NAMES_IN_FULL, arm_table, name_table, score_table, views_in
 from coig.text.language import HAN
 
 MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?", "not measured": "–"}
@@ -85,13 +85,15 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         copies=_copies(evaluation),
         scores=_scores(evaluation),
         judges=_judges(evaluation),
+        names_in_full=NAMES_IN_FULL,
+        names=name_table(evaluation.full_names),
         arms=arm_table(evaluation.manifests),
         answers=_answers(evaluation),
     )
 
 
 def render_summary(evaluation: Evaluation) -> str:
-    """Render summary.md: plan, ratios, the question's answers, judges, claims, main tables and notes."""
+    """Render summary.md: plan, ratios, the question's answers, judges, claims, main tables, full names and notes."""
     parts = [f"# Study {evaluation.study}", *_plan_lines(evaluation), *_dose_lines(evaluation)]
     parts += question_lines(evaluation)
     parts += [_to_paragraph(answer.lang, answer.main, answer.others) for answer in evaluation.judges]
@@ -104,6 +106,8 @@ def render_summary(evaluation: Evaluation) -> str:
             parts += [f"## {LANGUAGE_NAMES[lang]}{view.title}", render_markdown(cells)]
     if evaluation.methods:
         parts += ["## How people judged", evaluation.methods]
+    if evaluation.full_names:
+        parts += [f"## {NAMES_IN_FULL}", render_markdown(name_table(evaluation.full_names))]
     if evaluation.notes:
         parts.append("\n".join(f"- {note}" for note in evaluation.notes))
     return "\n\n".join(parts) + "\n"

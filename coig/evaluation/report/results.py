@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -92,6 +92,8 @@ class Evaluation:
     manifests: Sequence[Manifest] = ()
     methods: str = ""  # how people judged, as a paragraph for a paper; empty without annotate.py
     judges: Sequence[Summary] = ()  # what the model judges are worth, for each language; empty without judges
+    varied: Sequence[str] = ()  # the keys whose values stand in arms' names (`vary`)
+    full_names: Mapping[str, str] = field(default_factory=dict)  # by short name, of the arms that are shown by one
 
     @property
     def arms(self) -> tuple[str, ...]:

@@ -5,11 +5,12 @@ The page's sections, the terminal, `summary.md`, the LaTeX files and Weights & B
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
+from rich.cells import cell_len
 
 from coig.display.numbers import NONE, percent
 from coig.display.tables import Column, Table, drop_empty_columns, fill_table
@@ -18,7 +19,8 @@ from coig.evaluation.report.results import Evaluation, all_genres, each_pair_onc
 from coig.study.manifest import Manifest
 from coig.study.roster import Roster
 
-WIDEST_HEADINGS = 40  # characters; if the names of all arms are longer together, numbers head the columns
+NAMES_IN_FULL = "Names in full"
+WIDEST_HEADINGS = 40  # columns of a terminal; if the names of all arms are wider together, numbers head the columns
 Place = Literal["terminal", "summary", "latex", "wandb"]
 
 
@@ -64,7 +66,7 @@ def win_rate_matrix(win_rates: pl.DataFrame, roster: Roster) -> Table:
     """
     rates = {(row["arm"], row["opponent"]): row["rate"] for row in all_genres(win_rates).iter_rows(named=True)}
     names = [arm for arm in roster.names if any(arm in pair for pair in rates)]
-    numbered = sum(map(len, names)) > WIDEST_HEADINGS
+    numbered = sum(map(cell_len, names)) > WIDEST_HEADINGS
     headings = [str(place) for place in range(1, len(names) + 1)] if numbered else names
     of_rows = [f"{place} {arm}" for place, arm in zip(headings, names, strict=True)] if numbered else names
     rows = tuple(
@@ -233,6 +235,11 @@ VIEWS = (
 def views_in(place: Place) -> list[View]:
     """Return the views that are presented at a place, in order."""
     return [view for view in VIEWS if place in view.places]
+
+
+def name_table(full_names: Mapping[str, str]) -> Table:
+    """Return a table of the arms that are shown by a short name: this name, and the full one."""
+    return Table(("short name", "name in full"), (True, True), tuple(full_names.items()))
 
 
 def score_table(scores: pl.DataFrame) -> Table:

@@ -9,12 +9,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from matplotlib.legend import Legend
 
 from coig.config.command_line import config_of
 from coig.config.stages import EvaluateConfig
 from coig.evaluation import evaluate
+from coig.evaluation.findings.doses import DOSE_CURVES, DOSES, THRESHOLDS
 from coig.evaluation.plan import candidate_doses, main
+from coig.evaluation.report.dose_figures import draw_dose_figures
+from coig.evaluation.report.results import Evaluation
 from tests.evaluation.paper import PAIRS, QUERIES, WINS, authors_export
+from tests.studies import roster_of
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +83,25 @@ def test_the_plan_counts_all_prompts_where_each_had_few_of_the_pairs(
 
 def test_candidates_lie_between_the_arms_and_beyond_the_last() -> None:
     assert candidate_doses([0.0, 1.2, 6.0, 12.0]) == [0.48, 2.9, 8.5, 25.0]
+
+
+def test_every_setting_is_drawn_and_named_once_whatever_their_number() -> None:
+    settings = [f"rank {rank}, model.learning_rate {rate}" for rank in (4, 8, 16) for rate in (0.001, 0.002, 0.003)]
+    about = {"lang": "zh", "measure": "preference", "label": "win rate"}
+    ends = dict.fromkeys(("low", "low_raters", "r50_low", "bracket_low"), 0.4)
+    ends |= dict.fromkeys(("high", "high_raters", "r50_high", "bracket_high"), 0.6)
+    points = [
+        about | ends | {"setting": s, "arm": "a", "is_share": True, "dose": d, "value": 0.5, "average": 0.5}
+        for s in settings
+        for d in (0.0, 1.0, 6.0)
+    ]
+    thresholds = [about | ends | {"setting": setting, "r50": 1.0, "largest_dose": 6.0} for setting in settings]
+    frames = {"doses": (points, DOSES), "dose_curves": (points, DOSE_CURVES), "thresholds": (thresholds, THRESHOLDS)}
+    tables = {name: pl.DataFrame(rows, schema=schema) for name, (rows, schema) in frames.items()}
+    figure = draw_dose_figures(Evaluation("s", roster_of(("a",)), tables))["dose_zh"]
+    [legend] = figure.findobj(Legend)
+    assert [text.get_text() for text in legend.get_texts()] == settings
+    looks = [(line.get_color(), line.get_marker()) for line in legend.get_lines()]
+    assert len(set(looks)) == 9
+    drawn = {(line.get_color(), line.get_marker()) for line in figure.axes[0].get_lines()}
+    assert drawn > set(looks)

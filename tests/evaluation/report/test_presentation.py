@@ -25,7 +25,6 @@ from coig.evaluation.report.figures import draw_figures
 from coig.evaluation.report.latex import render_latex_tables
 from coig.evaluation.report.page import render_page, render_summary
 from coig.evaluation.report.results import Evaluation, each_pair_once, strongest
-from coig.evaluation.report.short_names import make_short_names, shorten_names
 from coig.evaluation.report.tables import win_rate_matrix
 from tests.evaluation.synthetic_frames import ARMS, ROSTER, evaluation, win_rates
 from tests.forked import PATIENCE
@@ -186,6 +185,14 @@ def test_judgments_alone_and_answers_alone_are_enough() -> None:
     assert "section" not in Page(render_page(Evaluation("s", roster_of(()), {}), {})).tags
 
 
+def test_how_people_judged_is_a_section_that_the_contents_name() -> None:
+    page = render_page(evaluation(methods="Two people ranked all answers."), {})
+    contents, main = page.split("<main>")
+    assert '<a href="#methods">' in contents
+    assert "Two people ranked all answers." in main
+    assert [one for one in Page(page).sections if one in ("methods", "arms")] == ["methods", "arms"]
+
+
 def test_a_claim_says_its_status_in_words_and_labels_both_intervals() -> None:
     page = render_page(evaluation(), {})
     cards = re.findall(r'<article class="claim ([a-z-]+)">(.*?)</article>', page, re.DOTALL)
@@ -344,33 +351,6 @@ def test_a_table_too_wide_for_the_terminal_is_printed_in_parts_that_keep_the_row
         printed = console.file.getvalue()  # type: ignore[attr-defined]
         assert [printed.count(f"{n} {name} ") for n, name in enumerate(names, 1)] == [parts] * 15
         assert "…" not in printed
-
-
-def test_long_names_are_shortened_alike_and_told_in_full_once() -> None:
-    long = {"cw": "x" * 100 + "a" * 20, "cw+1k": "x" * 90 + "y" * 10 + "a" * 20, "cw+5k": "cw+5k"}
-    assert list(make_short_names(long.values()).values()) == [
-        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa",
-        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa #2",
-        "cw+5k",
-    ]
-    rates = win_rates().with_columns(pl.col("arm", "opponent").replace(long))
-    shown = shorten_names(Evaluation("s", roster_of(tuple(long.values())), {"win_rates": rates}, notes=(long["cw"],)))
-    assert set(shown.tables["win_rates"]["arm"]) > {"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa"}
-    assert shown.notes == (
-        "xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa",
-        f"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa: {long['cw']}",
-        f"xxxxxxxxxxxxxxx…aaaaaaaaaaaaaaa #2: {long['cw+1k']}",
-    )
-
-
-def test_a_long_name_that_another_begins_with_is_not_taken_for_it() -> None:
-    first, second = (f"cw+10k-outcome-learning_rate_0.001{end}" for end in ("", "5"))
-    short = make_short_names((first, second))
-    frame = pl.DataFrame({"arm": [first, second], "note": [f"{second} beats {first}", ""]})
-    shown = shorten_names(Evaluation("s", roster_of((first, second)), {"t": frame}, notes=(f"{first}, {second}",)))
-    assert shown.tables["t"]["arm"].to_list() == [short[first], short[second]] == list(shown.roster.names)
-    assert shown.tables["t"]["note"][0] == f"{short[second]} beats {short[first]}"
-    assert shown.notes[0] == f"{short[first]}, {short[second]}"
 
 
 def test_a_terminal_without_chinese_shows_escapes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,10 @@ class Scheduler(Node):
     warmup: float = Field(ge=0, lt=1)  # share of the optimizer steps
 
 
+# fields of Trainer that are passed to lightning.Trainer unchanged
+PASSED_FIELDS = ("max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "precision")
+
+
 class Trainer(Constructor):
     """Arguments of `lightning.Trainer`, and our own settings of an optimizer step."""
 
@@ -112,7 +116,7 @@ class Trainer(Constructor):
     # weights stay in fp32: in pure bf16 most updates at a learning rate like 2e-5 round to zero
     precision: Literal["32-true", "bf16-mixed"]
     global_batch_size: int = Field(gt=0)  # examples of one optimizer step, on all devices together
-    # in one forward pass on one device; changes memory use, not results. auto: what fits the GPU (coig.training.memory)
+    # tokens of one forward pass on one device; changes no results. auto: what fits the GPU (coig.training.memory)
     tokens_per_micro_batch: Annotated[int | Literal["auto"], _number_or_auto(1)]
     max_grad_norm: float = Field(gt=0)  # a larger norm of a step's gradient is scaled down to it
     checkpoint_every: int = Field(gt=0)  # optimizer steps; every epoch ends with a checkpoint, too
@@ -199,10 +203,6 @@ class Trainer(Constructor):
         """Return `_target_` and the arguments of `lightning.Trainer`, without our own settings."""
         ours = set(Trainer.model_fields) - set(Constructor.model_fields) - set(PASSED_FIELDS)
         return {key: value for key, value in super().arguments().items() if key not in ours}
-
-
-# fields of Trainer that are passed to lightning.Trainer unchanged
-PASSED_FIELDS = ("max_epochs", "max_steps", "accelerator", "devices", "num_nodes", "precision")
 
 
 class Budget(Node):

@@ -15,9 +15,8 @@ from coig.study.defects import Defect, can_be_damaged, plant_defect
 from coig.study.items import AnsweredQuery
 
 log = logging.getLogger(__name__)
-Spoil = Callable[
-    [AnsweredQuery, str], str | None
-]  # makes a probe's text of an arm's answer to a question; None: cannot
+# makes a probe's text of an arm's answer to a question; None: cannot
+Spoil = Callable[[AnsweredQuery, str], str | None]
 
 
 def make_probes(questions: Sequence[AnsweredQuery], pairs: Sequence[Call], count: int, seed: int) -> list[Call]:

@@ -53,9 +53,8 @@ class Checkpoints(Checkpoint):
     def on_fit_start(self, trainer: Any, module: Any) -> None:
         """Make the folder of checkpoints, and count the minutes from here."""
         self.saved_at = monotonic()
-        self.arm.checkpoint_of(0).parent.mkdir(
-            exist_ok=True
-        )  # only here, so that a folder deleted during the run is not made again
+        # only here, so that a folder deleted during the run is not made again
+        self.arm.checkpoint_of(0).parent.mkdir(exist_ok=True)
 
     def on_train_start(self, trainer: Any, module: Any) -> None:
         """Listen for signals, now that Lightning has set its own handlers."""

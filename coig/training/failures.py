@@ -63,7 +63,7 @@ def _is_finite(weight: Tensor) -> bool:
 
 
 class DropOnFailure(Callback):
-    """A callback that frees model and optimizer state if a run fails; Lightning would copy them to the host."""
+    """A callback that keeps Lightning from copying the model and the optimizer's state to the host if a run fails."""
 
     def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
         """Delete the module's model, and clear the state of its optimizers."""

@@ -111,23 +111,23 @@ class CausalLMModule(LightningModule):
             losses.add(loss / ranks, nll, batch)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.config.trainer.max_grad_norm)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
-        self._update(losses.summed(self.trainer.strategy, step.group_tokens), norm, step)
+        loss, by_group = losses.summed(self.trainer.strategy, step.group_tokens)
+        self._update(loss, by_group, norm, step)
 
-    def _update(self, losses: dict[str, float], norm: Tensor, step: Step) -> None:
+    def _update(self, loss: float, by_group: dict[str, float], norm: Tensor, step: Step) -> None:
         """Update weights and learning rate, and store the step's metrics in `figures`.
 
-        Removes the key `loss` from `losses`. Raises ConfigError before the update if the loss or the gradient norm is
-        not finite.
+        Raises ConfigError before the update if the loss or the gradient norm is not finite.
         """
         optimizer, schedule = self.optimizers(), self.lr_schedulers()
-        loss, rate = losses.pop("loss"), schedule.get_last_lr()[0]
+        rate = schedule.get_last_lr()[0]
         check_finite(loss, float(norm), rate, self.global_step, step)
         optimizer.step()
         optimizer.zero_grad()
         schedule.step()
         self.log("loss", loss, prog_bar=True, logger=False)
         facts = {"loss": loss, "grad_norm": float(norm), "lr": rate, "supervised_tokens": sum(step.group_tokens)}
-        facts |= {f"loss/{group}": loss for group, loss in losses.items()}
+        facts |= {f"loss/{group}": loss for group, loss in by_group.items()}
         self.figures = {f"train/{name}": float(fact) for name, fact in facts.items()}
 
     def _exchange(self, *, now: bool) -> AbstractContextManager[Any]:
@@ -162,11 +162,13 @@ class CausalLMModule(LightningModule):
 
         Raises ConfigError if the loss is not finite.
         """
-        losses = self.validation.summed(self.trainer.strategy, self.validation_tokens)
-        loss = losses.pop("loss") / self.validation_weight
+        total, by_group = self.validation.summed(self.trainer.strategy, self.validation_tokens)
+        loss = total / self.validation_weight
         check_validation(loss, self.global_step)
         self.log("val", loss, prog_bar=True, logger=False)
-        self.log_dict({"validation/loss": loss} | {f"validation/loss/{group}": loss for group, loss in losses.items()})
+        self.log_dict(
+            {"validation/loss": loss} | {f"validation/loss/{group}": loss for group, loss in by_group.items()}
+        )
 
 
 class _Losses:
@@ -180,11 +182,11 @@ class _Losses:
         self.sums[0] += loss.detach()
         self.sums[1:].index_add_(0, batch.groups, nll)
 
-    def summed(self, strategy: Any, group_tokens: list[int]) -> dict[str, float]:
-        """Return, over all ranks, the sum as `loss`, and the mean −log p per token of each group that has tokens.
+    def summed(self, strategy: Any, group_tokens: list[int]) -> tuple[float, dict[str, float]]:
+        """Return, over all ranks, the sum of losses, and the mean −log p per token of each group that has tokens.
 
         `group_tokens` are the numbers of supervised tokens of each of GROUPS on all ranks. All ranks must call it.
         """
         loss, *groups = strategy.reduce(self.sums, reduce_op="sum").tolist()
         named = zip(GROUPS, groups, group_tokens, strict=True)
-        return {"loss": loss} | {group: nll / tokens for group, nll, tokens in named if tokens}
+        return loss, {group: nll / tokens for group, nll, tokens in named if tokens}

@@ -56,12 +56,7 @@ class SplitAdamW(Optimizer):
     bf16.
     """
 
-    STATE: ClassVar = {
-        "step",
-        "remainder",
-        "exp_avg",
-        "exp_avg_sq",
-    }  # names in a parameter's state after its first step
+    STATE: ClassVar = {"step", "remainder", "exp_avg", "exp_avg_sq"}  # names in a parameter's state after a step
 
     def __init__(
         self,

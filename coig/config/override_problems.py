@@ -57,12 +57,13 @@ def find_choice_problems(key: str, values: Sequence[str], choices: Sequence[str]
 def _suggest_choice(key: str, value: str, choices: Sequence[str]) -> str:
     """Return the remedy for an unknown choice; for a model's id on the hub or folder, how that is given, too."""
     name = value.rstrip("/").rpartition("/")[2]
-    remedy = suggestion(name, choices, "choose from")
+    near, remedy = nearest(name, choices), suggestion(name, choices, "choose from")
     if key == "experiment":
         return f"{remedy} (~experiment for none)"
     if key == "model" and "/" in value:
-        like = next(iter(nearest(name, choices)), "tiny")
-        return f"{remedy} Another model is given as model={like} model.path={value} model.revision=null"
+        similar = near[0] if near else "<similar>"
+        given = f"model={similar} model.path={value} model.revision=null"
+        return f"{remedy if near else '.'} Another model is given as {given}"
     return remedy
 
 

@@ -49,6 +49,11 @@ ONE = "The configuration has a problem:\n  - "
             + "model=Qwen/Qwen2.5-0.5B-Instruct: no such choice; did you mean 'qwen2.5-0.5b-instruct'? Another model "
             "is given as model=qwen2.5-0.5b-instruct model.path=Qwen/Qwen2.5-0.5B-Instruct model.revision=null",
         ),
+        (
+            "train model=./mine",
+            ONE + "model=./mine: no such choice. Another model is given as model=<similar> model.path=./mine "
+            "model.revision=null",
+        ),
         ("train model=qwen2.5-7b", ONE + "model=qwen2.5-7b: no such choice; did you mean 'qwen2.5-7b-instruct'?"),
         (
             "train model=qwen2.5",
@@ -88,7 +93,7 @@ def test_a_chinese_path_needs_no_quotes(monkeypatch: pytest.MonkeyPatch, tmp_pat
     [
         *(
             "data.ratio=1k",
-            "study=雪",
+            "study=my study",
             "arms=[雪（一）]",
             "study='雪（一）'",
             "study=雪（一）,b",

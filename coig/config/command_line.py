@@ -10,7 +10,7 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +43,6 @@ from coig.config.override_problems import (
     find_key_problems,
 )
 from coig.config.overrides import quote_unreadable
-from coig.config.process import guarded
 from coig.config.serving import Served
 from coig.config.sweep_problems import find_one_model_problems, find_search_problems
 from coig.errors import ConfigError, first_line
@@ -148,12 +147,6 @@ def _clean_records_of_sweeps() -> None:
             text = file.read_text(encoding="utf-8")
             if (clean := remove_secrets(text)) != text:
                 write_atomic(file, clean)
-
-
-def run_tool(main: Callable[[Sequence[str]], None]) -> None:
-    """Call a tool's `main` with the command line's arguments; errors that users can mend exit with one message."""
-    with guarded():
-        main(sys.argv[1:])
 
 
 def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:

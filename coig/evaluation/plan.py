@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from coig.config import EvaluateConfig, TrainConfig
-from coig.config.command_line import config_of, run_tool, show_messages
+from coig.config.command_line import config_of, show_messages
 from coig.config.differences import bears_on_results, flatten
 from coig.config.fields import LANGUAGES
 from coig.config.overrides import write_override
+from coig.config.process import run_tool
 from coig.config.stored import dump_config
 from coig.display.numbers import LANGUAGE_NAMES, NONE, number
 from coig.display.tables import Table
@@ -61,13 +62,7 @@ class Costs:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a table of options for each language and series; raise ConfigError if the study has no curve to narrow.
-
-    With `-h` or `--help`, print the module's text instead.
-    """
-    if any(argument in ("-h", "--help") for argument in arguments):
-        print(__doc__)
-        return
+    """Print a table of options for each language and series; raise ConfigError if the study has no curve to narrow."""
     show_messages()
     material = gather_material(config_of("evaluate", EvaluateConfig, list(arguments)))
     arms, console, found = material.arms, make_console(200), False

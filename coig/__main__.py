@@ -30,11 +30,11 @@ from omegaconf import DictConfig
 
 from coig import __version__
 from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
-from coig.config.command_line import check_command_line, run_hydra, run_tool, show_messages
+from coig.config.command_line import check_command_line, run_hydra, show_messages
 from coig.config.fields import MULTIRUN
 from coig.config.gpus import note_visible_gpus, own_gpus
 from coig.config.loading import load_config
-from coig.config.process import guarded, is_swept, job
+from coig.config.process import guarded, is_swept, job, run_tool
 from coig.config.sweep_problems import is_search
 from coig.config.wait_policy import follow_load
 from coig.errors import suggestion

@@ -41,6 +41,7 @@ from coig.config.override_problems import (
     find_choice_problems,
     find_group_problems,
     find_key_problems,
+    is_valid_at,
 )
 from coig.config.overrides import quote_unreadable
 from coig.config.serving import Served
@@ -320,12 +321,10 @@ def _find_several_problems(command: _Command[Schema], override: Override, may_sw
     if _list_choices(override.key_or_group) or override.value_type != ValueType.SIMPLE_CHOICE_SWEEP:
         return [describe_several(line, is_list=False, may_sweep=may_sweep)]
     try:
-        load_config(compose(command.config_name, overrides=[f"{key}=[{values}]"]), command.schema)
-    except ConfigError as error:
-        return [describe_several(line, is_list=f"- {key}=" not in str(error), may_sweep=may_sweep)]
+        cfg = compose(command.config_name, overrides=[f"{key}=[{values}]"])
     except HydraException:
         return []
-    return [describe_several(line, is_list=True, may_sweep=may_sweep)]
+    return [describe_several(line, is_list=is_valid_at(cfg, command.schema, key), may_sweep=may_sweep)]
 
 
 def _find_unknown(command: _Command[Schema], overrides: list[Override]) -> dict[str, list[str]]:

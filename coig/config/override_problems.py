@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from omegaconf import DictConfig
+
+from coig.config import Node
+from coig.config.loading import load_config
 from coig.config.overrides import suggest_line
-from coig.errors import nearest, suggestion
+from coig.errors import ConfigError, nearest, suggestion
 
 
 def describe_unreadable(line: str, reason: str, following: str | None) -> str:
@@ -112,6 +116,15 @@ def find_group_problems(override: str, name: str, command: str, groups: Sequence
         return []
     alike = [group for group in groups if group.partition("@")[0] == name.partition("@")[0]]
     return [f"{override}: {command}.py has no group {name}; it has {', '.join(alike or groups)}"]
+
+
+def is_valid_at(cfg: DictConfig, schema: type[Node], key: str) -> bool:
+    """Tell whether a composed config has no problem with the value of `key`."""
+    try:
+        load_config(cfg, schema)
+    except ConfigError as error:
+        return f"- {key}=" not in str(error)
+    return True
 
 
 def describe_several(line: str, *, is_list: bool, may_sweep: bool) -> str:

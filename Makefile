@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	$(RUN) judge.py study=$(STUDY) judge=local probes=10
 	$(RUN) evaluate.py study=$(STUDY)
 	@printf '%s\n' 'Look at the report above in a browser. Then read answers side by side, or compare them blind:' \
-		'    $(RUN) -m coig.generation.show study=$(STUDY) query_id=zh-001' '    $(RUN) annotate.py study=$(STUDY)'
+		'    $(RUN) -m coig.generation.show study=$(STUDY) query_id=zh-001' "    $(RUN) annotate.py study=$(STUDY) 'raters=[me]'"
 
 test: $(VENV)/installed-dev
 	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal

@@ -1,4 +1,4 @@
-"""Let people compare the answers of a study blind: python annotate.py study=ablation raters=[ann,bob]"""
+"""Let people compare the answers of a study blind: python annotate.py study=ablation 'raters=[ann,bob]'"""
 
 from coig.start import start
 

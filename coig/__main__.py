@@ -3,7 +3,7 @@
 coig train -m data.ratio=0,1k,5k,10k,general    as python train.py …     coig train --help says more
 coig generate study=ablation                    as python generate.py …
 coig curate name=mine stage=status              as python curate.py …
-coig annotate study=ablation raters=[ann,bob]   as python annotate.py …
+coig annotate study=ablation 'raters=[ann,bob]' as python annotate.py …
 coig judge study=ablation judge=local           as python judge.py …
 coig evaluate study=ablation                    as python evaluate.py …
 coig study list                                 studies and arms; also show, compare, rm, register, table
@@ -30,11 +30,12 @@ from omegaconf import DictConfig
 
 from coig import __version__
 from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
-from coig.config.command_line import check_command_line, is_search, run_hydra, run_tool, show_messages
+from coig.config.command_line import check_command_line, run_hydra, show_messages
 from coig.config.fields import MULTIRUN
 from coig.config.gpus import note_visible_gpus, own_gpus
 from coig.config.loading import load_config
-from coig.config.process import guarded, is_swept, job
+from coig.config.process import guarded, is_swept, job, run_tool
+from coig.config.sweep_problems import is_search
 from coig.config.wait_policy import follow_load
 from coig.errors import suggestion
 from coig.study.arm import discard_untrained_arms

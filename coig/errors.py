@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import re
+from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 FULL = "make room there and run the same command again, which goes on from what is finished"
 DENIED = "choose another folder, or make this one writable"
@@ -24,6 +25,8 @@ REMEDIES = {
 LIBRARY_OUT_OF_DISK = re.compile(r"\(os error (\d+)\)|PytorchStreamWriter failed writing|unexpected pos \d+ vs")
 # of the loader of shared libraries, and of torch
 LIBRARY_OUT_OF_MEMORY = re.compile(r"failed to map segment|can't allocate memory|Cannot allocate memory")
+FEW = 8  # so many names are listed rather than guessed at
+SIMILAR, CLEARLY = 0.6, 0.05  # least similarity of a suggestion (1: the same word), and its lead over the next
 
 
 class ConfigError(Exception):
@@ -60,7 +63,33 @@ def system_problem(error: BaseException) -> str | None:
     return f"{f'{file}: ' if file else ''}{os.strerror(number)}; {REMEDIES[number]}"
 
 
-def suggestion(word: str, known: list[str]) -> str:
-    """Return `; did you mean 'x'?` with the most similar known word; if none is similar, `; known here:` and all."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else f"; known here: {', '.join(known)}"
+def suggestion(word: str, known: Sequence[str], listed: str = "known here:") -> str:
+    """Return `; did you mean 'x'?` with the known word that is clearly nearest; if none is, `; known here:` and all.
+
+    Of more than FEW known words, only those that are equally near are listed, if they are not more than FEW.
+
+    Args:
+        listed: the words before a list of all known words.
+    """
+    near = nearest(word, known)
+    if len(near) == 1:
+        return f"; did you mean '{near[0]}'?"
+    if len(known) > FEW and 1 < len(near) <= FEW:
+        return f"; did you mean one of {', '.join(near)}?"
+    return f"; {listed} {', '.join(known)}"
+
+
+def nearest(word: str, known: Sequence[str]) -> list[str]:
+    """Return the known words nearest to a word, whatever the case of letters; [] if none is similar.
+
+    They are those that equal it, else those that begin with it, else those most similar to it, by a difference of less
+    than CLEARLY.
+    """
+    lower = {one: one.lower() for one in known}
+    same = [one for one in known if lower[one] == word.lower()]
+    longer = [one for one in known if word and lower[one].startswith(word.lower())]
+    if same or longer:
+        return same or longer
+    similar = {one: SequenceMatcher(None, lower[one], word.lower()).ratio() for one in known}
+    best = max(similar.values(), default=0.0)
+    return [one for one in known if similar[one] > best - CLEARLY] if best >= SIMILAR else []

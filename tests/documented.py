@@ -82,7 +82,7 @@ SHOWN = {  # a pattern of a script with its arguments → what it prints; the fi
     r"(train\.py|\S+ train) .*": r"in multirun/\S+/model|is done",
     r"generate\.py .*": r"answers (in multirun/|are there already)",
     r"judge\.py .*dry_run=true.*": r"tokens",
-    r"judge\.py.*": r"multirun/\S+\.jsonl: (all )?\d+ calls are answered",
+    r"judge\.py.*": r"multirun/\S+\.jsonl: (nothing left to ask, )?\d+ calls? (is|are) answered",
     r"evaluate\.py.*": r"Report: \S+report\.html",
     r"curate\.py .*stage=(all|status).*": r"within the rules",
     r"curate\.py.*": r"\w+: ",

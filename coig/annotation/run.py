@@ -79,14 +79,14 @@ def _serve(store: Store, study: Path) -> None:
     address = address_of(bound, store.config.base_url)
     links = read_links(study, store.config.link_days)
     app = make_annotation_app(store, study.name, links, address)
-    _print_links(store, links, address)
+    print_links(store, links, address)
     try:
         serve(app, bound)
     finally:
         store.database.close()
 
 
-def _print_links(store: Store, links: Links, address: str) -> None:
+def print_links(store: Store, links: Links, address: str) -> None:
     """Add the configured raters to the database; print a link for the leader, one for each of them, one for recruits.
 
     Without `recruits` in the config there is no link for them.
@@ -97,4 +97,6 @@ def _print_links(store: Store, links: Links, address: str) -> None:
         print(f"{name}: {address}/r/{links.sign('rater', store.add_rater(name, langs))}")
     if config.recruits:
         print(f"recruits: {address}/join/{links.sign('join', 'recruits')}?{PARTICIPANT}={{{{%PROLIFIC_PID%}}}}")
+    if not config.recruits and not store.has_raters():
+        print("no rater yet: add them on the leader's page, or give 'raters=[ann,bob]'")
     print(f"{len(store.items)} to judge; Ctrl-C stops the page, and the same command goes on", flush=True)

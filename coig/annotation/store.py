@@ -151,6 +151,11 @@ class Store:
         with self.database.writing() as connection:
             return str(find_or_add_rater(connection, name, langs).code)
 
+    def has_raters(self) -> bool:
+        """Tell whether anybody can judge."""
+        with self.database.reading() as connection:
+            return connection.execute(select(RATERS.c.id).limit(1)).first() is not None
+
     def recruit(self, name: str) -> str:
         """Return the code of a recruited rater, added if new. Raises UnknownError if all places are taken.
 

@@ -69,12 +69,12 @@ class Completion(Node):
 
 
 def _langs_by_rater(value: Any) -> Any:
-    """Turn a list of names into {name: None}: these raters are asked which languages they read.
+    """Turn a list of names, or one name, into {name: None}: these raters are asked which languages they read.
 
     Null becomes {}, no rater; a dict is returned unchanged. Raises ValueError if the list holds something else than
     names, or a name twice.
     """
-    names = value or ()
+    names = [value] if isinstance(value, str) else value or ()
     if not isinstance(names, list | tuple):
         return value
     if other := [name for name in names if not isinstance(name, str)]:

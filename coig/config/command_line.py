@@ -10,7 +10,7 @@ import itertools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,18 +26,28 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from coig.config import GenerateConfig, Node, TrainConfig
+from coig.config import TrainConfig
 from coig.config.fields import MULTIRUN
 from coig.config.loading import Schema, check_config, render_problems
 from coig.config.names import NAMED_ALWAYS
-from coig.config.overrides import suggest_line
-from coig.config.process import guarded
-from coig.errors import ConfigError, suggestion
+from coig.config.override_problems import (
+    describe_several,
+    describe_unknown,
+    describe_unreadable,
+    find_choice_problems,
+    find_group_problems,
+    find_key_problems,
+    is_valid_at,
+)
+from coig.config.overrides import quote_unreadable
+from coig.config.serving import Served
+from coig.config.sweep_problems import find_one_model_problems, find_search_problems
+from coig.errors import ConfigError, first_line
 from coig.files.atomic import write_atomic
 from coig.files.secrets import remove_secrets
 
@@ -58,7 +68,12 @@ def check_command_line(
     Args:
         check_job: called with each job's config if a sweep varies something and all is right; may raise ConfigError.
     """
-    arguments = get_args_parser().parse_args()
+    sys.argv[1:] = map(quote_unreadable, sys.argv[1:])  # Hydra reads them again
+    arguments, unknown = get_args_parser().parse_known_args()
+    if unknown:
+        with _composition():
+            known = OmegaConf.to_container(compose(config_name), resolve=False)
+        sys.exit(describe_unknown(unknown, arguments.overrides, known))
     if arguments.config_path:
         sys.exit("--config-path: would replace coig's own configs; add your folder with --config-dir")
     if arguments.cfg and arguments.multirun:
@@ -70,7 +85,7 @@ def check_command_line(
         with _composition(arguments.config_dir):
             name = arguments.config_name or config_name
             command = _Command.parse(name, schema, arguments.overrides, sweeps=arguments.multirun)
-            problems, configs = _check_command(command)
+            problems, configs = _check_command(command, may_sweep=not issubclass(schema, Served))
             if command.swept and check_job and not problems:
                 problems = list(dict.fromkeys(str(e) for config in configs if (e := _catch_error(check_job, config))))
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
@@ -150,12 +165,6 @@ def _clean_records_of_sweeps() -> None:
                 write_atomic(file, clean)
 
 
-def run_tool(main: Callable[[Sequence[str]], None]) -> None:
-    """Call a tool's `main` with the command line's arguments; errors that users can mend exit with one message."""
-    with guarded():
-        main(sys.argv[1:])
-
-
 def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schema:
     """Return the validated config that the override lines make, for tools and tests.
 
@@ -165,8 +174,8 @@ def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schem
         raise ConfigError(f"{options[0]}: no such option; give overrides of one run, as key=value")
     try:
         with _composition():
-            command = _Command.parse(config_name, schema, lines, sweeps=False)
-            problems, configs = _check_command(command)
+            command = _Command.parse(config_name, schema, list(map(quote_unreadable, lines)), sweeps=False)
+            problems, configs = _check_command(command, may_sweep=False)
             if problems:
                 raise ConfigError(render_problems(problems))
             return configs[0]
@@ -266,99 +275,86 @@ def _name_of(override: Override) -> str:
 def _parse_overrides(lines: list[str]) -> list[Override]:
     """Parse override lines by Hydra's grammar. Raises ConfigError, with a likely remedy, for a line it cannot read."""
     overrides = []
-    for line in lines:
+    for line, following in itertools.zip_longest(lines, lines[1:]):
         try:
             loader = GlobalHydra.instance().config_loader()  # resolves the choices of glob(*)
             overrides += OverridesParser.create(config_loader=loader).parse_overrides([line])
         except HydraException as error:
-            raise ConfigError(
-                f"{line}: cannot be read ({str(error).splitlines()[0]}); overrides are key=value, and a value with "
-                f'spaces, commas, signs or full-width characters needs its own quotes: "{suggest_line(line)}"'
-            ) from None
+            raise ConfigError(describe_unreadable(line, first_line(error), following)) from None
     return overrides
 
 
-def _check_command(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
+def _check_command(command: _Command[Schema], *, may_sweep: bool) -> tuple[list[str], list[Schema]]:
     """Return the problems of a command's overrides and jobs, and the configs of the jobs without problems.
 
     Jobs are composed from the valid overrides only.
+
+    Args:
+        may_sweep: -m would make the command a sweep.
     """
     ours = [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
     groups = {_name_of(o): o for o in ours if _list_choices(o.key_or_group)}
     wrong = {key: found for key, override in groups.items() if (found := _find_choice_problems(override))}
+    several = {_name_of(o): o for o in ours if o.is_sweep_override() and o not in command.swept}
+    for key, override in several.items():
+        if key not in wrong and (found := _find_several_problems(command, override, may_sweep)):
+            wrong[key] = found
     try:
         problems, configs = _check_jobs(command.without(set(wrong)))
     except (HydraException, OmegaConfBaseException):  # which names only the first unknown key
-        chosen = [o.input_line or "" for key, o in groups.items() if key not in wrong and not o.is_sweep_override()]
-        known = OmegaConf.to_container(compose(command.config_name, overrides=chosen), resolve=False)
-        keys = [_name_of(o) for o in ours if _name_of(o) not in groups]
-        wrong |= {key: found for key in keys if (found := _find_key_problems(known, key))}
+        wrong |= _find_unknown(command, [o for o in ours if _name_of(o) not in wrong])
         problems, configs = _check_jobs(command.without(set(wrong)))
     if configs and HydraConfig.get().job.chdir:  # HydraConfig is that of the last composed job
         problems.append("hydra.job.chdir=true: studies lie in multirun/ of the folder you start in; leave it out")
     if configs and (mode := HydraConfig.get().mode):
         problems.append(f"hydra.mode={mode.name}: leave it out; -m makes a command a sweep")
     if command.swept and configs:
-        problems += _find_search_problems(configs[0]) + _find_one_model_problems(command, configs[0])
+        problems += find_search_problems(configs[0])
+        problems += find_one_model_problems(configs[0], list(map(_name_of, command.swept)))
     return [problem for found in wrong.values() for problem in found] + problems, configs
-
-
-def is_search() -> bool:
-    """Tell whether the last composed job is of a search, whose arms are not known beforehand."""
-    return HydraConfig.get().sweeper.get("n_trials") is not None
-
-
-def _find_search_problems(config: Node) -> list[str]:
-    """Return the problems of a search by train.py: no objective, or fewer than one trial; [] if it is no search."""
-    if not (is_search() and isinstance(config, TrainConfig)):
-        return []
-    problems = []
-    if config.objective is None:
-        problems.append("objective: null, so a search does not know what to lower; name a loss as validation/loss")
-    if (trials := HydraConfig.get().sweeper.n_trials) < 1:
-        problems.append(f"hydra.sweeper.n_trials={trials}: must be at least 1")
-    return problems
-
-
-def _find_one_model_problems(command: _Command[Schema], config: Node) -> list[str]:
-    """Return the problem that in a sweep over arms one model of a server would answer for every arm; else nothing."""
-    if not isinstance(config, GenerateConfig) or not config.one_model or "arms" not in map(_name_of, command.swept):
-        return []
-    return [
-        f"engine.model={config.one_model}: would answer for every arm of the sweep; run the command once for each arm, "
-        "or write {arm} where the server's names have the arm's: \"engine.model='{arm}'\""
-    ]
 
 
 def _find_choice_problems(override: Override) -> list[str]:
     """Return a problem for each value of a group's override that is not among the group's choices; [] for `~group`."""
-    group, key = override.key_or_group, _name_of(override)
-    choices = sorted(_list_choices(group))
     if override.is_delete():
         return []
     values = _list_values(override) if override.is_sweep_override() else [str(override.value())]
-    return [
-        f"{key}={value}: no such choice; choose from {', '.join(choices)}"
-        + (" (~experiment for none)" if group == "experiment" else "")
-        for value in values
-        if value not in choices
-    ]
+    return find_choice_problems(_name_of(override), values, sorted(_list_choices(override.key_or_group)))
 
 
-def _find_key_problems(known: Any, key: str) -> list[str]:
-    """Return the problem if a dotted `key` is not in the composed config `known`; else []. In lists, all is known."""
-    parents: list[str] = []
-    for name in key.split("."):
-        if isinstance(known, list):
-            break
-        if not isinstance(known, dict) or name not in known:
-            near = suggestion(name, list(known)) if isinstance(known, dict) else ""
-            if isinstance(known, dict) and "_target_" in known:
-                near += f"; an argument that {known['_target_']} takes besides is added with +{key}=…"
-            return [f"{key}: unknown key" + (f" in {'.'.join(parents)}" if parents else "") + near]
-        parents.append(name)
-        known = known[name]
-    return []
+def _find_several_problems(command: _Command[Schema], override: Override, may_sweep: bool) -> list[str]:
+    """Return the problem of an override with several values that is not swept; [] if its key is unknown.
+
+    A key takes a list if the config is valid when the values are one.
+    """
+    line = override.input_line or ""
+    key, _, values = line.partition("=")
+    if _list_choices(override.key_or_group) or override.value_type != ValueType.SIMPLE_CHOICE_SWEEP:
+        return [describe_several(line, is_list=False, may_sweep=may_sweep)]
+    try:
+        cfg = compose(command.config_name, overrides=[f"{key}=[{values}]"])
+    except HydraException:
+        return []
+    return [describe_several(line, is_list=is_valid_at(cfg, command.schema, key), may_sweep=may_sweep)]
+
+
+def _find_unknown(command: _Command[Schema], overrides: list[Override]) -> dict[str, list[str]]:
+    """Return the problems, by name, of overrides of a group or key that the command's config does not have."""
+    chosen = {_name_of(o): o.input_line or "" for o in overrides if _list_choices(o.key_or_group)}
+    of_command = _list_groups(command.config_name, [])
+    fixed = [o.input_line or "" for o in overrides if _name_of(o) in of_command and not o.is_sweep_override()]
+    groups = _list_groups(command.config_name, fixed)
+    known = OmegaConf.to_container(compose(command.config_name, overrides=fixed), resolve=False)
+    found = {key: find_group_problems(line, key, command.config_name, groups) for key, line in chosen.items()}
+    keys = [_name_of(o) for o in overrides if _name_of(o) not in chosen]
+    found |= {key: find_key_problems(known, key) for key in keys}
+    return {key: problems for key, problems in found.items() if problems}
+
+
+def _list_groups(config_name: str, overrides: list[str]) -> list[str]:
+    """Return the groups that a command has with these overrides, without Hydra's own, each with its package."""
+    cfg = compose(config_name, overrides=overrides, return_hydra_config=True)
+    return sorted(str(group) for group in cfg.hydra.runtime.choices if not str(group).startswith("hydra/"))
 
 
 def _check_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:

@@ -12,6 +12,7 @@ from coig.config.nodes import Absent, Constructor, Node
 from coig.config.ratio import Ratio
 
 LOCAL = "coig.data.sources.local"
+DEFAULT = "10k"  # the ratio in conf/data/base/mixture.yaml
 
 
 class Hub(Node):
@@ -139,8 +140,9 @@ class Data(Node):
             raise ValueError("no creative examples: give data.creative.path=<file> or source@data.creative=coig_writer")
         if ratio.count != 0 and not self.pools:
             raise ValueError(
-                f"ratio {ratio.text} asks for general data: give data.general.<zh|en>.path=<file> or "
-                "source@data.general.<zh|en>=<source>"
+                f"ratio {ratio.text}{' (the default)' if ratio.text == DEFAULT else ''} asks for general data: give "
+                "data.general.<zh|en>.path=<file> or source@data.general.<zh|en>=<source>, or data.ratio=0 for the "
+                "creative examples alone"
             )
         for lang, source in self.pools.items():
             if source.lang not in (None, lang):

@@ -6,8 +6,34 @@ import re
 import shlex
 from contextlib import suppress
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
 PLAIN = re.compile(r"[\w./:%+-]+")  # what Hydra's grammar reads as one value without quotes
 UNQUOTED = r"""(?<=[:\s])[^\s:,{}\[\]'"][^:,{}\[\]'"]*(?=[,}])"""  # an unquoted value of a dict on the command line
+
+STRUCTURE = set("[]{}(),'\"=$\\")  # characters that mean something to Hydra in a value without quotes
+
+
+def quote_unreadable(line: str) -> str:
+    """Return the override `key=value` with the quotes without which Hydra's grammar cannot read its value.
+
+    A line that can be read, is no override, or has a value in which characters of STRUCTURE stand is returned as it is.
+    """
+    key, _, value = line.partition("=")
+    if not value or line.startswith("-") or STRUCTURE & set(value) or _is_readable(line):
+        return line
+    quoted = f"{key}='{value}'"
+    return quoted if _is_readable(quoted) else line
+
+
+def _is_readable(line: str) -> bool:
+    """Tell whether Hydra's grammar can read an override."""
+    try:
+        OverridesParser.create().parse_overrides([line])
+    except HydraException:
+        return False
+    return True
 
 
 def write_override(key: str, value: str | int | float | bool | None) -> str:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -105,6 +105,18 @@ def guarded() -> Iterator[None]:
         if problem := system_problem(error):
             sys.exit(problem)
         raise
+
+
+def run_tool(main: Callable[[Sequence[str]], None]) -> None:
+    """Call a tool's `main` with the command line's arguments; errors that users can mend exit with one message.
+
+    With `-h` or `--help` among them, print the text of its module instead.
+    """
+    with guarded():
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            print((sys.modules[main.__module__].__doc__ or "").rstrip())
+            return
+        main(sys.argv[1:])
 
 
 def _check_folder() -> None:

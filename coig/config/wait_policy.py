@@ -20,13 +20,16 @@ SET_BY_USER = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 RUNNING = Path("/proc/loadavg")  # of Linux; its fourth field begins with the number of threads that run or want to
 LOOKS, PAUSE = 5, 0.01  # number of looks at the machine, and seconds between them
 
+untold = False  # whether `follow_load` has chosen a policy that `tell_policy` has not logged
+
 
 def follow_load() -> None:
-    """Set OMP_WAIT_POLICY so that waiting threads sleep, if other programs keep this machine's cores busy; log it.
+    """Set OMP_WAIT_POLICY so that waiting threads sleep, if other programs keep this machine's cores busy.
 
     Looks at the load for 0.05 s. Does nothing without /proc/loadavg, if the user has chosen how threads wait, or if
     torch has been imported, because OpenMP reads the environment only once.
     """
+    global untold
     if not RUNNING.exists() or "torch" in sys.modules or any(name in os.environ for name in SET_BY_USER):
         return
     cores = len(os.sched_getaffinity(0))
@@ -34,6 +37,14 @@ def follow_load() -> None:
     threads = int(chosen) if chosen.isdigit() else cores
     if have_to_share(_look_at_others(), threads, cores):
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        untold = True
+
+
+def tell_policy() -> None:
+    """Log, once, that waiting threads sleep, if `follow_load` chose that; called when a model begins to compute."""
+    global untold
+    if untold:
+        untold = False
         log.info("other programs keep the cores busy: threads sleep while they wait for each other (same results)")
 
 

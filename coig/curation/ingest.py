@@ -42,8 +42,10 @@ def ingest(store: Store, config: CurateConfig) -> None:
             for place, row in rows:
                 counts[_add_row(pen, place, row, config.ingest)] += 1
     if counts["damaged"] and counts["damaged"] == counts.total():
+        columns = next((list(row) for _, row in read_rows(files[0]) if isinstance(row, dict) and row), ["content"])
         raise DataError(
-            f"input={files[0]}: no row can be read; name its columns, such as ingest.columns={{text: content}}"
+            f"input={files[0]}: no row can be read; of its columns ({', '.join(columns)}) name those that hold an "
+            f"article's fields: 'ingest.columns={{text: {columns[0]}}}'"
         )
     log.info("ingest: %s", ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "no rows")
 

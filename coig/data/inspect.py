@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.text import Text
 
 from coig.config import TrainConfig
-from coig.config.command_line import config_of, run_tool, show_messages
+from coig.config.command_line import config_of, show_messages
+from coig.config.process import run_tool
 from coig.data.encoded import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import Mixture, build_mixture, left_out, remarks

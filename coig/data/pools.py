@@ -134,7 +134,7 @@ def _check_quarantine(pool: Pool, data: Data) -> None:
             shown.append(f"… and {quarantined - SHOWN} more, all of them in {pool.quarantine}")
         mend = f"mend or remove them, or allow more with data.max_quarantined (now {limit:g})"
         if quarantined == rows:
-            mend = "is it JSONL, a JSON array or parquet, in UTF-8, and of the shape that the source reads?"
+            mend = "is it JSONL, a JSON array, CSV or parquet, in UTF-8, and of the shape that the source reads?"
         raise DataError(
             f"{pool.key}: {quarantined} of {rows} rows of {pool.names} cannot be used; {mend}\n  " + "\n  ".join(shown)
         )

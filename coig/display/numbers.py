@@ -31,6 +31,11 @@ def signed(value: float | None, decimals: int | None = None) -> str:
     return f"+{text}" if text[0] not in "−–" and text.strip("0.") else text
 
 
+def counted(count: int, one: str, several: str | None = None) -> str:
+    """Return a count with its noun, such as `1 answer` and `1,200 answers`; `several` is a plural without s."""
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 # formats with as many decimals
 whole, tenths, hundredths, thousandths, ten_thousandths = (partial(number, decimals=places) for places in range(5))
 signed_hundredths = partial(signed, decimals=2)

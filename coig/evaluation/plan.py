@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 
 from coig.config import EvaluateConfig, TrainConfig
-from coig.config.command_line import config_of, run_tool, show_messages
+from coig.config.command_line import config_of, show_messages
 from coig.config.differences import bears_on_results, flatten
 from coig.config.fields import LANGUAGES
 from coig.config.overrides import write_override
+from coig.config.process import run_tool
 from coig.config.stored import dump_config
 from coig.display.numbers import LANGUAGE_NAMES, NONE, number
 from coig.display.tables import Table
@@ -67,13 +68,7 @@ class Costs:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a table of options for each language and series; raise ConfigError if the study has no curve to narrow.
-
-    With `-h` or `--help`, print the module's text instead.
-    """
-    if any(argument in ("-h", "--help") for argument in arguments):
-        print(__doc__)
-        return
+    """Print a table of options for each language and series; raise ConfigError if the study has no curve to narrow."""
     show_messages()
     material = gather_material(config_of("evaluate", EvaluateConfig, list(arguments)))
     arms, console, found = material.arms, make_console(200), False

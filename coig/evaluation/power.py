@@ -21,7 +21,7 @@ from dataclasses import fields
 
 from rich.table import Table
 
-from coig.config.command_line import run_tool
+from coig.config.process import run_tool
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.power_with_judge import ASSUMED, WITH_JUDGE, parse_judge, plan_table

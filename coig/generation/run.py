@@ -13,8 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from coig.config import GenerateConfig
 from coig.config.loading import construct
+from coig.config.wait_policy import tell_policy
 from coig.data.encoding import Encoder
 from coig.data.tokenizer import load_exported
+from coig.display.numbers import counted
 from coig.errors import ConfigError
 from coig.generation.answers_file import find_answered, make_answer, resolve_sampling, unknown_settings
 from coig.generation.completion import Answered, Request
@@ -107,7 +109,7 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
     wanted = [(query, sample) for sample in range(config.samples) for query in asked]
     left = [(query, sample) for query, sample in wanted if (query.id, sample) not in existing]
     if not left:
-        log.info("%s: %d answers are there already", arm.folder, len(wanted))
+        log.info("%s: %s there already", arm.folder, counted(len(wanted), "answer is", "answers are"))
         return None
     tokenizer = load_exported(arm.model)
     trained = arm.config()
@@ -117,6 +119,7 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
         Request(query, sample, encoder.prompt_ids(query.query, with_reasoning=with_reasoning), opening)
         for query, sample in left
     ]
+    tell_policy()
     engine.load(arm, tokenizer, resolve_sampling(config.sampling, arm), config.seed)
     if config.overwrite:
         file.unlink(missing_ok=True)
@@ -128,7 +131,7 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
     for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
         append_records(file, [make_answer(arm, *answer, facts, settings) for answer in batch])
         errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
-    log.info("%s: %d answers in %s", arm.name, len(wanted) - len(errors), file)
+    log.info("%s: %s in %s", arm.name, counted(len(wanted) - len(errors), "answer"), file)
     if not errors:
         return []
     return [f"{arm.folder}: {len(errors)} of {len(wanted)} answers failed, the first for query {errors[0]}"]

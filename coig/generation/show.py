@@ -1,7 +1,7 @@
 """Show the arms' answers to one query side by side.
 
 python -m coig.generation.show query_id=zh-001
-python -m coig.generation.show query_id=zh-001 study=demo arms=[cw,general] queries=mine.jsonl
+python -m coig.generation.show query_id=zh-001 study=demo 'arms=[cw,general]' queries=mine.jsonl
 python -m coig.generation.show query_id=zh-001 'arms=[cw,cw@0.5]'
 """
 
@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from coig.config import GenerateConfig
-from coig.config.command_line import config_of, run_tool, show_messages
+from coig.config.command_line import config_of, show_messages
+from coig.config.process import run_tool
 from coig.display.terminal import make_console
 from coig.errors import ConfigError, suggestion
 from coig.records.answer import Answer

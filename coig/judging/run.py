@@ -9,6 +9,8 @@ from pathlib import Path
 from coig.config import JudgeConfig
 from coig.config.fields import MULTIRUN, files_of
 from coig.config.loading import construct
+from coig.config.wait_policy import tell_policy
+from coig.display.numbers import counted
 from coig.errors import ConfigError
 from coig.files.lock import LockHeldError, locked
 from coig.judging.calls import Call, make_pair_calls, make_ranking_calls, make_rating_calls, make_step_calls
@@ -86,8 +88,9 @@ def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> 
     said.check_judge(judge.describe(calls[0].case.asked))
     left = said.left(calls)
     if not left:
-        log.info("%s: all %d calls are answered there", said.file, len(calls))
+        log.info("%s: nothing left to ask, %s answered there", said.file, counted(len(calls), "call is", "calls are"))
         return
+    tell_policy()
     facts = judge.open(left[0].case, said.judge)
     said.check_judge(facts)
     tally = Tally(judge.prices)
@@ -101,7 +104,8 @@ def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> 
     finally:
         for line in tally.by_arm():
             log.warning("%s", line)
-    log.info("%s: %d calls are answered there%s", said.file, len(calls) - tally.failures, tally.spent)
+    answered = counted(len(calls) - tally.failures, "call is", "calls are")
+    log.info("%s: %s answered there%s", said.file, answered, tally.spent)
     if tally.failures:
         raise ConfigError(
             f"{said.file}: {tally.failures} of {len(left)} calls failed, the first: {tally.first}; the same "
@@ -115,7 +119,7 @@ def _tell_costs(judge: Judge, calls: Sequence[Call], left: Sequence[Call]) -> No
     checks = sum(call.check is not None for call in left)
     cost = judge.prices.cost(usage)
     done = len(calls) - len(left)
-    print(f"{len(left):,} calls, {checks:,} of them checks of the judge; {done:,} more are answered already")
+    print(f"{counted(len(left), 'call')}, {checks:,} of them checks of the judge; {done:,} more are answered already")
     if usage != NONE:
         price = f", cost about {cost:,.2f}" if cost else ""
         print(f"about {usage.prompt:,} tokens to read and at least {usage.reply:,} to write{price}")

@@ -10,7 +10,7 @@ python -m coig.study rerun STUDY/ARM [--run]  # what training it again needs, wh
 python -m coig.study pack STUDY               # STUDY.zip for others: no weights, names or secrets; show STUDY.zip
 python -m coig.study upload STUDY             # its offline runs to W&B, each as one run
 python -m coig.study publish STUDY/ARM[@SHARE] OWNER/NAME   # its model to the Hugging Face hub, with a card
-python -m coig.study rm STUDY [ARM …]         # delete, after a question
+python -m coig.study rm STUDY [ARM …]         # delete, after a question; also STUDY/ARM, as in show
 python -m coig.study register STUDY plan.yaml # fix hypotheses and sample size before outcomes exist
 python -m coig.study table 'multirun/*' -o results.parquet   # every arm, language and measure; or results.csv
 """
@@ -28,9 +28,10 @@ from pydantic import TypeAdapter, ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from coig.config.command_line import run_tool, show_messages
+from coig.config.command_line import show_messages
 from coig.config.fields import MULTIRUN, FolderName
-from coig.display.numbers import number
+from coig.config.process import run_tool
+from coig.display.numbers import counted, number
 from coig.display.tables import Column, drop_empty_columns, fill_table, text_column, value_column
 from coig.display.terminal import make_console, make_table, print_table, strip_controls
 from coig.errors import ConfigError, suggestion
@@ -38,7 +39,7 @@ from coig.files.atomic import read_jsonl, remove_folder, write_atomic
 from coig.files.tables import write_csv
 from coig.study.arm import EARLY, LOCK, Arm
 from coig.study.compare import compare
-from coig.study.find import find_arms, find_study
+from coig.study.find import find_arms, find_study, is_arm
 from coig.study.manifest import Manifest
 from coig.study.pack import pack
 from coig.study.points import list_points
@@ -59,9 +60,6 @@ def main(arguments: Sequence[str]) -> None:
     """
     show_messages()
     command, names = (arguments[0], arguments[1:]) if arguments else ("list", [])
-    if command in ("-h", "--help"):
-        print(__doc__)
-        return
     if command not in COMMANDS:
         raise ConfigError(f"{command}: no such command" + suggestion(command, list(COMMANDS)))
     if command == "list" and names:
@@ -122,7 +120,7 @@ def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
 
 def _show(names: Sequence[str]) -> None:
     """Print the arms of a study with their data, losses, times and revisions, then their points and why some failed."""
-    study, arms = _chosen(names)
+    study, arms, _ = _chosen(names)
     table = _table("arm", "status", numbers=("creative", "general", "supervised", "truncated"), others=("model",))
     for heading in ("loss", "validation", "seed", "hours"):
         table.add_column(heading, justify="right")
@@ -162,7 +160,8 @@ def _register(names: Sequence[str]) -> None:
     except ValidationError as error:
         raise ConfigError(f"register {name}: {error.errors()[0]['ctx']['error']}") from None
     found = register(MULTIRUN / name, Path(file))
-    print(f"{MULTIRUN / name / FILE}: {len(found.plan.hypotheses)} hypotheses, at {found.registered.isoformat()}")
+    hypotheses = counted(len(found.plan.hypotheses), "hypothesis", "hypotheses")
+    print(f"{MULTIRUN / name / FILE}: {hypotheses}, at {found.registered.isoformat()}")
     print(f"sha256 {found.sha256}")
     print("Publish this hash, in a repository or a mail: it shows later that the plan was there, and is unchanged.")
 
@@ -191,7 +190,7 @@ def _tabulate(arguments: Sequence[str]) -> None:
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     write_atomic(file, buffer.getvalue() if file.suffix == ".parquet" else write_csv(frame))
-    print(f"{file}: {len(frame):,} rows of {frame['study'].n_unique()} studies")
+    print(f"{file}: {counted(len(frame), 'row')} of {counted(frame['study'].n_unique(), 'study', 'studies')}")
 
 
 def _column(name: str, kind: pl.DataType) -> Column:
@@ -204,8 +203,8 @@ def _remove(names: Sequence[str]) -> None:
 
     Raises ConfigError, and deletes nothing, if the answer is not yes or an arm is in use.
     """
-    study, arms = _chosen(names)
-    folders = [arm.folder for arm in arms] if len(names) > 1 else [study]
+    study, arms, whole = _chosen(names)
+    folders = [study] if whole else [arm.folder for arm in arms]
     size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()) / 1e9
     what = ", ".join(map(str, folders))
     try:
@@ -214,7 +213,7 @@ def _remove(names: Sequence[str]) -> None:
         agreed = ""
     if agreed.strip().lower() not in ("y", "yes"):
         raise ConfigError("nothing deleted")
-    if len(names) == 1:  # also an arm without a manifest, which a process may be preparing
+    if whole:  # also an arm without a manifest, which a process may be preparing
         arms = [
             Arm(folder)
             for folder in sorted({path.parent for name in (LOCK, "manifest.json") for path in study.glob(f"*/{name}")})
@@ -224,7 +223,7 @@ def _remove(names: Sequence[str]) -> None:
             held.enter_context(arm.locked())  # if a process works on one of them, nothing is deleted
         for arm in arms:
             arm.remove()
-        if len(names) == 1:
+        if whole:
             remove_folder(study)
     print(f"deleted {what}")
 
@@ -244,10 +243,15 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 }
 
 
-def _chosen(names: Sequence[str]) -> tuple[Path, list[Arm]]:
-    """Return the folder of the study `names[0]`, and its arms `names[1:]`; all its arms if no arm is named."""
-    study = find_study(names[0])
-    return study, find_arms(study, tuple(names[1:]) or None)
+def _chosen(names: Sequence[str]) -> tuple[Path, list[Arm], bool]:
+    """Return the folder of the study `names[0]`, its arms `names[1:]`, and False; without these, all arms and True.
+
+    Arms may also be named as STUDY/ARM, the first one, too.
+    """
+    name, slash, first = names[0].partition("/") if is_arm(names[0]) else (names[0], "", "")
+    arms = tuple(arm.removeprefix(f"{name}/") for arm in ((first, *names[1:]) if slash else names[1:]))
+    study = find_study(name)
+    return study, find_arms(study, arms or None), not arms
 
 
 def _last_change(study: Path) -> float:

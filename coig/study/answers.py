@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from coig.display.numbers import counted
 from coig.errors import ConfigError
 from coig.records.answer import Answer
 from coig.study.arm import Arm
@@ -44,7 +45,7 @@ def _first_samples(arm: Arm, queries: str) -> list[Answer]:
     """Return an arm's answers that are the first sample and did not fail; log how many of all samples failed."""
     answers = arm.answers(queries)
     if failed := sum(answer.failed for answer in answers):
-        log.warning("%s: %d answers failed and are left out; generate.py asks for them again", arm.folder, failed)
+        log.warning("%s: %s failed, left out; generate.py asks again", arm.folder, counted(failed, "answer"))
     return [answer for answer in answers if not answer.failed and answer.sample == 0]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coig.config.fields import MULTIRUN, files_of
+from coig.display.numbers import counted
 from coig.errors import ConfigError
 from coig.records.answer import Answer
 from coig.records.authors import read_authors_answers
@@ -34,7 +35,8 @@ class StudyAnswers:
         """
         questions, alone = collect_answered_queries(self.answers, self.arms)
         if alone:
-            log.warning("%d queries have fewer than two answers and are left out, such as %s", len(alone), alone[0])
+            said = counted(len(alone), "query is", "queries are")
+            log.warning("%s left out, with fewer than two answers, such as %s", said, alone[0])
         if not questions:
             raise ConfigError(f"{self.study}: no query has answers of two arms, which could be compared")
         return questions

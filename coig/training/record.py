@@ -17,6 +17,7 @@ from coig.config.process import Preempted, read_overrides
 from coig.config.slurm import job_id
 from coig.data.encoded import EncodedSet
 from coig.data.mixture import Mixture, remarks
+from coig.display.numbers import counted
 from coig.errors import system_problem
 from coig.files.atomic import remove, remove_folder, write_atomic
 from coig.files.timestamps import now
@@ -229,7 +230,7 @@ def headline(config: TrainConfig, prepared: Prepared) -> str:
     facts = [
         f"{examples['creative']} creative + {examples['general']} general examples",
         f"{supervised:,} supervised tokens",
-        f"{prepared.steps} steps",
+        counted(prepared.steps, "step"),
         _parameters(prepared.lm),
         *(f"{count} {name.replace('_', ' ')}" for name, count in by_length.items() if count),
         *(f"{count} rows left out ({reason})" for reason, count in mixture.left_out.items() if count),

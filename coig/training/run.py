@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from coig.config import TrainConfig
 from coig.config.fields import MULTIRUN
 from coig.config.slurm import is_queued_again, job_id
+from coig.config.wait_policy import tell_policy
 from coig.data.mixture import Mixture, build_mixture
 from coig.errors import ConfigError
 from coig.study.arm import Arm
@@ -49,6 +50,7 @@ def train(config: TrainConfig) -> float | None:
         ranks.check_devices(config.trainer)
         if (config.trainer.ranks > 1 or config.retries) and not ranks.is_rank():
             if not _is_done(config, _arm(config)):
+                tell_policy()
                 launch(config, _arm(config))
         else:
             with ranks.joined(config.trainer):
@@ -101,6 +103,7 @@ def _train(config: TrainConfig, arm: Arm) -> None:
         if ranks.is_first():
             _prepare_logger(config)
         if work := _find_work(config, arm):
+            tell_policy()
             mixture, like, state = work
             _import_fit()(config, arm, mixture, like, anew=state == "new")
 

@@ -10,6 +10,7 @@ from tests.annotation.studies import make_config
 
 def test_raters_with_and_without_languages() -> None:
     assert make_config().raters == {}
+    assert make_config("raters=ann").raters == {"ann": None}
     assert make_config("raters=[ann,bob]").raters == {"ann": None, "bob": None}
     assert make_config("raters={ann: zh, bob: [zh, en]}").raters == {"ann": ("zh",), "bob": ("zh", "en")}
 

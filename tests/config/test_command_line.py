@@ -53,7 +53,7 @@ from tests.conftest import ROOT, Command
         (["+trainer.accumulate_grad_batches=2"], ["accumulate_grad_batches is not used"]),
         (
             ["source@data.general.en=gsm"],
-            ["source@data.general.en=gsm: no such choice; choose from coig_writer"],
+            ["source@data.general.en=gsm: no such choice; did you mean 'gsm8k'?"],
         ),
         (["+data.general.zh.filters.foo=1"], ["data.general.zh.filters.foo: unknown key; known here: min_score"]),
         (["hydra.job.chdir=true"], ["hydra.job.chdir=true: studies lie in multirun/ of the folder you start in"]),
@@ -63,7 +63,7 @@ from tests.conftest import ROOT, Command
         (
             ["source=gsm8k"],
             [
-                "Could not override 'source'",
+                "source=gsm8k: train.py has no group source; it has "
                 "source@data.creative, source@data.creative.also.own, source@data.general.en",
             ],
         ),

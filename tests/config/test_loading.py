@@ -83,6 +83,6 @@ def test_a_target_without_loss_is_refused(cfg: DictConfig) -> None:
 
 def test_general_data_must_be_configured_for_a_ratio(cfg: DictConfig, tmp_path: Path) -> None:
     cfg.data.general.zh.path = cfg.data.general.en.path = None
-    assert "ratio 10k asks for general data" in problems_of(cfg)
+    assert "ratio 10k (the default) asks for general data" in problems_of(cfg)
     cfg.data.ratio = "0"
     assert load_config(cfg).data.pools == {}

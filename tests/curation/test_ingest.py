@@ -28,6 +28,12 @@ def test_an_article_comes_with_all_that_an_audit_needs() -> None:
     }
 
 
+def test_a_file_with_other_columns_is_refused_with_their_names() -> None:
+    write_articles({"body": STORY, "link": "https://example.org/1"})
+    with pytest.raises(DataError, match=r"its columns \(body, link\) .* 'ingest.columns=\{text: body\}'"):
+        run("stage=ingest")
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

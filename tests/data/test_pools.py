@@ -82,7 +82,7 @@ def test_a_damaged_row_is_named(tmp_path: Path, line: str, reason: str) -> None:
 
 def test_a_file_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "rows.txt").write_text("query,thought,answer\nq,t,a\n")
-    with pytest.raises(DataError, match=r"2 of 2 rows .* cannot be used; is it JSONL, a JSON array or parquet"):
+    with pytest.raises(DataError, match=r"2 of 2 rows .* cannot be used; is it JSONL, a JSON array, CSV or parquet"):
         pool(str(tmp_path / "rows.txt"))
     (tmp_path / "rows.jsonl").write_text(GOOD, encoding="utf-16")
     with pytest.raises(DataError, match=r"rows.jsonl: is UTF-16; write it as UTF-8"):

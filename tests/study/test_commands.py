@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 
+from coig.__main__ import TOOLS
+from coig.config.process import run_tool
 from coig.errors import ConfigError
 from coig.files.lock import locked
 from coig.study.__main__ import main
@@ -66,6 +69,40 @@ def test_an_arm_is_deleted_after_a_yes_only(
     assert [folder.name for folder in study.iterdir()] == ["cw+1k"]
     main(["rm", "mine"])
     assert not study.exists()
+
+
+def test_an_arm_is_named_with_its_study(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    shown = printed(capsys, "show", "mine/cw")
+    assert "1,665" in shown
+    assert "cw+1k" not in shown
+    assert "deleted multirun/mine/cw\n" in printed(capsys, "rm", "mine/cw")
+    assert [folder.name for folder in study.iterdir()] == ["cw+1k"]
+    for named in (["rm", "mine/"], ["rm", "mine/cw+1k", "other/cw"]):
+        with pytest.raises(ConfigError, match="is no arm of study mine"):
+            main(named)
+    main(["rm", "mine/cw+1k"])
+    assert study.parent.exists()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["rm", "mine", "cw", "--help"], ["list", "-h"]])
+def test_help_does_nothing_else(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["coig study", *arguments])
+    run_tool(main)
+    assert "python -m coig.study rm STUDY [ARM …]" in capsys.readouterr().out
+    assert (study / "cw").exists()
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_has_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tool: str) -> None:
+    module = importlib.import_module(TOOLS[tool])
+    monkeypatch.setattr("sys.argv", [f"coig {tool}", "--help"])
+    run_tool(module.main)
+    assert f"python -m {TOOLS[tool].removesuffix('.__main__')} " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

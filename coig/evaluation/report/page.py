@@ -11,7 +11,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from coig.display.numbers import LANGUAGE_NAMES, NONE, interval, number, p_value
+from coig.display.numbers import LANGUAGE_NAMES, NONE, counted, interval, number, p_value
 from coig.display.tables import Row, Table, render_markdown
 from coig.evaluation.findings.registered import RegisteredPlan
 from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
@@ -222,14 +222,17 @@ def _question(evaluation: Evaluation) -> dict[str, Any] | None:
 
 def _facts(evaluation: Evaluation) -> list[str]:
     """Return phrases with the study's arms and, where known, its numbers of queries, answers, judgments and raters."""
-    facts = [f"{len(evaluation.arms)} arms: {', '.join(evaluation.arms)}"]
+    facts = [f"{counted(len(evaluation.arms), 'arm')}: {', '.join(evaluation.arms)}"]
     if (answers := evaluation.table("answers")) is not None:
         queries = answers.unique("query_id")
         parts = [f"{len(part):,} {LANGUAGE_NAMES[lang].split()[0]}" for lang, part in split_by_language(queries)]
-        facts.append(f"{len(queries):,} queries ({', '.join(parts)}) of {queries['genre'].n_unique()} genres")
-        facts.append(f"{len(answers):,} answers")
+        genres = counted(queries["genre"].n_unique(), "genre")
+        facts.append(f"{counted(len(queries), 'query', 'queries')} ({', '.join(parts)}) of {genres}")
+        facts.append(counted(len(answers), "answer"))
     if (raters := evaluation.table("raters")) is not None:
-        facts.append(f"{raters['judgments'].sum():,} judgments by {raters['rater'].n_unique()} raters")
+        facts.append(
+            f"{counted(int(raters['judgments'].sum()), 'judgment')} by {counted(raters['rater'].n_unique(), 'rater')}"
+        )
     return facts
 
 

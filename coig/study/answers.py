@@ -13,14 +13,23 @@ log = logging.getLogger(__name__)
 
 
 def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str, Answer]]:
+    """Return what `list_answers` returns. Raises ConfigError if no arm answered one of the files, or as it does."""
+    chosen = list_answers(arms, queries)
+    if missing := [name for name in queries if name not in {file for file, _ in chosen}]:
+        where = arms[0].folder.parent if arms else "the study"
+        raise ConfigError(f"no arm of {where} has answers in generations/{missing[0]}.jsonl: run generate.py first")
+    return chosen
+
+
+def list_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str, Answer]]:
     """Return (name of the file of queries, answer) for each arm's first sample to each query in these files.
 
-    Failed answers are left out, with a warning. Raises ConfigError if no arm answered a file, a line is damaged, or
-    answers are not comparable: they have different settings, or different queries with one id.
+    Failed answers are left out, with a warning. Raises ConfigError if a line is damaged, or answers are not comparable:
+    they have different settings, or different queries with one id.
     """
-    chosen = [(name, answer) for name in queries for answer in _answers_to(name, arms)]
-    check_comparable([answer for _, answer in chosen])
-    return chosen
+    listed = [(name, answer) for name in queries for arm in arms for answer in _first_samples(arm, name)]
+    check_comparable([answer for _, answer in listed])
+    return listed
 
 
 def choose_samples(arms: Sequence[Arm], queries: Sequence[str]) -> list[Answer]:
@@ -29,15 +38,6 @@ def choose_samples(arms: Sequence[Arm], queries: Sequence[str]) -> list[Answer]:
     They come file by file, then arm by arm; an arm that has not answered a file gives none.
     """
     return [answer for name in queries for arm in arms for answer in arm.answers(name) if not answer.failed]
-
-
-def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
-    """Return `_first_samples` of all arms for one file of queries. Raises ConfigError if there are none."""
-    answers = [answer for arm in arms for answer in _first_samples(arm, queries)]
-    if not answers:
-        where = arms[0].folder.parent if arms else "the study"
-        raise ConfigError(f"no arm of {where} has answers in generations/{queries}.jsonl: run generate.py first")
-    return answers
 
 
 def _first_samples(arm: Arm, queries: str) -> list[Answer]:
@@ -50,13 +50,12 @@ def _first_samples(arm: Arm, queries: str) -> list[Answer]:
 
 def check_comparable(answers: Sequence[Answer]) -> None:
     """Raise ConfigError if answers differ in seed or sampling, or in the text of the query with the same id."""
-    first = answers[0]
     texts: dict[str, str] = {}
     for answer in answers:
         for key in ("seed", "sampling"):
-            if (found := getattr(answer, key)) != (expected := getattr(first, key)):
+            if (found := getattr(answer, key)) != (expected := getattr(answers[0], key)):
                 raise ConfigError(
-                    f"{first.arm} was asked with {key} {expected}, {answer.arm} with {found}: "
+                    f"{answers[0].arm} was asked with {key} {expected}, {answer.arm} with {found}: "
                     "not comparable; answer with the same settings (generate.py … overwrite=true), "
                     "or leave one out with arms=[…]"
                 )

@@ -29,10 +29,16 @@ HELD_OUT = "held_out"  # value of `queries`: the prompts of the creative example
 
 
 def local_path(text: str) -> Path:
-    """Return the path that a text in a config means: `sample:NAME` is in the embedded sample, `~` the home folder."""
+    """Return the path that a text in a config means: `sample:NAME` is in the embedded sample, `~` the home folder.
+
+    `~NAME` is returned as it is if there is no such user.
+    """
     if text.startswith(SAMPLE_PREFIX):
         return SAMPLE / text.removeprefix(SAMPLE_PREFIX)
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # nobody's home: no such file will be found
+        return Path(text)
 
 
 def is_pattern(text: str) -> bool:

@@ -27,7 +27,7 @@ from coig.records.judgment import Judgment
 from coig.records.judgment_database import Collected, collect_from, find_database
 from coig.records.label import Label, read_labels
 from coig.records.score import Score, read_scores
-from coig.study.answers import check_comparable, choose_answers, choose_samples
+from coig.study.answers import check_comparable, choose_answers, choose_samples, list_answers
 from coig.study.arm import Arm
 from coig.study.find import find_arms, find_done_arms, find_study, list_all_points, make_roster
 from coig.study.points import Point, list_points
@@ -239,10 +239,7 @@ def _gather_points(
     Judgments on points of other arms are left out. Raises ConfigError if answers of points and arms are not comparable.
     """
     points = [point for arm in arms for point in list_points(arm)] if written and not config.answers else []
-    answers: list[tuple[str, Answer]] = []
-    for queries in config.queries:
-        if answered := [point for point in points if point.generations(queries).exists()]:
-            answers += choose_answers(answered, [queries])
+    answers = list_answers(points, config.queries)
     if answers:
         check_comparable([*(written or ()), *answers])
     known = {one.name for one in (*arms, *points)}

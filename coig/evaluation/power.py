@@ -24,7 +24,7 @@ from rich.table import Table
 from coig.config.process import run_tool
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError, suggestion
-from coig.evaluation.power_with_judge import ASSUMED, WITH_JUDGE, parse_judge, plan_table
+from coig.evaluation.power_with_judge import ASSUMED, MOST_RATERS, WITH_JUDGE, WRITTEN, parse_judge, plan_table
 from coig.statistics.power import Plan
 
 SEEDS = (1, 2, 3, 4, 5, 8, 12)
@@ -37,12 +37,15 @@ def parse_plan(arguments: Sequence[str]) -> Plan:
     """
     known = {field.name: int if field.name == "raters" else float for field in fields(Plan)}
     given: dict[str, float] = {}
+    typed = {}
     for argument in arguments:
         key, _, value = argument.partition("=")
+        if key in WITH_JUDGE:
+            raise ConfigError(f"{key}: only beside judge=FILE, a judge's card; {WRITTEN}")
         if key not in known:
-            raise ConfigError(f"{key}: unknown" + suggestion(key, [*known, *WITH_JUDGE]))
+            raise ConfigError(f"{key or argument}: unknown" + suggestion(key, [*known, *WITH_JUDGE]))
         try:
-            given[key] = known[key](value)
+            given[key], typed[key] = known[key](value), value
         except ValueError:
             raise ConfigError(f"{argument}: not a number; give for example effect=0.6 raters=4") from None
     if missing := [key for key in ("effect", "raters") if key not in given]:
@@ -50,16 +53,16 @@ def parse_plan(arguments: Sequence[str]) -> Plan:
     plan = Plan(**given)  # type: ignore[arg-type]
     ranges = {
         "effect": 0.5 < plan.effect < 1,
-        "raters": plan.raters >= 1,
+        "raters": 1 <= plan.raters <= MOST_RATERS,
         "agreement": 0 <= plan.agreement <= 1,
-        "taste": plan.taste >= 0,
+        "taste": 0 <= plan.taste <= 0.5,  # no rates of 0 to 1 spread more
         "power": 0 < plan.power < 1,
-        "spread": plan.spread >= 0,
+        "spread": 0 <= plan.spread <= 0.5,
     }
     if wrong := [key for key, is_sound in ranges.items() if not is_sound]:
-        bounds = {"effect": "between 0.5 and 1", "raters": "at least 1", "agreement": "0 to 1"}
-        bounds |= dict.fromkeys(("taste", "spread"), "at least 0")
-        raise ConfigError(f"{wrong[0]}={given[wrong[0]]:g}: must be {bounds.get(wrong[0], 'between 0 and 1')}")
+        bounds = {"effect": "between 0.5 and 1", "raters": f"1 to {MOST_RATERS:,}", "agreement": "0 to 1"}
+        bounds |= dict.fromkeys(("taste", "spread"), "0 to 0.5")
+        raise ConfigError(f"{wrong[0]}={typed[wrong[0]]}: must be {bounds.get(wrong[0], 'between 0 and 1')}")
     return plan
 
 

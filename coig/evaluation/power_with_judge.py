@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from rich.table import Table
 
+from coig.config.fields import Language, local_path
 from coig.display.numbers import LANGUAGE_NAMES
-from coig.display.terminal import make_table
+from coig.display.terminal import make_table, strip_controls
 from coig.errors import ConfigError
 from coig.files.limits import parse_json, read_whole
+from coig.records.record import describe_error
 from coig.statistics.power import Plan
 
 FURTHER = (0, 200, 500, 1_000, 2_000, 5_000)  # prompts that the judge alone judges
 WITH_JUDGE = ("judge", "pairs", "prompt_price", "reply_price")
+MOST_TOKENS = 10**15  # of a card
+MOST_PAIRS = 1_000_000  # of arms
+MOST_RATERS = 1_000_000
+WRITTEN = "evaluate.py writes one as multirun/STUDY/evaluation/judges/NAME.json"
 ASSUMED = (
     "people: prompts that people judge, drawn at random, for these raters and new prompts; in brackets with the limits "
     "of the judge's correlation. calls: every prompt in both orders, people's too."
 )
 
 
+Correlation = Annotated[float, Field(ge=-1 - 1e-9, le=1 + 1e-9)]  # with room for rounding
+Count = Annotated[int, Field(ge=0, le=MOST_TOKENS)]
+
+
 class Worth(BaseModel):
     """How a judge's predictions correlate with people's mean verdict; limits are None for too few prompts."""
 
-    correlation: float
-    low: float | None
-    high: float | None
-    raters: float  # mean number of a prompt
+    correlation: Correlation
+    low: Correlation | None
+    high: Correlation | None
+    raters: float = Field(ge=1, le=MOST_RATERS)  # mean number of a prompt
 
 
 class OfLanguage(BaseModel):
     """A judge in one language; `worth` is None if people have judged none of its pairs."""
 
-    calls: int
-    prompt_tokens: int
-    reply_tokens: int
+    calls: Annotated[Count, Field(ge=1)]
+    prompt_tokens: Count
+    reply_tokens: Count
     worth: Worth | None
 
 
 class Card(BaseModel):
     """What a plan reads of a judge's card."""
 
-    judge: str
-    languages: dict[str, OfLanguage]
+    judge: Annotated[str, AfterValidator(strip_controls)]
+    languages: dict[Language, OfLanguage]
 
-    def worths(self) -> dict[str, Worth]:
+    def worths(self) -> dict[Language, Worth]:
         """Return the judge's worth by language, where it is known; raise ConfigError if it is known for none."""
         found = {lang: own.worth for lang, own in self.languages.items() if own.worth is not None}
         if not found:
@@ -70,41 +81,44 @@ class Prices:
 def parse_judge(arguments: Sequence[str]) -> tuple[Card, Prices]:
     """Read the card and prices that `key=value` arguments name; raise ConfigError for a wrong file or number.
 
-    `judge` must be among the arguments, and only keys of WITH_JUDGE may be. `pairs` is rounded down, but at least 1.
+    `judge` must be among the arguments, and only keys of WITH_JUDGE may be.
     """
-    given = dict(argument.split("=", 1) for argument in arguments)
+    given = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
     numbers: dict[str, float] = {}
-    for key in WITH_JUDGE[1:]:
+    for key in given.keys() & {*WITH_JUDGE[1:]}:
         try:
-            numbers[key] = float(given.get(key, "nan"))
+            numbers[key] = float(given[key])
         except ValueError:
             raise ConfigError(f"{key}={given[key]}: not a number") from None
-    known = {key: value for key, value in numbers.items() if value >= 0}
-    if missing := [key for key in given if key in numbers and key not in known]:
-        raise ConfigError(f"{missing[0]}={given[missing[0]]}: must be at least 0")
-    prices = Prices(max(1, int(known.get("pairs", 1))), known.get("prompt_price"), known.get("reply_price"))
-    return _read_card(given["judge"]), prices
+    pairs, prompt, reply = numbers.pop("pairs", 1), numbers.get("prompt_price"), numbers.get("reply_price")
+    if not (1 <= pairs <= MOST_PAIRS and pairs == int(pairs)):
+        raise ConfigError(f"pairs={given['pairs']}: must be a whole number from 1 to {MOST_PAIRS:,}")
+    if wrong := [key for key, price in numbers.items() if not 0 <= price < math.inf]:
+        raise ConfigError(f"{wrong[0]}={given[wrong[0]]}: must be at least 0, and finite")
+    return _read_card(given["judge"]), Prices(int(pairs), prompt, reply)
 
 
 def _read_card(path: str) -> Card:
     """Read a judge's card; raise ConfigError if the file cannot be read or is no card."""
     try:
-        return Card.model_validate(parse_json(read_whole(Path(path).expanduser())))
-    except (OSError, ValueError, ValidationError):
-        raise ConfigError(
-            f"judge={path}: no judge's card; evaluate.py writes one as multirun/STUDY/evaluation/judges/NAME.json"
-        ) from None
+        return Card.model_validate(parse_json(read_whole(local_path(path))))
+    except ValidationError as error:
+        raise ConfigError(f"judge={path}: no judge's card ({describe_error(error)}); {WRITTEN}") from None
+    except (OSError, ValueError):
+        raise ConfigError(f"judge={path}: no judge's card; {WRITTEN}") from None
 
 
-def plan_table(plan: Plan, card: Card, lang: str, prices: Prices) -> Table:
+def plan_table(plan: Plan, card: Card, lang: Language, prices: Prices) -> Table:
     """Return the table of one language: a row for each number of further prompts, which the judge alone judges.
 
     A row has the prompts that people need, the judge's calls and tokens, and their cost if a price was given. If the
     plan has another number of raters than the card, the correlation is adjusted by `plan.agreement`. The card must know
-    the judge's worth in the language.
+    the judge's worth in the language. Raises ConfigError if `plan.agreement` is 0.
     """
     own = card.languages[lang]
     assert own.worth is not None
+    if not plan.agreement:
+        raise ConfigError("agreement=0: must be above 0 beside a judge, as verdicts by chance cannot be predicted")
     scale = (plan.reliability(plan.raters) / plan.reliability(own.worth.raters)) ** 0.5
     priced = prices.prompt is not None or prices.reply is not None
     title = f"{LANGUAGE_NAMES[lang]}: people and {card.judge}, to detect {100 * plan.effect:g} %, {plan.raters} raters"

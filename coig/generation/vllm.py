@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coig.config import Sampling
+from coig.config.fields import local_path
 from coig.data.tokenizer import location
 from coig.errors import ConfigError
 from coig.generation.completion import Answered, Completion, Request, Transcriber, too_long
@@ -39,7 +40,7 @@ class VLLMEngine:
     ) -> None:
         if tensor_parallel_size < 1 or not 0 < gpu_memory_utilization <= 1:
             raise ConfigError("engine: tensor_parallel_size must be at least 1, gpu_memory_utilization above 0 up to 1")
-        self.python = str(Path(python).expanduser()) if python else sys.executable
+        self.python = str(local_path(python)) if python else sys.executable
         self.gpus_per_model, self.memory_share, self.adapters = tensor_parallel_size, gpu_memory_utilization, adapters
         self.interpreter: Interpreter | None = None
         self.workers: Workers | None = None

@@ -127,7 +127,7 @@ def describe_error(error: ValidationError) -> str:
             return f"{where}: {problem['input']!r} is none of {_choices(problem['ctx']['expected'])}"
         case "value_error":  # the validator's own words
             return str(problem["ctx"]["error"])
-    return f"{where}: {problem['msg']}"
+    return f"{where}: {problem['msg']}" if where else str(problem["msg"])
 
 
 def _choices(expected: str) -> str:

@@ -14,14 +14,23 @@ log = logging.getLogger(__name__)
 
 
 def choose_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str, Answer]]:
+    """Return what `list_answers` returns. Raises ConfigError if no arm answered one of the files, or as it does."""
+    chosen = list_answers(arms, queries)
+    if missing := [name for name in queries if name not in {file for file, _ in chosen}]:
+        where = arms[0].study_folder if arms else "the study"
+        raise ConfigError(f"no arm of {where} has answers in generations/{missing[0]}.jsonl: run generate.py first")
+    return chosen
+
+
+def list_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str, Answer]]:
     """Return (name of the file of queries, answer) for each arm's first sample to each query in these files.
 
-    Failed answers are left out, with a warning. Raises ConfigError if no arm answered a file, a line is damaged, or
-    answers are not comparable: see `check_comparable`.
+    Failed answers are left out, with a warning. Raises ConfigError if a line is damaged, or answers are not comparable:
+    see `check_comparable`.
     """
-    chosen = [(name, answer) for name in queries for answer in _answers_to(name, arms)]
-    check_comparable(chosen)
-    return chosen
+    listed = [(name, answer) for name in queries for arm in arms for answer in _first_samples(arm, name)]
+    check_comparable(listed)
+    return listed
 
 
 def choose_samples(arms: Sequence[Arm], queries: Sequence[str]) -> list[Answer]:
@@ -30,15 +39,6 @@ def choose_samples(arms: Sequence[Arm], queries: Sequence[str]) -> list[Answer]:
     They come file by file, then arm by arm; an arm that has not answered a file gives none.
     """
     return [answer for name in queries for arm in arms for answer in arm.answers(name) if not answer.failed]
-
-
-def _answers_to(queries: str, arms: Sequence[Arm]) -> list[Answer]:
-    """Return `_first_samples` of all arms for one file of queries. Raises ConfigError if there are none."""
-    answers = [answer for arm in arms for answer in _first_samples(arm, queries)]
-    if not answers:
-        where = arms[0].study_folder if arms else "the study"
-        raise ConfigError(f"no arm of {where} has answers in generations/{queries}.jsonl: run generate.py first")
-    return answers
 
 
 def _first_samples(arm: Arm, queries: str) -> list[Answer]:

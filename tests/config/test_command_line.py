@@ -26,6 +26,7 @@ from tests.conftest import ROOT, Command
             ["data=local", "data.creative.path=nowhere.json"],
             ["data.creative.path='nowhere.json': no such file"],
         ),
+        (["model.path='~no-such-user/model'"], ["model.path='~no-such-user/model': no such file"]),
         (["-m", "data.ratio=0,1k,1.0"], ["data.ratio=1.0: is a fraction"]),
         (["-m", "data.ratio=1k,1000"], ["data.ratio=1000 and data.ratio=1k are both the arm 'cw+1k'"]),
         (["seeds=1", "data.ratio=50%"], ["seeds: unknown key", "data.ratio='50%': is a percentage"]),

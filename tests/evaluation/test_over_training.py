@@ -75,6 +75,17 @@ def answer_and_judge_points(study: Path) -> None:
     append_records(study / "judgments" / "qwen.jsonl", judge(("general", "cw@0.5")))
 
 
+def test_points_whose_answers_all_failed_do_not_stop_the_report(study: Path) -> None:
+    [point] = list_points(Arm(study / "cw"))
+    weights = point.manifest().model_sha256
+    failed = [make_answer(point.name, one, finish_reason="error", answer="", model=weights) for one in QUERIES]
+    append_records(point.generations("sample"), failed)
+    material = gather_material(config_of("evaluate", EvaluateConfig, ["study=s"]))
+    assert material.over_training.answers == []
+    assert material.answers is not None
+    assert set(material.answers["arm"]) == set(ARMS)
+
+
 def evaluate(folder: Path, name: str, *overrides: str) -> dict[str, bytes]:
     """Evaluate the study in a folder; return all that was written, by path."""
     run = Forked("evaluate.py", [f"study={name}", *overrides], folder, outside()).wait()

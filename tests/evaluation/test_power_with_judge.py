@@ -62,7 +62,16 @@ def test_prompts_calls_and_cost(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         (["judge=nowhere.json"], r"judge=nowhere\.json: no judge's card; evaluate\.py writes one as multirun/STUDY"),
         (["judge={card}", "prompt_price=much"], "prompt_price=much: not a number"),
-        (["judge={card}", "reply_price=-1"], "reply_price=-1: must be at least 0"),
+        (["judge={card}", "reply_price=-1"], "reply_price=-1: must be at least 0, and finite"),
+        (["judge={card}", "prompt_price=inf"], "prompt_price=inf: must be at least 0, and finite"),
+        (["judge={card}", "prompt_price"], "prompt_price=: not a number"),
+        (["judge={card}", "pairs=inf"], "pairs=inf: must be a whole number from 1 to 1,000,000"),
+        (["judge={card}", "pairs=2.7"], r"pairs=2\.7: must be a whole number"),
+        (["judge={card}", "pairs=0"], "pairs=0: must be a whole number"),
+        (["judge={card}", "agreement=0"], "agreement=0: must be above 0 beside a judge"),
+        (["judge=~no-such-user/card.json"], r"judge=~no-such-user/card\.json: no judge's card"),
+        (["raters=4", "pairs=2"], r"pairs: only beside judge=FILE, a judge's card; evaluate\.py writes one"),
+        (["raters=4", "judge"], "judge: only beside judge=FILE"),
         (["judge={card}", "price=1"], "price: unknown; did you mean"),
     ],
 )
@@ -70,6 +79,52 @@ def test_wrong_arguments(tmp_path: Path, arguments: list[str], message: str) -> 
     file = card(tmp_path)
     with pytest.raises(ConfigError, match=message):
         main(["effect=0.6", *(argument.format(card=file) for argument in arguments)])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", r"no judge's card; evaluate\.py writes one"),
+        ("[]", r"no judge's card \(Input should be"),
+        ('{"languages": {}}', r"no judge's card \(judge: missing\)"),
+    ],
+)
+def test_a_file_that_is_no_card_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "card.json"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        main(["effect=0.6", f"judge={file}"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ('"zh"', '"fr"', r"fr\.\[key\]: 'fr' is none of zh, en"),
+        ("0.6", "NaN", r"zh\.worth\.correlation"),
+        ("0.6", "-5", r"zh\.worth\.correlation"),
+        ("4.0", "0", r"zh\.worth\.raters"),
+        ("4.0", "NaN", r"zh\.worth\.raters"),
+        ("1000,", "0,", r"zh\.calls"),
+        ("20000", "-5", r"zh\.reply_tokens"),
+        ("20000", "1" + 400 * "0", r"zh\.reply_tokens"),
+    ],
+)
+def test_a_card_with_an_impossible_figure_is_refused(tmp_path: Path, old: str, new: str, field: str) -> None:
+    file = card(tmp_path)
+    sound = file.read_text()
+    file.write_text(sound.replace(old, new))
+    assert file.read_text() != sound
+    with pytest.raises(ConfigError, match=rf"no judge's card \(languages\.{field}"):
+        main(["effect=0.6", f"judge={file}"])
+
+
+def test_a_strangers_card_sends_no_control_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = card(tmp_path)
+    file.write_text(file.read_text().replace("qwen", "qw\\u001b[2Jen"))
+    main(["effect=0.6", f"judge={file}"])
+    printed = capsys.readouterr().out
+    assert "people and qw[2Jen" in printed
+    assert "\x1b" not in printed
 
 
 def test_a_judge_whom_people_have_not_calibrated(tmp_path: Path) -> None:

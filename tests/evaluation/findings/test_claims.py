@@ -123,6 +123,10 @@ def test_the_planner() -> None:
         (["effect=0.6", "raters=4", "tast=1"], "tast: unknown; did you mean 'taste'"),
         (["effect=60", "raters=4"], "effect=60: must be between 0.5 and 1"),
         (["effect=0.6", "raters=four"], "raters=four: not a number"),
+        (["effect=0.6", f"raters=1{'0' * 400}"], "raters=10+: must be 1 to 1,000,000"),
+        (["effect=0.6", "raters=4", "taste=1e200"], r"taste=1e200: must be 0 to 0\.5"),
+        (["effect=0.6", "raters=4", "spread=inf"], r"spread=inf: must be 0 to 0\.5"),
+        (["effect=0.6", "raters=4", "=3"], "=3: unknown; known here"),
     ],
 )
 def test_a_plan_that_is_none(arguments: list[str], message: str) -> None:

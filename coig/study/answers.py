@@ -55,6 +55,8 @@ def check_comparable(answers: Sequence[tuple[str | None, Answer]]) -> None:
     Args:
         answers: each with the name of its file of queries, None for an answer that coig did not generate.
     """
+    if not answers:
+        return
     _, first = answers[0]
     texts: dict[str, str] = {}
     files: dict[str, str | None] = {}

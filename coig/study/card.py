@@ -9,7 +9,8 @@ import polars as pl
 import yaml
 
 from coig.config import TrainConfig
-from coig.config.fields import LANGUAGES, local_path
+from coig.config.data import Source
+from coig.config.fields import LANGUAGES, SAMPLE_PREFIX, local_path
 from coig.display.numbers import interval, number
 from coig.display.tables import Table, render_markdown
 from coig.study.arm import Arm
@@ -18,6 +19,7 @@ from coig.study.points import Point
 from coig.study.results import FILE, OF_POINTS, read_measures
 
 UNKNOWN = "not recorded"
+SAMPLE_LICENCE = "Apache-2.0"  # of the embedded sample, as of this project
 OF_PEOPLE = "^(win rate|strength|rating)"  # how measures of people's judgments begin
 # what an evaluation of this project cannot tell, whatever it measured
 NEVER = (
@@ -47,7 +49,14 @@ def write_card(arm: Arm) -> str:
 def find_licences(config: TrainConfig) -> dict[str, str | None]:
     """Return the licence of each source of an arm's data by the source's name; None where it is not recorded."""
     sources = [*config.data.creative.sources.values(), *config.data.general.values()]
-    return {source.name or local_path(source.path or "").stem: source.licence for source in sources}
+    return {source.name or local_path(source.path or "").stem: _licence_of(source) for source in sources}
+
+
+def _licence_of(source: Source) -> str | None:
+    """Return the licence that a source names; that of this project for files of the embedded sample, else None."""
+    if source.licence:
+        return source.licence
+    return SAMPLE_LICENCE if source.path and source.path.startswith(SAMPLE_PREFIX) else None
 
 
 def _describe_for_hub(config: TrainConfig, manifest: Manifest) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import yaml
 from coig.errors import ConfigError
 from coig.study.__main__ import main
 from coig.study.arm import Arm
-from coig.study.card import write_card
+from coig.study.card import find_licences, write_card
 from coig.study.points import list_points
 from coig.study.results import FILE, MEASURES, OF_POINTS
 from tests.conftest import ROOT, outside
@@ -184,6 +184,15 @@ def test_the_card_says_what_the_manifest_says(arm: Arm) -> None:
     assert "## Measured\n\nNothing." in body
     assert "- its answers: it has answered no queries" in body
     assert "whether people like what it writes" in body
+
+
+def test_the_samples_licence_is_not_that_of_other_files(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.jsonl"
+    mine.touch()
+    sample = make_arm(tmp_path / "s" / "cw")
+    other = make_arm(tmp_path / "s" / "own", f"data.creative.path='{mine}'")
+    assert find_licences(sample.config())["creative"] == "Apache-2.0"
+    assert find_licences(other.config())["mine"] is None
 
 
 def test_the_card_has_the_last_evaluation(arm: Arm) -> None:

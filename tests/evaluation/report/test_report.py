@@ -11,7 +11,6 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from coig.config import EvaluateConfig, Logger, Rating
-from coig.config.command_line import config_of
 from coig.config.stages import Claims
 from coig.errors import ConfigError
 from coig.evaluation.measures.answers import measure_answers
@@ -284,34 +283,6 @@ def test_judgments_beside_answers(study: Path, tmp_path: Path) -> None:
     assert "one rater only" in page
 
 
-def test_judgments_alone_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    evaluate(judged(VERDICTS, tmp_path).model_copy(update={"study": "theirs"}))
-    folder = tmp_path / "multirun" / "theirs" / "evaluation"
-    assert {"win_rates.csv", "strengths.csv", "claims.csv", "report.html"} <= {file.name for file in folder.iterdir()}
-    assert not (folder / "automatic.csv").exists()
-
-
-def test_patterns_and_a_scale_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "raters").mkdir()
-    for rater in ("ann", "bob"):
-        rows = [f"{query},en,cw,{rating},{rater}" for query, rating in enumerate((2, 10, 4))]
-        table = "\n".join(["query_id,lang,arm,value,rater", *rows])
-        (tmp_path / "raters" / f"{rater}.csv").write_text(table, encoding="utf-8-sig")
-    command = ["study=theirs", "judgments=raters/*.csv"]
-    with pytest.raises(ConfigError, match=r"ann.csv:3: overall preference is 10, .* rating.scale=\[1,10\]"):
-        evaluate(config_of("evaluate", EvaluateConfig, command))
-    evaluate(config_of("evaluate", EvaluateConfig, [*command, "rating.scale=[1,10]"]))
-    folder = tmp_path / "multirun" / "theirs" / "evaluation"
-    assert pl.read_csv(folder / "ratings.csv").select("mean", "ratings").rows() == [(16 / 3, 6)]
-    assert "Ratings go from 1 to 10." in (folder / "report.html").read_text(encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"scale: give the lowest rating first"):
-        config_of("evaluate", EvaluateConfig, ["rating.scale=[10,1]"])
-    with pytest.raises(ConfigError, match=r"no file has a name of this pattern"):
-        config_of("evaluate", EvaluateConfig, ["judgments=raters/*.jsonl"])
-
-
 def test_ties_alone_are_said(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tied = [row | {"winner": "tie"} for row in VERDICTS]
     evaluate(judged(tied, tmp_path).model_copy(update={"study": "theirs"}))
@@ -322,21 +293,6 @@ def test_a_verdict_on_an_arm_that_is_not_there(study: Path, tmp_path: Path) -> N
     with pytest.raises(ConfigError, match=r"verdicts.jsonl:1: arm 'cw\+9k' is not in this study"):
         evaluate(judged([VERDICTS[0] | {"arm_a": "cw+9k"}], tmp_path))
     assert not (study / "evaluation").exists()
-
-
-def test_the_authors_files_of_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for arm, text in {"origin": "他走了。", "baseline": "<think>\n想\n</think>\n\nHe left."}.items():
-        answers = {str(number): {"prompt": "Write.", "my_response": text} for number in range(8)}
-        (tmp_path / f"wirting_en_pair_merge_{arm}_3epoch.json").write_text(json.dumps(answers), encoding="utf-8")
-    files = tuple(str(file) for file in sorted(tmp_path.glob("*.json")))
-    evaluate(CONFIG.model_copy(update={"study": "theirs", "answers": files}))
-    table = pl.read_parquet(tmp_path / "multirun" / "theirs" / "evaluation" / "automatic.parquet")
-    assert dict(table.select("arm", "contaminated").iter_rows()) == {"cw": 1.0, "general": 0.0}
-    assert table["tokens"].is_null().all()
-    (tmp_path / "wirting_en_origin.json").write_text("[]")
-    with pytest.raises(ConfigError, match=r"wirting_en_origin.json: no answers of the authors' shape"):
-        evaluate(CONFIG.model_copy(update={"study": "theirs", "answers": (str(tmp_path / "wirting_en_origin.json"),)}))
 
 
 def test_an_evaluation_is_a_run_of_wandb(study: Path) -> None:
@@ -387,12 +343,6 @@ def test_what_does_not_fit_the_answers_is_said(study: Path, tmp_path: Path) -> N
     page = (study / "evaluation" / "report.html").read_text(encoding="utf-8")
     assert "11 of 13 judged queries have no answers here" in page
     assert "no strengths" not in page
-
-
-def test_an_arm_that_nobody_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="arms: cww was neither judged nor trained; did you mean 'cw'"):
-        evaluate(judged(VERDICTS, tmp_path).model_copy(update={"study": "theirs", "arms": ("cww",)}))
 
 
 def test_shares_that_do_not_vary_are_not_certain() -> None:

@@ -19,8 +19,8 @@ def linear_nll(
     """Compute Σ row_weight · −log softmax(hidden @ weightᵀ)[target], and each row's −log p.
 
     Matrix products use the autocast dtype, or that of `weight`. Softmax, sums and the gradient of `weight` use fp32.
-    Gradients are computed in the forward pass, while a chunk's logits are in memory. torch 2.11 has no such function
-    (F.linear_cross_entropy).
+    Gradients are computed in the forward pass, while a chunk's logits are in memory; under `no_grad` there are none.
+    torch 2.11 has no such function (F.linear_cross_entropy).
 
     Args:
         hidden: (S, d); weight: (V, d); targets: (S,) int64; row_weights: (S,) float32.
@@ -30,6 +30,8 @@ def linear_nll(
         the weighted sum, an fp32 scalar that has a gradient even if S is 0; and −log p, (S,) float32, without gradient.
     """
     chunk_rows = chunk_rows or CHUNK_ROWS.get(hidden.device.type, CHUNK_ROWS["cuda"])
+    if not torch.is_grad_enabled():  # autograd functions are told of the tensors' requires_grad alone
+        hidden, weight = hidden.detach(), weight.detach()
     return _LinearNLL.apply(hidden, weight, targets, row_weights, chunk_rows)  # type: ignore[no-any-return, no-untyped-call]
 
 

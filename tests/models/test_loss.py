@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
 
 from coig.models.loss import linear_nll
 
@@ -73,3 +74,14 @@ def test_an_impossible_target_has_a_finite_loss() -> None:
     hidden = torch.tensor([[200.0]])
     loss, _ = linear_nll(hidden, torch.tensor([[1.0], [-1.0]]), torch.tensor([1]), torch.ones(1))
     assert float(loss.detach()) == pytest.approx(400.0)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_only_the_logits_are_computed(mode: type[torch.no_grad]) -> None:
+    hidden, weight, targets, row_weights = inputs()
+    _, expected = linear_nll(hidden, weight, targets, row_weights, 7)
+    with mode(), FlopCounterMode(display=False) as counter:
+        loss, nll = linear_nll(hidden, weight, targets, row_weights, 7)
+    assert not loss.requires_grad
+    assert torch.equal(nll, expected)
+    assert counter.get_total_flops() == 2 * ROWS * WIDTH * VOCABULARY

@@ -21,6 +21,7 @@ from tests.forked import outside as outside
 
 SHARED = ROOT.parent / "shared"
 
+os.environ.pop("COLUMNS", None)  # which our tables would obey; readline sets it for the children of its process
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_X_SERVICE_WAIT"] = str(PATIENCE)

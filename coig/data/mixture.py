@@ -97,6 +97,8 @@ def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixtur
     creative, parts = _join(parts, seed, tested, validation.creative)
     stories = creative.first(data.creative.size)
     counts = data.general_counts(len(stories))
+    is_scaled = ratio.count is not None and data.scale != 1
+    scaled = f" (data.ratio={ratio.text} × data.scale={data.scale:g})" if is_scaled else ""
     if ratio.count != 0 and not any(counts.values()):
         raise DataError(f"data.ratio={ratio.text}: leaves no general example beside {len(stories)} creative; raise it")
     pools = parts
@@ -109,7 +111,7 @@ def build_mixture(data: Data, seed: int, needs_reasoning: bool = True) -> Mixtur
     for lang, source in data.pools.items() if any(counts.values()) or validation.general else ():
         taken = tested.union(*(pool.prompts for pool in pools))
         pools.append(_general(source, lang, data, seed, taken))
-        train.append(pools[-1].first(counts[lang]))
+        train.append(pools[-1].first(counts[lang], scaled))
         held_out.append(pools[-1].held_out)
     _check_held_out(train, held_out)
     return Mixture(
@@ -165,17 +167,17 @@ class _Ordered:
         """Return the keys of all prompts, held-out ones included."""
         return {*self.lines["prompt_key"], *self.held_out["prompt_key"]}
 
-    def first(self, wanted: int | None) -> pl.DataFrame:
+    def first(self, wanted: int | None, origin: str = "") -> pl.DataFrame:
         """Return the lines of the first `wanted` ids to train on (None: all). Raises DataError if there are fewer.
 
-        None asks for at least one.
+        None asks for at least one. `origin` stands behind `wanted` in the message.
         """
         left, held_out = (lines.select(TRIPLET).n_unique() for lines in (self.lines, self.held_out))
         if left < (1 if wanted is None else wanted):
             removed = sum(self.about["removed"].values()) + self.about["quarantined"] + self.about["duplicates"]
             raise DataError(
-                f"pool {self.pool.key.removeprefix('data.')} is too small: {wanted or 1} to train on and {held_out} "
-                f"held out, but it has {left + held_out}"
+                f"pool {self.pool.key.removeprefix('data.')} is too small: {wanted or 1}{origin} to train on and "
+                f"{held_out} held out, but it has {left + held_out}"
                 + (f" ({removed} rows were left out: {left_out(self.about)})" if removed else "")
                 + "; lower data.ratio, data.scale or data.creative.size, hold out fewer (data.validation), loosen the "
                 "source's filters, or give a larger file"

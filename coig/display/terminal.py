@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 
@@ -16,17 +17,19 @@ from coig.display.tables import Table
 
 FOLDED = 24  # characters; cells of text up to this width are not folded
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-WIDTH_IN_A_FILE = 140  # characters, if the output is not a terminal
+WIDTH_IN_A_FILE = 140  # characters, if the output is not a terminal and COLUMNS is not set
 
 
 def make_console(width: int = WIDTH_IN_A_FILE) -> Console:
-    """Return a console that prints texts unchanged, without markup; `width` applies if the output is not a terminal.
+    """Return a console that prints texts unchanged, without markup.
 
+    Its width is COLUMNS, if that is a number in the environment, else the terminal's, and `width` without a terminal.
     From then on, standard output prints characters that its encoding lacks as escapes, such as `\\u6625`.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else width)
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()  # rich finds it
+    return Console(highlight=False, markup=False, width=None if known else width)
 
 
 def strip_controls(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from coig.config import EvaluateConfig
-from coig.config.fields import MULTIRUN, files_of, is_packed
+from coig.config.fields import HELD_OUT, MULTIRUN, SHIPPED_QUERIES, files_of, is_packed
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.learned import Learned, read_learned
 from coig.evaluation.measures.answers import measure_answers
@@ -148,12 +148,18 @@ def _read_answers(arms: Sequence[Arm], config: EvaluateConfig) -> list[tuple[str
     answered = {file.stem for arm in arms for file in arm.folder.glob("generations/*.jsonl")}
     if answered and (missing := [name for name in config.queries if name not in answered]):
         raise ConfigError(
-            f"queries={missing[0]}: no arm has generations/{missing[0]}.jsonl"
+            f"queries={missing[0]}: no arm has generations/{missing[0]}.jsonl, which generate.py "
+            f"study={arms[0].study} queries={_value_for_generate(missing[0])} writes"
             + suggestion(missing[0], sorted(answered))
         )
     if not answered and (config.judgments or not arms):
         return None
     return [*choose_answers(arms, config.queries)]
+
+
+def _value_for_generate(queries: str) -> str:
+    """Return what generate.py takes as `queries` for answers of this name: the name, or a file of queries."""
+    return queries if queries in (*SHIPPED_QUERIES, HELD_OUT) else f"{queries}.jsonl"
 
 
 def _tabulate_samples(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
+
 import polars as pl
 
 from coig.config import EvaluateConfig
 from coig.config.fields import files_of
+from coig.display.numbers import counted
+from coig.errors import DataError
 from coig.evaluation.findings.caveats import notes_on_learned
 from coig.evaluation.findings.interpret import interpret
 from coig.evaluation.findings.judges.card import People
@@ -25,8 +30,11 @@ from coig.evaluation.preferences.win_rates import compute_win_rates, compute_wit
 from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
 from coig.study.registration import read_registered
+from coig.study.results import read_measures
 from coig.study.roster import Contestant, Roster
 from coig.study.tracking import find_tracked
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -74,7 +82,21 @@ def evaluate(config: EvaluateConfig) -> None:
         judges=judges.answers if judges else (),
         varied=tuple(dict.fromkeys(key for arm in arms for key in arm.config().vary)),
     )
+    _tell_of_replaced(material, evaluation)
     report(evaluation, arms, next(iter(tracked.values()), None), material.study / "evaluation")
+
+
+def _tell_of_replaced(material: Material, evaluation: Evaluation) -> None:
+    """Log a warning if the study's last report is of more arms than this one, which is written over it."""
+    with suppress(DataError):  # a damaged file is written anew
+        earlier = set(read_measures(material.study)["arm"])
+        if len(earlier) > len(evaluation.arms):
+            log.warning(
+                "%s: the report of %d arms is replaced by one of %s; without arms=[…] it is of all arms again",
+                material.study / "evaluation",
+                len(earlier),
+                counted(len(evaluation.arms), "arm"),
+            )
 
 
 def _tabulate_points(material: Material, tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:

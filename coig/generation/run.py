@@ -23,7 +23,7 @@ from coig.generation.completion import Answered, Request
 from coig.generation.engine import Engine
 from coig.generation.held_out import find_held_out_queries
 from coig.generation.tracking import log_table
-from coig.records.answer import EngineFacts
+from coig.records.answer import EngineFacts, find_cut_off
 from coig.records.query import Query, read_queries
 from coig.records.record import append_records
 from coig.study.arm import Arm, ArmBusyError
@@ -110,6 +110,7 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
     left = [(query, sample) for query, sample in wanted if (query.id, sample) not in existing]
     if not left:
         log.info("%s: %s there already", arm.folder, counted(len(wanted), "answer is", "answers are"))
+        _warn_of_cut_off(arm, name)
         return None
     tokenizer = load_exported(arm.model)
     trained = arm.config()
@@ -132,9 +133,25 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
         append_records(file, [make_answer(arm, *answer, facts, settings) for answer in batch])
         errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
     log.info("%s: %s in %s", arm.name, counted(len(wanted) - len(errors), "answer"), file)
+    _warn_of_cut_off(arm, name)
     if not errors:
         return []
     return [f"{arm.folder}: {len(errors)} of {len(wanted)} answers failed, the first for query {errors[0]}"]
+
+
+def _warn_of_cut_off(arm: Arm, name: str) -> None:
+    """Log a warning if many of the arm's answers in `generations/<name>.jsonl` reached the limit of new tokens."""
+    answers = [answer for answer in arm.answers(name) if not answer.failed]
+    if cut_off := find_cut_off(answers):
+        empty = sum(not answer.answer for answer in cut_off)
+        log.warning(
+            "%s: %d of %s reached %s before they ended%s; give more tokens, and overwrite=true",
+            arm.name,
+            len(cut_off),
+            counted(len(answers), "answer"),
+            cut_off[0].limit,
+            f", {empty:,} of them in the reasoning, without an answer" if empty else "",
+        )
 
 
 def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:

@@ -11,9 +11,14 @@ from coig.judging.calls import Call, make_call
 from coig.judging.cases import Case
 from coig.records.judgment import Check
 from coig.statistics.orders import shuffled
-from coig.study.defects import Defect, can_be_damaged, plant_defect
+from coig.study.defects import FEWEST, Defect, can_be_damaged, plant_defect
 from coig.study.items import AnsweredQuery
 
+DAMAGEABLE = f"an answer of at least {FEWEST} sentences, in which any reader would see the defect"
+NEEDED: dict[Check, str] = {  # by other probes than planted defects
+    **dict.fromkeys(("identical", "empty"), "an answer that is not empty"),
+    "wrong_language": "answers of one arm in both languages that are not empty",
+}
 log = logging.getLogger(__name__)
 # makes a probe's text of an arm's answer to a question; None: cannot
 Spoil = Callable[[AnsweredQuery, str], str | None]
@@ -24,16 +29,20 @@ def make_probes(questions: Sequence[AnsweredQuery], pairs: Sequence[Call], count
 
     A probe compares an arm's answer with a text that was made of it: the same text, an empty one, one with a defect, or
     the arm's answer to a query of the other language. It gives two calls, one for each order, or one for the same text.
-    A repeat is one of `pairs`, asked again. A kind has fewer questions if too few fit, which a warning says for probes.
+    A repeat is one of `pairs`, asked again. A kind has fewer questions if too few fit; a warning says why for probes.
     The repeats come last.
     """
     probes: list[Call] = []
+    lacking: dict[str, list[str]] = {}
     for kind, spoil in _kinds(questions, seed).items():
         found = (calls for one in _order(questions, seed, kind) if (calls := _make_probe(one, kind, spoil, seed)))
         made = list(islice(found, count))
         if len(made) < count:
-            log.warning("probe %s: %d of %d prompts have an answer that fits", kind, len(made), count)
+            why = f"{len(made)} instead of {count} prompts, as no other prompt has {NEEDED.get(kind, DAMAGEABLE)}"
+            lacking.setdefault(why, []).append(kind)
         probes += chain.from_iterable(made)
+    for why, kinds in lacking.items():
+        log.warning("%s %s: %s", "probe" if len(kinds) == 1 else "probes", ", ".join(kinds), why)
     by_query = {call.query_id: call for call in shuffled(pairs, seed, "repeat")}
     drawn = islice(_order([one for one in questions if one.query_id in by_query], seed, "repeat"), count)
     return probes + [make_call("pairs", one, by_query[one.query_id].order, "repeat") for one in drawn]

@@ -105,7 +105,8 @@ def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> 
         for line in tally.by_arm():
             log.warning("%s", line)
     answered = counted(len(calls) - tally.failures, "call is", "calls are")
-    log.info("%s: %s answered there%s", said.file, answered, tally.spent)
+    twice = " (a pair takes two, one in each order)" if calls[0].case.asked == "pairs" else ""
+    log.info("%s: %s answered there%s%s", said.file, answered, twice, tally.spent)
     if tally.failures:
         raise ConfigError(
             f"{said.file}: {tally.failures} of {len(left)} calls failed, the first: {tally.first}; the same "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,7 +56,14 @@ class Answer(Record):
         """Tell whether the request failed, so that there is no answer."""
         return self.finish_reason == "error"
 
+    @property
+    def limit(self) -> str:
+        """Return what limited the answer's tokens, for a message, with the number if it is recorded."""
+        number = (self.sampling or {}).get("max_new_tokens")
+        return "the limit of tokens" if number is None else f"sampling.max_new_tokens={number}"
 
+
+CONSIDERABLE = 0.1  # share of an arm's answers from which on it is said that they were cut off, or are empty
 RECORDED = ("genre", "answer_tokens", "finish_reason", "seed", "sampling")  # never None in files of generate.py
 
 
@@ -97,3 +105,9 @@ def _find_fault(answer: Answer, earlier: dict[tuple[str, int], Answer]) -> str |
     if before and not before.failed:
         return f"query {answer.query_id} is answered twice"
     return None
+
+
+def find_cut_off(answers: Sequence[Answer]) -> list[Answer]:
+    """Return the answers that reached the limit of new tokens; [] if they are less than CONSIDERABLE of all."""
+    cut_off = [answer for answer in answers if answer.finish_reason == "length"]
+    return cut_off if len(cut_off) >= CONSIDERABLE * len(answers) else []

@@ -79,9 +79,18 @@ class ProgressBar(RichProgressBar):
         bar.bar_width = min(max(get_console().width - OTHER_COLUMNS, SHORTEST_BAR), bar.bar_width)
         return [description, bar, count]
 
+    @property
+    def total_train_batches(self) -> int | float:
+        """Return the epoch's steps, fewer where the run ends earlier."""
+        batches: int | float = self.trainer.num_training_batches
+        left: int | float = self.trainer.lightning_module.total_steps - self.trainer.current_epoch * batches
+        return min(batches, left)
+
     def _get_train_description(self, current_epoch: int) -> str:
-        """Return the bar's text for an epoch, without the "/-2" of unlimited epochs."""
-        return str(super()._get_train_description(current_epoch)).removesuffix("/-2")  # max_epochs is unlimited here
+        """Return the bar's text for an epoch, counted from 1, with the number of epochs unless that is unlimited."""
+        epochs = self.trainer.max_epochs
+        text = f"Epoch {current_epoch + 1}" + (f"/{epochs}" if epochs and epochs > 0 else "")
+        return text.ljust(len(self.validation_description))  # one width, so that the bar does not jump
 
     def get_metrics(self, trainer: Any, pl_module: Any) -> dict[str, Any]:
         """Return what stands beside the bar: losses in nats a token, speed, and the remaining time."""

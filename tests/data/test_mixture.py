@@ -104,7 +104,11 @@ def test_texts_come_with_the_lines() -> None:
 def test_a_pool_too_small_is_an_error_not_re_use(tmp_path: Path) -> None:
     file = written(tmp_path / "pool.jsonl", rows(40))
     data = data_config(general__zh__path=file, ratio="1k", validation__general=10)
-    with pytest.raises(DataError, match=r"general.zh is too small: 31 to train on and 10 held out, but it has 40;"):
+    with pytest.raises(
+        DataError,
+        match=r"general.zh is too small: 31 \(data.ratio=1k × data.scale=0.0306\) to train on and 10 held out, but it "
+        "has 40;",
+    ):
         build_mixture(data, seed=0)
 
 

@@ -68,6 +68,18 @@ def test_a_killed_run_goes_on_where_it_was(here: Arm, queries: list[Query]) -> N
     assert by_query(here) == whole
 
 
+def test_answers_that_were_cut_off_are_counted(here: Arm, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING")
+    for _ in range(2):  # also where all answers are there already
+        caplog.clear()
+        generate(config("sampling.max_new_tokens=2"))
+        count = len(lines(here))
+        assert (
+            f"cw: {count} of {count} answers reached sampling.max_new_tokens=2 before they ended, {count} of them in "
+            "the reasoning, without an answer; give more tokens, and overwrite=true"
+        ) in caplog.text
+
+
 def test_other_settings_are_refused_with_the_difference(here: Arm) -> None:
     generate(config())
     before = here.generations("few").read_bytes()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from coig.judging.calls import STEPS_PER_CALL, make_pair_calls, make_ranking_calls, make_step_calls
 from coig.judging.probes import make_probes
 from coig.records.answer import Answer
@@ -78,8 +80,13 @@ def test_probes_show_an_answer_beside_what_was_made_of_it() -> None:
         assert (SENTENCES[other] in made) == (call.check == "wrong_language")
 
 
-def test_a_probe_without_answers_that_fit_is_left_out() -> None:
+def test_a_probe_without_answers_that_fit_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
     short = [AnsweredQuery("q", "en", None, "Task", {"cw": "Short.", "general": ""})]
     probes = make_probes(short, make_pair_calls(short), count=2, seed=0)
     assert Counter(call.check for call in probes) == {"identical": 1, "empty": 2, "repeat": 1}
     assert {call.arms for call in probes if call.check != "repeat"} == {("cw",)}
+    defects = "probes shuffled, halved, repeated_text, cut_off: 0 instead of 2 prompts, as no other prompt has"
+    assert f"{defects} an answer of at least 6 sentences, in which any reader would see the defect" in caplog.messages
+    assert "probes identical, empty: 1 instead of 2 prompts, as no other prompt has an answer that is not empty" in (
+        caplog.messages
+    )

@@ -9,7 +9,7 @@ import polars as pl
 from coig.config.fields import HELD_OUT
 from coig.display.numbers import LANGUAGE_NAMES
 from coig.evaluation.preferences.judgments import PAPER_SCALE, Judgments
-from coig.records.answer import Answer
+from coig.records.answer import CONSIDERABLE, Answer, find_cut_off
 from coig.statistics.intervals import FEWEST
 
 DAMAGED = "\ufffd"
@@ -51,6 +51,42 @@ def notes_on_damage(answers: pl.DataFrame) -> list[str]:
     by_arm = damaged.group_by("arm", maintain_order=True).len().iter_rows()
     counts = ", ".join(f"{arm} {count}" for arm, count in by_arm)
     return [f"Answers with damaged characters, shown as {DAMAGED}: {counts}."] if counts else []
+
+
+def notes_on_empty_answers(automatic: pl.DataFrame) -> list[str]:
+    """Return a note for each language in which a CONSIDERABLE share of some arm's answers is empty, naming these arms.
+
+    Args:
+        automatic: columns as in AUTOMATIC.
+    """
+    notes = []
+    for (lang,), part in automatic.group_by("lang", maintain_order=True):
+        rows = part.filter(pl.col("empty") >= CONSIDERABLE * pl.col("queries"))
+        counts = [f"{row['arm']} {row['empty']} of {row['queries']}" for row in rows.iter_rows(named=True)]
+        silent = rows.filter(pl.col("contaminated").is_null())["arm"].to_list()
+        unsaid = f" What language they answer in is not measured for {', '.join(silent)}." if silent else ""
+        if counts:
+            notes.append(f"{LANGUAGE_NAMES[str(lang)]}: many answers are empty: {', '.join(counts)}.{unsaid}")
+    return notes
+
+
+def notes_on_cut_off_answers(answered: Mapping[str, Mapping[str, Sequence[Answer]]]) -> list[str]:
+    """Return a note for each limit of new tokens that cut off many answers of some arms, with these arms and counts.
+
+    Args:
+        answered: {file of queries: {arm: answers}}.
+    """
+    arms: dict[str, list[str]] = {}
+    for by_arm in answered.values():
+        for arm, answers in by_arm.items():
+            first = [one for one in answers if one.sample == 0 and not one.failed]
+            if cut_off := find_cut_off(first):
+                arms.setdefault(cut_off[0].limit, []).append(f"{arm} {len(cut_off)} of {len(first)}")
+    return [
+        f"Many answers reached {limit} before they ended: {', '.join(counts)}. "
+        "To let them end, give generate.py more tokens and overwrite=true."
+        for limit, counts in arms.items()
+    ]
 
 
 def notes_on_learned(unknown: Mapping[str, str]) -> list[str]:

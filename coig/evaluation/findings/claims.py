@@ -72,7 +72,7 @@ def claim_table(
     """
     rows = [_paper_claim(claim, roster, win_rates, margin) for claim in PREFERENCES]
     rows += [_check_paradox(lang, win_rates, automatic, margin) for lang in LANGUAGES]
-    rows += [_check_contamination(roster, comparisons), *of_threshold]
+    rows += [_check_contamination(roster, comparisons, automatic), *of_threshold]
     seen = {lang for table in (win_rates, automatic) if table is not None for lang in table["lang"]}
     kept = [{key: row.get(key) for key in CLAIMS} for row in rows if row["lang"] in seen]
     return pl.DataFrame(sorted(kept, key=lambda row: LANGUAGES.index(row["lang"])), schema=CLAIMS)
@@ -146,20 +146,26 @@ def _check_paradox(
     return row | {"why": f"highest TTR: {diverse}, highest MATTR: {at_length}; {best} wins most: {row['why']}"}
 
 
-def _check_contamination(roster: Roster, comparisons: pl.DataFrame | None) -> dict[str, Any]:
+def _check_contamination(
+    roster: Roster, comparisons: pl.DataFrame | None, automatic: pl.DataFrame | None
+) -> dict[str, Any]:
     """Check the claim that creative data alone answers English queries in Chinese; return a row of CLAIMS.
 
     It is supported if this happens significantly more often than with general data alone, not supported if an excess of
-    EXCESS or more is excluded, not measured without answers of both arms, else inconclusive.
+    EXCESS or more is excluded, not measured without answers of both arms or where most of an arm's are empty, else
+    inconclusive.
     """
     stated = {"lang": "en", "claim": "creative data alone answers English queries in Chinese"}
-    if comparisons is None:
+    if comparisons is None or automatic is None:
         return stated | {"status": "not measured", "why": "needs the answers"}
     creative, general = roster.find_plain("0"), roster.find_plain("general")
     of_pair = pl.col("arm").eq_missing(creative) & pl.col("opponent").eq_missing(general) & (pl.col("lang") == "en")
     rows = comparisons.filter(of_pair & (pl.col("metric") == "contaminated")).to_dicts()
     if not rows:
-        return stated | {"status": "not measured", "why": "needs answers of both arms, creative and general data alone"}
+        of_both = automatic.filter(pl.col("arm").is_in([name for name in (creative, general) if name]), lang="en")
+        empty = _say_which_are_empty(of_both.filter(pl.col("contaminated").is_null()))
+        why = empty or "needs answers of both arms, creative and general data alone"
+        return stated | {"status": "not measured", "why": why}
     [row] = rows
     found = row["p_holm"] < LEVEL and row["difference"] > 0
     excluded = row["high"] is not None and row["high"] < EXCESS
@@ -172,6 +178,14 @@ def _check_contamination(roster: Roster, comparisons: pl.DataFrame | None) -> di
     effect = f"{100 * row['difference']:+.1f} points compared with {general}"
     figures = {key: row[key] for key in ("low", "high", "p_holm")}
     return stated | figures | {"status": status, "effect": effect, "why": why}
+
+
+def _say_which_are_empty(automatic: pl.DataFrame) -> str:
+    """Return how many answers of each arm are empty, such as "cw: 51 of 51 answers are empty"; "" without rows."""
+    return "; ".join(
+        f"{arm}: {empty:,.0f} of {queries:,.0f} answers are empty"
+        for arm, empty, queries in automatic.select("arm", "empty", "queries").iter_rows()
+    )
 
 
 def pool_rates(win_rates: pl.DataFrame, lang: str) -> dict[str, float]:
@@ -257,9 +271,11 @@ def _has_gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: 
 def _is_in_wrong_language(arm_row: dict[str, Any] | None) -> Found:
     """Tell whether the lower 95 % Wilson limit of an arm's share of answers in the other language is above 5 %.
 
-    Also return both counts as text. The first is None, and the text says so, without answers.
+    Also return both counts as text. The first is None, and the text says why, without answers or if most are empty.
     """
     if arm_row is None:
         return None, "needs the answers"
+    if arm_row["foreign"] is None:
+        return None, f"{arm_row['empty']} of {arm_row['queries']} answers are empty"
     low, _ = wilson_interval(arm_row["foreign"], arm_row["queries"])
     return low > 0.05, f"{arm_row['foreign']} of {arm_row['queries']} answers in the other language"

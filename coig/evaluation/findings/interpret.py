@@ -12,7 +12,9 @@ from coig.config import Question
 from coig.evaluation.findings.by_arm import measures_by_arm
 from coig.evaluation.findings.caveats import (
     notes_on_answers,
+    notes_on_cut_off_answers,
     notes_on_damage,
+    notes_on_empty_answers,
     notes_on_engines,
     notes_on_failures,
     notes_on_judgments,
@@ -142,12 +144,14 @@ def _notes(
 ) -> list[str]:
     """Collect the notes on answers, damaged characters, failed queries and engines, and on judgments and strengths.
 
-    The first four need `answers`, those on judgments and strengths need `judgments`; without both the list is empty.
+    All but the last two need `answers`, those on judgments and strengths need `judgments`; without both the list is
+    empty.
     """
     notes = []
     if answers is not None:
         notes += notes_on_answers(answers, {arm.name: arm.config().seed for arm in arms})
         answered = _read_answers(arms, answers["queries"].drop_nulls().unique(maintain_order=True))
+        notes += notes_on_empty_answers(tables["automatic"]) + notes_on_cut_off_answers(answered)
         notes += notes_on_damage(answers) + notes_on_failures(answered) + notes_on_engines(answered)
     if judgments is not None:
         notes += notes_on_judgments(judgments, answers) + notes_on_strengths(tables["strengths"])

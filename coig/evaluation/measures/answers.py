@@ -29,8 +29,9 @@ SCHEMA = {
     **dict.fromkeys(DIVERSITY, pl.Float64),  # null for an answer too short for the measure
     "language": pl.String,
     "zh_share": pl.Float64,  # null for an answer without script
-    "contaminated": pl.Boolean,  # at least four fifths of the script are the other language's
-    "contaminated_any": pl.Boolean,  # contaminated, or a mix of both languages
+    # at least four fifths of the script are the other language's; null where the arm's answers are mostly empty
+    "contaminated": pl.Boolean,
+    "contaminated_any": pl.Boolean,  # contaminated, or a mix of both languages; null like contaminated
     "foreign_characters": pl.Float64,  # the other script's share of the letters; null for an answer without letters
     "foreign_position": pl.Float64,  # 0–1, where the other script begins; null without contamination
     "finished": pl.Boolean,  # ended by itself and is not empty; null if not recorded
@@ -40,6 +41,7 @@ SCHEMA = {
     "near_copy": pl.Boolean,
     "sameness": pl.Float64,  # see `measure_likeness`; null for an answer too short or alone in its genre
 }
+MOSTLY_EMPTY = 0.5  # share of an arm's answers to one language's queries; where more are empty, the rest tells nothing
 COMPARED = ("copied", "longest_copied", "near_copy", "sameness")
 
 
@@ -63,7 +65,8 @@ def _with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
     """Add zh_share, language, contaminated, contaminated_any, foreign_characters and foreign_position to the answers.
 
     `contaminated`: the answer's language is not `lang` but the other; `contaminated_any`: or it is `mixed`. An answer
-    without letters has the language `und`, is neither, and has null in the other three columns.
+    without letters has the language `und`, is neither, and has null in the other three columns. Both are null where
+    an arm's answers are mostly empty, as `is_mostly_empty` says.
     """
     text, chinese = pl.col("answer"), pl.col("lang") == "zh"
     before_latin, before_han = (f"(?s)^([^{letters}]*)" for letters in (LATIN_LETTERS, HAN_LETTERS))
@@ -79,11 +82,16 @@ def _with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
     contaminated = pl.col("language") == pl.when(chinese).then(pl.lit("en")).otherwise(pl.lit("zh"))
     mixed = pl.col("language") == "mixed"
     return counted.with_columns(
-        contaminated=contaminated,
-        contaminated_any=contaminated | mixed,
+        contaminated=pl.when(~is_mostly_empty()).then(contaminated),
+        contaminated_any=pl.when(~is_mostly_empty()).then(contaminated | mixed),
         foreign_characters=pl.when(letters > 0).then(foreign / letters),
         foreign_position=pl.when(contaminated | mixed).then(pl.col("begins") / text.str.len_chars()),
     ).drop("han", "latin", "begins")
+
+
+def is_mostly_empty() -> pl.Expr:
+    """Tell for each answer whether more than MOSTLY_EMPTY of its arm's answers in its language are empty."""
+    return (pl.col("characters") == 0).mean().over("lang", "arm") > MOSTLY_EMPTY
 
 
 def _make_row(answer: Answer, queries: str | None, measured: Measures) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from coig.evaluation.learned import Learned
+from coig.evaluation.measures.answers import is_mostly_empty
 from coig.statistics.intervals import FEWEST, bootstrap_weights, percentile_interval
 from coig.text.copied_spans import CopiedSpans, Match
 from coig.text.overlap import count_shared, jaccard
@@ -47,7 +48,8 @@ def measure_copying(answers: pl.DataFrame, learned: Learned, reference: str | No
         reference: the arm with general data alone, whose answers are the floor; None without one.
 
     Returns `answers` with the columns copied, longest_copied and near_copy filled in for the arms whose texts are
-    known, and the tables `memorisation`, `near_copies` and `near_prompts`, with the columns of MEMORISATION and so on.
+    known (`copied` stays null where most of an arm's answers are empty), and the tables `memorisation`, `near_copies`
+    and `near_prompts`, with the columns of MEMORISATION and so on.
     """
     spans = CopiedSpans(answers["answer"].to_list(), learned.targets)
     copies = {arm: _copies_of(answers, spans, learned, arm) for arm in answers["arm"].unique(maintain_order=True)}
@@ -55,7 +57,8 @@ def measure_copying(answers: pl.DataFrame, learned: Learned, reference: str | No
     found = pl.concat(known) if known else pl.DataFrame(schema=COPIES)
     added = found.select("row", copied="share", longest_copied="longest", near_copy=pl.col("shared") >= NEAR)
     kept = answers.drop(added.columns[1:]).with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64))
-    filled = kept.join(added, on="row", how="left", maintain_order="left").select(answers.columns)
+    joined = kept.join(added, on="row", how="left", maintain_order="left")
+    filled = joined.with_columns(copied=pl.when(~is_mostly_empty()).then("copied")).select(answers.columns)
     return {
         "answers": filled,
         "memorisation": _summarize(filled, spans, learned, reference),

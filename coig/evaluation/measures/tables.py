@@ -43,8 +43,9 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
 
     Lengths are means over all answers; measures of diversity are means over answers long enough for them.
     `contaminated` is the share of answers in the other language, `contaminated_any` that of answers in or mixed with
-    it. Both have 95 % Wilson intervals. `foreign_characters` is the mean share of the other script's letters.
-    `foreign_position` is the mean place (0–1) at which the other script begins in contaminated or mixed answers.
+    it, `foreign` and `foreign_any` are their numbers; all are null where most answers are empty. Both shares have 95 %
+    Wilson intervals. `foreign_characters` is the mean share of the other script's letters. `foreign_position` is the
+    mean place (0–1) at which the other script begins in contaminated or mixed answers.
 
     Args:
         answers: the frame of `measure_answers`, with at least one row.
@@ -61,8 +62,10 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
             **{f"{measure}_mean": pl.col(measure).mean() for measure in DIVERSITY},
             **{f"{measure}_answers": pl.col(measure).count() for measure in DIVERSITY},
             **{label: (pl.col("language") == label).sum() for label in ("zh", "en", "mixed", "und")},
-            foreign=pl.col("contaminated").sum(),
-            foreign_any=pl.col("contaminated_any").sum(),
+            **{
+                count: pl.when(pl.col(column).count() > 0).then(pl.col(column).sum())
+                for count, column in (("foreign", "contaminated"), ("foreign_any", "contaminated_any"))
+            },
             foreign_characters=pl.col("foreign_characters").mean(),
             foreign_position=pl.col("foreign_position").mean(),
         )
@@ -72,7 +75,10 @@ def automatic_table(answers: pl.DataFrame) -> pl.DataFrame:
         )
     )
     for count, rate in (("foreign", "contaminated"), ("foreign_any", "contaminated_any")):
-        limits = [wilson_interval(row[count], row["queries"]) for row in table.iter_rows(named=True)]
+        limits = [
+            (None, None) if row[count] is None else wilson_interval(row[count], row["queries"])
+            for row in table.iter_rows(named=True)
+        ]
         lows, highs = zip(*limits, strict=True)
         table = table.with_columns(pl.Series(f"{rate}_low", lows), pl.Series(f"{rate}_high", highs))
     return table.select(pl.col(name).cast(kind) for name, kind in AUTOMATIC.items())

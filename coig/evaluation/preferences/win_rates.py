@@ -89,7 +89,7 @@ def add_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.Dat
         rates: the frame of `compute_win_rates`.
         answers: the frame of `measure_answers`.
     """
-    clean = answers.filter(~pl.col("contaminated_any")).select("query_id", "arm")
+    clean = answers.filter(~pl.col("contaminated_any").fill_null(False)).select("query_id", "arm")
     both = verdicts.join(clean, on=["query_id", "arm"], how="semi").join(
         clean.rename({"arm": "opponent"}), on=["query_id", "opponent"], how="semi"
     )

@@ -162,8 +162,14 @@ def _box_plot(column: str, label: str) -> Callable[[Figure, pl.DataFrame, Roster
 
 
 def _draw_contamination(figure: Figure, part: pl.DataFrame, roster: Roster) -> None:
-    """Draw each arm's share of answers in the other language, with the limits in `part`; `roster` gives the colours."""
+    """Draw each arm's share of answers in the other language, with the limits in `part`; `roster` gives the colours.
+
+    Arms of which it was not measured are left out; nothing is drawn if no arm is left.
+    """
+    part = part.drop_nulls("contaminated")
     arms = part["arm"].to_list()
+    if not arms:
+        return
     names = ("contaminated", "contaminated_low", "contaminated_high")
     rates, lows, highs = (_to_per_cent(part[name]) for name in names)
     axes = column_axes(figure, arms, "answers in the other language (%)")

@@ -11,6 +11,7 @@ import pytest
 from coig.errors import DataError
 from coig.evaluation.findings.caveats import (
     notes_on_answers,
+    notes_on_cut_off_answers,
     notes_on_damage,
     notes_on_engines,
     notes_on_failures,
@@ -19,6 +20,7 @@ from coig.evaluation.findings.caveats import (
 from coig.evaluation.preferences.judgments import RATING, VERDICT, Judgments
 from coig.records.answer import Answer, EngineFacts
 from coig.records.authors import read_authors_answers
+from tests.studies import make_answer
 
 
 def test_missing_answers_are_said_of_arms_of_others_too() -> None:
@@ -63,6 +65,22 @@ def test_queries_that_failed_in_every_arm_are_said() -> None:
     }
     assert notes_on_failures(answered) == [
         "2 queries of sample failed in every arm and are left out, b for example: generate.py asks for them again."
+    ]
+
+
+def test_many_answers_that_were_cut_off_are_said() -> None:
+    def answers(arm: str, cut_off: int) -> list[Answer]:
+        """20 answers, the first of which reached their limit of tokens."""
+        reasons = ["length"] * cut_off + ["stop"] * (20 - cut_off)
+        return [
+            make_answer(arm, f"en-{place}", finish_reason=reason, sampling={"max_new_tokens": 24})
+            for place, reason in enumerate(reasons)
+        ]
+
+    answered = {"sample": {"cw": answers("cw", 20), "cw+1k": answers("cw+1k", 1), "general": answers("general", 2)}}
+    assert notes_on_cut_off_answers(answered) == [
+        "Many answers reached sampling.max_new_tokens=24 before they ended: cw 20 of 20, general 2 of 20. "
+        "To let them end, give generate.py more tokens and overwrite=true."
     ]
 
 

@@ -362,6 +362,12 @@ def test_a_terminal_without_chinese_shows_escapes(monkeypatch: pytest.MonkeyPatc
     assert rb"\u6b66\u4fa0 [/b]" in written.getvalue()
 
 
+@pytest.mark.parametrize(("columns", "width"), [("80", 80), ("", 200), ("wide", 200)])
+def test_in_a_pipe_the_width_is_that_of_columns(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert make_console(200).width == width
+
+
 def test_columns_that_nothing_fills_are_left_out() -> None:
     cells = Table(("arm", "setting", "n"), (True, True, False), (("cw", "–", "3"), ("general", "–", "–")))
     assert drop_empty_columns(cells) == Table(("arm", "n"), (True, False), (("cw", "3"), ("general", "–")))

@@ -120,6 +120,26 @@ def test_the_report_is_whole_offline_and_escaped(study: Path, capsys: pytest.Cap
     assert "Chinese queries" in capsys.readouterr().out
 
 
+def test_of_an_arm_whose_answers_are_mostly_empty_no_language_is_told(study: Path) -> None:
+    for name, texts in (("general", ["", "", "Once."]), ("cw", ["", "他走了", "yes"])):
+        rows = [record(name, f"en-{place}", "en", text) for place, text in enumerate(texts)]
+        file = study / name / "generations" / "queries.jsonl"
+        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    table = automatic_table(measured(study))
+    columns = ("arm", "empty", "foreign", "contaminated", "contaminated_high")
+    expected = [("cw", 1, 1, 1 / 3, pytest.approx(0.79, abs=0.01)), ("general", 2, None, None, None)]
+    assert table.select(columns).rows() == expected
+    evaluate(CONFIG)
+    claims = pl.read_csv(study / "evaluation" / "claims.csv")
+    [row] = claims.filter(pl.col("claim").str.contains("in Chinese")).to_dicts()
+    assert (row["status"], row["why"]) == ("not measured", "general: 2 of 3 answers are empty")
+    summary = (study / "evaluation" / "summary.md").read_text(encoding="utf-8")
+    assert (
+        "- English queries: many answers are empty: cw 1 of 3, general 2 of 3. "
+        "What language they answer in is not measured for general."
+    ) in summary
+
+
 def test_no_bar_is_cut_off(study: Path) -> None:
     answers = measured(study)
     tables = {"automatic": automatic_table(answers), "answers": answers}
@@ -129,6 +149,21 @@ def test_no_bar_is_cut_off(study: Path) -> None:
     assert max(bar.get_height() for bar in bars) == 50.0
     assert axes.get_ylim()[0] == 0
     assert axes.get_ylim()[1] >= 100
+
+
+def test_a_report_of_all_arms_is_not_replaced_without_a_word(study: Path, caplog: pytest.LogCaptureFixture) -> None:
+    evaluate(CONFIG)
+    evaluate(CONFIG)
+    told = "the report of 2 arms is replaced by one of 1 arm; without arms=[…] it is of all arms again"
+    assert told not in caplog.text
+    evaluate(CONFIG.model_copy(update={"arms": ("cw",)}))
+    assert told in caplog.text
+
+
+def test_queries_that_were_not_answered_say_what_answers_them(study: Path) -> None:
+    told = "no arm has generations/mine.jsonl, which generate.py study=s queries=mine.jsonl writes; known here: queries"
+    with pytest.raises(ConfigError, match=told):
+        evaluate(CONFIG.model_copy(update={"queries": ("mine",)}))
 
 
 def test_same_input_same_bytes(study: Path) -> None:

@@ -65,7 +65,7 @@ def find_traits(answers: pl.DataFrame | None, models: Mapping[str, str]) -> Trai
         "arm",
         "query_id",
         doublings=pl.when(length > 0).then(length).log(2),
-        foreign=pl.col("contaminated_any").cast(pl.Float64),
+        foreign=pl.col("contaminated_any").fill_null(False).cast(pl.Float64),
         empty=empty.cast(pl.Float64),
         cut_off=(~pl.col("finished") & ~empty).cast(pl.Float64),
         repetitive=(pl.col("self_repetition") >= REPETITIVE).cast(pl.Float64),

@@ -91,7 +91,7 @@ def _with_contamination(answers: pl.DataFrame) -> pl.DataFrame:
 
 def is_mostly_empty() -> pl.Expr:
     """Tell for each answer whether more than MOSTLY_EMPTY of its arm's answers in its language are empty."""
-    return (pl.col("characters") == 0).mean().over("lang", "arm") > MOSTLY_EMPTY
+    return (pl.col("answer") == "").mean().over("lang", "arm") > MOSTLY_EMPTY
 
 
 def _make_row(answer: Answer, queries: str | None, measured: Measures) -> dict[str, Any]:

@@ -25,8 +25,9 @@ IDENTITY = {"study", "arm", "seed"}
 class Cell:
     """The arms of one configuration, one arm per seed.
 
-    `values` maps each key that the study varies to the cell's value, as arms' names write it. `arms` are the arms'
-    names. `contestant` represents the cell in a roster.
+    `values` maps each key that the study varies to the cell's value, as arms' names write it. No two cells of a study
+    have equal ones: a cell that differs from an earlier one in other keys alone has its name as the value of `arm`.
+    `arms` are the arms' names. `contestant` represents the cell in a roster.
     """
 
     name: str
@@ -56,6 +57,8 @@ def group_by_seed(arms: Sequence[Arm]) -> list[Cell]:
         values = {key: name_of_value(value_at(settings, key)) for key in keys if key != "seed"}
         label = _label(members, configs)
         name = label if label not in cells else members[0].name
+        if any(values == cell.values for cell in cells.values()):
+            values["arm"] = name
         contestant = Contestant(name, members[0].manifest().ratio, is_plain(config))
         cells[name] = Cell(name, values, tuple(arm.name for arm in members), contestant)
     return list(cells.values())

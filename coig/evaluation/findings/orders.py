@@ -33,8 +33,9 @@ ORDERS: dict[str, Any] = {
 class Grid:
     """The arms of a study by setting, seed and ratio.
 
-    `settings` has, for each combination of the settings besides the ratio, the arms by (ratio, seed). `varied` names
-    these settings. `ratios` are those that every setting and seed has, `seeds` those that every setting has.
+    `settings` has, for each combination of the settings besides the ratio, the arms by (ratio, seed); combinations with
+    fewer than FEWEST_RATIOS ratios are left out. `varied` names these settings. `ratios` are those that every setting
+    and seed has, `seeds` those that every setting has.
     """
 
     varied: str
@@ -80,16 +81,19 @@ def order_table(
 def _make_grid(cells: Sequence[Cell], arms: Sequence[Arm]) -> Grid:
     """Arrange a study's arms by setting, seed and ratio; the grid is empty without `arms`, those trained here."""
     seeds = {arm.name: arm.manifest().seed for arm in arms}
+    groups = group_by_setting(cells, RATIO) if arms else {}
+    groups = {name: group for name, group in groups.items() if len(group) >= FEWEST_RATIOS}
     settings = {
-        setting: {(cell.values[RATIO], seeds[arm]): arm for cell in members for arm in cell.arms}
-        for setting, members in (group_by_setting(cells, RATIO) if arms else {}).items()
+        setting: {(cell.values[RATIO], seeds[arm]): arm for cell in group for arm in cell.arms}
+        for setting, group in groups.items()
     }
     shared = set.intersection(*(set(own) for own in settings.values())) if settings else set()
     every = tuple(sorted({seed for _, seed in shared}))
-    ratios = dict.fromkeys(cell.values.get(RATIO, "") for cell in cells)
+    kept = [cell for group in groups.values() for cell in group]
+    ratios = dict.fromkeys(cell.values[RATIO] for cell in kept)
     whole = tuple(ratio for ratio in ratios if every and all((ratio, seed) in shared for seed in every))
-    names = dict.fromkeys(name for cell in cells for name in cell.without(RATIO))
-    varied = [name for name in names if len({cell.values.get(name) for cell in cells}) > 1]
+    names = dict.fromkeys(name for cell in kept for name in cell.without(RATIO))
+    varied = [name for name in names if len({cell.values.get(name) for cell in kept}) > 1]
     return Grid(", ".join(varied), settings, whole, every)
 
 

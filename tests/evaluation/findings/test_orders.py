@@ -100,6 +100,16 @@ def test_an_order_that_another_learning_rate_turns(arms: list[Arm]) -> None:
     assert found["seed"]["tau"] == 1
 
 
+def test_an_arm_that_differs_in_a_key_besides_is_in_no_order(arms: list[Arm], tmp_path: Path) -> None:
+    odd, like = Arm(tmp_path / "longer"), arms[4]
+    config = like.config()
+    longer = config.model.model_copy(update={"max_length": config.model.max_length * 2})
+    odd.write_config(config.model_copy(update={"arm": odd.name, "model": longer}))
+    odd.write_manifest(like.manifest().model_copy(update={"arm": odd.name}))
+    assert group_by_seed([*arms, odd])[-1].values == {**group_by_seed([like])[0].values, "arm": "longer"}
+    assert orders([*arms, odd], shares_of(arms) | {odd.name: 0.99}) == orders(arms, shares_of(arms))
+
+
 def test_settings_that_share_no_ratio_and_seed_are_not_compared(arms: list[Arm]) -> None:
     apart = [arm for arm in arms if (arm.config().model.learning_rate == RATES[0]) == (arm.config().seed == 0)]
     assert order_table(group_by_seed(apart), apart, answers(shares_of(apart)), None, 0.1).is_empty()

@@ -25,7 +25,7 @@ from coig.models.loading import empty_model, load_model
 from coig.models.quantized import quantize_frozen
 from coig.study.arm import Arm
 from coig.training import ranks
-from coig.training.budget import apply_budget
+from coig.training.budget import count_steps
 from coig.training.checkpoints import Checkpoints, DirectIO, check_checkpoint
 from coig.training.divergence import measure_divergence
 from coig.training.exported import measure_export
@@ -71,11 +71,10 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
         ranks.first_decides(lambda: check_encoding(arm, train))
         ranks.first_decides(lambda: check_checkpoint(arm.checkpoint) if arm.checkpoint else None)
     others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
-    budget, longest = apply_budget(config, train, others), max(train.longest, validation.longest)
+    steps, longest = count_steps(config, train, others), max(train.longest, validation.longest)
     plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))
     lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
     _check_same_weights(lm, config)
-    steps = budget.trainer.total_steps(len(train))
     points = plan_points(config, train, steps)
     if not anew:
         ranks.first_decides(lambda: check_points(arm, config, points, steps))
@@ -86,7 +85,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     data = MixtureDataModule(train, validation, config.trainer, tokens, flops.attention_cost, config.seed)
     generation = make_generation_config(lm, tokenizer, {encoder.end_id, encoder.document_end_id})
     exporter = Exporter(config, module.model, lm, tokenizer, generation)
-    trainer = _trainer(budget, arm, flops, KeepPoints(arm, points, exporter), validates=len(validation) > 0)
+    trainer = _trainer(config, arm, steps, flops, KeepPoints(arm, points, exporter), validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
     _log_attention(config)
     with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
@@ -120,10 +119,14 @@ def _check_same_weights(lm: Any, config: TrainConfig) -> None:
         )
 
 
-def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, keep_points: KeepPoints, *, validates: bool) -> Any:
+def _trainer(
+    config: TrainConfig, arm: Arm, steps: int, flops: TrainingFlops, keep_points: KeepPoints, *, validates: bool
+) -> Any:
     """Return Lightning's trainer with the callbacks, strategy and plugins of this arm, without loggers yet.
 
-    `validates`: whether there are validation examples.
+    Args:
+        steps: optimizer steps of the whole run.
+        validates: whether there are validation examples.
     """
     throughput = Throughput(flops)
     checkpoints = Checkpoints(arm, config.trainer.checkpoint_every, config.trainer.checkpoint_minutes)
@@ -142,7 +145,7 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, keep_points: K
         num_sanity_val_steps=0,
         limit_val_batches=1.0 if validates else 0,
         # a budget can end inside an epoch, which Lightning would count as a whole one when a longer run resumes
-        **({} if config.budget.name == "epochs" else {"max_epochs": -1}),
+        **({} if config.budget.name == "epochs" else {"max_epochs": -1, "max_steps": steps}),
         # sharded weights are cast by FSDP2 itself
         **({"precision": "32-true"} if sharded else {}),
     )

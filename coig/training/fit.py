@@ -39,6 +39,7 @@ from coig.training.module import CausalLMModule
 from coig.training.points import check_points, plan_points
 from coig.training.quiet import quiet_libraries
 from coig.training.record import Prepared, headline, recorded
+from coig.training.reload import device_of
 from coig.training.state import check_encoding
 from coig.training.strategies import strategy_of
 from coig.training.threads import set_threads
@@ -153,7 +154,6 @@ def _trainer(
 
 def _log_attention(config: TrainConfig) -> None:
     """Log which attention implementation computes packed documents."""
-    device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     half = config.trainer.precision == "bf16-mixed" or config.optimizer.target in SPLIT
-    path = attention_path(device, torch.bfloat16 if half else torch.float32)
+    path = attention_path(device_of(config), torch.bfloat16 if half else torch.float32)
     log.info("attention: packed documents, by %s", PATHS[path])

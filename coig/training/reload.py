@@ -20,9 +20,8 @@ def device_of(config: TrainConfig) -> torch.device:
 
 def load_exported(config: TrainConfig, arm: Arm) -> Any:
     """Return the arm's exported model in evaluation mode, on the run's device."""
-    return _load(
-        config.model.model_copy(update={"path": str(arm.model), "revision": None, "weights": "pretrained"}), config
-    )
+    exported = {"path": str(arm.model), "revision": None, "weights": "pretrained"}
+    return _load(config.model.model_copy(update=exported), config)
 
 
 def load_base(config: TrainConfig) -> Any:

@@ -95,7 +95,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
         if record:
             record.begin()
         trainer.loggers = loggers
-        with ranks.lost_peers_named():
+        with ranks.explain_lost_peers():
             trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
         is_changed = exporter.write(arm.model)

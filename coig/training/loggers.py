@@ -21,7 +21,7 @@ from coig.files.atomic import remove
 from coig.files.secrets import remove_secrets
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
-from coig.study.tracking import OF_ONE_MOMENT, best_effort, explained, finished_run, is_wandb, wandb_options
+from coig.study.tracking import OF_ONE_MOMENT, best_effort, explain_logger_errors, finished_run, is_wandb, wandb_options
 from coig.training.metrics import MetricsFile
 from coig.training.record import Record
 
@@ -43,7 +43,7 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
         metrics = MetricsFile(arm.metrics, anew=record.anew)
         loggers: list[Logger] = [metrics]
         facts = record.manifest.model_dump(exclude=OF_ONE_MOMENT)
-        with explained():
+        with explain_logger_errors():
             if config.logger:
                 loggers.append(_chosen(config.logger, record.manifest.wandb_run, metrics.earlier))
             for logger in loggers:

@@ -135,7 +135,7 @@ def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: f
     tokens, recomputed = config.trainer.tokens_per_micro_batch, config.trainer.activation_checkpointing
     sizes = sorted({max(size, longest) for size in SIZES}) if tokens == "auto" else [tokens]
     layouts: list[Layout] = []
-    with _planning(config):
+    with _explain_errors(config):
         counter = Counter(setup_of(config), architecture)
         least = counter.states
         for size in sizes:
@@ -151,7 +151,7 @@ def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: f
 
 
 @contextmanager
-def _planning(config: TrainConfig) -> Iterator[None]:
+def _explain_errors(config: TrainConfig) -> Iterator[None]:
     """Turn any error of the block, which counts memory, into a ConfigError that says what to set instead."""
     try:
         yield

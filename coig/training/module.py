@@ -17,7 +17,7 @@ from coig.config.loading import construct
 from coig.data.steps import GROUPS, MicroBatch, Step
 from coig.models.causal_lm import CausalLM
 from coig.study.manifest import MemoryPlan
-from coig.training.failures import check_finite, check_validation, memory_for
+from coig.training.failures import check_finite, check_validation, explain_lack_of_memory
 from coig.training.schedule import make_schedule
 from coig.training.sharding import replicate, shard
 
@@ -95,7 +95,7 @@ class CausalLMModule(LightningModule):
 
     def training_step(self, step: Step, step_index: int) -> None:
         """Train one optimizer step. Raises ConfigError if memory runs out or numbers are not finite."""
-        with memory_for(step, self.plan, len(self.model.layers)):
+        with explain_lack_of_memory(step, self.plan, len(self.model.layers)):
             self._train(step)
 
     def _train(self, step: Step) -> None:
@@ -150,7 +150,7 @@ class CausalLMModule(LightningModule):
 
     def validation_step(self, step: Step, step_index: int) -> None:
         """Add the losses of a step's micro-batches to the sums. Raises ConfigError if memory runs out."""
-        with memory_for(step, self.plan, len(self.model.layers)):
+        with explain_lack_of_memory(step, self.plan, len(self.model.layers)):
             for batch in step.micro_batches:
                 loss, nll = self.model(batch, 1.0)
                 self.validation.add(loss, nll, batch)

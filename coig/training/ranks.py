@@ -140,7 +140,7 @@ def exit_code_of(error: BaseException) -> int | str:
 
 
 @contextmanager
-def lost_peers_named() -> Iterator[None]:
+def explain_lost_peers() -> Iterator[None]:
     """Turn the block's RuntimeError that another rank broke off an exchange into a ConfigError."""
     try:
         yield

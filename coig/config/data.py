@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from coig.config.fields import ExampleField, ExistingFiles, FilePattern, FolderName, Half, Language, RatioText, Words
+from coig.config.fields import ExampleField, ExistingFiles, FilePattern, FolderName, Half, RatioText, Words
 from coig.config.nodes import Absent, Constructor, Node
 from coig.config.ratio import Ratio
+from coig.text.language_codes import Language
 
 LOCAL = "coig.data.sources.local"
 DEFAULT = "10k"  # the ratio in conf/data/base/mixture.yaml

@@ -1,4 +1,4 @@
-"""Types of single config values that check themselves: paths, names, languages.
+"""Types of single config values that check themselves: paths and names.
 
 Whether a file exists and a package is installed is checked for a command's own config only (context `HERE`). An arm's
 stored config stays readable on any machine: a missing file is reported where it is used.
@@ -14,8 +14,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from coig.config.ratio import Ratio
-from coig.text.language_codes import LANGUAGES as LANGUAGES
-from coig.text.language_codes import Language as Language
 
 CACHE = "~/.cache/coig"  # unless COIG_CACHE says otherwise; of converted sources
 MULTIRUN = Path("multirun")  # the folder of studies, relative to the working directory

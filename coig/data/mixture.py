@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from coig.config import Data, Source
-from coig.config.fields import LANGUAGES, local_path
+from coig.config.fields import local_path
 from coig.config.ratio import Ratio
 from coig.data.examples import Example
 from coig.data.filters import Reason, diverse_half, reasons_of
@@ -23,6 +23,7 @@ from coig.errors import DataError
 from coig.records.query import read_queries
 from coig.text.cleaning import prompt_key
 from coig.text.language import language_of
+from coig.text.language_codes import LANGUAGES
 
 log = logging.getLogger(__name__)
 FOREIGN = 0.1  # warn if more than this share of rows is in another language's script

@@ -18,7 +18,6 @@ import polars as pl
 from coig.config import EvaluateConfig, TrainConfig
 from coig.config.command_line import config_of, show_messages
 from coig.config.differences import bears_on_results, flatten
-from coig.config.fields import LANGUAGES
 from coig.config.overrides import write_override
 from coig.config.process import run_tool
 from coig.config.stored import dump_config
@@ -35,6 +34,7 @@ from coig.evaluation.material import Material, gather_material
 from coig.statistics.next_arm import Expected, add_arm, expect_interval, scale_error
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 MORE_PROMPTS = 50
 SHOWN = ("next", "R₅₀, 95 %", "narrower %", "GPU hours", "rater hours", "command")

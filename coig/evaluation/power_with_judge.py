@@ -10,13 +10,14 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from rich.table import Table
 
-from coig.config.fields import Language, local_path
+from coig.config.fields import local_path
 from coig.display.numbers import LANGUAGE_NAMES
 from coig.display.terminal import make_table, strip_controls
 from coig.errors import ConfigError
 from coig.files.limits import parse_json, read_whole
 from coig.records.record import describe_error
 from coig.statistics.power import Plan
+from coig.text.language_codes import Language
 
 FURTHER = (0, 200, 500, 1_000, 2_000, 5_000)  # prompts that the judge alone judges
 WITH_JUDGE = ("judge", "pairs", "prompt_price", "reply_price")

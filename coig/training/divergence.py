@@ -12,13 +12,13 @@ from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
 
 from coig.config import TrainConfig
-from coig.config.fields import LANGUAGES
 from coig.data.steps import MicroBatch, Stepper
 from coig.data.tokens import Encoded
 from coig.models.causal_lm import compute_hidden_states
 from coig.models.loss import CHUNK_ROWS
 from coig.study.arm import Arm
 from coig.study.manifest import Divergence, MemoryPlan
+from coig.text.language_codes import LANGUAGES
 from coig.training.failures import is_out_of_memory
 from coig.training.reload import computing_as_trained, device_of, load_base, load_exported
 

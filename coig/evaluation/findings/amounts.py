@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell, group_by_setting
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, estimate_means, observations
 from coig.evaluation.findings.series import RATIO, SCALE, SIZE, Amounts, amounts_of
@@ -23,6 +22,7 @@ from coig.statistics.dose_curves import LEVEL, fit_columns, nested_p
 from coig.statistics.intervals import FEWEST, Floats
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 AMOUNT_OR_RATIO: dict[str, Any] = {
     **dict.fromkeys(("lang", "setting", "measure", "model"), pl.String),

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.amounts import AMOUNT_OR_RATIO, amount_rows
 from coig.evaluation.findings.cells import Cell
 from coig.evaluation.findings.responses import Measure, Observed, estimate, observations
@@ -39,6 +38,7 @@ from coig.statistics.dose_curves import (
 from coig.statistics.intervals import Floats
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 MONOTONE, AVERAGE = "monotone", "average"
 ABOUT = dict.fromkeys(("lang", "setting", "measure"), pl.String)

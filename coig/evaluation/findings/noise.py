@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell
 from coig.evaluation.findings.responses import number_levels, observations
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.intervals import FEWEST
 from coig.statistics.noise import variance_parts
 from coig.statistics.responses import Indices
+from coig.text.language_codes import LANGUAGES
 
 LEARNING_RATES = ("model.learning_rate", "optimizer.lr")
 NOISE: dict[str, Any] = {

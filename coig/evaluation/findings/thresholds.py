@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 from scipy.special import chdtri
 
-from coig.config.fields import LANGUAGES
 from coig.display.numbers import number, p_value
 from coig.evaluation.findings.responses import PREFERENCE
 from coig.evaluation.findings.rule import in_points
 from coig.evaluation.findings.summary import Summary
 from coig.statistics.dose_curves import LEVEL, SLOPE_LEAD, STEP_LEAD
+from coig.text.language_codes import LANGUAGES
 
 Threshold = Mapping[str, Any]  # a row of THRESHOLDS, by column
 ASSUMED = (

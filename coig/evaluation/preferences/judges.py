@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.errors import DataError
 from coig.records.judgment import JudgeFacts, Judgment, read_judgments
 from coig.records.preference import CHOSEN, REJECTED
+from coig.text.language_codes import LANGUAGES
 
 CALL: dict[str, Any] = {
     **dict.fromkeys(("judge", "query_id", "lang", "genre", "arm", "opponent"), pl.String),

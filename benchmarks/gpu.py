@@ -316,7 +316,7 @@ def plan() -> dict[str, float]:
     from transformers import Qwen2Config
 
     from coig.models.causal_lm import CausalLM
-    from coig.training.footprint import Counter, Setup
+    from coig.training.footprint import MemoryCounter, Setup
 
     counted, expected = {}, {}
     for name, variant in VARIANTS.items():
@@ -324,7 +324,7 @@ def plan() -> dict[str, float]:
         key = variant.optimizer, size, rows
         if key not in counted:
             setup = Setup(CausalLM, _optimizer(variant))
-            counted[key] = Counter(setup, Qwen2Config(**QWEN2_7B), rows).footprint(size)
+            counted[key] = MemoryCounter(setup, Qwen2Config(**QWEN2_7B), rows).footprint(size)
         expected[name] = counted[key].peak(variant.checkpointed_layers)
     return expected
 

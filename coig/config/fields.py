@@ -137,14 +137,14 @@ def _study(name: str) -> str:
     return name if is_packed(name) else _plain_name(name)
 
 
-def _one_or_more(value: Any) -> Any:
+def _to_list(value: Any) -> Any:
     """Turn one text into a list of it; return any other value unchanged."""
     return [value] if isinstance(value, str) else value
 
 
-def _any_number(value: Any) -> Any:
+def _none_to_list(value: Any) -> Any:
     """Turn None into an empty list, and one text into a list of it; return any other value unchanged."""
-    return [] if value is None else _one_or_more(value)
+    return [] if value is None else _to_list(value)
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -170,20 +170,20 @@ def _known_target(text: str, info: ValidationInfo) -> str:
 
 ExistingFile = Annotated[str, AfterValidator(_file)]
 ExistingFolder = Annotated[str, AfterValidator(_folder)]
-ExistingFiles = Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]
+ExistingFiles = Annotated[tuple[ExistingFile, ...], BeforeValidator(_none_to_list)]
 ModelPath = Annotated[str, AfterValidator(_model_path)]  # hub id or folder
 RatioText = Annotated[str, AfterValidator(_ratio)]
 Target = Annotated[str, AfterValidator(_known_target)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
-Targets = Annotated[tuple[str, ...], BeforeValidator(_any_number)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_to_list)]
+TrustedNames = Annotated[tuple[str, ...], BeforeValidator(_none_to_list)]  # `_target_`s, data sets
 QueriesFile = Annotated[str, AfterValidator(_queries)]
 FilePattern = Annotated[str, AfterValidator(_file_pattern)]
-FilePatterns = Annotated[tuple[FilePattern, ...], BeforeValidator(_any_number)]
+FilePatterns = Annotated[tuple[FilePattern, ...], BeforeValidator(_none_to_list)]
 FolderName = Annotated[str, AfterValidator(_plain_name)]
 StudyName = Annotated[str, AfterValidator(_study)]  # or the path of a packed study
 QueriesName = Annotated[FolderName, BeforeValidator(_stem)]
 QueriesNames = Annotated[
-    tuple[QueriesName, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once), Field(min_length=1)
+    tuple[QueriesName, ...], BeforeValidator(_to_list), AfterValidator(_each_once), Field(min_length=1)
 ]
 ArmNames = Annotated[Words, Field(min_length=1)]
 Half = Literal["low", "high"]

@@ -19,7 +19,7 @@ from coig.judging.judge_file import JudgeFile, append_opinions, find_judge_file,
 from coig.judging.probes import make_probes
 from coig.judging.tally import Tally, with_progress
 from coig.judging.yardstick import read_yardstick_pairs
-from coig.llm.tokens import NONE
+from coig.llm.tokens import NO_USAGE
 from coig.study.find import find_study
 from coig.study.study_answers import read_study_answers
 
@@ -115,11 +115,11 @@ def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> 
 
 def _tell_costs(judge: Judge, calls: Sequence[Call], left: Sequence[Call]) -> None:
     """Print how many calls are left, and about how many tokens they take and what they cost."""
-    usage = sum((judge.estimate(call.case) for call in left), NONE)
+    usage = sum((judge.estimate(call.case) for call in left), NO_USAGE)
     checks = sum(call.check is not None for call in left)
     cost = judge.prices.cost(usage)
     done = len(calls) - len(left)
     print(f"{counted(len(left), 'call')}, {checks:,} of them checks of the judge; {done:,} more are answered already")
-    if usage != NONE:
+    if usage != NO_USAGE:
         price = f", cost about {cost:,.2f}" if cost else ""
         print(f"about {usage.prompt:,} tokens to read and at least {usage.reply:,} to write{price}")

@@ -107,7 +107,7 @@ def usable_bytes(free: float, ranks: int) -> float:
     return PLANNED * (free - WORKSPACES * (1 if ranks == 1 else 2))
 
 
-class Counter:
+class MemoryCounter:
     """Counts the bytes that training a model takes of each GPU.
 
     states: bytes of weights, gradients and optimizer states.

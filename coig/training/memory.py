@@ -25,7 +25,7 @@ from coig.display.terminal import make_console, print_table
 from coig.errors import ConfigError, first_line
 from coig.models.loading import load_model_config
 from coig.study.manifest import MemoryPlan
-from coig.training.footprint import CONTEXT, Counter, Setup, usable_bytes
+from coig.training.footprint import CONTEXT, MemoryCounter, Setup, usable_bytes
 from coig.training.trainable import make_trainable
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: f
     sizes = sorted({max(size, longest) for size in SIZES}) if tokens == "auto" else [tokens]
     layouts: list[Layout] = []
     with _explain_errors(config):
-        counter = Counter(setup_of(config), architecture)
+        counter = MemoryCounter(setup_of(config), architecture)
         least = counter.states
         for size in sizes:
             if least > usable:  # and larger micro-batches take more

@@ -47,7 +47,7 @@ PARTS = (
     (("coig/data/tokenizer.py", ""), "tokenizer"),
     (("coig/models/loading.py", "load_model"), "model"),
     (("coig/training/module.py", "__init__"), "optimizer"),
-    (("coig/training/record.py", "_describe"), "manifest"),
+    (("coig/training/run_record.py", "_describe"), "manifest"),
     (("coig/training/loggers.py", ""), "W&B"),
     (("coig/study/tracking.py", ""), "W&B"),
     (("lightning/pytorch/loggers/wandb.py", ""), "W&B"),

@@ -13,7 +13,7 @@ from coig.records.judgment import Check
 from coig.statistics.orders import shuffled, williams_square
 from coig.study.items import AnsweredQuery, make_items
 from coig.text.cleaning import digest_of
-from coig.text.steps import split_steps
+from coig.text.reasoning_steps import split_steps
 
 STEPS_PER_CALL = 20  # more in one reply are miscounted by small models
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from coig.config.judging import Asked
-from coig.llm.tokens import NO_USAGE, Prices, Usage
+from coig.llm.usage import NO_USAGE, Prices, Usage
 from coig.records.judgment import JudgeFacts
 
 Key = TypeVar("Key")

@@ -19,9 +19,9 @@ from coig.judging.judge_file import JudgeFile, append_opinions, find_judge_file,
 from coig.judging.probes import make_probes
 from coig.judging.tally import Tally, with_progress
 from coig.judging.yardstick import read_yardstick_pairs
-from coig.llm.tokens import NO_USAGE
+from coig.llm.usage import NO_USAGE
+from coig.study.answers_to_judge import read_study_answers
 from coig.study.find import find_study
-from coig.study.study_answers import read_study_answers
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from coig.judging.calls import Call
 from coig.judging.cases import Opinion
-from coig.llm.tokens import NO_USAGE, Prices, Usage
+from coig.llm.usage import NO_USAGE, Prices, Usage
 
 
 @dataclass

@@ -14,7 +14,7 @@ from coig.errors import ConfigError, first_line
 from coig.llm.probabilities import Token, choice_probabilities
 from coig.llm.replies import AGAIN, FORMS, Form, UnreadableError, describe_form, read_reply, response_format
 from coig.llm.server import Server, describe_failure
-from coig.llm.tokens import NO_USAGE, Usage
+from coig.llm.usage import NO_USAGE, Usage
 
 LIKELIEST = 20  # tokens whose log-probabilities are asked for at each place; more is refused by most servers
 TOO_LONG = (openai.BadRequestError, openai.UnprocessableEntityError)  # how servers refuse a single question

@@ -28,7 +28,7 @@ from coig.training import ranks
 from coig.training.budget import count_steps
 from coig.training.checkpoints import Checkpoints, DirectIO, check_checkpoint
 from coig.training.divergence import measure_divergence
-from coig.training.exported import measure_export
+from coig.training.export_loss import measure_export
 from coig.training.exporter import Exporter
 from coig.training.failures import DropOnFailure
 from coig.training.keep_points import KeepPoints
@@ -38,8 +38,8 @@ from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
 from coig.training.points import check_points, plan_points
 from coig.training.quiet import quiet_libraries
-from coig.training.record import Prepared, headline, recorded
 from coig.training.reload import device_of
+from coig.training.run_record import Prepared, headline, recorded
 from coig.training.state import check_encoding
 from coig.training.strategies import strategy_of
 from coig.training.threads import set_threads

@@ -23,13 +23,13 @@ from coig.study.arm import Arm
 from coig.study.manifest import Manifest
 from coig.study.tracking import OF_ONE_MOMENT, best_effort, explain_logger_errors, finished_run, is_wandb, wandb_options
 from coig.training.metrics import MetricsFile
-from coig.training.record import Record
+from coig.training.run_record import RunRecord
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[list[Logger]]:
+def tracking(config: TrainConfig, arm: Arm, record: RunRecord | None) -> Iterator[list[Logger]]:
     """Yield the arm's loggers on the first rank: that of metrics.jsonl, then the configured one, if there is one.
 
     On other ranks (`record` None) the list is empty. Each logger has got the config and the manifest, without secrets,

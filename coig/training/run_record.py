@@ -47,7 +47,7 @@ class Prepared:
 
 
 @contextmanager
-def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[Record | None]:
+def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[RunRecord | None]:
     """Yield the arm's record on the first rank, None on others; mark the arm done or failed when the block ends.
 
     Nothing is written or deleted until the block calls `begin`, after everything that can fail before the first step.
@@ -57,7 +57,7 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
         yield None
         return
     earlier = arm.manifest() if arm.is_known and not anew else None
-    record = Record(config, arm, prepared, _describe(config, prepared, earlier), anew)
+    record = RunRecord(config, arm, prepared, _describe(config, prepared, earlier), anew)
     try:
         yield record
         record.end("done")
@@ -72,7 +72,7 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
 
 
 @dataclass
-class Record:
+class RunRecord:
     """The record of a run in the arm's folder.
 
     Args:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -176,12 +177,12 @@ def measure_in_turns(files: Files, examples: int, arguments: argparse.Namespace)
     for number in range(arguments.rounds):
         with tempfile.TemporaryDirectory(dir=files.folder) as cache:
             job = Job(files, str(arguments.tokenizer), general, Path(cache))
-            for turn in turns if number % 2 == 0 else reversed(turns):
-                for name, measure in turn.items():
-                    measured[name].append(in_own_process(measure, job))
-                    if (prepared := measured[name][-1].examples) != examples:
-                        sys.exit(f"{name} prepared {prepared} of {examples} examples: not the same work, no comparison")
-                    say(f"round {number + 1}, {name}: {measured[name][-1].seconds:.2f} s")
+            in_order = turns if number % 2 == 0 else turns[::-1]
+            for name, measure in chain.from_iterable(turn.items() for turn in in_order):
+                measured[name].append(in_own_process(measure, job))
+                if (prepared := measured[name][-1].examples) != examples:
+                    sys.exit(f"{name} prepared {prepared} of {examples} examples: not the same work, no comparison")
+                say(f"round {number + 1}, {name}: {measured[name][-1].seconds:.2f} s")
     return measured
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 from coig.config import CurateConfig
@@ -86,14 +87,13 @@ def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> No
     """
     count = 0
     with store.writing() as pen:
-        for file in files:
-            for place, row in read_rows(file):
-                try:
-                    if isinstance(row, Damaged):
-                        raise ValueError(row.reason)
-                    count += perform_act(pen, read_act(row), config.accept)
-                except ValueError as error:
-                    raise DataError(f"{place}: {error}; nothing of this command's files was taken in") from None
+        for place, row in chain.from_iterable(map(read_rows, files)):
+            try:
+                if isinstance(row, Damaged):
+                    raise ValueError(row.reason)
+                count += perform_act(pen, read_act(row), config.accept)
+            except ValueError as error:
+                raise DataError(f"{place}: {error}; nothing of this command's files was taken in") from None
     log.info("import: %d acts", count)
 
 

@@ -67,26 +67,15 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     check_length(config.model)
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
-    train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
-    if not anew:
-        ranks.first_decides(lambda: check_encoding(arm, train))
-        ranks.first_decides(lambda: check_checkpoint(arm.checkpoint) if arm.checkpoint else None)
-    others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
-    steps, longest = count_steps(config, train, others), max(train.longest, validation.longest)
-    plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))
-    lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
-    _check_same_weights(lm, config)
-    points = plan_points(config, train, steps)
-    if not anew:
-        ranks.first_decides(lambda: check_points(arm, config, points, steps))
-    prepared = Prepared(lm, mixture, like, train, validation, steps, points, plan)
-    module = CausalLMModule(make_trainable(lm, config, plan.recomputed_layers), config, steps, plan)
+    prepared = _prepare(config, arm, mixture, like, encoder, anew=anew)
+    lm, validation, plan = prepared.lm, prepared.validation, prepared.plan
+    module = CausalLMModule(make_trainable(lm, config, plan.recomputed_layers), config, prepared.steps, plan)
     flops = TrainingFlops(lm)
     tokens = plan.tokens_per_micro_batch
-    data = MixtureDataModule(train, validation, config.trainer, tokens, flops.attention_cost, config.seed)
+    data = MixtureDataModule(prepared.train, validation, config.trainer, tokens, flops.attention_cost, config.seed)
     generation = make_generation_config(lm, tokenizer, {encoder.end_id, encoder.document_end_id})
     exporter = Exporter(config, module.model, lm, tokenizer, generation)
-    trainer = _trainer(config, arm, steps, flops, KeepPoints(arm, points, exporter), validates=len(validation) > 0)
+    trainer = _make_trainer(config, arm, prepared, flops, KeepPoints(arm, prepared.points, exporter))
     log.info("%s", headline(config, prepared))
     _log_attention(config)
     with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
@@ -107,6 +96,28 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     trainer.checkpoint_callback.preemption.stop_if_asked()  # it came in the last step: begin no further arm
 
 
+def _prepare(
+    config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, encoder: Encoder, *, anew: bool
+) -> Prepared:
+    """Encode the data, load the model and plan the run, as `fit_arm` is asked to; all ranks must call it.
+
+    Raises ConfigError if something does not fit the config, or a resumed arm cannot go on with it.
+    """
+    train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
+    if not anew:
+        ranks.first_decides(lambda: check_encoding(arm, train))
+        ranks.first_decides(lambda: check_checkpoint(arm.checkpoint) if arm.checkpoint else None)
+    others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
+    steps, longest = count_steps(config, train, others), max(train.longest, validation.longest)
+    plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))
+    lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
+    _check_same_weights(lm, config)
+    points = plan_points(config, train, steps)
+    if not anew:
+        ranks.first_decides(lambda: check_points(arm, config, points, steps))
+    return Prepared(lm, mixture, like, train, validation, steps, points, plan)
+
+
 def _check_same_weights(lm: Any, config: TrainConfig) -> None:
     """Raise ConfigError if the first rank's weights have other names or shapes than this rank's.
 
@@ -120,15 +131,10 @@ def _check_same_weights(lm: Any, config: TrainConfig) -> None:
         )
 
 
-def _trainer(
-    config: TrainConfig, arm: Arm, steps: int, flops: TrainingFlops, keep_points: KeepPoints, *, validates: bool
+def _make_trainer(
+    config: TrainConfig, arm: Arm, prepared: Prepared, flops: TrainingFlops, keep_points: KeepPoints
 ) -> Any:
-    """Return Lightning's trainer with the callbacks, strategy and plugins of this arm, without loggers yet.
-
-    Args:
-        steps: optimizer steps of the whole run.
-        validates: whether there are validation examples.
-    """
+    """Return Lightning's trainer with the callbacks, strategy and plugins of this arm, without loggers yet."""
     throughput = Throughput(flops)
     checkpoints = Checkpoints(arm, config.trainer.checkpoint_every, config.trainer.checkpoint_minutes)
     callbacks: list[Callback] = [throughput, StepFigures(), keep_points, checkpoints, DropOnFailure()]
@@ -144,9 +150,9 @@ def _trainer(
         inference_mode=False,  # FSDP2 reuses the memory of gathered weights, and such memory cannot be trained with
         plugins=[] if sharded else [DirectIO()],
         num_sanity_val_steps=0,
-        limit_val_batches=1.0 if validates else 0,
+        limit_val_batches=1.0 if len(prepared.validation) else 0,
         # a budget can end inside an epoch, which Lightning would count as a whole one when a longer run resumes
-        **({} if config.budget.name == "epochs" else {"max_epochs": -1, "max_steps": steps}),
+        **({} if config.budget.name == "epochs" else {"max_epochs": -1, "max_steps": prepared.steps}),
         # sharded weights are cast by FSDP2 itself
         **({"precision": "32-true"} if sharded else {}),
     )

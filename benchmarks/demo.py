@@ -58,11 +58,11 @@ def train_demo(folder: str, steps: int) -> Demo:
 
 def measure_busy(arguments: argparse.Namespace) -> dict[str, Any]:
     """Train with both ways of waiting in turns, beside one busy process; return the report."""
-    before = chosen_policy()
+    before = unset_policy()
     if before:
         say("other programs are running already: this measures more than one busy process")
     with busy_process():
-        runs = train_in_turns(arguments, {DEFAULT: dict, CHOSEN: chosen_policy})
+        runs = train_in_turns(arguments, {DEFAULT: dict, CHOSEN: unset_policy})
     return {"policy_alone": before, **report_of("busy", runs, arguments)}  # {}: OpenMP's default
 
 
@@ -108,7 +108,7 @@ def print_demo(report: dict[str, Any]) -> None:
     print_goals(report["goals"])
 
 
-def chosen_policy() -> dict[str, str]:
+def unset_policy() -> dict[str, str]:
     """Return OMP_WAIT_POLICY as a command started now would set it, {} if not at all; unset the variable."""
     follow_load()
     policy = os.environ.pop(POLICY, None)

@@ -139,7 +139,7 @@ def _record(
     return about | counts | {"reasoning": reasoning, "answer": answer, "seed": 0, "sampling": {}}
 
 
-def evaluated(folder: Path) -> float:
+def evaluate(folder: Path) -> float:
     """Run what `evaluate.py` runs, and return its seconds, with imports; change to the folder."""
     os.chdir(folder)
     start = time.perf_counter()
@@ -156,7 +156,7 @@ def _answers(folder: Path) -> list[str]:
     return [json.loads(line)["answer"] for file in files for _, line in read_jsonl(file)]
 
 
-def copied(folder: Path) -> tuple[float, float]:
+def measure_copying(folder: Path) -> tuple[float, float]:
     """Return the seconds and the gigabytes that it takes to find what the answers copied from the training texts."""
     import numpy as np
 
@@ -197,7 +197,7 @@ def _seconds(cut: Callable[[str], object], folder: Path) -> float:
     return time.perf_counter() - start
 
 
-CONTESTANTS: dict[str, Callable[[Path], float]] = {"evaluate": evaluated, "words": our_words, "jieba": plain_jieba}
+CONTESTANTS: dict[str, Callable[[Path], float]] = {"evaluate": evaluate, "words": our_words, "jieba": plain_jieba}
 
 
 def measure_in_turns(folder: Path, rounds: int) -> dict[str, list[float]]:
@@ -211,7 +211,7 @@ def measure_in_turns(folder: Path, rounds: int) -> dict[str, list[float]]:
 
 
 def report_of(scale: float, seconds: dict[str, list[float]], copies: tuple[float, float]) -> dict[str, Any]:
-    """Return the report's figures as JSON types; `copies` are the figures of `copied`."""
+    """Return the report's figures as JSON types; `copies` are the figures of `measure_copying`."""
     figures = {
         **{"copies, seconds": round(copies[0], 1), "copies, GB": round(copies[1], 2)},
         "seconds": round(median(seconds["evaluate"]), 2),
@@ -232,7 +232,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         prepare(folder, arguments.corpus.resolve(), arguments.scale)
-        copies = in_own_process(copied, folder)
+        copies = in_own_process(measure_copying, folder)
         say(f"what {len(ARMS)} arms copied: {copies[0]:.1f} s, {copies[1]:.2f} GB")
         report = report_of(arguments.scale, measure_in_turns(folder, arguments.rounds), copies)
     print(f"plain jieba takes {report['jieba / words']:.1f} times as long for the words")

@@ -134,7 +134,7 @@ def plain(job: Job, by_length: bool) -> Run:
     lm = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
     ends = set(lm.generation_config.eos_token_id)
 
-    def answered(prompts: list[list[int]]) -> Iterator[list[int]]:
+    def answer(prompts: list[list[int]]) -> Iterator[list[int]]:
         """Yield the answer to each prompt of a batch, as token ids up to the first end token."""
         inputs = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
         with torch.inference_mode():
@@ -142,13 +142,13 @@ def plain(job: Job, by_length: bool) -> Run:
         for row in output[:, inputs["input_ids"].shape[1] :].tolist():
             yield row[: next((index for index, token in enumerate(row) if token in ends), None)]
 
-    list(answered(asked[:2]))  # to warm up
+    list(answer(asked[:2]))  # to warm up
     order = sorted(range(len(asked)), key=lambda number: len(asked[number]) if by_length else number)
     answers: list[list[int]] = [[] for _ in asked]
     start = time.perf_counter()
     for first in range(0, len(order), BATCH):
         batch = order[first : first + BATCH]
-        for number, ids in zip(batch, answered([asked[number] for number in batch]), strict=True):
+        for number, ids in zip(batch, answer([asked[number] for number in batch]), strict=True):
             answers[number] = ids
     seconds = time.perf_counter() - start
     texts = [tokenizer.decode(ids, skip_special_tokens=False) for ids in answers]

@@ -289,7 +289,7 @@ def measure_in_turns(
         for name, variant in VARIANTS.items():
             if name in failures or (variant.compiled and compiling_takes_too_long):
                 continue
-            wanted = rehearsed(variant) if arguments.rehearse else variant
+            wanted = shrink(variant) if arguments.rehearse else variant
             try:
                 outcome = _run(measure, arguments.rehearse, wanted, arguments.steps, arguments.rehearse)
             except Exception as error:
@@ -301,7 +301,7 @@ def measure_in_turns(
     return {name: of for name, of in outcomes.items() if name not in failures}, failures
 
 
-def rehearsed(variant: Variant) -> Variant:
+def shrink(variant: Variant) -> Variant:
     """Return the variant changed to run on a CPU with a model of two layers."""
     return replace(variant, attention="documents", checkpointed_layers=min(1, variant.checkpointed_layers))
 

@@ -186,7 +186,7 @@ def ratio(runs: dict[str, list[Run]], peer: str, seconds: Callable[[Run], float]
         seconds: gives a run's time, by the wall or by the CPU.
     """
     pairs = zip(runs[OURS], runs[peer], strict=True)
-    rates = ((a.timed("tokens") / seconds(a), b.timed("tokens") / seconds(b)) for a, b in pairs)
+    rates = ((a.sum_timed("tokens") / seconds(a), b.sum_timed("tokens") / seconds(b)) for a, b in pairs)
     return round(median(own / other for own, other in rates), 3)
 
 
@@ -196,10 +196,10 @@ def summary(name: str, rounds: list[Run]) -> dict[str, Any]:
     return {
         "tokens_per_second": round(median(run.rate("tokens") for run in rounds), 1),
         "supervised_tokens_per_second": round(median(run.rate("supervised") for run in rounds), 1),
-        "tokens_per_cpu_second": round(median(run.timed("tokens") / run.cpu_seconds for run in rounds), 1),
+        "tokens_per_cpu_second": round(median(run.sum_timed("tokens") / run.cpu_seconds for run in rounds), 1),
         "rounds": [round(run.rate("tokens"), 1) for run in rounds],
         "seconds_per_step": round(median(run.seconds for run in rounds) / len(first.steps[1:]), 3),
-        "padding": round(1 - first.timed("tokens") / first.timed("positions"), 4),
+        "padding": round(1 - first.sum_timed("tokens") / first.sum_timed("positions"), 4),
         "peak_gb": round(max(run.peak_gb for run in rounds), 3),
         "same_steps": not takes_other_steps(name),
         "losses": [round(step.loss, 5) for step in first.steps],

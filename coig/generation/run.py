@@ -128,7 +128,7 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
     facts = EngineFacts(name=config.engine.target, version=engine.version, not_obeyed=not_obeyed)
     for setting in not_obeyed:
         log.warning("%s: not obeyed, which its answers say too: %s", arm.name, setting)
-    for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
+    for batch in _show_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
         append_records(file, [make_answer(arm, *answer, facts, settings) for answer in batch])
         errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
     log.info("%s: %s in %s", arm.name, counted(len(wanted) - len(errors), "answer"), file)
@@ -137,7 +137,7 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
     return [f"{arm.folder}: {len(errors)} of {len(wanted)} answers failed, the first for query {errors[0]}"]
 
 
-def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
+def _show_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
     """Yield the batches, and meanwhile show a progress bar with finished answers and tokens per second.
 
     Args:

@@ -55,7 +55,7 @@ class Tally:
                 yield f"{arm}: {failed} of {calls} calls failed; {unreadable} replies could not be read"
 
 
-def with_progress(
+def show_progress(
     batches: Iterator[list[tuple[Call, Opinion]]], name: str, left: int, total: int, tally: Tally
 ) -> Iterator[list[tuple[Call, Opinion]]]:
     """Yield the batches unchanged, add them to `tally`, and show a progress bar with failures, tokens, cost and time.

@@ -45,7 +45,7 @@ def tracking(config: TrainConfig, arm: Arm, record: RunRecord | None) -> Iterato
         facts = record.manifest.model_dump(exclude=OF_ONE_MOMENT)
         with explain_logger_errors():
             if config.logger:
-                loggers.append(_chosen(config.logger, record.manifest.wandb_run, metrics.earlier))
+                loggers.append(_make_logger(config.logger, record.manifest.wandb_run, metrics.earlier))
             for logger in loggers:
                 if url := getattr(logger.experiment, "url", None):
                     log.info("W&B: %s", url)
@@ -53,7 +53,7 @@ def tracking(config: TrainConfig, arm: Arm, record: RunRecord | None) -> Iterato
         yield loggers
 
 
-def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) -> Logger:
+def _make_logger(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) -> Logger:
     """Return the logger that `node` configures; for W&B, with the id `run_id`.
 
     If there are `earlier` lines of metrics.jsonl, loggers of W&B and TensorBoard are `Continued`: their copies of these

@@ -112,7 +112,7 @@ def dose_tables(
                     rows[name] += [about | row for row in block]
                 if observed.differences is not None:
                     key = lang, series.setting, measure.name
-                    crossings.setdefault(key, {})[file] = observed.rising(measure)
+                    crossings.setdefault(key, {})[file] = observed.make_rising(measure)
         for lang, measure, observed in observe_scores(scores, series) if scores is not None else ():
             if len(set(observed.levels.doses)) >= FEWEST_DOSES:
                 about = {"lang": lang, "setting": series.setting, "measure": measure.name}
@@ -259,7 +259,7 @@ def _equality(observed: Observed, measure: Measure) -> dict[str, Any]:
     """Return the columns of THRESHOLDS on where the arms equal general data alone; {} if that was not measured."""
     if observed.differences is None:
         return {}
-    rising = observed.rising(measure)
+    rising = observed.make_rising(measure)
     these = find_crossing(rising)
     found = {"r50": these.point, **_ends(these, ""), "r_min": these.shown}
     if observed.raters > 1:
@@ -286,7 +286,7 @@ def _nearness(observed: Observed, measure: Measure) -> dict[str, Any]:
     """
     if measure.margin is None:
         return {}
-    means = observed.means if measure.rises else observed.means.mirrored()
+    means = observed.means if measure.rises else observed.means.mirror()
     best = int(means.values.argmax())
     if best == 0:
         return {"margin": measure.margin} | dict.fromkeys(("r_best", "r_best_low", "r_best_high"), 0.0)

@@ -83,7 +83,7 @@ def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> No
     """Add the acts of files to the database in one transaction: if one cannot be performed, none is added.
 
     An act whose `key` is stored already is skipped, so a file can be imported again. Raises DataError that names the
-    first row that is damaged, is no act, or that its person may not do or the text's state does not allow.
+    first row that cannot be performed: damaged, no act, not allowed to its person, or not possible in its text's state.
     """
     count = 0
     with store.writing() as pen:

@@ -100,8 +100,8 @@ def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Po
         lang: the language of rows, if neither they nor the source name one.
         key: the source's node in the config, for messages.
 
-    Raises DataError if files are missing or unreadable, if no row is usable, or if the share of rows that are unusable,
-    or lack reasoning and are to be quarantined for that, exceeds `data.max_quarantined`.
+    Raises DataError if files are missing or unreadable, if no row is usable, or if a larger share of the rows than
+    `data.max_quarantined` is unusable; with `data.no_reasoning=quarantine` rows without reasoning are, too.
     """
     paths = locate_files(source, key)
     lang = source.lang or lang

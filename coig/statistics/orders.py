@@ -49,7 +49,7 @@ def draw_order(arms: Sequence[str], number: int, *seed: object) -> list[str]:
 
     Whole Williams squares follow each other, each with its rows and its arms in another random order. So after any
     number of tasks each arm has stood in each place equally often ± 1. It has also followed each other arm equally
-    often: ± 1 if the number of arms is even, and ± 2 if it is odd, which is 0 after every 2 · len(arms) tasks.
+    often: ± 1 if the number of arms is even; if it is odd, ± 2, and ± 0 after every 2 · len(arms) tasks.
 
     Args:
         seed: the study's seed and the rater.

@@ -67,9 +67,9 @@ def _launch_once(config: TrainConfig, arm: Arm) -> None:
     """Train an arm in `trainer.devices` new processes of this node, and wait for them.
 
     They share the CPU threads of this one. Raises RankFailedError if one of them fails, so that a sweep continues with
-    its next arm; SystemExit if a signal stopped them, so that the sweep stops too: Preempted if there is a checkpoint
-    and the signal is not Ctrl-C's. Both are written to a manifest that still says "running". Raises ConfigError at once
-    if the config asks for several nodes.
+    its next arm, and SystemExit if a signal stopped them, so that the sweep stops, too. The SystemExit is Preempted if
+    there is a checkpoint and the signal is not Ctrl-C's. Both are written to a manifest that still says "running".
+    Raises ConfigError at once if the config asks for several nodes.
     """
     if config.trainer.num_nodes > 1:
         raise ConfigError(

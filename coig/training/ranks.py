@@ -127,10 +127,10 @@ def _exit(error: BaseException) -> NoReturn:
 
 
 def exit_code_of(error: BaseException) -> int | str:
-    """Return what a process that `error` ends exits with: a code, or a SystemExit's text, which means 1.
+    """Return what a process exits with if `error` ends it: a code, or the text of a SystemExit, which means 1.
 
-    It is 130 after Ctrl-C, also if Lightning turned that into a SystemExit, and 143 for a SystemExit with code 0 or
-    none, as Lightning exits on SIGTERM: a script must see a failure.
+    Ctrl-C gives 130, also if Lightning turned it into a SystemExit. A SystemExit with code 0 or none, as Lightning
+    exits on SIGTERM, gives 143, so that scripts see a failure.
     """
     if isinstance(error, SystemExit):
         return 130 if isinstance(error.__context__, KeyboardInterrupt) else error.code or 143

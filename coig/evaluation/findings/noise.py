@@ -58,7 +58,7 @@ def noise_table(
 def _recipe(cell: Cell) -> str:
     """Return a text that is equal for cells that differ in their learning rate only.
 
-    It is the cell's name if the cell has no values of other keys, as that of an arm that was not trained here.
+    A cell without values of other keys, such as one of an arm that was not trained here, gives its own name.
     """
     values = {key: value for key, value in cell.values.items() if key not in LEARNING_RATES}
     return str(sorted(values.items())) if values else cell.name

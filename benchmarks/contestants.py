@@ -191,7 +191,7 @@ def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
     return {**data, **facts, "threads": torch.get_num_threads()}, sizes
 
 
-def ours(job: Job, sizes: list[Step]) -> Run:
+def train_with_coig(job: Job, sizes: list[Step]) -> Run:
     """Train as train.py does, and return each step's time, loss and size; change to a new folder.
 
     Call it in a process of its own: it replaces a method of `CausalLMModule`.
@@ -225,7 +225,7 @@ def ours(job: Job, sizes: list[Step]) -> Run:
     return run
 
 
-def trl(job: Job, setting: dict[str, Any]) -> Run:
+def train_with_trl(job: Job, setting: dict[str, Any]) -> Run:
     """Train with SFTTrainer on the same tokens, with the same AdamW and schedule, and time each step.
 
     Args:

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import goal_states, in_own_process, machine, print_goals, say
+from benchmarks.measuring import goal_states, machine, print_goals, run_in_own_process, say
 from coig.config import TrainConfig
 from coig.config.wait_policy import follow_load
 
@@ -80,7 +80,7 @@ def train_in_turns(
         for number in range(arguments.rounds):
             for name, variables in ways.items():
                 with environment(variables()):
-                    runs[name].append(in_own_process(train_demo, folder, arguments.steps + 1))
+                    runs[name].append(run_in_own_process(train_demo, folder, arguments.steps + 1))
                 say(f"round {number + 1}, {name}: {runs[name][-1].rate:.0f} tokens/s, load {os.getloadavg()[0]:.1f}")
     return runs
 

@@ -27,7 +27,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.lengths import GENERAL
-from benchmarks.measuring import Result, goal_states, in_own_process, machine, parse_arguments, peaks_gb, print_goals
+from benchmarks.measuring import (
+    Result,
+    goal_states,
+    machine,
+    parse_arguments,
+    peaks_gb,
+    print_goals,
+    run_in_own_process,
+)
 
 SEED = 0
 EXAMPLES = 32
@@ -308,7 +316,7 @@ def shrink(variant: Variant) -> Variant:
 
 def _run(function: Callable[..., Result], rehearse: bool, *arguments: Any) -> Result:
     """Call a function in a fresh process; in a rehearsal, in this one, as its speed and memory do not matter."""
-    return function(*arguments) if rehearse else in_own_process(function, *arguments)
+    return function(*arguments) if rehearse else run_in_own_process(function, *arguments)
 
 
 def plan() -> dict[str, float]:
@@ -350,7 +358,7 @@ def main() -> None:
     arguments = _arguments()
     if arguments.plan:
         sys.exit(not print_plan(plan()))
-    expected = {} if arguments.rehearse else in_own_process(plan)
+    expected = {} if arguments.rehearse else run_in_own_process(plan)
     measured = _run(ceiling, arguments.rehearse, arguments.rehearse)
     print_head(measured)
     outcomes, failures = measure_in_turns(arguments, measured, expected)

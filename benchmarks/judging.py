@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import goal_states, in_own_process, machine, parse_arguments, print_goals, say
+from benchmarks.measuring import goal_states, machine, parse_arguments, print_goals, run_in_own_process, say
 
 QUERIES = {"zh": 204, "en": 353}
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
@@ -128,7 +128,7 @@ def main() -> None:
         folder = Path(name).resolve()
         prepare(folder, arguments.scale)
         lines = sum(1 for _ in (folder / "judge.jsonl").open(encoding="utf-8"))
-        seconds = [in_own_process(examine, folder) for _ in range(arguments.rounds)]
+        seconds = [run_in_own_process(examine, folder) for _ in range(arguments.rounds)]
     figures = {"seconds": round(median(seconds), 2)}
     goals = goal_states(figures, GOALS) if arguments.scale == 1 else {}
     pairs = len(list(combinations(ARMS, 2)))

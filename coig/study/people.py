@@ -122,10 +122,10 @@ def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
     """
     scores: dict[str, list[float]] = defaultdict(list)
     for one in judgments:
-        if one.order:
-            for arm, other, score in one.pairs():
-                if one.order[0] in (arm, other):
-                    scores[one.query_id].append(score if one.order[0] == arm else 1 - score)
+        first = one.order[0] if one.order else None
+        for arm, other, score in one.pairs():
+            if first in (arm, other):
+                scores[one.query_id].append(score if first == arm else 1 - score)
     if not scores:
         return None
     sums = np.array([[sum(values), len(values)] for values in scores.values()])

@@ -103,21 +103,23 @@ def dose_tables(
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     crossings: dict[Key, dict[str, Responses]] = {}
+
+    def add(about: dict[str, Any], observed: Observed, measure: Measure, series: Series) -> None:
+        """Add the rows of one measure to those of each table, with the columns `about` before them."""
+        for name, block in make_rows(observed, measure, series):
+            rows[name] += [about | row for row in block]
+
     for series in find_series(cells, arms):
         for file, part, judged in split_by_file(answers, judgments):
             setting = ", ".join(filter(None, (series.setting, f"queries {file}" if file else "")))
             for lang, measure, observed in _observe(series, part, judged, margin):
-                about = {"lang": lang, "setting": setting, "measure": measure.name}
-                for name, block in make_rows(observed, measure, series):
-                    rows[name] += [about | row for row in block]
+                add({"lang": lang, "setting": setting, "measure": measure.name}, observed, measure, series)
                 if observed.differences is not None:
                     key = lang, series.setting, measure.name
                     crossings.setdefault(key, {})[file] = observed.make_rising(measure)
         for lang, measure, observed in observe_scores(scores, series) if scores is not None else ():
             if len(set(observed.levels.doses)) >= FEWEST_DOSES:
-                about = {"lang": lang, "setting": series.setting, "measure": measure.name}
-                for name, block in make_rows(observed, measure, series):
-                    rows[name] += [about | row for row in block]
+                add({"lang": lang, "setting": series.setting, "measure": measure.name}, observed, measure, series)
     rows["shifts"] = list(shift_rows(crossings))
     rows["amount_or_ratio"] = list(amount_rows(cells, arms, answers, judgments, margin))
     return {name: make_table(name, block) for name, block in rows.items()}

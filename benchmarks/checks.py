@@ -64,7 +64,7 @@ class Clock:
             self._is_running = False
             self.seconds[self.phase][name] += time.perf_counter() - begun
 
-    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def count_time_of(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a check that is counted; of a generator each step is."""
         name = function.__qualname__
         if not inspect.isgeneratorfunction(function):
@@ -106,7 +106,7 @@ def wrap_checks(clock: Clock) -> None:
     for holder, names in CHECKS.items():
         for name in names:
             check = vars(holder)[name]
-            timed = clock.timed(check)
+            timed = clock.count_time_of(check)
             for place in (holder, *modules):
                 if vars(place).get(name) is check:
                     setattr(place, name, timed)

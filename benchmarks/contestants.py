@@ -143,13 +143,13 @@ class Run:
         """Return the CPU time of the timed steps in seconds, which other processes disturb less than `seconds`."""
         return self.steps[-1].cpu_end - self.steps[0].cpu_end
 
-    def timed(self, name: str) -> int:
+    def sum_timed(self, name: str) -> int:
         """Return the sum of the field `name` (`tokens`, `supervised` or `positions`) over the timed steps."""
         return sum(getattr(step, name) for step in self.steps[1:])
 
     def rate(self, name: str) -> float:
         """Return the sum of the field `name` over the timed steps per second of wall time."""
-        return self.timed(name) / self.seconds
+        return self.sum_timed(name) / self.seconds
 
 
 def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
@@ -191,7 +191,7 @@ def prepare(job: Job, corpus: Path) -> tuple[dict[str, Any], list[Step]]:
     return {**data, **facts, "threads": torch.get_num_threads()}, sizes
 
 
-def ours(job: Job, sizes: list[Step]) -> Run:
+def train_with_coig(job: Job, sizes: list[Step]) -> Run:
     """Train as train.py does, and return each step's time, loss and size; change to a new folder.
 
     Call it in a process of its own: it replaces a method of `CausalLMModule`.
@@ -206,7 +206,7 @@ def ours(job: Job, sizes: list[Step]) -> Run:
 
     run, training_step = Run(), CausalLMModule.training_step
 
-    def watched(module: Any, step: Any, step_index: int) -> None:
+    def take_step(module: Any, step: Any, step_index: int) -> None:
         """Take a training step and note its size and end; before the first, hook the embeddings to count positions."""
         if not run.steps:
             embeddings = next(part for part in module.modules() if isinstance(part, torch.nn.Embedding))
@@ -214,7 +214,7 @@ def ours(job: Job, sizes: list[Step]) -> Run:
         training_step(module, step, step_index)
         run.end_step()
 
-    CausalLMModule.training_step = watched  # type: ignore[assignment,method-assign]
+    CausalLMModule.training_step = take_step  # type: ignore[assignment,method-assign]
     os.chdir(tempfile.mkdtemp(dir=job.files.folder))
     train(config := job.config())
     lines = Path("multirun", config.study, config.arm, "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -225,7 +225,7 @@ def ours(job: Job, sizes: list[Step]) -> Run:
     return run
 
 
-def trl(job: Job, setting: dict[str, Any]) -> Run:
+def train_with_trl(job: Job, setting: dict[str, Any]) -> Run:
     """Train with SFTTrainer on the same tokens, with the same AdamW and schedule, and time each step.
 
     Args:

@@ -21,11 +21,11 @@ from typing import Any
 from benchmarks.measuring import (
     CORPUS,
     goal_states,
-    in_own_process,
     machine,
     parse_arguments,
     peaks_gb,
     print_goals,
+    run_in_own_process,
     say,
 )
 from coig.curation.near_duplicates import find_alike
@@ -71,14 +71,14 @@ def make_articles(corpus: Path, count: int, characters: int) -> tuple[list[str],
     return texts, copies, excerpts
 
 
-def ours(texts: list[str]) -> Pairs:
+def find_with_coig(texts: list[str]) -> Pairs:
     """Return the pairs of copies and excerpts that coig finds, as places in `texts`, the lower one first."""
     sets = [shingles_of(text) for text in texts]
     found = find_alike(sets, jaccard=JACCARD, containment=CONTAINMENT, excerpt=EXCERPT)
     return {(min(pair.first, pair.second), max(pair.first, pair.second)) for pair in found}
 
 
-def datasketch(texts: list[str]) -> Pairs:
+def find_with_datasketch(texts: list[str]) -> Pairs:
     """Return the pairs that datasketch's MinHash LSH with 128 permutations finds at the same Jaccard threshold."""
     from datasketch import MinHash, MinHashLSH
 
@@ -92,7 +92,7 @@ def datasketch(texts: list[str]) -> Pairs:
     return found
 
 
-CONTESTANTS: dict[str, Callable[[list[str]], Pairs]] = {"coig": ours, "datasketch": datasketch}
+CONTESTANTS: dict[str, Callable[[list[str]], Pairs]] = {"coig": find_with_coig, "datasketch": find_with_datasketch}
 
 
 def measure(name: str, corpus: Path, count: int, characters: int) -> dict[str, float]:
@@ -123,7 +123,7 @@ def main() -> None:
     arguments = parse_arguments(parser, SMALLEST)
     figures: dict[str, Any] = {}
     for name in CONTESTANTS:
-        figures[name] = in_own_process(measure, name, arguments.corpus, arguments.texts, arguments.characters)
+        figures[name] = run_in_own_process(measure, name, arguments.corpus, arguments.texts, arguments.characters)
         say(f"{name}: {figures[name]}")
     states = goal_states(figures["coig"], GOALS)
     print_goals(states)

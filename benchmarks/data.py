@@ -21,6 +21,7 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -33,7 +34,6 @@ from benchmarks.measuring import (
     TOKENIZER,
     Measured,
     goal_states,
-    in_own_process,
     machine,
     missing_inputs,
     missing_trl,
@@ -41,6 +41,7 @@ from benchmarks.measuring import (
     peaks_gb,
     print_goals,
     ratio,
+    run_in_own_process,
     say,
     summary,
 )
@@ -91,7 +92,7 @@ def encode_batch(job: Job) -> Measured:
     return Measured(seconds, *peaks_gb(), len(prompts), tokens, {})
 
 
-def ours(job: Job) -> Measured:
+def prepare_with_coig(job: Job) -> Measured:
     """Measure coig from the command line's overrides to the last example's ids; fill `job.cache` if it is empty."""
     from coig.config import TrainConfig
     from coig.config.command_line import config_of
@@ -125,7 +126,7 @@ def ours(job: Job) -> Measured:
     return Measured(clock[-1] - clock[0], *peaks_gb(), len(train), tokens, parts)
 
 
-def trl(job: Job, processes: int | None = None) -> Measured:
+def prepare_with_trl(job: Job, processes: int | None = None) -> Measured:
     """Measure the data preparation that the constructor of TRL's SFTTrainer runs.
 
     Args:
@@ -161,27 +162,30 @@ def trl(job: Job, processes: int | None = None) -> Measured:
         return Measured(trainer.seconds, *peaks, len(ids), int(ids.list.len().sum()), {})
 
 
-def trl_parallel(job: Job) -> Measured:
+def prepare_with_parallel_trl(job: Job) -> Measured:
     """Measure TRL with one process per core; its default is one process."""
-    return trl(job, os.cpu_count())
+    return prepare_with_trl(job, os.cpu_count())
 
 
 def measure_in_turns(files: Files, examples: int, arguments: argparse.Namespace) -> dict[str, list[Measured]]:
     """Return the measurements of all rounds by contestant; exit if one prepared another number of examples."""
-    turns: list[dict[str, Callable[[Job], Measured]]] = [{"encode_batch": encode_batch}, {"cold": ours, "cached": ours}]
+    turns: list[dict[str, Callable[[Job], Measured]]] = [
+        {"encode_batch": encode_batch},
+        {"cold": prepare_with_coig, "cached": prepare_with_coig},
+    ]
     if not arguments.without_trl:
-        turns += [{"trl": trl}, {"trl_parallel": trl_parallel}]
+        turns += [{"trl": prepare_with_trl}, {"trl_parallel": prepare_with_parallel_trl}]
     measured: dict[str, list[Measured]] = {name: [] for turn in turns for name in turn}
     general = round(synthetic.GENERAL_EXAMPLES * arguments.scale)
     for number in range(arguments.rounds):
         with tempfile.TemporaryDirectory(dir=files.folder) as cache:
             job = Job(files, str(arguments.tokenizer), general, Path(cache))
-            for turn in turns if number % 2 == 0 else reversed(turns):
-                for name, measure in turn.items():
-                    measured[name].append(in_own_process(measure, job))
-                    if (prepared := measured[name][-1].examples) != examples:
-                        sys.exit(f"{name} prepared {prepared} of {examples} examples: not the same work, no comparison")
-                    say(f"round {number + 1}, {name}: {measured[name][-1].seconds:.2f} s")
+            in_order = turns if number % 2 == 0 else turns[::-1]
+            for name, measure in chain.from_iterable(turn.items() for turn in in_order):
+                measured[name].append(run_in_own_process(measure, job))
+                if (prepared := measured[name][-1].examples) != examples:
+                    sys.exit(f"{name} prepared {prepared} of {examples} examples: not the same work, no comparison")
+                say(f"round {number + 1}, {name}: {measured[name][-1].seconds:.2f} s")
     return measured
 
 
@@ -234,7 +238,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() if arguments.folder is None else nullcontext(arguments.folder) as folder:
             files = Files(Path(folder).resolve())
-            data = in_own_process(synthetic.write, files, arguments.corpus, arguments.scale)
+            data = run_in_own_process(synthetic.write, files, arguments.corpus, arguments.scale)
             say(f"wrote {data['examples']} examples, {data['characters'] / 1e6:.1f} M characters, to {files.folder}")
             measured = measure_in_turns(files, data["examples"], arguments)
     except ConfigError as error:

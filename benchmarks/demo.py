@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import goal_states, in_own_process, machine, print_goals, say
+from benchmarks.measuring import goal_states, machine, print_goals, run_in_own_process, say
 from coig.config import TrainConfig
 from coig.config.wait_policy import follow_load
 
@@ -58,11 +58,11 @@ def train_demo(folder: str, steps: int) -> Demo:
 
 def measure_busy(arguments: argparse.Namespace) -> dict[str, Any]:
     """Train with both ways of waiting in turns, beside one busy process; return the report."""
-    before = chosen_policy()
+    before = unset_policy()
     if before:
         say("other programs are running already: this measures more than one busy process")
     with busy_process():
-        runs = train_in_turns(arguments, {DEFAULT: dict, CHOSEN: chosen_policy})
+        runs = train_in_turns(arguments, {DEFAULT: dict, CHOSEN: unset_policy})
     return {"policy_alone": before, **report_of("busy", runs, arguments)}  # {}: OpenMP's default
 
 
@@ -80,7 +80,7 @@ def train_in_turns(
         for number in range(arguments.rounds):
             for name, variables in ways.items():
                 with environment(variables()):
-                    runs[name].append(in_own_process(train_demo, folder, arguments.steps + 1))
+                    runs[name].append(run_in_own_process(train_demo, folder, arguments.steps + 1))
                 say(f"round {number + 1}, {name}: {runs[name][-1].rate:.0f} tokens/s, load {os.getloadavg()[0]:.1f}")
     return runs
 
@@ -108,7 +108,7 @@ def print_demo(report: dict[str, Any]) -> None:
     print_goals(report["goals"])
 
 
-def chosen_policy() -> dict[str, str]:
+def unset_policy() -> dict[str, str]:
     """Return OMP_WAIT_POLICY as a command started now would set it, {} if not at all; unset the variable."""
     follow_load()
     policy = os.environ.pop(POLICY, None)

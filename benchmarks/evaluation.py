@@ -26,11 +26,11 @@ from typing import Any
 from benchmarks.measuring import (
     CORPUS,
     goal_states,
-    in_own_process,
     machine,
     parse_arguments,
     peaks_gb,
     print_goals,
+    run_in_own_process,
     say,
 )
 from coig.config import EvaluateConfig, TrainConfig
@@ -139,7 +139,7 @@ def _record(
     return about | counts | {"reasoning": reasoning, "answer": answer, "seed": 0, "sampling": {}}
 
 
-def evaluated(folder: Path) -> float:
+def evaluate(folder: Path) -> float:
     """Run what `evaluate.py` runs, and return its seconds, with imports; change to the folder."""
     os.chdir(folder)
     start = time.perf_counter()
@@ -156,7 +156,7 @@ def _answers(folder: Path) -> list[str]:
     return [json.loads(line)["answer"] for file in files for _, line in read_jsonl(file)]
 
 
-def copied(folder: Path) -> tuple[float, float]:
+def measure_copying(folder: Path) -> tuple[float, float]:
     """Return the seconds and the gigabytes that it takes to find what the answers copied from the training texts."""
     import numpy as np
 
@@ -173,14 +173,14 @@ def copied(folder: Path) -> tuple[float, float]:
     return seconds, peaks_gb()[0]
 
 
-def our_words(folder: Path) -> float:
+def split_with_coig(folder: Path) -> float:
     """Return the seconds that coig's word segmentation takes for all answers."""
     from coig.text.words import split_words
 
     return _seconds(split_words, folder)
 
 
-def plain_jieba(folder: Path) -> float:
+def split_with_jieba(folder: Path) -> float:
     """Return the seconds that jieba's word segmentation takes for all answers."""
     import jieba
 
@@ -197,7 +197,11 @@ def _seconds(cut: Callable[[str], object], folder: Path) -> float:
     return time.perf_counter() - start
 
 
-CONTESTANTS: dict[str, Callable[[Path], float]] = {"evaluate": evaluated, "words": our_words, "jieba": plain_jieba}
+CONTESTANTS: dict[str, Callable[[Path], float]] = {
+    "evaluate": evaluate,
+    "words": split_with_coig,
+    "jieba": split_with_jieba,
+}
 
 
 def measure_in_turns(folder: Path, rounds: int) -> dict[str, list[float]]:
@@ -205,13 +209,13 @@ def measure_in_turns(folder: Path, rounds: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in CONTESTANTS}
     for number in range(rounds):
         for name, function in CONTESTANTS.items():
-            seconds[name].append(in_own_process(function, folder))
+            seconds[name].append(run_in_own_process(function, folder))
             say(f"round {number + 1}, {name}: {seconds[name][-1]:.1f} s")
     return seconds
 
 
 def report_of(scale: float, seconds: dict[str, list[float]], copies: tuple[float, float]) -> dict[str, Any]:
-    """Return the report's figures as JSON types; `copies` are the figures of `copied`."""
+    """Return the report's figures as JSON types; `copies` are the figures of `measure_copying`."""
     figures = {
         **{"copies, seconds": round(copies[0], 1), "copies, GB": round(copies[1], 2)},
         "seconds": round(median(seconds["evaluate"]), 2),
@@ -232,7 +236,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         prepare(folder, arguments.corpus.resolve(), arguments.scale)
-        copies = in_own_process(copied, folder)
+        copies = run_in_own_process(measure_copying, folder)
         say(f"what {len(ARMS)} arms copied: {copies[0]:.1f} s, {copies[1]:.2f} GB")
         report = report_of(arguments.scale, measure_in_turns(folder, arguments.rounds), copies)
     print(f"plain jieba takes {report['jieba / words']:.1f} times as long for the words")

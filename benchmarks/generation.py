@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import goal_states, in_own_process, machine, parse_arguments, print_goals, say
+from benchmarks.measuring import goal_states, machine, parse_arguments, print_goals, run_in_own_process, say
 from coig.config import Sampling
 from coig.config.fields import SAMPLE
 from coig.errors import ConfigError
@@ -89,7 +89,7 @@ def requests(job: Job, tokenizer: Any) -> list[Request]:
     return asked
 
 
-def ours(job: Job) -> Run:
+def answer_with_coig(job: Job) -> Run:
     """Answer all requests with engine=hf; return the answers and the seconds, without those of loading."""
     from transformers import AutoTokenizer
 
@@ -117,7 +117,7 @@ def ours(job: Job) -> Run:
     return Run(seconds, [tokenizer(text, add_special_tokens=False).input_ids for text in texts])
 
 
-def plain(job: Job, by_length: bool) -> Run:
+def answer_with_transformers(job: Job, by_length: bool) -> Run:
     """Answer all requests with `model.generate` on left-padded batches of 32; return the answers and the seconds.
 
     Loading is not timed.
@@ -134,7 +134,7 @@ def plain(job: Job, by_length: bool) -> Run:
     lm = AutoModelForCausalLM.from_pretrained(folder, dtype="auto").eval()
     ends = set(lm.generation_config.eos_token_id)
 
-    def answered(prompts: list[list[int]]) -> Iterator[list[int]]:
+    def answer(prompts: list[list[int]]) -> Iterator[list[int]]:
         """Yield the answer to each prompt of a batch, as token ids up to the first end token."""
         inputs = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
         with torch.inference_mode():
@@ -142,13 +142,13 @@ def plain(job: Job, by_length: bool) -> Run:
         for row in output[:, inputs["input_ids"].shape[1] :].tolist():
             yield row[: next((index for index, token in enumerate(row) if token in ends), None)]
 
-    list(answered(asked[:2]))  # to warm up
+    list(answer(asked[:2]))  # to warm up
     order = sorted(range(len(asked)), key=lambda number: len(asked[number]) if by_length else number)
     answers: list[list[int]] = [[] for _ in asked]
     start = time.perf_counter()
     for first in range(0, len(order), BATCH):
         batch = order[first : first + BATCH]
-        for number, ids in zip(batch, answered([asked[number] for number in batch]), strict=True):
+        for number, ids in zip(batch, answer([asked[number] for number in batch]), strict=True):
             answers[number] = ids
     seconds = time.perf_counter() - start
     texts = [tokenizer.decode(ids, skip_special_tokens=False) for ids in answers]
@@ -156,9 +156,9 @@ def plain(job: Job, by_length: bool) -> Run:
 
 
 CONTESTANTS: dict[str, Callable[[Job], Run]] = {
-    OURS: ours,
-    "arrival": partial(plain, by_length=False),
-    "sorted": partial(plain, by_length=True),
+    OURS: answer_with_coig,
+    "arrival": partial(answer_with_transformers, by_length=False),
+    "sorted": partial(answer_with_transformers, by_length=True),
 }
 
 
@@ -167,7 +167,7 @@ def measure_in_turns(job: Job, rounds: int) -> dict[str, list[Run]]:
     runs: dict[str, list[Run]] = {name: [] for name in CONTESTANTS}
     for number in range(rounds):
         for name, function in CONTESTANTS.items():
-            run = in_own_process(function, job)
+            run = run_in_own_process(function, job)
             runs[name].append(run)
             say(f"round {number + 1}, {name}: {job.queries / run.seconds:.2f} queries/s")
     return runs
@@ -221,7 +221,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             job = Job(Path(folder), arguments.queries, arguments.max_new_tokens)
-            in_own_process(prepare, job)
+            run_in_own_process(prepare, job)
             report = report_of(job, measure_in_turns(job, arguments.rounds))
     except ConfigError as error:
         sys.exit(str(error))

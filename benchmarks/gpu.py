@@ -27,7 +27,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.lengths import GENERAL
-from benchmarks.measuring import Result, goal_states, in_own_process, machine, parse_arguments, peaks_gb, print_goals
+from benchmarks.measuring import (
+    Result,
+    goal_states,
+    machine,
+    parse_arguments,
+    peaks_gb,
+    print_goals,
+    run_in_own_process,
+)
 
 SEED = 0
 EXAMPLES = 32
@@ -289,7 +297,7 @@ def measure_in_turns(
         for name, variant in VARIANTS.items():
             if name in failures or (variant.compiled and compiling_takes_too_long):
                 continue
-            wanted = rehearsed(variant) if arguments.rehearse else variant
+            wanted = shrink(variant) if arguments.rehearse else variant
             try:
                 outcome = _run(measure, arguments.rehearse, wanted, arguments.steps, arguments.rehearse)
             except Exception as error:
@@ -301,14 +309,14 @@ def measure_in_turns(
     return {name: of for name, of in outcomes.items() if name not in failures}, failures
 
 
-def rehearsed(variant: Variant) -> Variant:
+def shrink(variant: Variant) -> Variant:
     """Return the variant changed to run on a CPU with a model of two layers."""
     return replace(variant, attention="documents", checkpointed_layers=min(1, variant.checkpointed_layers))
 
 
 def _run(function: Callable[..., Result], rehearse: bool, *arguments: Any) -> Result:
     """Call a function in a fresh process; in a rehearsal, in this one, as its speed and memory do not matter."""
-    return function(*arguments) if rehearse else in_own_process(function, *arguments)
+    return function(*arguments) if rehearse else run_in_own_process(function, *arguments)
 
 
 def plan() -> dict[str, float]:
@@ -316,7 +324,7 @@ def plan() -> dict[str, float]:
     from transformers import Qwen2Config
 
     from coig.models.causal_lm import CausalLM
-    from coig.training.footprint import Counter, Setup
+    from coig.training.footprint import MemoryCounter, Setup
 
     counted, expected = {}, {}
     for name, variant in VARIANTS.items():
@@ -324,7 +332,7 @@ def plan() -> dict[str, float]:
         key = variant.optimizer, size, rows
         if key not in counted:
             setup = Setup(CausalLM, _optimizer(variant))
-            counted[key] = Counter(setup, Qwen2Config(**QWEN2_7B), rows).footprint(size)
+            counted[key] = MemoryCounter(setup, Qwen2Config(**QWEN2_7B), rows).footprint(size)
         expected[name] = counted[key].peak(variant.checkpointed_layers)
     return expected
 
@@ -350,7 +358,7 @@ def main() -> None:
     arguments = _arguments()
     if arguments.plan:
         sys.exit(not print_plan(plan()))
-    expected = {} if arguments.rehearse else in_own_process(plan)
+    expected = {} if arguments.rehearse else run_in_own_process(plan)
     measured = _run(ceiling, arguments.rehearse, arguments.rehearse)
     print_head(measured)
     outcomes, failures = measure_in_turns(arguments, measured, expected)

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measuring import goal_states, in_own_process, machine, parse_arguments, print_goals, say
+from benchmarks.measuring import goal_states, machine, parse_arguments, print_goals, run_in_own_process, say
 
 QUERIES = {"zh": 204, "en": 353}
 ARMS = ("cw", "cw+1k", "cw+5k", "cw+10k", "general")
@@ -36,9 +36,9 @@ def prepare(folder: Path, scale: float) -> None:
     """
     draw = random.Random(0)
     queries = [(lang, number) for lang, count in QUERIES.items() for number in range(round(count * scale))]
-    _write(folder / "judge.jsonl", [row for query in queries for row in _judged(draw, *query, scale)])
+    _write(folder / "judge.jsonl", [row for query in queries for row in _make_judgments(draw, *query, scale)])
     ranked = [query for query in queries if query[1] < JUDGED_BY_PEOPLE * scale]
-    _write(folder / "people.jsonl", [row for query in ranked for row in _ranked(draw, *query)])
+    _write(folder / "people.jsonl", [row for query in ranked for row in _make_rankings(draw, *query)])
     answers = [_answer(draw, arm, *query) for arm in ARMS for query in queries]
     (folder / "answers.json").write_text(json.dumps(answers), encoding="utf-8")
 
@@ -48,7 +48,7 @@ def _write(file: Path, rows: list[Row]) -> None:
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _judged(draw: random.Random, lang: str, number: int, scale: float) -> list[Row]:
+def _make_judgments(draw: random.Random, lang: str, number: int, scale: float) -> list[Row]:
     """Return a judge's made-up lines on one query: all pairs in both orders, and probes if it is an early query."""
     query = f"{lang}-{number}"
     facts: Row = {
@@ -73,7 +73,7 @@ def _judged(draw: random.Random, lang: str, number: int, scale: float) -> list[R
     return rows
 
 
-def _ranked(draw: random.Random, lang: str, number: int) -> list[Row]:
+def _make_rankings(draw: random.Random, lang: str, number: int) -> list[Row]:
     """Return each rater's made-up ranking of the answers to one query."""
     facts = {"query_id": f"{lang}-{number}", "lang": lang, "kind": "ranking", "value": [1, 2, 3, 4, 5]}
     orders = [sorted(ARMS, key=lambda arm: ARMS.index(arm) + draw.gauss(0, 3)) for _ in range(RATERS)]
@@ -98,7 +98,7 @@ def _answer(draw: random.Random, arm: str, lang: str, number: int) -> Row:
     }
 
 
-def examined(folder: Path) -> float:
+def examine(folder: Path) -> float:
     """Read all lines and compute the card; print its sentences to stderr; return the seconds, with imports."""
     start = time.perf_counter()
     import polars as pl
@@ -128,7 +128,7 @@ def main() -> None:
         folder = Path(name).resolve()
         prepare(folder, arguments.scale)
         lines = sum(1 for _ in (folder / "judge.jsonl").open(encoding="utf-8"))
-        seconds = [in_own_process(examined, folder) for _ in range(arguments.rounds)]
+        seconds = [run_in_own_process(examine, folder) for _ in range(arguments.rounds)]
     figures = {"seconds": round(median(seconds), 2)}
     goals = goal_states(figures, GOALS) if arguments.scale == 1 else {}
     pairs = len(list(combinations(ARMS, 2)))

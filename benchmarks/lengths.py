@@ -30,7 +30,7 @@ class Lengths:
             least, most = (median, most) if lengths.mean() < self.mean else (least, median)
         return [round(float(length)) for length in lengths]
 
-    def scaled(self, factor: float) -> Lengths:
+    def scale(self, factor: float) -> Lengths:
         """Return the distribution of texts `factor` times as long."""
         low, mean, high = (max(1, round(size * factor)) for size in (self.low, self.mean, self.high))
         return Lengths(low, mean, high, self.spread)

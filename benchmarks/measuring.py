@@ -51,7 +51,7 @@ def missing_trl() -> str | None:
     return None if importlib.util.find_spec("trl") else "trl is not installed: pip install -e '.[benchmarks]'"
 
 
-def in_own_process(function: Callable[..., Result], *arguments: Any) -> Result:
+def run_in_own_process(function: Callable[..., Result], *arguments: Any) -> Result:
     """Call a function in a fresh process and return its result.
 
     The calling process should use little memory: on Linux a child's peak memory starts at its parent's.

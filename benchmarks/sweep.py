@@ -47,7 +47,7 @@ PARTS = (
     (("coig/data/tokenizer.py", ""), "tokenizer"),
     (("coig/models/loading.py", "load_model"), "model"),
     (("coig/training/module.py", "__init__"), "optimizer"),
-    (("coig/training/record.py", "_describe"), "manifest"),
+    (("coig/training/run_record.py", "_describe"), "manifest"),
     (("coig/training/loggers.py", ""), "W&B"),
     (("coig/study/tracking.py", ""), "W&B"),
     (("lightning/pytorch/loggers/wandb.py", ""), "W&B"),
@@ -151,7 +151,7 @@ class Run:
         return self.with_imports - self.parts[IMPORTS]
 
 
-def swept(folder: Path, arms: Arms) -> Run:
+def train_in_one_process(folder: Path, arms: Arms) -> Run:
     """Train all arms in one process, and return its times."""
     overrides = (f"data.ratio={','.join(RATIOS)}", f"seed={','.join(map(str, arms.seeds))}")
     began = time.time()
@@ -162,7 +162,7 @@ def swept(folder: Path, arms: Arms) -> Run:
     return Run(wall, *_training(folder), start=clock["began"] - began, parts=parts)
 
 
-def looped(folder: Path, arms: Arms) -> Run:
+def train_in_own_processes(folder: Path, arms: Arms) -> Run:
     """Train each arm in a separate process, one after another, and return the times of all together."""
     each = [(f"data.ratio={ratio}", f"seed={seed}") for ratio in RATIOS for seed in arms.seeds]
     wall = sum(_seconds(folder, *overrides, *arms.settings) for overrides in each)
@@ -186,7 +186,7 @@ def _training(folder: Path) -> tuple[float, int]:
     return sum(line.get("perf/seconds", 0.0) for line in lines), len(files)
 
 
-CONTESTANTS = {"sweep": swept, "loop": looped}
+CONTESTANTS = {"sweep": train_in_one_process, "loop": train_in_own_processes}
 
 
 def measure_in_turns(folder: Path, arms: Arms, rounds: int) -> dict[str, list[Run]]:

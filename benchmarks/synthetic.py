@@ -71,7 +71,7 @@ def write(files: Files, corpus: Path, scale: float, length: float = 1.0) -> dict
     creative_count, general_count = round(CREATIVE_EXAMPLES * scale), round(GENERAL_EXAMPLES * scale)
     chinese, english = (_corpus_text(corpus / f"{lang}.jsonl") for lang in ("zh", "en"))
     of_creative, of_general = (
-        {name: field.scaled(length) for name, field in fields.items()} for fields in (CREATIVE, GENERAL)
+        {name: field.scale(length) for name, field in fields.items()} for fields in (CREATIVE, GENERAL)
     )
     creative = list(_examples(chinese, of_creative, creative_count, rng))
     general_zh = list(_examples(chinese, of_general, general_count, rng))

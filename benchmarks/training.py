@@ -26,18 +26,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.contestants import MAX_STEPS, QWEN2, STEP, TRL, Job, Run, Step, ours, prepare, trl
+from benchmarks.contestants import MAX_STEPS, QWEN2, STEP, TRL, Job, Run, Step, prepare, train_with_coig, train_with_trl
 from benchmarks.demo import measure_busy, measure_heap, print_demo
 from benchmarks.measuring import (
     CORPUS,
     TOKENIZER,
     goal_states,
-    in_own_process,
     machine,
     missing_inputs,
     missing_trl,
     parse_arguments,
     print_goals,
+    run_in_own_process,
     say,
 )
 from benchmarks.synthetic import Files
@@ -93,14 +93,14 @@ def measure_in_turns(
     Exit if a contestant did not do the same work as coig.
     """
     names = settings_of(arguments)
-    turns: dict[str, Callable[[], Run]] = {OURS: partial(ours, job, sizes)}
-    turns |= {name: partial(trl, job, SETTINGS[name]) for name in names}
+    turns: dict[str, Callable[[], Run]] = {OURS: partial(train_with_coig, job, sizes)}
+    turns |= {name: partial(train_with_trl, job, SETTINGS[name]) for name in names}
     runs: dict[str, list[Run]] = {name: [] for name in turns}
     failures: dict[str, str] = {}
     for number in range(arguments.rounds):
         for name in [name for name in turns if name not in failures]:
             try:
-                run = in_own_process(turns[name])
+                run = run_in_own_process(turns[name])
             except Exception as error:
                 if name in (OURS, "default"):
                     raise
@@ -186,7 +186,7 @@ def ratio(runs: dict[str, list[Run]], peer: str, seconds: Callable[[Run], float]
         seconds: gives a run's time, by the wall or by the CPU.
     """
     pairs = zip(runs[OURS], runs[peer], strict=True)
-    rates = ((a.timed("tokens") / seconds(a), b.timed("tokens") / seconds(b)) for a, b in pairs)
+    rates = ((a.sum_timed("tokens") / seconds(a), b.sum_timed("tokens") / seconds(b)) for a, b in pairs)
     return round(median(own / other for own, other in rates), 3)
 
 
@@ -196,10 +196,10 @@ def summary(name: str, rounds: list[Run]) -> dict[str, Any]:
     return {
         "tokens_per_second": round(median(run.rate("tokens") for run in rounds), 1),
         "supervised_tokens_per_second": round(median(run.rate("supervised") for run in rounds), 1),
-        "tokens_per_cpu_second": round(median(run.timed("tokens") / run.cpu_seconds for run in rounds), 1),
+        "tokens_per_cpu_second": round(median(run.sum_timed("tokens") / run.cpu_seconds for run in rounds), 1),
         "rounds": [round(run.rate("tokens"), 1) for run in rounds],
         "seconds_per_step": round(median(run.seconds for run in rounds) / len(first.steps[1:]), 3),
-        "padding": round(1 - first.timed("tokens") / first.timed("positions"), 4),
+        "padding": round(1 - first.sum_timed("tokens") / first.sum_timed("positions"), 4),
         "peak_gb": round(max(run.peak_gb for run in rounds), 3),
         "same_steps": not takes_other_steps(name),
         "losses": [round(step.loss, 5) for step in first.steps],
@@ -241,7 +241,7 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory() as folder:
             job = Job(Files(Path(folder).resolve()), str(arguments.tokenizer), arguments.steps + 1, arguments.scale)
-            data, sizes = in_own_process(prepare, job, arguments.corpus)
+            data, sizes = run_in_own_process(prepare, job, arguments.corpus)
             tokens = sum(step.tokens for step in sizes)
             say(f"{job.steps} steps of {STEP} examples, {tokens:,} tokens in all, the first step to warm up")
             runs, failures = measure_in_turns(job, sizes, arguments)

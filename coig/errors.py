@@ -82,8 +82,8 @@ def suggestion(word: str, known: Sequence[str], listed: str = "known here:") -> 
 def nearest(word: str, known: Sequence[str]) -> list[str]:
     """Return the known words nearest to a word, whatever the case of letters; [] if none is similar.
 
-    They are those that equal it, else those that begin with it, else those most similar to it, by a difference of less
-    than CLEARLY.
+    They are the words that equal it; if none does, those that begin with it; if none does, the most similar one and
+    those less similar by under CLEARLY.
     """
     lower = {one: one.lower() for one in known}
     same = [one for one in known if lower[one] == word.lower()]

@@ -21,7 +21,7 @@ from coig.config import EvaluateConfig, GenerateConfig, TrainConfig
 from coig.config.command_line import check_command_line, config_of
 from coig.data.sources import local
 from coig.errors import ConfigError
-from coig.evaluation.power import parse_plan
+from coig.evaluation.power import parse_design
 from coig.evaluation.power_with_judge import WITH_JUDGE
 from coig.evaluation.preferences.judgments import collect_judgments
 from coig.records.label import read_labels
@@ -151,7 +151,7 @@ def check_tool(name: str, arguments: list[str]) -> None:
     overrides = [argument for argument in arguments if not argument.startswith(own)]
     if name == "power":
         of_plan = [argument for argument in overrides if argument.partition("=")[0] not in WITH_JUDGE]
-        parse_plan(of_plan if len(of_plan) == len(overrides) else [*of_plan, "raters=4"])
+        parse_design(of_plan if len(of_plan) == len(overrides) else [*of_plan, "raters=4"])
     elif name == "study":
         assert not arguments or arguments[0] in COMMANDS  # without a command it lists the studies
     elif name == "plan":
@@ -213,7 +213,7 @@ def test_overrides_compose(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for span in dict.fromkeys(span for page in PAGES for span in spans(page) if OVERRIDES.fullmatch(span)):
         key = re.split(r"[.=]", span.strip("'"))[0]
         of_stage.setdefault(next((stage for stage, keys in OWN_KEYS.items() if key in keys), "train"), []).append(span)
-    parse_plan(["effect=0.6", "raters=4", *of_stage.pop("power")])
+    parse_design(["effect=0.6", "raters=4", *of_stage.pop("power")])
     problems = []
     for stage, overrides in of_stage.items():
         for words in batches(overrides):

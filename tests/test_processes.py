@@ -17,6 +17,7 @@ import pytest
 from coig.study.arm import LOCK, Arm
 from tests.conftest import ROOT, outside
 from tests.forked import PATIENCE, Forked
+from tests.mounts import mounted_on_itself
 from tests.small_model import SMALL_MODEL
 
 TINY = (
@@ -152,14 +153,8 @@ def test_two_evaluations_at_once(study: Path) -> None:
 @pytest.fixture
 def read_only(study: Path) -> Iterator[Path]:
     """The study on a mount that nobody can write to, not even root."""
-    mounted = subprocess.run(["mount", "--bind", study, study], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"mounting takes root's rights: {mounted.stderr.strip()}")
-    try:
-        subprocess.run(["mount", "-o", "remount,ro,bind", study], check=True)
+    with mounted_on_itself(study, "ro"):
         yield study
-    finally:
-        subprocess.run(["umount", study], check=True)
 
 
 @pytest.mark.parametrize(

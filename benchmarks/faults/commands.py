@@ -9,7 +9,7 @@ from random import Random
 
 from benchmarks.faults.damage import damage
 from benchmarks.faults.outcomes import LONGEST_MESSAGE, Trial, outcome_of_command
-from benchmarks.faults.results import Results, kept, results
+from benchmarks.faults.results import Results, keep, results
 from benchmarks.faults.running import ASK, STUDY, command_of, finish, start, train
 
 MEETING: dict[str, tuple[str, ...]] = {
@@ -32,7 +32,7 @@ class Whole:
         self.folder = folder
         self.place = folder / "whole"
         folder.mkdir(parents=True, exist_ok=True)
-        self.wanted: dict[str, Results] = kept(folder / "undamaged.json", self._make)
+        self.wanted: dict[str, Results] = keep(folder / "undamaged.json", self._make)
         files = (file for file in sorted(self.place.rglob("*")) if file.is_file())
         self.files = [
             file.relative_to(self.place) for file in files if file.suffix not in LEFT_ALONE and file.name != ".lock"
@@ -45,13 +45,13 @@ class Whole:
         for stage in ("train", "generate", "evaluate"):
             code, printed = finish(start(command_of(stage, self.folder), self.place, self.folder)) or (1, "it hangs")
             assert code == 0, printed
-        return {name: self._undamaged(name) for name in MEETING}
+        return {name: self._run_undamaged(name) for name in MEETING}
 
     def _command(self, name: str) -> tuple[str, ...]:
         """Return a command of MEETING in full."""
         return (*train(self.folder), *MEETING[name]) if name == "train" else MEETING[name]
 
-    def _undamaged(self, name: str) -> Results:
+    def _run_undamaged(self, name: str) -> Results:
         """Return what a command makes of the whole study."""
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "work"

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.faults.outcomes import Trial, outcome_of_command
 from benchmarks.faults.rater import run_annotate, write_answers
-from benchmarks.faults.results import Results, compare, kept, results
+from benchmarks.faults.results import Results, compare, keep, results
 from benchmarks.faults.running import command_of, finish, run_command, run_two_ranks, start
 
 BEFORE = {  # stage → the stages before it
@@ -33,7 +33,7 @@ class Undisturbed:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        made = kept(folder / "undisturbed.json", self._make)
+        made = keep(folder / "undisturbed.json", self._make)
         self.seconds: dict[str, float] = made["seconds"]
         self.wanted: dict[str, Results] = made["wanted"]
 

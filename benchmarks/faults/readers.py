@@ -134,7 +134,7 @@ def _lines(rows: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def _written(frame: pl.DataFrame, way: str) -> bytes:
+def _write_frame(frame: pl.DataFrame, way: str) -> bytes:
     """Return a frame as the bytes of a file that polars writes."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "file"
@@ -159,14 +159,14 @@ def _records() -> Iterator[Kind]:
     lines, frame = _lines(queries), pl.DataFrame(queries)
     yield Kind("queries.jsonl", lines, read_queries, by_lines=True)
     yield Kind("queries.json", json.dumps(queries).encode(), read_queries)
-    yield Kind("queries.csv", _written(frame, "csv"), read_queries)
-    yield Kind("queries.parquet", _written(frame, "parquet"), read_queries)
+    yield Kind("queries.csv", _write_frame(frame, "csv"), read_queries)
+    yield Kind("queries.parquet", _write_frame(frame, "parquet"), read_queries)
     packers: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
     for suffix, pack in packers.items():
         yield Kind(f"queries.jsonl.{suffix}", pack(lines), read_queries)
         yield Kind(f"rows.json.{suffix}", pack(json.dumps({"data": queries}).encode()), _rows_of)
     rows = pl.DataFrame({'{"n":0}': [f'{{"n":{number}}}' for number in range(1, 200)]})  # a header is a line as well
-    yield Kind("rows.jsonl.zst", _written(rows, "zst"), _rows_of)
+    yield Kind("rows.jsonl.zst", _write_frame(rows, "zst"), _rows_of)
     answers = [
         {
             **{"query_id": one["id"], "lang": one["lang"], "genre": "poetry", "query": one["query"], "arm": "cw"},
@@ -186,7 +186,9 @@ def _records() -> Iterator[Kind]:
         {"query_id": one["id"], "lang": one["lang"], "arm_a": "cw", "arm_b": "general", "winner": "a", "rater": "ann"}
         for one in queries
     ]
-    yield Kind("verdicts.csv", _written(pl.DataFrame(verdicts), "csv"), lambda file: list(read_judgments(file, None)))
+    yield Kind(
+        "verdicts.csv", _write_frame(pl.DataFrame(verdicts), "csv"), lambda file: list(read_judgments(file, None))
+    )
     labels = [
         {"arm": "cw", "query_id": one["id"], "step": 0, "label": "deep reasoning", "labeller": "ann"} for one in queries
     ]

@@ -44,7 +44,7 @@ def _rows_of(folder: Path) -> Iterator[tuple[Path, list[Any]]]:
     for file in folder.glob(f"multirun/*/{JUDGMENTS}"):
         yield file, _judgments(file, folder / ACKNOWLEDGED)
     for file in folder.glob(f"curations/*/{CURATION}"):
-        yield file, _curated(file.parent)
+        yield file, _read_curation(file.parent)
     for file in folder.glob("curations/*/export/*.jsonl"):
         yield file, sorted(TIME.sub("", file.read_text(encoding="utf-8")).splitlines())
 
@@ -60,7 +60,7 @@ def _judgments(file: Path, acknowledged: Path) -> list[Any]:
     return [*sorted(rows, key=lambda row: str(row["query_id"])), *sorted(set(keys) - {one.id for one in found})]
 
 
-def _curated(folder: Path) -> list[Any]:
+def _read_curation(folder: Path) -> list[Any]:
     """Return each text of a curation with all that has happened to it."""
     store = Store(folder)
     try:
@@ -87,7 +87,7 @@ def compare(found: Results, wanted: Results) -> tuple[str, str]:
     return "equal", ""
 
 
-def kept(file: Path, make: Callable[[], Kept]) -> Kept:
+def keep(file: Path, make: Callable[[], Kept]) -> Kept:
     """Return what `make` returns, from a file if an earlier run has kept it there."""
     if not file.exists():
         file.write_text(json.dumps(make()), encoding="utf-8")

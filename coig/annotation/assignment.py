@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from coig.statistics.orders import draw_share, shuffled
+from coig.statistics.orders import draw_share, shuffle
 from coig.study.items import AnsweredQuery, Item
 
 
@@ -18,7 +18,7 @@ def draw_sample(questions: Sequence[AnsweredQuery], size: int, seed: int, earlie
     """
     known = {question.query_id for question in questions}
     kept = [query_id for query_id in earlier if query_id in known]
-    rest = [one for one in shuffled(questions, seed, "sample", len(kept)) if one.query_id not in kept]
+    rest = [one for one in shuffle(questions, seed, "sample", len(kept)) if one.query_id not in kept]
     rest.sort(key=lambda one: (one.lang, one.genre or ""))
     wanted = min(size - len(kept), len(rest))
     if wanted <= 0:

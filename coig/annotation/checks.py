@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from coig.config.annotation import CheckKind
-from coig.statistics.orders import shuffled
+from coig.statistics.orders import shuffle
 from coig.study.defects import can_be_damaged, plant_defect
 
 OVERALL = "overall preference"
@@ -28,12 +28,12 @@ def plant(kind: CheckKind, answers: Mapping[str, str], *seed: object) -> tuple[d
     Returns:
         the texts, and `{"copy": arm, "of": arm}`, `{"damaged": arm}`, or {} for a repeat, which replaces nothing.
     """
-    first, second = shuffled(sorted(answers), *seed)[:2]
+    first, second = shuffle(sorted(answers), *seed)[:2]
     if kind == "repeat":
         return dict(answers), {}
     if kind == "identical":
         return {**answers, first: answers[second]}, {"copy": first, "of": second}
-    damaged = next((arm for arm in shuffled(sorted(answers), *seed) if can_be_damaged(answers[arm])), first)
+    damaged = next((arm for arm in shuffle(sorted(answers), *seed) if can_be_damaged(answers[arm])), first)
     return {**answers, damaged: plant_defect(kind, answers[damaged], *seed)}, {"damaged": damaged}
 
 
@@ -83,4 +83,4 @@ def _sign(number: float) -> int:
 def choose_kind(kinds: Sequence[CheckKind], number: int, *seed: object) -> CheckKind:
     """Return the kind of a rater's `number`-th check, counted from 0: each kind once, in random order, then again."""
     turn, place = divmod(number, len(kinds))
-    return shuffled(kinds, *seed, "kinds", turn)[place]
+    return shuffle(kinds, *seed, "kinds", turn)[place]

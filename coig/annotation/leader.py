@@ -20,7 +20,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from coig.annotation.store import Store
-from coig.config.fields import LANGUAGES
 from coig.records.judgment import Judgment
 from coig.records.judgment_database import ACTS, RATERS, log_act, read_database
 from coig.study.people import (
@@ -31,6 +30,7 @@ from coig.study.people import (
     estimate_position_effect,
     summarize_rater,
 )
+from coig.text.language_codes import LANGUAGES
 from coig.web.app import UnknownError, check_csrf
 from coig.web.languages import TAGS
 from coig.web.links import Links

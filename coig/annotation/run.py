@@ -16,7 +16,7 @@ from coig.config import AnnotateConfig
 from coig.config.fields import files_of, local_path
 from coig.files.keys import read_key
 from coig.records.judgment_database import DATABASE, TABLES
-from coig.study.study_answers import read_study_answers
+from coig.study.answers_to_judge import read_study_answers
 from coig.web.app import make_app
 from coig.web.database import open_database
 from coig.web.links import Links

@@ -11,9 +11,9 @@ from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from coig.config import Protocol
-from coig.config.fields import LANGUAGES
 from coig.errors import ConfigError
 from coig.files.rows import Damaged, read_rows
+from coig.text.language_codes import LANGUAGES
 from coig.web.languages import TAGS
 from coig.web.pages import render_markdown
 

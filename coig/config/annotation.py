@@ -6,18 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from coig.config.fields import (
-    LANGUAGES,
-    ArmNames,
-    ExistingFolder,
-    FilePatterns,
-    FolderName,
-    Language,
-    QueriesNames,
-    Words,
-)
+from coig.config.fields import ArmNames, ExistingFolder, FilePatterns, FolderName, QueriesNames, Words
 from coig.config.nodes import Node
 from coig.config.serving import Served
+from coig.text.language_codes import LANGUAGES, Language
 
 CheckKind = Literal["repeat", "identical", "shuffled", "halved", "repeated_text"]
 

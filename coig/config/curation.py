@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from coig.config.fields import SAMPLE_PREFIX, FilePatterns, FolderName, Language, Words
+from coig.config.fields import SAMPLE_PREFIX, FilePatterns, FolderName, Words
 from coig.config.nodes import Constructor, Node
 from coig.config.serving import Served
+from coig.text.language_codes import Language
 
 CURATIONS = Path("curations")  # the folder of curations, relative to the working directory
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from coig.config.fields import ExampleField, ExistingFiles, FilePattern, FolderName, Half, Language, RatioText, Words
+from coig.config.fields import ExampleField, ExistingFiles, FilePattern, FolderName, Half, RatioText, Words
 from coig.config.nodes import Absent, Constructor, Node
 from coig.config.ratio import Ratio
+from coig.text.language_codes import Language
 
 LOCAL = "coig.data.sources.local"
 DEFAULT = "10k"  # the ratio in conf/data/base/mixture.yaml
@@ -68,7 +69,7 @@ class Source(Constructor):
         return self
 
 
-def _given(sources: dict[str, Source]) -> dict[str, Source]:
+def _keep_given(sources: dict[str, Source]) -> dict[str, Source]:
     """Return copies of the sources that name files; a source without a name gets its key as name."""
     named = {key: source.model_copy(update={"name": source.name or key}) for key, source in sources.items()}
     return {key: source for key, source in named.items() if source.is_given}
@@ -79,7 +80,7 @@ class Creative(Source):
 
     # training examples of all these sources; sets of one seed are nested by size; null: all
     size: Annotated[int, Field(gt=0)] | None
-    also: Annotated[dict[FolderName, Source], AfterValidator(_given), Absent({})]  # further sources
+    also: Annotated[dict[FolderName, Source], AfterValidator(_keep_given), Absent({})]  # further sources
 
     @property
     def sources(self) -> dict[str, Source]:

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 # keys that may change between two runs of one arm without changing its results
-RUN_ONLY = (
-    *(
+RUN_ONLY = frozenset(
+    {
         "study",
         "arm",
         "resume",
@@ -22,13 +22,18 @@ RUN_ONLY = (
         "objective",
         "data.cache",
         "data.max_quarantined",
-    ),
-    *(
-        f"trainer.{key}"
-        for key in ("tokens_per_micro_batch", "activation_checkpointing", "compile", "devices", "num_nodes")
-    ),
-    *(f"trainer.{key}" for key in ("checkpoint_every", "checkpoint_minutes", "keep_checkpoint", "answer_at")),
-    *(f"trainer.{key}" for key in ("enable_progress_bar", "log_every_n_steps")),
+        "trainer.tokens_per_micro_batch",
+        "trainer.activation_checkpointing",
+        "trainer.compile",
+        "trainer.devices",
+        "trainer.num_nodes",
+        "trainer.checkpoint_every",
+        "trainer.checkpoint_minutes",
+        "trainer.keep_checkpoint",
+        "trainer.answer_at",
+        "trainer.enable_progress_bar",
+        "trainer.log_every_n_steps",
+    }
 )
 PLACE_OF_DATA = re.compile(r"(budget\.like\.)?data\.((.+\.)?path|queries)")
 
@@ -53,7 +58,7 @@ def list_differences(old: dict[str, Any], new: dict[str, Any], *, same_data: boo
 
 def bears_on_results(key: str) -> bool:
     """Tell whether a change of this dotted key can change an arm's results: all but those of RUN_ONLY and licences."""
-    return not {key, key.partition(".")[0]} & set(RUN_ONLY) and not key.endswith(".licence")
+    return not {key, key.partition(".")[0]} & RUN_ONLY and not key.endswith(".licence")
 
 
 def flatten(node: Any, prefix: str = "") -> dict[str, Any]:

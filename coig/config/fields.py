@@ -1,4 +1,4 @@
-"""Types of single config values that check themselves: paths, names, languages.
+"""Types of single config values that check themselves: paths and names.
 
 Whether a file exists and a package is installed is checked for a command's own config only (context `HERE`). An arm's
 stored config stays readable on any machine: a missing file is reported where it is used.
@@ -14,8 +14,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from coig.config.ratio import Ratio
-from coig.text.language_codes import LANGUAGES as LANGUAGES
-from coig.text.language_codes import Language as Language
 
 CACHE = "~/.cache/coig"  # unless COIG_CACHE says otherwise; of converted sources
 MULTIRUN = Path("multirun")  # the folder of studies, relative to the working directory
@@ -67,42 +65,42 @@ def is_here(info: ValidationInfo) -> bool:
     return info.context == HERE
 
 
-def _existing(text: str, info: ValidationInfo) -> str:
+def _check_existing(text: str, info: ValidationInfo) -> str:
     """Return a path unchanged. Raises ValueError if it must exist and does not."""
     if is_here(info) and not local_path(text).exists():
         raise ValueError(f"no such file or folder (looked in {local_path(text).absolute().parent})")
     return text
 
 
-def _file(text: str, info: ValidationInfo) -> str:
+def _check_file(text: str, info: ValidationInfo) -> str:
     """Return a file's path unchanged. Raises ValueError if it must exist and is missing or a folder."""
-    if local_path(_existing(text, info)).is_dir() and is_here(info):
+    if local_path(_check_existing(text, info)).is_dir() and is_here(info):
         raise ValueError("is a folder; name a file in it")
     return text
 
 
-def _folder(text: str, info: ValidationInfo) -> str:
+def _check_folder(text: str, info: ValidationInfo) -> str:
     """Return a folder's path unchanged. Raises ValueError if it must exist and is missing or a file."""
-    if not local_path(_existing(text, info)).is_dir() and is_here(info):
+    if not local_path(_check_existing(text, info)).is_dir() and is_here(info):
         raise ValueError("is a file; name its folder")
     return text
 
 
-def _queries(text: str, info: ValidationInfo) -> str:
-    """Return `held_out`, a name of shipped queries or a file's path unchanged. Raises ValueError as `_file`."""
-    return text if text in (*SHIPPED_QUERIES, HELD_OUT) else _file(text, info)
+def _check_queries(text: str, info: ValidationInfo) -> str:
+    """Return `held_out`, a name of shipped queries or a file's path unchanged. Raises ValueError as `_check_file`."""
+    return text if text in (*SHIPPED_QUERIES, HELD_OUT) else _check_file(text, info)
 
 
-def _file_pattern(text: str, info: ValidationInfo) -> str:
+def _check_file_pattern(text: str, info: ValidationInfo) -> str:
     """Return a file's path or a glob pattern unchanged. Raises ValueError if files must exist and none does."""
     if not is_pattern(text):
-        return _file(text, info)
+        return _check_file(text, info)
     if is_here(info) and not matching_files(text):
         raise ValueError("no file has a name of this pattern")
     return text
 
 
-def _model_path(text: str, info: ValidationInfo) -> str:
+def _check_model_path(text: str, info: ValidationInfo) -> str:
     """Return a hub id or path unchanged. Raises ValueError if it is empty, or a path that must exist and does not.
 
     Only a text that begins with `/`, `./`, `../`, `~` or `sample:` counts as a path.
@@ -110,15 +108,15 @@ def _model_path(text: str, info: ValidationInfo) -> str:
     if not text:
         raise ValueError("is empty; give a hub id or a folder")
     looks_local = text.startswith((SAMPLE_PREFIX, "/", "./", "../", "~"))
-    return _existing(text, info) if looks_local else text
+    return _check_existing(text, info) if looks_local else text
 
 
-def _ratio(text: str) -> str:
+def _standardize_ratio(text: str) -> str:
     """Return a ratio in its standard spelling. Raises ValueError if it is no ratio."""
     return Ratio.parse(text).text
 
 
-def _plain_name(text: str) -> str:
+def _check_name(text: str) -> str:
     """Return a name unchanged. Raises ValueError if it cannot be a folder's name or is too long for one."""
     if not text or text in {".", ".."} or "/" in text or "\\" in text or len(text) > 100:
         raise ValueError("is used as a folder's name: no slashes, not empty, at most 100 characters")
@@ -134,32 +132,32 @@ def is_packed(name: str) -> bool:
     return name.endswith(".zip")
 
 
-def _study(name: str) -> str:
-    """Return a study's name or the path of a packed one unchanged. Raises ValueError as `_plain_name` for a name."""
-    return name if is_packed(name) else _plain_name(name)
+def _check_study(name: str) -> str:
+    """Return a study's name or the path of a packed one unchanged. Raises ValueError as `_check_name` for a name."""
+    return name if is_packed(name) else _check_name(name)
 
 
-def _one_or_more(value: Any) -> Any:
+def _to_list(value: Any) -> Any:
     """Turn one text into a list of it; return any other value unchanged."""
     return [value] if isinstance(value, str) else value
 
 
-def _any_number(value: Any) -> Any:
+def _none_to_list(value: Any) -> Any:
     """Turn None into an empty list, and one text into a list of it; return any other value unchanged."""
-    return [] if value is None else _one_or_more(value)
+    return [] if value is None else _to_list(value)
 
 
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+def _drop_repetitions(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names in their order, without repetitions."""
     return tuple(dict.fromkeys(names))
 
 
-def _stem(value: Any) -> Any:
+def _take_stem(value: Any) -> Any:
     """Turn the path of a file of rows into its stem; return any other value unchanged."""
     return Path(value).stem if isinstance(value, str) and value.endswith(ROW_FILES) else value
 
 
-def _known_target(text: str, info: ValidationInfo) -> str:
+def _check_target(text: str, info: ValidationInfo) -> str:
     """Return a dotted path unchanged. Raises ValueError if it has no dot.
 
     Raises it also if the config is used on this machine and the path's package is not installed.
@@ -170,22 +168,22 @@ def _known_target(text: str, info: ValidationInfo) -> str:
     return text
 
 
-ExistingFile = Annotated[str, AfterValidator(_file)]
-ExistingFolder = Annotated[str, AfterValidator(_folder)]
-ExistingFiles = Annotated[tuple[ExistingFile, ...], BeforeValidator(_any_number)]
-ModelPath = Annotated[str, AfterValidator(_model_path)]  # hub id or folder
-RatioText = Annotated[str, AfterValidator(_ratio)]
-Target = Annotated[str, AfterValidator(_known_target)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
-Targets = Annotated[tuple[str, ...], BeforeValidator(_any_number)]
-QueriesFile = Annotated[str, AfterValidator(_queries)]
-FilePattern = Annotated[str, AfterValidator(_file_pattern)]
-FilePatterns = Annotated[tuple[FilePattern, ...], BeforeValidator(_any_number)]
-FolderName = Annotated[str, AfterValidator(_plain_name)]
-StudyName = Annotated[str, AfterValidator(_study)]  # or the path of a packed study
-QueriesName = Annotated[FolderName, BeforeValidator(_stem)]
+ExistingFile = Annotated[str, AfterValidator(_check_file)]
+ExistingFolder = Annotated[str, AfterValidator(_check_folder)]
+ExistingFiles = Annotated[tuple[ExistingFile, ...], BeforeValidator(_none_to_list)]
+ModelPath = Annotated[str, AfterValidator(_check_model_path)]  # hub id or folder
+RatioText = Annotated[str, AfterValidator(_standardize_ratio)]
+Target = Annotated[str, AfterValidator(_check_target)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_to_list)]
+TrustedNames = Annotated[tuple[str, ...], BeforeValidator(_none_to_list)]  # `_target_`s, data sets
+QueriesFile = Annotated[str, AfterValidator(_check_queries)]
+FilePattern = Annotated[str, AfterValidator(_check_file_pattern)]
+FilePatterns = Annotated[tuple[FilePattern, ...], BeforeValidator(_none_to_list)]
+FolderName = Annotated[str, AfterValidator(_check_name)]
+StudyName = Annotated[str, AfterValidator(_check_study)]  # or the path of a packed study
+QueriesName = Annotated[FolderName, BeforeValidator(_take_stem)]
 QueriesNames = Annotated[
-    tuple[QueriesName, ...], BeforeValidator(_one_or_more), AfterValidator(_each_once), Field(min_length=1)
+    tuple[QueriesName, ...], BeforeValidator(_to_list), AfterValidator(_drop_repetitions), Field(min_length=1)
 ]
 ArmNames = Annotated[Words, Field(min_length=1)]
 Half = Literal["low", "high"]

@@ -48,7 +48,7 @@ def check_config(cfg: DictConfig, schema: type[Schema]) -> Schema | list[str]:
     interpolation cannot be resolved, that is the only problem that is returned.
     """
     try:
-        plain = _resolved(cfg)
+        plain = _resolve(cfg)
     except OmegaConfBaseException as error:
         return [str(error).splitlines()[0]]
     problems = _find_unknown_names(plain)
@@ -130,7 +130,7 @@ def function_of(node: Constructor) -> partial[Any]:
     return partial(function, **arguments)
 
 
-def _resolved(cfg: DictConfig) -> Any:
+def _resolve(cfg: DictConfig) -> Any:
     """Return a config as plain dicts and lists, with interpolations resolved; a value that is not set stays `???`."""
     return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
 

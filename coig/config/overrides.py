@@ -16,9 +16,9 @@ STRUCTURE = set("[]{}(),'\"=$\\")  # characters that mean something to Hydra in 
 
 
 def quote_unreadable(line: str) -> str:
-    """Return the override `key=value` with the quotes without which Hydra's grammar cannot read its value.
+    """Return the override `key=value` with quotes around its value if Hydra's grammar can read it only with them.
 
-    A line that can be read, is no override, or has a value in which characters of STRUCTURE stand is returned as it is.
+    Other lines are returned as they are, and so is a value with one of the characters of STRUCTURE.
     """
     key, _, value = line.partition("=")
     if not value or line.startswith("-") or STRUCTURE & set(value) or _is_readable(line):

@@ -16,7 +16,7 @@ from coig.config.fields import (
     QueriesFile,
     QueriesNames,
     StudyName,
-    Targets,
+    TrustedNames,
     local_path,
 )
 from coig.config.nodes import Constructor, Node
@@ -66,7 +66,7 @@ class GenerateConfig(Node):
     overwrite: bool
     sampling: SamplingChoice
     engine: Constructor  # what generates
-    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run, data sets that may be downloaded
+    trusted: TrustedNames = ()  # `_target_`s of the arms' stored configs that may run, data sets that may be downloaded
 
     @property
     def one_model(self) -> str | None:
@@ -131,5 +131,5 @@ class EvaluateConfig(Node):
     queries: QueriesNames
     rating: Rating
     claims: Claims
-    trusted: Targets = ()  # `_target_`s of the arms' stored configs that may run, data sets that may be downloaded
+    trusted: TrustedNames = ()  # `_target_`s of the arms' stored configs that may run, data sets that may be downloaded
     real_names: bool  # true: show raters' names; false: pseudonyms

@@ -12,7 +12,6 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from coig.config import CurateConfig
-from coig.config.fields import LANGUAGES
 from coig.curation.desk import parts_of
 from coig.curation.rules import PAPER_RANGES
 from coig.curation.store import Text
@@ -26,6 +25,7 @@ from coig.curation.summary import (
 )
 from coig.display.figures import CREATIVE, INK, figure_style, lay_out, render_png, render_svg, row_axes
 from coig.display.numbers import interval, number, percent
+from coig.text.language_codes import LANGUAGES
 
 ROW = 0.32  # inches
 NAMES = {  # of the funnel's steps, in the Chinese card

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from coig.config import CurateConfig
 from coig.config.curation import Ingest
-from coig.config.fields import LANGUAGES, files_of
+from coig.config.fields import files_of
 from coig.curation.records import Article, State
 from coig.curation.store import Pen, Store, key_of
 from coig.data.cache import batched
@@ -21,6 +21,7 @@ from coig.files.rows import Damaged, read_rows
 from coig.records.record import describe_error
 from coig.text.cleaning import clean_text
 from coig.text.language import language_of, script_share
+from coig.text.language_codes import LANGUAGES
 from coig.text.markup import strip_html
 from coig.text.personal_data import find_personal_data
 

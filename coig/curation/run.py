@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 from coig.config import CurateConfig
@@ -82,18 +83,17 @@ def import_acts(store: Store, config: CurateConfig, files: Iterable[Path]) -> No
     """Add the acts of files to the database in one transaction: if one cannot be performed, none is added.
 
     An act whose `key` is stored already is skipped, so a file can be imported again. Raises DataError that names the
-    first row that is damaged, is no act, or that its person may not do or the text's state does not allow.
+    first row that cannot be performed: damaged, no act, not allowed to its person, or not possible in its text's state.
     """
     count = 0
     with store.writing() as pen:
-        for file in files:
-            for place, row in read_rows(file):
-                try:
-                    if isinstance(row, Damaged):
-                        raise ValueError(row.reason)
-                    count += perform_act(pen, read_act(row), config.accept)
-                except ValueError as error:
-                    raise DataError(f"{place}: {error}; nothing of this command's files was taken in") from None
+        for place, row in chain.from_iterable(map(read_rows, files)):
+            try:
+                if isinstance(row, Damaged):
+                    raise ValueError(row.reason)
+                count += perform_act(pen, read_act(row), config.accept)
+            except ValueError as error:
+                raise DataError(f"{place}: {error}; nothing of this command's files was taken in") from None
     log.info("import: %d acts", count)
 
 

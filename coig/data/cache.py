@@ -36,11 +36,11 @@ def key_of(made_of: Any, *makers: Callable[..., Any]) -> str:
 def content_sha256(file: Path) -> str:
     """Return the sha256 of a file's content; this process reads an unchanged file only once."""
     status = file.stat()
-    return _hashed(file, (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+    return _hash_file(file, (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
 
 
 @cache
-def _hashed(file: Path, status: tuple[int, ...]) -> str:
+def _hash_file(file: Path, status: tuple[int, ...]) -> str:
     """Return a file's sha256; `status` (size, times, inode) only tells the function's cache when to read it again."""
     return sha256_of(file)
 

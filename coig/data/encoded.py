@@ -42,7 +42,8 @@ SHARD_TOKENS = 1 << 24  # 64 MiB of ids
 BATCH_CHARACTERS = 1 << 20  # characters tokenized in one call
 SEGMENTS = [segment.name.lower() for segment in Segment]
 INDEX = {"digest": pl.Binary, "start": pl.Int64, **dict.fromkeys(SEGMENTS, pl.Int32)}
-FILES = ("ids.npy", "index.parquet")  # a shard's files; its name holds their sha256, in this order
+IDS, TABLE = "ids.npy", "index.parquet"
+FILES = (IDS, TABLE)  # of a shard, whose name holds their sha256 in this order
 PLACES = {**INDEX, "shard": pl.String}
 
 
@@ -130,7 +131,7 @@ def _encode_missing(
     folder = local_path(config.data.cache).absolute() / "encoded" / key
     digests = lines.select("digest").unique()
     places = _places(folder, digests)
-    if len(places) < len(digests) or not all(_is_sound(folder / shard, *FILES) for shard in places["shard"].unique()):
+    if len(places) < len(digests) or not all(_is_sound(folder / shard, IDS) for shard in places["shard"].unique()):
         with locked_for_building(folder):
             _remove_damaged(folder)
             missing = lines.unique("digest", maintain_order=True).join(
@@ -147,7 +148,7 @@ def _encode_missing(
         places = _places(folder, digests)
         if len(places) < len(digests):
             raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
-    return places, {shard: np.load(folder / shard / "ids.npy", mmap_mode="r") for shard in places["shard"].unique()}
+    return places, {shard: np.load(folder / shard / IDS, mmap_mode="r") for shard in places["shard"].unique()}
 
 
 def _shards(
@@ -190,8 +191,8 @@ def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
     """
     tables = [pl.DataFrame(schema=PLACES)]
     for shard in sorted(folder.glob("[!.]*/")):
-        if _is_sound(shard, "index.parquet"):
-            table = pl.read_parquet(shard / "index.parquet").with_columns(shard=pl.lit(shard.name))
+        if _is_sound(shard, TABLE):
+            table = pl.read_parquet(shard / TABLE).with_columns(shard=pl.lit(shard.name))
             tables.append(table.join(digests, on="digest", how="semi"))
     return pl.concat(tables).unique("digest", keep="first", maintain_order=True)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coig.config.fields import LANGUAGES
 from coig.data.chats import join_parts
 from coig.text.cleaning import Row, clean_text, content_id, digest_of, trim_lines
-from coig.text.language_codes import language_code
+from coig.text.language_codes import LANGUAGES, language_code
 from coig.text.think_tags import OPENING, REASONING_END
 
 TEXTS = ("prompt", "reasoning", "answer", "system")

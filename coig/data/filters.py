@@ -87,11 +87,11 @@ def _halves(pool: Pool, rows: tuple[int, ...]) -> pl.DataFrame:
         text = example.answer if pool.kind == "creative" else f"{example.reasoning}\n{example.answer}"
         ids = np.array([numbers.setdefault(word, len(numbers)) for word in split_words(text)], dtype=np.int32)
         texts.setdefault(example.lang, []).append((row, ids))
-    found = [line for of_language in texts.values() for line in _paired(of_language)]
+    found = [line for of_language in texts.values() for line in _pair_by_length(of_language)]
     return pl.DataFrame(found, schema=HALVES, orient="row")
 
 
-def _paired(texts: Sequence[tuple[int, Ids]]) -> Iterator[tuple[int, Half, int, float]]:
+def _pair_by_length(texts: Sequence[tuple[int, Ids]]) -> Iterator[tuple[int, Half, int, float]]:
     """Pair texts, given as (row, word ids), by length; yield (row, half, number of words, TTR) for each of a pair.
 
     The TTR is that of the first words, as many as the shorter text of the pair has. Of two equal TTRs, that of the

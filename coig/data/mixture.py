@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from coig.config import Data, Source
-from coig.config.fields import LANGUAGES, local_path
+from coig.config.fields import local_path
 from coig.config.ratio import Ratio
 from coig.data.examples import Example
 from coig.data.filters import Reason, diverse_half, reasons_of
@@ -23,6 +23,7 @@ from coig.errors import DataError
 from coig.records.query import read_queries
 from coig.text.cleaning import prompt_key
 from coig.text.language import language_of
+from coig.text.language_codes import LANGUAGES
 
 log = logging.getLogger(__name__)
 FOREIGN = 0.1  # warn if more than this share of rows is in another language's script
@@ -208,7 +209,7 @@ def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFra
 
 def _creative(source: Source, key: str, data: Data, seed: int) -> _Ordered:
     """Return a creative source's usable rows in the seed's order; none is held out yet."""
-    return _ordered(open_pool(source, "creative", "zh", key, data), source, [], data, seed, held_out=0)
+    return _draw_rows(open_pool(source, "creative", "zh", key, data), source, [], data, seed, held_out=0)
 
 
 def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]) -> _Ordered:
@@ -219,26 +220,17 @@ def _general(source: Source, lang: str, data: Data, seed: int, taken: set[bytes]
     pool = open_pool(source, "general", lang, f"data.general.{lang}", data)
     of_another_language = ("language", pl.col("lang") != lang)
     overlapping = ("overlap", pl.col("prompt_key").is_in(list(taken)))
-    return _ordered(pool, source, [of_another_language, overlapping], data, seed, data.validation.general)
+    return _draw_rows(pool, source, [of_another_language, overlapping], data, seed, data.validation.general)
 
 
-def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, seed: int, held_out: int) -> _Ordered:
+def _draw_rows(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, seed: int, held_out: int) -> _Ordered:
     """Filter a pool's rows, drop copies (general: equal prompt and answer), order them by the seed, and split them.
 
     Each removed row is counted once: by the first of `reasons`, missing reasoning (if quarantined) and the filters,
     then as a copy, then by `diversity`, then by a held-out row's prompt. Raises DataError if different rows share id
     and language, or if `aligned` is set although ids restart in another file or `diversity` is set, too.
     """
-    if pool.about["renamed"] and source.filters.aligned:
-        raise DataError(
-            f"{pool.key}: ids restart in the files {pool.names}, so nothing says which rows are versions of one text "
-            f"({pool.key}.filters.aligned=true); make ids unique"
-        )
-    if source.filters.aligned and source.filters.diversity:
-        raise DataError(
-            f"{pool.key}.filters: diversity chooses a half in each language by itself, so that aligned=true cannot "
-            "keep both versions of a text; leave out one of them"
-        )
+    _check_aligned(pool, source)
     own = reasons_of(source.filters, needs_reasoning=data.no_reasoning == "quarantine")
     unique = "digest" if pool.kind == "creative" else "content"
     holding = [pl.when(holds).then(pl.lit(name)) for name, holds in [*reasons, *own]]
@@ -247,9 +239,7 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, 
     usable = rows.filter(pl.col("removed").is_null())
     # sorted first: which duplicate is kept must not depend on the order in the file
     kept = usable.sort("id", "lang", "source", "genre", "digest").unique(unique, keep="first", maintain_order=True)
-    if len(twice := kept.filter(pl.struct("id", "lang").is_duplicated()).sort("id", "row")):
-        name, places = twice["id"][0], " and ".join(twice["place"][:2])
-        raise DataError(f"{pool.key}: id '{name}' stands for different rows, {places}; make ids unique")
+    _check_ids(pool, kept)
     _warn_of_another_script(pool, kept)
     duplicates = len(usable) - len(kept)
     removed = dict(rows["removed"].drop_nulls().value_counts().sort("removed").iter_rows())
@@ -274,6 +264,27 @@ def _ordered(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data, 
         "renamed": pool.about["renamed"],
     }
     return _Ordered(pool, train, last, about)
+
+
+def _check_aligned(pool: Pool, source: Source) -> None:
+    """Raise DataError if versions of one text shall stay together, but ids or the filter `diversity` prevent it."""
+    if pool.about["renamed"] and source.filters.aligned:
+        raise DataError(
+            f"{pool.key}: ids restart in the files {pool.names}, so nothing says which rows are versions of one text "
+            f"({pool.key}.filters.aligned=true); make ids unique"
+        )
+    if source.filters.aligned and source.filters.diversity:
+        raise DataError(
+            f"{pool.key}.filters: diversity chooses a half in each language by itself, so that aligned=true cannot "
+            "keep both versions of a text; leave out one of them"
+        )
+
+
+def _check_ids(pool: Pool, rows: pl.DataFrame) -> None:
+    """Raise DataError if different rows of a pool share id and language."""
+    if len(twice := rows.filter(pl.struct("id", "lang").is_duplicated()).sort("id", "row")):
+        name, places = twice["id"][0], " and ".join(twice["place"][:2])
+        raise DataError(f"{pool.key}: id '{name}' stands for different rows, {places}; make ids unique")
 
 
 def _warn_of_another_script(pool: Pool, kept: pl.DataFrame) -> None:

@@ -100,25 +100,33 @@ def open_pool(source: Source, kind: Kind, lang: str, key: str, data: Data) -> Po
         lang: the language of rows, if neither they nor the source name one.
         key: the source's node in the config, for messages.
 
-    Raises DataError if files are missing or unreadable, if no row is usable, or if the share of rows that are unusable,
-    or lack reasoning and are to be quarantined for that, exceeds `data.max_quarantined`.
+    Raises DataError if files are missing or unreadable, if no row is usable, or if a larger share of the rows than
+    `data.max_quarantined` is unusable; with `data.no_reasoning=quarantine` rows without reasoning are, too.
     """
     paths = locate_files(source, key)
     lang = source.lang or lang
     folder = local_path(data.cache).absolute() / "sources" / _key(source, lang, paths)
-    if (about := _read_about(folder)) is None:
-        with locked_for_building(folder):
-            if _read_about(folder) is None:  # another process may have converted it meanwhile
-                if (size := sum(path.stat().st_size for path in paths)) > WORTH_A_LINE:
-                    log.info("%s: reading %.0f MB, once", key, size / 1e6)
-                with atomic_folder(folder) as unfinished:
-                    convert(source, lang, paths, unfinished)
-            about = _read_about(folder)
+    about = _read_about(folder) or _convert_files(source, lang, paths, folder, key)
     if about is None:
         raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
     pool = Pool(key, kind, folder, about)
     _check_quarantine(pool, data)
     return pool
+
+
+def _convert_files(source: Source, lang: str, paths: Sequence[Path], folder: Path, key: str) -> dict[str, Any] | None:
+    """Convert a source's files into `folder`, and return what `_read_about` reads there then.
+
+    Converts nothing if another process has done so by the time that the folder is locked.
+    """
+    with locked_for_building(folder):
+        if about := _read_about(folder):
+            return about
+        if (size := sum(path.stat().st_size for path in paths)) > WORTH_A_LINE:
+            log.info("%s: reading %.0f MB, once", key, size / 1e6)
+        with atomic_folder(folder) as unfinished:
+            convert(source, lang, paths, unfinished)
+        return _read_about(folder)
 
 
 def _check_quarantine(pool: Pool, data: Data) -> None:

@@ -38,7 +38,7 @@ def ours(row: Row) -> Row:
     Raises ValueError if the row lacks `prompt` or `answer`, or has a value in a column of `UNREAD`.
     """
     _refuse_unread(row)
-    return _renamed(row, **{name: name for name in FIELDS if name in row or name in ("prompt", "answer")})
+    return _rename(row, **{name: name for name in FIELDS if name in row or name in ("prompt", "answer")})
 
 
 def pair(row: Row) -> Row:
@@ -65,7 +65,7 @@ def alpaca(row: Row) -> Row:
     instruction or output, or for a value in another column of `UNREAD`.
     """
     _refuse_unread(row, "input")
-    fields = _renamed(row, prompt="instruction", answer="output") | {"prompt": _instruction(row)}
+    fields = _rename(row, prompt="instruction", answer="output") | {"prompt": _instruction(row)}
     return fields | ({"system": row["system"]} if row.get("system") else {})
 
 
@@ -90,11 +90,11 @@ def coig_writer(row: Row) -> Row:
     and id is None.
     """
     if "reverse_inspiration_prompt" in row:
-        fields = _renamed(row, prompt="reverse_inspiration_prompt", reasoning="reasoning_process", answer="article")
+        fields = _rename(row, prompt="reverse_inspiration_prompt", reasoning="reasoning_process", answer="article")
         metadata = row.get("metadata")
         known = metadata if isinstance(metadata, dict) else {}
         return fields | {"genre": known.get("genre"), "score": known.get("quality_score")}
-    fields = _renamed(row, prompt="query", reasoning="thought", answer="answer")
+    fields = _rename(row, prompt="query", reasoning="thought", answer="answer")
     return fields | {"id": row.get("id"), "genre": row.get("query_type")}
 
 
@@ -106,7 +106,7 @@ def r1_distill(row: Row) -> Row:
     """
     if "output" in row:
         return alpaca(row)
-    fields = _renamed(row, prompt="input", reasoning="reasoning_content", answer="content")
+    fields = _rename(row, prompt="input", reasoning="reasoning_content", answer="content")
     return fields | {"genre": row.get("repo_name"), "score": row.get("score")}
 
 
@@ -117,11 +117,11 @@ def openthoughts(row: Row) -> Row:
     answer lacks the tags or has text behind them.
     """
     if "deepseek_reasoning" in row:
-        fields = _renamed(row, prompt="problem", reasoning="deepseek_reasoning", answer="deepseek_solution")
+        fields = _rename(row, prompt="problem", reasoning="deepseek_reasoning", answer="deepseek_solution")
         return fields | {"genre": row.get("domain")}
     turn = one_turn(row.get("conversations"), "conversations")
-    thought, rest = _tagged(str(turn["answer"]), "<|begin_of_thought|>", "<|end_of_thought|>")
-    solution, rest = _tagged(rest, "<|begin_of_solution|>", "<|end_of_solution|>")
+    thought, rest = _split_at_tags(str(turn["answer"]), "<|begin_of_thought|>", "<|end_of_thought|>")
+    solution, rest = _split_at_tags(rest, "<|begin_of_solution|>", "<|end_of_solution|>")
     if rest.strip():
         raise ValueError("conversations: text behind <|end_of_solution|>")
     return {"prompt": turn["prompt"], "reasoning": thought, "answer": solution, "system": None}
@@ -132,7 +132,7 @@ def gsm8k(row: Row) -> Row:
 
     Calculator marks such as `<<48/2=24>>` are removed. Raises ValueError if there is no `#### `.
     """
-    fields = _renamed(row, prompt="question", answer="answer")
+    fields = _rename(row, prompt="question", answer="answer")
     reasoning, mark, answer = str(fields["answer"]).partition("\n#### ")
     if not mark:
         raise ValueError("answer: no '#### ' before the result")
@@ -145,7 +145,7 @@ def plain_text(row: Row, column: str | None = None) -> Row:
     `column` names the text's column; None: `text` or `raw_content`. Raises ValueError if the row lacks it.
     """
     name = column or next((known for known in ("text", "raw_content") if known in row), "text")
-    return _renamed(row, answer=name) | {"id": row.get("id")}
+    return _rename(row, answer=name) | {"id": row.get("id")}
 
 
 def by_columns(row: Row, columns: Mapping[Any, str]) -> Row:
@@ -154,7 +154,7 @@ def by_columns(row: Row, columns: Mapping[Any, str]) -> Row:
     Columns that are named like a field need no entry. If `prompt` is Alpaca's `instruction`, its `input` is appended.
     Raises ValueError if a column is missing or holds a list of messages.
     """
-    named = _renamed(row, **columns)
+    named = _rename(row, **columns)
     if lists := [name for name in ("prompt", "answer") if "role" in _first(named.get(name))]:
         raise ValueError(f"{lists[0]}: a list of messages; such rows are read as they are: leave out columns")
     read = set(columns.values()) - set(FIELDS)
@@ -245,14 +245,14 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else {}
 
 
-def _renamed(row: Row, **columns: str) -> Row:
+def _rename(row: Row, **columns: str) -> Row:
     """Return {field: the row's value} for columns given as field=column. Raises ValueError if the row lacks one."""
     if missing := [theirs for theirs in columns.values() if theirs not in row]:
         raise ValueError(f"missing {', '.join(missing)}")
     return {ours: row[theirs] for ours, theirs in columns.items()}
 
 
-def _tagged(text: str, start: str, end: str) -> tuple[str, str]:
+def _split_at_tags(text: str, start: str, end: str) -> tuple[str, str]:
     """Return the text between two tags and the text behind the second.
 
     Raises ValueError if `text` does not start with the tag `start` or lacks the tag `end`.

@@ -74,7 +74,7 @@ class Stepper:
         """Return the step of these examples: this rank's micro-batches, and totals over the examples of all ranks."""
         lengths = [len(example.input_ids) for example in examples]
         shares = pack_documents(lengths, self.tokens_per_micro_batch, self.ranks, self.attention_cost)
-        supervised = [_supervised(example) for example in examples]
+        supervised = [_list_supervised(example) for example in examples]
         group_tokens = Counter(chain.from_iterable(groups.tolist() for _, _, groups in supervised))
         return Step(
             [_micro_batch([examples[n] for n in numbers]) for numbers in shares[self.rank]],
@@ -86,7 +86,7 @@ class Stepper:
         )
 
 
-def _supervised(example: Encoded) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+def _list_supervised(example: Encoded) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
     """Return for the S supervised tokens of an example their indices, loss weights and indices in GROUPS, (S,) each.
 
     The first token is never supervised, as no token predicts it.
@@ -106,8 +106,10 @@ def _micro_batch(examples: Sequence[Encoded]) -> MicroBatch:
     lengths = [len(document) for document in documents]
     starts = [0, *accumulate(lengths)]
     ids = np.concatenate(documents).astype(np.int64)
-    supervised = [_supervised(example) for example in examples]
-    targets = _joined([indices + start for (indices, _, _), start in zip(supervised, starts, strict=False)], np.int64)
+    supervised = [_list_supervised(example) for example in examples]
+    targets = _concatenate(
+        [indices + start for (indices, _, _), start in zip(supervised, starts, strict=False)], np.int64
+    )
     return MicroBatch(
         input_ids=torch.from_numpy(ids),
         position_ids=torch.from_numpy(np.concatenate([np.arange(length) for length in lengths])),
@@ -115,12 +117,12 @@ def _micro_batch(examples: Sequence[Encoded]) -> MicroBatch:
         max_seqlen=max(lengths),
         rows=torch.from_numpy(targets - 1),
         targets=torch.from_numpy(ids[targets]),
-        weights=torch.from_numpy(_joined([weights for _, weights, _ in supervised], np.float32)),
-        groups=torch.from_numpy(_joined([groups for _, _, groups in supervised], np.int64)),
+        weights=torch.from_numpy(_concatenate([weights for _, weights, _ in supervised], np.float32)),
+        groups=torch.from_numpy(_concatenate([groups for _, _, groups in supervised], np.int64)),
     )
 
 
-def _joined(parts: list[Any], dtype: type) -> NDArray[Any]:
+def _concatenate(parts: list[Any], dtype: type) -> NDArray[Any]:
     """Concatenate arrays; without any, return an empty array of `dtype`."""
     return np.concatenate([np.zeros(0, dtype), *parts])
 

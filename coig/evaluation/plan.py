@@ -18,7 +18,6 @@ import polars as pl
 from coig.config import EvaluateConfig, TrainConfig
 from coig.config.command_line import config_of, show_messages
 from coig.config.differences import bears_on_results, flatten
-from coig.config.fields import LANGUAGES
 from coig.config.overrides import write_override
 from coig.config.process import run_tool
 from coig.config.stored import dump_config
@@ -35,6 +34,7 @@ from coig.evaluation.material import Material, gather_material
 from coig.statistics.next_arm import Expected, add_arm, expect_interval, scale_error
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 MORE_PROMPTS = 50
 SHOWN = ("next", "R₅₀, 95 %", "narrower %", "GPU hours", "rater hours", "command")
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     arms, console, found = material.arms, make_console(200), False
     for series in find_series(group_by_seed(arms) if arms else group_strangers_by_seed(material.roster), arms):
         for lang, measure, observed in _main_measures(material, series):
-            rising = _rising(observed, measure)
+            rising = _make_rising(observed, measure)
             if rising is None:
                 continue
             found = True
@@ -114,13 +114,13 @@ def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Me
                 break
 
 
-def _rising(observed: Observed, measure: Measure) -> Responses | None:
+def _make_rising(observed: Observed, measure: Measure) -> Responses | None:
     """Return the differences from general data alone, signed so that more is better, smoothed by the fitted curves.
 
     At each dose the measured difference is replaced by the curves' average; errors stay. Return None if no curve can be
     fitted. `observed` must have differences.
     """
-    rising = observed.rising(measure)
+    rising = observed.make_rising(measure)
     fitted = fit_with_weights(rising)
     return None if fitted is None else replace(rising, values=fitted.average(rising.doses, rising.doses))
 
@@ -131,7 +131,7 @@ def list_options(
     """Yield the present design, an arm at each of `candidate_doses`, one more seed of each arm, and more prompts.
 
     Args:
-        rising: what `_rising` returns for `observed`.
+        rising: what `_make_rising` returns for `observed`.
     """
     judged = measure.name in (PREFERENCE, BY_JUDGES)
     costs = _costs(material, series, lang, judged)

@@ -24,18 +24,18 @@ from rich.table import Table
 from coig.config.process import run_tool
 from coig.display.terminal import make_console, make_table
 from coig.errors import ConfigError, suggestion
-from coig.evaluation.power_with_judge import ASSUMED, MOST_RATERS, WITH_JUDGE, WRITTEN, parse_judge, plan_table
-from coig.statistics.power import Plan
+from coig.evaluation.power_with_judge import ASSUMED, MOST_RATERS, WITH_JUDGE, WRITTEN, design_table, parse_judge
+from coig.statistics.power import Design
 
 SEEDS = (1, 2, 3, 4, 5, 8, 12)
 
 
-def parse_plan(arguments: Sequence[str]) -> Plan:
-    """Parse `key=value` arguments into a plan; effect and raters must be given, other keys have defaults.
+def parse_design(arguments: Sequence[str]) -> Design:
+    """Parse `key=value` arguments into a design; effect and raters must be given, other keys have defaults.
 
     Raises ConfigError for a missing or unknown key, or a value that is no number or out of range.
     """
-    known = {field.name: int if field.name == "raters" else float for field in fields(Plan)}
+    known = {field.name: int if field.name == "raters" else float for field in fields(Design)}
     given: dict[str, float] = {}
     typed = {}
     for argument in arguments:
@@ -50,20 +50,20 @@ def parse_plan(arguments: Sequence[str]) -> Plan:
             raise ConfigError(f"{argument}: not a number; give for example effect=0.6 raters=4") from None
     if missing := [key for key in ("effect", "raters") if key not in given]:
         raise ConfigError(f"{missing[0]}: not set; give for example effect=0.6 raters=4")
-    plan = Plan(**given)  # type: ignore[arg-type]
+    design = Design(**given)  # type: ignore[arg-type]
     ranges = {
-        "effect": 0.5 < plan.effect < 1,
-        "raters": 1 <= plan.raters <= MOST_RATERS,
-        "agreement": 0 <= plan.agreement <= 1,
-        "taste": 0 <= plan.taste <= 0.5,  # no rates of 0 to 1 spread more
-        "power": 0 < plan.power < 1,
-        "spread": 0 <= plan.spread <= 0.5,
+        "effect": 0.5 < design.effect < 1,
+        "raters": 1 <= design.raters <= MOST_RATERS,
+        "agreement": 0 <= design.agreement <= 1,
+        "taste": 0 <= design.taste <= 0.5,  # no rates of 0 to 1 spread more
+        "power": 0 < design.power < 1,
+        "spread": 0 <= design.spread <= 0.5,
     }
     if wrong := [key for key, is_sound in ranges.items() if not is_sound]:
         bounds = {"effect": "between 0.5 and 1", "raters": f"1 to {MOST_RATERS:,}", "agreement": "0 to 1"}
         bounds |= dict.fromkeys(("taste", "spread"), "0 to 0.5")
         raise ConfigError(f"{wrong[0]}={typed[wrong[0]]}: must be {bounds.get(wrong[0], 'between 0 and 1')}")
-    return plan
+    return design
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -75,41 +75,42 @@ def main(arguments: Sequence[str]) -> None:
     if any(argument.startswith("judge=") for argument in arguments):
         _print_with_judge(arguments)
         return
-    plan = parse_plan(arguments)
+    design = parse_design(arguments)
     console = make_console()
-    title = f"Prompts needed to detect a win rate of {100 * plan.effect:g} % with {100 * plan.power:g} % power"
+    title = f"Prompts needed to detect a win rate of {100 * design.effect:g} % with {100 * design.power:g} % power"
     table = make_table(title)
     for heading in ("raters", "these raters, new prompts", "new raters too"):
         table.add_column(heading, justify="right")
-    for raters in sorted({1, 2, plan.raters, 2 * plan.raters}):
-        other = plan.prompts_for_new_raters(raters)
-        cells = str(raters), f"{plan.prompts(raters):,}", f"{other:,}" if other else "more raters are needed"
-        table.add_row(*cells, style="bold" if raters == plan.raters else "")
+    for raters in sorted({1, 2, design.raters, 2 * design.raters}):
+        other = design.prompts_for_new_raters(raters)
+        cells = str(raters), f"{design.prompts(raters):,}", f"{other:,}" if other else "more raters are needed"
+        table.add_row(*cells, style="bold" if raters == design.raters else "")
     console.print(table)
-    console.print(_table_of_seeds(plan))
+    console.print(_table_of_seeds(design))
     console.print(
-        f"Assumed: correlation of two raters' verdicts {plan.agreement:g}, standard deviation of tastes {plan.taste:g}."
+        f"Assumed: correlation of two raters' verdicts {design.agreement:g}, "
+        f"standard deviation of tastes {design.taste:g}."
     )
     console.print(
-        f"Standard deviation between seeds {plan.spread:g}; a study's own is in its report, under Noise floor."
+        f"Standard deviation between seeds {design.spread:g}; a study's own is in its report, under Noise floor."
     )
     for prompts in (204, 353):
-        points = 100 * plan.detectable(prompts, plan.raters)
+        points = 100 * design.detectable(prompts, design.raters)
         console.print(
-            f"{prompts} prompts and {plan.raters} raters can detect a difference of {points:.1f} points from 50 %."
+            f"{prompts} prompts and {design.raters} raters can detect a difference of {points:.1f} points from 50 %."
         )
 
 
-def _table_of_seeds(plan: Plan) -> Table:
+def _table_of_seeds(design: Design) -> Table:
     """Return the table of the prompts needed so that the win rate holds for newly trained arms, for each of SEEDS.
 
     Where no number of prompts is enough, the row says that more seeds are needed.
     """
-    table = make_table(f"Prompts needed with {plan.raters} raters, so that it holds for new seeds of both arms")
+    table = make_table(f"Prompts needed with {design.raters} raters, so that it holds for new seeds of both arms")
     for heading in ("seeds an arm", "new prompts, new seeds"):
         table.add_column(heading, justify="right")
     for seeds in SEEDS:
-        needed = plan.prompts_for_new_seeds(seeds, plan.raters)
+        needed = design.prompts_for_new_seeds(seeds, design.raters)
         table.add_row(str(seeds), f"{needed:,}" if needed else "more seeds are needed")
     return table
 
@@ -126,8 +127,8 @@ def _print_with_judge(arguments: Sequence[str]) -> None:
     console = make_console()
     for lang, worth in card.worths().items():
         named = any(argument.startswith("raters=") for argument in rest)
-        plan = parse_plan(rest if named else [*rest, f"raters={max(1, round(worth.raters))}"])
-        console.print(plan_table(plan, card, lang, prices))
+        design = parse_design(rest if named else [*rest, f"raters={max(1, round(worth.raters))}"])
+        console.print(design_table(design, card, lang, prices))
     console.print(ASSUMED)
 
 

@@ -1,4 +1,4 @@
-"""Plan how many prompts people need to judge beside a model judge, from the judge's card."""
+"""Compute how many prompts people need to judge beside a model judge, from the judge's card."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from rich.table import Table
 
-from coig.config.fields import Language, local_path
+from coig.config.fields import local_path
 from coig.display.numbers import LANGUAGE_NAMES
 from coig.display.terminal import make_table, strip_controls
 from coig.errors import ConfigError
 from coig.files.limits import parse_json, read_whole
 from coig.records.record import describe_error
-from coig.statistics.power import Plan
+from coig.statistics.power import Design
+from coig.text.language_codes import Language
 
 FURTHER = (0, 200, 500, 1_000, 2_000, 5_000)  # prompts that the judge alone judges
 WITH_JUDGE = ("judge", "pairs", "prompt_price", "reply_price")
@@ -53,7 +54,7 @@ class OfLanguage(BaseModel):
 
 
 class Card(BaseModel):
-    """What a plan reads of a judge's card."""
+    """What is read of a judge's card."""
 
     judge: Annotated[str, AfterValidator(strip_controls)]
     languages: dict[Language, OfLanguage]
@@ -108,26 +109,26 @@ def _read_card(path: str) -> Card:
         raise ConfigError(f"judge={path}: no judge's card; {WRITTEN}") from None
 
 
-def plan_table(plan: Plan, card: Card, lang: Language, prices: Prices) -> Table:
+def design_table(design: Design, card: Card, lang: Language, prices: Prices) -> Table:
     """Return the table of one language: a row for each number of further prompts, which the judge alone judges.
 
     A row has the prompts that people need, the judge's calls and tokens, and their cost if a price was given. If the
-    plan has another number of raters than the card, the correlation is adjusted by `plan.agreement`. The card must know
-    the judge's worth in the language. Raises ConfigError if `plan.agreement` is 0.
+    design has another number of raters than the card, the correlation is adjusted by `design.agreement`. The card must
+    know the judge's worth in the language. Raises ConfigError if `design.agreement` is 0.
     """
     own = card.languages[lang]
     assert own.worth is not None
-    if not plan.agreement:
+    if not design.agreement:
         raise ConfigError("agreement=0: must be above 0 beside a judge, as verdicts by chance cannot be predicted")
-    scale = (plan.reliability(plan.raters) / plan.reliability(own.worth.raters)) ** 0.5
+    scale = (design.reliability(design.raters) / design.reliability(own.worth.raters)) ** 0.5
     priced = prices.prompt is not None or prices.reply is not None
-    title = f"{LANGUAGE_NAMES[lang]}: people and {card.judge}, to detect {100 * plan.effect:g} %, {plan.raters} raters"
-    table = make_table(title)
+    aim = f"to detect {100 * design.effect:g} %, {design.raters} raters"
+    table = make_table(f"{LANGUAGE_NAMES[lang]}: people and {card.judge}, {aim}")
     for heading in ("further prompts", "people", "calls", "tokens", *(("cost",) if priced else ())):
         table.add_column(heading, justify="right")
     for further in FURTHER:
         found = [
-            plan.prompts_with_judge(plan.raters, min(1.0, scale * value), further)
+            design.prompts_with_judge(design.raters, min(1.0, scale * value), further)
             for value in (own.worth.correlation, own.worth.high, own.worth.low)
             if value is not None
         ]

@@ -69,7 +69,7 @@ def evaluate(config: EvaluateConfig) -> None:
     tables |= judges.tables if judges else {}
     evaluation = Evaluation(
         study=material.study.name,
-        roster=roster.keep(_compared(tables)),
+        roster=roster.keep(_list_compared(tables)),
         tables=tables,
         findings=findings,
         notes=(
@@ -145,7 +145,7 @@ def _describe_conduct(config: EvaluateConfig, material: Material) -> Conduct:
     return Conduct(config.queries, config.claims.margin / 100, tuple(sorted(left_out)), judged)
 
 
-def _compared(tables: dict[str, pl.DataFrame]) -> set[str]:
+def _list_compared(tables: dict[str, pl.DataFrame]) -> set[str]:
     """Return the names of the arms that have rows in automatic measures, win rates, ratings or judges' win rates."""
     return {
         name

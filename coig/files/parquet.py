@@ -60,13 +60,18 @@ def _add_up(file: Path) -> None:
             for group in _read_footer(stream)[ROW_GROUPS]:
                 values = UnpackedSize(file)
                 for column in (chunk[META_DATA] for chunk in group[COLUMNS]):
-                    count = 0
-                    for size, number in _pages_of(stream, column):
-                        pages.add(PAGE + size)
-                        count += number
-                    values.add(VALUE * max(count, _natural(column[VALUES])))
+                    values.add(VALUE * max(_add_pages(stream, column, pages), _natural(column[VALUES])))
     except (IndexError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise ValueError("damaged parquet") from None
+
+
+def _add_pages(stream: BinaryIO, column: dict[int, Any], pages: UnpackedSize) -> int:
+    """Add the unpacked sizes of a column's pages to `pages`, and return the number of values that they hold."""
+    count = 0
+    for size, number in _pages_of(stream, column):
+        pages.add(PAGE + size)
+        count += number
+    return count
 
 
 def _read_footer(stream: BinaryIO) -> dict[int, Any]:

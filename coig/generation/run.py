@@ -129,7 +129,7 @@ def _answer(arm: Arm, queries: list[Query], engine: Engine, config: GenerateConf
     facts = EngineFacts(name=config.engine.target, version=engine.version, not_obeyed=not_obeyed)
     for setting in not_obeyed:
         log.warning("%s: not obeyed, which its answers say too: %s", arm.name, setting)
-    for batch in _with_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
+    for batch in _show_progress(engine.answers(requests), arm.name, len(wanted), len(left)):
         append_records(file, [make_answer(arm, *answer, facts, settings) for answer in batch])
         errors += [f"{request.query.id}: {completion.error}" for request, completion in batch if completion.error]
     log.info("%s: %s in %s", arm.name, counted(len(wanted) - len(errors), "answer"), file)
@@ -154,7 +154,7 @@ def _warn_of_cut_off(arm: Arm, name: str) -> None:
         )
 
 
-def _with_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
+def _show_progress(batches: Iterator[list[Answered]], name: str, total: int, left: int) -> Iterator[list[Answered]]:
     """Yield the batches, and meanwhile show a progress bar with finished answers and tokens per second.
 
     Args:

@@ -16,11 +16,11 @@ from typing import Any
 from coig.config import Sampling
 
 # settings without a key in `sampling`; a server would take them from the model's generation config
-NONE = {"min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+SWITCHED_OFF = {"min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 
 @dataclass(frozen=True)
-class Server:
+class ServerKind:
     """A kind of server, and how to send requests to it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Server:
 
 def _name_for_vllm(sampling: Sampling, _prompt_tokens: int, ends: Sequence[int]) -> dict[str, Any]:
     """Return a request's settings beyond the protocol's under vLLM's names, which SGLang shares."""
-    return NONE | {
+    return SWITCHED_OFF | {
         "top_k": sampling.top_k or -1,
         "repetition_penalty": sampling.repetition_penalty,
         "stop_token_ids": list(ends),
@@ -113,9 +113,9 @@ def _not_obeyed_by_transformers(sampling: Sampling) -> tuple[str, ...]:
 
 ALL, FEW = 1000, 64  # requests in flight; servers that queue what they cannot batch get ALL, the client's own limit
 SERVERS = {
-    "vllm": Server(True, ALL, "vllm", ("version", "version"), _name_for_vllm, _all_obeyed),
-    "sglang": Server(True, ALL, "sglang", ("get_server_info", "version"), _name_for_vllm, _not_obeyed_by_sglang),
-    "llama.cpp": Server(True, FEW, "llamacpp", ("props", "build_info"), _name_for_llama_cpp, _all_obeyed),
-    "transformers": Server(False, FEW, None, None, _name_for_transformers, _not_obeyed_by_transformers),
-    "other": Server(False, FEW, None, None, _name_nothing, _all_obeyed),  # OpenAIEngine tests its settings
+    "vllm": ServerKind(True, ALL, "vllm", ("version", "version"), _name_for_vllm, _all_obeyed),
+    "sglang": ServerKind(True, ALL, "sglang", ("get_server_info", "version"), _name_for_vllm, _not_obeyed_by_sglang),
+    "llama.cpp": ServerKind(True, FEW, "llamacpp", ("props", "build_info"), _name_for_llama_cpp, _all_obeyed),
+    "transformers": ServerKind(False, FEW, None, None, _name_for_transformers, _not_obeyed_by_transformers),
+    "other": ServerKind(False, FEW, None, None, _name_nothing, _all_obeyed),  # OpenAIEngine tests its settings
 }

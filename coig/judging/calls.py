@@ -10,10 +10,10 @@ from coig.config.judging import Asked
 from coig.judging.cases import Case
 from coig.records.answer import Answer
 from coig.records.judgment import Check
-from coig.statistics.orders import shuffled, williams_square
+from coig.statistics.orders import shuffle, williams_square
 from coig.study.items import AnsweredQuery, make_items
 from coig.text.cleaning import digest_of
-from coig.text.steps import split_steps
+from coig.text.reasoning_steps import split_steps
 
 STEPS_PER_CALL = 20  # more in one reply are miscounted by small models
 
@@ -94,7 +94,7 @@ def make_call(asked: Asked, question: AnsweredQuery, order: tuple[str, ...], che
 
 def _latin_square(question: AnsweredQuery, seed: int) -> list[tuple[str, ...]]:
     """Return as many orders of a question's arms as there are arms; each arm stands in each place once."""
-    arms = shuffled(question.answers, seed, question.query_id)
+    arms = shuffle(question.answers, seed, question.query_id)
     return [tuple(arms[place] for place in row) for row in williams_square(len(arms))[: len(arms)]]
 
 

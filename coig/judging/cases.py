@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from coig.config.judging import Asked
-from coig.llm.tokens import NONE, Prices, Usage
+from coig.llm.usage import NO_USAGE, Prices, Usage
 from coig.records.judgment import JudgeFacts
 
 Key = TypeVar("Key")
@@ -45,7 +45,7 @@ class Opinion:
     soft: float | None = None
     failure: str | None = None
     attempts: int = 1
-    usage: Usage = NONE
+    usage: Usage = NO_USAGE
 
 
 class Judge(Protocol):

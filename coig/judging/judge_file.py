@@ -56,7 +56,7 @@ class JudgeFile:
                 "a changed judge is another judge: give it another name=…, or move the file away"
             )
 
-    def left(self, calls: Iterable[Call]) -> list[Call]:
+    def find_left(self, calls: Iterable[Call]) -> list[Call]:
         """Return the calls that the judge has not answered yet, or of whose labels some are missing.
 
         Raises ConfigError if a call was answered about texts that are others now.

@@ -10,7 +10,7 @@ from typing import get_args
 from coig.judging.calls import Call, make_call
 from coig.judging.cases import Case
 from coig.records.judgment import Check
-from coig.statistics.orders import shuffled
+from coig.statistics.orders import shuffle
 from coig.study.defects import FEWEST, Defect, can_be_damaged, plant_defect
 from coig.study.items import AnsweredQuery
 
@@ -43,7 +43,7 @@ def make_probes(questions: Sequence[AnsweredQuery], pairs: Sequence[Call], count
         probes += chain.from_iterable(made)
     for why, kinds in lacking.items():
         log.warning("%s %s: %s", "probe" if len(kinds) == 1 else "probes", ", ".join(kinds), why)
-    by_query = {call.query_id: call for call in shuffled(pairs, seed, "repeat")}
+    by_query = {call.query_id: call for call in shuffle(pairs, seed, "repeat")}
     drawn = islice(_order([one for one in questions if one.query_id in by_query], seed, "repeat"), count)
     return probes + [make_call("pairs", one, by_query[one.query_id].order, "repeat") for one in drawn]
 
@@ -61,7 +61,7 @@ def _kinds(questions: Sequence[AnsweredQuery], seed: int) -> dict[Check, Spoil]:
 
     def foreign(question: AnsweredQuery, arm: str) -> str | None:
         """Return the arm's answer to a random query of another language; None if it has none that is not empty."""
-        others = (one for one in shuffled(questions, seed, question.query_id) if one.lang != question.lang)
+        others = (one for one in shuffle(questions, seed, question.query_id) if one.lang != question.lang)
         return next((text for one in others if (text := one.answers.get(arm))), None)
 
     return {
@@ -74,7 +74,7 @@ def _kinds(questions: Sequence[AnsweredQuery], seed: int) -> dict[Check, Spoil]:
 
 def _order(questions: Sequence[AnsweredQuery], seed: int, kind: Check) -> Iterator[AnsweredQuery]:
     """Return an iterator over all questions in random order, taking one of each language in turn."""
-    mixed = shuffled(questions, seed, "probes", kind)
+    mixed = shuffle(questions, seed, "probes", kind)
     of_langs = [[one for one in mixed if one.lang == lang] for lang in sorted({one.lang for one in mixed})]
     return (one for together in zip_longest(*of_langs) for one in together if one is not None)
 
@@ -85,7 +85,7 @@ def _make_probe(question: AnsweredQuery, kind: Check, spoil: Spoil, seed: int) -
     An answer fits if it is not blank and `spoil` makes a text of it.
     """
     written = [arm for arm, text in question.answers.items() if text.strip()]
-    for arm in shuffled(written, seed, question.query_id, kind):
+    for arm in shuffle(written, seed, question.query_id, kind):
         text = spoil(question, arm)
         if text is not None:
             return _make_comparison(question, kind, arm, text)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from pydantic import ValidationError, field_validator
 
-from coig.config.fields import LANGUAGES
 from coig.config.judging import Asked
 from coig.config.nodes import Node
 from coig.errors import ConfigError, first_line
 from coig.files.limits import load_yaml, read_whole
 from coig.llm.replies import AGAIN, JSON_ONLY, MARKED_LINES
 from coig.records.record import describe_error
+from coig.text.language_codes import LANGUAGES
 
 OWN = Path(__file__).with_name("prompts")
 TAG = re.compile(r"<(?=/?(?:task|answer|step)\w*>)", re.IGNORECASE)

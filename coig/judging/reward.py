@@ -15,7 +15,7 @@ from coig.data.spelled_tokens import SpelledTokens, unused_character
 from coig.errors import ConfigError, first_line
 from coig.judging.cases import Case, Key, Opinion
 from coig.judging.scores import SCORED, opinion_by_scores
-from coig.llm.tokens import Prices, Usage, estimate_tokens
+from coig.llm.usage import Prices, Usage, estimate_tokens
 from coig.records.judgment import JudgeFacts
 
 CASES = 64  # that are scored before their opinions are written

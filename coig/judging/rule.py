@@ -16,7 +16,7 @@ from coig.config.judging import Asked
 from coig.errors import ConfigError
 from coig.judging.cases import Case, Key, Opinion
 from coig.judging.scores import SCORED, opinion_by_scores
-from coig.llm.tokens import NONE, Prices, Usage
+from coig.llm.usage import NO_USAGE, Prices, Usage
 from coig.records.judgment import JudgeFacts
 from coig.text.diversity import self_repetition
 from coig.text.language import HAN, HAN_PER_WORD, LATIN_LETTERS, LATIN_WORD
@@ -58,7 +58,7 @@ class RuleJudge:
 
     def estimate(self, case: Case) -> Usage:
         """Return a usage of 0 tokens, for the rule uses no model."""
-        return NONE
+        return NO_USAGE
 
     def opinions(self, cases: Iterable[tuple[Key, Case]]) -> Iterator[list[tuple[Key, Opinion]]]:
         """Yield lists of BATCH (key, opinion) pairs in the order of the cases; the last one may be shorter."""

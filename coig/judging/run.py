@@ -17,11 +17,11 @@ from coig.judging.calls import Call, make_pair_calls, make_ranking_calls, make_r
 from coig.judging.cases import Judge
 from coig.judging.judge_file import JudgeFile, append_opinions, find_judge_file, read_judge_file
 from coig.judging.probes import make_probes
-from coig.judging.tally import Tally, with_progress
+from coig.judging.tally import Tally, show_progress
 from coig.judging.yardstick import read_yardstick_pairs
-from coig.llm.tokens import NONE
+from coig.llm.usage import NO_USAGE
+from coig.study.answers_to_judge import read_study_answers
 from coig.study.find import find_study
-from coig.study.study_answers import read_study_answers
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def judge(config: JudgeConfig) -> None:
     if config.dry_run:
         said = read_judge_file(file, config.ask)
         said.check_judge(asked.describe(config.ask))
-        _tell_costs(asked, calls, said.left(calls))
+        _tell_costs(asked, calls, said.find_left(calls))
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -86,7 +86,7 @@ def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> 
     Logs counts. Raises ConfigError if the file is by another judge, or if calls failed; SystemExit 130 at Ctrl-C.
     """
     said.check_judge(judge.describe(calls[0].case.asked))
-    left = said.left(calls)
+    left = said.find_left(calls)
     if not left:
         log.info("%s: nothing left to ask, %s answered there", said.file, counted(len(calls), "call is", "calls are"))
         return
@@ -96,7 +96,7 @@ def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> 
     tally = Tally(judge.prices)
     opinions = judge.opinions((call, call.case) for call in left)
     try:
-        for batch in with_progress(opinions, said.file.stem, len(left), len(calls), tally):
+        for batch in show_progress(opinions, said.file.stem, len(left), len(calls), tally):
             append_opinions(said, facts, study, batch)
     except KeyboardInterrupt:
         log.error("%s: interrupted; the same command asks what is left", said.file)
@@ -116,11 +116,11 @@ def _judge(judge: Judge, calls: Sequence[Call], said: JudgeFile, study: str) -> 
 
 def _tell_costs(judge: Judge, calls: Sequence[Call], left: Sequence[Call]) -> None:
     """Print how many calls are left, and about how many tokens they take and what they cost."""
-    usage = sum((judge.estimate(call.case) for call in left), NONE)
+    usage = sum((judge.estimate(call.case) for call in left), NO_USAGE)
     checks = sum(call.check is not None for call in left)
     cost = judge.prices.cost(usage)
     done = len(calls) - len(left)
     print(f"{counted(len(left), 'call')}, {checks:,} of them checks of the judge; {done:,} more are answered already")
-    if usage != NONE:
+    if usage != NO_USAGE:
         price = f", cost about {cost:,.2f}" if cost else ""
         print(f"about {usage.prompt:,} tokens to read and at least {usage.reply:,} to write{price}")

@@ -15,7 +15,7 @@ from coig.judging.replies import opinion_of, reply_to, tags_of
 from coig.llm.chat import Chat, ChatQuestion, ChatSettings
 from coig.llm.replies import FORMS
 from coig.llm.server import Server
-from coig.llm.tokens import Prices, Usage, estimate_tokens
+from coig.llm.usage import Prices, Usage, estimate_tokens
 from coig.records.judgment import JudgeFacts
 
 MOST_ANSWERS = 26  # that have a letter

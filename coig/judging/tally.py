@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from coig.judging.calls import Call
 from coig.judging.cases import Opinion
-from coig.llm.tokens import NONE, Prices, Usage
+from coig.llm.usage import NO_USAGE, Prices, Usage
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Tally:
     """Counts of this run: tokens and failures of all calls; calls, failures and unreadable replies by arm."""
 
     prices: Prices
-    usage: Usage = NONE
+    usage: Usage = NO_USAGE
     failures: int = 0
     first: str = ""  # the first failure, with its query's id
     calls: Counter[str] = field(default_factory=Counter)  # by arm
@@ -41,7 +41,7 @@ class Tally:
     @property
     def spent(self) -> str:
         """Return tokens and cost as text that begins with a semicolon; "" if no tokens were used."""
-        if self.usage == NONE:
+        if self.usage == NO_USAGE:
             return ""
         cost = self.prices.cost(self.usage)
         tokens = f"; {self.usage.prompt:,} tokens read, {self.usage.reply:,} written"
@@ -55,7 +55,7 @@ class Tally:
                 yield f"{arm}: {failed} of {calls} calls failed; {unreadable} replies could not be read"
 
 
-def with_progress(
+def show_progress(
     batches: Iterator[list[tuple[Call, Opinion]]], name: str, left: int, total: int, tally: Tally
 ) -> Iterator[list[tuple[Call, Opinion]]]:
     """Yield the batches unchanged, add them to `tally`, and show a progress bar with failures, tokens, cost and time.

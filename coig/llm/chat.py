@@ -14,7 +14,7 @@ from coig.errors import ConfigError, first_line
 from coig.llm.probabilities import Token, choice_probabilities
 from coig.llm.replies import AGAIN, FORMS, Form, UnreadableError, describe_form, read_reply, response_format
 from coig.llm.server import Server, describe_failure
-from coig.llm.tokens import NONE, Usage
+from coig.llm.usage import NO_USAGE, Usage
 
 LIKELIEST = 20  # tokens whose log-probabilities are asked for at each place; more is refused by most servers
 TOO_LONG = (openai.BadRequestError, openai.UnprocessableEntityError)  # how servers refuse a single question
@@ -58,7 +58,7 @@ class Reply(Generic[Model]):
     value: Model | None
     failure: str | None = None
     attempts: int = 1
-    usage: Usage = NONE
+    usage: Usage = NO_USAGE
     probabilities: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -150,7 +150,7 @@ class Chat:
         no reply can be read, the reply has a failure. Raises OpenAIError if a request fails in another way, ConfigError
         if another model answers.
         """
-        messages, usage, failure = question.messages(self.abilities.form), NONE, ""
+        messages, usage, failure = question.messages(self.abilities.form), NO_USAGE, ""
         for attempt in range(self.settings.attempts):
             asked = _request(self.settings, self.abilities, question, messages, attempt)
             try:

@@ -85,7 +85,7 @@ def read_reply(text: str, schema: type[Model]) -> Model:
     said = split_completion(text)[1].rpartition(REASONING_END)[2]
     values, problem = _validate(_objects(said), schema)
     if not values:
-        lines = _marked_lines(said, schema)
+        lines = _parse_marked_lines(said, schema)
         values, of_lines = _validate([lines] if lines else [], schema)
         problem = problem or of_lines or "no JSON object and no marked line"
     if len(values) > 1:
@@ -122,7 +122,7 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         at = text.find("{", end)
 
 
-def _marked_lines(text: str, schema: type[BaseModel]) -> dict[str, str]:
+def _parse_marked_lines(text: str, schema: type[BaseModel]) -> dict[str, str]:
     """Return {field: value} from lines `field: value`, without quotes and Markdown marks around the value.
 
     A field without a line is left out; if any field has two different values, {} is returned.

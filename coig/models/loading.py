@@ -27,7 +27,7 @@ def load_model(model: Model, seed: int) -> Any:
     Its attribute `published_dtype` is the dtype in which its weights were published. Raises ConfigError if it cannot be
     loaded, or if packed attention and the fused loss do not reproduce its outputs.
     """
-    with _named(model):
+    with _explain_errors(model):
         config, options = _config_of(model)
         published = config.dtype  # `export` writes the weights in this dtype
         if model.weights == "pretrained":
@@ -50,7 +50,7 @@ def load_model(model: Model, seed: int) -> Any:
 
 def load_model_config(model: Model) -> Any:
     """Return a model's transformers config. Raises ConfigError if it cannot be loaded."""
-    with _named(model):
+    with _explain_errors(model):
         return _config_of(model)[0]
 
 
@@ -59,7 +59,7 @@ def empty_model(model: Model) -> Any:
 
     Raises ConfigError if it cannot be built.
     """
-    with _named(model), torch.device("meta"):
+    with _explain_errors(model), torch.device("meta"):
         config, _ = _config_of(model)
         published = config.dtype
         lm = make_random_model(config, 0, AS_TRAINED)
@@ -74,7 +74,7 @@ def _config_of(model: Model) -> tuple[Any, dict[str, Any]]:
 
 
 @contextmanager
-def _named(model: Model) -> Iterator[None]:
+def _explain_errors(model: Model) -> Iterator[None]:
     """Turn an error of the block, which loads a model, into a ConfigError that names `model.path`."""
     try:
         yield

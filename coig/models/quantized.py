@@ -26,7 +26,7 @@ def quantize_frozen(lm: Any, compute_dtype: torch.dtype) -> None:
     Raises ConfigError if bitsandbytes is missing.
     """
     for parent, name, layer in list(frozen_linears(lm.get_decoder())):
-        setattr(parent, name, _quantized(layer, compute_dtype))
+        setattr(parent, name, _quantize(layer, compute_dtype))
 
 
 def frozen_linears(decoder: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear]]:
@@ -37,7 +37,7 @@ def frozen_linears(decoder: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Line
                 yield parent, name, layer
 
 
-def _quantized(layer: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
+def _quantize(layer: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
     """Return a 4-bit linear layer with the weight and bias of `layer`, on its device.
 
     Raises ConfigError if bitsandbytes is missing.
@@ -57,7 +57,7 @@ def _quantized(layer: nn.Linear, compute_dtype: torch.dtype) -> nn.Module:
     return quantized  # type: ignore[no-any-return]
 
 
-def unquantized(lm: Any, base: Any, lora: Lora) -> dict[str, Tensor]:
+def gather_unquantized(lm: Any, base: Any, lora: Lora) -> dict[str, Tensor]:
     """Return the weights of a quantized model by name: its adapters, on the CPU, and the base as it was published.
 
     Args:

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, field_validator
 
-from coig.config.fields import Language
 from coig.errors import ConfigError
 from coig.files.atomic import read_jsonl
 from coig.files.limits import parse_json
 from coig.records.record import Record, describe_error
+from coig.text.language_codes import Language
 
 
 class EngineFacts(Record):

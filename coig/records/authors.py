@@ -34,7 +34,7 @@ def read_authors_answers(files: Sequence[Path]) -> list[Answer]:
     """
     answers = []
     for file in {file.resolve(): file for file in files}.values():
-        with _naming(file):
+        with _explain_errors(file):
             arm = arm_of_file(file.name)
         lang, found = _read_file(file)
         given = {question: fields for question, fields in found.items() if fields["my_response"] is not None}
@@ -85,7 +85,7 @@ def _read_file(file: Path) -> tuple[str, dict[str, dict[str, Any]]]:
 
     Raises DataError if it has another shape or no answers.
     """
-    with _naming(file):
+    with _explain_errors(file):
         found, lang = _load(file), lang_of_file(file.name)
         if not found:
             raise ValueError("no answers in the file")
@@ -93,7 +93,7 @@ def _read_file(file: Path) -> tuple[str, dict[str, dict[str, Any]]]:
 
 
 @contextmanager
-def _naming(file: Path) -> Iterator[None]:
+def _explain_errors(file: Path) -> Iterator[None]:
     """Turn an error that the block raises into a DataError that names the file and the expected shape."""
     try:
         yield

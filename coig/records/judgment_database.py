@@ -128,14 +128,14 @@ def read_database(connection: Connection, study: str, *, history: bool = False) 
 
     Raises DataError if a row is damaged.
     """
-    with _naming(connection):
+    with _explain_errors(connection):
         sampled = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.key == "sampled")).scalar()
         share = 1.0 if sampled is None else len(sampled["queries"]) / sampled["of"]
         return _read_judgments(connection, study, history, share)
 
 
 @contextmanager
-def _naming(connection: Connection) -> Iterator[None]:
+def _explain_errors(connection: Connection) -> Iterator[None]:
     """Turn an error of the block about a damaged value into a DataError that names the database."""
     try:
         yield
@@ -254,7 +254,7 @@ def collect_from(place: Path | str, study: str) -> Collected | None:
     database = open_database(place, TABLES)
     with database.writing() as connection:
         judgments = read_database(connection, study)
-        with _naming(connection):
+        with _explain_errors(connection):
             settings = {row.key: row.value for row in connection.execute(select(SETTINGS))}
             rule = settings.get("checks")
             flagging = rule and (rule["least"], rule["flag_below"])

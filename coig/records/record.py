@@ -13,11 +13,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 
-from coig.config.fields import Language
 from coig.errors import DataError
 from coig.files.atomic import naming, write_atomic
 from coig.files.rows import Damaged, read_rows
-from coig.text.language_codes import language_code
+from coig.text.language_codes import Language, language_code
 
 
 class Record(BaseModel):

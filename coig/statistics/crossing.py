@@ -25,8 +25,8 @@ PARTS = 64  # places at which each segment between two arms is looked at
 class Crossing:
     """Where a rising response reaches zero; each field is a dose, (…).
 
-    0 means that zero is reached at the first arm already, or, as a limit, that the first arm is not significantly below
-    zero. ∞ means that it is reached beyond the last arm or never, or that the last arm is not significantly above zero.
+    A crossing at the first arm or before is 0, one beyond the last arm, or none at all, ∞. So the lower limit is 0 if
+    the first arm is not significantly below zero, and the upper one ∞ if the last is not significantly above it.
 
     point: the crossing of the interpolated response. low, high: its 95 % interval. bracket_low, bracket_high: the
     tested doses between which the true response crosses, with 95 % confidence. shown: the smallest dose at which the

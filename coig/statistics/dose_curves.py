@@ -88,15 +88,15 @@ def _best_design(name: str, responses: Responses, designs: Floats, places: Float
     coefficients, covariance, deviances = _fit_designs(responses, designs)
     best = deviances.argmin(axis=-1)[..., None]
 
-    def chosen(of_candidates: Floats) -> Floats:
+    def pick(of_candidates: Floats) -> Floats:
         """Return the best candidate's entry for each data set; `of_candidates` is (…, C) or has further axes behind."""
         axis = deviances.ndim - 1
         index = best.reshape(*best.shape, *[1] * (of_candidates.ndim - deviances.ndim))
         picked: Floats = np.take_along_axis(of_candidates, index, axis=axis).squeeze(axis)
         return picked
 
-    place = chosen(np.broadcast_to(places, deviances.shape))
-    return Curve(name, chosen(deviances), PARAMETERS[name], chosen(coefficients), chosen(covariance), place)
+    place = pick(np.broadcast_to(places, deviances.shape))
+    return Curve(name, pick(deviances), PARAMETERS[name], pick(coefficients), pick(covariance), place)
 
 
 def fit_columns(responses: Responses, columns: Floats) -> float:

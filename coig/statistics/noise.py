@@ -39,7 +39,7 @@ def variance_parts(values: Floats, arms: Indices, factors: Mapping[str, Indices]
     means = np.bincount(arms, values) / np.maximum(1, np.bincount(arms))
     residuals = values - means[arms]
     squares = np.array([(np.bincount(groups[name], residuals) ** 2).sum() for name in names])
-    expected = np.array([[_expected(arms, groups[one], groups[other]) for other in names] for one in names])
+    expected = np.array([[_expect_growth(arms, groups[one], groups[other]) for other in names] for one in names])
     variances = np.linalg.lstsq(expected, squares, rcond=None)[0]
     return dict(zip(names, map(float, np.maximum(0, variances)), strict=True))
 
@@ -63,7 +63,7 @@ def _without_equal(groups: Mapping[str, Indices]) -> dict[str, Indices]:
     return {name: groups[name] for name in names if name not in same}
 
 
-def _expected(arms: Indices, one: Indices, other: Indices) -> float:
+def _expect_growth(arms: Indices, one: Indices, other: Indices) -> float:
     """Return by how much the sum of squares of `one` is expected to grow per unit of the variance that `other` causes.
 
     The sum is over the groups of `one`, of the square of a group's summed residuals. All groups lie within arms. The

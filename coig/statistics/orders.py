@@ -20,7 +20,7 @@ def _digest(*seed: object) -> bytes:
     return hashlib.sha256("\0".join(map(str, seed)).encode()).digest()
 
 
-def shuffled(values: Iterable[One], *seed: object) -> list[One]:
+def shuffle(values: Iterable[One], *seed: object) -> list[One]:
     """Return the values in an order that looks random and that only `seed` and the values' given order decide."""
 
     def key(place: int) -> bytes:
@@ -49,7 +49,7 @@ def draw_order(arms: Sequence[str], number: int, *seed: object) -> list[str]:
 
     Whole Williams squares follow each other, each with its rows and its arms in another random order. So after any
     number of tasks each arm has stood in each place equally often ± 1. It has also followed each other arm equally
-    often: ± 1 if the number of arms is even, and ± 2 if it is odd, which is 0 after every 2 · len(arms) tasks.
+    often: ± 1 if the number of arms is even; if it is odd, ± 2, and ± 0 after every 2 · len(arms) tasks.
 
     Args:
         seed: the study's seed and the rater.
@@ -57,9 +57,9 @@ def draw_order(arms: Sequence[str], number: int, *seed: object) -> list[str]:
     size = len(arms)
     rows = williams_square(size)
     square, row = divmod(number, len(rows))
-    labels = shuffled(sorted(arms), *seed, "arms", square)
-    halves = [shuffled(rows[start : start + size], *seed, "rows", square, start) for start in range(0, len(rows), size)]
-    ordered = [one for half in shuffled(halves, *seed, "halves", square) for one in half]
+    labels = shuffle(sorted(arms), *seed, "arms", square)
+    halves = [shuffle(rows[start : start + size], *seed, "rows", square, start) for start in range(0, len(rows), size)]
+    ordered = [one for half in shuffle(halves, *seed, "halves", square) for one in half]
     return [labels[place] for place in ordered[row]]
 
 
@@ -76,5 +76,5 @@ def draw_pair_order(pair: Sequence[str], earlier: Iterable[Sequence[str]], *seed
         lead[second] -= 1
         if {first, second} == set(pair):
             own[first] += 1
-    place = {arm: number for number, arm in enumerate(shuffled(sorted(pair), *seed))}
+    place = {arm: number for number, arm in enumerate(shuffle(sorted(pair), *seed))}
     return sorted(pair, key=lambda arm: (own[arm], lead[arm], place[arm]))

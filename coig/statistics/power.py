@@ -9,12 +9,12 @@ from scipy.special import ndtri, stdtrit
 
 from coig.statistics.intervals import FEWEST
 
-MOST = 1_000_000  # prompts; a plan that needs more is not feasible
+MOST = 1_000_000  # prompts; a design that needs more is not feasible
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The plan of a study of pairwise verdicts in which every rater judges every prompt.
+class Design:
+    """The design of a study of pairwise verdicts in which every rater judges every prompt.
 
     effect: the win rate to detect, 0.5–1. agreement: correlation of two raters' verdicts on a prompt. taste: standard
     deviation of the raters' own win rates. power: probability of detecting the effect. spread: standard deviation of an
@@ -88,7 +88,7 @@ class Plan:
         return self.agreement / (self.agreement + (1 - self.agreement) / raters)
 
     def detectable(self, prompts: float, raters: float) -> float:
-        """Compute the smallest difference from one half, as a share, that the prompts detect with the plan's power.
+        """Compute the smallest difference from one half, as a share, that the prompts detect with the design's power.
 
         It holds for the same raters.
         """
@@ -102,5 +102,5 @@ def prompts_to_find(effect: float, prompts: int, detectable: float | None) -> in
     prompt is assumed, with the largest possible variance, and power 0.8. Differences are shares; `effect` is above 0.
     """
     if detectable is None:
-        return Plan(0.5 + effect, raters=1).prompts(1)
+        return Design(0.5 + effect, raters=1).prompts(1)
     return math.ceil(prompts * (detectable / effect) ** 2)

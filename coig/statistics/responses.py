@@ -45,13 +45,13 @@ class Covariance:
     def combine(self, matrix: Floats) -> Covariance:
         """Return the covariance of L linear combinations of the estimates; `matrix` is (…, L, K)."""
 
-        def combined(part: Floats | None) -> Floats | None:
+        def combine(part: Floats | None) -> Floats | None:
             """Return the covariance of the combinations from one part of that of the estimates; None stays None."""
             return None if part is None else matrix @ part @ matrix.swapaxes(-1, -2)
 
-        of_prompts = combined(self.of_prompts)
+        of_prompts = combine(self.of_prompts)
         assert of_prompts is not None
-        of_raters, of_cells, of_seeds = map(combined, (self.of_raters, self.of_cells, self.of_seeds))
+        of_raters, of_cells, of_seeds = map(combine, (self.of_raters, self.of_cells, self.of_seeds))
         return replace(self, of_prompts=of_prompts, of_raters=of_raters, of_cells=of_cells, of_seeds=of_seeds)
 
     def half_widths(self, matrix: Floats, new_raters: bool = False) -> Floats:
@@ -115,11 +115,11 @@ class Responses:
         """Return half the width of the 95 % interval of each arm's response, (…, K); for new raters if `new_raters`."""
         return self.covariance.half_widths(np.eye(len(self.doses)), new_raters)
 
-    def mirrored(self) -> Responses:
+    def mirror(self) -> Responses:
         """Return the responses with opposite signs, so that a falling response rises."""
         return replace(self, values=-self.values)
 
-    def combined(self, matrix: Floats, doses: Floats) -> Responses:
+    def combine(self, matrix: Floats, doses: Floats) -> Responses:
         """Return L linear combinations of the responses by the weights `matrix`, (L, K), as responses at `doses`, (L,).
 
         They no longer count as logits.
@@ -129,7 +129,7 @@ class Responses:
     def of_first(self, count: int) -> Responses:
         """Return the responses of the first `count` arms alone."""
         matrix = np.eye(len(self.doses))[:count]
-        return replace(self.combined(matrix, self.doses[:count]), are_logits=self.are_logits)
+        return replace(self.combine(matrix, self.doses[:count]), are_logits=self.are_logits)
 
     def above(self, reference: int) -> Responses:
         """Return the responses of all other arms minus that of the arm at the index `reference`, K − 1 in all.
@@ -138,7 +138,7 @@ class Responses:
         """
         matrix = np.delete(np.eye(len(self.doses)), reference, axis=0)
         matrix[:, reference] -= 1
-        return self.combined(matrix, np.delete(self.doses, reference))
+        return self.combine(matrix, np.delete(self.doses, reference))
 
     def within(self, best: int, margin: float) -> Responses:
         """Return each response minus that of the arm at the index `best`, plus `margin`.
@@ -147,7 +147,7 @@ class Responses:
         """
         matrix = np.eye(len(self.doses))
         matrix[:, best] -= 1
-        found = self.combined(matrix, self.doses)
+        found = self.combine(matrix, self.doses)
         return replace(found, values=found.values + margin)
 
     def logits(self, counts: Floats) -> Responses:
@@ -184,19 +184,19 @@ def estimate_responses(
     counts = np.bincount(arms, minlength=len(doses))
     means = np.bincount(arms, values, minlength=len(doses)) / counts
     influence = (values - means[arms]) / counts[arms]
-    covariance = Covariance(_summed(influence, arms, prompts, len(doses)), int(prompts.max()) + 1)
+    covariance = Covariance(_sum_by_cluster(influence, arms, prompts, len(doses)), int(prompts.max()) + 1)
     if raters is not None and (number := int(raters.max()) + 1) > 1:
         cells = np.unique(prompts * number + raters, return_inverse=True)[1]
         covariance = replace(
             covariance,
-            of_raters=_summed(influence, arms, raters, len(doses)),
-            of_cells=_summed(influence, arms, cells, len(doses)),
+            of_raters=_sum_by_cluster(influence, arms, raters, len(doses)),
+            of_cells=_sum_by_cluster(influence, arms, cells, len(doses)),
             raters=number,
         )
     return Responses(doses, means, covariance)
 
 
-def _summed(influence: Floats, arms: Indices, clusters: Indices, count: int) -> Floats:
+def _sum_by_cluster(influence: Floats, arms: Indices, clusters: Indices, count: int) -> Floats:
     """Return the cluster-robust covariance of the means of `count` arms, (K, K).
 
     Args:

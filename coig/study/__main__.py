@@ -120,7 +120,7 @@ def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
 
 def _show(names: Sequence[str]) -> None:
     """Print the arms of a study with their data, losses, times and revisions, then their points and why some failed."""
-    study, arms, _ = _chosen(names)
+    study, arms, _ = _choose_arms(names)
     table = _table("arm", "status", numbers=("creative", "general", "supervised", "truncated"), others=("model",))
     for heading in ("loss", "validation", "seed", "hours"):
         table.add_column(heading, justify="right")
@@ -203,7 +203,7 @@ def _remove(names: Sequence[str]) -> None:
 
     Raises ConfigError, and deletes nothing, if the answer is not yes or an arm is in use.
     """
-    study, arms, whole = _chosen(names)
+    study, arms, whole = _choose_arms(names)
     folders = [study] if whole else [arm.folder for arm in arms]
     size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file()) / 1e9
     what = ", ".join(map(str, folders))
@@ -243,7 +243,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 }
 
 
-def _chosen(names: Sequence[str]) -> tuple[Path, list[Arm], bool]:
+def _choose_arms(names: Sequence[str]) -> tuple[Path, list[Arm], bool]:
     """Return the folder of the study `names[0]`, its arms `names[1:]`, and False; without these, all arms and True.
 
     Arms may also be named as STUDY/ARM, the first one, too.

@@ -252,11 +252,12 @@ class Arm:
 
         The folder stays if another process is at work on it, if it is a link, or if it cannot be deleted.
         """
-        with suppress(OSError):
-            if self._is_untrained():
-                with suppress(LockHeldError), locked(self.folder / LOCK):
-                    if self._is_untrained():
-                        shutil.rmtree(self.folder)
+        with suppress(OSError, LockHeldError):
+            if not self._is_untrained():
+                return
+            with locked(self.folder / LOCK):
+                if self._is_untrained():
+                    shutil.rmtree(self.folder)
 
     def _is_untrained(self) -> bool:
         """Tell whether the folder is no link, and holds nothing but what is made before the manifest: lock and W&B."""

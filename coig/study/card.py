@@ -10,13 +10,14 @@ import yaml
 
 from coig.config import TrainConfig
 from coig.config.data import Source
-from coig.config.fields import LANGUAGES, SAMPLE_PREFIX, local_path
+from coig.config.fields import SAMPLE_PREFIX, local_path
 from coig.display.numbers import interval, number
 from coig.display.tables import Table, render_markdown
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
 from coig.study.points import Point
 from coig.study.results import FILE, OF_POINTS, read_measures
+from coig.text.language_codes import LANGUAGES
 
 UNKNOWN = "not recorded"
 SAMPLE_LICENCE = "Apache-2.0"  # of the embedded sample, as of this project

@@ -170,10 +170,10 @@ def group_differences(pairs: Mapping[str, tuple[Facts, Facts]], *, paper: bool) 
 
 
 def summarize_code_changes(arms: Iterable[Arm], checkout: Path = CHECKOUT) -> str | None:
-    """Return git's summary of what changed in the code between the revisions of two arms.
+    """Return git's summary of what changed in the code between the two revisions that the arms were trained with.
 
-    None if the arms with a known revision do not have exactly two, if the checkout does not know both, or if nothing of
-    CODE_FILES changed.
+    Returns None if they are not two, if the checkout does not know both, or if nothing of CODE_FILES changed. Arms
+    without a recorded revision do not count.
     """
     revisions = list(dict.fromkeys(git.revision for arm in arms if (git := arm.manifest().git)))
     if len(revisions) != 2:

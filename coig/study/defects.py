@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from coig.statistics.orders import shuffled
+from coig.statistics.orders import shuffle
 
 SENTENCE = re.compile(r"[^。！？!?.\n]*[。！？!?.\n]+[”’」』\"')]*\s*|[^。！？!?.\n]+$")
 FEWEST = 6  # sentences of an answer whose defects any reader sees
@@ -28,7 +28,7 @@ def plant_defect(defect: Defect, text: str, *seed: object) -> str:
     half = len(sentences) // 2
     match defect:
         case "shuffled":
-            mixed = shuffled(sentences, *seed)
+            mixed = shuffle(sentences, *seed)
             return "".join(mixed if mixed != sentences else reversed(sentences))
         case "halved":
             return "".join(sentences[: max(1, half)])[:-1].rstrip()

@@ -12,7 +12,7 @@ from math import comb
 
 from coig.config import Protocol
 from coig.records.answer import Answer
-from coig.statistics.orders import shuffled
+from coig.statistics.orders import shuffle
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ def make_items(questions: Sequence[AnsweredQuery], protocol: Protocol, seed: int
     items: list[Item] = []
     dealt: dict[tuple[str, ...], int] = {}  # arms → pairs that were dealt so far
     wanted = protocol.pairs_per_query
-    for question in sorted(shuffled(questions, seed, "pairs"), key=lambda one: (one.lang, one.genre or "")):
+    for question in sorted(shuffle(questions, seed, "pairs"), key=lambda one: (one.lang, one.genre or "")):
         arms = tuple(question.answers)
         number = comb(len(arms), 2)
         if wanted is None or wanted >= number:
             items += [Item(question, pair) for pair in combinations(arms, 2)]
             continue
-        pairs = _round_robin(shuffled(arms, seed, "rounds", *arms))
+        pairs = _round_robin(shuffle(arms, seed, "rounds", *arms))
         start = dealt.get(arms, 0)
         dealt[arms] = start + wanted
         chosen = [pairs[place % number] for place in range(start, start + wanted)]

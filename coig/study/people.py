@@ -16,7 +16,7 @@ import numpy as np
 from coig.records.judgment import Judgment
 from coig.statistics.agreement import count_coincidences, krippendorff_alpha
 from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval
-from coig.statistics.power import Plan
+from coig.statistics.power import Design
 
 FASTEST = {"zh": 30.0, "en": 90.0}  # characters that nobody reads in a second
 MORE_QUERIES = 50
@@ -122,10 +122,10 @@ def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
     """
     scores: dict[str, list[float]] = defaultdict(list)
     for one in judgments:
-        if one.order:
-            for arm, other, score in one.pairs():
-                if one.order[0] in (arm, other):
-                    scores[one.query_id].append(score if one.order[0] == arm else 1 - score)
+        first = one.order[0] if one.order else None
+        for arm, other, score in one.pairs():
+            if first in (arm, other):
+                scores[one.query_id].append(score if first == arm else 1 - score)
     if not scores:
         return None
     sums = np.array([[sum(values), len(values)] for values in scores.values()])
@@ -167,17 +167,17 @@ def compute_findable(judgments: Sequence[Judgment]) -> Findable | None:
     if not scores:
         return None
     agreement = _correlate_raters([values for of_pair in scores.values() for values in of_pair.values()])
-    plan = Plan(effect=0.6, raters=1, agreement=ASSUMED_AGREEMENT if agreement is None else agreement)
+    design = Design(effect=0.6, raters=1, agreement=ASSUMED_AGREEMENT if agreement is None else agreement)
     all_queries = len({query for of_pair in scores.values() for query in of_pair})
     sizes = [(len(of_pair), fmean(map(len, of_pair.values()))) for of_pair in scores.values()]
-    queries, raters = max(sizes, key=lambda size: plan.detectable(*size))
+    queries, raters = max(sizes, key=lambda size: design.detectable(*size))
     return Findable(
         queries=queries,
         raters=raters,
         agreement=agreement,
-        now=plan.detectable(queries, raters),
-        with_more_queries=plan.detectable(queries * (1 + MORE_QUERIES / all_queries), raters),
-        with_one_more_rater=plan.detectable(queries, raters + 1),
+        now=design.detectable(queries, raters),
+        with_more_queries=design.detectable(queries * (1 + MORE_QUERIES / all_queries), raters),
+        with_one_more_rater=design.detectable(queries, raters + 1),
     )
 
 

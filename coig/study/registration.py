@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from coig.config import Node
-from coig.config.fields import Language, QueriesNames
+from coig.config.fields import QueriesNames
 from coig.config.loading import describe_problem
 from coig.errors import ConfigError, first_line
 from coig.files.atomic import write_atomic
@@ -26,6 +26,7 @@ from coig.files.timestamps import now
 from coig.records.answer import read_answers
 from coig.records.judgment import read_judgments
 from coig.records.judgment_database import find_database, judged_languages
+from coig.text.language_codes import Language
 
 FILE = "plan.yaml"
 OF_ANSWERS = ("contaminated", "finished", "characters", "copied", "sameness")

@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 
 from coig.config.differences import bears_on_results, flatten
-from coig.config.fields import LANGUAGES, MULTIRUN
+from coig.config.fields import MULTIRUN
 from coig.config.stored import dump_config
 from coig.errors import ConfigError, suggestion
 from coig.files.parquet import read_table
 from coig.study.arm import Arm
 from coig.study.find import find_arms
+from coig.text.language_codes import LANGUAGES
 
 MEASURES: dict[str, Any] = {  # what evaluate.py writes of each arm; shares are 0–1
     **dict.fromkeys(("lang", "arm", "measure"), pl.String),

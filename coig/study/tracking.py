@@ -36,8 +36,8 @@ def is_wandb(node: Constructor) -> bool:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn an exception of the block, which starts a logger, into a ConfigError with remedies.
+def explain_logger_errors() -> Iterator[None]:
+    """Turn an error of the block, which starts a logger, into a ConfigError with remedies.
 
     A ConfigError of the block and Ctrl-C stay as they are.
     """

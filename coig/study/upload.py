@@ -78,10 +78,10 @@ def _mark_uploaded(folders: Sequence[Path]) -> None:
 
 
 def _send_history(arm: Arm, trusted: Sequence[str]) -> None:
-    """Send the rows of metrics.jsonl that W&B lacks of an arm's run, its settings and manifest, and how it ended.
+    """Send to an arm's W&B run the rows of metrics.jsonl that it lacks, settings and manifest, and how the run ended.
 
-    Raises ConfigError if the arm has no logger of W&B any more, one that would send results elsewhere and is not among
-    the `trusted`, or if the run stays offline.
+    Raises ConfigError if the arm has no W&B logger any more, if the logger would send results elsewhere and is not
+    among the `trusted`, or if the run stays offline.
     """
     config, manifest = arm.config(), arm.manifest()
     if config.logger is None or not is_wandb(config.logger):

@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 CHARACTER_WEIGHT, WORD_WEIGHT = 8, 13
 LEAST = 104  # 13 Chinese characters or 8 words
 APOSTROPHES = "'’`‘ʼ"  # "don’t" is one word, whichever of them is in it
-SPACE, APOSTROPHE = 0, 1  # what `_folded` makes of all that is no letter or digit
+SPACE, APOSTROPHE = 0, 1  # what `_fold` makes of all that is no letter or digit
 BATCH = 1 << 20  # characters read at a time
 FILTER_BITS = 26  # of a hash, which tell most spans of the texts from those of the answers
 BASE = 0x9E3779B97F4A7C15  # of the polynomial; odd, so that it has an inverse modulo 2⁶⁴
@@ -147,7 +147,7 @@ class CopiedSpans:
 
 def tokenize(texts: Sequence[str]) -> Tokens:
     """Return the tokens of texts and their smallest spans; no span reaches from one text into the next."""
-    codes = [_folded(text) for text in texts]
+    codes = [_fold(text) for text in texts]
     joined = np.concatenate([part for code in codes for part in (code, np.zeros(1, np.uint32))])
     offsets = np.cumsum([0, *(len(code) + 1 for code in codes)])
     kept = np.flatnonzero(joined != APOSTROPHE)
@@ -165,7 +165,7 @@ def tokenize(texts: Sequence[str]) -> Tokens:
     return Tokens(text, kept[first] - offsets[text], kept[last] + 1 - offsets[text], span, ends[span], hashes)
 
 
-def _folded(text: str) -> NDArray[np.uint32]:
+def _fold(text: str) -> NDArray[np.uint32]:
     """Return a code for each character of a text in NFC: equal for letters and digits that count as one.
 
     Apostrophes are APOSTROPHE, all other characters SPACE.
@@ -264,7 +264,7 @@ def _longest_common(symbols: Ints, follows: NDArray[np.bool_], count: int) -> tu
     stops = np.flatnonzero(~follows)
     left = stops[np.searchsorted(stops, np.arange(len(symbols)))] - np.arange(len(symbols)) + 1  # symbols in the row
     while reach < left.max(initial=0):
-        ranks.append(_doubled(ranks[-1], left, reach))
+        ranks.append(_double(ranks[-1], left, reach))
         reach *= 2
     order = np.lexsort((ranks[-1],))
     others = np.where(order >= count, np.arange(len(order)), -1)
@@ -281,7 +281,7 @@ def _longest_common(symbols: Ints, follows: NDArray[np.bool_], count: int) -> tu
     return lengths, at
 
 
-def _doubled(rank: Ints, left: Ints, reach: int) -> Ints:
+def _double(rank: Ints, left: Ints, reach: int) -> Ints:
     """Return the ranks of rows of 2 · `reach` symbols from those of `reach`; a shorter row comes before its longer."""
     longer = left > reach
     second = np.zeros(len(rank), np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import accumulate, count, islice
 
@@ -13,24 +12,23 @@ from coig.data.encoded import EncodedSet
 from coig.data.steps import epoch_order
 
 
-def apply_budget(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> TrainConfig:
-    """Return the config with max_epochs and max_steps set so that the arm trains as long as another arm.
+def count_steps(config: TrainConfig, train: EncodedSet, others: EncodedSet | None) -> int:
+    """Return for how many optimizer steps an arm is trained.
 
-    The budget `steps` matches the other arm's number of steps, `supervised_tokens` its number of supervised tokens.
+    The budget `steps` copies the number from another arm; `supervised_tokens` gives the number whose supervised tokens
+    are nearest to the other arm's.
 
     Args:
         train: the arm's training examples.
-        others: the training examples of the arm whose budget is copied; None: return the config as it is.
+        others: the training examples of the arm whose budget is copied; None: the arm has its own number of epochs.
     """
     if others is None:
-        return config
+        return config.trainer.total_steps(len(train))
     like = config.like
     steps = like.trainer.total_steps(len(others))
     if config.budget.name == "supervised_tokens":
-        steps = _steps_nearest(supervised_tokens(like, others, steps), config, train)
-    epochs = math.ceil(steps / config.trainer.steps_per_epoch(len(train)))
-    lengths = {"max_epochs": epochs, "max_steps": steps}
-    return config.model_copy(update={"trainer": config.trainer.model_copy(update=lengths)})
+        return _steps_nearest(supervised_tokens(like, others, steps), config, train)
+    return steps
 
 
 def supervised_tokens(config: TrainConfig, train: EncodedSet, steps: int) -> int:

@@ -12,15 +12,15 @@ from lightning.pytorch.utilities import move_data_to_device
 from torch import Tensor
 
 from coig.config import TrainConfig
-from coig.config.fields import LANGUAGES
 from coig.data.steps import MicroBatch, Stepper
 from coig.data.tokens import Encoded
 from coig.models.causal_lm import compute_hidden_states
-from coig.models.loading import load_model
 from coig.models.loss import CHUNK_ROWS
 from coig.study.arm import Arm
 from coig.study.manifest import Divergence, MemoryPlan
+from coig.text.language_codes import LANGUAGES
 from coig.training.failures import is_out_of_memory
+from coig.training.reload import computing_as_trained, device_of, load_base, load_exported
 
 log = logging.getLogger(__name__)
 
@@ -34,17 +34,14 @@ def measure_divergence(
     fewer than two such texts is left out. Both models are in memory together; if there is too little, log a warning and
     return ().
     """
-    device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
-    own = config.model.model_copy(update={"path": str(arm.model), "revision": None, "weights": "pretrained"})
-    stepper = Stepper(plan.tokens_per_micro_batch)
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=config.trainer.precision == "bf16-mixed")
+    device, stepper = device_of(config), Stepper(plan.tokens_per_micro_batch)
     sums: dict[str, list[tuple[float, int]]] = {lang: [] for lang in LANGUAGES}
     try:
-        models = [load_model(one, config.seed).eval().to(device) for one in (own, config.model)]
-        with torch.no_grad(), mixed:
+        exported, base = load_exported(config, arm), load_base(config)
+        with computing_as_trained(config):
             for example in (one for one in validation if one.kind == "general"):
                 [batch] = stepper.step([example]).micro_batches
-                nats = _divergences(models[0], models[1], move_data_to_device(batch, device))
+                nats = _divergences(exported, base, move_data_to_device(batch, device))
                 sums[example.lang].append((float(nats.sum()), len(nats)))
     except RuntimeError as error:
         if not is_out_of_memory(error):

@@ -13,7 +13,7 @@ from coig.config import TrainConfig
 from coig.models.causal_lm import CausalLM
 from coig.models.export import export
 from coig.models.loading import load_model
-from coig.models.quantized import unquantized
+from coig.models.quantized import gather_unquantized
 from coig.training.ranks import is_first
 from coig.training.sharding import whole_weights
 
@@ -56,5 +56,5 @@ class Exporter:
         """
         if self.config.model.lora and self.config.model.is_quantized:
             base = load_model(self.config.model, self.config.seed)
-            return unquantized(self.model.lm, base, self.config.model.lora)
+            return gather_unquantized(self.model.lm, base, self.config.model.lora)
         return whole_weights(self.model)

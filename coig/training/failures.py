@@ -73,7 +73,7 @@ class DropOnFailure(Callback):
 
 
 @contextmanager
-def memory_for(step: Step, plan: MemoryPlan, layers: int) -> Iterator[None]:
+def explain_lack_of_memory(step: Step, plan: MemoryPlan, layers: int) -> Iterator[None]:
     """Turn the block's out-of-memory error into one of ours that names the settings to change, the cheapest first.
 
     Args:

@@ -25,10 +25,10 @@ from coig.models.loading import empty_model, load_model
 from coig.models.quantized import quantize_frozen
 from coig.study.arm import Arm
 from coig.training import ranks
-from coig.training.budget import apply_budget
+from coig.training.budget import count_steps
 from coig.training.checkpoints import Checkpoints, DirectIO, check_checkpoint
 from coig.training.divergence import measure_divergence
-from coig.training.exported import measure_export
+from coig.training.export_loss import measure_export
 from coig.training.exporter import Exporter
 from coig.training.failures import DropOnFailure
 from coig.training.keep_points import KeepPoints
@@ -38,7 +38,8 @@ from coig.training.metrics import StepFigures
 from coig.training.module import CausalLMModule
 from coig.training.points import check_points, plan_points
 from coig.training.quiet import quiet_libraries
-from coig.training.record import Prepared, headline, recorded
+from coig.training.reload import device_of
+from coig.training.run_record import Prepared, headline, recorded
 from coig.training.state import check_encoding
 from coig.training.strategies import strategy_of
 from coig.training.threads import set_threads
@@ -66,27 +67,15 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     check_length(config.model)
     tokenizer = load_tokenizer(config.model)
     encoder = Encoder.of(config.model, tokenizer)
-    train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
-    if not anew:
-        ranks.first_decides(lambda: check_encoding(arm, train))
-        ranks.first_decides(lambda: check_checkpoint(arm.checkpoint) if arm.checkpoint else None)
-    others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
-    budget, longest = apply_budget(config, train, others), max(train.longest, validation.longest)
-    plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))
-    lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
-    _check_same_weights(lm, config)
-    steps = budget.trainer.total_steps(len(train))
-    points = plan_points(config, train, steps)
-    if not anew:
-        ranks.first_decides(lambda: check_points(arm, config, points, steps))
-    prepared = Prepared(lm, mixture, like, train, validation, steps, points, plan)
-    module = CausalLMModule(make_trainable(lm, config, plan.recomputed_layers), config, steps, plan)
+    prepared = _prepare(config, arm, mixture, like, encoder, anew=anew)
+    lm, validation, plan = prepared.lm, prepared.validation, prepared.plan
+    module = CausalLMModule(make_trainable(lm, config, plan.recomputed_layers), config, prepared.steps, plan)
     flops = TrainingFlops(lm)
     tokens = plan.tokens_per_micro_batch
-    data = MixtureDataModule(train, validation, config.trainer, tokens, flops.attention_cost, config.seed)
+    data = MixtureDataModule(prepared.train, validation, config.trainer, tokens, flops.attention_cost, config.seed)
     generation = make_generation_config(lm, tokenizer, {encoder.end_id, encoder.document_end_id})
     exporter = Exporter(config, module.model, lm, tokenizer, generation)
-    trainer = _trainer(budget, arm, flops, KeepPoints(arm, points, exporter), validates=len(validation) > 0)
+    trainer = _make_trainer(config, arm, prepared, flops, KeepPoints(arm, prepared.points, exporter))
     log.info("%s", headline(config, prepared))
     _log_attention(config)
     with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
@@ -95,7 +84,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
         if record:
             record.begin()
         trainer.loggers = loggers
-        with ranks.lost_peers_named():
+        with ranks.explain_lost_peers():
             trainer.fit(module, datamodule=data, ckpt_path=ranks.first_decides(lambda: arm.checkpoint))
         assert trainer.global_step == prepared.steps
         is_changed = exporter.write(arm.model)
@@ -105,6 +94,28 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
                 record.divergence = measure_divergence(config, arm, validation, plan)
             log_model(config, arm, record.manifest)
     trainer.checkpoint_callback.preemption.stop_if_asked()  # it came in the last step: begin no further arm
+
+
+def _prepare(
+    config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | None, encoder: Encoder, *, anew: bool
+) -> Prepared:
+    """Encode the data, load the model and plan the run, as `fit_arm` is asked to; all ranks must call it.
+
+    Raises ConfigError if something does not fit the config, or a resumed arm cannot go on with it.
+    """
+    train, validation = ranks.first_before_others(lambda: encode_mixture(mixture, config, encoder))
+    if not anew:
+        ranks.first_decides(lambda: check_encoding(arm, train))
+        ranks.first_decides(lambda: check_checkpoint(arm.checkpoint) if arm.checkpoint else None)
+    others = ranks.first_before_others(lambda: encode_mixture(like, config.like, encoder)[0]) if like else None
+    steps, longest = count_steps(config, train, others), max(train.longest, validation.longest)
+    plan = ranks.first_decides(lambda: plan_memory(config, longest, None if anew else arm.manifest().memory))
+    lm = ranks.first_before_others(lambda: load_model(config.model, config.seed), lambda: empty_model(config.model))
+    _check_same_weights(lm, config)
+    points = plan_points(config, train, steps)
+    if not anew:
+        ranks.first_decides(lambda: check_points(arm, config, points, steps))
+    return Prepared(lm, mixture, like, train, validation, steps, points, plan)
 
 
 def _check_same_weights(lm: Any, config: TrainConfig) -> None:
@@ -120,11 +131,10 @@ def _check_same_weights(lm: Any, config: TrainConfig) -> None:
         )
 
 
-def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, keep_points: KeepPoints, *, validates: bool) -> Any:
-    """Return Lightning's trainer with the callbacks, strategy and plugins of this arm, without loggers yet.
-
-    `validates`: whether there are validation examples.
-    """
+def _make_trainer(
+    config: TrainConfig, arm: Arm, prepared: Prepared, flops: TrainingFlops, keep_points: KeepPoints
+) -> Any:
+    """Return Lightning's trainer with the callbacks, strategy and plugins of this arm, without loggers yet."""
     throughput = Throughput(flops)
     checkpoints = Checkpoints(arm, config.trainer.checkpoint_every, config.trainer.checkpoint_minutes)
     callbacks: list[Callback] = [throughput, StepFigures(), keep_points, checkpoints, DropOnFailure()]
@@ -140,9 +150,9 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, keep_points: K
         inference_mode=False,  # FSDP2 reuses the memory of gathered weights, and such memory cannot be trained with
         plugins=[] if sharded else [DirectIO()],
         num_sanity_val_steps=0,
-        limit_val_batches=1.0 if validates else 0,
+        limit_val_batches=1.0 if len(prepared.validation) else 0,
         # a budget can end inside an epoch, which Lightning would count as a whole one when a longer run resumes
-        **({} if config.budget.name == "epochs" else {"max_epochs": -1}),
+        **({} if config.budget.name == "epochs" else {"max_epochs": -1, "max_steps": prepared.steps}),
         # sharded weights are cast by FSDP2 itself
         **({"precision": "32-true"} if sharded else {}),
     )
@@ -150,7 +160,6 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, keep_points: K
 
 def _log_attention(config: TrainConfig) -> None:
     """Log which attention implementation computes packed documents."""
-    device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     half = config.trainer.precision == "bf16-mixed" or config.optimizer.target in SPLIT
-    path = attention_path(device, torch.bfloat16 if half else torch.float32)
+    path = attention_path(device_of(config), torch.bfloat16 if half else torch.float32)
     log.info("attention: packed documents, by %s", PATHS[path])

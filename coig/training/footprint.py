@@ -107,7 +107,7 @@ def usable_bytes(free: float, ranks: int) -> float:
     return PLANNED * (free - WORKSPACES * (1 if ranks == 1 else 2))
 
 
-class Counter:
+class MemoryCounter:
     """Counts the bytes that training a model takes of each GPU.
 
     states: bytes of weights, gradients and optimizer states.
@@ -179,17 +179,17 @@ def make_fake(model: CausalLM) -> None:
 def _set_dtypes(setup: Setup, model: CausalLM) -> None:
     """Give the fake weights, in place, the dtypes and hooks that they have in a forward and backward pass."""
     if not setup.sharded:
-        setup.optimizer(_trained(model))
+        setup.optimizer(_trained_weights(model))
         return
-    for weight in _trained(model):  # fsdp gathers weights, and has gradients, in the dtype that it computes in
+    for weight in _trained_weights(model):  # fsdp gathers weights, and has gradients, in the dtype that it computes in
         weight.data = weight.data.to(torch.bfloat16 if setup.mixed else torch.float32)
 
 
 def _states(setup: Setup, model: CausalLM, layers: int) -> float:
     """Return the bytes of weights, gradients and optimizer states of a model with `layers` layers, on one rank."""
     more, layer = layers - COUNTED_LAYERS, model.layers[-1]
-    trained = _numel(_trained(model)) + more * _numel(_trained(layer))
-    frozen: float = _nbytes(_frozen(model)) + more * _nbytes(_frozen(layer))
+    trained = _numel(_trained_weights(model)) + more * _numel(_trained_weights(layer))
+    frozen: float = _nbytes(_frozen_weights(model)) + more * _nbytes(_frozen_weights(layer))
     if setup.quantized:
         frozen -= _saved_by_4_bits(model.lm.get_decoder()) + more * _saved_by_4_bits(layer)
     size, gradient = bytes_a_parameter(setup.optimizer)
@@ -211,11 +211,11 @@ def _count_pass(setup: Setup, model: CausalLM, size: int) -> Pass:
     The weights keep gradients afterwards.
     """
     batch, alive = fake_batch(size), list[int]()
-    for weight in _trained(model):
+    for weight in _trained_weights(model):
         weight.grad = torch.zeros(weight.shape, dtype=weight.grad_dtype)
     inputs = [part for part in batch if isinstance(part, Tensor)]
     # a generator: autograd would copy a gradient that a list refers to
-    gradients = (weight.grad for weight in _trained(model) if weight.grad is not None)
+    gradients = (weight.grad for weight in _trained_weights(model) if weight.grad is not None)
     counter = LiveBytes(chain(model.parameters(), model.buffers(), inputs, gradients))
     hooks = [layer.register_forward_hook(lambda *_: alive.append(counter.live)) for layer in model.layers]
     casts = setup.mixed and not setup.sharded  # fsdp does it by itself
@@ -292,12 +292,12 @@ def bytes_a_parameter(optimizer: Callable[[list[Parameter]], Optimizer]) -> tupl
     return _nbytes([weight, weight.grad, *state]) / weight.numel(), weight.grad.dtype
 
 
-def _trained(module: torch.nn.Module) -> list[Parameter]:
+def _trained_weights(module: torch.nn.Module) -> list[Parameter]:
     """Return the module's weights that are trained."""
     return [weight for weight in module.parameters() if weight.requires_grad]
 
 
-def _frozen(module: torch.nn.Module) -> list[Parameter]:
+def _frozen_weights(module: torch.nn.Module) -> list[Parameter]:
     """Return the module's weights that are frozen."""
     return [weight for weight in module.parameters() if not weight.requires_grad]
 

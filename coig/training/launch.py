@@ -67,9 +67,9 @@ def _launch_once(config: TrainConfig, arm: Arm) -> None:
     """Train an arm in `trainer.devices` new processes of this node, and wait for them.
 
     They share the CPU threads of this one. Raises RankFailedError if one of them fails, so that a sweep continues with
-    its next arm; SystemExit if a signal stopped them, so that the sweep stops too: Preempted if there is a checkpoint
-    and the signal is not Ctrl-C's. Both are written to a manifest that still says "running". Raises ConfigError at once
-    if the config asks for several nodes.
+    its next arm, and SystemExit if a signal stopped them, so that the sweep stops, too. The SystemExit is Preempted if
+    there is a checkpoint and the signal is not Ctrl-C's. Both are written to a manifest that still says "running".
+    Raises ConfigError at once if the config asks for several nodes.
     """
     if config.trainer.num_nodes > 1:
         raise ConfigError(
@@ -104,9 +104,7 @@ def _launch_once(config: TrainConfig, arm: Arm) -> None:
             elastic_launch(agent, sys.executable)("-m", "coig.training", str(file))
         except ChildFailedError as error:
             rank, failure = error.get_first_failure()
-            problem = f"process {rank} of {config.trainer.devices} ended with exit code {failure.exitcode}"
-            if failure.exitcode < 0:
-                problem = f"process {rank} of {config.trainer.devices} was ended by {_name_signal(-failure.exitcode)}"
+            problem = f"process {rank} of {config.trainer.devices} {_describe_end(failure.exitcode)}"
             _mark_failed(arm, problem)
             raise RankFailedError(f"{config.arm}: {problem}; its message is above", failure.exitcode) from None
         except SignalException as error:  # elastic_launch has stopped the processes
@@ -116,10 +114,12 @@ def _launch_once(config: TrainConfig, arm: Arm) -> None:
             raise SystemExit(128 + error.sigval) from None
 
 
-def _name_signal(number: int) -> str:
-    """Return a signal's name as text, for SIGKILL followed by what this signal often means."""
-    name = signal.Signals(number).name
-    return f"{name}, which the system sends if memory runs out" if name == "SIGKILL" else name
+def _describe_end(code: int) -> str:
+    """Return in words how a process ended, by its exit code; a negative one is the signal that ended it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    return f"was ended by {name}" + (", which the system sends if memory runs out" if name == "SIGKILL" else "")
 
 
 @contextmanager

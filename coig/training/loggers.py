@@ -21,15 +21,15 @@ from coig.files.atomic import remove
 from coig.files.secrets import remove_secrets
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
-from coig.study.tracking import OF_ONE_MOMENT, best_effort, explained, finished_run, is_wandb, wandb_options
+from coig.study.tracking import OF_ONE_MOMENT, best_effort, explain_logger_errors, finished_run, is_wandb, wandb_options
 from coig.training.metrics import MetricsFile
-from coig.training.record import Record
+from coig.training.run_record import RunRecord
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[list[Logger]]:
+def tracking(config: TrainConfig, arm: Arm, record: RunRecord | None) -> Iterator[list[Logger]]:
     """Yield the arm's loggers on the first rank: that of metrics.jsonl, then the configured one, if there is one.
 
     On other ranks (`record` None) the list is empty. Each logger has got the config and the manifest, without secrets,
@@ -43,9 +43,9 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
         metrics = MetricsFile(arm.metrics, anew=record.anew)
         loggers: list[Logger] = [metrics]
         facts = record.manifest.model_dump(exclude=OF_ONE_MOMENT)
-        with explained():
+        with explain_logger_errors():
             if config.logger:
-                loggers.append(_chosen(config.logger, record.manifest.wandb_run, metrics.earlier))
+                loggers.append(_make_logger(config.logger, record.manifest.wandb_run, metrics.earlier))
             for logger in loggers:
                 if url := getattr(logger.experiment, "url", None):
                     log.info("W&B: %s", url)
@@ -53,7 +53,7 @@ def tracking(config: TrainConfig, arm: Arm, record: Record | None) -> Iterator[l
         yield loggers
 
 
-def _chosen(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) -> Logger:
+def _make_logger(node: LoggerNode, run_id: str, earlier: Sequence[dict[str, Any]]) -> Logger:
     """Return the logger that `node` configures; for W&B, with the id `run_id`.
 
     If there are `earlier` lines of metrics.jsonl, loggers of W&B and TensorBoard are `Continued`: their copies of these

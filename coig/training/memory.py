@@ -25,7 +25,7 @@ from coig.display.terminal import make_console, print_table
 from coig.errors import ConfigError, first_line
 from coig.models.loading import load_model_config
 from coig.study.manifest import MemoryPlan
-from coig.training.footprint import CONTEXT, Counter, Setup, usable_bytes
+from coig.training.footprint import CONTEXT, MemoryCounter, Setup, usable_bytes
 from coig.training.trainable import make_trainable
 
 log = logging.getLogger(__name__)
@@ -135,8 +135,8 @@ def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: f
     tokens, recomputed = config.trainer.tokens_per_micro_batch, config.trainer.activation_checkpointing
     sizes = sorted({max(size, longest) for size in SIZES}) if tokens == "auto" else [tokens]
     layouts: list[Layout] = []
-    with _planning(config):
-        counter = Counter(setup_of(config), architecture)
+    with _explain_errors(config):
+        counter = MemoryCounter(setup_of(config), architecture)
         least = counter.states
         for size in sizes:
             if least > usable:  # and larger micro-batches take more
@@ -151,7 +151,7 @@ def list_layouts(config: TrainConfig, architecture: Any, longest: int, usable: f
 
 
 @contextmanager
-def _planning(config: TrainConfig) -> Iterator[None]:
+def _explain_errors(config: TrainConfig) -> Iterator[None]:
     """Turn any error of the block, which counts memory, into a ConfigError that says what to set instead."""
     try:
         yield

@@ -17,7 +17,7 @@ from coig.config.loading import construct
 from coig.data.steps import GROUPS, MicroBatch, Step
 from coig.models.causal_lm import CausalLM
 from coig.study.manifest import MemoryPlan
-from coig.training.failures import check_finite, check_validation, memory_for
+from coig.training.failures import check_finite, check_validation, explain_lack_of_memory
 from coig.training.schedule import make_schedule
 from coig.training.sharding import replicate, shard
 
@@ -95,7 +95,7 @@ class CausalLMModule(LightningModule):
 
     def training_step(self, step: Step, step_index: int) -> None:
         """Train one optimizer step. Raises ConfigError if memory runs out or numbers are not finite."""
-        with memory_for(step, self.plan, len(self.model.layers)):
+        with explain_lack_of_memory(step, self.plan, len(self.model.layers)):
             self._train(step)
 
     def _train(self, step: Step) -> None:
@@ -111,7 +111,7 @@ class CausalLMModule(LightningModule):
             losses.add(loss / ranks, nll, batch)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.config.trainer.max_grad_norm)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
-        loss, by_group = losses.summed(self.trainer.strategy, step.group_tokens)
+        loss, by_group = losses.sum_over_ranks(self.trainer.strategy, step.group_tokens)
         self._update(loss, by_group, norm, step)
 
     def _update(self, loss: float, by_group: dict[str, float], norm: Tensor, step: Step) -> None:
@@ -150,7 +150,7 @@ class CausalLMModule(LightningModule):
 
     def validation_step(self, step: Step, step_index: int) -> None:
         """Add the losses of a step's micro-batches to the sums. Raises ConfigError if memory runs out."""
-        with memory_for(step, self.plan, len(self.model.layers)):
+        with explain_lack_of_memory(step, self.plan, len(self.model.layers)):
             for batch in step.micro_batches:
                 loss, nll = self.model(batch, 1.0)
                 self.validation.add(loss, nll, batch)
@@ -162,7 +162,7 @@ class CausalLMModule(LightningModule):
 
         Raises ConfigError if the loss is not finite.
         """
-        total, by_group = self.validation.summed(self.trainer.strategy, self.validation_tokens)
+        total, by_group = self.validation.sum_over_ranks(self.trainer.strategy, self.validation_tokens)
         loss = total / self.validation_weight
         check_validation(loss, self.global_step)
         self.log("val", loss, prog_bar=True, logger=False)
@@ -182,7 +182,7 @@ class _Losses:
         self.sums[0] += loss.detach()
         self.sums[1:].index_add_(0, batch.groups, nll)
 
-    def summed(self, strategy: Any, group_tokens: list[int]) -> tuple[float, dict[str, float]]:
+    def sum_over_ranks(self, strategy: Any, group_tokens: list[int]) -> tuple[float, dict[str, float]]:
         """Return, over all ranks, the sum of losses, and the mean −log p per token of each group that has tokens.
 
         `group_tokens` are the numbers of supervised tokens of each of GROUPS on all ranks. All ranks must call it.

@@ -10,6 +10,7 @@ from coig.errors import ConfigError
 from coig.study.arm import Arm
 from coig.study.manifest import PointFacts
 from coig.training.budget import supervised_tokens
+from coig.training.state import is_longer
 
 
 def plan_points(config: TrainConfig, train: EncodedSet, steps: int) -> tuple[PointFacts, ...]:
@@ -45,7 +46,7 @@ def check_points(arm: Arm, config: TrainConfig, points: Sequence[PointFacts], st
                 f"{arm.folder}: no export was kept after step {point.step} (trainer.answer_at={point.share:g}), and "
                 f"the arm is at step {passed}; leave this share out, or train the arm anew with overwrite=true"
             )
-    longer, wanted = config.trainer.max_epochs > arm.config().trainer.max_epochs, config.trainer.answer_at
+    longer, wanted = is_longer(config, arm.config()), config.trainer.answer_at
     planned = {point.step for point in points}
     lost = [point for point in arm.manifest().points if point.step not in planned and _is_kept(arm, point)]
     if lost and not (longer and wanted):

@@ -109,34 +109,38 @@ def _leave() -> None:
 def _exit(error: BaseException) -> NoReturn:
     """Print an error and end this process, without destructors and exit handlers, which could wait for other ranks.
 
-    The exit code is that of a SystemExit or a ConfigError, 130 after Ctrl-C, else 1. A SystemExit with a text, which is
-    printed, has 1; one without a code has 143, as Lightning exits on
-    SIGTERM. Ranks other than the first wait `GRACE` seconds.
+    Of a SystemExit only a text is printed, of Ctrl-C nothing. Ranks other than the first wait `GRACE` seconds.
     """
     if not is_first():
         time.sleep(GRACE)
-    code = 1
     match error:
-        case SystemExit(code=int(code)):
+        case ConfigError() | SystemExit(code=str()):
+            print(error, file=sys.stderr)
+        case SystemExit() | KeyboardInterrupt():
             pass
-        case SystemExit(code=None):
-            code = 143
-        case SystemExit():
-            print(error, file=sys.stderr)
-        case KeyboardInterrupt():
-            code = 130
-        case ConfigError():
-            print(error, file=sys.stderr)
-            code = error.exit_code
         case _:
             print(system_problem(error) or "".join(traceback.format_exception(error)), file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    code = exit_code_of(error)
+    os._exit(code if isinstance(code, int) else 1)
+
+
+def exit_code_of(error: BaseException) -> int | str:
+    """Return what a process exits with if `error` ends it: a code, or the text of a SystemExit, which means 1.
+
+    Ctrl-C gives 130, also if Lightning turned it into a SystemExit. A SystemExit with code 0 or none, as Lightning
+    exits on SIGTERM, gives 143, so that scripts see a failure.
+    """
+    if isinstance(error, SystemExit):
+        return 130 if isinstance(error.__context__, KeyboardInterrupt) else error.code or 143
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    return error.exit_code if isinstance(error, ConfigError) else 1
 
 
 @contextmanager
-def lost_peers_named() -> Iterator[None]:
+def explain_lost_peers() -> Iterator[None]:
     """Turn the block's RuntimeError that another rank broke off an exchange into a ConfigError."""
     try:
         yield

@@ -238,11 +238,11 @@ def check(config: TrainConfig) -> None:
 
 def _check_points(config: TrainConfig, train: EncodedSet, like: Mixture | None, state: State) -> None:
     """Raise ConfigError if two points are after one step, or an unfinished arm is past a point or would lose one."""
-    from coig.training.budget import apply_budget
+    from coig.training.budget import count_steps
     from coig.training.points import check_points, plan_points
 
     others = encode(config.like, like) if like else None
-    steps = apply_budget(config, train, others).trainer.total_steps(len(train))
+    steps = count_steps(config, train, others)
     points = plan_points(config, train, steps)
     if state == "unfinished":
         check_points(_arm(config), config, points, steps)

@@ -13,6 +13,7 @@ from coig.config.stored import dump_config
 from coig.errors import ConfigError
 from coig.files.secrets import fold_home
 from coig.study.arm import Arm
+from coig.study.manifest import Manifest
 
 if TYPE_CHECKING:
     from coig.data.encoded import EncodedSet
@@ -42,6 +43,26 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
     if not manifest or (manifest.status != "done" and not checkpoint):
         return "new"
     trained = arm.config()
+    changed = _list_changes(trained, manifest, config, fingerprint, like)
+    only_epochs = all(line.startswith("trainer.max_epochs:") for line in changed)
+    if changed and not (config.resume and only_epochs and is_longer(config, trained)):
+        raise ConfigError(
+            f"{arm.folder} holds an arm with other settings:\n  - " + "\n  - ".join(changed) + "\n"
+            "give this run a place of its own (study=… or arm=…), or start anew with overwrite=true; "
+            "resume=true continues with more epochs only"
+        )
+    if manifest.status == "done" and arm.model.exists() and not changed:
+        return "done"
+    return _decide_resumption(arm)
+
+
+def _list_changes(
+    trained: TrainConfig, manifest: Manifest, config: TrainConfig, fingerprint: str, like: str | None
+) -> list[str]:
+    """Return, a line each, the settings and data that differ between a trained arm and a config, and affect results.
+
+    `fingerprint` and `like` are those of `decide_state`.
+    """
     same_data = manifest.data.fingerprint == fingerprint
     same_like = (manifest.training.like if manifest.training else None) == like
     changed = list_differences(dump_config(trained), fold_home(dump_config(config)), same_data=same_data and same_like)
@@ -49,28 +70,32 @@ def decide_state(arm: Arm, config: TrainConfig, fingerprint: str, like: str | No
         changed.append("the data themselves (fingerprint)")
     if not same_like:
         changed.append("the data of the arm that budget.like names (fingerprint)")
-    longer = config.trainer.max_epochs > trained.trainer.max_epochs
-    kept, wanted = trained.trainer.answer_at, config.trainer.answer_at
-    is_done = manifest.status == "done"
-    if is_done and not longer and set(wanted) - {*kept, 1.0}:  # `check_points` looks at those of an arm that goes on
-        changed.append(f"trainer.answer_at: {list(kept)} → {list(wanted)} (a trained arm gets no further points)")
-    only_epochs = all(line.startswith("trainer.max_epochs:") for line in changed)
-    if changed and not (config.resume and only_epochs and longer):
-        raise ConfigError(
-            f"{arm.folder} holds an arm with other settings:\n  - " + "\n  - ".join(changed) + "\n"
-            "give this run a place of its own (study=… or arm=…), or start anew with overwrite=true; "
-            "resume=true continues with more epochs only"
-        )
-    if is_done and arm.model.exists() and not changed:
-        return "done"
-    if not checkpoint and arm.model.exists():
-        raise ConfigError(
-            f"{arm.folder}: has no checkpoint any more, so it cannot be trained longer; overwrite=true trains it anew"
-        )
-    if not checkpoint:
+    if manifest.status == "done" and not is_longer(config, trained):  # else `check_points` looks at them
+        kept, wanted = trained.trainer.answer_at, config.trainer.answer_at
+        if set(wanted) - {*kept, 1.0}:
+            changed.append(f"trainer.answer_at: {list(kept)} → {list(wanted)} (a trained arm gets no further points)")
+    return changed
+
+
+def is_longer(config: TrainConfig, trained: TrainConfig) -> bool:
+    """Tell whether a config asks for more epochs than an arm was trained with."""
+    return config.trainer.max_epochs > trained.trainer.max_epochs
+
+
+def _decide_resumption(arm: Arm) -> State:
+    """Return "unfinished" if there is a checkpoint to go on from, "new" if there is neither checkpoint nor model.
+
+    Raises ConfigError for a damaged checkpoint, or a model without one.
+    """
+    if not arm.checkpoint:
+        if arm.model.exists():
+            raise ConfigError(
+                f"{arm.folder}: has no checkpoint any more, so it cannot be trained longer; overwrite=true trains it "
+                "anew"
+            )
         return "new"
-    if not is_sound(checkpoint):
-        raise ConfigError(f"{checkpoint}: damaged; overwrite=true trains this arm anew")
+    if not is_sound(arm.checkpoint):
+        raise ConfigError(f"{arm.checkpoint}: damaged; overwrite=true trains this arm anew")
     return "unfinished"
 
 

@@ -24,14 +24,14 @@ def set_threads(trainer: Trainer, earlier: Arm | None) -> None:
 
     `earlier` is the arm that is resumed, or None. All ranks must call it.
     """
-    kept = ranks.first_decides(lambda: _kept(trainer, earlier))
+    kept = ranks.first_decides(lambda: _read_threads(trainer, earlier))
     threads = trainer.threads or kept or AT_START
     if threads == kept != AT_START:
         log.info("%d threads as before the arm was stopped, not %d: others would change its results", threads, AT_START)
     torch.set_num_threads(threads)
 
 
-def _kept(trainer: Trainer, earlier: Arm | None) -> int | None:
+def _read_threads(trainer: Trainer, earlier: Arm | None) -> int | None:
     """Return the resumed arm's number of threads; None on a GPU, if no arm is resumed, or if it is not recorded."""
     if earlier is None or trainer.accelerator != "cpu":
         return None

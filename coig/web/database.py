@@ -54,7 +54,7 @@ class Database:
         """Yield a connection whose reads all see one state of the database. Raises ConfigError if it is damaged."""
         # PostgreSQL's default shows each statement a newer state; a writer needs that, as it first waits for its turn
         level = {"isolation_level": "REPEATABLE READ"} if self.engine.name == "postgresql" else {}
-        with self._explained(), self.engine.connect().execution_options(**level) as connection, connection.begin():
+        with self._explain_errors(), self.engine.connect().execution_options(**level) as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -65,14 +65,14 @@ class Database:
         """
         with (
             self._turn,
-            self._explained(),
+            self._explain_errors(),
             self.engine.connect().execution_options(**{WRITES: True}) as connection,
             connection.begin(),
         ):
             yield connection
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         """Turn one of PROBLEMS in the block, or an error of a value that is not UTF-8 or JSON, into ConfigError."""
         try:
             yield

@@ -13,11 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessorList
 
 from coig.config import Sampling
-from coig.config.fields import LANGUAGES
 from coig.data.encoding import Encoder
 from coig.files.atomic import read_jsonl, write_atomic
 from coig.generation.sampling import SeededSampling, seed_of
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 from recipes.sample.bits import gzip_bits, model_bits, unigram_bits
 from recipes.sample.corpus import documents
 

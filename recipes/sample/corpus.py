@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from coig.config.fields import LANGUAGES
 from coig.data.examples import Example
 from coig.data.mixture import build_mixture
 from coig.data.sources import ours, plain_text
 from coig.files.atomic import write_atomic
 from coig.study.arm import Arm
 from coig.text.cleaning import Row
+from coig.text.language_codes import LANGUAGES
 from recipes.sample.general import general_examples
 
 CHARACTERS = {"zh": 800, "en": 2000}  # most characters of a piece, about 600 tokens

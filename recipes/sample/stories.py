@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from coig.config.fields import LANGUAGES
 from coig.data.examples import Example
 from coig.files.atomic import write_atomic
 from coig.text.cleaning import Row
+from coig.text.language_codes import LANGUAGES
 from recipes.sample.corpus import PROBLEMS, SENTENCE
 from recipes.sample.general import general_examples
 

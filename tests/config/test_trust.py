@@ -35,7 +35,7 @@ def test_what_coig_writes_by_itself_is_trusted() -> None:
     "target",
     [
         *("pathlib.Path.write_text", "os.system", "subprocess.call", "my_module.shape", "evil.WandbLogger"),
-        *("coig.data.sources.re.compile", "coig.data.sources", "coig.data.sources._renamed", "coig.data.sources.x\n"),
+        *("coig.data.sources.re.compile", "coig.data.sources", "coig.data.sources._rename", "coig.data.sources.x\n"),
         *("coig.files.atomic.remove_folder", "lightning.pytorch.loggers.CSVLogger"),
     ],
 )

@@ -11,23 +11,23 @@ import pytest
 from coig.errors import ConfigError
 from coig.evaluation.power import main
 from coig.statistics.intervals import FEWEST
-from coig.statistics.power import Plan
+from coig.statistics.power import Design
 from coig.statistics.worth import worth_in_labels
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.3, 0.7, 1.0])
 @pytest.mark.parametrize("further", [0, 100, 5_000])
 def test_prompts_and_judge_are_worth_the_prompts_of_people_alone(correlation: float, further: int) -> None:
-    plan = Plan(effect=0.6, raters=4)
-    alone, found = plan.prompts(4), plan.prompts_with_judge(4, correlation, further)
+    design = Design(effect=0.6, raters=4)
+    alone, found = design.prompts(4), design.prompts_with_judge(4, correlation, further)
     assert found * worth_in_labels(correlation, found, further) >= alone - 1e-6
     if found > FEWEST:
         assert (found - 1) * worth_in_labels(correlation, found - 1, further) < alone
 
 
 def test_a_judge_against_people_saves_none_of_them() -> None:
-    plan = Plan(effect=0.6, raters=4)
-    assert plan.prompts_with_judge(4, -0.5, 2_000) == plan.prompts(4)
+    design = Design(effect=0.6, raters=4)
+    assert design.prompts_with_judge(4, -0.5, 2_000) == design.prompts(4)
 
 
 def card(folder: Path, **worth: Any) -> Path:
@@ -47,9 +47,9 @@ def test_prompts_calls_and_cost(tmp_path: Path, capsys: pytest.CaptureFixture[st
     main(["effect=0.6", f"judge={card(tmp_path)}", "prompt_price=0.5", "reply_price=2"])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     told = {line[0]: line[1:] for line in lines if line and line[0].replace(",", "").isdigit()}
-    people = Plan(effect=0.6, raters=4).prompts(4)
+    people = Design(effect=0.6, raters=4).prompts(4)
     assert told["0"][0] == str(people)
-    saved = Plan(effect=0.6, raters=4).prompts_with_judge(4, 0.6, 2_000)
+    saved = Design(effect=0.6, raters=4).prompts_with_judge(4, 0.6, 2_000)
     calls = 2 * (saved + 2_000)
     assert told["2,000"] == [
         *(str(saved), "(42", "to", "60)"),

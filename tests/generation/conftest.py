@@ -2,8 +2,8 @@
 
 import pytest
 
-from coig.config.fields import Language
 from coig.records.query import Query
+from coig.text.language_codes import Language
 from tests.data.reading import read
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from coig.errors import ConfigError
 from coig.llm.chat import Chat, ChatQuestion, ChatSettings, Reply
 from coig.llm.server import Server
-from coig.llm.tokens import Usage
+from coig.llm.usage import Usage
 from tests.forked import PATIENCE
 from tests.llm.stub_server import Reply as StubReply
 from tests.llm.stub_server import chat, server

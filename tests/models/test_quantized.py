@@ -12,7 +12,7 @@ from coig.data.steps import MicroBatch, Stepper
 from coig.models.adapters import add_adapters
 from coig.models.causal_lm import CausalLM
 from coig.models.loading import load_model
-from coig.models.quantized import quantize_frozen, unquantized
+from coig.models.quantized import gather_unquantized, quantize_frozen
 from tests.models.test_causal_lm import TINY, examples
 
 LORA = Lora(rank=16, alpha=32, dropout=0.0, targets="all-linear", base_bits=4)
@@ -58,7 +58,7 @@ def test_a_step_changes_adapters_only_and_they_are_merged_into_the_whole_base(ba
     changed = {name for name, weight in lm.named_parameters() if not torch.equal(weight, before[name])}
     assert changed
     assert all("lora_B" in name for name in changed)  # A gets no gradient while B is 0
-    weights = unquantized(lm, load_model(PRETRAINED, seed=0), LORA)
+    weights = gather_unquantized(lm, load_model(PRETRAINED, seed=0), LORA)
     base = load_model(PRETRAINED, seed=0).state_dict()
     assert all(torch.equal(weights[name], lm.state_dict()[name]) for name in weights if "lora_" in name)
     stored = {name.replace(".base_layer", ""): weight for name, weight in weights.items() if "lora_" not in name}

@@ -10,7 +10,7 @@ import pytest
 from coig.statistics.crossing import find_crossing
 from coig.statistics.intervals import Floats
 from coig.statistics.noise import add_seeds, variance_parts
-from coig.statistics.power import Plan
+from coig.statistics.power import Design
 from coig.statistics.responses import Responses, estimate_responses
 from tests.statistics.dose_studies import CURVES, DOSES, interpolated_crossing
 
@@ -107,15 +107,15 @@ def test_seeds_of_a_rare_event_differ_less() -> None:
 
 
 def test_prompts_do_not_replace_seeds() -> None:
-    plan = Plan(effect=0.6, raters=4, spread=0.03)
-    assert plan.prompts_for_new_seeds(1, 4) is None
-    assert plan.prompts_for_new_seeds(2, 4) is None  # however many prompts there are
-    three, eight = plan.prompts_for_new_seeds(3, 4), plan.prompts_for_new_seeds(8, 4)
+    design = Design(effect=0.6, raters=4, spread=0.03)
+    assert design.prompts_for_new_seeds(1, 4) is None
+    assert design.prompts_for_new_seeds(2, 4) is None  # however many prompts there are
+    three, eight = design.prompts_for_new_seeds(3, 4), design.prompts_for_new_seeds(8, 4)
     assert three
     assert eight
-    assert three > 1.5 * eight > 1.5 * plan.prompts(4)
-    alike = Plan(effect=0.6, raters=4, spread=0.0).prompts_for_new_seeds(100, 4)
-    assert alike == pytest.approx(plan.prompts(4), rel=0.02)
+    assert three > 1.5 * eight > 1.5 * design.prompts(4)
+    alike = Design(effect=0.6, raters=4, spread=0.0).prompts_for_new_seeds(100, 4)
+    assert alike == pytest.approx(design.prompts(4), rel=0.02)
 
 
 @pytest.mark.slow

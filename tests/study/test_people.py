@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from coig.records.judgment import Judgment
-from coig.statistics.power import Plan
+from coig.statistics.power import Design
 from coig.study.people import (
     compute_findable,
     count_abstentions,
@@ -93,9 +93,9 @@ def test_more_verdicts_find_smaller_differences() -> None:
     assert 0.2 < found.agreement < 0.8
     assert found.with_more_queries < found.now
     assert found.with_one_more_rater < found.now
-    assert found.now == pytest.approx(Plan(0.6, 2, agreement=found.agreement).detectable(100, 2))
-    assert found.with_more_queries == pytest.approx(Plan(0.6, 2, agreement=found.agreement).detectable(150, 2))
-    assert found.with_one_more_rater == pytest.approx(Plan(0.6, 3, agreement=found.agreement).detectable(100, 3))
+    assert found.now == pytest.approx(Design(0.6, 2, agreement=found.agreement).detectable(100, 2))
+    assert found.with_more_queries == pytest.approx(Design(0.6, 2, agreement=found.agreement).detectable(150, 2))
+    assert found.with_one_more_rater == pytest.approx(Design(0.6, 3, agreement=found.agreement).detectable(100, 3))
     alone = compute_findable(make_random(30, 1, 1.0))
     assert alone
     assert alone.agreement is None
@@ -118,8 +118,8 @@ def test_what_can_be_found_of_a_pair_rests_on_its_own_verdicts_alone(per_query: 
     found = compute_findable(make_pairs(100, per_query))
     assert found
     assert (found.queries, found.raters) == (queries, 1)
-    assert found.now == pytest.approx(Plan(0.6, 1).detectable(queries, 1))
-    assert found.with_more_queries == pytest.approx(Plan(0.6, 1).detectable(1.5 * queries, 1))
+    assert found.now == pytest.approx(Design(0.6, 1).detectable(queries, 1))
+    assert found.with_more_queries == pytest.approx(Design(0.6, 1).detectable(1.5 * queries, 1))
 
 
 def test_the_pair_that_finds_least_is_shown() -> None:
@@ -127,7 +127,7 @@ def test_the_pair_that_finds_least_is_shown() -> None:
     found = compute_findable(verdicts)
     assert found
     assert found.queries == 40
-    assert found.with_more_queries == pytest.approx(Plan(0.6, 1).detectable(60, 1))
+    assert found.with_more_queries == pytest.approx(Design(0.6, 1).detectable(60, 1))
 
 
 @pytest.mark.parametrize("per_query", [10, 4])

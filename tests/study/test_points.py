@@ -13,10 +13,10 @@ from coig.errors import ConfigError
 from coig.generation import show
 from coig.records.record import append_records
 from coig.study.__main__ import main
+from coig.study.answers_to_judge import read_study_answers
 from coig.study.arm import Arm, ArmBusyError
 from coig.study.find import find_arms, find_done, find_done_arms, list_all_points
 from coig.study.points import list_points, with_points
-from coig.study.study_answers import read_study_answers
 from tests.studies import make_answer, make_arm
 
 POINTS = [

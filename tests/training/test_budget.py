@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from coig.data.encoded import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import build_mixture
 from coig.errors import ConfigError
-from coig.training.budget import apply_budget, supervised_tokens
+from coig.training.budget import count_steps, supervised_tokens
 from tests.conftest import ROOT, Command
 from tests.small_model import SMALL_MODEL
 
@@ -37,9 +38,9 @@ def examples(of: TrainConfig, encoder: Encoder) -> EncodedSet:
 def trained(of: TrainConfig, encoder: Encoder) -> tuple[int, int, int]:
     """Epochs begun, steps, supervised tokens."""
     train = examples(of, encoder)
-    planned = apply_budget(of, train, None if of.budget.name == "epochs" else examples(of.like, encoder))
-    steps = planned.trainer.total_steps(len(train))
-    return planned.trainer.max_epochs, steps, supervised_tokens(of, train, steps)
+    steps = count_steps(of, train, None if of.budget.name == "epochs" else examples(of.like, encoder))
+    epochs = math.ceil(steps / of.trainer.steps_per_epoch(len(train)))
+    return epochs, steps, supervised_tokens(of, train, steps)
 
 
 def test_every_arm_its_own_epochs(encoder: Encoder) -> None:

@@ -15,6 +15,7 @@ import pytest
 from coig.study.arm import Arm
 from tests.conftest import ROOT, Command, outside
 from tests.forked import PATIENCE, Forked
+from tests.mounts import mounted_on_itself
 from tests.small_model import SMALL_MODEL
 
 SMALL = (
@@ -113,6 +114,27 @@ def test_a_study_that_is_deleted_stays_so(tmp_path: Path) -> None:
     assert "it was deleted or moved while it was needed" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not arm.folder.exists()
+
+
+def test_an_arm_is_done_though_its_checkpoint_cannot_be_deleted(command: Command, tmp_path: Path) -> None:
+    """The checkpoint is mounted as the model is about to get its name, which is after the last step."""
+    arguments = [*TINY, "trainer.keep_checkpoint=false"]
+    run = Forked("train.py", arguments, tmp_path, outside(), stop_at="s/cw/model")
+    arm = Arm(tmp_path / "multirun" / "s" / "cw")
+    try:
+        run.wait_until_stopped()
+        checkpoint = arm.checkpoint
+        assert checkpoint
+        with mounted_on_itself(checkpoint):
+            run.kill(signal.SIGCONT)
+            ended = run.wait()
+    finally:
+        if run.poll() is None:
+            run.kill()
+    assert ended.returncode == 0, ended.stderr
+    assert f"{checkpoint.name}: is not needed any more, but cannot be deleted (Device or resource busy)" in ended.stdout
+    assert (arm.manifest().status, arm.checkpoint) == ("done", checkpoint)
+    assert "done already, skipped" in command("train.py", *arguments).stdout
 
 
 def test_a_logger_that_cannot_start_costs_nothing(command: Command, tmp_path: Path) -> None:

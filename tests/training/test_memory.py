@@ -22,7 +22,7 @@ from coig.models.loading import load_model_config
 from coig.models.quantized import quantize_frozen
 from coig.study.manifest import MemoryPlan
 from coig.training import footprint, memory
-from coig.training.footprint import Counter, LiveBytes, fake_batch, make_fake, make_model
+from coig.training.footprint import LiveBytes, MemoryCounter, fake_batch, make_fake, make_model
 from coig.training.run import train
 from coig.training.trainable import make_trainable
 from tests.architectures import ARCHITECTURES
@@ -68,8 +68,10 @@ COUNTED = [
 
 
 @cache
-def counter_of(model: str, override: str) -> Counter:
-    return Counter(memory.setup_of(compose_config(f"model={model}", override, "trainer=gpu")), ARCHITECTURES[model]())
+def counter_of(model: str, override: str) -> MemoryCounter:
+    return MemoryCounter(
+        memory.setup_of(compose_config(f"model={model}", override, "trainer=gpu")), ARCHITECTURES[model]()
+    )
 
 
 @pytest.mark.parametrize(("model", "override", "tokens", "recomputed", "gigabytes"), COUNTED)
@@ -121,14 +123,14 @@ AT_ONCE = dict(zip(VARIANTS, (0, 3, 6, 0), strict=True))
 def test_a_step_takes_what_is_expected_of_it(override: str, recomputed: int, small: TrainConfig) -> None:
     config = compose_config(f"model.path={small.model.path}", "trainer=gpu", override)
     architecture = load_model_config(config.model)
-    expected = Counter(memory.setup_of(config), architecture).footprint(4096).peak(recomputed)
+    expected = MemoryCounter(memory.setup_of(config), architecture).footprint(4096).peak(recomputed)
     assert expected == pytest.approx(peak_of_a_step(config, architecture, 4096, recomputed), rel=0.05)
 
 
 def test_a_base_in_4_bits_takes_what_is_expected_of_it(small: TrainConfig) -> None:
     config = compose_config(f"model.path={small.model.path}", "trainer=gpu", "model/lora=rank16_4bit")
     architecture = load_model_config(config.model)
-    expected = Counter(memory.setup_of(config), architecture).states
+    expected = MemoryCounter(memory.setup_of(config), architecture).states
     lm = AutoModelForCausalLM.from_config(architecture, dtype=torch.float32)
     lm.published_dtype = torch.bfloat16
     make_trainable(lm, config, 0)

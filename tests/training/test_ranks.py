@@ -79,11 +79,14 @@ def test_a_rank_that_fails_alone_ends_all(strategy: str, tmp_path: Path) -> None
     ("raised", "code", "printed"),
     [
         ("SystemExit()", 143, ""),
+        ("KeyboardInterrupt()", 130, ""),
+        ("OutOfMemoryError('no memory')", 71, "no memory\n"),
+        ("ValueError()", 1, "ValueError\n\n"),
         ("SystemExit('no data')", 1, "no data\n"),
     ],
 )
 def test_a_rank_ends_with_the_code_and_the_text_of_its_error(raised: str, code: int, printed: str) -> None:
-    program = f"from coig.training.ranks import _exit\n_exit({raised})"
+    program = f"from coig.errors import OutOfMemoryError\nfrom coig.training.ranks import _exit\n_exit({raised})"
     run = subprocess.run([sys.executable, "-c", program], env=outside(), cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (code, printed)
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell, group_by_setting
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, Measure, estimate_means, observations
 from coig.evaluation.findings.series import RATIO, SCALE, SIZE, Amounts, amounts_of
@@ -23,6 +22,7 @@ from coig.statistics.dose_curves import LEVEL, fit_columns, nested_p
 from coig.statistics.intervals import FEWEST, Floats
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 AMOUNT_OR_RATIO: dict[str, Any] = {
     **dict.fromkeys(("lang", "setting", "measure", "model"), pl.String),
@@ -71,9 +71,9 @@ def _rows_of_setting(
         return
     predictors = _predictors(known, dosed)
     belonging = {arm: cell.name for cell in cells for arm in cell.arms}
-    for measure, part in _observed(belonging, dosed, answers, judgments, margin):
+    for measure, part in _observe_each(belonging, dosed, answers, judgments, margin):
         for lang in LANGUAGES:
-            responses = _over_base(part.filter(lang=lang), dosed, measure)
+            responses = _subtract_bases(part.filter(lang=lang), dosed, measure)
             if responses is not None and responses.is_regular:
                 about = {"lang": lang, "measure": measure.name, "arms": len(dosed)}
                 yield from (about | row for row in _models(responses, predictors))
@@ -102,7 +102,7 @@ def _predictors(known: dict[str, Amounts], dosed: dict[str, str]) -> dict[str, F
     return found
 
 
-def _observed(
+def _observe_each(
     cells: dict[str, str],
     dosed: dict[str, str],
     answers: pl.DataFrame | None,
@@ -127,7 +127,7 @@ def _observed(
         yield measure, pl.concat(parts)
 
 
-def _over_base(part: pl.DataFrame, dosed: dict[str, str], measure: Measure) -> Responses | None:
+def _subtract_bases(part: pl.DataFrame, dosed: dict[str, str], measure: Measure) -> Responses | None:
     """Return the responses of the dosed arms minus those of their bases; None if one of them has too few prompts.
 
     Verdicts are over the base already, so their logits are the responses.
@@ -145,7 +145,7 @@ def _over_base(part: pl.DataFrame, dosed: dict[str, str], measure: Measure) -> R
     matrix = np.eye(len(names))[: len(dosed)]
     for row, base in enumerate(dosed.values()):
         matrix[row, names.index(base)] = -1
-    return scaled.combined(matrix, means.doses[: len(dosed)])
+    return scaled.combine(matrix, means.doses[: len(dosed)])
 
 
 def _models(responses: Responses, predictors: dict[str, Floats]) -> Iterator[dict[str, Any]]:

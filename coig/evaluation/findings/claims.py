@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.config.ratio import Ratio
 from coig.evaluation.findings.rule import LEVEL, Finding, decide
 from coig.statistics.intervals import wilson_interval
 from coig.study.roster import Roster
+from coig.text.language_codes import LANGUAGES
 
 Status = Literal["supported", "not supported", "inconclusive", "not measured"]
 EXCESS = 0.05  # a smaller excess of answers in the other language over the opponent does not matter; a share

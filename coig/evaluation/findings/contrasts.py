@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from coig.config import Question
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell, average_over_seeds, group_by_setting, verdicts_between
 from coig.evaluation.findings.rule import LEVEL, decide
 from coig.evaluation.measures.tables import compare_arms
@@ -19,6 +18,7 @@ from coig.evaluation.preferences.win_rates import compute_win_rates
 from coig.statistics.intervals import holm
 from coig.study.arm import Arm
 from coig.study.results import LOSS
+from coig.text.language_codes import LANGUAGES
 
 PREFERRED = "win rate"
 COUNTED = ("finished", "characters", "ttr_100", "mattr", "contaminated")

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.amounts import AMOUNT_OR_RATIO, amount_rows
 from coig.evaluation.findings.cells import Cell
 from coig.evaluation.findings.responses import Measure, Observed, estimate, observations
@@ -39,6 +38,7 @@ from coig.statistics.dose_curves import (
 from coig.statistics.intervals import Floats
 from coig.statistics.responses import Responses
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 MONOTONE, AVERAGE = "monotone", "average"
 ABOUT = dict.fromkeys(("lang", "setting", "measure"), pl.String)
@@ -103,21 +103,23 @@ def dose_tables(
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     crossings: dict[Key, dict[str, Responses]] = {}
+
+    def add(about: dict[str, Any], observed: Observed, measure: Measure, series: Series) -> None:
+        """Add the rows of one measure to those of each table, with the columns `about` before them."""
+        for name, block in make_rows(observed, measure, series):
+            rows[name] += [about | row for row in block]
+
     for series in find_series(cells, arms):
         for file, part, judged in split_by_file(answers, judgments):
             setting = ", ".join(filter(None, (series.setting, f"queries {file}" if file else "")))
             for lang, measure, observed in _observe(series, part, judged, margin):
-                about = {"lang": lang, "setting": setting, "measure": measure.name}
-                for name, block in make_rows(observed, measure, series):
-                    rows[name] += [about | row for row in block]
+                add({"lang": lang, "setting": setting, "measure": measure.name}, observed, measure, series)
                 if observed.differences is not None:
                     key = lang, series.setting, measure.name
-                    crossings.setdefault(key, {})[file] = observed.rising(measure)
+                    crossings.setdefault(key, {})[file] = observed.make_rising(measure)
         for lang, measure, observed in observe_scores(scores, series) if scores is not None else ():
             if len(set(observed.levels.doses)) >= FEWEST_DOSES:
-                about = {"lang": lang, "setting": series.setting, "measure": measure.name}
-                for name, block in make_rows(observed, measure, series):
-                    rows[name] += [about | row for row in block]
+                add({"lang": lang, "setting": series.setting, "measure": measure.name}, observed, measure, series)
     rows["shifts"] = list(shift_rows(crossings))
     rows["amount_or_ratio"] = list(amount_rows(cells, arms, answers, judgments, margin))
     return {name: make_table(name, block) for name, block in rows.items()}
@@ -259,7 +261,7 @@ def _equality(observed: Observed, measure: Measure) -> dict[str, Any]:
     """Return the columns of THRESHOLDS on where the arms equal general data alone; {} if that was not measured."""
     if observed.differences is None:
         return {}
-    rising = observed.rising(measure)
+    rising = observed.make_rising(measure)
     these = find_crossing(rising)
     found = {"r50": these.point, **_ends(these, ""), "r_min": these.shown}
     if observed.raters > 1:
@@ -286,7 +288,7 @@ def _nearness(observed: Observed, measure: Measure) -> dict[str, Any]:
     """
     if measure.margin is None:
         return {}
-    means = observed.means if measure.rises else observed.means.mirrored()
+    means = observed.means if measure.rises else observed.means.mirror()
     best = int(means.values.argmax())
     if best == 0:
         return {"margin": measure.margin} | dict.fromkeys(("r_best", "r_best_low", "r_best_high"), 0.0)

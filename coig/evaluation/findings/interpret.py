@@ -102,9 +102,8 @@ def interpret(
     rated = (judgments.ratings, judgments.scale) if judgments else (None,)
     claim_inputs = pooled or (roster, tables.get("win_rates"), tables.get("automatic"), tables.get("comparisons"))
     question = _choose_question(arms)
-    contrasts = pl.DataFrame(schema=CONTRASTS)
-    if question:
-        contrasts = _contrast(question, cells, arms, answers, judgments, margin)
+    empty = pl.DataFrame(schema=CONTRASTS)
+    contrasts = _contrast(question, cells, arms, answers, judgments, margin) if question else empty
     reference = Roster.of(cell.contestant for cell in cells).reference
     everybody = compared or judgments
     doses = dose_tables(cells, arms, answers, everybody, margin, tables.get("scores"))

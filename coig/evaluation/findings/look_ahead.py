@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.contrasts import held_out_conditions
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE
 from coig.evaluation.findings.rule import LEVEL
@@ -18,6 +17,7 @@ from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval
 from coig.statistics.ranks import kendall_tau, permutation_p
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 FEWEST_ARMS = 3
 LOOK_AHEAD: dict[str, Any] = {

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell
 from coig.evaluation.findings.responses import number_levels, observations
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.intervals import FEWEST
 from coig.statistics.noise import variance_parts
 from coig.statistics.responses import Indices
+from coig.text.language_codes import LANGUAGES
 
 LEARNING_RATES = ("model.learning_rate", "optimizer.lr")
 NOISE: dict[str, Any] = {
@@ -58,7 +58,7 @@ def noise_table(
 def _recipe(cell: Cell) -> str:
     """Return a text that is equal for cells that differ in their learning rate only.
 
-    It is the cell's name if the cell has no values of other keys, as that of an arm that was not trained here.
+    A cell without values of other keys, such as one of an arm that was not trained here, gives its own name.
     """
     values = {key: value for key, value in cell.values.items() if key not in LEARNING_RATES}
     return str(sorted(values.items())) if values else cell.name

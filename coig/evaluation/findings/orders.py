@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.cells import Cell, group_by_setting
 from coig.evaluation.findings.responses import BY_JUDGES, PREFERENCE, observations
 from coig.evaluation.findings.series import RATIO
@@ -18,6 +17,7 @@ from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval
 from coig.statistics.ranks import kendall_tau
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 FEWEST_RATIOS = 3
 SEEDS = "seed"

@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.by_arm import measures_by_arm
 from coig.evaluation.measures.tables import AUTOMATIC
 from coig.evaluation.preferences.judgments import tabulate_judgments
@@ -20,6 +19,7 @@ from coig.study.arm import Arm
 from coig.study.points import Point
 from coig.study.results import MEASURES as OF_ARM
 from coig.study.roster import Roster
+from coig.text.language_codes import LANGUAGES
 
 MEASURES = ("queries", "finished", "tokens", "characters", "ttr_mean", "mattr_mean")
 CONTAMINATED = ("contaminated", "contaminated_low", "contaminated_high")

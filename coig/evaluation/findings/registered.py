@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.display.numbers import LANGUAGE_NAMES, interval, number, percent, signed
 from coig.evaluation.findings.cells import verdicts_between
 from coig.evaluation.findings.responses import BY_JUDGES, observations
@@ -21,6 +20,7 @@ from coig.evaluation.preferences.win_rates import compute_win_rates
 from coig.records.judgment import Judgment
 from coig.statistics.intervals import holm
 from coig.study.registration import OF_JUDGMENTS, Hypothesis, Registered
+from coig.text.language_codes import LANGUAGES
 
 Result = Literal["as predicted", "against the prediction", "inconclusive", "not measured"]
 REGISTERED: dict[str, Any] = {

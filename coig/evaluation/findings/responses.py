@@ -82,10 +82,10 @@ class Observed:
     prompts: tuple[int, ...]
     raters: int
 
-    def rising(self, measure: Measure) -> Responses:
+    def make_rising(self, measure: Measure) -> Responses:
         """Return the differences from general data alone, which must exist, with signs so that more is better."""
         assert self.differences is not None
-        return self.differences if measure.rises else self.differences.mirrored()
+        return self.differences if measure.rises else self.differences.mirror()
 
 
 def observations(
@@ -107,7 +107,7 @@ def observations(
         margin: the smallest difference that matters, as a share: of win rates, of answers, of a rating scale's length.
     """
     if judgments is not None and against is not None:
-        verdicts = _over(judgments.verdicts, cells, against)
+        verdicts = _score_over(judgments.verdicts, cells, against)
         by_judge = pl.col("rater").is_in(list(judgments.judges))
         yield preference_of(PREFERENCE, margin), verdicts.filter(~by_judge)
     if answers is not None:
@@ -132,7 +132,7 @@ def _name_cells(frame: pl.DataFrame, cells: Mapping[str, str]) -> pl.DataFrame:
     return kept.with_columns(arm=pl.col("run").replace(dict(cells)), against=pl.lit(None, pl.String))
 
 
-def _over(verdicts: pl.DataFrame, cells: Mapping[str, str], opponent: str) -> pl.DataFrame:
+def _score_over(verdicts: pl.DataFrame, cells: Mapping[str, str], opponent: str) -> pl.DataFrame:
     """Return the scores of all other cells over the cell `opponent`, a row per verdict; columns as in OBSERVATION."""
     about = ("lang", "query_id", "rater")
     sides = [

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.responses import Measure, Observed
 from coig.evaluation.findings.series import Series
 from coig.records.score import Score
 from coig.statistics.intervals import FEWEST
 from coig.statistics.responses import Covariance, Responses
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 SCORE = "score: "  # before task and metric
 DIVERGENCE = "divergence"

@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 from scipy.special import chdtri
 
-from coig.config.fields import LANGUAGES
 from coig.display.numbers import number, p_value
 from coig.evaluation.findings.responses import PREFERENCE
 from coig.evaluation.findings.rule import in_points
 from coig.evaluation.findings.summary import Summary
 from coig.statistics.dose_curves import LEVEL, SLOPE_LEAD, STEP_LEAD
+from coig.text.language_codes import LANGUAGES
 
 Threshold = Mapping[str, Any]  # a row of THRESHOLDS, by column
 ASSUMED = (
@@ -157,10 +157,10 @@ def _describe_amounts(amounts: pl.DataFrame) -> list[str]:
 def threshold_claims(thresholds: pl.DataFrame, doses: pl.DataFrame, arm: str | None) -> list[dict[str, Any]]:
     """Check the claim that 1:12 is the threshold, for each language; return rows of CLAIMS.
 
-    It is *not supported* if the bracket excludes the arm's dose, or if the interval of R₅₀ does and the response is a
-    slope, so that the place between the arms can be trusted. It is *supported* if the arm beats general data alone and
-    the arm with the next smaller dose loses to it. Otherwise it is *inconclusive*. A language without verdicts on that
-    arm, or with fewer than three ratios, is *not measured*. Judges' verdicts do not count.
+    It is *not supported* if the bracket excludes the arm's dose; if the response is a slope, so that places between the
+    arms can be trusted, also if the interval of R₅₀ excludes it. It is *supported* if the arm beats general data alone
+    and the arm with the next smaller dose loses to it. Otherwise it is *inconclusive*. A language without verdicts on
+    that arm, or with fewer than three ratios, is *not measured*. Judges' verdicts do not count.
 
     Args:
         arm: the arm whose ratio is 1:12; None if the study has none.

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.display.numbers import interval, number, percent, signed
 from coig.evaluation.findings.responses import PREFERENCE, Measure, Observed
 from coig.evaluation.findings.scored import DIVERGENCE, SCORE
 from coig.evaluation.findings.summary import Summary
+from coig.text.language_codes import LANGUAGES
 
 JUDGED_TOGETHER = (PREFERENCE, "finished", "contaminated", "copied", "sameness", DIVERGENCE)
 TRADE_OFFS: dict[str, Any] = {

@@ -9,11 +9,11 @@ from typing import Any, get_args
 import polars as pl
 
 from coig.config import Question
-from coig.config.fields import LANGUAGES
 from coig.display.numbers import interval, number, p_value, percent, signed
 from coig.evaluation.findings.contrasts import PREFERRED
 from coig.evaluation.findings.rule import LEVEL, Finding, excluded_in_words, in_points
 from coig.study.results import LOSS
+from coig.text.language_codes import LANGUAGES
 
 SHARES = {"finished": "ended", "contaminated": "foreign"}
 NAMES = {**SHARES, "characters": "characters", "ttr_100": "TTR of 100 words", "mattr": "MATTR"}

@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.records.answer import Answer
 from coig.study.roster import Roster
 from coig.text.language import HAN_LETTERS, LATIN_LETTERS, language_of, script_share
+from coig.text.language_codes import LANGUAGES
 from coig.text.lexical import Measures, measure_texts
 
 DIVERSITY = ("ttr", "ttr_100", "mattr", "mtld", "hdd", "distinct_2", "distinct_3", "self_repetition")

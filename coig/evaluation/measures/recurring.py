@@ -72,8 +72,8 @@ def _opening(text: str, lang: str) -> str:
 def _names(text: str, lower: Iterable[str]) -> set[str]:
     """Return the names in a text: Chinese ones with a frequent surname (谢谢 is none), and capitalised English words.
 
-    A word that begins a sentence, a day, a month and a word that is in `lower`, which occurs without a capital too, are
-    no names.
+    An English word is left out if it begins a sentence, is a day or a month, or is in `lower`, the words that occur
+    without a capital, too.
     """
     chinese = set()
     if HAN.search(text):

@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.measures.answers import DIVERSITY
 from coig.statistics.intervals import RESAMPLES, holm, wilson_interval
 from coig.statistics.paired import PairedDifference, paired_differences
+from coig.text.language_codes import LANGUAGES
 
 SHARES = ("contaminated", "contaminated_any", "finished")  # 0 or 1 for an answer
 METRICS = ("tokens", "characters", *DIVERSITY, *SHARES)

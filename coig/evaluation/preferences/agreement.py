@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.preferences.judgments import Judgments
 from coig.statistics.agreement import count_coincidences, kendall_w, krippendorff_alpha
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
+from coig.text.language_codes import LANGUAGES
 
 AGREEMENT: dict[str, Any] = {
     **dict.fromkeys(("lang", "kind"), pl.String),

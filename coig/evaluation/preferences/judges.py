@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.errors import DataError
 from coig.records.judgment import JudgeFacts, Judgment, read_judgments
 from coig.records.preference import CHOSEN, REJECTED
+from coig.text.language_codes import LANGUAGES
 
 CALL: dict[str, Any] = {
     **dict.fromkeys(("judge", "query_id", "lang", "genre", "arm", "opponent"), pl.String),
@@ -112,7 +112,7 @@ def tabulate_judges(
     return JudgeVerdicts(
         calls,
         pl.DataFrame(failed, schema=FAILED, orient="row"),
-        pl.concat([_planted(judgments), _repeats(judgments, places, calls)]),
+        pl.concat([_list_probes(judgments), _repeats(judgments, places, calls)]),
         pl.DataFrame(asked, schema=ASKED, orient="row"),
         pl.DataFrame(_describe_judges(judgments), schema=JUDGES, orient="row"),
     )
@@ -167,7 +167,7 @@ def _tabulate_ratings(
             yield judge, query, lang, genres.get(query), arm, other, score, soft, None, ""
 
 
-def _planted(judgments: Sequence[Judgment]) -> pl.DataFrame:
+def _list_probes(judgments: Sequence[Judgment]) -> pl.DataFrame:
     """Return a row of PROBE for each identical pair and each planted defect that a judge judged; failures are left out.
 
     `right` is 1 for a tie of an identical pair, else 0. For a defect it is 1 if the intact answer, which is the first,

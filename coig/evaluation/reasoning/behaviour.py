@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from coig.evaluation.reasoning.cues import FALSE_FRIEND, NORMAL, PATTERNS
 from coig.records.label import BEHAVIOURS, Behaviour
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
-from coig.text.steps import split_steps
+from coig.text.reasoning_steps import split_steps
 
 DECILES = 10
 STEPS = {

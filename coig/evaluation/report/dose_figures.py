@@ -12,12 +12,12 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from coig.config.fields import LANGUAGES
 from coig.display.figures import CREATIVE, GENERAL, INK, SOFT, WIDTH, lay_out
 from coig.display.numbers import LANGUAGE_NAMES
 from coig.evaluation.findings.thresholds import dose_text, range_text
 from coig.evaluation.findings.trade_offs import SAID, order_measures
 from coig.evaluation.report.results import Evaluation
+from coig.text.language_codes import LANGUAGES
 
 LABEL, PANEL_LABEL = 36, 24  # characters of a line: of the y axis's label, of a panel's title
 COLOURS = (CREATIVE, "#d55e00", "#009e73", "#cc79a7", "#0072b2", "#8a8580")  # of the settings

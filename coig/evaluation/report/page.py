@@ -75,7 +75,7 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
         facts=_facts(evaluation),
         notes=evaluation.notes,
         plan=_plan(evaluation),
-        exploratory=EXPLORATORY if _registered(evaluation) else "",
+        exploratory=EXPLORATORY if _find_plan(evaluation) else "",
         dose=_dose(evaluation, svgs),
         methods=evaluation.methods,
         question=_question(evaluation),
@@ -113,14 +113,14 @@ def render_summary(evaluation: Evaluation) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _registered(evaluation: Evaluation) -> RegisteredPlan | None:
+def _find_plan(evaluation: Evaluation) -> RegisteredPlan | None:
     """Return what became of the study's registered plan; None without one."""
     return evaluation.findings.registered if evaluation.findings else None
 
 
 def _plan(evaluation: Evaluation) -> dict[str, Any] | None:
     """Return the template's variables of the section on the registered plan; None without one."""
-    found = _registered(evaluation)
+    found = _find_plan(evaluation)
     return {"section": PLAN, "found": found, "tables": PLAN.tables(evaluation)} if found else None
 
 
@@ -129,7 +129,7 @@ def _plan_lines(evaluation: Evaluation) -> list[str]:
 
     Without a plan return an empty list.
     """
-    if (found := _registered(evaluation)) is None:
+    if (found := _find_plan(evaluation)) is None:
         return []
     lines = [f"## {PLAN.title}", f"{found.heading} {PLAN.opening}"]
     for heading, cells in PLAN.tables(evaluation):

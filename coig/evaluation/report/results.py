@@ -118,7 +118,7 @@ def split_by_language(frame: pl.DataFrame) -> list[tuple[str, pl.DataFrame]]:
     return [(lang, part) for lang, part in parts if len(part)]
 
 
-def over_reference(win_rates: pl.DataFrame, roster: Roster) -> pl.DataFrame:
+def select_over_reference(win_rates: pl.DataFrame, roster: Roster) -> pl.DataFrame:
     """Select the win rates over the roster's reference arm; no rows if the roster has no reference."""
     return win_rates.filter(opponent=roster.reference) if roster.reference else win_rates.clear()
 
@@ -146,7 +146,7 @@ def strongest(win_rates: pl.DataFrame, roster: Roster) -> str | None:
 
     Return None if no such arm was compared with the reference, or the roster has no reference.
     """
-    over = over_reference(all_genres(win_rates), roster)
+    over = select_over_reference(all_genres(win_rates), roster)
     general = [arm for arm in roster.names if roster.is_general(arm)]
     ranked = over.filter(~pl.col("arm").is_in(general)).sort("rate", descending=True, maintain_order=True)
     return None if ranked.is_empty() else str(ranked["arm"][0])
@@ -158,6 +158,6 @@ def strongest_by_genre(win_rates: pl.DataFrame, roster: Roster) -> pl.DataFrame:
     Returns a row per genre, the highest first, then the row of all genres; no rows if no genre was judged.
     """
     arm = strongest(win_rates, roster)
-    over = over_reference(win_rates, roster).filter(pl.col("arm") == pl.lit(arm, pl.String))
+    over = select_over_reference(win_rates, roster).filter(pl.col("arm") == pl.lit(arm, pl.String))
     genres = over.filter(pl.col("genre").is_not_null()).sort("rate", "genre", descending=[True, False])
     return pl.concat([genres, all_genres(over)]) if len(genres) else genres

@@ -10,10 +10,10 @@ import pytest
 
 from coig.errors import ConfigError
 from coig.evaluation.findings.claims import claim_table, pool_rates, signature_table
-from coig.evaluation.power import main, parse_plan
+from coig.evaluation.power import main, parse_design
 from coig.evaluation.preferences.judgments import RATING, collect_judgments, tabulate_judgments
 from coig.evaluation.preferences.win_rates import compute_win_rates
-from coig.statistics.power import Plan
+from coig.statistics.power import Design
 from tests.evaluation.paper import ARMS, authors_export, verdicts
 from tests.studies import roster_of
 
@@ -107,12 +107,12 @@ def test_failure_signatures(paper: pl.DataFrame) -> None:
 
 
 def test_the_planner() -> None:
-    plan = Plan(effect=0.598, raters=1)
-    assert plan.prompts(1) == 205  # the paper's 204 can find 9.8 points
-    assert Plan(effect=0.6, raters=4, agreement=1.0).prompts(4) == Plan(effect=0.6, raters=1).prompts(1)
-    assert plan.prompts_for_new_raters(1) is None
-    assert Plan(effect=0.6, raters=8, taste=0.2).prompts_for_new_raters(8) is None
-    many = Plan(effect=0.6, raters=200, taste=0.0)
+    design = Design(effect=0.598, raters=1)
+    assert design.prompts(1) == 205  # the paper's 204 can find 9.8 points
+    assert Design(effect=0.6, raters=4, agreement=1.0).prompts(4) == Design(effect=0.6, raters=1).prompts(1)
+    assert design.prompts_for_new_raters(1) is None
+    assert Design(effect=0.6, raters=8, taste=0.2).prompts_for_new_raters(8) is None
+    many = Design(effect=0.6, raters=200, taste=0.0)
     assert many.prompts_for_new_raters(200) == pytest.approx(many.prompts(200), rel=0.03)
 
 
@@ -131,7 +131,7 @@ def test_the_planner() -> None:
 )
 def test_a_plan_that_is_none(arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        parse_plan(arguments)
+        parse_design(arguments)
 
 
 def test_the_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from coig.evaluation.preferences.agreement import agreement_table, rater_table, 
 from coig.evaluation.preferences.judgments import RANK, RATING, VERDICT, Judgments
 from coig.statistics.agreement import kendall_w
 
-NONE = Judgments(pl.DataFrame(schema=VERDICT), pl.DataFrame(schema=RANK), pl.DataFrame(schema=RATING))
+NO_JUDGMENTS = Judgments(pl.DataFrame(schema=VERDICT), pl.DataFrame(schema=RANK), pl.DataFrame(schema=RATING))
 
 
 def ratings(table: list[list[float | None]]) -> Judgments:
@@ -21,7 +21,7 @@ def ratings(table: list[list[float | None]]) -> Judgments:
         for answer, value in enumerate(values)
         if value is not None
     ]
-    return Judgments(NONE.verdicts, NONE.ranks, pl.DataFrame(rows, schema=RATING, orient="row"))
+    return Judgments(NO_JUDGMENTS.verdicts, NO_JUDGMENTS.ranks, pl.DataFrame(rows, schema=RATING, orient="row"))
 
 
 # Krippendorff (2011), section C: four observers, twelve units
@@ -83,7 +83,7 @@ def test_random_rankings_have_a_w_of_one_over_raters_and_a_rho_of_none() -> None
         for arm, rank in zip("abcde", draw.permutation(5) + 1, strict=True)
     ]
     ranks = pl.DataFrame(rows, schema=RANK, orient="row")
-    [row] = agreement_table(Judgments(NONE.verdicts, ranks, NONE.ratings)).to_dicts()
+    [row] = agreement_table(Judgments(NO_JUDGMENTS.verdicts, ranks, NO_JUDGMENTS.ratings)).to_dicts()
     assert row["kendall_w"] == pytest.approx(0.25, abs=0.02)
     assert row["mean_spearman"] == pytest.approx(0, abs=0.03)
     assert row["alpha_low"] < 0 < row["alpha_high"]
@@ -103,7 +103,7 @@ def test_raters_who_rank_the_same_arms_need_not_rank_all() -> None:
         for rank, arm in enumerate("abc" if query % 2 else "abd", 1)
     ]
     ranks = pl.DataFrame(rows, schema=RANK, orient="row")
-    [row] = agreement_table(Judgments(NONE.verdicts, ranks, NONE.ratings)).to_dicts()
+    [row] = agreement_table(Judgments(NO_JUDGMENTS.verdicts, ranks, NO_JUDGMENTS.ratings)).to_dicts()
     assert (row["kendall_w"], row["mean_spearman"], row["note"]) == (1.0, 1.0, "")
 
 

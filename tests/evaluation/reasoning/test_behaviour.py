@@ -22,7 +22,7 @@ from coig.evaluation.reasoning.behaviour import (
 )
 from coig.records.label import BEHAVIOURS, Behaviour, read_labels
 from coig.statistics.intervals import bootstrap_weights
-from coig.text.steps import split_steps
+from coig.text.reasoning_steps import split_steps
 
 EXAMPLES: dict[Behaviour, list[str]] = {
     "self-reflection": [

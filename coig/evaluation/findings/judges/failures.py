@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.statistics.intervals import wilson_interval
+from coig.text.language_codes import LANGUAGES
 
 JUDGE_FAILURES: dict[str, Any] = {
     **dict.fromkeys(("lang", "judge", "arm"), pl.String),

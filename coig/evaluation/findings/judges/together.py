@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.evaluation.findings.judges.bias import Traits, difference_in
 from coig.evaluation.preferences.judges import JudgeVerdicts
 from coig.statistics.calibration import calibrate
 from coig.statistics.intervals import FEWEST, Floats, wilson_interval
 from coig.statistics.rectified import Rate, Strata, estimate_rate, narrower
 from coig.statistics.worth import estimate_correlation, moments_of, worth_in_labels
+from coig.text.language_codes import LANGUAGES
 
 PAIR_OF_ARMS = dict.fromkeys(("lang", "arm", "opponent"), pl.String)
 LIMITS = ("low", "high", "low_raters", "high_raters")

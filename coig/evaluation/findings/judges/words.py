@@ -6,11 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from coig.config.fields import LANGUAGES
 from coig.display.numbers import interval, number, percent
 from coig.evaluation.findings.judges.card import AGREES, EXCEEDS
 from coig.evaluation.findings.judges.together import ALL, LENGTH_ALONE
 from coig.evaluation.findings.summary import Summary
+from coig.text.language_codes import LANGUAGES
 
 NOT_CALIBRATED = "not calibrated"
 

@@ -47,17 +47,17 @@ class Prepared:
 
 
 @contextmanager
-def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[Record | None]:
+def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -> Iterator[RunRecord | None]:
     """Yield the arm's record on the first rank, None on others; mark the arm done or failed when the block ends.
 
     Nothing is written or deleted until the block calls `begin`, after everything that can fail before the first step.
-    Ctrl-C leaves the block as SystemExit with `_exit_code`; other errors are raised again.
+    Ctrl-C leaves the block as SystemExit (`exit_code_of`); other errors are raised again.
     """
     if not ranks.is_first():
         yield None
         return
     earlier = arm.manifest() if arm.is_known and not anew else None
-    record = Record(config, arm, prepared, _describe(config, prepared, earlier), anew)
+    record = RunRecord(config, arm, prepared, _describe(config, prepared, earlier), anew)
     try:
         yield record
         record.end("done")
@@ -65,14 +65,14 @@ def recorded(config: TrainConfig, arm: Arm, prepared: Prepared, *, anew: bool) -
         record.end("failed", INTERRUPTED)
         if isinstance(stop, Preempted):
             raise
-        raise SystemExit(_exit_code(stop)) from None
+        raise SystemExit(ranks.exit_code_of(stop)) from None
     except BaseException as problem:
         record.end("failed", system_problem(problem) or f"{type(problem).__name__}: {problem}")
         raise
 
 
 @dataclass
-class Record:
+class RunRecord:
     """The record of a run in the arm's folder.
 
     Args:
@@ -147,17 +147,6 @@ class Record:
         """Return the facts of the points with the hashes of their weights."""
         found = [(facts, Point(self.arm.point_of(facts.step), self.arm, facts)) for facts in self.prepared.points]
         return tuple(facts.model_copy(update={"model_sha256": point.weights_sha256()}) for facts, point in found)
-
-
-def _exit_code(stop: BaseException) -> int | str:
-    """Return the exit code that shells expect: 130 after Ctrl-C, else a SystemExit's own code or message.
-
-    If that is 0 or missing, as when Lightning exits on SIGTERM, return 143.
-    """
-    if isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt):  # Lightning's own exit
-        return 130
-    code = stop.code if isinstance(stop, SystemExit) else None
-    return code or 143  # a script must see SIGTERM as failure
 
 
 def _describe(config: TrainConfig, prepared: Prepared, earlier: Manifest | None) -> Manifest:

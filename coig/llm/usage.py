@@ -19,7 +19,7 @@ class Usage:
         return Usage(self.prompt + other.prompt, self.reply + other.reply)
 
 
-NONE = Usage()
+NO_USAGE = Usage()
 
 
 @dataclass(frozen=True)

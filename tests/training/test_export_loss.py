@@ -22,7 +22,7 @@ from coig.models.export import export, make_generation_config
 from coig.models.loading import load_model
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, MemoryPlan
-from coig.training.exported import measure_export
+from coig.training.export_loss import measure_export
 from tests.models.test_causal_lm import examples
 from tests.studies import compose_config
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch.utilities import move_data_to_device
 
-from coig.config import Model, TrainConfig
+from coig.config import TrainConfig
 from coig.data.steps import StepLoader, Stepper
 from coig.data.tokens import Encoded
 from coig.models.causal_lm import CausalLM
-from coig.models.loading import load_model
 from coig.study.arm import Arm
 from coig.study.manifest import ExportFacts, MemoryPlan
 from coig.training.failures import is_out_of_memory
+from coig.training.reload import computing_as_trained, device_of, load_base, load_exported
 
 log = logging.getLogger(__name__)
 TOLERATED = 0.01  # share of training's gain that the export may lose without a warning
@@ -48,10 +49,9 @@ def measure_export(
         return facts
     exported, base = trained, None
     if is_changed:
-        own = config.model.model_copy(update={"path": str(arm.model), "revision": None, "weights": "pretrained"})
         try:
-            exported = _loss(own, config, validation, plan)
-            base = _loss(config.model, config, validation, plan) if exported > trained else None
+            exported = _loss(load_exported(config, arm), config, validation, plan)
+            base = _loss(load_base(config), config, validation, plan) if exported > trained else None
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -66,16 +66,14 @@ def measure_export(
     return facts.model_copy(update={"validation_loss": exported, "trained_loss": trained, "base_loss": base})
 
 
-def _loss(model: Model, config: TrainConfig, validation: Sequence[Encoded], plan: MemoryPlan) -> float:
-    """Load a model, and return its weighted mean loss on the validation set, computed as in training on one device."""
-    device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
-    lm = CausalLM(load_model(model, config.seed)).eval().to(device)
+def _loss(lm: Any, config: TrainConfig, validation: Sequence[Encoded], plan: MemoryPlan) -> float:
+    """Return a causal LM's weighted mean loss on the validation set, computed as in training on one device."""
+    model, device = CausalLM(lm).eval(), device_of(config)
     loader = StepLoader(validation, config.trainer.global_batch_size, Stepper(plan.tokens_per_micro_batch))
     loss, weight = 0.0, 0.0
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=config.trainer.precision == "bf16-mixed")
-    with torch.no_grad(), mixed:
+    with computing_as_trained(config):
         for step in loader:
             batches = move_data_to_device(step.micro_batches, device)
-            loss += sum(float(lm(batch, 1.0)[0]) for batch in batches)
+            loss += sum(float(model(batch, 1.0)[0]) for batch in batches)
             weight += step.total_weight
     return loss / weight

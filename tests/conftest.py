@@ -44,8 +44,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Set COIG_CACHE to a temporary folder that all tests of the session share; return it."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Set COIG_CACHE to a temporary folder that all tests of the session share, in whatever worker; return it."""
+    own = tmp_path_factory.getbasetemp()  # with workers, each has one in the session's
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"
+    folder.mkdir(exist_ok=True)
     os.environ["COIG_CACHE"] = str(folder)
     return folder
 

@@ -6,7 +6,6 @@ Starting Python with torch, Lightning and transformers takes several seconds, an
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import runpy
 import signal
@@ -15,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
@@ -23,11 +22,11 @@ from random import SystemRandom
 from socket import socket
 
 ROOT = Path(__file__).parent.parent
-PRELOADED = ["coig.training.fit", "coig.generation.run", "coig.generation.hf", "coig.evaluation.run", "peft", "wandb"]
+PRELOADED = ["tests.preloaded"]
 PATIENCE = 500  # seconds, in which anything ends on a busy machine; ranks that lose each other take 600
 PATHS = {"open": 0, "os.mkdir": 0, "os.rename": 1}  # audit events, and which of their arguments is the new path
 
-set_forkserver_preload([*PRELOADED, "transformers.models.qwen2.modeling_qwen2"])
+set_forkserver_preload(PRELOADED)
 
 
 def free_port() -> int:
@@ -71,7 +70,8 @@ class Forked:
         self._outputs = Path(tempfile.mkdtemp())
         started = self.arguments, folder, dict(environment), self._outputs, stop_at, hold_at, lines
         self._process = get_context("forkserver").Process(target=_run, args=started)
-        self._process.start()
+        with chdir(ROOT):  # where the server, which the first start begins, finds PRELOADED
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -163,7 +163,6 @@ def _run(
     def count_lines(path: Path) -> int:
         return path.read_bytes().count(b"\n") if lines and path.exists() else 0
 
-    gc.freeze()  # a collection would touch, and so copy, every page of the libraries that the processes share
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

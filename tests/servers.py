@@ -60,7 +60,7 @@ OneServer = TypeVar("OneServer", bound=Server)
 @contextmanager
 def serving(server: OneServer) -> Iterator[OneServer]:
     """Let a server answer in a thread while the block runs."""
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])  # seconds; so long does its end take, at most
     thread.start()
     try:
         yield server

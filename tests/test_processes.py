@@ -157,22 +157,25 @@ def read_only(study: Path) -> Iterator[Path]:
         yield study
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "train data.ratio=1k",
-        "generate per_genre=2 sampling.max_new_tokens=4",
-        "evaluate",
-        "study rm s",
-    ],
-)
-def test_a_study_that_cannot_be_written_to(arguments: str, read_only: Path) -> None:
-    command, *rest = arguments.split()
-    before = files_of(read_only.parent)
-    run = coig(read_only.parents[1], command, *rest, *(TINY if command == "train" else ()), stdin="y\n")
+def assert_refused(run: subprocess.CompletedProcess[str]) -> None:
+    """Check that a command ended with one line, which says that a file or folder cannot be written to."""
     assert run.returncode == 1, run.stdout
     assert len(re.findall("cannot be written to|Read-only file system", run.stderr)) == 1, run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("arguments", ["train", "generate per_genre=2 sampling.max_new_tokens=4", "evaluate"])
+def test_a_study_that_cannot_be_written_to(arguments: str, read_only: Path) -> None:
+    stage, *rest = arguments.split()
+    before = files_of(read_only.parent)
+    overrides = [*TINY, "data.ratio=1k"] if stage == "train" else rest
+    assert_refused(Forked(f"{stage}.py", overrides, read_only.parents[1], outside()).wait())
+    assert files_of(read_only.parent) == before
+
+
+def test_a_study_that_cannot_be_removed(read_only: Path) -> None:
+    before = files_of(read_only.parent)
+    assert_refused(coig(read_only.parents[1], "study", "rm", "s", stdin="y\n"))
     assert files_of(read_only.parent) == before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def here(arm: Arm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arm:
     return own
 
 
+@cache  # composing a config is slow
 def config(*overrides: str) -> GenerateConfig:
     return config_of("generate", GenerateConfig, ["per_genre=1", "sampling.max_new_tokens=4", *overrides])
 

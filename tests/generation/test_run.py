@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def here(arm: Arm, queries: list[Query], tmp_path: Path, monkeypatch: pytest.Mon
     return Arm(tmp_path / "multirun" / "s" / "cw")
 
 
+@cache  # composing a config is slow
 def config(*overrides: str) -> GenerateConfig:
     return config_of("generate", GenerateConfig, ["queries=few.jsonl", SHORT, *overrides])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.small_model import SMALL_MODEL
 SMALL = ("data.scale=0.001", "trainer.max_epochs=2", "trainer.global_batch_size=8")
 
 
+@cache  # composing a config is slow
 def config(*overrides: str) -> TrainConfig:
     return config_of("train", TrainConfig, [*SMALL, *overrides])
 

@@ -22,7 +22,7 @@ from coig.models.loading import load_model_config
 from coig.models.quantized import quantize_frozen
 from coig.study.manifest import MemoryPlan
 from coig.training import footprint, memory
-from coig.training.footprint import LiveBytes, MemoryCounter, fake_batch, make_fake, make_model
+from coig.training.footprint import Footprint, LiveBytes, MemoryCounter, fake_batch, make_fake, make_model
 from coig.training.run import train
 from coig.training.trainable import make_trainable
 from tests.architectures import ARCHITECTURES
@@ -68,17 +68,16 @@ COUNTED = [
 
 
 @cache
-def counter_of(model: str, override: str) -> MemoryCounter:
-    return MemoryCounter(
-        memory.setup_of(compose_config(f"model={model}", override, "trainer=gpu")), ARCHITECTURES[model]()
-    )
+def footprint_of(model: str, override: str, tokens: int) -> Footprint:
+    setup = memory.setup_of(compose_config(f"model={model}", override, "trainer=gpu"))
+    return MemoryCounter(setup, ARCHITECTURES[model]()).footprint(tokens)
 
 
 @pytest.mark.parametrize(("model", "override", "tokens", "recomputed", "gigabytes"), COUNTED)
 def test_the_planner_expects_what_models_of_real_sizes_take(
     model: str, override: str, tokens: int, recomputed: int, gigabytes: float
 ) -> None:
-    expected = counter_of(model, override).footprint(tokens).peak(recomputed)
+    expected = footprint_of(model, override, tokens).peak(recomputed)
     assert expected / 1e9 == pytest.approx(gigabytes, rel=0.05)
 
 

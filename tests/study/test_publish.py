@@ -200,7 +200,7 @@ def test_a_file_of_ones_own_has_no_licence_but_the_one_that_is_named(source: str
     mine = tmp_path / "mine.jsonl"
     mine.touch()
     for place in ("data.creative", "data.general.zh"):
-        own = (f"source@{place}={source}", f"{place}.path='{mine}'", f"{place}.name=mine")
+        own = (f"source@{place}={source}", f"{place}.lang=zh", f"{place}.path='{mine}'", f"{place}.name=mine")
         assert find_licences(compose_config(*own))["mine"] is None
         assert find_licences(compose_config(*own, f"{place}.licence=CC0-1.0"))["mine"] == "CC0-1.0"
 

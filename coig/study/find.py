@@ -54,14 +54,12 @@ def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
 
 def _unknown(study: Path, name: str, arms: list[Arm]) -> ConfigError:
     """Return the error that says that a study has no arm or point of this name, and which names are known."""
-    of_arm, _, share = name.rpartition("@")
+    of_arm, at, share = name.rpartition("@")
     for arm in arms:
         if arm.name == of_arm:
-            has = (
-                ", ".join(point.name for point in list_points(arm)) or "none; trainer.answer_at keeps them in training"
-            )
+            has = ", ".join(point.name for point in list_points(arm)) or "none; trainer.answer_at keeps them"
             return ConfigError(f"arms: {of_arm} of study {study.name} has no point @{share}; its points: {has}")
-    known = [arm.name for arm in arms] + (list(_points_of(arms)) if share else [])
+    known = [arm.name for arm in arms] + (list(_points_of(arms)) if at else [])
     return ConfigError(f"arms: {name} is no arm of study {study.name}" + suggestion(name, known))
 
 

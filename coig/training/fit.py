@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Any
 
 import torch
@@ -88,7 +89,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     exporter = Exporter(config, module.model, lm, tokenizer, generation)
     trainer = _trainer(budget, arm, flops, KeepPoints(arm, points, exporter), validates=len(validation) > 0)
     log.info("%s", headline(config, prepared))
-    _log_attention(config)
+    _log_attention(_attention_path(config))
     with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
         if config.model.is_quantized:  # now that the weights have been counted
             quantize_frozen(lm, torch.bfloat16 if config.trainer.precision == "bf16-mixed" else torch.float32)
@@ -148,9 +149,14 @@ def _trainer(config: TrainConfig, arm: Arm, flops: TrainingFlops, keep_points: K
     )
 
 
-def _log_attention(config: TrainConfig) -> None:
-    """Log which attention implementation computes packed documents."""
+def _attention_path(config: TrainConfig) -> str:
+    """Return by which attention implementation packed documents are computed, a key of PATHS."""
     device = torch.device("cuda" if config.trainer.accelerator == "gpu" else "cpu")
     half = config.trainer.precision == "bf16-mixed" or config.optimizer.target in SPLIT
-    path = attention_path(device, torch.bfloat16 if half else torch.float32)
+    return attention_path(device, torch.bfloat16 if half else torch.float32)
+
+
+@cache
+def _log_attention(path: str) -> None:
+    """Log the attention implementation, once per process: arms of a sweep do not repeat it."""
     log.info("attention: packed documents, by %s", PATHS[path])

@@ -77,6 +77,14 @@ def wait_until_acknowledged(page: Page) -> None:
     page.wait_for_function("() => !document.getElementById('saved').dataset.waiting")
 
 
+def let_time_pass(page: Page, seconds: int, path: str) -> None:
+    """Let time pass on a page whose clock is installed, and wait until it has taken in what it then asks of `path`."""
+    with page.expect_response(lambda response: response.url.endswith(path)) as response:
+        page.clock.fast_forward(1000 * seconds)
+    response.value.finished()
+    page.evaluate("async () => (await fetch(location.href)).text()")  # replies are taken in one after another
+
+
 def read_axe() -> str:
     """Return the source of axe-core, which axe-playwright-python brings."""
     spec = importlib.util.find_spec("axe_playwright_python")

@@ -113,6 +113,14 @@ def test_a_killed_sweep_ends_as_a_whole_one(whole: dict[str, dict[str, Any]], tm
         assert results(path) == whole[arm]
 
 
+def test_what_holds_for_all_arms_is_said_once(command: Command) -> None:
+    printed = command("train.py", "-m", *TINY, "length=fast", "logger=none", "data.ratio=0,1k").stdout
+    assert printed.count("attention: packed documents, by ") == 1
+    assert printed.count(": done in ") == 2
+    own = [line for line in printed.splitlines() if not line.startswith("[")]  # Hydra's lines begin with the time
+    assert len(set(own)) == len(own)
+
+
 def test_an_arm_alone_equals_a_sweep_s(whole: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     run_in(tmp_path / "alone", *TINY, "logger=none", "data.ratio=0", "seed=1")
     assert results(tmp_path / "alone" / "multirun" / "s" / "cw-s1") == whole["cw-s1"]

@@ -22,6 +22,7 @@ class Hub(Node):
     repo: str  # owner/name
     files: Annotated[Words, Field(min_length=1)]  # paths in the repository
     revision: str  # a commit or a branch; the manifest records the commit that was read
+    licence: Annotated[str | None, Absent(None)] = None  # of these files; null: not recorded
 
 
 class Filters(Node):
@@ -47,7 +48,7 @@ class Source(Constructor):
     path: FilePattern | None  # a file, or a pattern of several; null: the files of `hub`
     hub: Hub | None
     lang: Language | None  # language of rows that do not name one; null: the pool's language
-    licence: Annotated[str | None, Absent(None)] = None  # for model cards; null: not recorded
+    licence: Annotated[str | None, Absent(None)] = None  # for model cards; null: that of `hub`, if its files are read
     columns: dict[ExampleField, str] | None  # for `local` files: our field name → the file's column name
     filters: Filters  # which rows are used
 

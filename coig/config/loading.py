@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from coig.config import Constructor, Node, TrainConfig
 from coig.config.fields import HERE
+from coig.config.help import list_groups, typed_command
 from coig.config.names import arm_name
 from coig.config.nodes import HOLDS_SECRET, node_in
 from coig.config.slurm import gpus_of_job, per_device
@@ -179,4 +180,6 @@ def _fields_at(schema: type[Node], parents: list[str]) -> list[str]:
 
 OmegaConf.register_new_resolver("arm", arm_name)
 OmegaConf.register_new_resolver("gpus_of_job", gpus_of_job)
+OmegaConf.register_new_resolver("list_groups", list_groups)
 OmegaConf.register_new_resolver("per_device", per_device)
+OmegaConf.register_new_resolver("typed_command", typed_command)

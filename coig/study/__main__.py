@@ -4,7 +4,7 @@ python -m coig.study list                     # every study: its arms, their sta
 python -m coig.study watch [STUDY]            # how far its arms are, live; one line if the output is no terminal
 python -m coig.study show STUDY               # one study's arms: data, model, losses, times, revision
 python -m coig.study compare STUDY [ARM …]    # in what its arms differ: data, settings, code, versions
-python -m coig.study compare A B              # two studies, two arms (STUDY/ARM), or one of them and `paper`
+python -m coig.study compare A B              # two studies, arms (STUDY/ARM …), or one of them and `paper`
 python -m coig.study compare STUDY/ARM@SHARE STUDY/ARM   # what an arm was after a share of its steps, and the arm
 python -m coig.study rerun STUDY/ARM [--run]  # what training it again needs, what differs today; --run does it
 python -m coig.study pack STUDY               # STUDY.zip for others: no weights, names or secrets; show STUDY.zip

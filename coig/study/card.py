@@ -54,10 +54,15 @@ def find_licences(config: TrainConfig) -> dict[str, str | None]:
 
 
 def _licence_of(source: Source) -> str | None:
-    """Return the licence that a source names; that of this project for files of the embedded sample, else None."""
+    """Return the licence that a source names, else that of its files on the hub or of the embedded sample, else None.
+
+    Files of one's own, in place of either, have no licence unless the source names it.
+    """
     if source.licence:
         return source.licence
-    return SAMPLE_LICENCE if source.path and source.path.startswith(SAMPLE_PREFIX) else None
+    if source.path is None:
+        return source.hub.licence if source.hub else None
+    return SAMPLE_LICENCE if source.path.startswith(SAMPLE_PREFIX) else None
 
 
 def _describe_for_hub(config: TrainConfig, manifest: Manifest) -> dict[str, Any]:

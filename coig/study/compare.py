@@ -30,10 +30,16 @@ NOT_STATED = "compared are the settings and counts that the paper states; it doe
 
 
 def compare(names: Sequence[str]) -> None:
-    """Print the differences of a study's arms, of two arms, of two studies, or of an arm or study and the paper.
+    """Print the differences of a study's arms, of several arms, of two studies, or of an arm or study and the paper.
 
     Raises ConfigError if a name is unknown, or the two are not of the same kind.
     """
+    if is_arm(names[0]) and len(names) != 2:
+        arms = {name: find_arm_or_point(name) for name in names if is_arm(name)}
+        if len(arms) != len(names) or len(arms) == 1:
+            raise ConfigError(f"compare {' '.join(names)}: give a study and its arms, or several arms as STUDY/ARM")
+        _compare_arms(arms)
+        return
     if len(names) == 2 and _are_two(names):
         left, right = names
         if PAPER in names or not is_arm(left):
@@ -55,7 +61,7 @@ def _are_two(names: Sequence[str]) -> bool:
         return True
     if is_arm(first) or is_arm(second):
         raise ConfigError(f"compare {first} {second}: give two studies, or two arms as STUDY/ARM")
-    return second not in [arm.name for arm in with_points(find_arms(find_study(first), None))]
+    return "@" not in second and second not in [arm.name for arm in with_points(find_arms(find_study(first), None))]
 
 
 def _compare_arms(arms: Mapping[str, Arm]) -> None:

@@ -48,12 +48,18 @@ def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:
                 f"arms: {point.name} is a point of study {study.name}, and here points go with their arm; name "
                 f"{point.arm.name}"
             )
-        raise _unknown(study, unknown[0], known)
+        raise _unknown(study, unknown[0], arms)
     return [arm for arm in arms if names is None or arm.name in names]
 
 
-def _unknown(study: Path, name: str, known: list[str]) -> ConfigError:
-    """Return the error that says that a study has no arm of this name, and which names are known."""
+def _unknown(study: Path, name: str, arms: list[Arm]) -> ConfigError:
+    """Return the error that says that a study has no arm or point of this name, and which names are known."""
+    of_arm, at, share = name.rpartition("@")
+    for arm in arms:
+        if arm.name == of_arm:
+            has = ", ".join(point.name for point in list_points(arm)) or "none; trainer.answer_at keeps them"
+            return ConfigError(f"arms: {of_arm} of study {study.name} has no point @{share}; its points: {has}")
+    known = [arm.name for arm in arms] + (list(_points_of(arms)) if at else [])
     return ConfigError(f"arms: {name} is no arm of study {study.name}" + suggestion(name, known))
 
 
@@ -86,7 +92,7 @@ def _split_names(study: Path, names: tuple[str, ...] | None) -> tuple[list[Point
     arms = find_arms(study, None)
     points, known = _points_of(arms), [arm.name for arm in arms]
     if unknown := [name for name in names if name not in (*known, *points)]:
-        raise _unknown(study, unknown[0], [*known, *points])
+        raise _unknown(study, unknown[0], arms)
     named = [points[name] for name in dict.fromkeys(names) if name in points]
     return named, tuple(name for name in names if name not in points)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Any
 
 import torch
@@ -77,7 +78,7 @@ def fit_arm(config: TrainConfig, arm: Arm, mixture: Mixture, like: Mixture | Non
     exporter = Exporter(config, module.model, lm, tokenizer, generation)
     trainer = _make_trainer(config, arm, prepared, flops, KeepPoints(arm, prepared.points, exporter))
     log.info("%s", headline(config, prepared))
-    _log_attention(config)
+    _log_attention(_attention_path(config))
     with recorded(config, arm, prepared, anew=anew) as record, tracking(config, arm, record) as loggers:
         if config.model.is_quantized:  # now that the weights have been counted
             quantize_frozen(lm, torch.bfloat16 if config.trainer.precision == "bf16-mixed" else torch.float32)
@@ -158,8 +159,13 @@ def _make_trainer(
     )
 
 
-def _log_attention(config: TrainConfig) -> None:
-    """Log which attention implementation computes packed documents."""
+def _attention_path(config: TrainConfig) -> str:
+    """Return the key in PATHS of the attention implementation that computes packed documents."""
     half = config.trainer.precision == "bf16-mixed" or config.optimizer.target in SPLIT
-    path = attention_path(device_of(config), torch.bfloat16 if half else torch.float32)
+    return attention_path(device_of(config), torch.bfloat16 if half else torch.float32)
+
+
+@cache
+def _log_attention(path: str) -> None:
+    """Log the attention implementation, once per process: arms of a sweep do not repeat it."""
     log.info("attention: packed documents, by %s", PATHS[path])

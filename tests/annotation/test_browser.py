@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from coig.config import EvaluateConfig
 from coig.config.command_line import config_of
@@ -25,7 +25,7 @@ from tests.annotation.browsing import (
     send,
     wait_until_left,
 )
-from tests.browsers import CHROMIUM, wait_until_acknowledged
+from tests.browsers import CHROMIUM, open_link, wait_until_acknowledged
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 
@@ -214,3 +214,22 @@ def test_goes_on_without_a_network(browser: Browser, shared: Served) -> None:
     found = judgments(shared.folder, "eve")
     assert [ranks_of(one) for one in found] == ["E>D>C>B>A"] * 2
     assert len({one.id for one in found}) == 2
+
+
+def test_the_leaders_page_is_not_drawn_anew_under_a_finger(browser: Browser, shared: Served) -> None:
+    page = open_link(browser, shared.links["leader"])
+    page.clock.install()
+    page.reload()
+    held: list[Route] = []
+    page.route(shared.links["leader"], lambda route: held.append(route))
+    with page.expect_request(shared.links["leader"]):
+        page.clock.fast_forward(31_000)
+    button = page.locator("button[popovertarget]").first
+    button.hover()
+    page.mouse.down()
+    with page.expect_response(shared.links["leader"]) as response:
+        held[0].continue_()
+    response.value.finished()
+    page.evaluate("async () => (await fetch('/')).text()")  # the page has taken in the reply before this one
+    page.mouse.up()
+    expect(page.locator(".link").first).to_be_visible()

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browsers import CHROMIUM, WIDTHS, Inspector, Process, open_link, wait_until_acknowledged
+from tests.browsers import (
+    CHROMIUM,
+    WIDTHS,
+    Inspector,
+    Process,
+    let_time_pass,
+    open_link,
+    wait_until_acknowledged,
+)
 from tests.browsers import browser as browser
 from tests.conftest import Command
 from tests.curation.curations import STORY, article, only_text, run, run_to, score, set_state, write, write_articles
@@ -253,3 +261,32 @@ def find_faults(browser: Browser, link: str, kind: str) -> list[str]:
             expect(page.locator("#send")).to_be_in_viewport(ratio=1)
     page.context.close()
     return faults
+
+
+def test_the_list_is_not_drawn_anew_under_a_finger_or_the_focus(browser: Browser, served: Served) -> None:
+    page = open_link(browser, served.links["wen"])
+    page.clock.install()
+    page.reload()
+    task = page.locator(".task").first
+
+    def mark() -> None:
+        task.evaluate("task => task.dataset.marked = 'yes'")
+
+    # redrawn when nobody is at it, put off while it has the focus
+    mark()
+    let_time_pass(page, 31, "/tasks")
+    expect(task).not_to_have_attribute("data-marked", "yes")
+    mark()
+    task.focus()
+    let_time_pass(page, 31, "/tasks")
+    expect(task).to_have_attribute("data-marked", "yes")
+    task.blur()
+    page.clock.fast_forward(1000)
+    expect(task).not_to_have_attribute("data-marked", "yes")
+
+    # a press that lasts while the list would have changed opens the task
+    task.hover()
+    page.mouse.down()
+    let_time_pass(page, 31, "/tasks")
+    page.mouse.up()
+    expect(page.locator("#task")).to_be_visible()

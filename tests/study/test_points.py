@@ -50,7 +50,7 @@ def test_points_are_found_only_by_name(study: Path) -> None:
     assert names(find_done(study, ("cw@0.5",))[0]) == ["cw@0.5"]
     assert names(with_points(find_done(study, ("cw", "cw@0.5"))[0])) == ["cw", "cw@0.25", "cw@0.5"]
     assert names(with_points(find_done(study, ("cw@0.5",))[0])) == ["cw@0.5"]
-    with pytest.raises(ConfigError, match=r"arms: cw@0\.75 is no arm of study s"):
+    with pytest.raises(ConfigError, match=r"arms: cw of study s has no point @0\.75; its points: cw@0\.25, cw@0\.5"):
         find_done(study, ("cw@0.75", "cw@0.5"))
     with pytest.raises(ConfigError, match=r"arms: cw@0\.5 is a point of study s"):  # for what compares arms
         find_done_arms(study, ("cw@0.5",))
@@ -108,10 +108,29 @@ def test_where_points_go_with_their_arm_the_message_names_it(study: Path, comman
     assert list(list_all_points(study)) == ["cw@0.25", "cw@0.5"]
 
 
-@pytest.mark.parametrize("command", [["publish", "s/cw@0.55", "me/writer"], ["compare", "s/cw@0.55", "s/cw"]])
-def test_where_points_can_be_named_the_nearest_one_is_suggested(study: Path, command: list[str]) -> None:
-    with pytest.raises(ConfigError, match=r"cw@0\.55 is no arm of study s; did you mean 'cw@0\.5'\?"):
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["publish", "s/cw@0.55", "me/writer"],
+        ["compare", "s/cw@0.55", "s/cw"],
+        ["compare", "s/cw@0.55"],
+        ["compare", "s/cw@0.55", "s/cw", "s/general"],
+        ["compare", "s/cw@0.55", "paper"],
+        ["compare", "s", "cw@0.55"],
+    ],
+)
+def test_for_a_point_that_an_arm_has_not_the_message_lists_those_that_it_has(study: Path, command: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"arms: cw of study s has no point @0\.55; its points: cw@0\.25, cw@0\.5$"):
         main(command)
+    with pytest.raises(ConfigError, match=r"arms: general of study s has no point @0\.5; its points: none; trainer"):
+        main([part.replace("cw@0.55", "general@0.5") for part in command])
+
+
+def test_several_arms_are_compared_by_their_full_names(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["compare", "s/cw", "s/cw@0.5", "s/general"])
+    assert "s/cw@0.5" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="compare s/cw: give a study and its arms, or several arms as STUDY/ARM"):
+        main(["compare", "s/cw"])
 
 
 @pytest.mark.parametrize("written", ["cw@0.5", "[cw@0.5]", "['cw@0.5']", "[cw@0.5,cw@0.5]"])

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import yaml
 
+from coig.config.command_line import CONF
 from coig.errors import ConfigError
 from coig.study.__main__ import main
 from coig.study.arm import Arm
@@ -23,7 +24,7 @@ from tests.conftest import ROOT, outside
 from tests.forked import PATIENCE, Forked
 from tests.servers import Handler, Server, serving
 from tests.small_model import SMALL_MODEL
-from tests.studies import make_arm, make_group
+from tests.studies import compose_config, make_arm, make_group
 
 
 class Hub(Handler):
@@ -186,13 +187,22 @@ def test_the_card_says_what_the_manifest_says(arm: Arm) -> None:
     assert "whether people like what it writes" in body
 
 
-def test_the_samples_licence_is_not_that_of_other_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", ["sample", "coig_writer"])
+def test_licences_are_of_the_files_that_are_read(data: str) -> None:
+    given = find_licences(compose_config(f"data={data}"))
+    published = {"coig_writer": "ODC-BY", "r1_distill_zh": "Apache-2.0", "openthoughts": "Apache-2.0"}
+    sample = dict.fromkeys(("creative", "general_zh", "general_en"), "Apache-2.0")
+    assert given == (published if data == "coig_writer" else sample)
+
+
+@pytest.mark.parametrize("source", sorted(file.stem for file in (CONF / "source").iterdir()))
+def test_a_file_of_ones_own_has_no_licence_but_the_one_that_is_named(source: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine.jsonl"
     mine.touch()
-    sample = make_arm(tmp_path / "s" / "cw")
-    other = make_arm(tmp_path / "s" / "own", f"data.creative.path='{mine}'")
-    assert find_licences(sample.config())["creative"] == "Apache-2.0"
-    assert find_licences(other.config())["mine"] is None
+    for place in ("data.creative", "data.general.zh"):
+        own = (f"source@{place}={source}", f"{place}.lang=zh", f"{place}.path='{mine}'", f"{place}.name=mine")
+        assert find_licences(compose_config(*own))["mine"] is None
+        assert find_licences(compose_config(*own, f"{place}.licence=CC0-1.0"))["mine"] == "CC0-1.0"
 
 
 def test_the_card_has_the_last_evaluation(arm: Arm) -> None:

@@ -1,16 +1,21 @@
 // The leader's page: it shows the newest numbers by itself, and copies links.
 
-import { say, themeButton } from "./web.js";
+import { Calm, say, themeButton } from "./web.js";
 
 const AGAIN = 30_000; // milliseconds
 const main = document.getElementById("main");
+const calm = new Calm(main);
 
-/** Load the page's content again, unless it is hidden or somebody is at a link or a form on it. */
+/** Tell whether somebody is at a link or a form of the page. */
+const isUsed = () => calm.isBusy || main.querySelector(":popover-open, input:checked");
+
+/** Load the page's content again, unless it is hidden or used. */
 async function update() {
-  if (document.hidden || main.querySelector(":popover-open, :focus, input:checked")) return;
+  if (document.hidden || isUsed()) return;
   const response = await fetch(location.href).catch(() => null); // no network: the next time
   if (!response?.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (isUsed()) return; // meanwhile
   main.replaceChildren(...page.getElementById("main").childNodes);
   showTimes();
 }

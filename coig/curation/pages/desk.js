@@ -5,7 +5,7 @@ import { RecheckForm } from "./recheck.js";
 import { ReviewForm } from "./review.js";
 import { Drafts, makeOutbox, tell, tellRefused } from "./saved.js";
 import { ScoreForm } from "./score.js";
-import { el, makeKey, request, say, sizeSlider, state, themeButton } from "./web.js";
+import { Calm, el, makeKey, request, say, sizeSlider, state, themeButton } from "./web.js";
 import { WriteForm } from "./write.js";
 
 const $ = (id) => document.getElementById(id);
@@ -15,15 +15,16 @@ const AGAIN = 30_000; // milliseconds until the list is asked for again
 
 let current = null; // {task, form, reading} of the open task; null: the list is shown
 const drafts = new Drafts();
+const calm = new Calm($("main"));
 const nameOf = ({ text, kind, version }) => `${text}:${kind}:${version}`;
 
 const outbox = makeOutbox((reply, body) => {
   drafts.forget(nameOf(body));
   state.tasks = reply.tasks;
-  if (!current) showList();
+  showListWhenCalm();
   tell(say("sent", { state: say(`now_${reply.state}`) }));
 }, (error) => {
-  refresh();
+  refresh(showListWhenCalm);
   tellRefused(error);
 });
 
@@ -39,6 +40,11 @@ function showList() {
   $("main").replaceChildren(...(tasks.length ? sections : [el("p", { id: "nothing" }, say("nothing"))]));
   $("list").hidden = $("bar").hidden = true;
   $("heading").textContent = say("title");
+}
+
+/** Show the list anew, unless a task is open; not while somebody is at it, who would then tap on what has moved. */
+function showListWhenCalm() {
+  calm.run(() => { if (!current) showList(); });
 }
 
 function makeSection(kind, tasks) {
@@ -57,11 +63,11 @@ function makeLine(task) {
     el("strong", { lang: task.lang }, task.title), el("span", { class: "soft" }, facts), mark ? el("em", {}, mark) : "");
 }
 
-/** Ask the server for the list anew. */
-async function refresh() {
+/** Ask the server for the list anew; `show` shows it, unless a task is open. */
+async function refresh(show = showList) {
   try {
     state.tasks = (await request("/tasks")).tasks;
-    if (!current) showList();
+    if (!current) show();
   } catch { /* no network: the list stays */ }
 }
 
@@ -177,7 +183,7 @@ const language = document.querySelector("#settings a");
 language.addEventListener("click", () => { language.href = language.search + location.hash; });
 themeButton($("theme"));
 sizeSlider($("size"));
-setInterval(() => { if (!current && !document.hidden) refresh(); }, AGAIN);
+setInterval(() => { if (!current && !document.hidden) refresh(showListWhenCalm); }, AGAIN);
 
 const [text, kind] = location.hash.slice(1).split("/");
 if (kind in FORMS) open({ text, kind }).then(() => { if (!current) showList(); });

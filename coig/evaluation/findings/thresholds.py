@@ -17,9 +17,14 @@ from coig.statistics.dose_curves import LEVEL, SLOPE_LEAD, STEP_LEAD
 from coig.text.language_codes import LANGUAGES
 
 Threshold = Mapping[str, Any]  # a row of THRESHOLDS, by column
+SYMBOLS = (
+    "R₅₀: the ratio R at which the arms equal general data alone. Bracket: the tested arms between which it lies. "
+    "R_min: from where the lower 95 % limit is beyond general data alone. R*: from where the arms are within the "
+    "margin of the best. Deviance: χ² of the arms' distance from a curve."
+)
 ASSUMED = (
-    "R: general examples per creative one. Between two tested arms the place is assumed to lie on a straight line over "
-    "log₂(1 + R); nothing was measured there. The bracket needs no such assumption: it names tested arms only."
+    "Between two tested arms the place is assumed to lie on a straight line over log₂(1 + R); nothing was measured "
+    "there. The bracket needs no such assumption: it names tested arms only."
 )
 CLAIM = "1:12 is the threshold"
 

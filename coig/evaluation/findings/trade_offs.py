@@ -79,7 +79,7 @@ def trade_offs_in_words(trade_offs: pl.DataFrame) -> list[Summary]:
             where = f" ({setting})" if setting else ""
             first, last = (number(rows[0][name], 1).removesuffix(".0") for name in ("first_dose", "last_dose"))
             better, worse = (
-                "; ".join(_name_change(row) for row in rows if row["finding"] == finding) or "nothing shown"
+                "; ".join(name_change(row) for row in rows if row["finding"] == finding) or "nothing shown"
                 for finding in (BUYS, COSTS)
             )
             main = f"From R = {first} to {last}{where}, more general data buys: {better}. It costs: {worse}."
@@ -87,7 +87,7 @@ def trade_offs_in_words(trade_offs: pl.DataFrame) -> list[Summary]:
     return answers
 
 
-def _name_change(row: dict[str, Any]) -> str:
+def name_change(row: dict[str, Any]) -> str:
     """Return what rose or fell, such as "fewer answers that end"."""
     of_score = f"more in {row['label']}", f"less in {row['label']}"
     rise, fall = IN_WORDS.get(row["measure"], of_score)

@@ -15,8 +15,9 @@ from coig.display.numbers import LANGUAGE_NAMES, NONE, counted, interval, number
 from coig.display.tables import Row, Table, render_markdown
 from coig.evaluation.findings.registered import RegisteredPlan
 from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
-from coig.evaluation.findings.thresholds import ASSUMED
+from coig.evaluation.findings.thresholds import ASSUMED, SYMBOLS
 from coig.evaluation.report.columns import NEW_RATERS, THESE_RATERS
+from coig.evaluation.report.opening import opening_lines
 from coig.evaluation.report.results import Evaluation, split_by_language
 from coig.evaluation.report.sections import DOSE, JUDGES, PLAN, QUESTION, SECTIONS
 from coig.evaluation.report.tables import NAMES_IN_FULL, arm_table, name_table, score_table, views_in
@@ -72,6 +73,7 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
     environment.filters |= {"lang": _lang, "language": LANGUAGE_NAMES.get}
     return environment.get_template("report.html.j2").render(
         study=evaluation.study,
+        opening=opening_lines(evaluation),
         facts=_facts(evaluation),
         notes=evaluation.notes,
         plan=_plan(evaluation),
@@ -93,9 +95,9 @@ def render_page(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> str:
 
 
 def render_summary(evaluation: Evaluation) -> str:
-    """Render summary.md: plan, ratios, the question's answers, judges, claims, main tables, full names and notes."""
-    parts = [f"# Study {evaluation.study}", *_plan_lines(evaluation), *_dose_lines(evaluation)]
-    parts += question_lines(evaluation)
+    """Render summary.md: opening, plan, ratios, the question's answers, judges, claims, tables, full names, notes."""
+    parts = [f"# Study {evaluation.study}", *opening_lines(evaluation), *_plan_lines(evaluation)]
+    parts += [*_dose_lines(evaluation), *question_lines(evaluation)]
     parts += [_to_paragraph(answer.lang, answer.main, answer.others) for answer in evaluation.judges]
     if checked := _claims(evaluation):
         parts.append(_rule(evaluation))
@@ -142,16 +144,18 @@ def _plan_lines(evaluation: Evaluation) -> list[str]:
 def _dose_lines(evaluation: Evaluation) -> list[str]:
     """Return as Markdown what the ratio buys and costs, then how results depend on it, with links to the figures.
 
-    The last paragraph is ASSUMED. Without findings on doses return an empty list.
+    SYMBOLS stands before the first of them, and ASSUMED is the last paragraph. Without findings on doses return an
+    empty list.
     """
     if evaluation.findings is None or not evaluation.findings.doses:
         return []
-    lines = []
+    lines = [DOSE.opening]
     for answer in evaluation.findings.trade_offs:
         heading = LANGUAGE_NAMES[answer.lang]
         if len(answer.others) > 1:  # a single measure has no figure of its own
             lines.append(f"![{heading}: what the ratio buys and costs](figures/trade_offs_{answer.lang}.png)")
         lines.append(_to_paragraph(answer.lang, answer.main, answer.others))
+    lines.append(SYMBOLS)
     for answer in evaluation.findings.doses:
         heading = LANGUAGE_NAMES[answer.lang]
         lines.append(f"![{heading}: results by ratio](figures/dose_{answer.lang}.png)")
@@ -180,6 +184,7 @@ def _dose(evaluation: Evaluation, svgs: Mapping[str, bytes]) -> dict[str, Any] |
     return {
         "section": DOSE,
         "answers": [(LANGUAGE_NAMES[answer.lang], answer) for answer in evaluation.findings.doses],
+        "symbols": SYMBOLS,
         "assumed": ASSUMED,
         "trade_offs": _figures(DOSE.figures[:1], svgs),
         "weighed": [(LANGUAGE_NAMES[answer.lang], answer) for answer in evaluation.findings.trade_offs],

@@ -33,7 +33,9 @@ class Section:
 PLAN = Section(
     "plan",
     "The registered plan",
-    "What was fixed before there were outcomes, and what was found. Everything else in this report is exploratory.",
+    "What was fixed before there were outcomes, and what was found. Everything else in this report is exploratory. "
+    "Of general examples per creative one, R50 is the number at which arms equal general data alone, and R* that from "
+    "which they are within the margin of the best.",
     views=(tables.REGISTERED,),
     key="R50, R*: in brackets the 95 % interval, for new raters too where there are several. It is as predicted if the "
     "interval lies in the predicted range, and against the prediction if it lies outside. p (Holm): corrected for all "
@@ -56,10 +58,8 @@ DOSE = Section(
     "How results depend on R, the number of general examples per creative one.",
     figures=("trade_offs", "dose", "dose_measures"),
     views=(tables.THRESHOLDS, tables.SHIFTS, tables.DOSES, tables.DOSE_FITS, tables.AMOUNT_OR_RATIO),
-    key="R₅₀: where the arms equal general data alone. bracket: the tested arms between which it lies. R_min: from "
-    "where the lower 95 % limit is beyond general data alone. R*: from where the arms are within the margin of the "
-    "best. trend: MCP-Mod's test of any dose effect. deviance: χ² of the arms' distance from a curve. weight: "
-    "Akaike's. A curve's R₅₀ may lie beyond the tested ratios, if the curve holds there.",
+    key="trend: MCP-Mod's test of any dose effect. weight: Akaike's. A curve's R₅₀ may lie beyond the tested ratios, "
+    "if the curve holds there.",
 )
 JUDGES = Section(
     "judges",

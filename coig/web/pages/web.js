@@ -1,6 +1,7 @@
 // What the scripts of all pages share: elements, texts, requests, and an outbox that survives a lost network.
 
 export const state = JSON.parse(document.getElementById("state").textContent);
+const AFTER_CLICK = 400; // milliseconds from a pointer's going up until its click has been handled, on any device
 const base = location.pathname.replace(/\/$/, "");
 
 /** Return a text of the page, with {names} replaced. */
@@ -110,6 +111,31 @@ export class Outbox {
   store() {
     kept.set("outbox", this.entries.length ? this.entries : null);
     this.changed(this.entries, this.isOffline);
+  }
+}
+
+/** Changes of an element's content that wait while somebody acts on it: while a pointer is down, or the focus is within. */
+export class Calm {
+  constructor(element) {
+    Object.assign(this, { element, down: new Set(), waiting: null });
+    const settle = () => setTimeout(() => this.settle(), AFTER_CLICK);
+    addEventListener("pointerdown", ({ pointerId }) => this.down.add(pointerId), { capture: true });
+    for (const name of ["pointerup", "pointercancel"]) {
+      addEventListener(name, ({ pointerId }) => { this.down.delete(pointerId); settle(); }, { capture: true });
+    }
+    element.addEventListener("focusout", settle);
+  }
+  get isBusy() { return this.down.size > 0 || this.element.matches(":focus-within"); }
+  /** Make a change as soon as nobody acts on the element; it takes the place of one that waits. */
+  run(change) {
+    this.waiting = change;
+    this.settle();
+  }
+  settle() {
+    if (!this.waiting || this.isBusy) return;
+    const change = this.waiting;
+    this.waiting = null;
+    change();
   }
 }
 

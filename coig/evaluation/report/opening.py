@@ -8,7 +8,7 @@ from coig.display.numbers import LANGUAGE_NAMES, NONE, counted, number, percent
 from coig.display.tables import Row
 from coig.evaluation.findings.rule import LEVEL
 from coig.evaluation.findings.trade_offs import BUYS, COSTS, name_change
-from coig.evaluation.report.results import Evaluation, all_genres, over_reference, split_by_language, strongest
+from coig.evaluation.report.results import Evaluation, all_genres, select_over_reference, split_by_language, strongest
 
 NOT_JUDGED = "Nobody has judged the answers yet"
 
@@ -33,7 +33,7 @@ def _preferred(evaluation: Evaluation, lang: str) -> str:
     part = pl.DataFrame() if frame is None else all_genres(frame).filter(lang=lang)
     if part.is_empty() or (arm := strongest(part, evaluation.roster)) is None:
         return ""
-    over = over_reference(part, evaluation.roster)
+    over = select_over_reference(part, evaluation.roster)
     row = over.row(by_predicate=pl.col("arm") == arm, named=True)
     several = f", the strongest of {len(over)} arms," if len(over) > 1 else ""
     return (

@@ -10,8 +10,6 @@ from coig.evaluation.findings.rule import LEVEL
 from coig.evaluation.findings.trade_offs import BUYS, COSTS, name_change
 from coig.evaluation.report.results import Evaluation, all_genres, select_over_reference, split_by_language, strongest
 
-NOT_JUDGED = "Nobody has judged the answers yet"
-
 
 def opening_lines(evaluation: Evaluation) -> list[str]:
     """Return one plain sentence or two for each language; where nothing can be concluded, one that says so.
@@ -23,8 +21,7 @@ def opening_lines(evaluation: Evaluation) -> list[str]:
     for lang, name in LANGUAGE_NAMES.items():
         if found := _preferred(evaluation, lang) or _counted(evaluation, lang) or _answered(evaluation, lang):
             lines.append(f"{name}: {found}")
-    judged = evaluation.table("raters") is not None
-    return lines or [f"{'No arm was compared with general data alone' if judged else NOT_JUDGED}."]
+    return lines or [_say_what_lacks(evaluation, list(LANGUAGE_NAMES))]
 
 
 def _preferred(evaluation: Evaluation, lang: str) -> str:
@@ -40,6 +37,14 @@ def _preferred(evaluation: Evaluation, lang: str) -> str:
         f"people preferred {arm}{several} to {row['opponent']} in {percent(row['rate'])} % of "
         f"{counted(row['verdicts'], 'verdict')} on {counted(row['prompts'], 'query', 'queries')}{_sureness(row)}"
     )
+
+
+def _say_what_lacks(evaluation: Evaluation, languages: list[str]) -> str:
+    """Return a sentence on why no arm can be said to be preferred: nobody judged these languages, or not such pairs."""
+    frame = evaluation.table("win_rates")
+    in_these = frame is None or not frame.filter(pl.col("lang").is_in(languages)).is_empty()
+    judged = evaluation.table("raters") is not None and in_these
+    return "No arm was compared with general data alone." if judged else "Nobody has judged these answers yet."
 
 
 def _sureness(row: Row) -> str:
@@ -62,7 +67,7 @@ def _counted(evaluation: Evaluation, lang: str) -> str:
     if part.is_empty():
         return ""
     changes = [_change(rows) for _, rows in part.group_by("setting", maintain_order=True)]
-    return f"{'; '.join(changes)} (counted{_on_queries(evaluation, lang)}, beyond chance at 95 %). {NOT_JUDGED}."
+    return f"{'; '.join(changes)} (counted{_on_queries(evaluation, lang)}, beyond chance at 95 %). {_say_what_lacks(evaluation, [lang])}"
 
 
 def _change(rows: pl.DataFrame) -> str:

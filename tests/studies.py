@@ -10,7 +10,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 
 from coig.config import TrainConfig
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from coig.config.loading import load_config
 from coig.records.answer import Answer
 from coig.study.arm import Arm

@@ -8,7 +8,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from coig.config import AnnotateConfig, CurateConfig, EvaluateConfig, GenerateConfig, JudgeConfig, Node, TrainConfig
-from coig.config.command_line import CONF, config_of
+from coig.config.command_line import config_of
+from coig.config.composition import CONF
 from coig.config.loading import load_config
 
 ROOTS: dict[str, type[Node]] = {

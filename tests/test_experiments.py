@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from coig.config import TrainConfig
-from coig.config.command_line import CONF, check_command_line
+from coig.config.command_line import check_command_line
+from coig.config.composition import CONF
 from coig.study.arm import Arm
 from coig.study.find import find_arms
 from tests.conftest import ROOT, Command

@@ -6,39 +6,40 @@ override and every job of a sweep is checked at once.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any
 
 import hydra
-from hydra import compose, initialize_config_dir
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra import compose
 from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path, get_args_parser
-from hydra.core.config_search_path import SearchPathQuery
-from hydra.core.global_hydra import GlobalHydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from coig.config import TrainConfig
+from coig.config.composition import (
+    CONF,
+    Command,
+    compose_once,
+    composing,
+    list_choices,
+    list_groups,
+    list_values,
+    name_of,
+)
 from coig.config.fields import MULTIRUN
 from coig.config.loading import Schema, check_config, render_problems
-from coig.config.names import NAMED_ALWAYS
 from coig.config.override_problems import (
     describe_several,
     describe_unknown,
-    describe_unreadable,
     find_choice_problems,
     find_group_problems,
     find_key_problems,
@@ -47,13 +48,10 @@ from coig.config.override_problems import (
 from coig.config.overrides import quote_unreadable
 from coig.config.serving import Served
 from coig.config.sweep_problems import find_one_model_problems, find_search_problems
-from coig.errors import ConfigError, first_line
+from coig.errors import ConfigError
 from coig.files.atomic import write_atomic
 from coig.files.secrets import remove_secrets
 
-PACKAGE = Path(__file__).parents[1]
-# installed from a wheel, or a checkout
-CONF = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if folder.is_dir())
 SAME_FOR_ALL_JOBS = {"study", "experiment", "length", "sweeper", "launcher"}  # keys that a sweep cannot vary
 
 
@@ -63,6 +61,7 @@ def check_command_line(
     """Check the command line and return the configs of its jobs; [] if Hydra only prints something (`--help`, `--cfg`).
 
     Exits with one message that lists every problem; also for `--config-path`, `--cfg` with -m, or an unwritable folder.
+    Where Hydra only prints, the config may be incomplete, or invalid, but overrides must be known.
     For a sweep of `train.py`, adds `vary=[…]` to `sys.argv`: arms' names then show what the sweep varies.
 
     Args:
@@ -71,21 +70,22 @@ def check_command_line(
     sys.argv[1:] = map(quote_unreadable, sys.argv[1:])  # Hydra reads them again
     arguments, unknown = get_args_parser().parse_known_args()
     if unknown:
-        with _composition():
+        with composing():
             known = OmegaConf.to_container(compose(config_name), resolve=False)
         sys.exit(describe_unknown(unknown, arguments.overrides, known))
     if arguments.config_path:
         sys.exit("--config-path: would replace coig's own configs; add your folder with --config-dir")
     if arguments.cfg and arguments.multirun:
         sys.exit(f"--cfg {arguments.cfg}: shows the config of one job; leave out -m, and give each key one value")
-    if any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion)):
-        return []
-    _check_writable(MULTIRUN if MULTIRUN.exists() else Path())
+    prints = any((arguments.help, arguments.hydra_help, arguments.cfg, arguments.info, arguments.shell_completion))
+    if not prints:
+        _check_writable(MULTIRUN if MULTIRUN.exists() else Path())
     try:
-        with _composition(arguments.config_dir):
+        with composing(arguments.config_dir):
             name = arguments.config_name or config_name
-            command = _Command.parse(name, schema, arguments.overrides, sweeps=arguments.multirun)
-            problems, configs = _check_command(command, may_sweep=not issubclass(schema, Served))
+            command = Command.parse(name, schema, arguments.overrides, sweeps=arguments.multirun)
+            check = _check_printable if prints else _check_command
+            problems, configs = check(command, may_sweep=not issubclass(schema, Served))
             if command.swept and check_job and not problems:
                 problems = list(dict.fromkeys(str(e) for config in configs if (e := _catch_error(check_job, config))))
     except (ConfigError, HydraException, OmegaConfBaseException) as error:
@@ -95,7 +95,10 @@ def check_command_line(
     for study in {MULTIRUN / config.study for config in configs if isinstance(config, TrainConfig)}:
         if study.exists():
             _check_writable(study)  # before Hydra creates the arm's folder
-    if command.vary_override:
+    if arguments.help and arguments.multirun:  # Hydra's help is of one job
+        of_sweep = {"-m", "--multirun", *(o.input_line for o in command.swept)}
+        sys.argv[:] = [argument for argument in sys.argv if argument not in of_sweep]
+    elif command.vary_override:
         sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.vary_override)
     return configs
 
@@ -104,40 +107,6 @@ def _check_writable(folder: Path) -> None:
     """Exit with a message if a folder does not exist or is not writable."""
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         sys.exit(f"{folder.absolute()}: cannot be written to; run the command from a folder that you can write to")
-
-
-@contextmanager
-def _composition(own_configs: str | None = None) -> Iterator[None]:
-    """Let the block `compose` configs, first from the folder `own_configs`; raise ConfigError if that is missing."""
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        if own_configs:
-            folder = Path(own_configs).absolute()
-            if not folder.is_dir():
-                raise ConfigError(f"--config-dir {own_configs}: no such folder")
-            path = create_config_search_path(str(CONF))
-            path.prepend(provider="command-line", path=f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
-            GlobalHydra.instance().clear()
-            Hydra.create_main_hydra2(task_name="app", config_search_path=path)
-        try:
-            yield
-        finally:
-            _compose.cache_clear()  # another block may have other files
-
-
-@cache
-def _compose(config_name: str, *overrides: str) -> DictConfig:
-    """Compose a config with Hydra's node `hydra`, which takes a fifth of a second, once in a block of `_composition`.
-
-    Nothing may change it.
-    """
-    return compose(config_name, overrides=list(overrides), return_hydra_config=True)
-
-
-def _list_choices(group: str) -> list[str]:
-    """Return the names of the choices in a config group; an empty list if there is no such group."""
-    loader: Any = GlobalHydra.instance().config_loader()
-    found: list[str] = loader.repository.get_group_options(group)  # the loader's own method copies the repository first
-    return found
 
 
 def show_messages() -> None:
@@ -173,8 +142,8 @@ def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schem
     if options := [line for line in lines if line.startswith("-")]:
         raise ConfigError(f"{options[0]}: no such option; give overrides of one run, as key=value")
     try:
-        with _composition():
-            command = _Command.parse(config_name, schema, list(map(quote_unreadable, lines)), sweeps=False)
+        with composing():
+            command = Command.parse(config_name, schema, list(map(quote_unreadable, lines)), sweeps=False)
             problems, configs = _check_command(command, may_sweep=False)
             if problems:
                 raise ConfigError(render_problems(problems))
@@ -183,108 +152,7 @@ def config_of(config_name: str, schema: type[Schema], lines: list[str]) -> Schem
         raise ConfigError(str(error)) from None
 
 
-@dataclass(frozen=True)
-class _Command(Generic[Schema]):
-    """A parsed command line.
-
-    `swept` are those of the `overrides` that a sweep varies. `vary_override` holds the override `vary=[…]` that makes
-    arms' names show the swept keys; it is empty if it is not needed.
-    """
-
-    config_name: str
-    schema: type[Schema]
-    overrides: list[Override]
-    swept: list[Override]
-    vary_override: list[str]
-
-    @classmethod
-    def parse(cls, config_name: str, schema: type[Schema], lines: list[str], *, sweeps: bool) -> _Command[Schema]:
-        """Return the command that override lines make; with `sweeps`, an experiment's own sweep is added to them.
-
-        Raises ConfigError for a line that cannot be read.
-        """
-        overrides = _parse_overrides(lines)
-        if sweeps:
-            overrides = _add_own_sweep(config_name, overrides)
-        swept = [o for o in overrides if o.is_sweep_override()] if sweeps else []
-        varied = [key for o in swept if (key := _name_of(o)) not in NAMED_ALWAYS]
-        given = any(o.key_or_group == "vary" for o in overrides)
-        vary_override = [f"vary=[{','.join(varied)}]"] if varied and not given and schema is TrainConfig else []
-        return cls(config_name, schema, overrides, swept, vary_override)
-
-    def without(self, wrong: set[str]) -> _Command[Schema]:
-        """Return the command without the overrides of the keys or groups `wrong`.
-
-        It has no `vary_override` if one of them was swept.
-        """
-        sound = [o for o in self.overrides if _name_of(o) not in wrong]
-        swept = [o for o in self.swept if o in sound]
-        return replace(
-            self, overrides=sound, swept=swept, vary_override=self.vary_override if swept == self.swept else []
-        )
-
-    def jobs(self) -> Iterator[tuple[str, DictConfig]]:
-        """Yield each job as its swept overrides in one string, and its composed config.
-
-        Jobs that differ in the values of keys alone are composed once, then changed, which takes a tenth of the time.
-        """
-        fixed = [o.input_line or "" for o in self.overrides if o not in self.swept]
-        choices = [[f"{o.get_key_element()}={value}" for value in _list_values(o)] for o in self.swept]
-        must_compose = [_must_compose(o) for o in self.swept]
-        for values in itertools.product(*choices):
-            jobs = list(zip(values, must_compose, strict=True))
-            cfg = _without_hydra(_compose(self.config_name, *fixed, *(value for value, must in jobs if must)))
-            changes = [*self.vary_override, *(value for value, must in jobs if not must)]
-            ConfigLoaderImpl._apply_overrides_to_config(_parse_overrides(changes), cfg)
-            yield " ".join(values), cfg
-
-
-def _must_compose(override: Override) -> bool:
-    """Tell whether an override does more than set a key of ours: it chooses a group's file or configures Hydra."""
-    return bool(_list_choices(override.key_or_group)) or override.key_or_group.startswith("hydra")
-
-
-def _list_values(override: Override) -> list[str]:
-    """Return the values that an override sweeps; for an interval of a search, its two ends."""
-    if override.is_interval_sweep():
-        interval: Any = override.value()
-        return [str(interval.start), str(interval.end)]
-    return list(override.sweep_string_iterator())
-
-
-def _add_own_sweep(config_name: str, overrides: list[Override]) -> list[Override]:
-    """Return the overrides after those of an experiment's own sweep (`hydra.sweeper.params`).
-
-    Keys that the command line gives are left out. If the config cannot be composed, return the overrides unchanged.
-    """
-    fixed = [o.input_line or "" for o in overrides if not o.is_sweep_override()]
-    try:
-        cfg = _compose(config_name, *fixed)
-    except HydraException:  # reported later with all other problems
-        return overrides
-    given = {_name_of(o) for o in overrides}
-    params = cfg.hydra.sweeper.get("params") or {}
-    return [*_parse_overrides([f"{key}={value}" for key, value in params.items() if key not in given]), *overrides]
-
-
-def _name_of(override: Override) -> str:
-    """Return the key or group that an override sets, with its package: `data.ratio`, `source@data.general.en`."""
-    return f"{override.key_or_group}@{override.package}" if override.package else override.key_or_group
-
-
-def _parse_overrides(lines: list[str]) -> list[Override]:
-    """Parse override lines by Hydra's grammar. Raises ConfigError, with a likely remedy, for a line it cannot read."""
-    overrides = []
-    for line, following in itertools.zip_longest(lines, lines[1:]):
-        try:
-            loader = GlobalHydra.instance().config_loader()  # resolves the choices of glob(*)
-            overrides += OverridesParser.create(config_loader=loader).parse_overrides([line])
-        except HydraException as error:
-            raise ConfigError(describe_unreadable(line, first_line(error), following)) from None
-    return overrides
-
-
-def _check_command(command: _Command[Schema], *, may_sweep: bool) -> tuple[list[str], list[Schema]]:
+def _check_command(command: Command[Schema], *, may_sweep: bool) -> tuple[list[str], list[Schema]]:
     """Return the problems of a command's overrides and jobs, and the configs of the jobs without problems.
 
     Jobs are composed from the valid overrides only.
@@ -292,17 +160,11 @@ def _check_command(command: _Command[Schema], *, may_sweep: bool) -> tuple[list[
     Args:
         may_sweep: -m would make the command a sweep.
     """
-    ours = [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
-    groups = {_name_of(o): o for o in ours if _list_choices(o.key_or_group)}
-    wrong = {key: found for key, override in groups.items() if (found := _find_choice_problems(override))}
-    several = {_name_of(o): o for o in ours if o.is_sweep_override() and o not in command.swept}
-    for key, override in several.items():
-        if key not in wrong and (found := _find_several_problems(command, override, may_sweep)):
-            wrong[key] = found
+    wrong = _find_wrong_values(command, may_sweep)
     try:
         problems, configs = _check_jobs(command.without(set(wrong)))
     except (HydraException, OmegaConfBaseException):  # which names only the first unknown key
-        wrong |= _find_unknown(command, [o for o in ours if _name_of(o) not in wrong])
+        wrong |= _find_unknown(command.without(set(wrong)))
         problems, configs = _check_jobs(command.without(set(wrong)))
     if configs and HydraConfig.get().job.chdir:  # HydraConfig is that of the last composed job
         problems.append("hydra.job.chdir=true: studies lie in multirun/ of the folder you start in; leave it out")
@@ -310,26 +172,62 @@ def _check_command(command: _Command[Schema], *, may_sweep: bool) -> tuple[list[
         problems.append(f"hydra.mode={mode.name}: leave it out; -m makes a command a sweep")
     if command.swept and configs:
         problems += find_search_problems(configs[0])
-        problems += find_one_model_problems(configs[0], list(map(_name_of, command.swept)))
+        problems += find_one_model_problems(configs[0], list(map(name_of, command.swept)))
     return [problem for found in wrong.values() for problem in found] + problems, configs
+
+
+def _check_printable(command: Command[Schema], *, may_sweep: bool) -> tuple[list[str], list[Schema]]:
+    """Return the problems of overrides with which Hydra could not compose the config that it is to print, and [].
+
+    Args:
+        may_sweep: as in `_check_command`.
+    """
+    wrong = _find_wrong_values(command, may_sweep)
+    sound = command.without(set(wrong))
+    try:
+        compose_once(command.config_name, *(o.input_line or "" for o in sound.overrides if o not in sound.swept))
+    except (HydraException, OmegaConfBaseException):
+        wrong |= _find_unknown(sound)
+    return [problem for found in wrong.values() for problem in found], []
+
+
+def _find_wrong_values(command: Command[Schema], may_sweep: bool) -> dict[str, list[str]]:
+    """Return the problems, by name, of overrides with a choice that their group lacks, or several without -m.
+
+    Args:
+        may_sweep: as in `_check_command`.
+    """
+    ours = _list_ours(command)
+    groups = {name_of(o): o for o in ours if list_choices(o.key_or_group)}
+    wrong = {key: found for key, override in groups.items() if (found := _find_choice_problems(override))}
+    several = {name_of(o): o for o in ours if o.is_sweep_override() and o not in command.swept}
+    for key, override in several.items():
+        if key not in wrong and (found := _find_several_problems(command, override, may_sweep)):
+            wrong[key] = found
+    return wrong
+
+
+def _list_ours(command: Command[Schema]) -> list[Override]:
+    """Return the overrides of our own keys and groups: neither Hydra's nor new ones (`+key=value`)."""
+    return [o for o in command.overrides if not (o.key_or_group.startswith("hydra") or o.is_add() or o.is_force_add())]
 
 
 def _find_choice_problems(override: Override) -> list[str]:
     """Return a problem for each value of a group's override that is not among the group's choices; [] for `~group`."""
     if override.is_delete():
         return []
-    values = _list_values(override) if override.is_sweep_override() else [str(override.value())]
-    return find_choice_problems(_name_of(override), values, sorted(_list_choices(override.key_or_group)))
+    values = list_values(override) if override.is_sweep_override() else [str(override.value())]
+    return find_choice_problems(name_of(override), values, sorted(list_choices(override.key_or_group)))
 
 
-def _find_several_problems(command: _Command[Schema], override: Override, may_sweep: bool) -> list[str]:
+def _find_several_problems(command: Command[Schema], override: Override, may_sweep: bool) -> list[str]:
     """Return the problem of an override with several values that is not swept; [] if its key is unknown.
 
     A key takes a list if the config is valid when the values are one.
     """
     line = override.input_line or ""
     key, _, values = line.partition("=")
-    if _list_choices(override.key_or_group) or override.value_type != ValueType.SIMPLE_CHOICE_SWEEP:
+    if list_choices(override.key_or_group) or override.value_type != ValueType.SIMPLE_CHOICE_SWEEP:
         return [describe_several(line, is_list=False, may_sweep=may_sweep)]
     try:
         cfg = compose(command.config_name, overrides=[f"{key}=[{values}]"])
@@ -338,26 +236,21 @@ def _find_several_problems(command: _Command[Schema], override: Override, may_sw
     return [describe_several(line, is_list=is_valid_at(cfg, command.schema, key), may_sweep=may_sweep)]
 
 
-def _find_unknown(command: _Command[Schema], overrides: list[Override]) -> dict[str, list[str]]:
+def _find_unknown(command: Command[Schema]) -> dict[str, list[str]]:
     """Return the problems, by name, of overrides of a group or key that the command's config does not have."""
-    chosen = {_name_of(o): o.input_line or "" for o in overrides if _list_choices(o.key_or_group)}
-    of_command = _list_groups(command.config_name, [])
-    fixed = [o.input_line or "" for o in overrides if _name_of(o) in of_command and not o.is_sweep_override()]
-    groups = _list_groups(command.config_name, fixed)
+    overrides = _list_ours(command)
+    chosen = {name_of(o): o.input_line or "" for o in overrides if list_choices(o.key_or_group)}
+    of_command = list_groups(command.config_name, [])
+    fixed = [o.input_line or "" for o in overrides if name_of(o) in of_command and not o.is_sweep_override()]
+    groups = list_groups(command.config_name, fixed)
     known = OmegaConf.to_container(compose(command.config_name, overrides=fixed), resolve=False)
     found = {key: find_group_problems(line, key, command.config_name, groups) for key, line in chosen.items()}
-    keys = [_name_of(o) for o in overrides if _name_of(o) not in chosen]
+    keys = [name_of(o) for o in overrides if name_of(o) not in chosen]
     found |= {key: find_key_problems(known, key) for key in keys}
     return {key: problems for key, problems in found.items() if problems}
 
 
-def _list_groups(config_name: str, overrides: list[str]) -> list[str]:
-    """Return the groups that a command has with these overrides, without Hydra's own, each with its package."""
-    cfg = compose(config_name, overrides=overrides, return_hydra_config=True)
-    return sorted(str(group) for group in cfg.hydra.runtime.choices if not str(group).startswith("hydra/"))
-
-
-def _check_jobs(command: _Command[Schema]) -> tuple[list[str], list[Schema]]:
+def _check_jobs(command: Command[Schema]) -> tuple[list[str], list[Schema]]:
     """Return the distinct problems of all jobs, and the configs of the jobs without problems.
 
     It is also a problem if two jobs train an arm of the same name. A sweep of a key in SAME_FOR_ALL_JOBS is the only
@@ -386,9 +279,3 @@ def _catch_error(check: Callable[[Schema], object], config: Schema) -> ConfigErr
     except ConfigError as error:
         return error
     return None
-
-
-def _without_hydra(cfg: DictConfig) -> DictConfig:
-    """Return a copy of a composed config without the node `hydra`; set the global HydraConfig to this node."""
-    HydraConfig.instance().set_config(cfg)
-    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

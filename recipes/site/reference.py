@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from coig.__main__ import STAGES
 from coig.config import Constructor, Node
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from coig.config.nodes import node_in
 from recipes.site.comments import escape, read_field_comments, read_file_comments, read_head, read_package
 from recipes.site.value_types import describe_field

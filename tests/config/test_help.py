@@ -8,7 +8,7 @@ import pytest
 
 from coig.__main__ import STAGES
 from tests.conftest import Command
-from tests.forked import Forked, outside
+from tests.forked import ROOT, Forked, outside
 from tests.test_docs import check_stage
 
 GROUPS = {
@@ -54,6 +54,25 @@ def test_examples_of_help_are_sound(name: str, tmp_path: Path, monkeypatch: pyte
 
 def test_choices_given_beside_help_are_marked(tmp_path: Path) -> None:
     assert "  data: *coig_writer, local, sample\n" in helped(tmp_path, "train.py", "data=coig_writer")
+
+
+def test_help_is_of_one_job_of_a_sweep(tmp_path: Path) -> None:
+    assert helped(tmp_path, "train.py", "-m", "data.ratio=0,1k") == helped(tmp_path, "train.py")
+
+
+@pytest.mark.parametrize("printing", [["--help"], ["--cfg", "job"]])
+@pytest.mark.parametrize(
+    ("override", "problem"), [("data.rato=0", "data.rato: unknown key"), ("data=foo", "data=foo: no such choice")]
+)
+def test_what_hydra_could_not_print_is_one_message(printing: list[str], override: str, problem: str) -> None:
+    run = Forked("train.py", [override, *printing], ROOT, outside()).wait()
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"The configuration has a problem:\n  - {problem}")
+    assert "Error" not in run.stderr
+
+
+def test_an_invalid_config_is_printed(command: Command) -> None:
+    assert "max_epochs: 0" in command("train.py", "trainer.max_epochs=0", "--cfg", "job").stdout
 
 
 def test_help_of_the_installed_command_shows_it_as_it_is_typed(command: Command) -> None:

@@ -1,4 +1,4 @@
-"""What of Hydra is not public: used in one file only, and a change of it is said here before users meet it."""
+"""What of Hydra is not public: used in two files only, and a change of it is said here before users meet it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.override_parser.types import Override
 
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from tests.conftest import ROOT
 
 
-def test_private_names_are_imported_by_the_command_line_only() -> None:
+def test_private_names_are_imported_where_configs_are_composed_only() -> None:
     files = {file.name for file in (ROOT / "coig").rglob("*.py") if "hydra._internal" in file.read_text("utf-8")}
-    assert files == {"command_line.py"}
+    assert files == {"command_line.py", "composition.py"}
 
 
 def test_hydra_is_still_what_the_command_line_takes_it_for() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from coig.config.loading import load_config
 from coig.errors import ConfigError
 

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from coig.config.overrides import suggest_line
 from tests.conftest import ROOT
 

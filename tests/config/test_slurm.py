@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 
 # keeps the job that it is given, and queues nothing
 SBATCH = '#!/bin/sh\ncp "$1" "$(dirname "$0")/job.sh"\necho "queues nothing" >&2\nexit 1\n'

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from coig.config import Data, Source
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from coig.config.loading import load_config
 from coig.data.examples import Example
 from coig.data.mixture import Mixture

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import yaml
 
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from coig.errors import ConfigError
 from coig.study.__main__ import main
 from coig.study.arm import Arm

@@ -13,7 +13,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from coig.config.loading import load_config
 from coig.config.process import PREEMPTED
 from coig.errors import ConfigError

@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoModelForCausalLM, Qwen2Config
 
 from coig.config import Constructor, TrainConfig
-from coig.config.command_line import CONF
+from coig.config.composition import CONF
 from coig.config.loading import construct
 from coig.errors import ConfigError
 from coig.models.loading import load_model_config

@@ -67,7 +67,8 @@ def _counted(evaluation: Evaluation, lang: str) -> str:
     if part.is_empty():
         return ""
     changes = [_change(rows) for _, rows in part.group_by("setting", maintain_order=True)]
-    return f"{'; '.join(changes)} (counted{_on_queries(evaluation, lang)}, beyond chance at 95 %). {_say_what_lacks(evaluation, [lang])}"
+    counted_on = f"(counted{_on_queries(evaluation, lang)}, beyond chance at 95 %)"
+    return f"{'; '.join(changes)} {counted_on}. {_say_what_lacks(evaluation, [lang])}"
 
 
 def _change(rows: pl.DataFrame) -> str:

@@ -20,6 +20,8 @@ from coig.models.causal_lm import compute_hidden_states
 
 AS_TRAINED = {"dtype": torch.float32, "attn_implementation": PACKED}
 
+_supported: set[tuple[str | None, ...]] = set()  # path, revision, weights of the models that this process has tried
+
 
 def load_model(model: Model, seed: int) -> Any:
     """Return a causal LM on the CPU in fp32, in train mode, with pretrained weights or random ones drawn from `seed`.
@@ -38,12 +40,7 @@ def load_model(model: Model, seed: int) -> Any:
                 raise ValueError(f"its files lack {len(missing)} weights, {missing[0]} among them")
         else:
             lm = make_random_model(config, seed, AS_TRAINED)
-    try:
-        problem = _find_unsupported(lm)
-    except Exception as error:  # models that do not support packed documents raise all kinds of errors
-        problem = f"cannot attend to packed documents ({type(error).__name__}: {first_line(error)})"
-    if problem:
-        raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
+    _check_supported(lm, model)
     lm.published_dtype = published or torch.float32
     return lm.train()
 
@@ -96,6 +93,20 @@ def make_random_model(config: Any, seed: int, settings: dict[str, Any]) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return AutoModelForCausalLM.from_config(config, **NO_CODE, **settings)
+
+
+def _check_supported(lm: Any, model: Model) -> None:
+    """Raise ConfigError if the model is not supported. A process tries each model once, not again for each arm."""
+    tried = model.path, model.revision, model.weights
+    if tried in _supported:
+        return
+    try:
+        problem = _find_unsupported(lm)
+    except Exception as error:  # models that do not support packed documents raise all kinds of errors
+        problem = f"cannot attend to packed documents ({type(error).__name__}: {first_line(error)})"
+    if problem:
+        raise ConfigError(f"model.path={model.path}: {problem}, which is not supported; take another model")
+    _supported.add(tried)
 
 
 def _find_unsupported(lm: Any) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 REPORT = Path("multirun/demo/evaluation/report.html")
 PICTURE = Path("docs/pictures/report.png")
-SIZE = "1160,920"  # pixels: the page's width, and where the section ends
+SIZE = "1160,1280"  # pixels: the page's width, and where the section ends
 ONLY = "<style>main > section:not(#contamination) { display: none }</style></head>"
 
 

@@ -145,7 +145,7 @@ def _warn_of_cut_off(arm: Arm, name: str) -> None:
     if cut_off := find_cut_off(answers):
         empty = sum(not answer.answer for answer in cut_off)
         log.warning(
-            "%s: %d of %s reached %s before they ended%s; give more tokens, and overwrite=true",
+            "%s: %d of %s reached %s before they ended%s; to let them end, raise it, with overwrite=true",
             arm.name,
             len(cut_off),
             counted(len(answers), "answer"),

@@ -78,7 +78,7 @@ def test_answers_that_were_cut_off_are_counted(here: Arm, caplog: pytest.LogCapt
         count = len(lines(here))
         assert (
             f"cw: {count} of {count} answers reached sampling.max_new_tokens=2 before they ended, {count} of them in "
-            "the reasoning, without an answer; give more tokens, and overwrite=true"
+            "the reasoning, without an answer; to let them end, raise it, with overwrite=true"
         ) in caplog.text
 
 

@@ -12,16 +12,20 @@ from coig.evaluation.report.results import Evaluation, all_genres, select_over_r
 
 
 def opening_lines(evaluation: Evaluation) -> list[str]:
-    """Return one plain sentence or two for each language; where nothing can be concluded, one that says so.
+    """Return a plain sentence or two for each language; where no arm can be said to be preferred, a last one on why.
 
     A language's sentence is on the arm that people preferred most, else on what was counted of the answers, else the
-    short answer to the study's question.
+    short answer to the study's question, which says by itself that nobody judged.
     """
-    lines = []
-    for lang, name in LANGUAGE_NAMES.items():
-        if found := _preferred(evaluation, lang) or _counted(evaluation, lang) or _answered(evaluation, lang):
-            lines.append(f"{name}: {found}")
-    return lines or [_say_what_lacks(evaluation, list(LANGUAGE_NAMES))]
+    preferred, counted_of, answered = (
+        {lang: find(evaluation, lang) for lang in LANGUAGE_NAMES} for find in (_preferred, _counted, _answered)
+    )
+    found = {lang: preferred[lang] or counted_of[lang] or answered[lang] for lang in LANGUAGE_NAMES}
+    lines = [f"{name}: {found[lang]}" for lang, name in LANGUAGE_NAMES.items() if found[lang]]
+    if not any(preferred.values()) and (any(counted_of.values()) or not lines):
+        judged = evaluation.table("raters") is not None
+        lines.append("No arm was compared with general data alone." if judged else "Nobody has judged the answers yet.")
+    return lines
 
 
 def _preferred(evaluation: Evaluation, lang: str) -> str:
@@ -37,14 +41,6 @@ def _preferred(evaluation: Evaluation, lang: str) -> str:
         f"people preferred {arm}{several} to {row['opponent']} in {percent(row['rate'])} % of "
         f"{counted(row['verdicts'], 'verdict')} on {counted(row['prompts'], 'query', 'queries')}{_sureness(row)}"
     )
-
-
-def _say_what_lacks(evaluation: Evaluation, languages: list[str]) -> str:
-    """Return a sentence on why no arm can be said to be preferred: nobody judged these languages, or not such pairs."""
-    frame = evaluation.table("win_rates")
-    in_these = frame is None or not frame.filter(pl.col("lang").is_in(languages)).is_empty()
-    judged = evaluation.table("raters") is not None and in_these
-    return "No arm was compared with general data alone." if judged else "Nobody has judged these answers yet."
 
 
 def _sureness(row: Row) -> str:
@@ -67,8 +63,7 @@ def _counted(evaluation: Evaluation, lang: str) -> str:
     if part.is_empty():
         return ""
     changes = [_change(rows) for _, rows in part.group_by("setting", maintain_order=True)]
-    counted_on = f"(counted{_on_queries(evaluation, lang)}, beyond chance at 95 %)"
-    return f"{'; '.join(changes)} {counted_on}. {_say_what_lacks(evaluation, [lang])}"
+    return f"{'; '.join(changes)} (counted{_on_queries(evaluation, lang)}, beyond chance at 95 %)."
 
 
 def _change(rows: pl.DataFrame) -> str:

@@ -20,11 +20,11 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -64,7 +64,7 @@ class Clock(Callback):
 
     def __init__(self) -> None:
         self.began: float | None = None
-        self.parts: defaultdict[str, float] = defaultdict(float)
+        self.stacks: defaultdict[tuple[CodeType, ...], float] = defaultdict(float)  # seconds
         self.ended = threading.Event()
         self.main = threading.get_ident()
 
@@ -79,26 +79,34 @@ class Clock(Callback):
         """Stop sampling and write `clock.json`."""
         self.ended.set()
         self.sampler.join()
-        Path("clock.json").write_text(json.dumps({"began": self.began, "parts": self.parts}), encoding="utf-8")
+        parts: defaultdict[str, float] = defaultdict(float)
+        for stack, seconds in self.stacks.items():
+            parts[_part(stack)] += seconds
+        Path("clock.json").write_text(json.dumps({"began": self.began, "parts": parts}), encoding="utf-8")
 
     def _sample(self) -> None:
-        """Sample the main thread's stack until the sweep ends, and add the time since the last sample to its part.
+        """Sample the main thread's stack until the sweep ends, and add the time since the last sample to this stack's.
 
-        A call that holds the GIL delays a sample, which then counts for more.
+        A call that holds the GIL delays a sample, which then counts for more. The main thread waits for each sample, so
+        that stacks are only told apart at the end.
         """
         last = time.perf_counter()
         while not self.ended.wait(1 / SAMPLES_A_SECOND):
-            part, now = _part(sys._current_frames()[self.main]), time.perf_counter()
-            self.parts[part] += now - last
+            stack, now = tuple(_walk(sys._current_frames()[self.main])), time.perf_counter()
+            self.stacks[stack] += now - last
             last = now
 
 
-def _part(frame: FrameType | None) -> str:
-    """Return the part of the sweep to which a stack belongs: IMPORTS during any import, else by its outermost call."""
-    stack = []
+def _walk(frame: FrameType | None) -> Iterator[CodeType]:
+    """Yield the code of a frame and of those that called it, the innermost first."""
     while frame:
-        stack.append((frame.f_code.co_filename, frame.f_code.co_name))
+        yield frame.f_code
         frame = frame.f_back
+
+
+def _part(codes: tuple[CodeType, ...]) -> str:
+    """Return the part of the sweep to which a stack belongs: IMPORTS during any import, else by its outermost call."""
+    stack = [(code.co_filename, code.co_name) for code in codes]
     if any("importlib._bootstrap" in file for file, _ in stack):
         return IMPORTS
     if not any(name == "run_job" for _, name in stack):

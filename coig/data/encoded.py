@@ -129,13 +129,15 @@ def _encode_missing(
     with_reasoning = config.supervision.with_reasoning
     key = key_of([encoder.settings, with_reasoning], Encoder, SpelledTokens, ChatTemplate, reasoning_block, _write)
     folder = local_path(config.data.cache).absolute() / "encoded" / key
-    digests = lines.select("digest").unique()
+    digests = lines.select("digest").unique(maintain_order=True)
     places = _places(folder, digests)
-    if len(places) < len(digests) or not all(_is_sound(folder / shard, IDS) for shard in places["shard"].unique()):
+    if len(places) < len(digests) or not all(
+        _is_sound(folder / shard, IDS) for shard in places["shard"].unique(maintain_order=True)
+    ):
         with locked_for_building(folder):
             _remove_damaged(folder)
             missing = lines.unique("digest", maintain_order=True).join(
-                _places(folder, digests), on="digest", how="anti"
+                _places(folder, digests), on="digest", how="anti", maintain_order="left"
             )
             if len(missing) > WORTH_A_LINE:
                 log.info("encoding %s examples, once", f"{len(missing):,}")
@@ -148,7 +150,9 @@ def _encode_missing(
         places = _places(folder, digests)
         if len(places) < len(digests):
             raise DataError(f"data.cache: {folder} was changed by something else while it was written; run again")
-    return places, {shard: np.load(folder / shard / IDS, mmap_mode="r") for shard in places["shard"].unique()}
+    return places, {
+        shard: np.load(folder / shard / IDS, mmap_mode="r") for shard in places["shard"].unique(maintain_order=True)
+    }
 
 
 def _shards(
@@ -193,7 +197,7 @@ def _places(folder: Path, digests: pl.DataFrame) -> pl.DataFrame:
     for shard in sorted(folder.glob("[!.]*/")):
         if _is_sound(shard, TABLE):
             table = pl.read_parquet(shard / TABLE).with_columns(shard=pl.lit(shard.name))
-            tables.append(table.join(digests, on="digest", how="semi"))
+            tables.append(table.join(digests, on="digest", how="semi", maintain_order="left"))
     return pl.concat(tables).unique("digest", keep="first", maintain_order=True)
 
 
@@ -293,7 +297,7 @@ def _groups(lines: pl.DataFrame) -> list[dict[str, Any]]:
     """
     kept = ~pl.col("dropped")
     return (
-        lines.group_by("kind", "lang", "source")
+        lines.group_by("kind", "lang", "source", maintain_order=True)
         .agg(
             examples=(kept & (pl.col("piece") == 0)).sum(),
             split=(kept & (pl.col("piece") == 0) & (pl.col("pieces") > 1)).sum(),

@@ -201,9 +201,16 @@ def _split(lines: pl.DataFrame, held_out: int) -> tuple[pl.DataFrame, pl.DataFra
     not held out but has a held-out line's prompt is in neither part, nor are its versions in other languages.
     """
     by_prompt = lines.with_columns(number=_numbers(lines)).with_columns(last=pl.col("number").max().over("prompt_key"))
-    ids = by_prompt.group_by(TRIPLET).agg(pl.col("last", "number").max()).sort("last", "number").select(TRIPLET)
+    ids = (
+        by_prompt.group_by(TRIPLET, maintain_order=True)
+        .agg(pl.col("last", "number").max())
+        .sort("last", "number")
+        .select(TRIPLET)
+    )
     last = lines.join(ids.tail(held_out), on=TRIPLET, how="semi", maintain_order="left")
-    same_prompt = lines.join(last, on="prompt_key", how="semi").select(TRIPLET).unique()
+    same_prompt = (
+        lines.join(last, on="prompt_key", how="semi", maintain_order="left").select(TRIPLET).unique(maintain_order=True)
+    )
     return lines.join(same_prompt, on=TRIPLET, how="anti", maintain_order="left"), last
 
 
@@ -238,7 +245,9 @@ def _draw_rows(pool: Pool, source: Source, reasons: Sequence[Reason], data: Data
     rows = index.with_columns(removed=pl.coalesce([*holding, pl.lit(None, pl.String)]))
     usable = rows.filter(pl.col("removed").is_null())
     # sorted first: which duplicate is kept must not depend on the order in the file
-    kept = usable.sort("id", "lang", "source", "genre", "digest").unique(unique, keep="first", maintain_order=True)
+    kept = usable.sort("id", "lang", "source", "genre", "digest", maintain_order=True).unique(
+        unique, keep="first", maintain_order=True
+    )
     _check_ids(pool, kept)
     _warn_of_another_script(pool, kept)
     duplicates = len(usable) - len(kept)
@@ -311,7 +320,10 @@ def _check_held_out(train: Sequence[pl.DataFrame], held_out: Sequence[pl.DataFra
     """Raise DataError if a prompt, or a triplet in any language, is both trained on and held out."""
     both = pl.concat(held_out), pl.concat(train)
     leaked = pl.concat(
-        [both[0].join(both[1], on=key, suffix="_trained").select(LEAK) for key in ("prompt_key", TRIPLET)]
+        [
+            both[0].join(both[1], on=key, suffix="_trained", maintain_order="left").select(LEAK)
+            for key in ("prompt_key", TRIPLET)
+        ]
     )
     if len(leaked):
         pool, name, place, trained = leaked.row(0)

@@ -29,6 +29,7 @@ from coig.evaluation.preferences.methods import describe_methods, find_flagged
 from coig.evaluation.preferences.win_rates import compute_win_rates, compute_without_copies
 from coig.evaluation.reasoning import tabulate_reasoning
 from coig.evaluation.report import Evaluation, report
+from coig.evaluation.report.results import round_tables
 from coig.study.registration import read_registered
 from coig.study.results import read_measures
 from coig.study.roster import Contestant, Roster
@@ -70,7 +71,7 @@ def evaluate(config: EvaluateConfig) -> None:
     evaluation = Evaluation(
         study=material.study.name,
         roster=roster.keep(_list_compared(tables)),
-        tables=tables,
+        tables=round_tables(tables),
         findings=findings,
         notes=(
             *(f"{name} is not fully trained and is left out." for name in material.untrained),

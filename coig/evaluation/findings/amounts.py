@@ -134,7 +134,7 @@ def _subtract_bases(part: pl.DataFrame, dosed: dict[str, str], measure: Measure)
     """
     paired = measure.name in (PREFERENCE, BY_JUDGES)
     names = list(dosed) if paired else [*dosed, *dict.fromkeys(dosed.values())]
-    prompts = dict(part.group_by("arm").agg(pl.col("query_id").n_unique()).iter_rows())
+    prompts = dict(part.group_by("arm", maintain_order=True).agg(pl.col("query_id").n_unique()).iter_rows())
     if any(prompts.get(name, 0) < FEWEST for name in names):
         return None
     means = estimate_means(part, names, np.arange(len(names), dtype=np.float64).tolist(), measure)

@@ -22,9 +22,11 @@ def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[st
         answers: the frame of `measure_answers`.
         seeds: each trained arm's seed, by the arm's name.
     """
-    answered = {arm: set(part["query_id"]) for (arm,), part in answers.group_by("arm")}
+    answered = {arm: set(part["query_id"]) for (arm,), part in answers.group_by("arm", maintain_order=True)}
     others = set(answers.filter(pl.col("queries").ne_missing(HELD_OUT))["query_id"])
-    of_seeds = answers.filter(queries=HELD_OUT).group_by(pl.col("arm").replace_strict(seeds, return_dtype=pl.Int64))
+    of_seeds = answers.filter(queries=HELD_OUT).group_by(
+        pl.col("arm").replace_strict(seeds, return_dtype=pl.Int64), maintain_order=True
+    )
     held_out = {seed: set(part["query_id"]) for (seed,), part in of_seeds}
     notes = [f"{arm} has no answers and is left out." for arm in seeds if arm not in answered]
     for arm in [*seeds, *sorted(answered.keys() - seeds.keys())]:
@@ -128,7 +130,7 @@ def notes_on_judgments(judgments: Judgments, answers: pl.DataFrame | None) -> li
 def _incomplete_pairs(verdicts: pl.DataFrame) -> list[str]:
     """Return a note if some pairs of arms were judged on fewer prompts than were judged in all; else an empty list."""
     most = verdicts["query_id"].n_unique()
-    prompts = verdicts.group_by("arm", "opponent").agg(count=pl.col("query_id").n_unique())
+    prompts = verdicts.group_by("arm", "opponent", maintain_order=True).agg(count=pl.col("query_id").n_unique())
     pairs = prompts.filter(pl.col("count") < most).sort("count", "arm", "opponent").rows()
     if not pairs:
         return []

@@ -127,23 +127,29 @@ def _check_paradox(
 ) -> dict[str, Any]:
     """Check the claim that the arm with the highest TTR loses to the arm that wins most; return a row of CLAIMS.
 
-    It is not supported if both are the same arm, and not measured without judgments or TTR, or if the arm with the
-    highest TTR was not judged.
+    It is not supported if no arm wins more often than the arm with the highest TTR. It is not measured without
+    judgments or TTR, or if that arm was not judged.
     """
     stated = {"lang": lang, "claim": "the arm of the highest TTR is not the best"}
     if win_rates is None or automatic is None or automatic.filter(pl.col("lang") == lang)["ttr_mean"].is_null().all():
         return stated | {"status": "not measured", "why": "needs both judgments and the answers"}
-    automatic_rows = automatic.filter(pl.col("lang") == lang)
-    diverse = automatic_rows.sort("ttr_mean", descending=True, nulls_last=True)["arm"][0]
+    of_language = automatic.filter(pl.col("lang") == lang)
+    diverse = _find_highest(of_language, "ttr_mean")
     pooled = pool_rates(win_rates, lang)
     if diverse not in pooled:
         return stated | {"status": "not measured", "why": f"{diverse} has the highest TTR and was not judged"}
-    best = max(pooled, key=lambda arm: pooled[arm])
+    best = max(pooled, key=lambda arm: (pooled[arm], arm == diverse))
     if best == diverse:
-        return stated | {"status": "not supported", "why": f"{diverse} has the highest TTR and wins most often"}
+        return stated | {"status": "not supported", "why": f"{diverse} has the highest TTR and no arm wins more often"}
     row = stated | _preference(_find_pair(win_rates, lang, best, diverse), best, diverse, margin)
-    at_length = automatic_rows.sort("mattr_mean", descending=True, nulls_last=True)["arm"][0]
+    at_length = _find_highest(of_language, "mattr_mean")
     return row | {"why": f"highest TTR: {diverse}, highest MATTR: {at_length}; {best} wins most: {row['why']}"}
+
+
+def _find_highest(automatic: pl.DataFrame, column: str) -> str:
+    """Return the arm with the highest value in a column, the first of several; null is lowest."""
+    ordered = automatic.sort(column, descending=True, nulls_last=True, maintain_order=True)
+    return str(ordered["arm"][0])
 
 
 def _check_contamination(
@@ -192,7 +198,7 @@ def pool_rates(win_rates: pl.DataFrame, lang: str) -> dict[str, float]:
     """Compute each arm's win rate in one language over all its opponents together, 0–1; ties count one half."""
     whole = win_rates.filter((pl.col("lang") == lang) & pl.col("genre").is_null())
     scored = (pl.col("wins") + 0.5 * pl.col("ties")).sum() / pl.col("verdicts").sum()
-    return dict(whole.group_by("arm").agg(rate=scored).iter_rows())
+    return dict(whole.group_by("arm", maintain_order=True).agg(rate=scored).iter_rows())
 
 
 def signature_table(
@@ -262,7 +268,7 @@ def _has_gap(ratings: pl.DataFrame | None, lang: str, arm: str, high: str, low: 
     if ratings is None or not {high, low} <= set(ratings["dimension"]):
         return None, f"needs ratings of {high} and {low}"
     arm_ratings = ratings.filter((pl.col("lang") == lang) & (pl.col("arm") == arm))
-    means = dict(arm_ratings.group_by("dimension").agg(pl.col("value").mean()).iter_rows())
+    means = dict(arm_ratings.group_by("dimension", maintain_order=True).agg(pl.col("value").mean()).iter_rows())
     if not {high, low} <= means.keys():
         return None, "was not rated"
     return means[high] - means[low] >= least, f"{high} {means[high]:.2f}, {low} {means[low]:.2f}"

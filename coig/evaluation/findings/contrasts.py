@@ -113,7 +113,9 @@ def _preferences(
 
     `difference`, `low` and `high` are the rate and its limits less one half.
     """
-    queries = {} if answers is None else dict(answers.select("query_id", "queries").unique().iter_rows())
+    queries = (
+        {} if answers is None else dict(answers.select("query_id", "queries").unique(maintain_order=True).iter_rows())
+    )
     with_files = verdicts.with_columns(
         genre=pl.lit(None, pl.String),
         queries=pl.col("query_id").replace_strict(queries, default=None, return_dtype=pl.String),

@@ -69,7 +69,7 @@ def _parts(part: pl.DataFrame, recipes: dict[str, str]) -> Iterator[dict[str, An
 
     Arms below FEWEST prompts are left out. Nothing is yielded without variance, or if only one source can be told.
     """
-    prompts = part.group_by("arm").agg(pl.col("query_id").n_unique())
+    prompts = part.group_by("arm", maintain_order=True).agg(pl.col("query_id").n_unique())
     kept = part.filter(pl.col("arm").is_in(prompts.filter(pl.col("query_id") >= FEWEST)["arm"].to_list()))
     if kept.is_empty():
         return

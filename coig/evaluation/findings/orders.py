@@ -111,7 +111,9 @@ def _observe(
         belonging = {arm: cell.name for cell in own for arm in cell.arms}
         for measure, part in observations(belonging, reference.name, None, judgments, margin):
             if measure.name in (PREFERENCE, BY_JUDGES) and not part.is_empty():
-                half = part.select("lang", "query_id", "rater", run="against", value=pl.lit(0.5)).unique()
+                half = part.select("lang", "query_id", "rater", run="against", value=pl.lit(0.5)).unique(
+                    maintain_order=True
+                )
                 both = [part.select(half.columns), half]
                 preferences.setdefault(measure.name, []).append(pl.concat(both))
     yield from ((name, pl.concat(parts)) for name, parts in preferences.items())
@@ -127,7 +129,7 @@ def _resample(part: pl.DataFrame, grid: Grid) -> dict[str, Floats] | None:
     Return None if an arm of the grid has fewer than FEWEST prompts.
     """
     names = [name for setting in grid.settings for seed in grid.seeds for name in grid.names(setting, seed)]
-    prompts = dict(part.group_by("run").agg(pl.col("query_id").n_unique()).iter_rows())
+    prompts = dict(part.group_by("run", maintain_order=True).agg(pl.col("query_id").n_unique()).iter_rows())
     if any(prompts.get(name, 0) < FEWEST for name in names):
         return None
     kept = part.filter(pl.col("run").is_in(names))

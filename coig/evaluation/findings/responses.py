@@ -156,7 +156,7 @@ def estimate(
         doses: the doses of the cells with creative data, growing.
         reference: the cell with general data alone; of preference it is the opponent, whose response is one half.
     """
-    prompts = dict(part.group_by("arm").agg(pl.col("query_id").n_unique()).iter_rows())
+    prompts = dict(part.group_by("arm", maintain_order=True).agg(pl.col("query_id").n_unique()).iter_rows())
     arms = [arm for arm in doses if prompts.get(arm, 0) >= FEWEST]
     own = measure.name not in (PREFERENCE, BY_JUDGES)
     with_reference = own and reference is not None and prompts.get(reference, 0) >= FEWEST

@@ -33,7 +33,9 @@ def split_by_file(answers: pl.DataFrame | None, judgments: Judgments | None) -> 
     parts: list[Part] = []
     for name in files:
         own = answers.filter(queries=name)
-        parts.append((name, own, judgments and judgments.on_queries(own["query_id"].unique().to_list())))
+        parts.append(
+            (name, own, judgments and judgments.on_queries(own["query_id"].unique(maintain_order=True).to_list()))
+        )
     return parts
 
 

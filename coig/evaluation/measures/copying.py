@@ -146,7 +146,7 @@ def _shares(answers: pl.DataFrame, spans: CopiedSpans, arm: str, texts: Rows) ->
     rows = _rows_of(answers, arm)
     shares = pl.Series([one.share for one in spans.match(rows, texts)], dtype=pl.Float64)
     langs = answers["lang"].gather(rows)
-    return {lang: shares.filter(langs == lang).to_numpy() for lang in langs.unique()}
+    return {lang: shares.filter(langs == lang).to_numpy() for lang in langs.unique(maintain_order=True)}
 
 
 def _mean(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:

@@ -40,7 +40,7 @@ def agreement_table(judgments: Judgments, seed: int = 0, resamples: int = RESAMP
     verdicts. A rater's verdicts on a query that the rater ranked are left out. Missing figures are null; `note` says
     why, or that two raters may be one person.
     """
-    pairs = judgments.verdicts.join(judgments.ranks, on=["query_id", "rater"], how="anti")
+    pairs = judgments.verdicts.join(judgments.ranks, on=["query_id", "rater"], how="anti", maintain_order="left")
     items = [
         *_split_by_language("ranking", judgments.ranks.with_columns(item="arm", value="rank")),
         *_split_by_language(
@@ -91,9 +91,11 @@ def _agreement_row(judged: pl.DataFrame, kind: str, seed: int, resamples: int) -
 
 def _most_alike(shared: pl.DataFrame) -> int:
     """Return the largest number of items that two raters share and all judge alike; 0 if it is below SUSPICIOUS."""
-    both = shared.join(shared, on=["query_id", "item"], suffix="_other").filter(pl.col("rater") < pl.col("rater_other"))
+    both = shared.join(shared, on=["query_id", "item"], suffix="_other", maintain_order="left").filter(
+        pl.col("rater") < pl.col("rater_other")
+    )
     alike = (pl.col("value") == pl.col("value_other")).all()
-    pairs = both.group_by("rater", "rater_other").agg(items=pl.len(), alike=alike)
+    pairs = both.group_by("rater", "rater_other", maintain_order=True).agg(items=pl.len(), alike=alike)
     return max(pairs.filter("alike", pl.col("items") >= SUSPICIOUS)["items"], default=0)
 
 
@@ -126,15 +128,20 @@ def rater_table(judgments: Judgments) -> pl.DataFrame:
     others = (pl.col("value").sum() - pl.col("value")) / (pl.len() - 1)
     severity = (
         shared.with_columns(others=others.over("query_id", "arm", "dimension"))
-        .group_by("lang", "rater")
+        .group_by("lang", "rater", maintain_order=True)
         .agg(severity=(pl.col("others") - pl.col("value")).mean())
     )
-    ties = verdicts.group_by("lang", "rater").agg(tie_share=(pl.col("score") == 0.5).mean())
+    ties = verdicts.group_by("lang", "rater", maintain_order=True).agg(tie_share=(pl.col("score") == 0.5).mean())
     keys = ["lang", "rater", "query_id"]
-    rated, compared = ratings.select(*keys, "arm").unique(), verdicts.select(*keys).unique()
+    rated, compared = (
+        ratings.select(*keys, "arm").unique(maintain_order=True),
+        verdicts.select(*keys).unique(maintain_order=True),
+    )
     single = pl.concat([rated, compared.with_columns(arm=pl.lit(None, pl.String))])
-    counted = single.group_by("lang", "rater").agg(judgments=pl.len().cast(pl.Int64))
-    joined = counted.join(severity, on=["lang", "rater"], how="left").join(ties, on=["lang", "rater"], how="left")
+    counted = single.group_by("lang", "rater", maintain_order=True).agg(judgments=pl.len().cast(pl.Int64))
+    joined = counted.join(severity, on=["lang", "rater"], how="left", maintain_order="left").join(
+        ties, on=["lang", "rater"], how="left", maintain_order="left"
+    )
     return joined.select(list(RATERS)).sort(pl.col("lang").cast(pl.Enum(LANGUAGES)), "rater")
 
 

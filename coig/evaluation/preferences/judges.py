@@ -80,7 +80,9 @@ class JudgeVerdicts:
         Without these rows a win rate would be that of the prompts which the judge can judge.
         """
         known = self.by_pair().drop("score")
-        in_vain = self.failed.unique(maintain_order=True).join(known, on=list(FAILED), how="anti", nulls_equal=True)
+        in_vain = self.failed.unique(maintain_order=True).join(
+            known, on=list(FAILED), how="anti", nulls_equal=True, maintain_order="left"
+        )
         return pl.concat([known, in_vain.select(*FAILED, soft=pl.lit(0.5))])
 
 
@@ -192,7 +194,7 @@ def _repeats(judgments: Sequence[Judgment], places: Mapping[str, int], calls: pl
     again = [one for one in judgments if one.check == "repeat" and one.failure is None]
     rows = pl.DataFrame([row for one in again for row in _tabulate_call(one, places, {})], schema=CALL, orient="row")
     keys = ["judge", "query_id", "lang", "arm", "opponent", "order"]
-    both = rows.join(calls, on=keys, suffix="_before")
+    both = rows.join(calls, on=keys, suffix="_before", maintain_order="left")
     right = 1 - (pl.col("score") - pl.col("score_before")).abs()
     return both.select("judge", "query_id", "lang", check=pl.lit("repeat"), right=right)
 

@@ -89,8 +89,8 @@ def control_length(verdicts: pl.DataFrame, lengths: pl.DataFrame, order: Sequenc
         order: names of all arms, in the order of the rows.
     """
     known = lengths.filter(pl.col("tokens") > 0).select("query_id", "arm", "tokens")
-    joined = verdicts.join(known, on=["query_id", "arm"]).join(
-        known.rename({"arm": "opponent", "tokens": "other_tokens"}), on=["query_id", "opponent"]
+    joined = verdicts.join(known, on=["query_id", "arm"], maintain_order="left").join(
+        known.rename({"arm": "opponent", "tokens": "other_tokens"}), on=["query_id", "opponent"], maintain_order="left"
     )
     rows = []
     for (lang,), part in joined.group_by("lang", maintain_order=True):
@@ -117,7 +117,9 @@ def _length_rows(part: pl.DataFrame, order: Sequence[str]) -> list[dict[str, Any
         gamma, error = beta[0, len(arms)], clustered_error(features, counts, beta, part["query_id"])
         gammas = {"gamma": gamma, "gamma_low": gamma - Z95 * error, "gamma_high": gamma + Z95 * error}
     rows = []
-    for (arm, opponent), of_pair in sorted(part.group_by("arm", "opponent"), key=lambda group: group[0]):
+    for (arm, opponent), of_pair in sorted(
+        part.group_by("arm", "opponent", maintain_order=True), key=lambda group: group[0]
+    ):
         rate, equal = float(of_pair["score"].mean()), None  # type: ignore[arg-type]
         if beta is not None:
             contrast = np.append(_contrasts(arms, [(str(arm), str(opponent))]), [[0.0]], axis=1)

@@ -90,14 +90,14 @@ def add_clean_rates(rates: pl.DataFrame, verdicts: pl.DataFrame, answers: pl.Dat
         answers: the frame of `measure_answers`.
     """
     clean = answers.filter(~pl.col("contaminated_any").fill_null(False)).select("query_id", "arm")
-    both = verdicts.join(clean, on=["query_id", "arm"], how="semi").join(
-        clean.rename({"arm": "opponent"}), on=["query_id", "opponent"], how="semi"
+    both = verdicts.join(clean, on=["query_id", "arm"], how="semi", maintain_order="left").join(
+        clean.rename({"arm": "opponent"}), on=["query_id", "opponent"], how="semi", maintain_order="left"
     )
     swapped = both.with_columns(arm="opponent", opponent="arm", score=1 - pl.col("score"))
     both_orders = pl.concat([both, swapped.select(both.columns)])
     key = ["lang", "genre", "arm", "opponent"]
     all_genres = both_orders.with_columns(genre=pl.lit(None, pl.String))
-    grouped = pl.concat([both_orders.drop_nulls("genre"), all_genres]).group_by(key)
+    grouped = pl.concat([both_orders.drop_nulls("genre"), all_genres]).group_by(key, maintain_order=True)
     clean_rates = grouped.agg(clean_rate=pl.col("score").mean(), clean_verdicts=pl.len().cast(pl.Int64))
     without = rates.drop("clean_rate", "clean_verdicts")
     return without.join(clean_rates, on=key, how="left", nulls_equal=True, maintain_order="left")
@@ -113,8 +113,8 @@ def compute_without_copies(rates: pl.DataFrame, verdicts: pl.DataFrame, answers:
         answers: the frame of `measure_answers`, with `near_copy` filled in.
     """
     copies = answers.filter("near_copy").select("query_id", "arm")
-    kept = verdicts.join(copies, on=["query_id", "arm"], how="anti").join(
-        copies.rename({"arm": "opponent"}), on=["query_id", "opponent"], how="anti"
+    kept = verdicts.join(copies, on=["query_id", "arm"], how="anti", maintain_order="left").join(
+        copies.rename({"arm": "opponent"}), on=["query_id", "opponent"], how="anti", maintain_order="left"
     )
     if len(kept) == len(verdicts):
         return pl.DataFrame(schema=WITHOUT_COPIES)

@@ -171,7 +171,7 @@ def _counts(events: pl.DataFrame, cells: pl.DataFrame, cell: Sequence[str], outc
 
     Prompts are sorted by id, cells as in `cells`, behaviours as in BEHAVIOURS.
     """
-    placed = events.join(cells.with_row_index("cell"), on=["lang", *cell], how="left").select(
+    placed = events.join(cells.with_row_index("cell"), on=["lang", *cell], how="left", maintain_order="left").select(
         prompt=pl.col("query_id").rank("dense").cast(pl.Int64) - 1,
         cell=pl.col("cell").cast(pl.Int64),
         outcome=pl.col(outcome).replace_strict(BEHAVIOURS, range(len(BEHAVIOURS)), return_dtype=pl.Int64),

@@ -229,7 +229,7 @@ def _facts(evaluation: Evaluation) -> list[str]:
     """Return phrases with the study's arms and, where known, its numbers of queries, answers, judgments and raters."""
     facts = [f"{counted(len(evaluation.arms), 'arm')}: {', '.join(evaluation.arms)}"]
     if (answers := evaluation.table("answers")) is not None:
-        queries = answers.unique("query_id")
+        queries = answers.unique("query_id", maintain_order=True)
         parts = [f"{len(part):,} {LANGUAGE_NAMES[lang].split()[0]}" for lang, part in split_by_language(queries)]
         genres = counted(queries["genre"].n_unique(), "genre")
         facts.append(f"{counted(len(queries), 'query', 'queries')} ({', '.join(parts)}) of {genres}")
@@ -272,7 +272,11 @@ def _copies(evaluation: Evaluation) -> list[tuple[str, list[dict[str, Any]], int
     frame = evaluation.table("near_copies")
     parts = [] if frame is None else split_by_language(frame)
     return [
-        (LANGUAGE_NAMES[lang], part.sort("shared", descending=True).head(COPIES_SHOWN).to_dicts(), len(part))
+        (
+            LANGUAGE_NAMES[lang],
+            part.sort("shared", descending=True, maintain_order=True).head(COPIES_SHOWN).to_dicts(),
+            len(part),
+        )
         for lang, part in parts
     ]
 

@@ -76,6 +76,14 @@ COLUMNS: dict[str, Mapping[str, Any]] = {
 }
 
 
+DIGITS = 10  # significant digits of floats in tables; those beyond depend on the processor and the number of threads
+
+
+def round_tables(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Round all floats to DIGITS significant digits, so that the same study gives the same tables on every machine."""
+    return {name: frame.with_columns(pl.selectors.float().round_sig_figs(DIGITS)) for name, frame in tables.items()}
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The results of a study. A table that is absent or empty was not measured, and presentations leave it out.

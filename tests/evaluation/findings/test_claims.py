@@ -77,6 +77,15 @@ def test_the_ttr_paradox(paper: pl.DataFrame) -> None:
     assert best["status"][0] == "not supported"
 
 
+def test_equal_win_rates_give_one_answer_each_time(paper: pl.DataFrame) -> None:
+    tied = paper.with_columns(wins=102, ties=0, verdicts=204)
+    for diverse in ARMS:
+        measured = automatic(dict.fromkeys(ARMS, 0.5) | {diverse: 0.6})
+        for _ in range(5):
+            checked = claim_table(ROSTER, tied, measured, None, MARGIN).filter(pl.col("claim").str.contains("TTR"))
+            assert checked["why"][0] == f"{diverse} has the highest TTR and no arm wins more often"
+
+
 def test_failure_signatures(paper: pl.DataFrame) -> None:
     ttr = {"cw": 0.6, "cw+1k": 0.578, "cw+5k": 0.576, "cw+10k": 0.593, "general": 0.51}
     rates = pool_rates(paper, "zh")

@@ -35,7 +35,7 @@ def test_patterns_and_a_scale_on_the_command_line(tmp_path: Path, monkeypatch: p
         evaluate(config_of("evaluate", EvaluateConfig, command))
     evaluate(config_of("evaluate", EvaluateConfig, [*command, "rating.scale=[1,10]"]))
     folder = tmp_path / "multirun" / "theirs" / "evaluation"
-    assert pl.read_csv(folder / "ratings.csv").select("mean", "ratings").rows() == [(16 / 3, 6)]
+    assert pl.read_csv(folder / "ratings.csv").select("mean", "ratings").rows() == [(5.333333333, 6)]
     assert "Ratings go from 1 to 10." in (folder / "report.html").read_text(encoding="utf-8")
     with pytest.raises(ConfigError, match=r"scale: give the lowest rating first"):
         config_of("evaluate", EvaluateConfig, ["rating.scale=[10,1]"])

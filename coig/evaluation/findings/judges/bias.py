@@ -70,7 +70,7 @@ def find_traits(answers: pl.DataFrame | None, models: Mapping[str, str]) -> Trai
         cut_off=(~pl.col("finished") & ~empty).cast(pl.Float64),
         repetitive=(pl.col("self_repetition") >= REPETITIVE).cast(pl.Float64),
     )
-    return Traits(of_answers.unique(["arm", "query_id"], keep="first"), families)
+    return Traits(of_answers.unique(["arm", "query_id"], keep="first", maintain_order=True), families)
 
 
 def family_of(model: str | None) -> str | None:

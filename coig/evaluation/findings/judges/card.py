@@ -116,8 +116,12 @@ def _figures_of_order(calls: pl.DataFrame, people: People, lang: str) -> list[Fi
     Only pairs that the judge judged in both orders count, and both orders alike; a tie in one order and a win in the
     other are a change of ½. Without such pairs there are people's figures and a note.
     """
-    means = calls.drop_nulls("arm_first").group_by(*PAIR, "arm_first").agg(pl.col("score").mean())
-    both = means.filter("arm_first").join(means.filter(~pl.col("arm_first")), on=PAIR, suffix="_second").sort(PAIR)
+    means = calls.drop_nulls("arm_first").group_by(*PAIR, "arm_first", maintain_order=True).agg(pl.col("score").mean())
+    both = (
+        means.filter("arm_first")
+        .join(means.filter(~pl.col("arm_first")), on=PAIR, suffix="_second", maintain_order="left")
+        .sort(PAIR)
+    )
     position = estimate_position_effect([one for one in people.judged if one.lang == lang])
     of_people = None if position is None else Probed(position.value, position.low, position.high, None)
     again = _people_in_checks(people, "repeat", lang)
@@ -169,7 +173,7 @@ def _figure_of_wording(pairs: pl.DataFrame, by_pair: pl.DataFrame, facts: Any, j
     same_model = pl.col("model") == pl.lit(facts["model"], pl.String)
     other_prompt = pl.col("prompt").ne_missing(pl.lit(facts["prompt"], pl.String))
     same = judges.filter(same_model, other_prompt, lang=facts["lang"])["judge"].to_list()
-    both = pairs.join(by_pair.filter(pl.col("judge").is_in(same)), on=PAIR, suffix="_other")
+    both = pairs.join(by_pair.filter(pl.col("judge").is_in(same)), on=PAIR, suffix="_other", maintain_order="left")
     if both.is_empty():
         return Figure(WORDING, note="could not run: no other prompt of this model has judged these pairs")
     found = estimate_share((both["score"] - both["score_other"]).abs().to_numpy(), number_prompts(both))

@@ -48,7 +48,7 @@ def join_people(by_pair: pl.DataFrame, verdicts: pl.DataFrame) -> Items:
         by_pair: one judge's rows of `JudgeVerdicts.by_pair` in one language.
         verdicts: people's, columns as in VERDICT.
     """
-    both = verdicts.join(by_pair, on=PAIR, how="semi")
+    both = verdicts.join(by_pair, on=PAIR, how="semi", maintain_order="left")
     if both.is_empty():
         return Items(by_pair.clear(), np.zeros((0, 0)))
     wide = both.pivot(on="rater", index=PAIR, values="score", aggregate_function="mean")

@@ -130,7 +130,7 @@ def shared_judges(by_pair: pl.DataFrame) -> list[str]:
 
     `by_pair` has the rows of one language; only these judges are features of one common predictor.
     """
-    counts = by_pair.group_by("judge").len().sort("judge")
+    counts = by_pair.group_by("judge", maintain_order=True).len().sort("judge")
     most = counts["len"].max()
     return counts.filter(pl.col("len") >= FEWEST_SHARED * float(most or 0))["judge"].to_list()  # type: ignore[arg-type]
 
@@ -150,7 +150,7 @@ def make_sample(by_pair: pl.DataFrame, verdicts: pl.DataFrame, traits: Traits, j
         by_pair: as `JudgeVerdicts.predictors` returns it.
         verdicts: people's on one pair of arms in one language, columns as in VERDICT.
     """
-    [(lang, arm, opponent)] = verdicts.select("lang", "arm", "opponent").unique().rows()
+    [(lang, arm, opponent)] = verdicts.select("lang", "arm", "opponent").unique(maintain_order=True).rows()
     own = by_pair.filter(lang=lang, arm=arm, opponent=opponent)
     if set(judges) - set(own["judge"]):
         return None

@@ -131,3 +131,17 @@ def test_variance_between_raters_who_share_few_prompts() -> None:
 def test_one_rater_does_not_tell_of_others() -> None:
     assert estimate_rater_variance(np.ones((9, 1))) is None
     assert np.isnan(estimate_rate(np.arange(8.0)[:, None] % 2).half_raters)
+
+
+def test_raters_who_differ_as_much_as_noise_explains_do_not_differ() -> None:
+    """In whatever order the prompts are: the mean squares are equal, and only rounding decides which is larger."""
+    verdicts = ("010", "010", "011", "011", "100", "100", "110")
+    scores = np.array([[float(one) for one in prompt] for prompt in verdicts])
+    halves = set()
+    for seed in range(20):
+        shuffled = np.random.default_rng(seed).permutation(scores)
+        between = estimate_rater_variance(shuffled)
+        assert between is not None
+        assert float(between.variance) == 0
+        halves.add(round(float(estimate_rate(shuffled).half_raters), 9))
+    assert len(halves) == 1

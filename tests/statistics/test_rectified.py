@@ -145,3 +145,17 @@ def test_raters_who_differ_as_much_as_noise_explains_do_not_differ() -> None:
         assert float(between.variance) == 0
         halves.add(round(float(estimate_rate(shuffled).half_raters), 9))
     assert len(halves) == 1
+
+
+@pytest.mark.parametrize("verdict", [0.0, 0.5, 1.0])
+def test_verdicts_that_do_not_vary_have_no_width(verdict: float) -> None:
+    """Their interval is then not taken for one of no width: sums of 1/n are not always 1."""
+    assert {float(estimate_rate(np.full((prompts, 3), verdict)).half) for prompts in range(8, 100)} == {0.0}
+
+
+def test_a_judge_who_always_says_the_same_is_worth_nothing() -> None:
+    verdicts = np.random.default_rng(7).random(60)
+    for prompts in range(8, 60):
+        features = np.full((prompts, 1), 0.2)
+        moments = moments_of(verdicts[:prompts], features - features.mean(axis=0), 1, np.zeros(prompts, np.intp))
+        assert estimate_correlation(moments)[0] == 0

@@ -72,6 +72,12 @@ class Forked:
         self._process = get_context("forkserver").Process(target=_run, args=started)
         with chdir(ROOT):  # where the server, which the first start begins, finds PRELOADED
             self._process.start()
+        atexit.register(self._kill_what_is_left)
+
+    def _kill_what_is_left(self) -> None:
+        """Kill the process if a failed test has left it, maybe stopped: Python would wait for it before it ends."""
+        if self._process.is_alive():
+            self._process.kill()
 
     @property
     def pid(self) -> int:

@@ -86,7 +86,7 @@ def parse_judge(arguments: Sequence[str]) -> tuple[Card, Prices]:
     """
     given = {key: value for key, _, value in (argument.partition("=") for argument in arguments)}
     numbers: dict[str, float] = {}
-    for key in given.keys() & {*WITH_JUDGE[1:]}:
+    for key in (key for key in WITH_JUDGE[1:] if key in given):
         try:
             numbers[key] = float(given[key])
         except ValueError:

@@ -44,7 +44,7 @@ def remove_secrets(value: Any) -> Any:
     values of other types, and secrets of the environment with fewer than SHORTEST characters stay as they are.
     """
     found = {one for one in _find_secrets() if len(one) >= SHORTEST}
-    known = sorted(found | set(map(html.escape, found)), key=len, reverse=True)
+    known = sorted(found | set(map(html.escape, found)), key=lambda secret: (-len(secret), secret))
 
     def clean(text: str) -> str:
         """Return a text without secrets."""
@@ -81,7 +81,8 @@ def fold_home(value: Any) -> Any:
     """Return a copy of a text, or of nested dicts and lists, in which paths in the home folder begin with `~`."""
     home = os.environ.get("HOME", "/")
     folders = {home.rstrip("/"), str(Path(home).resolve())} - {"", "/"}
-    pattern = re.compile(rf"(?<![\w.~-])(?:{'|'.join(map(re.escape, folders))})(?![\w-]|\.\w)")
+    longest_first = sorted(folders, key=len, reverse=True)  # one may hold the other
+    pattern = re.compile(rf"(?<![\w.~-])(?:{'|'.join(map(re.escape, longest_first))})(?![\w-]|\.\w)")
     return map_texts(lambda text: pattern.sub("~", text), value) if folders else value
 
 

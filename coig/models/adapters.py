@@ -38,4 +38,6 @@ def add_adapters(lm: Any, lora: Lora) -> Any:
         raise ConfigError(
             f"model.lora.targets={lora.targets}: embeddings and output head take no adapters; leave them out"
         )
+    if not isinstance(settings.target_modules, str):  # a set, which peft would write in another order in each process
+        settings.target_modules = sorted(settings.target_modules)
     return adapted

@@ -11,6 +11,8 @@ import numpy as np
 
 from coig.statistics.intervals import Floats
 
+ROUNDING = 1e-9  # a smaller share of the raters' sum of squares, beyond what noise explains, is rounding
+
 
 @dataclass(frozen=True)
 class RaterVariance:
@@ -57,5 +59,6 @@ def estimate_rater_variance(scores: Floats) -> RaterVariance | None:
     sums = deviations.sum(axis=-2)
     of_raters = ((sums @ np.linalg.pinv(information, hermitian=True)) * sums).sum(axis=-1)
     noise = ((deviations**2).sum(axis=(-1, -2)) - of_raters) / (freedom - rank)
+    beyond = of_raters - rank * noise
     trace = np.trace(information)
-    return RaterVariance(np.maximum(0, of_raters - rank * noise) / trace, of_raters / trace, rank)
+    return RaterVariance(np.where(beyond > ROUNDING * of_raters, beyond, 0) / trace, of_raters / trace, rank)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from coig.statistics.clustered import ROUNDING
 from coig.statistics.intervals import Floats
 from coig.statistics.raters import estimate_rater_variance
 
@@ -90,6 +91,7 @@ def estimate_rate(scores: Floats, predictions: Predictions | None = None, strata
     if len(shares) > 1:  # how many prompts each stratum has varies too
         total = len(parts.judged) + len(parts.others)
         variance = variance + ((means - rate[..., None]) ** 2) @ shares / total
+    variance = np.where(variance < ROUNDING, 0, variance)
     half = stdtrit(len(counts) - len(shares), 0.975) * np.sqrt(variance)
     return Rate(rate, half, _half_for_new_raters(scores, variance, weights, len(counts) - len(shares)))
 

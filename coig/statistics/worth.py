@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coig.statistics.calibration import predict_without_each
+from coig.statistics.calibration import SMALLEST, predict_without_each
 from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval
 from coig.statistics.rectified import Indices
 
@@ -44,8 +44,8 @@ def estimate_correlation(sums: Floats, seed: int = 0) -> tuple[float, float | No
 
 def _correlation(sums: Floats) -> Floats:
     """Return correlations from sums of products as in `moments_of`, (…, 3) to (…); 0 without variance."""
-    scale = np.sqrt(sums[..., 0] * sums[..., 2])
-    found: Floats = np.where(scale > 0, sums[..., 1] / np.where(scale > 0, scale, 1), 0)
+    vary = (sums[..., 0] > SMALLEST) & (sums[..., 2] > SMALLEST)
+    found: Floats = np.where(vary, sums[..., 1] / np.sqrt(np.where(vary, sums[..., 0] * sums[..., 2], 1)), 0)
     return found
 
 

@@ -39,7 +39,7 @@ from coig.files.atomic import read_jsonl, remove_folder, write_atomic
 from coig.files.tables import write_csv
 from coig.study.arm import EARLY, LOCK, Arm
 from coig.study.compare import compare
-from coig.study.find import find_arms, find_study, is_arm
+from coig.study.find import find_arms, find_study, is_arm, last_change
 from coig.study.manifest import Manifest
 from coig.study.pack import pack
 from coig.study.points import list_points
@@ -74,7 +74,7 @@ def _list(_: Sequence[str]) -> None:
 
     Raises ConfigError if there is no study.
     """
-    studies = sorted({file.parent.parent for file in MULTIRUN.glob("*/*/manifest.json")}, key=_last_change)
+    studies = sorted({file.parent.parent for file in MULTIRUN.glob("*/*/manifest.json")}, key=last_change)
     if not studies:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
     table = _table("study", "arm", "status", numbers=("examples", "hours", "answers"), others=("ended",))
@@ -252,11 +252,6 @@ def _choose_arms(names: Sequence[str]) -> tuple[Path, list[Arm], bool]:
     arms = tuple(arm.removeprefix(f"{name}/") for arm in ((first, *names[1:]) if slash else names[1:]))
     study = find_study(name)
     return study, find_arms(study, arms or None), not arms
-
-
-def _last_change(study: Path) -> float:
-    """Return the time, in seconds since 1970, at which a study's manifests were last written."""
-    return max(file.stat().st_mtime for file in study.glob("*/manifest.json"))
 
 
 def _status(manifest: Manifest) -> Text:

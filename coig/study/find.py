@@ -26,10 +26,18 @@ def find_study(name: str | None) -> Path:
     if not trained:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
     if name is None:
-        return max(trained, key=lambda folder: max(m.stat().st_mtime for m in folder.glob("*/manifest.json")))
+        return max(trained, key=last_change)
     if MULTIRUN / name not in trained:
         raise ConfigError(f"study={name}: no such study" + suggestion(name, sorted(s.name for s in trained)))
     return MULTIRUN / name
+
+
+def last_change(study: Path) -> tuple[float, str]:
+    """Return when a study's manifests were last written, in seconds since 1970, and its name, which orders equal times.
+
+    Times are equal where studies were copied, or trained within one tick of the file system's clock.
+    """
+    return max(file.stat().st_mtime for file in study.glob("*/manifest.json")), study.name
 
 
 def find_arms(study: Path, names: tuple[str, ...] | None) -> list[Arm]:

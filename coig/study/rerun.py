@@ -87,7 +87,7 @@ def _find_changes(arm: Arm, manifest: Manifest) -> Iterator[str]:
     """Yield what is different today from when the arm was trained: code, packages, settings, files of data."""
     today = Manifest.model_validate(manifest.model_dump() | collect_provenance({}))
     code, now = describe_code(manifest.git), describe_code(today.git)
-    for key in code.keys() | now.keys():
+    for key in code | now:
         if code.get(key) != now.get(key):
             yield f"{key}: {code.get(key)} → {now.get(key)}"
     if others := _find_other_packages(manifest, today):

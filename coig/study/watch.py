@@ -62,7 +62,7 @@ def _find(name: str | None) -> Path:
     if name is not None and MULTIRUN / name / FILE in begun:
         return MULTIRUN / name
     if name is None and begun:
-        newest = max(begun, key=lambda file: file.stat().st_mtime).parent
+        newest = max(begun, key=lambda file: (file.stat().st_mtime, file)).parent
         manifests = [file.stat().st_mtime for file in MULTIRUN.glob("*/*/manifest.json")]
         if not manifests or (newest / FILE).stat().st_mtime > max(manifests):
             return newest

@@ -177,8 +177,9 @@ class DirectIO(TorchCheckpointIO):
     """Checkpoint IO without Lightning's copy of the whole checkpoint in memory."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint straight to its file."""
-        torch.save(checkpoint, path)
+        """Write a checkpoint straight to its file. Raises OSError if that cannot be opened, where torch would not."""
+        with Path(path).open("wb") as stream:
+            torch.save(checkpoint, stream)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Return a checkpoint whose tensors are mapped from its file into CPU memory, whatever the other arguments."""

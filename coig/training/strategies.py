@@ -70,7 +70,8 @@ class Sharded(_Waiting, ModelParallelStrategy):
         tensors = {"state_dict": checkpoint.pop("state_dict")}
         tensors |= {f"optimizer_{number}": state for number, state in enumerate(checkpoint.pop("optimizer_states"))}
         if self.is_global_zero:
-            torch.save(checkpoint, folder / REST)
+            with (folder / REST).open("wb") as stream:  # torch's own error, if it cannot be opened, is no OSError
+                torch.save(checkpoint, stream)
         writing = async_save(tensors, checkpoint_id=folder, process_group=self.writers)
         assert isinstance(writing, Future)  # by default the copy is complete, and may not change any more
         self.writing = writing

@@ -62,6 +62,7 @@ def test_prompts_calls_and_cost(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         (["judge=nowhere.json"], r"judge=nowhere\.json: no judge's card; evaluate\.py writes one as multirun/STUDY"),
         (["judge={card}", "prompt_price=much"], "prompt_price=much: not a number"),
+        (["judge={card}", "reply_price=x", "prompt_price=y", "pairs=z"], "pairs=z: not a number"),
         (["judge={card}", "reply_price=-1"], "reply_price=-1: must be at least 0, and finite"),
         (["judge={card}", "prompt_price=inf"], "prompt_price=inf: must be at least 0, and finite"),
         (["judge={card}", "prompt_price"], "prompt_price=: not a number"),

@@ -99,6 +99,16 @@ def test_the_home_folder_becomes_a_tilde(home: Path) -> None:
         assert fold_home(other) == other
 
 
+def test_of_a_home_that_links_to_a_folder_above_it_the_whole_path_is_folded(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (home / name for name in "abcdef"):
+        folder.mkdir()
+        (folder / "link").symlink_to(folder)
+        monkeypatch.setenv("HOME", str(folder / "link"))
+        assert fold_home(f"{folder}/link/data, {folder}/data") == "~/data, ~/data"
+
+
 def test_without_a_home_nothing_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     for home in ("/", None):
         monkeypatch.setenv("HOME", home) if home else monkeypatch.delenv("HOME")

@@ -91,6 +91,8 @@ def test_adapters_are_exported_merged_and_by_themselves(tmp_path: Path) -> None:
     plain = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
     beside = PeftModel.from_pretrained(plain, tmp_path / "adapter")
     assert torch.allclose(logits(beside.base_model.model), expected, atol=1e-4)
+    targets = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["target_modules"]
+    assert targets == sorted(targets)  # the same file in each process
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,31 @@ def test_variance_between_raters_who_share_few_prompts() -> None:
 def test_one_rater_does_not_tell_of_others() -> None:
     assert estimate_rater_variance(np.ones((9, 1))) is None
     assert np.isnan(estimate_rate(np.arange(8.0)[:, None] % 2).half_raters)
+
+
+def test_raters_who_differ_as_much_as_noise_explains_do_not_differ() -> None:
+    """In whatever order the prompts are: the mean squares are equal, and only rounding decides which is larger."""
+    verdicts = ("010", "010", "011", "011", "100", "100", "110")
+    scores = np.array([[float(one) for one in prompt] for prompt in verdicts])
+    halves = set()
+    for seed in range(20):
+        shuffled = np.random.default_rng(seed).permutation(scores)
+        between = estimate_rater_variance(shuffled)
+        assert between is not None
+        assert float(between.variance) == 0
+        halves.add(round(float(estimate_rate(shuffled).half_raters), 9))
+    assert len(halves) == 1
+
+
+@pytest.mark.parametrize("verdict", [0.0, 0.5, 1.0])
+def test_verdicts_that_do_not_vary_have_no_width(verdict: float) -> None:
+    """Their interval is then not taken for one of no width: sums of 1/n are not always 1."""
+    assert {float(estimate_rate(np.full((prompts, 3), verdict)).half) for prompts in range(8, 100)} == {0.0}
+
+
+def test_a_judge_who_always_says_the_same_is_worth_nothing() -> None:
+    verdicts = np.random.default_rng(7).random(60)
+    for prompts in range(8, 60):
+        features = np.full((prompts, 1), 0.2)
+        moments = moments_of(verdicts[:prompts], features - features.mean(axis=0), 1, np.zeros(prompts, np.intp))
+        assert estimate_correlation(moments)[0] == 0

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +7,10 @@ import pytest
 
 from coig.errors import ConfigError
 from coig.files.atomic import atomic_folder, write_atomic
+from coig.study.__main__ import main
 from coig.study.arm import Arm, discard_untrained_arms
 from coig.study.find import find_arms, find_done_arms, find_study
+from coig.study.sweep import FILE, note_sweep
 from tests.studies import make_arm
 
 
@@ -67,6 +70,25 @@ def test_the_latest_study_is_taken_and_an_unknown_one_refused(tmp_path: Path, mo
     assert find_study("old").name == "old"
     with pytest.raises(ConfigError, match="study=odl: no such study; did you mean 'old'"):
         find_study("odl")
+
+
+def test_of_studies_of_one_time_the_last_by_name_is_the_latest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = list("cdagebhf")
+    for name in names:
+        note_sweep(Path("multirun") / name, ["cw", "general"])
+        make_arm(Path("multirun") / name / "cw")
+        for file in (FILE, "cw/manifest.json"):
+            os.utime(Path("multirun") / name / file, (1e9, 1e9))
+    assert find_study(None).name == "h"
+    main(["list"])
+    assert re.findall(r"^ *(\w) +cw", capsys.readouterr().out, re.MULTILINE) == sorted(names)
+    os.utime(Path("multirun") / "c" / FILE, (2e9, 2e9))
+    os.utime(Path("multirun") / "g" / FILE, (2e9, 2e9))
+    main(["watch"])
+    assert capsys.readouterr().out.startswith("g: ")
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:

@@ -194,6 +194,8 @@ def test_rerun_says_what_it_needs_and_what_differs_today(folder: Path, capsys: p
     assert "with Python 3.11.1:\npip install torch==0.1 gone==7\n" in text
     assert "python train.py data.ratio=0 model.learning_rate=0.25 study=s-rerun" in text
     today = text.partition("Today differs:")[2]
+    about_code = ["revision", "files with uncommitted changes", "uncommitted changes (sha256)"]
+    assert [line.strip(" -").partition(":")[0] for line in today.splitlines()[1:4]] == about_code
     assert "torch 0.1 → " in today
     assert "gone 7 → None" in today
     assert "model.learning_rate: 0.5 → 0.25" in today

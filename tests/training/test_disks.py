@@ -103,10 +103,18 @@ def test_ctrl_c_ends_with_the_exit_code_of_shells(tmp_path: Path) -> None:
     assert (arm.manifest().status, arm.manifest().error) == ("failed", "interrupted")
 
 
-def test_a_study_that_is_deleted_stays_so(tmp_path: Path) -> None:
-    run, arm = started(tmp_path, "trainer.max_epochs=20")
-    run.kill(signal.SIGSTOP)  # what is written while a folder is deleted would keep it
+@pytest.mark.parametrize(
+    ("moment", "lines"),
+    [("cw/metrics.jsonl", 2), (".step-00000002.ckpt.partial", 0)],
+    ids=["as a step is logged", "as a checkpoint is opened"],
+)
+def test_a_study_that_is_deleted_stays_so(moment: str, lines: int, tmp_path: Path) -> None:
+    """It is deleted while the run is stopped: what was written meanwhile would keep a folder."""
+    settings = [*TINY, "trainer.checkpoint_every=2"]
+    run = Forked("train.py", settings, tmp_path, outside(), stop_at=moment, lines=lines)
     run.wait_until_stopped()
+    arm = Arm(tmp_path / "multirun" / "s" / "cw")
+    assert not list(arm.folder.rglob("*.partial"))  # not opened yet
     arm.remove()
     run.kill(signal.SIGCONT)
     ended = run.wait()

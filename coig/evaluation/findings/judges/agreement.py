@@ -81,7 +81,7 @@ def agreement_by_genre(items: Items, lang: str, judge: str) -> list[dict[str, An
         if people is not None:
             row |= {"people": people.value, "people_low": people.low, "people_high": people.high}
         rows.append(row)
-    rows.sort(key=lambda row: (-row["agreement"], row["genre"]))
+    rows.sort(key=lambda row: (-round(row["agreement"], 9), row["genre"]))  # rounding of sums orders no equal ones
     return [{key: row.get(key) for key in JUDGE_GENRES} for row in rows]
 
 

@@ -91,8 +91,8 @@ def random_flip_p(differences: Floats, signs: Floats) -> Floats:
     Returns the p values, shape (P,); 1 for a pair without any difference or with zeros alone.
     """
     known = np.nan_to_num(differences)
-    observed = np.abs(known.sum(axis=0))
-    reached = np.abs(signs @ known) >= observed * (1 - 1e-12)
+    rounding = 1e-12 * np.abs(known).sum(axis=0)
+    reached = np.abs(signs @ known) >= np.abs(known.sum(axis=0)) - rounding
     flipped: Floats = (1 + reached.sum(axis=0)) / (1 + len(signs))
     return flipped
 

@@ -44,7 +44,7 @@ def test_a_slope_is_that_of_regression_with_clustered_errors() -> None:
 
 
 def test_noise_of_two_raters_is_not_taken_for_a_bias() -> None:
-    """People prefer the longer answer and the judge follows their preference alone; without that correction, a bias is found."""
+    """People prefer the longer answer and the judge follows their preference alone; else a bias is found."""
     rng = np.random.default_rng(0)
     prompts = np.arange(20_000)
     covariate = rng.choice([-1.0, 1.0], size=len(prompts))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
+from argparse import ArgumentError, Namespace
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -68,7 +70,7 @@ def check_command_line(
         check_job: called with each job's config if a sweep varies something and all is right; may raise ConfigError.
     """
     sys.argv[1:] = map(quote_unreadable, sys.argv[1:])  # Hydra reads them again
-    arguments, unknown = get_args_parser().parse_known_args()
+    arguments, unknown = _parse_arguments()
     if unknown:
         with composing():
             known = OmegaConf.to_container(compose(config_name), resolve=False)
@@ -101,6 +103,23 @@ def check_command_line(
     elif command.vary_override:
         sys.argv.insert(sys.argv.index(arguments.overrides[0]), *command.vary_override)
     return configs
+
+
+def _parse_arguments() -> tuple[Namespace, list[str]]:
+    """Return Hydra's options and the overrides, and the arguments that are neither; exit with one line if one is wrong.
+
+    Hydra's own parser would print all its options, and takes `-help` for `-h` with a value.
+    """
+    parser = get_args_parser()
+    parser.exit_on_error = False
+    options = set(re.findall(r"--[\w-]+", parser.format_usage()))
+    for argument in sys.argv[1:]:
+        if f"-{argument}" in options:
+            sys.exit(f"{argument}: write it with two dashes, -{argument}")
+    try:
+        return parser.parse_known_args()
+    except ArgumentError as error:
+        sys.exit(f"{(error.argument_name or '').split('/')[0]}: {error.message}; --hydra-help lists the options")
 
 
 def _check_writable(folder: Path) -> None:

@@ -21,12 +21,20 @@ from coig.data.encoded import EncodedSet, encode_mixture
 from coig.data.encoding import Encoder
 from coig.data.mixture import Mixture, build_mixture, left_out, remarks
 from coig.data.tokens import Encoded, Segment
-from coig.display.terminal import make_console, make_table
+from coig.display.numbers import whole
+from coig.display.tables import fill_table, text_column, value_column
+from coig.display.terminal import make_console, print_table
 from coig.errors import ConfigError
 
 FORMATS = ("table", "json")
 SHOWN = 2  # examples of each kind and language
 COLOURS = {Segment.PROMPT: "bright_black", Segment.REASONING: "blue", Segment.ANSWER: "green"}
+COLUMNS = [
+    *(text_column(name, name) for name in ("source", "kind", "lang")),
+    *(value_column(name, whole, name) for name in ("examples", "split", "tokens")),
+    value_column("supervised tokens", whole, "supervised_tokens"),
+    *(value_column(name, whole, name) for name in ("truncated", "dropped")),
+]
 NO_LOSS = -100  # the label that cross-entropy ignores
 
 
@@ -81,15 +89,7 @@ def colour_segments(encoded: Encoded, tokenizer: Any) -> Text:
 
 def _show(console: Console, config: TrainConfig, mixture: Mixture, encoded: EncodedSet, tokenizer: Any) -> None:
     """Print the counts per source, the use of each pool's rows, and `SHOWN` examples per kind and language."""
-    title = f"{config.arm}, supervision {config.supervision.name}"
-    table = make_table(title)
-    for column in encoded.groups[0]:
-        heading = "supervised" if column == "supervised_tokens" else column
-        is_number = column not in ("kind", "lang", "source")
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
-    for group in encoded.groups:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in group.values()))
-    console.print(table)
+    print_table(console, fill_table(encoded.groups, COLUMNS), f"{config.arm}, supervision {config.supervision.name}")
     for source in mixture.sources:
         said = "".join(f"; {remark}" for remark in remarks(source))
         without = f" (left out: {reasons})" if (reasons := left_out(source)) else ""

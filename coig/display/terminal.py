@@ -6,6 +6,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Mapping
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -37,12 +38,18 @@ def strip_controls(text: str) -> str:
     return CONTROLS.sub("", text)
 
 
-def print_table(console: Console, table: Table, title: str | None = None) -> None:
+def print_table(
+    console: Console, table: Table, title: str | None = None, colours: Mapping[str, str] | None = None
+) -> None:
     """Print a table, its left-aligned columns folded where they are too wide, the others never.
 
     A table wider than the console is printed in parts of some columns each; every part repeats title and first column.
     Cells are printed without control characters (`strip_controls`).
+
+    Args:
+        colours: of words such as `failed`, where one is the whole cell of any column but the first.
     """
+    colours = colours or {}
     for columns in _columns_that_fit(table, console.width):
         printed = make_table(title)
         for column in columns:
@@ -51,7 +58,8 @@ def print_table(console: Console, table: Table, title: str | None = None) -> Non
                 Text(table.headings[column]), justify="left" if left else "right", no_wrap=not left, overflow="fold"
             )
         for row in table.rows:
-            printed.add_row(*(Text(strip_controls(row[column])) for column in columns))
+            first, *others = (strip_controls(row[column]) for column in columns)
+            printed.add_row(Text(first), *(Text(cell, colours.get(cell, "")) for cell in others))
         console.print(printed)
 
 

@@ -4,13 +4,14 @@ python -m coig.evaluation.plan study=ablation                        # of contam
 python -m coig.evaluation.plan study=ablation judgments=ann.jsonl    # of preference
 
 It takes the arguments of evaluate.py. For each further arm, seed or 50 prompts it simulates studies and prints the
-interval of R₅₀ to expect, how much narrower that is, what it costs, and the command.
+interval of R₅₀ to expect, how much narrower that is, and what it costs; then the commands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import polars as pl
@@ -37,7 +38,11 @@ from coig.study.arm import Arm
 from coig.text.language_codes import LANGUAGES
 
 MORE_PROMPTS = 50
-SHOWN = ("next", "R₅₀, 95 %", "narrower %", "GPU hours", "rater hours", "command")
+SHOWN = ("next", "R₅₀, 95 %", "narrower %", "training hours", "rater hours")
+NOTE = (
+    "Expected in simulated studies whose true curve is the average of the fitted ones. R: general examples per "
+    "creative one. A seed is worth this at best: how much seeds differ is known once there are several."
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Option:
 
     name: str
     design: Responses
-    gpu_hours: float | None
+    training_hours: float | None
     rater_hours: float | None
     command: str
 
@@ -68,30 +73,31 @@ class Costs:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print a table of options for each language and series; raise ConfigError if the study has no curve to narrow."""
+    """Print a table of options for each language and series, then each option's command on a line of its own.
+
+    Raises ConfigError if the study has no curve to narrow.
+    """
     show_messages()
     material = gather_material(config_of("evaluate", EvaluateConfig, list(arguments)))
-    arms, console, found = material.arms, make_console(200), False
+    arms, console = material.arms, make_console()
+    commands: dict[str, str] = {}
     for series in find_series(group_by_seed(arms) if arms else group_strangers_by_seed(material.roster), arms):
         for lang, measure, observed in _main_measures(material, series):
             rising = _make_rising(observed, measure)
             if rising is None:
                 continue
-            found = True
             options = list(list_options(rising, observed, measure, series, material, lang))
-            title = f"{LANGUAGE_NAMES[lang]}: {measure.name}" + (f", {series.setting}" if series.setting else "")
-            print_table(console, _table(options), title)
-    if not found:
+            setting = f", {series.setting}" if series.setting else ""
+            print_table(console, _table(options), f"{LANGUAGE_NAMES[lang]}: {measure.name}{setting}")
+            commands |= {f"{option.name}{setting}": option.command for option in options if option.command}
+    if not commands:
         raise ConfigError(
             "plan: no curve to narrow; it needs at least three arms that differ in data.ratio only, the arm "
             "data.ratio=general, and answers or judgments of six prompts or more in which no two arms are exactly alike"
         )
-    console.print(
-        "Expected in simulated studies whose true curve is the average of the fitted ones. R: general examples"
-    )
-    console.print(
-        "per creative one. A seed is worth this at best: how much seeds differ is known once there are several."
-    )
+    console.print(NOTE)
+    for name, command in commands.items():
+        console.print(f"\n{name}\n  {command}", soft_wrap=True)  # unbroken, so that it can be copied
 
 
 def _main_measures(material: Material, series: Series) -> Iterator[tuple[str, Measure, Observed]]:
@@ -145,10 +151,10 @@ def list_options(
     assert fitted is not None
     for dose in candidate_doses(rising.doses):
         level = float(fitted.average(np.array([dose]), rising.doses)[0])
-        gpu = _product(costs.per_example, (1 + dose) * max(creative, default=0)) if arms else None
+        training = _product(costs.per_example, (1 + dose) * max(creative, default=0)) if arms else None
         rater = _product(costs.per_answer, 2 * of_pair) if judged else 0.0
         command = f"python train.py study={study} data.ratio=1:{dose:g}{settings}"
-        yield Option(f"arm at R = {dose_text(dose, dose)}", add_arm(rising, dose, level), gpu, rater, command)
+        yield Option(f"arm at R = {dose_text(dose, dose)}", add_arm(rising, dose, level), training, rater, command)
     seeds = max(1, round(len(series.cells) / max(1, len(series.names))))
     ratios = ",".join(dict.fromkeys(arm.manifest().data.ratio for arm in arms))
     yield Option(
@@ -156,7 +162,7 @@ def list_options(
         scale_error(rising, seeds / (seeds + 1), seeds / (seeds + 1)),
         sum(arm.manifest().times.seconds or 0 for arm in arms) / 3600 / seeds if arms else None,
         _product(costs.per_prompt, prompts / seeds) if judged else 0.0,
-        f"python train.py -m study={study} seed={seeds} data.ratio={ratios}{settings}",
+        f"python train.py -m study={study} seed={unused_seed(arms, seeds)} data.ratio={ratios or '…'}{settings}",
     )
     yield Option(
         f"{MORE_PROMPTS} more prompts",
@@ -165,6 +171,12 @@ def list_options(
         _product(costs.per_prompt, MORE_PROMPTS) if judged else 0.0,
         f"python generate.py study={study} queries=FILE",
     )
+
+
+def unused_seed(arms: Sequence[Arm], seeds: int) -> int:
+    """Return the smallest seed of which no arm was trained; without arms, `seeds`, the number of their seeds."""
+    trained = {arm.manifest().seed for arm in arms} or set(range(seeds))
+    return next(seed for seed in count() if seed not in trained)
 
 
 def candidate_doses(doses: Sequence[float] | np.ndarray) -> list[float]:
@@ -235,14 +247,14 @@ def _table(options: Sequence[Option]) -> Table:
     now = expected[0].width
     order = [0, *sorted(range(1, len(options)), key=lambda index: expected[index].width)]
     rows = [_row(options[index], expected[index], now) for index in order]
-    return Table(SHOWN, (True, False, False, False, False, True), tuple(rows))
+    return Table(SHOWN, tuple(heading == SHOWN[0] for heading in SHOWN), tuple(rows))
 
 
 def _row(option: Option, expected: Expected, now: float) -> tuple[str, ...]:
     """Return the table's cells for one option; `now` is the expected width of the present design's interval."""
     limits = range_text(expected.low, expected.high, float(option.design.doses[-1]))
     narrower = number(100 * (1 - expected.width / now), 0) if option.command and now else NONE
-    return option.name, limits, narrower, number(option.gpu_hours, 2), number(option.rater_hours, 1), option.command
+    return option.name, limits, narrower, number(option.training_hours, 2), number(option.rater_hours, 1)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from dataclasses import fields
 from rich.table import Table
 
 from coig.config.process import run_tool
-from coig.display.terminal import make_console, make_table
+from coig.display.numbers import LANGUAGE_NAMES
+from coig.display.terminal import make_console, make_table, print_table
 from coig.errors import ConfigError, suggestion
 from coig.evaluation.power_with_judge import ASSUMED, MOST_RATERS, WITH_JUDGE, WRITTEN, design_table, parse_judge
 from coig.statistics.power import Design
@@ -128,7 +129,9 @@ def _print_with_judge(arguments: Sequence[str]) -> None:
     for lang, worth in card.worths().items():
         named = any(argument.startswith("raters=") for argument in rest)
         design = parse_design(rest if named else [*rest, f"raters={max(1, round(worth.raters))}"])
-        console.print(design_table(design, card, lang, prices))
+        aim = f"to detect {100 * design.effect:g} %, {design.raters} raters"
+        title = f"{LANGUAGE_NAMES[lang]}: people and {card.judge}, {aim}"
+        print_table(console, design_table(design, card, lang, prices), title)
     console.print(ASSUMED)
 
 

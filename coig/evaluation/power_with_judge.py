@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
-from rich.table import Table
 
 from coig.config.fields import local_path
-from coig.display.numbers import LANGUAGE_NAMES
-from coig.display.terminal import make_table, strip_controls
+from coig.display.tables import Table
+from coig.display.terminal import strip_controls
 from coig.errors import ConfigError
 from coig.files.limits import parse_json, read_whole
 from coig.records.record import describe_error
@@ -122,10 +121,8 @@ def design_table(design: Design, card: Card, lang: Language, prices: Prices) -> 
         raise ConfigError("agreement=0: must be above 0 beside a judge, as verdicts by chance cannot be predicted")
     scale = (design.reliability(design.raters) / design.reliability(own.worth.raters)) ** 0.5
     priced = prices.prompt is not None or prices.reply is not None
-    aim = f"to detect {100 * design.effect:g} %, {design.raters} raters"
-    table = make_table(f"{LANGUAGE_NAMES[lang]}: people and {card.judge}, {aim}")
-    for heading in ("further prompts", "people", "calls", "tokens", *(("cost",) if priced else ())):
-        table.add_column(heading, justify="right")
+    headings = ("further prompts", "people", "calls", "tokens", *(("cost",) if priced else ()))
+    rows = []
     for further in FURTHER:
         found = [
             design.prompts_with_judge(design.raters, min(1.0, scale * value), further)
@@ -137,5 +134,5 @@ def design_table(design: Design, card: Card, lang: Language, prices: Prices) -> 
         ends = f" ({found[1]:,} to {found[2]:,})" if len(found) == 3 else ""
         cost = ((prices.prompt or 0) * prompt + (prices.reply or 0) * reply) / 1e6
         cells = [f"{further:,}", f"{found[0]:,}{ends}", f"{calls:,}", f"{prompt + reply:,.0f}"]
-        table.add_row(*cells, *([f"{cost:,.2f}"] if priced else []))
-    return table
+        rows.append((*cells, *([f"{cost:,.2f}"] if priced else [])))
+    return Table(headings, (False,) * len(headings), tuple(rows))

@@ -14,7 +14,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from coig.files.processes import start_of
@@ -79,24 +79,31 @@ def _acquire(file: Path) -> int:
 
     The file then identifies this process. Raises LockHeldError at once if another process has the lock.
     """
-    while True:
+    while (descriptor := _lock_open_file(file)) is None:  # its holder deleted the file meanwhile
+        pass
+    return descriptor
+
+
+def _lock_open_file(file: Path) -> int | None:
+    """Do what `_acquire` does, once; return None if the file that was locked is no longer at this path."""
+    with ExitStack() as closing:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        closing.callback(os.close, descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_same(descriptor, file):
-                with suppress(OSError):  # a full disk: flock is the lock, the name only tells others
-                    os.truncate(descriptor, 0)
-                    os.write(descriptor, _identify_process())
-                return descriptor
-            os.close(descriptor)  # its holder deleted the file meanwhile
         except BlockingIOError:
-            os.close(descriptor)
             raise LockHeldError(_describe(_read_owner(file))) from None
-        except BaseException as error:  # includes Ctrl-C
-            os.close(descriptor)
-            if not isinstance(error, OSError) or error.errno not in NO_FLOCK:
+        except OSError as error:
+            if error.errno not in NO_FLOCK:
                 raise
             return _claim(file)
+        if not _is_same(descriptor, file):
+            return None
+        with suppress(OSError):  # a full disk: flock is the lock, the name only tells others
+            os.truncate(descriptor, 0)
+            os.write(descriptor, _identify_process())
+        closing.pop_all()
+        return descriptor
 
 
 def _is_same(descriptor: int, file: Path) -> bool:
@@ -123,14 +130,21 @@ def _claim(file: Path) -> int:
             owner = _read_owner(file)
             if owner and not _is_dead(owner):
                 raise LockHeldError(_describe(owner))
-            aside = own.with_name(f"{own.name}.old")
             with suppress(FileNotFoundError):
-                file.replace(aside)
-                if _read_owner(aside) != owner:  # another process was quicker, and this is its claim
-                    os.link(aside, file)
-                aside.unlink()
+                _remove_claim(file, owner, own.with_name(f"{own.name}.old"))
     finally:
         own.unlink(missing_ok=True)
+
+
+def _remove_claim(file: Path, owner: dict[str, object], aside: Path) -> None:
+    """Delete a lock file if it still names this owner, {} for none; move it to the path `aside` to find out.
+
+    Raises FileNotFoundError if another process has moved or deleted it.
+    """
+    file.replace(aside)
+    if _read_owner(aside) != owner:  # another process was quicker, and this is its claim
+        os.link(aside, file)
+    aside.unlink()
 
 
 def _identify_process() -> bytes:

@@ -49,17 +49,22 @@ def read_csv(file: Path) -> Iterator[tuple[int, dict[str, str | None] | str]]:
             header = [name.strip() for name in next(rows, [])]
             if twice := [name for name in header if header.count(name) > 1]:
                 raise DataError(f"{file}:1: two columns are called '{twice[0]}'; rename one")
-            line = rows.line_num + 1
+            first = rows.line_num + 1
             for cells in rows:
-                if len(cells) == len(header):
-                    yield line, dict(zip(header, map(_read_cell, cells), strict=True))
-                elif cells:
-                    yield line, f"{len(cells)} cells below a header of {len(header)}"
-                line = rows.line_num + 1
+                if cells:
+                    yield first, _read_row(header, cells)
+                first = rows.line_num + 1
     except UnicodeDecodeError:
         raise DataError(f'{file}: is not UTF-8; in Excel save it as "CSV UTF-8"') from None
     except csv.Error as error:
         raise DataError(f"{file}:{rows.line_num}: no CSV ({error})") from None
+
+
+def _read_row(header: list[str], cells: list[str]) -> dict[str, str | None] | str:
+    """Return a row as {column: text}, with None for empty cells; as an error text if its length is not the header's."""
+    if len(cells) != len(header):
+        return f"{len(cells)} cells below a header of {len(header)}"
+    return dict(zip(header, map(_read_cell, cells), strict=True))
 
 
 def _read_cell(cell: str) -> str | None:

@@ -74,6 +74,25 @@ def kendall_w(ranks: Floats) -> float | None:
     return float(12 * spread / largest) if largest > 0 else None
 
 
+def mean_spearman(ranks: Floats) -> float | None:
+    """Compute the mean over pairs of raters of Spearman's ρ, the correlation of their ranks (ties: mean ranks).
+
+    Args:
+        ranks: (m, k), each rater's ranks or scores of k arms.
+
+    Returns:
+        from −1 to 1; None if fewer than two raters tell any arms apart. Raters who tie all arms are left out.
+    """
+    own = _mid_ranks(ranks)
+    deviations = own - own.mean(axis=1, keepdims=True)
+    lengths = np.sqrt((deviations**2).sum(axis=1, keepdims=True))
+    ordered = (lengths > 0).all(axis=1)
+    if ordered.sum() < 2:
+        return None
+    directions = deviations[ordered] / lengths[ordered]
+    return float((directions @ directions.T)[np.triu_indices(len(directions), 1)].mean())
+
+
 def _mid_ranks(values: Floats) -> Floats:
     """Rank the values of each row, (m, k) to (m, k): the smallest gets 1, and equal values share their mean rank."""
     lower = (values[:, None, :] < values[:, :, None]).sum(axis=2)

@@ -14,10 +14,11 @@ Floats = NDArray[np.float64]
 Z95 = 1.959964  # normal quantile, two-sided 95 %
 Z80 = 0.841621  # normal quantile, one-sided 80 %
 RESAMPLES = 2_000
+ROUNDING = 1e-12  # a share's interval that is narrower has no width
 FEWEST = 6  # prompts; a bootstrap interval over fewer is not informative
 
 
-def wilson_interval(successes: float, trials: int, z: float = Z95) -> tuple[float, float]:
+def wilson_interval(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:
     """Compute the lower and upper Wilson score limit of a proportion, 95 % by default (Wilson 1927, JASA 22:209).
 
     Args:
@@ -61,6 +62,24 @@ def percentile_interval(estimates: Floats) -> tuple[Floats, Floats]:
     return limits[0], limits[1]
 
 
+def share_interval(estimates: Floats, shares: Floats, trials: Floats) -> tuple[Floats, Floats]:
+    """Compute 95 % limits of shares: percentiles of resampled shares, or Wilson's limits where all resamples are equal.
+
+    Resampling gives a share that no trial contradicts, such as 0 of 10, an interval without width.
+
+    Args:
+        estimates: (R, …), resampled shares, 0–1; NaN is ignored.
+        shares: (…), the shares themselves.
+        trials: (…), the number of clusters behind each share, such as prompts, which count as its trials for Wilson.
+
+    Returns lower and upper limits of shape (…); NaN where no estimate is finite.
+    """
+    low, high = percentile_interval(estimates)
+    for place in zip(*np.nonzero(high - low < ROUNDING), strict=True):
+        low[place], high[place] = wilson_interval(shares[place] * trials[place], trials[place])
+    return low, high
+
+
 def sign_flip_p(margins: Sequence[int] | NDArray[np.int64]) -> float:
     """Compute the exact two-sided p of the sum of `margins`, where under the null hypothesis each sign is random.
 
@@ -91,8 +110,8 @@ def random_flip_p(differences: Floats, signs: Floats) -> Floats:
     Returns the p values, shape (P,); 1 for a pair without any difference or with zeros alone.
     """
     known = np.nan_to_num(differences)
-    observed = np.abs(known.sum(axis=0))
-    reached = np.abs(signs @ known) >= observed * (1 - 1e-12)
+    rounding = 1e-12 * np.abs(known).sum(axis=0)
+    reached = np.abs(signs @ known) >= np.abs(known.sum(axis=0)) - rounding
     flipped: Floats = (1 + reached.sum(axis=0)) / (1 + len(signs))
     return flipped
 

@@ -11,6 +11,7 @@ from scipy.special import stdtr, stdtrit
 from coig.statistics.intervals import FEWEST, Floats
 
 Indices = NDArray[np.intp]
+ROUNDING = 1e-20  # a variance of the mean of values from 0 to 1 below this is rounding
 LEAST_SIGNAL = 0.05  # share of the variance of people's mean verdicts that is not noise; below, they say too little
 
 
@@ -46,12 +47,13 @@ def estimate_share(values: Floats, prompts: Indices, neutral: float | None = Non
     quantile = float(stdtrit(count - 1, 0.975))
     variance = _variance_of_sum((values - mean) / len(values), codes)
     chance = mean * (1 - mean)
-    trials = chance / variance if variance > 0 and chance > 0 else float(count)
+    varies = variance > ROUNDING
+    trials = chance / variance if varies else float(count)
     square = quantile**2 / trials
     centre, half = (mean + square / 2) / (1 + square), np.sqrt(chance * square + square**2 / 4) / (1 + square)
     p = None
     if neutral is not None:
-        error = np.sqrt(variance) if variance > 0 else np.sqrt(neutral * (1 - neutral) / count)
+        error = np.sqrt(variance) if varies else np.sqrt(neutral * (1 - neutral) / count)
         p = float(2 * stdtr(count - 1, -abs(mean - neutral) / error))
     return Probed(mean, max(0.0, float(centre - half)), min(1.0, float(centre + half)), p)
 

@@ -22,25 +22,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
-from rich.table import Table
 from rich.text import Text
 
 from coig.config.command_line import show_messages
 from coig.config.fields import MULTIRUN, FolderName
 from coig.config.process import run_tool
-from coig.display.numbers import counted, number
+from coig.display.numbers import NONE, counted, number, thousandths, whole
 from coig.display.tables import Column, drop_empty_columns, fill_table, text_column, value_column
-from coig.display.terminal import make_console, make_table, print_table, strip_controls
+from coig.display.terminal import make_console, print_table, strip_controls
 from coig.errors import ConfigError, suggestion
 from coig.files.atomic import read_jsonl, remove_folder, write_atomic
 from coig.files.tables import write_csv
 from coig.study.arm import EARLY, LOCK, Arm
 from coig.study.compare import compare
 from coig.study.find import find_arms, find_study, is_arm, last_change
-from coig.study.manifest import Manifest
 from coig.study.pack import pack
 from coig.study.points import list_points
 from coig.study.publish import publish
@@ -77,7 +76,7 @@ def _list(_: Sequence[str]) -> None:
     studies = sorted({file.parent.parent for file in MULTIRUN.glob("*/*/manifest.json")}, key=last_change)
     if not studies:
         raise ConfigError(f"no study in {MULTIRUN.absolute()}: train one first, python train.py")
-    table = _table("study", "arm", "status", numbers=("examples", "hours", "answers"), others=("ended",))
+    rows: list[dict[str, Any]] = []
     problems, notes = [], []
     for study in studies:
         try:
@@ -88,20 +87,20 @@ def _list(_: Sequence[str]) -> None:
         if offline := [arm.name for arm in arms if find_offline_runs(arm)]:
             notes.append(f"{study.name}: W&B lacks {', '.join(offline)}; python -m coig.study upload {study.name}")
         problems += [f"{study.name}/{name}: {reason}" for name, reason in _reasons(study, arms)]
-        for place, arm in enumerate(arms):
+        for arm in arms:
             manifest = arm.manifest()
-            examples = sum(group.examples for group in manifest.data.train)
-            table.add_row(
-                study.name if place == 0 else "",
-                arm.name,
-                _status(manifest),
-                f"{examples:,}",
-                _hours(manifest),
-                _answers(arm),
-                (manifest.times.ended or "–").replace("T", " ")[:16],
+            rows.append(
+                {
+                    "arm": f"{study.name}/{arm.name}",
+                    "status": manifest.status,
+                    "examples": sum(group.examples for group in manifest.data.train),
+                    "seconds": manifest.times.seconds,
+                    "answers": _count_answers(arm),
+                    "ended": manifest.times.ended,
+                }
             )
     console = make_console()
-    console.print(table)
+    print_table(console, fill_table(rows, LISTED), colours=COLOURS)
     for problem in problems:
         console.print(Text(problem, "red"))
     for note in notes:
@@ -121,23 +120,29 @@ def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
 def _show(names: Sequence[str]) -> None:
     """Print the arms of a study with their data, losses, times and revisions, then their points and why some failed."""
     study, arms, _ = _choose_arms(names)
-    table = _table("arm", "status", numbers=("creative", "general", "supervised", "truncated"), others=("model",))
-    for heading in ("loss", "validation", "seed", "hours"):
-        table.add_column(heading, justify="right")
-    table.add_column("revision")
+    rows = []
     for arm in arms:
         manifest = arm.manifest()
         data, git = manifest.data, manifest.git
-        counts = [data.examples("creative"), data.examples("general")]
-        totals = [data.supervised_tokens, sum(group.truncated for group in data.train)]
-        losses = [_loss(arm.last_metric(key)) for key in ("train/loss", "validation/loss")]
-        revision = f"{git.revision[:8]}{' +' if git.dirty else ''}" if git else "–"
-        figures = [f"{figure:,}" for figure in (*counts, *totals)]
-        told = strip_controls(manifest.model.name), *losses, str(manifest.seed), _hours(manifest), revision
-        table.add_row(arm.name, _status(manifest), *figures, *told)
+        rows.append(
+            {
+                "arm": arm.name,
+                "status": manifest.status,
+                "creative": data.examples("creative"),
+                "general": data.examples("general"),
+                "tokens": data.supervised_tokens,
+                "truncated": sum(group.truncated for group in data.train),
+                "model": manifest.model.name,
+                "loss": arm.last_metric("train/loss"),
+                "validation": arm.last_metric("validation/loss"),
+                "seed": manifest.seed,
+                "seconds": manifest.times.seconds,
+                "revision": git and f"{git.revision[:8]}{' +' if git.dirty else ''}",
+            }
+        )
     console = make_console()
     console.print(Text(str(study.absolute()), "dim"))
-    console.print(table)
+    print_table(console, fill_table(rows, SHOWN), colours=COLOURS)
     for arm in arms:
         if kept := ", ".join(point.moment for point in list_points(arm)):
             console.print(Text(f"{arm.name}: exports after shares of its steps: {kept}", "dim"))
@@ -254,34 +259,41 @@ def _choose_arms(names: Sequence[str]) -> tuple[Path, list[Arm], bool]:
     return study, find_arms(study, arms or None), not arms
 
 
-def _status(manifest: Manifest) -> Text:
-    """Return an arm's status in its colour."""
-    return Text(manifest.status, COLOURS[manifest.status])
+def _duration(seconds: float | None) -> str:
+    """Return a duration as h:mm:ss; a dash for None."""
+    return NONE if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
-def _hours(manifest: Manifest) -> str:
-    """Return an arm's training time as h:mm:ss; a dash if it is not known."""
-    seconds = manifest.times.seconds
-    return "–" if seconds is None else str(timedelta(seconds=round(seconds)))
+def _minute(time: str | None) -> str:
+    """Return the date, hour and minute of a time in ISO format; a dash for None."""
+    return NONE if time is None else time.replace("T", " ")[:16]
 
 
-def _answers(arm: Arm) -> str:
-    """Return the number of lines in an arm's files of answers, failed ones included, as text; a dash for none."""
-    lines = sum(1 for file in arm.folder.glob("generations/*.jsonl") for _ in read_jsonl(file))
-    return f"{lines:,}" if lines else "–"
+def _count_answers(arm: Arm) -> int | None:
+    """Return the number of lines in an arm's files of answers, failed ones included; None for none."""
+    return sum(1 for file in arm.folder.glob("generations/*.jsonl") for _ in read_jsonl(file)) or None
 
 
-def _loss(value: float | None) -> str:
-    """Return a loss with three decimals; a dash for None."""
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _table(*words: str, numbers: Sequence[str] = (), others: Sequence[str] = ()) -> Table:
-    """Return an empty table with the headings `words`, `numbers`, `others`; `numbers` are aligned to the right."""
-    table = make_table()
-    for heading in (*words, *numbers, *others):
-        table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
-    return table
+LISTED = [  # the columns of `list`
+    text_column("arm", "arm"),
+    text_column("status", "status"),
+    value_column("examples", whole, "examples"),
+    value_column("hours", _duration, "seconds"),
+    value_column("answers", whole, "answers"),
+    value_column("ended", _minute, "ended"),
+]
+SHOWN = [  # the columns of `show`
+    text_column("arm", "arm"),
+    text_column("status", "status"),
+    *(value_column(heading, whole, heading) for heading in ("creative", "general")),
+    value_column("supervised tokens", whole, "tokens"),
+    value_column("truncated", whole, "truncated"),
+    text_column("model", "model"),
+    *(value_column(heading, thousandths, heading) for heading in ("loss", "validation")),
+    value_column("seed", str, "seed"),
+    value_column("hours", _duration, "seconds"),
+    text_column("revision", "revision"),
+]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -38,7 +38,7 @@ def write_card(arm: Arm) -> str:
         f"# {arm.study}/{arm.name}",
         _summarize(config, manifest),
         _tell_moment(arm) if isinstance(arm, Point) else "",
-        f"## Training data\n\n{render_markdown(_tabulate_data(manifest, find_licences(config)))}",
+        f"## Training data\n\n{render_markdown(_tabulate_data(manifest, config))}",
         "\n".join(_tell_about_data(manifest)),
         f"## Training\n\n{_describe_training(config, manifest)}",
         f"## Measured\n\n{_describe_measures(arm, manifest)}",
@@ -49,8 +49,28 @@ def write_card(arm: Arm) -> str:
 
 def find_licences(config: TrainConfig) -> dict[str, str | None]:
     """Return the licence of each source of an arm's data by the source's name; None where it is not recorded."""
+    return {name: _licence_of(source) for name, source in _name_sources(config).items()}
+
+
+def find_origins(config: TrainConfig) -> dict[str, str]:
+    """Return where each source of an arm's data was read from, by the source's name: a hub, the sample, or a file.
+
+    A source such as `coig_writer` keeps its name where a file of one's own is read in its place.
+    """
+    return {name: _origin_of(source) for name, source in _name_sources(config).items()}
+
+
+def _name_sources(config: TrainConfig) -> dict[str, Source]:
+    """Return the sources of an arm's data by their names in the manifest."""
     sources = [*config.data.creative.sources.values(), *config.data.general.values()]
-    return {source.name or local_path(source.path or "").stem: _licence_of(source) for source in sources}
+    return {source.name or local_path(source.path or "").stem: source for source in sources}
+
+
+def _origin_of(source: Source) -> str:
+    """Return the repository on the hub, `embedded sample`, or the name of the files that a source reads."""
+    if source.path is None:
+        return f"{source.hub.repo} on the hub" if source.hub else UNKNOWN
+    return "embedded sample" if source.path.startswith(SAMPLE_PREFIX) else f"local file {local_path(source.path).name}"
 
 
 def _licence_of(source: Source) -> str | None:
@@ -92,21 +112,23 @@ def _tell_moment(point: Point) -> str:
     )
 
 
-def _tabulate_data(manifest: Manifest, licences: Mapping[str, str | None]) -> Table:
+def _tabulate_data(manifest: Manifest, config: TrainConfig) -> Table:
     """Return a table with a row for each group of training examples."""
+    origins, licences = find_origins(config), find_licences(config)
     rows = [
         (
             group.kind,
             group.lang,
             group.source,
+            origins.get(group.source, UNKNOWN),
             licences.get(group.source) or UNKNOWN,
             f"{group.examples:,}",
             f"{group.supervised_tokens:,}",
         )
         for group in manifest.data.train
     ]
-    headings = ("kind", "language", "source", "licence", "examples", "supervised tokens")
-    return Table(headings, (True, True, True, True, False, False), tuple(rows))
+    texts, figures = ("kind", "language", "source", "read from", "licence"), ("examples", "supervised tokens")
+    return Table((*texts, *figures), (True,) * len(texts) + (False,) * len(figures), tuple(rows))
 
 
 def _tell_about_data(manifest: Manifest) -> Iterator[str]:

@@ -120,8 +120,8 @@ def _print(found: Sequence[Difference], columns: Sequence[str], arms: Sequence[s
 
     `arms` says, row by row, which arms have the difference, in a last column; None for no such column.
     """
-    cells = [(one.section, one.key, *one.values, *([arms[place]] if arms else [])) for place, one in enumerate(found)]
-    headings = ("of", "what", *columns, *(["arms"] if arms else []))
+    cells = [(one.key, one.section, *one.values, *([arms[place]] if arms else [])) for place, one in enumerate(found)]
+    headings = ("what", "of", *columns, *(["arms"] if arms else []))
     print_table(make_console(), Table(headings, (True,) * len(headings), tuple(cells)))
 
 

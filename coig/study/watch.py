@@ -89,7 +89,8 @@ def _tabulate(arms: Sequence[Progress]) -> Table:
     """Return a table with a row for each arm: state, step, losses, time left."""
     table = make_table()
     for heading in ("arm", "state", "step", "loss", "validation", "left"):
-        table.add_column(heading, justify="left" if heading in ("arm", "state") else "right")
+        is_text = heading in ("arm", "state")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading != "arm", overflow="fold")
     for arm in arms:
         losses = ["–" if loss is None else f"{loss:.3f}" for loss in (arm.logged.loss, arm.logged.validation)]
         step = "–" if arm.steps is None else f"{arm.logged.steps:,} of {arm.steps:,}"

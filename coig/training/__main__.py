@@ -16,6 +16,8 @@ from coig.errors import ConfigError
 from coig.training.run import train
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_file():
+        sys.exit("coig.training: train.py starts this module itself; train an arm with `python train.py` (--help)")
     end_with(os.getppid())
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # of SLURM, which sends it to all: it counts from the first step
     shield_output()

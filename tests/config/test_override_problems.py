@@ -38,6 +38,8 @@ ONE = "The configuration has a problem:\n  - "
         ("train --ratio 1k", "--ratio: no such option; settings are written data.ratio=1k, without dashes"),
         ("train --ratio=1k", "--ratio=1k: no such option; settings are written data.ratio=1k, without dashes"),
         ("train --rato=1k", "--rato=1k: no such option; settings are written rato=1k, without dashes"),
+        ("generate -help", "-help: write it with two dashes, --help"),
+        ("train --config-dir", "--config-dir: expected one argument; --hydra-help lists the options"),
         ("train ratio=1k", ONE + "ratio: unknown key; did you mean 'data.ratio'?"),
         (
             "train data.ratio=1k --config-name train seed=1",

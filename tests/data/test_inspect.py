@@ -12,8 +12,8 @@ from coig.errors import ConfigError
 from tests.forked import ROOT, Forked, outside
 
 
-def inspect(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return Forked("coig/data/inspect.py", arguments, ROOT, outside() | {"COLUMNS": "100"}).wait()
+def inspect(*arguments: str, columns: int = 100) -> "subprocess.CompletedProcess[str]":
+    return Forked("coig/data/inspect.py", arguments, ROOT, outside() | {"COLUMNS": str(columns)}).wait()
 
 
 def test_one_json_object_per_example(tokenizer: Any) -> None:
@@ -32,10 +32,13 @@ def test_one_json_object_per_example(tokenizer: Any) -> None:
         assert [s > 0 for s in example["segments"]] == [label != -100 for label in example["labels"]]
 
 
-def test_the_table_and_its_examples() -> None:
-    run = inspect("data.ratio=1k", "supervision=outcome")
+@pytest.mark.parametrize("columns", [50, 100])
+def test_the_table_and_its_examples(columns: int) -> None:
+    run = inspect("data.ratio=1k", "supervision=outcome", columns=columns)
     assert run.returncode == 0, run.stderr
     assert "cw+1k-outcome, supervision outcome" in run.stdout
+    rows = [line.split() for line in run.stdout.splitlines()]
+    assert ["general_en", "general", "en", "31"] in [row[:4] for row in rows]
     assert run.stdout.count("tokens)") == 6  # two of each (kind, lang)
     assert "<think>" not in run.stdout
 

@@ -43,7 +43,10 @@ def card(folder: Path, **worth: Any) -> Path:
     return file
 
 
-def test_prompts_calls_and_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prompts_calls_and_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     main(["effect=0.6", f"judge={card(tmp_path)}", "prompt_price=0.5", "reply_price=2"])
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     told = {line[0]: line[1:] for line in lines if line and line[0].replace(",", "").isdigit()}

@@ -1,6 +1,9 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
+from coig.statistics.intervals import random_flip_p
 from coig.statistics.paired import paired_differences
 
 
@@ -24,3 +27,13 @@ def test_two_shares_of_one_are_no_certain_difference() -> None:
     [found] = paired_differences(np.ones((10, 2)), [(0, 1)], shares=True)
     assert found.difference == 0
     assert (found.low, found.high) == pytest.approx((-0.2775, 0.2775), abs=5e-5)
+
+
+@pytest.mark.parametrize("given", [[0.1, 0.2, -0.3], [0.1, 0.1, 0.1, -0.1, -0.1, 0.2, -0.3, 0.25, -0.5]])
+def test_random_flips_have_the_p_of_all_flips(given: list[float]) -> None:
+    """The sum of the first differences is 0, where floating-point addition gives 5.6e-17: every flip reaches it."""
+    differences = np.array(given)
+    flips = np.array(list(product([-1.0, 1.0], repeat=len(given))))
+    exact = (np.abs(np.round(flips @ differences, 9)) >= round(abs(differences.sum()), 9)).mean()
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(9_999, len(given)))
+    assert random_flip_p(differences[:, None], signs) == pytest.approx(exact, abs=0.02)

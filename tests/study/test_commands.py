@@ -44,8 +44,8 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def test_the_list(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = [line.split() for line in printed(capsys, "list").splitlines()]
-    assert ["mine", "cw", "done", "1,665", "1:02:03", "–", "2026-11-22", "23:09"] in shown
-    assert ["cw+1k", "failed", "1,665", "–", "–", "–"] in shown
+    assert ["mine/cw", "done", "1,665", "1:02:03", "–", "2026-11-22", "23:09"] in shown
+    assert ["mine/cw+1k", "failed", "1,665", "–", "–", "–"] in shown
 
 
 def test_one_study(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,6 +53,19 @@ def test_one_study(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "2,500,000" in shown
     assert "1.235" in shown
     assert "cw+1k: training loss nan at step 3" in shown
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 160])
+def test_no_figure_is_cut_on_a_narrow_terminal(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for command in (["list"], ["show", "mine"]):
+        lines = printed(capsys, *command).splitlines()
+        assert max(map(len, lines)) <= max(columns, len(lines[0]))  # the first line of `show` is the folder's path
+        cells = {cell for line in lines for cell in line.split("  ")}
+        assert "…" not in "".join(cells)
+        assert {"1:02:03", "1,665" if command == ["list"] else "2,500,000"} <= {cell.strip() for cell in cells}
 
 
 def test_an_arm_is_deleted_after_a_yes_only(

@@ -115,19 +115,19 @@ def test_the_command_compares_arms_studies_and_the_paper(capsys: pytest.CaptureF
             make_arm(STUDY / study / name, f"model.learning_rate={rate}", ratio=ratio)
     make_arm(STUDY / "two" / "general", ratio="general")
     assert rows(capsys, "one", "two")[2:] == [
-        ["setting", "model.learning_rate", "0.5", "0.25", "all"],
-        ["setting", "optimizer.lr", "0.5", "0.25", "all"],
+        ["model.learning_rate", "setting", "0.5", "0.25", "all"],
+        ["optimizer.lr", "setting", "0.5", "0.25", "all"],
         ["only", "in", "two:", "general"],
     ]
     assert rows(capsys, "one/cw", "two/cw")[2:] == [
-        ["setting", "model.learning_rate", "0.5", "0.25"],
-        ["setting", "optimizer.lr", "0.5", "0.25"],
+        ["model.learning_rate", "setting", "0.5", "0.25"],
+        ["optimizer.lr", "setting", "0.5", "0.25"],
     ]
-    assert rows(capsys, "one", "cw", "cw+1k")[2:] == [["setting", "data.ratio", "0", "1k"]]
-    assert rows(capsys, "one")[2:] == [["setting", "data.ratio", "0", "1k"]]
+    assert rows(capsys, "one", "cw", "cw+1k")[2:] == [["data.ratio", "setting", "0", "1k"]]
+    assert rows(capsys, "one")[2:] == [["data.ratio", "setting", "0", "1k"]]
     same = ["these", "arms", "do", "not", "differ", "in", "anything", "that", "is", "recorded"]
     assert rows(capsys, "one", "cw")[0] == same
-    assert ["setting", "model.learning_rate", "0.5", "2e-05"] in rows(capsys, "one/cw", "paper")
+    assert ["model.learning_rate", "setting", "0.5", "2e-05"] in rows(capsys, "one/cw", "paper")
     with pytest.raises(ConfigError, match="give two studies, or two arms as STUDY/ARM"):
         main(["compare", "one", "two/cw"])
     with pytest.raises(ConfigError, match="twoo: no such study; did you mean 'two'"):

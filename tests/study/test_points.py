@@ -148,12 +148,12 @@ def test_a_point_differs_from_its_arm_in_its_share_of_the_steps(
         table = capsys.readouterr().out.splitlines()[3:]
         return [re.split(r"  +", line.strip()) for line in table if line.strip()]
 
-    until = ["training", "share of the steps", "0.5 (step 6 of 12)"]
-    tokens = ["data", "supervised tokens over all steps", "60", "120"]
-    assert rows("s/cw@0.5", "s/cw") == [[*until, "1"], ["data", "steps", "6", "12"], tokens]
+    until = ["share of the steps", "training", "0.5 (step 6 of 12)"]
+    tokens = ["supervised tokens over all steps", "data", "60", "120"]
+    assert rows("s/cw@0.5", "s/cw") == [[*until, "1"], ["steps", "data", "6", "12"], tokens]
     assert rows("s", "cw@0.5", "cw") == [
         [*until[:2], "1", until[2]],
-        ["data", "steps", "12", "6"],
+        ["steps", "data", "12", "6"],
         [*tokens[:2], "120", "60"],
     ]
     assert rows("s/cw@0.5", "t/cw@0.25") == [[*until, "0.25 (step 6 of 24)"]]

@@ -17,7 +17,7 @@ from coig.config.composition import CONF
 from coig.errors import ConfigError
 from coig.study.__main__ import main
 from coig.study.arm import Arm
-from coig.study.card import find_licences, write_card
+from coig.study.card import find_licences, find_origins, write_card
 from coig.study.points import list_points
 from coig.study.results import FILE, MEASURES, OF_POINTS
 from tests.conftest import ROOT, outside
@@ -177,8 +177,8 @@ def test_the_card_says_what_the_manifest_says(arm: Arm) -> None:
     _, head, body = text.split("---\n", 2)
     about = yaml.safe_load(head)
     assert (about["base_model"], about["language"]) == ("Qwen/Qwen2.5-7B-Instruct", ["en", "zh"])
-    assert "| creative | zh | coig_writer | ODC-BY | 1,665 | 16,650 |" in body
-    assert "| general | en | mine | not recorded | 7 | 70 |" in body
+    assert "| creative | zh | coig_writer | m-a-p/COIG-Writer on the hub | ODC-BY | 1,665 | 16,650 |" in body
+    assert "| general | en | mine | not recorded | not recorded | 7 | 70 |" in body
     assert "Contamination: 2 creative prompts are test queries too." in body
     assert "- 3 examples were cut" in body
     assert f"sha256 of the weights: `{arm.weights_sha256()}`" in body
@@ -203,6 +203,14 @@ def test_a_file_of_ones_own_has_no_licence_but_the_one_that_is_named(source: str
         own = (f"source@{place}={source}", f"{place}.lang=zh", f"{place}.path='{mine}'", f"{place}.name=mine")
         assert find_licences(compose_config(*own))["mine"] is None
         assert find_licences(compose_config(*own, f"{place}.licence=CC0-1.0"))["mine"] == "CC0-1.0"
+
+
+def test_a_file_in_the_place_of_a_published_one_is_named(tmp_path: Path) -> None:
+    """The source keeps its name, as it does for a copy of the published file."""
+    (tmp_path / "mine.jsonl").touch()
+    own = compose_config("data=coig_writer", f"data.creative.path={tmp_path}/mine.jsonl")
+    assert find_origins(own)["coig_writer"] == "local file mine.jsonl"
+    assert set(find_origins(compose_config("data=sample")).values()) == {"embedded sample"}
 
 
 def test_the_card_has_the_last_evaluation(arm: Arm) -> None:

@@ -1,6 +1,7 @@
 """One step is the same step on one device and on two, whoever shares the work among them."""
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -165,3 +166,10 @@ def test_what_cannot_be_shared_out(command: Command, overrides: list[str], messa
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.glob("multirun/*/*/manifest.json"))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_a_rank_is_not_started_by_hand(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["coig.training", *arguments])
+    with pytest.raises(SystemExit, match="train an arm with"):
+        runpy.run_module("coig.training", run_name="__main__")

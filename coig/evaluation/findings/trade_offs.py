@@ -12,6 +12,7 @@ from coig.display.numbers import interval, number, percent, signed
 from coig.evaluation.findings.responses import PREFERENCE, Measure, Observed
 from coig.evaluation.findings.scored import DIVERGENCE, SCORE
 from coig.evaluation.findings.summary import Summary
+from coig.statistics.paired import newcombe_interval
 from coig.text.language_codes import LANGUAGES
 
 JUDGED_TOGETHER = (PREFERENCE, "finished", "contaminated", "copied", "sameness", DIVERGENCE)
@@ -43,15 +44,20 @@ def weigh_change(observed: Observed, measure: Measure) -> dict[str, Any]:
     """Return a measure's change from the smallest tested dose to the largest, and whether it buys or costs something.
 
     It is a row of TRADE_OFFS without lang, setting and measure. The finding is NOT_SHOWN if the change's 95 % interval,
-    for new raters too where there are several, contains 0.
+    for new raters too where there are several, contains 0. If shares of answers do not vary, as where all answers
+    ended, their change has Newcombe's interval.
     """
     means = observed.means
     contrast = np.zeros((1, len(means.values)))
     contrast[0, [0, -1]] = -1, 1
     change = float((contrast @ means.values)[0])
     half = float(means.covariance.half_widths(contrast, new_raters=observed.raters > 1)[0])
+    low, high = change - half, change + half
+    if half == 0 and measure.is_share:
+        prompts = min(observed.prompts)
+        low, high = newcombe_interval(float(means.values[-1]) * prompts, float(means.values[0]) * prompts, prompts)
     gain = change if measure.rises else -change
-    finding = NOT_SHOWN if abs(change) <= half else BUYS if gain > 0 else COSTS
+    finding = NOT_SHOWN if low <= 0 <= high else BUYS if gain > 0 else COSTS
     return {
         "label": measure.label,
         "is_share": measure.is_share,
@@ -60,8 +66,8 @@ def weigh_change(observed: Observed, measure: Measure) -> dict[str, Any]:
         "first": float(means.values[0]),
         "last": float(means.values[-1]),
         "change": change,
-        "low": change - half,
-        "high": change + half,
+        "low": low,
+        "high": high,
         "finding": finding,
     }
 

@@ -170,8 +170,8 @@ def _name_best_values(question: Question, rows: Sequence[ContrastRow]) -> Iterat
 class Best:
     """The best value by one measure in one setting.
 
-    `text` gives the value, its figure and its lead over the second-best value. `certain` tells whether these two were
-    compared with each other and differ significantly.
+    `text` gives the value, its figure and its lead over the second-best value; both values if the lead rounds to 0.
+    `certain` tells whether these two were compared with each other and differ significantly.
     """
 
     value: str
@@ -190,16 +190,18 @@ def _find_best(question: Question, rows: Sequence[ContrastRow]) -> Best | None:
     best, following = sorted(gains, key=lambda value: gains[value], reverse=True)[:2]
     figure = of_value[following]["of_opponent"] if best == base else of_value[best]["of_arm"]
     lead = gains[best] - gains[following]
-    if measure == LOSS:
-        figures = f"{number(figure, 3)}, {number(lead, 3)} ahead of {following}"
-    elif measure == PREFERRED and base in (best, following):
-        figures = f"{percent(figure)} % against {following}"
-    else:
-        against = f" against {base}" if measure == PREFERRED else ""
-        figures = f"{percent(figure)} %{against}, {percent(lead)} points ahead of {following}"
+    names, figures = best, number(figure, 3) if measure == LOSS else f"{percent(figure)} %"
+    if measure == PREFERRED:
+        figures += f" against {following if base in (best, following) else base}"
+    if measure != PREFERRED or base not in (best, following):
+        if round(lead, 3) == 0:  # all that would be shown of it
+            names = f"{best} and {following}"
+        else:
+            ahead = number(lead, 3) if measure == LOSS else f"{percent(lead)} points"
+            figures += f", {ahead} ahead of {following}"
     # the other values were tested against the baseline, not among themselves
     p = of_value[best if following == base else following]["p_holm"] if base in (best, following) else None
-    return Best(best, f"{best} with {figures}", p is not None and p < LEVEL)
+    return Best(best, f"{names} with {figures}", p is not None and p < LEVEL)
 
 
 def _say_how_certain(bests: Sequence[Best | None]) -> str:

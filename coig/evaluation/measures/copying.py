@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from coig.evaluation.learned import Learned
 from coig.evaluation.measures.answers import is_mostly_empty
-from coig.statistics.intervals import FEWEST, bootstrap_weights, percentile_interval
+from coig.statistics.intervals import FEWEST, bootstrap_weights, share_interval
 from coig.text.copied_spans import CopiedSpans, Match
 from coig.text.overlap import count_shared, jaccard
 from coig.text.shingles import Shingles, shingles_of
@@ -150,15 +150,16 @@ def _shares(answers: pl.DataFrame, spans: CopiedSpans, arm: str, texts: Rows) ->
 
 
 def _mean(name: str, values: NDArray[np.float64]) -> dict[str, float | None]:
-    """Return the mean of values, one of each prompt, as the column `name`, and its 95 % bootstrap limits.
+    """Return the mean of shares, one of each prompt, as the column `name`, and its 95 % limits (`share_interval`).
 
     Limits are the columns `…_low` and `…_high`, None for fewer than FEWEST values; the mean is None without values.
     """
     ends: tuple[float | None, float | None] = (None, None)
-    if len(values) >= FEWEST:
-        low, high = percentile_interval(bootstrap_weights(len(values)) @ values / len(values))
+    mean, count = float(values.mean()) if len(values) else None, len(values)
+    if count >= FEWEST:
+        resampled = (bootstrap_weights(count) @ values / count)[:, None]
+        [low], [high] = share_interval(resampled, np.array([mean]), np.array([float(count)]))
         ends = float(low), float(high)
-    mean = float(values.mean()) if len(values) else None
     return {name: mean, f"{name}_low": ends[0], f"{name}_high": ends[1]}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from coig.evaluation.preferences.judgments import Judgments
-from coig.statistics.agreement import count_coincidences, kendall_w, krippendorff_alpha
+from coig.statistics.agreement import count_coincidences, kendall_w, krippendorff_alpha, mean_spearman
 from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
 from coig.text.language_codes import LANGUAGES
 
@@ -102,17 +102,21 @@ def _most_alike(shared: pl.DataFrame) -> int:
 def _concordance(ranks: pl.DataFrame) -> tuple[float | None, float | None]:
     """Return the mean Kendall's W and the mean Spearman ρ over prompts whose raters all ranked the same arms.
 
-    A prompt with a single rater, or on which every rater ties all arms, does not count; both are None if none counts.
+    A prompt with a single rater, or on which every rater ties all arms, does not count, nor for ρ one on which fewer
+    than two raters tell any arms apart; None if no prompt counts.
     """
     wide = ranks.pivot(on="item", index=["query_id", "rater"], values="value").sort("query_id", "rater")
     parts = [part.drop("query_id", "rater").to_numpy() for part in wide.partition_by("query_id")]
     tables = [table[:, np.isfinite(table).any(axis=0)] for table in parts if len(table) > 1]
     complete = [table for table in tables if np.isfinite(table).all()]
-    found = [(w, len(table)) for table in complete if (w := kendall_w(table)) is not None]
-    if not found:
-        return None, None
-    rhos = [(raters * w - 1) / (raters - 1) for w, raters in found]
-    return float(np.mean([w for w, _ in found])), float(np.mean(rhos))
+    concordances = [w for table in complete if (w := kendall_w(table)) is not None]
+    correlations = [rho for table in complete if (rho := mean_spearman(table)) is not None]
+    return _mean(concordances), _mean(correlations)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Return the mean of values; None without values."""
+    return float(np.mean(values)) if values else None
 
 
 def rater_table(judgments: Judgments) -> pl.DataFrame:

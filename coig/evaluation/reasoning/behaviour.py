@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from coig.evaluation.reasoning.cues import FALSE_FRIEND, NORMAL, PATTERNS
 from coig.records.label import BEHAVIOURS, Behaviour
-from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, percentile_interval
+from coig.statistics.intervals import FEWEST, RESAMPLES, bootstrap_weights, share_interval
 from coig.text.reasoning_steps import split_steps
 
 DECILES = 10
@@ -84,7 +84,8 @@ def compute_shares_by_position(steps: pl.DataFrame, resamples: int = RESAMPLES, 
     A cell is a (lang, arm, decile) that has steps; it has a row for every behaviour. `steps` and `prompts` count the
     cell's steps and prompts, `count` the steps with this behaviour; `share` is `count` / `steps`. `low` and `high` are
     95 % limits by percentile bootstrap over the language's prompts, with the same resamples for all arms (Efron &
-    Tibshirani 1993). They are null below FEWEST prompts of the cell.
+    Tibshirani 1993); Wilson's, with a trial for each prompt, where all resamples have the same share, such as 0. They
+    are null below FEWEST prompts of the cell.
 
     Args:
         steps: the frame of `label_steps`.
@@ -138,18 +139,21 @@ def _shares_of_language(
     counts = _counts(events, cells, cell, outcome)
     drawn = bootstrap_weights(len(counts), resamples, seed) @ counts.reshape(len(counts), -1)
     drawn = drawn.reshape(resamples, *counts.shape[1:])
-    with np.errstate(invalid="ignore"):  # a resample may hold none of a cell's prompts
-        low, high = percentile_interval(drawn / drawn.sum(axis=2, keepdims=True))
     sums = counts.sum(axis=0)
+    shares = sums / sums.sum(axis=1, keepdims=True)
+    prompts = counts.any(axis=2).sum(axis=0)
+    with np.errstate(invalid="ignore"):  # a resample may hold none of a cell's prompts
+        resampled = drawn / drawn.sum(axis=2, keepdims=True)
+    low, high = share_interval(resampled, shares, np.broadcast_to(prompts[:, None], shares.shape))
     cells = cells.with_columns(
         pl.lit(list(BEHAVIOURS)).alias(outcome),
         pl.Series(total, sums.sum(axis=1)),
-        pl.Series("prompts", counts.any(axis=2).sum(axis=0)),
+        pl.Series("prompts", prompts),
     ).explode(outcome)
     known = pl.when(pl.col("prompts") >= FEWEST)
     return cells.with_columns(
         pl.Series("count", sums.ravel()),
-        pl.Series("share", (sums / sums.sum(axis=1, keepdims=True)).ravel()),
+        pl.Series("share", shares.ravel()),
         low=known.then(pl.Series(low.ravel()).fill_nan(None)),
         high=known.then(pl.Series(high.ravel()).fill_nan(None)),
     )

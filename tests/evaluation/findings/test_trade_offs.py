@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from coig.evaluation.findings.cells import group_by_seed
 from coig.evaluation.findings.doses import dose_tables
+from coig.evaluation.findings.responses import Measure, Observed
 from coig.evaluation.findings.scored import tabulate_scores
-from coig.evaluation.findings.trade_offs import order_measures, trade_offs_in_words
+from coig.evaluation.findings.trade_offs import order_measures, trade_offs_in_words, weigh_change
 from coig.records.score import Score
+from coig.statistics.responses import estimate_responses
 from coig.study.arm import Arm
 from tests.studies import make_arm, make_group
 
@@ -63,6 +66,17 @@ def test_a_change_within_chance_is_not_named(arms: list[Arm]) -> None:
     found = dose_tables(group_by_seed(arms), arms, None, None, 0.1, tabulate_scores([], scores))
     assert found["trade_offs"]["finding"].to_list() == ["not shown", "not shown"]
     assert "buys: nothing shown. It costs: nothing shown." in trade_offs_in_words(found["trade_offs"])[0].main
+
+
+@pytest.mark.parametrize(("last", "ends", "finding"), [(0, (-0.2775, 0.2775), "not shown"), (1, (0.608, 1), "buys")])
+def test_shares_that_do_not_vary_leave_the_change_in_doubt(last: int, ends: tuple[float, float], finding: str) -> None:
+    """Wilson's limits of 0 and of 10 of 10 lie 0.2775 inside; two such limits make 1 − 0.2775 · √2 = 0.608."""
+    arms, prompts = np.repeat([0, 1], 10), np.tile(np.arange(10), 2)
+    means = estimate_responses(np.array([0.0, 12.0]), np.where(arms, last, 0.0), arms, prompts)
+    observed = Observed(("cw", "cw+10k"), means, means, None, None, (10, 10), raters=1)
+    row = weigh_change(observed, Measure("finished", "answers that ended", "end as many answers"))
+    assert (row["low"], row["high"]) == pytest.approx(ends, abs=1e-3)
+    assert row["finding"] == finding
 
 
 def test_preference_comes_first_and_scores_last() -> None:

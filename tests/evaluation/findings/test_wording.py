@@ -195,7 +195,7 @@ def test_the_best_of_several_is_not_told_from_the_next(tmp_path: Path) -> None:
     assert answer.best == (
         "Best data.ratio by win rate: 10k with 95.0 % against 0, 5.0 points ahead of 1k. "
         "Whether that is more than chance cannot be told from these figures.",
-        "Best data.ratio by held-out loss in nats per token: 10k with 3.500, 0.000 ahead of 1k. "
+        "Best data.ratio by held-out loss in nats per token: 10k and 1k with 3.500. "
         "Whether that is more than chance cannot be told from these figures.",
         "Best data.ratio by share of answers that ended: 10k with 100.0 %, 50.0 points ahead of 0. "
         "That is more than chance.",

@@ -270,6 +270,13 @@ def test_intervals_are_the_percentiles_over_drawn_prompts(study: pl.DataFrame) -
     assert row["low"] < row["share"] < row["high"]
 
 
+def test_a_behaviour_that_never_occurs_has_an_interval() -> None:
+    """Wilson's upper limit of 0 of 10 is 1.96² / (10 + 1.96²) = 0.2775."""
+    frame = label_steps(answers(*(("cw", "en", f"q{number}", "nn") for number in range(10))))
+    rows = compute_shares(frame, resamples=100).filter(behaviour="self-reflection").select("share", "low", "high")
+    assert rows.row(0) == pytest.approx((0, 0, 0.2775), abs=5e-5)
+
+
 def test_the_arms_of_a_language_are_drawn_together(study: pl.DataFrame) -> None:
     """An arm that answers just as another has its intervals, too, whatever the ids' order in the table."""
     twin = study.filter(arm="a").with_columns(arm=pl.lit("twin")).sample(fraction=1, shuffle=True, seed=1)

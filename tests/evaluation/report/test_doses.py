@@ -15,11 +15,11 @@ from coig.config.command_line import config_of
 from coig.config.stages import EvaluateConfig
 from coig.evaluation import evaluate
 from coig.evaluation.findings.doses import DOSE_CURVES, DOSES, THRESHOLDS
-from coig.evaluation.plan import candidate_doses, main
+from coig.evaluation.plan import candidate_doses, main, unused_seed
 from coig.evaluation.report.dose_figures import draw_dose_figures
 from coig.evaluation.report.results import Evaluation
 from tests.evaluation.paper import PAIRS, QUERIES, WINS, authors_export
-from tests.studies import roster_of
+from tests.studies import make_arm, roster_of
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,21 @@ def test_the_plan_of_the_papers_study(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "60")
     main(["study=paper", "judgments=[zh.json,en.json]"])
-    printed = capsys.readouterr().out
-    assert "Chinese queries: preference" in printed
-    assert "python train.py study=paper data.ratio=1:2.9" in printed
-    assert "50 more prompts" in printed
+    printed = capsys.readouterr().out.splitlines()
+    assert "Chinese queries: preference" in [line.strip() for line in printed]
+    for command in ("train.py study=paper data.ratio=1:2.9", "train.py -m study=paper seed=1 data.ratio=…"):
+        [line] = [line for line in printed if command in line]  # once for both languages, and not folded
+        assert line.startswith("  python train.py")
+    assert printed[printed.index("50 more prompts") + 1] == "  python generate.py study=paper queries=FILE"
+
+
+def test_the_next_seed_is_one_that_was_not_trained(tmp_path: Path) -> None:
+    arms = [make_arm(tmp_path / f"cw-s{seed}", seed=seed) for seed in (0, 1, 3)]
+    assert unused_seed(arms, seeds=3) == 2
+    assert unused_seed(arms[1:], seeds=2) == 0
+    assert unused_seed([], seeds=2) == 2
 
 
 def test_the_plan_counts_all_prompts_where_each_had_few_of_the_pairs(
@@ -75,7 +85,7 @@ def test_the_plan_counts_all_prompts_where_each_had_few_of_the_pairs(
         rows.append(json.dumps({**facts, "kind": "pairwise", "arms": pair, "value": winner}))
     Path("pairs.jsonl").write_text("\n".join(rows), encoding="utf-8")
     main(["study=pairs", "judgments=pairs.jsonl"])
-    [line] = [line for line in capsys.readouterr().out.splitlines() if "50 more prompts" in line]
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith(" 50 more prompts")]
     narrower, _, hours = line.partition(" > 12 ")[2].split()[:3]
     assert hours == "2.0"  # 100 verdicts
     assert float(narrower) < 20  # errors become smaller by 11 %, as 200 prompts become 250

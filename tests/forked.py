@@ -24,14 +24,16 @@ from socket import socket
 ROOT = Path(__file__).parent.parent
 PRELOADED = ["tests.preloaded"]
 PATIENCE = 500  # seconds, in which anything ends on a busy machine; ranks that lose each other take 600
+WORKERS = 16  # of pytest, which have different ports
 PATHS = {"open": 0, "os.mkdir": 0, "os.rename": 1}  # audit events, and which of their arguments is the new path
 
 set_forkserver_preload(PRELOADED)
 
 
 def free_port() -> int:
-    """Return a port that nothing uses, and that the system gives to nobody who asks for any port."""
-    for port in SystemRandom().sample(range(20_000, 32_768), 100):
+    """Return a port that nothing uses, that no other worker takes, and that is given to nobody who asks for any."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in SystemRandom().sample(range(20_000 + worker % WORKERS, 32_768, WORKERS), 100):
         with socket() as probe, suppress(OSError):  # somebody uses it
             probe.bind(("127.0.0.1", port))
             return port

@@ -19,6 +19,7 @@ from coig.evaluation.preferences.judgments import (
     Judgments,
     add_judges,
     collect_judgments,
+    sort_judgments,
     tabulate_judgments,
 )
 from coig.records.answer import Answer
@@ -89,6 +90,7 @@ def gather_material(config: EvaluateConfig) -> Material:
     points = list_all_points(study)
     judged = _read_judgments(config, study, arms, written, people, points)
     labels = read_labels(*files_of(config.labels), *sorted(study.glob("labels/*.jsonl")))
+    labels.sort(key=lambda label: (label.query_id, label.arm, label.step, label.labeller))
     if not config.real_names:  # before anything is computed, so that a packed study gives the same results
         judged = judged and hide_raters(judged, study)
         people = people and replace(people, judgments=hide_raters(people.judgments, study))
@@ -200,8 +202,8 @@ def _read_judgments(
 ) -> list[Judgment] | None:
     """Read the judgments of the configured files, else those of `people` and the study's judges; None without either.
 
-    Raise DataError for a judgment that cannot be used, such as one of an arm that the study does not have. `points` are
-    names that may be judged too.
+    They are sorted as by `sort_judgments`. `points` are names that may be judged too. Raises DataError for a judgment
+    that cannot be used, such as one of an arm that the study does not have.
     """
     files = files_of(config.judgments) if config.judgments else _judges_files(study)
     if not files and people is None:
@@ -209,7 +211,7 @@ def _read_judgments(
     known = {*_names_of(arms), *points} or None
     langs = {answer.query_id: answer.lang for _, answer in written or ()}
     collected = people.judgments if people else ()
-    return collect_judgments(files, study.name, known, langs, config.rating.scale, collected)
+    return sort_judgments(collect_judgments(files, study.name, known, langs, config.rating.scale, collected))
 
 
 def _leave_out_points(

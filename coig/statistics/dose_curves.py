@@ -35,6 +35,7 @@ HALF_DOSES = (0.1, 10)  # Emax: d lies between the first times the smallest dose
 ROUNDS, CANDIDATES = 4, 41  # of the search for d, each round around the best candidate of the one before
 REWEIGHTINGS = 8
 LARGEST_LOGIT = 12.0
+SAME = 1e-9  # deviances that differ by less are equal but for rounding
 MOST_ARMS = 12  # of the monotone curve, which tries every partition of the arms
 DRAWS = 20_000
 LEVEL = 0.05
@@ -164,8 +165,8 @@ def fit_monotone(responses: Responses) -> tuple[Floats, float, int] | None:
     """Fit one data set's levels, (K,), so that they never fall, or never rise, whichever is nearer to the responses.
 
     It is the exact projection (Robertson, Wright & Dykstra 1988), found by trying every division of the arms, in order,
-    into groups of one level. Return the arms' levels, the deviance and the number of groups; None for more than
-    MOST_ARMS arms.
+    into groups of one level; of equal ones that of the fewest groups counts. Return the arms' levels, the deviance and
+    the number of groups; None for more than MOST_ARMS arms.
     """
     count = len(responses.doses)
     if count > MOST_ARMS:
@@ -178,8 +179,8 @@ def fit_monotone(responses: Responses) -> tuple[Floats, float, int] | None:
         levels, _, deviances = _fit_designs(responses, designs)
         gaps = np.diff(levels, axis=-1)
         deviances = np.where((gaps >= 0).all(axis=-1) | (gaps <= 0).all(axis=-1), deviances, np.inf)
-        found = int(deviances.argmin())
-        if best is None or deviances[found] < best[1]:
+        found = int((deviances < deviances.min() + SAME).argmax())
+        if best is None or deviances[found] < best[1] - SAME:
             best = designs[found] @ levels[found], float(deviances[found]), size + 1
     return best
 

@@ -9,6 +9,7 @@ from coig.display.numbers import counted
 from coig.errors import ConfigError
 from coig.records.answer import Answer
 from coig.study.arm import Arm
+from coig.text.language_codes import LANGUAGES
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,16 @@ def list_answers(arms: Sequence[Arm], queries: Sequence[str]) -> list[tuple[str,
 def choose_samples(arms: Sequence[Arm], queries: Sequence[str]) -> list[Answer]:
     """Return all samples of each arm's answers to these files of queries, without those that failed.
 
-    They come file by file, then arm by arm; an arm that has not answered a file gives none.
+    They come file by file, then arm by arm, and those of an arm by language, query and sample, in whatever order they
+    were written. An arm that has not answered a file gives none.
     """
-    return [answer for name in queries for arm in arms for answer in arm.answers(name) if not answer.failed]
+    return [
+        answer
+        for name in queries
+        for arm in arms
+        for answer in sorted(arm.answers(name), key=lambda one: (LANGUAGES.index(one.lang), one.query_id, one.sample))
+        if not answer.failed
+    ]
 
 
 def _first_samples(arm: Arm, queries: str) -> list[Answer]:

@@ -56,7 +56,8 @@ class Item:
 def collect_answered_queries(answers: Iterable[Answer], arms: Sequence[str]) -> tuple[list[AnsweredQuery], list[str]]:
     """Return the queries that at least two of the arms have answered, and the ids of those that only one has answered.
 
-    If an arm has several answers to a query, the last one is taken.
+    Both are sorted by id: what a seed draws from them does not depend on the order in which an engine answered. If an
+    arm has several answers to a query, the last one is taken.
 
     Args:
         arms: the arms' names in the study's order; answers of others are left out.
@@ -66,7 +67,7 @@ def collect_answered_queries(answers: Iterable[Answer], arms: Sequence[str]) -> 
         if answer.arm in arms:
             by_query.setdefault(answer.query_id, {})[answer.arm] = answer
     questions = []
-    for query_id, found in by_query.items():
+    for query_id, found in sorted(by_query.items()):
         first = next(iter(found.values()))
         texts = {arm: found[arm].answer for arm in arms if arm in found}
         questions.append(AnsweredQuery(query_id, first.lang, first.genre, first.query, texts))

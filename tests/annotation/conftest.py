@@ -13,6 +13,7 @@ import pytest
 
 from tests.annotation.browsing import SETTINGS, Served, write_answers
 from tests.browsers import browser as browser
+from tests.forked import PATIENCE
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 USER = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # PostgreSQL refuses to run as root
@@ -29,7 +30,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data = folder / "data"
     initdb = [str(PROGRAMS / "initdb"), "--auth=trust", "--no-sync", "--username=postgres", "--pgdata", str(data)]
     subprocess.run([*USER, *initdb], check=True, capture_output=True, cwd=folder)
-    control = [*USER, str(PROGRAMS / "pg_ctl"), "--pgdata", str(data), "--wait"]
+    control = [*USER, str(PROGRAMS / "pg_ctl"), "--pgdata", str(data), "--wait", "--timeout", str(PATIENCE)]
     options = f"-k {folder} -c listen_addresses=''"
     subprocess.run([*control, "--options", options, "--log", str(folder / "log"), "start"], check=True, cwd=folder)
     yield f"postgresql+psycopg://postgres@/{{}}?host={folder}"

@@ -38,12 +38,14 @@ class Rater(threading.Thread):
 
     def __init__(self, address: str, csrf: str, number: int, stop: threading.Event) -> None:
         super().__init__()
-        self.address, self.csrf, self.number, self.stop = address, csrf, number, stop
+        self.address, self.number, self.stop = address, number, stop
+        # not made in the thread: a server that is forked meanwhile would wait for OpenSSL's locks for ever
+        self.client = httpx.Client(timeout=PATIENCE, headers={"X-CSRF": csrf})
         self.acknowledged: dict[str, int] = {}  # key → task
 
     def run(self) -> None:
         number = 1
-        with httpx.Client(timeout=PATIENCE, headers={"X-CSRF": self.csrf}) as client:
+        with self.client as client:
             while not self.stop.is_set():
                 key = f"rater-{self.number}-task-{number}-key"
                 body = {"number": number, "key": key, "answered": {"groups": [[4], [3], [2, 1], [0]]}}

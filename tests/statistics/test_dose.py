@@ -149,6 +149,20 @@ def test_monotone_of_independent_arms_is_the_isotonic_regression() -> None:
     assert count == len(theirs.blocks) - 1
 
 
+def test_arms_of_equal_responses_are_one_level_of_monotone() -> None:
+    """In whatever order the prompts are: with a level each the deviance is the same but for rounding."""
+    rng = np.random.default_rng(0)
+    verdicts = (rng.random((40, 4)) < [0.2, 0.5, 0.5, 0.8]).astype(np.float64)
+    verdicts[:, 2] = rng.permutation(verdicts[:, 1])
+    arms, prompts = np.repeat(np.arange(4), 40), np.tile(np.arange(40), 4)
+    counts = []
+    for _ in range(20):
+        values = rng.permutation(verdicts).T.ravel()
+        _, _, count = fit_monotone(estimate_responses(DOSES, values, arms, prompts)) or (None, 0, 0)
+        counts.append(count)
+    assert counts == [3] * 20
+
+
 def test_dependence_between_arms_is_kept() -> None:
     """Two arms judged on the same prompts by the same answers differ by nothing at all."""
     values = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 1.0] * 2)

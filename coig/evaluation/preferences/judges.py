@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from coig.errors import DataError
+from coig.evaluation.preferences.judgments import sort_judgments
 from coig.records.judgment import JudgeFacts, Judgment, read_judgments
 from coig.records.preference import CHOSEN, REJECTED
 from coig.text.language_codes import LANGUAGES
@@ -131,7 +132,7 @@ def read_yardstick_verdicts(files: Sequence[Path]) -> JudgeVerdicts | None:
         if set(one.arms) != {CHOSEN, REJECTED}:
             raise DataError(f"{place}: a yardstick's arms are {CHOSEN} and {REJECTED}, not {', '.join(one.arms)}")
     once = {one.id or number: one for number, (_, one) in enumerate(read)}
-    return tabulate_judges(list(once.values()), (CHOSEN, REJECTED), {}) if once else None
+    return tabulate_judges(sort_judgments(once.values()), (CHOSEN, REJECTED), {}) if once else None
 
 
 def _tabulate_call(

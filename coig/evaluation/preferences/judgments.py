@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -13,6 +13,7 @@ import polars as pl
 
 from coig.errors import DataError, suggestion
 from coig.records.judgment import Judgment, read_judgments
+from coig.text.language_codes import LANGUAGES
 
 log = logging.getLogger(__name__)
 PAPER_SCALE = (0.0, 3.0)
@@ -112,6 +113,20 @@ def collect_judgments(
         raise DataError(f"judgments: {', '.join(map(str, files)) or 'the database'}: holds no judgments")
     _check(counted, arms, dict(langs), scale)
     return [judgment for _, judgment in counted]
+
+
+def sort_judgments(judgments: Iterable[Judgment]) -> list[Judgment]:
+    """Sort judgments by language, query, rater and what was shown, so that no result depends on the order of lines.
+
+    Judges answer several calls at once, and each line is written when its reply has come.
+    """
+
+    def key(one: Judgment) -> tuple[Any, ...]:
+        """Return the sort key of a judgment."""
+        shown = one.kind, one.arms, one.order or (), one.check or "", one.id or "", str(one.value)
+        return LANGUAGES.index(one.lang), one.query_id, one.rater, *shown
+
+    return sorted(judgments, key=key)
 
 
 def _leave_out_repeats(read: Sequence[tuple[Path, list[tuple[str, Judgment]]]]) -> list[tuple[str, Judgment]]:

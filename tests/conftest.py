@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,15 @@ hypothesis.settings.load_profile("repeatable")
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def pytest_collection_finish() -> None:
-    """Keep all that was imported out of garbage collections, which would visit it again and again."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep all that is imported out of garbage collections, which would visit it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,11 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-
 from coig.config import TrainConfig
-from coig.config.composition import CONF
-from coig.config.loading import load_config
+from coig.config.command_line import config_of
 from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.manifest import Manifest
@@ -21,8 +18,7 @@ from coig.study.roster import Roster, contestant_of_stranger
 @cache
 def compose_config(*overrides: str) -> TrainConfig:
     """Return the config that train.py would compose from overrides, without a logger unless they name one."""
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return load_config(compose("train", overrides=["logger=none", *overrides]))
+    return config_of("train", TrainConfig, ["logger=none", *overrides])
 
 
 def make_group(kind: str = "creative", examples: int = 3, **facts: Any) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from coig.config import TrainConfig
 from coig.config.composition import (
     CONF,
     Command,
+    compose_job,
     compose_once,
     composing,
     list_choices,
@@ -204,7 +205,7 @@ def _check_printable(command: Command[Schema], *, may_sweep: bool) -> tuple[list
     wrong = _find_wrong_values(command, may_sweep)
     sound = command.without(set(wrong))
     try:
-        compose_once(command.config_name, *(o.input_line or "" for o in sound.overrides if o not in sound.swept))
+        compose_job(command.config_name, [o for o in sound.overrides if o not in sound.swept])
     except (HydraException, OmegaConfBaseException):
         wrong |= _find_unknown(sound)
     return [problem for found in wrong.values() for problem in found], []
@@ -262,7 +263,8 @@ def _find_unknown(command: Command[Schema]) -> dict[str, list[str]]:
     of_command = list_groups(command.config_name, [])
     fixed = [o.input_line or "" for o in overrides if name_of(o) in of_command and not o.is_sweep_override()]
     groups = list_groups(command.config_name, fixed)
-    known = OmegaConf.to_container(compose(command.config_name, overrides=fixed), resolve=False)
+    known: Any = OmegaConf.to_container(compose_once(command.config_name, *fixed), resolve=False)
+    del known["hydra"]
     found = {key: find_group_problems(line, key, command.config_name, groups) for key, line in chosen.items()}
     keys = [name_of(o) for o in overrides if name_of(o) not in chosen]
     found |= {key: find_key_problems(known, key) for key in keys}

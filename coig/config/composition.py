@@ -5,11 +5,12 @@ Only here and in `command_line` is Hydra's own code used, some of which is priva
 
 from __future__ import annotations
 
+import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic
 
@@ -23,7 +24,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, open_dict
 
 from coig.config import TrainConfig
 from coig.config.loading import Schema
@@ -44,6 +45,7 @@ def composing(own_configs: str | None = None) -> Iterator[None]:
             folder = Path(own_configs).absolute()
             if not folder.is_dir():
                 raise ConfigError(f"--config-dir {own_configs}: no such folder")
+            compose_once.cache_clear()
             path = create_config_search_path(str(CONF))
             path.prepend(provider="command-line", path=f"file://{folder}", anchor=SearchPathQuery(provider="schema"))
             GlobalHydra.instance().clear()
@@ -51,16 +53,33 @@ def composing(own_configs: str | None = None) -> Iterator[None]:
         try:
             yield
         finally:
-            compose_once.cache_clear()  # another block may have other files
+            if own_configs:
+                compose_once.cache_clear()
 
 
-@cache
+@lru_cache(maxsize=32)
 def compose_once(config_name: str, *overrides: str) -> DictConfig:
-    """Compose a config with Hydra's node `hydra`, which takes a fifth of a second, once in a block of `composing`.
+    """Compose a config with Hydra's node `hydra`, which takes a fifth of a second, once in a process.
 
-    Nothing may change it.
+    With a folder of own configs, once in the block of `composing`. Nothing may change it.
     """
     return compose(config_name, overrides=list(overrides), return_hydra_config=True)
+
+
+def compose_job(config_name: str, overrides: Sequence[Override]) -> DictConfig:
+    """Return the config that Hydra composes of overrides, without its node; set the global HydraConfig to this node.
+
+    Jobs that differ in the values of keys alone are composed once. The keys are set in a copy, which takes a tenth of
+    the time. Raises Hydra's errors.
+    """
+    composed = compose_once(config_name, *(o.input_line or "" for o in overrides if _must_compose(o)))
+    with_hydra = copy.deepcopy(composed)
+    ConfigLoaderImpl._apply_overrides_to_config([o for o in overrides if not _must_compose(o)], with_hydra)
+    HydraConfig.instance().set_config(with_hydra)
+    cfg = copy.deepcopy(with_hydra)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
 
 
 def list_choices(group: str) -> list[str]:
@@ -72,7 +91,7 @@ def list_choices(group: str) -> list[str]:
 
 def list_groups(config_name: str, overrides: list[str]) -> list[str]:
     """Return the groups that a command has with these overrides, without Hydra's own, each with its package."""
-    cfg = compose(config_name, overrides=overrides, return_hydra_config=True)
+    cfg = compose_once(config_name, *overrides)
     return sorted(str(group) for group in cfg.hydra.runtime.choices if not str(group).startswith("hydra/"))
 
 
@@ -117,24 +136,20 @@ class Command(Generic[Schema]):
         )
 
     def jobs(self) -> Iterator[tuple[str, DictConfig]]:
-        """Yield each job as its swept overrides in one string, and its composed config.
-
-        Jobs that differ in the values of keys alone are composed once, then changed, which takes a tenth of the time.
-        """
-        fixed = [o.input_line or "" for o in self.overrides if o not in self.swept]
+        """Yield each job as its swept overrides in one string, and its composed config."""
+        fixed = [*_parse_overrides(self.vary_override), *(o for o in self.overrides if o not in self.swept)]
         choices = [[f"{o.get_key_element()}={value}" for value in list_values(o)] for o in self.swept]
-        must_compose = [_must_compose(o) for o in self.swept]
         for values in itertools.product(*choices):
-            jobs = list(zip(values, must_compose, strict=True))
-            cfg = _without_hydra(compose_once(self.config_name, *fixed, *(value for value, must in jobs if must)))
-            changes = [*self.vary_override, *(value for value, must in jobs if not must)]
-            ConfigLoaderImpl._apply_overrides_to_config(_parse_overrides(changes), cfg)
-            yield " ".join(values), cfg
+            yield " ".join(values), compose_job(self.config_name, [*fixed, *_parse_overrides(list(values))])
 
 
 def _must_compose(override: Override) -> bool:
-    """Tell whether an override does more than set a key of ours: it chooses a group's file or configures Hydra."""
-    return bool(list_choices(override.key_or_group)) or override.key_or_group.startswith("hydra")
+    """Tell whether an override does more than set a key of ours.
+
+    It chooses a group's file, configures Hydra, or has several values, which Hydra refuses in one job.
+    """
+    key = override.key_or_group
+    return override.is_sweep_override() or key.startswith("hydra") or bool(list_choices(key))
 
 
 def list_values(override: Override) -> list[str]:
@@ -150,13 +165,12 @@ def _add_own_sweep(config_name: str, overrides: list[Override]) -> list[Override
 
     Keys that the command line gives are left out. If the config cannot be composed, return the overrides unchanged.
     """
-    fixed = [o.input_line or "" for o in overrides if not o.is_sweep_override()]
     try:
-        cfg = compose_once(config_name, *fixed)
+        compose_job(config_name, [o for o in overrides if not o.is_sweep_override()])
     except HydraException:  # reported later with all other problems
         return overrides
     given = {name_of(o) for o in overrides}
-    params = cfg.hydra.sweeper.get("params") or {}
+    params = HydraConfig.get().sweeper.get("params") or {}
     return [*_parse_overrides([f"{key}={value}" for key, value in params.items() if key not in given]), *overrides]
 
 
@@ -175,9 +189,3 @@ def _parse_overrides(lines: list[str]) -> list[Override]:
         except HydraException as error:
             raise ConfigError(describe_unreadable(line, first_line(error), following)) from None
     return overrides
-
-
-def _without_hydra(cfg: DictConfig) -> DictConfig:
-    """Return a copy of a composed config without the node `hydra`; set the global HydraConfig to this node."""
-    HydraConfig.instance().set_config(cfg)
-    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, get_origin
 
 import yaml
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from coig.__main__ import STAGES
 from coig.config import Constructor, Node
-from coig.config.composition import CONF
+from coig.config.composition import CONF, compose_once, composing
 from coig.config.nodes import node_in
 from recipes.site.comments import escape, read_field_comments, read_file_comments, read_head, read_package
 from recipes.site.value_types import describe_field
@@ -64,8 +63,8 @@ class Stage:
 
     def __init__(self, name: str) -> None:
         """Compose the stage's config without overrides."""
-        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-            cfg = compose(name, return_hydra_config=True)
+        with composing():
+            cfg = compose_once(name)
         chosen = {str(group): choice for group, choice in cfg.hydra.runtime.choices.items()}
         self.name, self.schema = name, STAGES[name].schema
         self.choices = {group: choice for group, choice in chosen.items() if not group.startswith("hydra/")}

@@ -31,7 +31,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     initdb = [str(PROGRAMS / "initdb"), "--auth=trust", "--no-sync", "--username=postgres", "--pgdata", str(data)]
     subprocess.run([*USER, *initdb], check=True, capture_output=True, cwd=folder)
     control = [*USER, str(PROGRAMS / "pg_ctl"), "--pgdata", str(data), "--wait", "--timeout", str(PATIENCE)]
-    options = f"-k {folder} -c listen_addresses=''"
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"  # the tests kill servers, not the machine
     subprocess.run([*control, "--options", options, "--log", str(folder / "log"), "start"], check=True, cwd=folder)
     yield f"postgresql+psycopg://postgres@/{{}}?host={folder}"
     subprocess.run([*control, "--mode", "immediate", "stop"], check=True, capture_output=True, cwd=folder)

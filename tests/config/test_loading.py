@@ -1,18 +1,17 @@
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from coig.config.composition import CONF
+from coig.config.composition import compose_job, composing
 from coig.config.loading import load_config
 from coig.errors import ConfigError
 
 
 @pytest.fixture
 def cfg() -> DictConfig:
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return compose("train")
+    with composing():
+        return compose_job("train", [])
 
 
 def problems_of(cfg: DictConfig) -> str:

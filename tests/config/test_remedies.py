@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from coig.config.composition import CONF
+from coig.config.composition import compose_job, composing
 from coig.config.overrides import suggest_line
 from tests.conftest import ROOT
 
@@ -39,21 +40,24 @@ def typed(suggestion: str) -> str | None:
     return f"{key.replace(HOLE, 'data.creative')}={value.rstrip('.:`')}"
 
 
-SUGGESTIONS = sorted({line for suggestion in suggestions() if (line := typed(suggestion))})
-
-
-def test_suggestions_are_found() -> None:
-    assert {"data.no_reasoning=empty", "supervision=outcome", "data.creative.filters.aligned=true"} <= set(SUGGESTIONS)
-
-
-@pytest.mark.parametrize("suggestion", SUGGESTIONS)
-def test_a_suggestion_composes(suggestion: str) -> None:
+def find_faults(suggestion: str) -> list[str]:
+    """Return what is wrong with a suggestion as it is typed: it does not compose, or means something else."""
     [override] = OverridesParser.create().parse_overrides([suggestion])
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        config = compose("train", overrides=[suggestion], return_hydra_config=True)
+    try:
+        config = compose_job("train", [override])
+    except HydraException as error:
+        return [f"{suggestion}: {error}"]
     key, _, _ = suggestion.partition("=")
-    choices = config.hydra.runtime.choices
-    assert (choices[key] if key in choices else OmegaConf.select(config, key)) == override.value()
+    choices = HydraConfig.get().runtime.choices
+    found = choices[key] if key in choices else OmegaConf.select(config, key)
+    return [] if found == override.value() else [f"{suggestion}: is {found}"]
+
+
+def test_suggestions_compose() -> None:
+    found = sorted({line for suggestion in suggestions() if (line := typed(suggestion))})
+    assert {"data.no_reasoning=empty", "supervision=outcome", "data.creative.filters.aligned=true"} <= set(found)
+    with composing():
+        assert [fault for suggestion in found for fault in find_faults(suggestion)] == []
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra import compose, initialize_config_dir
 
-from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig
-from coig.config.composition import CONF
-from coig.config.loading import load_config
+from coig.config import EvaluateConfig, GenerateConfig, Node, TrainConfig, command_line
 from coig.config.process import PREEMPTED
 from coig.errors import ConfigError
 from coig.study.arm import Arm
@@ -134,8 +131,7 @@ def test_no_secret_is_written_or_printed(swept: tuple[Path, str]) -> None:
 
 
 def config_of(root: str, *overrides: str) -> Any:
-    with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-        return load_config(compose(root, overrides=list(overrides)), SCHEMAS[root])
+    return command_line.config_of(root, SCHEMAS[root], list(overrides))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Z95 = 1.959964  # normal quantile, two-sided 95 %
 Z80 = 0.841621  # normal quantile, one-sided 80 %
 RESAMPLES = 2_000
-ROUNDING = 1e-12  # a share's interval that is narrower has no width
+ROUNDING = 1e-12  # an interval of shares that is narrower has no width
 FEWEST = 6  # prompts; a bootstrap interval over fewer is not informative
 
 

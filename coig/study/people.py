@@ -15,7 +15,7 @@ import numpy as np
 
 from coig.records.judgment import Judgment
 from coig.statistics.agreement import count_coincidences, krippendorff_alpha
-from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval
+from coig.statistics.intervals import FEWEST, Floats, bootstrap_weights, percentile_interval, share_interval
 from coig.statistics.power import Design
 
 FASTEST = {"zh": 30.0, "en": 90.0}  # characters that nobody reads in a second
@@ -112,7 +112,8 @@ def estimate_agreement(judgments: Sequence[Judgment]) -> Estimate | None:
         return None
     tables = count_coincidences(units)
     drawn = krippendorff_alpha(np.tensordot(bootstrap_weights(len(tables)), tables, axes=1))
-    return _estimate(float(krippendorff_alpha(tables.sum(axis=0)[None])[0]), drawn, len(tables))
+    alpha = float(krippendorff_alpha(tables.sum(axis=0)[None])[0])
+    return _estimate(alpha, percentile_interval(drawn[:, None]), len(tables))
 
 
 def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
@@ -130,15 +131,14 @@ def estimate_position_effect(judgments: Sequence[Judgment]) -> Estimate | None:
         return None
     sums = np.array([[sum(values), len(values)] for values in scores.values()])
     drawn = bootstrap_weights(len(sums)) @ sums
-    return _estimate(float(sums[:, 0].sum() / sums[:, 1].sum()), drawn[:, 0] / drawn[:, 1], len(sums))
+    share = float(sums[:, 0].sum() / sums[:, 1].sum())
+    limits = share_interval(drawn[:, :1] / drawn[:, 1:], np.array([share]), np.array([float(len(sums))]))
+    return _estimate(share, limits, len(sums))
 
 
-def _estimate(value: float, drawn: Floats, clusters: int) -> Estimate:
-    """Return `value` with the 95 % percentile interval of its R resamples `drawn`, shape (R,).
-
-    There is no interval below FEWEST clusters, which are the queries that were resampled.
-    """
-    [low], [high] = percentile_interval(drawn[:, None])
+def _estimate(value: float, limits: tuple[Floats, Floats], clusters: int) -> Estimate:
+    """Return `value` with its 95 % limits, (1,) each; without them below FEWEST clusters, the resampled queries."""
+    [low], [high] = limits
     return Estimate(value, float(low), float(high)) if clusters >= FEWEST else Estimate(value, None, None)
 
 

@@ -12,6 +12,7 @@ from coig.display.numbers import interval, number, percent, signed
 from coig.evaluation.findings.responses import PREFERENCE, Measure, Observed
 from coig.evaluation.findings.scored import DIVERGENCE, SCORE
 from coig.evaluation.findings.summary import Summary
+from coig.statistics.intervals import ROUNDING
 from coig.statistics.paired import newcombe_interval
 from coig.text.language_codes import LANGUAGES
 
@@ -53,7 +54,7 @@ def weigh_change(observed: Observed, measure: Measure) -> dict[str, Any]:
     change = float((contrast @ means.values)[0])
     half = float(means.covariance.half_widths(contrast, new_raters=observed.raters > 1)[0])
     low, high = change - half, change + half
-    if half == 0 and measure.is_share:
+    if half < ROUNDING and measure.is_share:
         prompts = min(observed.prompts)
         low, high = newcombe_interval(float(means.values[-1]) * prompts, float(means.values[0]) * prompts, prompts)
     gain = change if measure.rises else -change

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import polars as pl
 import pytest
 
 from coig.evaluation.findings.judges.bias import FAMILY, NAMES, family_of
@@ -20,6 +22,7 @@ from coig.evaluation.findings.judges.card import (
     WORDING,
     card_table,
 )
+from coig.evaluation.findings.judges.together import judge_rates, people_and_judges
 from tests.evaluation.findings.simulated_judges import CLEAR, FOLLOWS, simulate
 
 JUDGES = 200
@@ -111,3 +114,18 @@ def test_agreement_with_people_and_of_people() -> None:
         held = sum(card[figure][low] <= truth <= card[figure][high] for card in clean_cards()) / JUDGES
         print(figure, held)
         assert held >= 0.93
+
+
+@pytest.mark.parametrize("prompts", [43, 47, 50])
+def test_unanimous_raters_and_judges_keep_an_interval(prompts: int) -> None:
+    """Wilson's lower limit of n of n is n / (n + 1.96²), whatever the mean of n ones is in floating point."""
+    judges, people, traits = simulate(0)
+    kept = pl.col("query_id").is_in([f"q{number}" for number in range(prompts)])
+    one = replace(judges, calls=judges.calls.filter(kept).with_columns(score=1.0, soft=1.0))
+    verdicts = people.verdicts.filter(kept).with_columns(score=1.0)
+    limits = pytest.approx((prompts / (prompts + 1.959964**2), 1))
+    assert judge_rates(one, ("a", "b")).filter(judge="judge").select("low", "high").row(0) == limits
+    [row] = people_and_judges(one, verdicts, traits, ("a", "b")).to_dicts()
+    assert (row["people_low"], row["people_high"]) == limits
+    assert row["people_low_raters"] is None
+    assert row["width"] == 1

@@ -13,7 +13,7 @@ import polars as pl
 from coig.evaluation.findings.judges.bias import Traits, difference_in
 from coig.evaluation.preferences.judges import JudgeVerdicts
 from coig.statistics.calibration import calibrate
-from coig.statistics.intervals import FEWEST, Floats, wilson_interval
+from coig.statistics.intervals import FEWEST, ROUNDING, Floats, wilson_interval
 from coig.statistics.rectified import Rate, Strata, estimate_rate, narrower
 from coig.statistics.worth import estimate_correlation, moments_of, worth_in_labels
 from coig.text.language_codes import LANGUAGES
@@ -99,7 +99,7 @@ def people_and_judges(
             row |= {"further": len(sample.others) if sample else 0, "people": float(alone.rate)}
             row |= {f"people_{name}": value for name, value in _limits(alone, len(scores)).items()}
             row |= {"rate": float(rate.rate), **_limits(rate, len(scores))}
-            width = float(rate.half / alone.half) if alone.half else 1.0
+            width = float(rate.half / alone.half) if alone.half >= ROUNDING else 1.0
             rows.append(row | {"width": width})
     return pl.DataFrame(rows, schema=PEOPLE_AND_JUDGES)
 
@@ -116,9 +116,9 @@ def _limits(rate: Rate, prompts: int) -> dict[str, float | None]:
     The first two are Wilson's limits if the verdicts do not vary; the last two are None if unknown.
     """
     centre, half, wide = float(rate.rate), float(rate.half), float(rate.half_raters)
-    low, high = wilson_interval(centre * prompts, prompts) if half == 0 else (centre - half, centre + half)
+    low, high = wilson_interval(centre * prompts, prompts) if half < ROUNDING else (centre - half, centre + half)
     limits: dict[str, float | None] = {"low": max(0.0, low), "high": min(1.0, high)}
-    known = np.isfinite(wide) and wide > 0
+    known = np.isfinite(wide) and wide >= ROUNDING
     return limits | {
         "low_raters": max(0.0, centre - wide) if known else None,
         "high_raters": min(1.0, centre + wide) if known else None,

@@ -184,7 +184,8 @@ def _find_best(question: Question, rows: Sequence[ContrastRow]) -> Best | None:
     measure, base = rows[0]["measure"], question.baseline
     _, largest = RANKED[measure]
     of_value = {row["value"]: row for row in rows if row["value"] != base}
-    gains = {base: 0.0} | {value: row["difference"] * (1 if largest else -1) for value, row in of_value.items()}
+    signed_by = 1 if largest else -1  # rounded: means of equal values may differ in the last digit
+    gains = {base: 0.0} | {value: round(row["difference"] * signed_by, 9) for value, row in of_value.items()}
     if not any(gains.values()):
         return None
     best, following = sorted(gains, key=lambda value: gains[value], reverse=True)[:2]

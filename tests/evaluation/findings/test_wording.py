@@ -24,7 +24,7 @@ from coig.records.answer import Answer
 from coig.study.arm import Arm
 from coig.study.find import make_roster
 from coig.study.results import LOSS
-from tests.studies import make_arm, make_group, roster_of
+from tests.studies import make_answer, make_arm, make_group, roster_of
 
 QUESTION = Question(ask="Is it the reasoning?", compare="supervision", baseline="outcome")
 CONDUCT = Conduct(("sample",), 0.1, (), ())
@@ -159,6 +159,30 @@ def test_verdicts_answer_it(arms: list[Arm]) -> None:
         "Best supervision by win rate: all alike (data.ratio 0); process with 95.0 % against outcome (data.ratio 10k). "
         "Whether it is the same in all settings cannot be told from these figures."
     )
+
+
+def test_values_whose_means_differ_by_rounding_alone_are_alike(tmp_path: Path) -> None:
+    """The share that ended is a mean over three seeds, of thirds, which each arm has for other queries."""
+    made = [
+        arm(tmp_path, f"{ratio}-{supervision}-s{seed}", ratio, supervision, seed, 3.0)
+        for ratio in ("0", "10k")
+        for supervision in ("process", "outcome")
+        for seed in range(3)
+    ]
+    rows: list[tuple[str | None, Answer]] = []
+    for one in made:
+        config = one.config()
+        for number, query in enumerate(QUERIES):
+            place = number if config.supervision.name == "process" else 9 * number % len(QUERIES)
+            reason = "stop" if config.seed < place % 3 else "length"
+            rows.append(("sample", make_answer(one.name, query, finish_reason=reason, seed=config.seed)))
+    measured = measure_answers(rows, make_roster(made))
+    contrasts = find_contrasts(QUESTION, group_by_seed(made))
+    table = contrast_table(contrasts, measured, None, made, make_roster(made).names, 0.1)
+    differences = table.filter(measure="finished")["difference"].to_list()
+    assert [0 < abs(difference) < 1e-15 for difference in differences] == [True, True]
+    [answer] = answers_in_words(QUESTION, table, 0.1)
+    assert not any("ended" in one for one in answer.best)
 
 
 @pytest.mark.parametrize(

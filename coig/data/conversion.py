@@ -79,8 +79,8 @@ class _UsableRows:
     """
 
     def __init__(self, source: Source, lang: str, paths: Sequence[Path], quarantine: IO[str]) -> None:
-        by_columns = partial(sources.by_columns, columns=source.columns)
-        self._shape = by_columns if source.columns else function_of(source.shape)
+        columns = source.columns
+        self._shape = partial(sources.by_columns, columns=columns) if columns else function_of(source.shape)
         self._name, self._lang, self._paths, self._quarantine = source.name, lang, paths, quarantine
         self._unique = _UniqueIds(paths)
         self.counts: Counter[str] = Counter(rows=0, quarantined=0, split=0, without_reasoning=0, renamed=0)

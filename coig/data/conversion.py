@@ -52,30 +52,12 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
     Counts and every file's sha256 are written to about.json. `lang` is the language of rows that do not name one.
     Raises DataError if a file of `paths` changes meanwhile.
     """
-    shape = partial(sources.by_columns, columns=source.columns) if source.columns else function_of(source.shape)
     contents = {path: content_sha256(path) for path in paths}
-    unique = _UniqueIds(paths)
-    counts: Counter[str] = Counter(rows=0, quarantined=0, split=0, without_reasoning=0, renamed=0)
-
-    def usable_rows() -> Iterator[Row]:
-        """Yield the records of usable rows, with place and unique id; quarantine other rows; update `counts`."""
-        for path in paths:
-            for place, row in read_rows(path):
-                counts["rows"] += 1
-                try:
-                    record, split = _record(row, shape, source.name or path.stem, lang)
-                except ValueError as error:
-                    counts["quarantined"] += 1
-                    _quarantine(quarantine, place, str(error), row)
-                    continue
-                name = unique.give_id(path, record)
-                counts.update(split=split, without_reasoning=not record["has_reasoning"], renamed=name != record["id"])
-                yield record | {"place": place, "id": name}
-
     # polars writes one part on other cores while this thread reads the next
     with (folder / "quarantine.jsonl").open("w", encoding="utf-8") as quarantine, ThreadPoolExecutor(1) as writer:
+        rows = _UsableRows(source, lang, paths, quarantine)
         parts: list[Future[dict[str, Any]]] = []
-        for number, part in enumerate(batched(usable_rows(), lambda record: record["characters"], PART_CHARACTERS)):
+        for number, part in enumerate(batched(rows, lambda record: record["characters"], PART_CHARACTERS)):
             for written in parts[-1:]:
                 written.result()  # keeps no more than two parts in memory
             parts.append(writer.submit(_write_part, part, folder / f"{number:05}.parquet"))
@@ -83,11 +65,47 @@ def convert(source: Source, lang: str, paths: Sequence[Path], folder: Path) -> N
         raise DataError(f"{', '.join(map(str, paths))}: changed while it was read; run again")
     about = {
         "files": [_describe_file(path) for path in paths],
-        **counts,
+        **rows.counts,
         "quarantine": sha256_of(folder / "quarantine.jsonl"),
         "parts": [written.result() for written in parts],
     }
     (folder / "about.json").write_text(json.dumps(about, indent=2), encoding="utf-8")
+
+
+class _UsableRows:
+    """Iterates over the records of a source's usable rows, with place and unique id; quarantines the other rows.
+
+    `counts` has the numbers of rows so far: of all, quarantined ones, and those that `coig.data.mixture.REMARKS` tells.
+    """
+
+    def __init__(self, source: Source, lang: str, paths: Sequence[Path], quarantine: IO[str]) -> None:
+        columns = source.columns
+        self._shape = partial(sources.by_columns, columns=columns) if columns else function_of(source.shape)
+        self._name, self._lang, self._paths, self._quarantine = source.name, lang, paths, quarantine
+        self._unique = _UniqueIds(paths)
+        self.counts: Counter[str] = Counter(rows=0, quarantined=0, split=0, without_reasoning=0, renamed=0)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the records, file by file."""
+        for path in self._paths:
+            for place, row in read_rows(path):
+                record = self._read(path, place, row)
+                if record is not None:
+                    yield record
+
+    def _read(self, path: Path, place: str, row: Any) -> Row | None:
+        """Return a row's record, or None for a row that was written to the quarantine; count it either way."""
+        self.counts["rows"] += 1
+        try:
+            record, split = _record(row, self._shape, self._name or path.stem, self._lang)
+        except ValueError as error:
+            self.counts["quarantined"] += 1
+            _quarantine(self._quarantine, place, str(error), row)
+            return None
+        name = self._unique.give_id(path, record)
+        without_reasoning, renamed = not record["has_reasoning"], name != record["id"]
+        self.counts.update(split=split, without_reasoning=without_reasoning, renamed=renamed)
+        return record | {"place": place, "id": name}
 
 
 class _UniqueIds:

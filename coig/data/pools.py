@@ -31,7 +31,9 @@ from coig.data.examples import Example, example_of
 from coig.data.files import locate_files
 from coig.errors import DataError
 from coig.files.atomic import atomic_folder
+from coig.files.limits import parse_json
 from coig.files.rows import read_rows
+from coig.files.tables import read_csv
 from coig.text.cleaning import SIMPLIFIED, clean_text
 from coig.text.language import script_share
 from coig.text.think_tags import split_completion
@@ -177,8 +179,9 @@ def _key(source: Source, lang: str, paths: Sequence[Path]) -> str:
         "lang": lang,
         "simplified": content_sha256(SIMPLIFIED),
     }
-    code = convert, example_of, one_turn, clean_text, split_completion, read_rows, script_share, sources.local
-    return key_of(known, *code, shape.func)
+    reads = read_rows, read_csv, parse_json
+    makes = convert, example_of, one_turn, clean_text, split_completion, script_share, sources.local
+    return key_of(known, *reads, *makes, shape.func)
 
 
 def _read_about(folder: Path) -> dict[str, Any] | None:

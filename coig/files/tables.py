@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import polars as pl
 
@@ -41,21 +42,26 @@ def read_csv(file: Path) -> Iterator[tuple[int, dict[str, str | None] | str]]:
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            header_line = stream.readline(largest_row())
-            stream.seek(0)
-            separator = max(",;\t", key=header_line.count)
-            csv.field_size_limit(largest_row())
-            rows = csv.reader((line for _, line in read_lines(stream, file)), delimiter=separator, strict=True)
-            header = [name.strip() for name in next(rows, [])]
-            if twice := [name for name in header if header.count(name) > 1]:
-                raise DataError(f"{file}:1: two columns are called '{twice[0]}'; rename one")
-            first = rows.line_num + 1
-            for cells in rows:
-                if cells:
-                    yield first, _read_row(header, cells)
-                first = rows.line_num + 1
+            yield from _read_table(stream, file)
     except UnicodeDecodeError:
         raise DataError(f'{file}: is not UTF-8; in Excel save it as "CSV UTF-8"') from None
+
+
+def _read_table(stream: TextIO, file: Path) -> Iterator[tuple[int, dict[str, str | None] | str]]:
+    """Yield what `read_csv` does from the open file. Raises DataError if it is not CSV or repeats a column."""
+    separator = max(",;\t", key=stream.readline(largest_row()).count)
+    stream.seek(0)
+    csv.field_size_limit(largest_row())
+    rows = csv.reader((line for _, line in read_lines(stream, file)), delimiter=separator, strict=True)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        if twice := [name for name in header if header.count(name) > 1]:
+            raise DataError(f"{file}:1: two columns are called '{twice[0]}'; rename one")
+        first = rows.line_num + 1
+        for cells in rows:
+            if cells:
+                yield first, _read_row(header, cells)
+            first = rows.line_num + 1
     except csv.Error as error:
         raise DataError(f"{file}:{rows.line_num}: no CSV ({error})") from None
 

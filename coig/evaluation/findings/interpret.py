@@ -98,9 +98,7 @@ def interpret(
     """
     margin = conduct.margin
     cells = group_by_seed(arms) if arms else group_strangers_by_seed(roster)
-    pooled = _pool_seeds(cells, answers, judgments, tables) if _has_seeds(cells) else None
     rated = (judgments.ratings, judgments.scale) if judgments else (None,)
-    claim_inputs = pooled or (roster, tables.get("win_rates"), tables.get("automatic"), tables.get("comparisons"))
     question = _choose_question(arms)
     empty = pl.DataFrame(schema=CONTRASTS)
     contrasts = _contrast(question, cells, arms, answers, judgments, margin) if question else empty
@@ -108,14 +106,12 @@ def interpret(
     everybody = compared or judgments
     doses = dose_tables(cells, arms, answers, everybody, margin, tables.get("scores"))
     cell_of = {arm: cell.name for cell in cells for arm in cell.arms}
-    at_twelve = claim_inputs[0].find_plain("10k")
-    claimed = threshold_claims(doses["thresholds"], doses["doses"], cell_of.get(at_twelve or "", at_twelve))
     interpreted = {
         "measures": measures_by_arm(tables, roster),
         "noise": noise_table(cells, reference, answers, judgments, margin),
         "orders": order_table(cells, arms, answers, judgments, margin),
         "look_ahead": look_ahead_table(arms, everybody),
-        "claims": claim_table(*claim_inputs, margin, claimed),
+        "claims": _check_claims(cells, roster, answers, judgments, tables, doses, margin),
         "contrasts": contrasts,
         "signatures": signature_table(roster, tables.get("win_rates"), tables.get("automatic"), *rated),
     }
@@ -133,6 +129,28 @@ def interpret(
         notes=(*_notes(arms, answers, judgments, tables), *(note_on_seeds(cells) if arms else ())),
         registered=registered,
     )
+
+
+def _check_claims(
+    cells: Sequence[Cell],
+    roster: Roster,
+    answers: pl.DataFrame | None,
+    judgments: Judgments | None,
+    tables: Mapping[str, pl.DataFrame],
+    doses: Mapping[str, pl.DataFrame],
+    margin: float,
+) -> pl.DataFrame:
+    """Return the table of the paper's claims, of arms pooled over their seeds if there are several; see `interpret`.
+
+    `doses` has the tables of `dose_tables`, of which the claim about the ratio 1:12 takes the thresholds.
+    """
+    inputs = (roster, tables.get("win_rates"), tables.get("automatic"), tables.get("comparisons"))
+    if any(len(cell.arms) > 1 for cell in cells):
+        inputs = _pool_seeds(cells, answers, judgments, tables)
+    cell_of = {arm: cell.name for cell in cells for arm in cell.arms}
+    at_twelve = inputs[0].find_plain("10k")
+    claimed = threshold_claims(doses["thresholds"], doses["doses"], cell_of.get(at_twelve or "", at_twelve))
+    return claim_table(*inputs, margin, claimed)
 
 
 def _notes(
@@ -195,11 +213,6 @@ def _contrast(
         log.warning("no two arms form a contrast with %s; the arms have: %s", base, ", ".join(values))
     order = Roster.of(cell.contestant for cell in cells).names
     return contrast_table(contrasts, answers, judgments.verdicts if judgments else None, arms, order, margin)
-
-
-def _has_seeds(cells: Sequence[Cell]) -> bool:
-    """Tell whether any cell has several arms, that is, several seeds."""
-    return any(len(cell.arms) > 1 for cell in cells)
 
 
 def _pool_seeds(

@@ -23,7 +23,7 @@ from tests.browsers import (
 )
 from tests.browsers import browser as browser
 from tests.conftest import Command
-from tests.curation.curations import STORY, article, only_text, run, run_to, score, set_state, write, write_articles
+from tests.curation.curations import only_text, run, score, write
 from tests.small_model import SMALL_MODEL
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
@@ -45,11 +45,8 @@ class Served(Process):
 
 
 @pytest.fixture
-def served(folder: Path) -> Iterator[Served]:
-    """Serve a curation of one screened article."""
-    write_articles(article(STORY, title="修伞的人"))
-    run_to("dedupe")
-    set_state("screened")
+def served(screened: None, folder: Path) -> Iterator[Served]:
+    """Serve the curation of one screened article."""
     found = Served(folder)
     yield found
     found.kill()

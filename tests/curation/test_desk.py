@@ -12,28 +12,19 @@ from coig.curation.summary import estimate_minutes, first_round, hours_left, sco
 from tests.curation.curations import (
     STORY,
     act,
-    article,
     configure,
     only_text,
     read_texts,
     review,
-    run_to,
     score,
-    set_state,
     write,
-    write_articles,
 )
 
 PARTS = ("article", "prompt", "reasoning")
 NINES = dict.fromkeys((f"{part}_{what}" for part in PARTS for what in ("quality", "creativity")), 9)
 
 
-@pytest.fixture(autouse=True)
-def screened(folder: Any) -> None:
-    """Make a curation of one screened text."""
-    write_articles(article(STORY))
-    run_to("dedupe")
-    set_state("screened")
+pytestmark = pytest.mark.usefixtures("screened")
 
 
 def test_a_triplet_is_written_scored_reviewed_and_accepted() -> None:

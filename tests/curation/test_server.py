@@ -35,11 +35,8 @@ NAMES = re.compile(r"\b(wen|sun|ann|bob|person-[0-9a-f]{6})\b")
 
 
 @pytest.fixture
-def store(folder: Path) -> Iterator[Store]:
-    """Make a curation of one screened article."""
-    write_articles(article(STORY, title="修伞的人"))
-    run_to("dedupe")
-    set_state("screened")
+def store(screened: None) -> Iterator[Store]:
+    """Open the curation of one screened article."""
     found = open_store()
     yield found
     found.close()

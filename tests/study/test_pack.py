@@ -6,6 +6,7 @@ import html
 import json
 import shutil
 import zipfile
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,10 @@ SECRET = "hf_" + "5ec2e7" * 5
 LABEL = {"arm": "cw", "query_id": "q-000", "step": 0, "label": "normal writing", "labeller": "Zoe Zimmer"}
 
 
-@pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A study whose arms answered, and whose answers people and a judge compared, in the folder `mine`."""
-    (tmp_path / "mine").mkdir()
-    monkeypatch.chdir(tmp_path / "mine")
-    folder = Path("multirun") / "demo"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study whose arms answered, and whose answers people and a judge compared."""
+    folder = tmp_path_factory.mktemp("made") / "demo"
     questions = make_questions(8, arms=list(ARMS))
     for name, ratio in ARMS.items():
         own = {"study": "demo", "model_sha256": "0" * 64, "machine": {"note": f"token {SECRET} in {Path.home()}/x"}}
@@ -57,6 +56,25 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (arm.folder / "model" / "model.safetensors").write_bytes(b"weights")
     judge(folder, questions)
     return folder
+
+
+@pytest.fixture
+def study(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that study, in the folder `mine`, which is the current one."""
+    folder = Path("multirun") / "demo"
+    shutil.copytree(made, tmp_path / "mine" / folder)
+    monkeypatch.chdir(tmp_path / "mine")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That study as an archive, for tests that change the archive alone."""
+    folder = tmp_path_factory.mktemp("archive")
+    shutil.copytree(made, folder / "multirun" / "demo")
+    with chdir(folder):
+        main(["pack", "demo"])
+    return folder / "demo.zip"
 
 
 def judge(folder: Path, questions: Any) -> None:
@@ -282,9 +300,9 @@ def rewrite(file: Path, **changes: bytes | None) -> Path:
     ],
 )
 def test_a_stranger_s_archive_is_refused(
-    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, message: str
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, message: str
 ) -> None:
-    file = rewrite(packed(tmp_path), **{name: content})
+    file = rewrite(Path(shutil.copy(archive, tmp_path)), **{name: content})
     monkeypatch.chdir(file.parent)
     with pytest.raises(ConfigError, match=message) as refused:
         unpack(Path("changed.zip"))

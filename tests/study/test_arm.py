@@ -84,7 +84,7 @@ def test_of_studies_of_one_time_the_last_by_name_is_the_latest(
             os.utime(Path("multirun") / name / file, (1e9, 1e9))
     assert find_study(None).name == "h"
     main(["list"])
-    assert re.findall(r"^ *(\w) +cw", capsys.readouterr().out, re.MULTILINE) == sorted(names)
+    assert re.findall(r"^ *(\w)/cw", capsys.readouterr().out, re.MULTILINE) == sorted(names)
     os.utime(Path("multirun") / "c" / FILE, (2e9, 2e9))
     os.utime(Path("multirun") / "g" / FILE, (2e9, 2e9))
     main(["watch"])

@@ -145,7 +145,12 @@ class Command(Generic[Schema]):
         fixed = [*_parse_overrides(self.vary_override), *(o for o in self.overrides if o not in self.swept)]
         values = [[f"{o.get_key_element()}={value}" for value in list_values(o)] for o in self.swept]
         choose = [_chooses_files(o) for o in self.swept]
-        for chosen, jobs in itertools.groupby(itertools.product(*values), lambda job: list(compress(job, choose))):
+
+        def choices_of(job: tuple[str, ...]) -> list[str]:
+            """Return those of a job's overrides that choose files."""
+            return list(compress(job, choose))
+
+        for chosen, jobs in itertools.groupby(itertools.product(*values), choices_of):
             first = compose_job(self.config_name, [*fixed, *_parse_overrides(chosen)])
             for job in jobs:
                 cfg = copy.deepcopy(first)

@@ -70,14 +70,27 @@ def compose_once(config_name: str, *overrides: str) -> DictConfig:
 def compose_job(config_name: str, overrides: Sequence[Override]) -> DictConfig:
     """Return the config that Hydra composes of overrides, without its node; set the global HydraConfig to this node.
 
+    Raises Hydra's errors.
+    """
+    return _without_hydra(_compose(config_name, overrides))
+
+
+def _compose(config_name: str, overrides: Sequence[Override]) -> DictConfig:
+    """Return the config that Hydra composes of overrides.
+
     Configs that differ in the values of keys alone are composed once. The keys are set in a copy, which takes a tenth
-    of the time. Raises Hydra's errors.
+    of the time.
     """
     composed = compose_once(config_name, *(o.input_line or "" for o in overrides if _must_compose(o)))
-    with_hydra = copy.deepcopy(composed)
-    ConfigLoaderImpl._apply_overrides_to_config([o for o in overrides if not _must_compose(o)], with_hydra)
-    HydraConfig.instance().set_config(with_hydra)
-    cfg = copy.deepcopy(with_hydra)
+    cfg = copy.deepcopy(composed)
+    ConfigLoaderImpl._apply_overrides_to_config([o for o in overrides if not _must_compose(o)], cfg)
+    return cfg
+
+
+def _without_hydra(composed: DictConfig) -> DictConfig:
+    """Return a copy of a composed config without the node `hydra`; set the global HydraConfig to this node."""
+    HydraConfig.instance().set_config(composed)
+    cfg = copy.deepcopy(composed)
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg
@@ -140,18 +153,21 @@ class Command(Generic[Schema]):
         """Yield each job as its swept overrides in one string, and its composed config.
 
         Jobs in a row that differ in the values of keys alone are copies of one, in which only these keys are set. The
-        global HydraConfig is that of the first of them.
+        global HydraConfig is of that one.
         """
         fixed = [*_parse_overrides(self.vary_override), *(o for o in self.overrides if o not in self.swept)]
         values = [[f"{o.get_key_element()}={value}" for value in list_values(o)] for o in self.swept]
         choose = [_chooses_files(o) for o in self.swept]
+        composed: dict[tuple[str, ...], DictConfig] = {}
 
-        def choices_of(job: tuple[str, ...]) -> list[str]:
+        def chosen_in(job: tuple[str, ...]) -> tuple[str, ...]:
             """Return those of a job's overrides that choose files."""
-            return list(compress(job, choose))
+            return tuple(compress(job, choose))
 
-        for chosen, jobs in itertools.groupby(itertools.product(*values), choices_of):
-            first = compose_job(self.config_name, [*fixed, *_parse_overrides(chosen)])
+        for chosen, jobs in itertools.groupby(itertools.product(*values), chosen_in):
+            if chosen not in composed:
+                composed[chosen] = _compose(self.config_name, [*fixed, *_parse_overrides([*chosen])])
+            first = _without_hydra(composed[chosen])
             for job in jobs:
                 cfg = copy.deepcopy(first)
                 keys = [line for line in job if line not in chosen]

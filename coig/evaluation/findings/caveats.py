@@ -13,6 +13,7 @@ from coig.records.answer import CONSIDERABLE, Answer, find_cut_off
 from coig.statistics.intervals import FEWEST
 
 DAMAGED = "\ufffd"
+MOST_NAMED = 6  # arms that a note names, or the head of the report
 
 
 def notes_on_answers(answers: pl.DataFrame, seeds: Mapping[str, int]) -> list[str]:
@@ -51,8 +52,20 @@ def notes_on_damage(answers: pl.DataFrame) -> list[str]:
     whole = pl.when(~pl.col("finished")).then(pl.col("answer").str.strip_chars_end(DAMAGED)).otherwise("answer")
     damaged = answers.filter(whole.str.contains(DAMAGED, literal=True))
     by_arm = damaged.group_by("arm", maintain_order=True).len().iter_rows()
-    counts = ", ".join(f"{arm} {count}" for arm, count in by_arm)
-    return [f"Answers with damaged characters, shown as {DAMAGED}: {counts}."] if counts else []
+    counts = {f"{arm} {count}": count for arm, count in by_arm}
+    return [f"Answers with damaged characters, shown as {DAMAGED}: {_list_arms(counts)}."] if counts else []
+
+
+def _list_arms(counts: Mapping[str, int]) -> str:
+    """Return phrases on arms in one; of more than MOST_NAMED, those with the highest counts, and how many others.
+
+    Args:
+        counts: by phrase, such as `cw 19 of 51`.
+    """
+    if len(counts) <= MOST_NAMED:
+        return ", ".join(counts)
+    named = sorted(counts, key=lambda phrase: counts[phrase], reverse=True)[: MOST_NAMED - 1]
+    return f"{', '.join(named)}, and {len(counts) - len(named)} more arms"
 
 
 def notes_on_empty_answers(automatic: pl.DataFrame) -> list[str]:
@@ -64,11 +77,12 @@ def notes_on_empty_answers(automatic: pl.DataFrame) -> list[str]:
     notes = []
     for (lang,), part in automatic.group_by("lang", maintain_order=True):
         rows = part.filter(pl.col("empty") >= CONSIDERABLE * pl.col("queries"))
-        counts = [f"{row['arm']} {row['empty']} of {row['queries']}" for row in rows.iter_rows(named=True)]
-        silent = rows.filter(pl.col("contaminated").is_null())["arm"].to_list()
-        unsaid = f" What language they answer in is not measured for {', '.join(silent)}." if silent else ""
+        columns = rows.select("arm", "empty", "queries").iter_rows()
+        counts = {f"{arm} {empty} of {queries}": empty for arm, empty, queries in columns}
+        silent = dict(rows.filter(pl.col("contaminated").is_null()).select("arm", "empty").iter_rows())
+        unsaid = f" What language they answer in is not measured for {_list_arms(silent)}." if silent else ""
         if counts:
-            notes.append(f"{LANGUAGE_NAMES[str(lang)]}: many answers are empty: {', '.join(counts)}.{unsaid}")
+            notes.append(f"{LANGUAGE_NAMES[str(lang)]}: many answers are empty: {_list_arms(counts)}.{unsaid}")
     return notes
 
 
@@ -78,14 +92,14 @@ def notes_on_cut_off_answers(answered: Mapping[str, Mapping[str, Sequence[Answer
     Args:
         answered: {file of queries: {arm: answers}}.
     """
-    arms: dict[str, list[str]] = {}
+    arms: dict[str, dict[str, int]] = {}
     for by_arm in answered.values():
         for arm, answers in by_arm.items():
             first = [one for one in answers if one.sample == 0 and not one.failed]
             if cut_off := find_cut_off(first):
-                arms.setdefault(cut_off[0].limit, []).append(f"{arm} {len(cut_off)} of {len(first)}")
+                arms.setdefault(cut_off[0].limit, {})[f"{arm} {len(cut_off)} of {len(first)}"] = len(cut_off)
     return [
-        f"Many answers reached {limit} before they ended: {', '.join(counts)}. "
+        f"Many answers reached {limit} before they ended: {_list_arms(counts)}. "
         "To let them end, give generate.py more tokens and overwrite=true."
         for limit, counts in arms.items()
     ]
@@ -93,11 +107,11 @@ def notes_on_cut_off_answers(answered: Mapping[str, Mapping[str, Sequence[Answer
 
 def notes_on_learned(unknown: Mapping[str, str]) -> list[str]:
     """Return a note for each reason why training texts cannot be read; `unknown` has the reason by the arm's name."""
-    arms: dict[str, list[str]] = {}
+    arms: dict[str, dict[str, int]] = {}
     for arm, reason in unknown.items():
-        arms.setdefault(reason, []).append(arm)
+        arms.setdefault(reason, {})[arm] = 1
     return [
-        f"What the answers of {', '.join(names)} copied is not known: the training texts cannot be read ({reason})."
+        f"What the answers of {_list_arms(names)} copied is not known: the training texts cannot be read ({reason})."
         for reason, names in arms.items()
     ]
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from coig.display.numbers import LANGUAGE_NAMES, NONE, counted, interval, number, p_value
 from coig.display.tables import Row, Table, render_markdown
+from coig.evaluation.findings.caveats import MOST_NAMED
 from coig.evaluation.findings.registered import RegisteredPlan
 from coig.evaluation.findings.rule import excluded_in_words, rule_in_words
 from coig.evaluation.findings.thresholds import ASSUMED, SYMBOLS
@@ -226,8 +227,12 @@ def _question(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _facts(evaluation: Evaluation) -> list[str]:
-    """Return phrases with the study's arms and, where known, its numbers of queries, answers, judgments and raters."""
-    facts = [f"{counted(len(evaluation.arms), 'arm')}: {', '.join(evaluation.arms)}"]
+    """Return phrases with the study's arms and, where known, its numbers of queries, answers, judgments and raters.
+
+    More than MOST_NAMED arms are told by their number.
+    """
+    names = f": {', '.join(evaluation.arms)}" if len(evaluation.arms) <= MOST_NAMED else ""
+    facts = [f"{counted(len(evaluation.arms), 'arm')}{names}"]
     if (answers := evaluation.table("answers")) is not None:
         queries = answers.unique("query_id", maintain_order=True)
         parts = [f"{len(part):,} {LANGUAGE_NAMES[lang].split()[0]}" for lang, part in split_by_language(queries)]

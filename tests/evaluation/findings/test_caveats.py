@@ -46,6 +46,12 @@ def test_damaged_characters_are_counted_by_arm() -> None:
     assert notes_on_damage(answers.tail(1)) == []
 
 
+def test_of_many_arms_the_worst_are_named() -> None:
+    rows = [(f"cw-s{seed}", "\ufffd!", True) for seed in range(9) for _ in range(1 + seed)]
+    [note] = notes_on_damage(pl.DataFrame(rows, schema=["arm", "answer", "finished"], orient="row"))
+    assert note.endswith("\ufffd: cw-s8 9, cw-s7 8, cw-s6 7, cw-s5 6, cw-s4 5, and 4 more arms.")
+
+
 def answer(arm: str, query_id: str, *, failed: bool = False, not_obeyed: tuple[str, ...] = ()) -> Answer:
     """An answer as `generate.py` writes it."""
     return Answer(

@@ -10,37 +10,39 @@ from coig.evaluation.findings.rule import LEVEL
 from coig.evaluation.findings.trade_offs import BUYS, COSTS, name_change
 from coig.evaluation.report.results import Evaluation, all_genres, select_over_reference, split_by_language, strongest
 
+SETTINGS_SHOWN = 3  # of each language; the section on ratios has all
+
 
 def opening_lines(evaluation: Evaluation) -> list[str]:
-    """Return a plain sentence or two for each language; where no arm can be said to be preferred, a last one on why.
+    """Return plain sentences for each language; where no arm can be said to be preferred, a last one on why.
 
-    A language's sentence is on the arm that people preferred most, else on what was counted of the answers, else the
-    short answer to the study's question, which says by itself that nobody judged.
+    A language's sentence is on the arm that people preferred most, else on what was counted of the answers, one for
+    each setting, else the short answer to the study's question, which says by itself that nobody judged.
     """
     preferred, counted_of, answered = (
         {lang: find(evaluation, lang) for lang in LANGUAGE_NAMES} for find in (_preferred, _counted, _answered)
     )
     found = {lang: preferred[lang] or counted_of[lang] or answered[lang] for lang in LANGUAGE_NAMES}
-    lines = [f"{name}: {found[lang]}" for lang, name in LANGUAGE_NAMES.items() if found[lang]]
+    lines = [f"{name}: {sentence}" for lang, name in LANGUAGE_NAMES.items() for sentence in found[lang]]
     if not any(preferred.values()) and (any(counted_of.values()) or not lines):
         judged = evaluation.table("raters") is not None
         lines.append("No arm was compared with general data alone." if judged else "Nobody has judged the answers yet.")
     return lines
 
 
-def _preferred(evaluation: Evaluation, lang: str) -> str:
-    """Return a sentence on the strongest arm against the roster's reference; "" if nobody compared the two."""
+def _preferred(evaluation: Evaluation, lang: str) -> list[str]:
+    """Return a sentence on the strongest arm against the roster's reference; [] if nobody compared the two."""
     frame = evaluation.table("win_rates")
     part = pl.DataFrame() if frame is None else all_genres(frame).filter(lang=lang)
     if part.is_empty() or (arm := strongest(part, evaluation.roster)) is None:
-        return ""
+        return []
     over = select_over_reference(part, evaluation.roster)
     row = over.row(by_predicate=pl.col("arm") == arm, named=True)
     several = f", the strongest of {len(over)} arms," if len(over) > 1 else ""
-    return (
+    return [
         f"people preferred {arm}{several} to {row['opponent']} in {percent(row['rate'])} % of "
         f"{counted(row['verdicts'], 'verdict')} on {counted(row['prompts'], 'query', 'queries')}{_sureness(row)}"
-    )
+    ]
 
 
 def _sureness(row: Row) -> str:
@@ -56,14 +58,20 @@ def _sureness(row: Row) -> str:
     return f" (95 % interval{raters}: {percent(low)} to {percent(high)} %), {shown}."
 
 
-def _counted(evaluation: Evaluation, lang: str) -> str:
-    """Return what the largest tested ratio changed against the smallest, of all that was counted; "" without ratios."""
+def _counted(evaluation: Evaluation, lang: str) -> list[str]:
+    """Return what the largest tested ratio changed against the smallest, of all that was counted; [] without ratios.
+
+    There is a sentence for each of the first SETTINGS_SHOWN settings, and one on how many others there are.
+    """
     frame = evaluation.table("trade_offs")
     part = pl.DataFrame() if frame is None else frame.filter(lang=lang)
     if part.is_empty():
-        return ""
+        return []
+    on_queries = _on_queries(evaluation, lang)
     changes = [_change(rows) for _, rows in part.group_by("setting", maintain_order=True)]
-    return f"{'; '.join(changes)} (counted{_on_queries(evaluation, lang)}, beyond chance at 95 %)."
+    lines = [f"{change} (counted{on_queries}, beyond chance at 95 %)." for change in changes[:SETTINGS_SHOWN]]
+    others = len(changes) - len(lines)
+    return [*lines, *([f"what changed at {counted(others, 'more setting')} is told below."] if others else [])]
 
 
 def _change(rows: pl.DataFrame) -> str:
@@ -87,7 +95,7 @@ def _on_queries(evaluation: Evaluation, lang: str) -> str:
     return f" on {counted(parts[lang]['query_id'].n_unique(), 'query', 'queries')}" if lang in parts else ""
 
 
-def _answered(evaluation: Evaluation, lang: str) -> str:
-    """Return the short answer to the study's question in a language; "" without one."""
+def _answered(evaluation: Evaluation, lang: str) -> list[str]:
+    """Return the short answer to the study's question in a language; [] without one."""
     answers = evaluation.findings.question_answers if evaluation.findings else ()
-    return next((answer.short for answer in answers if answer.lang == lang), "")
+    return [answer.short for answer in answers if answer.lang == lang]

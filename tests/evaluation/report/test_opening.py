@@ -52,6 +52,18 @@ def test_where_nobody_judged_the_changes_that_were_counted_are_named() -> None:
     ]
 
 
+def test_each_setting_has_a_sentence_and_many_are_told_by_their_number() -> None:
+    settings = [CHANGES.with_columns(setting=pl.lit(f"model.learning_rate 0.00{rate}")) for rate in range(1, 6)]
+    lines = opening_lines(evaluation(win_rates=None, raters=None, trade_offs=pl.concat(settings)))
+    for rate, line in enumerate(lines[:3], start=1):
+        assert line.startswith("English queries: with 12 general examples for each creative one instead of none (")
+        assert f"(model.learning_rate 0.00{rate}): fewer answers in the other language" in line
+    assert lines[3:] == [
+        "English queries: what changed at 2 more settings is told below.",
+        "Nobody has judged the answers yet.",
+    ]
+
+
 def test_where_no_pair_had_general_data_alone_this_is_said() -> None:
     without = win_rates().filter(pl.col("arm") != "general", pl.col("opponent") != "general")
     assert opening_lines(evaluation(win_rates=without)) == ["No arm was compared with general data alone."]

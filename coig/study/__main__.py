@@ -102,9 +102,9 @@ def _list(_: Sequence[str]) -> None:
     console = make_console()
     print_table(console, fill_table(rows, LISTED), colours=COLOURS)
     for problem in problems:
-        console.print(Text(problem, "red"))
+        console.print(Text(problem, "red"), soft_wrap=True)
     for note in notes:
-        console.print(Text(note, "dim"))
+        console.print(Text(note, "dim"), soft_wrap=True)  # a command in it can be copied
 
 
 def _reasons(study: Path, arms: Sequence[Arm]) -> Iterator[tuple[str, str]]:
@@ -141,13 +141,13 @@ def _show(names: Sequence[str]) -> None:
             }
         )
     console = make_console()
-    console.print(Text(str(study.absolute()), "dim"))
+    console.print(Text(str(study.absolute()), "dim"), soft_wrap=True)
     print_table(console, fill_table(rows, SHOWN), colours=COLOURS)
     for arm in arms:
         if kept := ", ".join(point.moment for point in list_points(arm)):
             console.print(Text(f"{arm.name}: exports after shares of its steps: {kept}", "dim"))
         if error := arm.manifest().error:
-            console.print(Text.assemble((f"{arm.name}: ", "red"), strip_controls(error)))
+            console.print(Text.assemble((f"{arm.name}: ", "red"), strip_controls(error)), soft_wrap=True)
 
 
 def _register(names: Sequence[str]) -> None:

@@ -68,6 +68,14 @@ def test_no_figure_is_cut_on_a_narrow_terminal(
         assert {"1:02:03", "1,665" if command == ["list"] else "2,500,000"} <= {cell.strip() for cell in cells}
 
 
+def test_reasons_are_not_broken_so_that_commands_in_them_can_be_copied(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    assert "mine/cw+1k: training loss nan at step 3" in printed(capsys, "list").splitlines()
+    assert "cw+1k: training loss nan at step 3" in printed(capsys, "show", "mine").splitlines()
+
+
 def test_an_arm_is_deleted_after_a_yes_only(
     study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
